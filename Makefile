@@ -1,0 +1,54 @@
+# Needs Python 3.11 or newer with venv and pip, and make. Everything else goes into .venv; everything written, into var.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help:
+	@echo "make demo    start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
+	@echo "make test    every test on SQLite, a browser included; those of the database on PostgreSQL too"
+	@echo "make check   style, types, floors, templates, migrations"
+	@echo "make bench   measure; prints JSON"
+	@echo "make clean   remove what make made; your data in var stays"
+
+# exec: Ctrl-C reaches the program itself, which ends its parts in order.
+demo: .venv/.installed
+	@exec $(BIN)/python manage.py demo
+
+# SQLite last, since it runs every test: its closing line is the one that stays in sight.
+test: .venv/.installed-dev
+	@$(BIN)/pytest --database=postgres
+	@$(BIN)/pytest
+
+check: export DATA_DIR := .venv/check
+check: .venv/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	find templates -name '*.html' -exec $(BIN)/djade --check --target-version 5.2 {} +
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: .venv/.installed
+	@set -e; for figure in benchmarks/[!_]*.py; do $(BIN)/python -m benchmarks.$$(basename $$figure .py); done
+
+clean:
+	rm -rf .venv build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=...")'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+.venv/.installed: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP) --editable '.[dev]'
+	@touch .venv/.installed $@

@@ -1,0 +1,36 @@
+"""Slow down whoever guesses passwords, without telling them which names exist."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from reviewapp.accounts.models import FailedSignIn
+from reviewapp.lib import clock
+
+ALLOWED = 10
+WINDOW = timedelta(minutes=10)
+
+
+def is_held(username: str, address: str) -> bool:
+    """Whether too many tries failed for this name from this address within the last minutes."""
+    since = clock.now() - WINDOW
+    return FailedSignIn.objects.filter(subject=_subject(username, address), since__gt=since, count__gte=ALLOWED).exists()
+
+
+def note_failure(username: str, address: str) -> None:
+    """Count one more failed try; the count starts again when the window has passed."""
+    subject, now = _subject(username, address), clock.now()
+    with transaction.atomic():
+        FailedSignIn.objects.get_or_create(subject=subject, defaults={"since": now})
+        FailedSignIn.objects.filter(subject=subject, since__lte=now - WINDOW).update(count=0, since=now)
+        FailedSignIn.objects.filter(subject=subject).update(count=F("count") + 1)
+
+
+def forget_failures(username: str, address: str) -> None:
+    """A good password clears the count."""
+    FailedSignIn.objects.filter(subject=_subject(username, address)).delete()
+
+
+def _subject(username: str, address: str) -> str:
+    return f"{username.casefold()[:100]} {address[:60]}"

@@ -1,0 +1,48 @@
+"""Signing in and out."""
+
+from django.contrib.auth import login, logout
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST
+
+from reviewapp.accounts import access, signing_in
+from reviewapp.web.pages import page
+
+HELD = "Too many tries went wrong. Nothing is lost: wait ten minutes, then try again."
+
+
+@access.anyone
+@require_http_methods(["GET", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    if request.user.is_authenticated:
+        return redirect(_next(request))
+    form = AuthenticationForm(request, data=request.POST or None)
+    if request.method == "POST":
+        name, address = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
+        if signing_in.is_held(name, address):
+            form.errors.clear()
+            form.add_error(None, HELD)
+            return page(request, "accounts/sign_in.html", {"form": form, "next": _next(request)}, status=429)
+        if form.is_valid():
+            signing_in.forget_failures(name, address)
+            login(request, form.get_user())
+            return redirect(_next(request))
+        signing_in.note_failure(name, address)
+    status = 422 if form.errors else 200
+    return page(request, "accounts/sign_in.html", {"form": form, "next": _next(request)}, status=status)
+
+
+@access.anyone
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return redirect("accounts:sign-in")
+
+
+def _next(request: HttpRequest) -> str:
+    asked = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return asked
+    return resolve_url("home:home")

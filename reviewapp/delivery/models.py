@@ -1,0 +1,143 @@
+"""The outbox: what is to be pushed to Laminar, how far each push has come, and every try."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import canonical_json, clock
+
+
+class State(models.TextChoices):
+    WAITING = "waiting", "waiting"
+    SENDING = "sending", "sending"
+    ACCEPTED = "accepted", "accepted"
+    CONFIRMED = "confirmed", "confirmed"
+    PARKED = "parked", "parked"
+    SUPERSEDED = "superseded", "superseded"
+
+
+class Reason(models.TextChoices):
+    """Why a patch is parked: what a person has to look at."""
+
+    REFUSED = "refused", "Laminar refused it"
+    TRACE_NOT_FOUND = "trace not found", "Laminar does not know the trace"
+    GAVE_UP = "gave up", "Laminar was not reached for too long"
+    UNCONFIRMED = "unconfirmed", "Laminar said yes, but the values never appeared"
+
+
+class PatchQuerySet(models.QuerySet["Patch"]):
+    def open(self) -> Self:
+        """Patches whose way has not ended."""
+        return self.filter(state__in=[State.WAITING, State.SENDING, State.ACCEPTED])
+
+    def by_state(self) -> dict[str, int]:
+        """How many there are in each state, in the order of the way."""
+        counts = dict(self.order_by().values_list("state").annotate(models.Count("pk")))
+        return {state.value: counts.get(state.value, 0) for state in State}
+
+    def sendable(self, now: datetime) -> Self:
+        """Patches to lease: due, and no other of the same trace under way."""
+        under_way = Patch.objects.filter(
+            project=models.OuterRef("project"), trace_id=models.OuterRef("trace_id"), state=State.SENDING
+        )
+        return self.filter(~models.Exists(under_way), state=State.WAITING, due_at__lte=now).order_by("due_at", "pk")
+
+
+class Patch(models.Model):
+    """One outbox row: the metadata that one push merges into one trace.
+
+    waiting -> sending -> accepted -> confirmed; back to waiting after a passing fault; parked when a
+    person has to look; superseded when a newer patch of the same trace carries its keys.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="patches", db_index=False)
+    trace_id = models.UUIDField()
+    metadata = models.TextField()
+    # What the patch came from, as a word for people: `review of ana`, `token:ci`.
+    source = models.CharField(max_length=160)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="supersedes")
+    created_at = models.DateTimeField()
+    # waiting: when to push; accepted: when to read back.
+    due_at = models.DateTimeField()
+    # Who holds the row while sending. The number grows with each lease: a worker that wakes late holds
+    # an old one and can mark nothing.
+    lease = models.PositiveBigIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True)
+    # Tries that failed in passing, tries while Laminar does not know the trace, sends it said yes to.
+    failures = models.PositiveIntegerField(default=0)
+    misses = models.PositiveIntegerField(default=0)
+    sends = models.PositiveIntegerField(default=0)
+    reads = models.PositiveIntegerField(default=0)
+    accepted_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
+    last_error = models.CharField(max_length=600, blank=True)
+
+    objects = PatchQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=State.values), name="patch_state_is_known"),
+            # The rule that orders pushes, kept by the database itself.
+            models.UniqueConstraint(
+                fields=["project", "trace_id"], condition=Q(state=State.SENDING), name="one_push_under_way_per_trace"
+            ),
+        ]
+        indexes = [
+            # Each holds only the rows still on their way, so a lease costs the same among a million old ones.
+            models.Index(fields=["due_at", "id"], name="patch_waiting", condition=Q(state=State.WAITING)),
+            models.Index(fields=["leased_until"], name="patch_sending", condition=Q(state=State.SENDING)),
+            models.Index(fields=["due_at", "id"], name="patch_accepted", condition=Q(state=State.ACCEPTED)),
+            models.Index(fields=["project", "trace_id", "-id"], name="patch_by_trace"),
+            models.Index(fields=["project", "state", "-id"], name="patch_by_state"),
+        ]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The patch as a JSON object."""
+        found: dict[str, Any] = canonical_json.loads(self.metadata)
+        return found
+
+    @property
+    def tries(self) -> int:
+        return self.sends + self.failures + self.misses
+
+    @property
+    def can_be_retried(self) -> bool:
+        return self.state == State.PARKED or (self.state == State.WAITING and self.failures + self.misses > 0)
+
+
+class Attempt(models.Model):
+    """One try to push a patch, or to read it back, and what came of it."""
+
+    class Act(models.TextChoices):
+        PUSH = "push", "push"
+        READ = "read back", "read back"
+
+    patch = models.ForeignKey(Patch, on_delete=models.CASCADE, related_name="attempts")
+    act = models.CharField(max_length=10, choices=Act.choices)
+    at = models.DateTimeField()
+    seconds = models.FloatField()
+    status = models.PositiveSmallIntegerField(null=True)
+    outcome = models.CharField(max_length=600)
+    answer = models.CharField(max_length=500, blank=True)
+
+
+class Breaker(models.Model):
+    """Whether pushing for a project is held back: after failures in a row, or because its key is refused."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="breaker")
+    failures = models.PositiveIntegerField(default=0)
+    # Nothing is pushed before this moment; then one patch goes first to try.
+    held_until = models.DateTimeField(null=True)
+    # The key that was refused: another one in use closes the breaker.
+    refused_key = models.UUIDField(null=True)
+    reason = models.CharField(max_length=600, blank=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self.held_until is not None and self.held_until > clock.now()

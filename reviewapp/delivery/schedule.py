@@ -1,0 +1,39 @@
+"""When to try again, and when to stop trying."""
+
+import random
+from datetime import timedelta
+
+# A trace that Laminar does not know may not be ingested yet: soon at first, then for days, then a person.
+MISSES = [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
+# Laminar applies a patch about a second after it said yes; then rarer looks for two minutes.
+READS = [1, 1, 2, 3, 5, 8, 15, 30, 60]
+SENDS = 3
+CAP = 3_600
+WINDOW = timedelta(days=8)
+# Failures in a row that open a project's breaker, and how long it stays open before one probe.
+BREAK_AFTER = 5
+HOLD = timedelta(seconds=15)
+# A refused key is not tried again by itself for long: a new key closes the breaker at once.
+KEY_HOLD = timedelta(minutes=15)
+
+
+def after_failure(failures: int, retry_after: float | None) -> timedelta:
+    """How long to wait after the n-th passing failure: doubling to an hour, with jitter; the far side's wish first."""
+    if retry_after is not None:
+        return timedelta(seconds=retry_after)
+    seconds = min(CAP, 2 ** min(failures, 12))
+    return timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+
+
+def after_miss(misses: int) -> timedelta | None:
+    """How long to wait after the n-th "Trace not found" (1 is the first); None when it is time to park."""
+    if misses > len(MISSES):
+        return None
+    return timedelta(seconds=MISSES[misses - 1])
+
+
+def after_read(reads: int) -> timedelta | None:
+    """How long after the n-th look that did not find our values to look again; None to send again."""
+    if reads >= len(READS):
+        return None
+    return timedelta(seconds=READS[reads])

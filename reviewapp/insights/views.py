@@ -1,0 +1,83 @@
+"""Read-only pages over everything: home, a queue's reviews, exports."""
+
+from django.db.models import Prefetch
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
+
+from reviewapp.accounts import access
+from reviewapp.accounts.models import Membership, Project, Role
+from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.insights.reviews import ReviewFilter, csv_lines, people_of
+from reviewapp.keys.holding import key_in_use
+from reviewapp.lib.numbers import whole
+from reviewapp.queues.models import Queue
+from reviewapp.queues.progress import progress_of
+from reviewapp.queues.views import queue_of
+from reviewapp.reviews.models import Review
+from reviewapp.traces.models import Trace
+from reviewapp.web.pages import page
+from reviewapp.web.request import Request
+
+PAGE = 50
+
+
+@access.signed_in
+@require_safe
+def home(request: Request) -> HttpResponse:
+    mine = list(Membership.objects.filter(user=request.user).select_related("project").order_by("project__name"))
+    if len(mine) == 1:
+        return redirect("insights:project-home", project=mine[0].project.slug)
+    return page(request, "insights/projects.html", {"memberships": mine})
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def project_home(request: Request, project: Project) -> HttpResponse:
+    queues = Queue.objects.filter(project=project).order_by("name")
+    latest = Review.objects.filter(item__queue__project=project, is_latest=True)
+    counts = Patch.objects.filter(project=project).by_state()
+    context = {
+        "project": project,
+        "section": "home",
+        "rows": [(queue, progress_of(queue)) for queue in queues],
+        "counts": counts,
+        "on_the_way": counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED],
+        "breaker": Breaker.objects.filter(project=project).first(),
+        "key": key_in_use(project),
+        "flagged": latest.filter(needs_review=True).count(),
+        "mine": latest.filter(reviewer=request.user).count(),
+        "traces": Trace.objects.filter(project=project).here().count(),
+    }
+    return page(request, "insights/home.html", context)
+
+
+@access.member(Role.LEAD)
+@require_safe
+def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
+    found = queue_of(project, queue)
+    asked = ReviewFilter.read(request.GET)
+    latest = asked.of(found).filter(is_latest=True).order_by("-submitted_at", "-pk")
+    number = whole(request.GET.get("page"), most=100_000) or 1
+    revisions = Prefetch("item__reviews", Review.objects.select_related("reviewer", "patch").order_by("-revision"))
+    rows = list(latest.prefetch_related(revisions)[(number - 1) * PAGE : number * PAGE + 1])
+    query = request.GET.copy()
+    query.pop("page", None)
+    context = {
+        "project": project, "section": "queues", "queue": found, "asked": asked, "count": latest.count(),
+        "reviews": rows[:PAGE], "has_more": len(rows) > PAGE, "page_number": number, "query": query.urlencode(),
+        "people": people_of(found), "progress": progress_of(found), "states": State.values,
+    }  # fmt: skip
+    return page(request, "insights/reviews.html", context, part="results")
+
+
+@access.member(Role.LEAD)
+@require_safe
+def review_export(request: Request, project: Project, queue: str) -> HttpResponseBase:
+    found = queue_of(project, queue)
+    lines = csv_lines(ReviewFilter.read(request.GET).of(found))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{found.slug}-reviews.csv"'
+    response["Cache-Control"] = "no-store, private"
+    return response

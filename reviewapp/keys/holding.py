@@ -1,0 +1,139 @@
+"""Take in, replace and use a project's secrets."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.audit.recording import name_of, record
+from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.laminar import AsyncLaminar, Laminar, LaminarError, normal_base_url
+from reviewapp.lib import clock
+
+
+class KeyNotTaken(Exception):
+    """The key was not stored; the message is a sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A key that Laminar took: what it may do, and which project there it belongs to (None when it may not ask)."""
+
+    secret: str
+    kind: str
+    laminar_id: UUID | None
+
+
+def test_key(base_url: str, secret: str) -> Tested:
+    """Try a key at its Laminar. Raises KeyNotTaken, with nothing changed, when it is refused or nobody answers."""
+    secret = secret.strip()
+    if not secret or not secret.isascii() or not secret.isprintable() or len(secret) > 500:
+        raise KeyNotTaken("Paste the key as Laminar shows it: one line of letters and digits. Nothing was changed.")
+    client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS, deadline=10)
+    try:
+        kind = client.key_kind()
+        return Tested(secret, kind, client.project() if kind == LaminarKey.Kind.FULL else None)
+    except LaminarError as error:
+        raise KeyNotTaken(f"The key was not taken, and nothing was changed. {error}") from None
+
+
+def replace_key(project: Project, secret: str, actor: User | str) -> LaminarKey:
+    """Test `secret` at the project's Laminar and put it in use; the key before it is retired in the same moment.
+
+    Nothing on its way is lost: a push under way ends with the old key, the next one takes the new.
+    Raises KeyNotTaken when Laminar refuses it or is not reached: then the key in use stays.
+    """
+    return use_key(project, test_key(project.base_url, secret), actor)
+
+
+def use_key(project: Project, tested: Tested, actor: User | str) -> LaminarKey:
+    """Put a tested key in use. Raises KeyNotTaken for a key of another Laminar project."""
+    with transaction.atomic():
+        locked = Project.objects.select_for_update().get(pk=project.pk)
+        if tested.laminar_id and locked.laminar_id and tested.laminar_id != locked.laminar_id:
+            raise KeyNotTaken(
+                f"This key belongs to another Laminar project ({tested.laminar_id}). The key in use stays: "
+                "paste one of this project, or connect the other as a project of its own."
+            )
+        LaminarKey.objects.filter(project=locked, retired_at=None).update(retired_at=clock.now())
+        key = LaminarKey.sealed_for(locked, tested.secret, tested.kind, name_of(actor))
+        key.save(force_insert=True)
+        if tested.laminar_id:
+            Project.objects.filter(pk=project.pk).update(laminar_id=tested.laminar_id)
+        record(project, actor, "replaced Laminar key", f"key:{key.fingerprint}", kind=key.kind, last_four=key.last_four)
+    return key
+
+
+def connect(slug: str, name: str, base_url: str, ui_url: str, secret: str, actor: User | str) -> Project:
+    """Make a project, or give one another address and key, once its Laminar has taken the key.
+
+    A project that moves to another Laminar forgets its id there, and its old key is retired.
+    Raises KeyNotTaken, and ValidationError for a slug or name that cannot be.
+    """
+    try:
+        base_url = normal_base_url(base_url)
+        ui_url = normal_base_url(ui_url) if ui_url else ""
+    except LaminarError as error:
+        raise KeyNotTaken(f"{error} Nothing was changed.") from None
+    Project(slug=slug, name=name, base_url=base_url, ui_url=ui_url).clean_fields()
+    tested = test_key(base_url, secret)
+    with transaction.atomic():
+        project, is_new = Project.objects.select_for_update().get_or_create(
+            slug=slug, defaults={"name": name, "base_url": base_url, "ui_url": ui_url}
+        )
+        if project.base_url != base_url:
+            project.laminar_id = None
+        project.name, project.base_url, project.ui_url = name, base_url, ui_url
+        project.save(update_fields=["name", "base_url", "ui_url", "laminar_id"])
+        use_key(project, tested, actor)
+        record(project, actor, "made project" if is_new else "changed project", f"project:{slug}", base_url=base_url)
+    return project
+
+
+def key_in_use(project: Project) -> LaminarKey | None:
+    """The project's Laminar key, None when it has none yet."""
+    return LaminarKey.objects.filter(project=project, retired_at=None).first()
+
+
+def async_client(project: Project, key: LaminarKey) -> AsyncLaminar:
+    """A client of the project's Laminar. Raises sealing.CannotOpen."""
+    return AsyncLaminar(project.base_url, key.secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
+
+
+def make_token(project: Project, name: str, actor: User | str, *, secret: str = "") -> str:
+    """A new access token for a machine; this is the only moment it can be read."""
+    secret = secret or AccessToken.new_secret()
+    with transaction.atomic():
+        AccessToken.objects.create(
+            project=project, name=name, prefix=secret[:8], digest=AccessToken.digest_of(secret),
+            created_by=name_of(actor),
+        )  # fmt: skip
+        record(project, actor, "made access token", f"token:{name}")
+    return secret
+
+
+def revoke_token(project: Project, token_id: int, actor: User) -> bool:
+    """End a token at once; False when it was ended before or is not this project's."""
+    with transaction.atomic():
+        ended = AccessToken.objects.filter(project=project, pk=token_id, revoked_at=None).update(revoked_at=clock.now())
+        if ended:
+            record(project, actor, "revoked access token", f"token:{token_id}")
+    return bool(ended)
+
+
+def token_from(secret: str) -> AccessToken | None:
+    """The valid access token that `secret` is, with its project; None for any other text."""
+    now = clock.now()
+    token = AccessToken.objects.select_related("project").filter(digest=AccessToken.digest_of(secret)).first()
+    if token is None or not token.is_valid:
+        return None
+    # Once a minute is enough to see that it is used, and keeps a busy machine from writing at each call.
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
+    if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
+        AccessToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+    return token
+

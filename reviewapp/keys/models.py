@@ -1,0 +1,90 @@
+"""The secrets a project lives by: Laminar's key (ours to use) and access tokens (ours to give)."""
+
+import hashlib
+import secrets
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.keys import sealing
+from reviewapp.lib import clock
+
+
+class LaminarKey(models.Model):
+    """A project's secret at Laminar. It can be used, never shown again: only its last four and fingerprint."""
+
+    class Kind(models.TextChoices):
+        FULL = "full", "full"
+        INGEST_ONLY = "ingest-only", "ingest-only"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="laminar_keys")
+    sealed = models.TextField()
+    last_four = models.CharField(max_length=4)
+    fingerprint = models.CharField(max_length=16)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    added_by = models.CharField(max_length=120)
+    added_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(retired_at__isnull=True), name="one_laminar_key_in_use_per_project"
+            )
+        ]
+
+    @classmethod
+    def sealed_for(cls, project: Project, secret: str, kind: str, added_by: str) -> "LaminarKey":
+        """A key not yet stored, its secret sealed to the row it will have."""
+        key = cls(project=project, kind=kind, added_by=added_by, last_four=secret[-4:], fingerprint=fingerprint(secret))
+        key.sealed = sealing.seal(secret, key._row)
+        return key
+
+    @property
+    def secret(self) -> str:
+        """The key itself, for the one call that needs it. Raises sealing.CannotOpen."""
+        return sealing.open_sealed(self.sealed, self._row)
+
+    @property
+    def can_read(self) -> bool:
+        return self.kind == self.Kind.FULL
+
+    @property
+    def _row(self) -> str:
+        return f"laminar-key:{self.project_id}:{self.pk}"
+
+
+def fingerprint(secret: str) -> str:
+    """Sixteen hex digits that tell two keys apart and tell nothing else."""
+    return hashlib.sha256(b"fingerprint:" + secret.encode()).hexdigest()[:16]
+
+
+class AccessToken(models.Model):
+    """A machine's secret for our API. Only its SHA-256 is kept; 32 random bytes need no slow hash."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    created_by = models.CharField(max_length=120)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    @staticmethod
+    def digest_of(token: str) -> str:
+        return hashlib.sha256(token.encode()).hexdigest()
+
+    @staticmethod
+    def new_secret() -> str:
+        return f"rvw_{secrets.token_urlsafe(32)}"
+
+    @property
+    def is_valid(self) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > clock.now())

@@ -1,0 +1,131 @@
+"""One spelling per JSON value, so that equal values are equal texts.
+
+Numbers that are whole are written as integers (`1`, never `1.0`): Laminar's filter compares the
+stored text, and `1.0` there is not found by `1`. Keys are sorted, white space is dropped.
+"""
+
+import json
+import math
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+MAX_DEPTH = 64
+MAX_DIGITS = 400
+
+
+class NotCanonical(ValueError):
+    """The value cannot be sent as JSON; the message is a sentence for a person."""
+
+
+def dumps(value: Any) -> str:
+    """The canonical text of a JSON value. Raises NotCanonical."""
+    return json.dumps(normal(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def normal(value: Any, depth: int = 0) -> Any:
+    """The same JSON value with each number in its one spelling. Raises NotCanonical."""
+    if depth > MAX_DEPTH:
+        raise NotCanonical(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (int, float, Decimal)):
+        return _number(value)
+    if isinstance(value, dict):
+        return {_key(key): normal(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [normal(item, depth + 1) for item in value]
+    raise NotCanonical(f"A {type(value).__name__} is not a JSON value.")
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse strict JSON: no repeated keys, no NaN or Infinity, no deep nesting. Raises NotCanonical."""
+    try:
+        value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
+    except NotCanonical:
+        raise
+    except RecursionError:
+        raise NotCanonical(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise NotCanonical(f"This is not valid JSON: {error}.") from None
+    return value
+
+
+def raw_members(text: str) -> dict[str, str]:
+    """The top-level members of a JSON object as key -> its value's own text, spelling kept.
+
+    Laminar compares a value's stored text, where 1.0 and 1 differ; parsing would lose that.
+    Raises ValueError when `text` is not a JSON object.
+    """
+    decoder = json.JSONDecoder()
+    end = len(text)
+    at = _skip(text, 0)
+    if at >= end or text[at] != "{":
+        raise ValueError("not a JSON object")
+    members: dict[str, str] = {}
+    at = _skip(text, at + 1)
+    while at < end and text[at] != "}":
+        key, at = decoder.raw_decode(text, at)
+        start = _skip(text, _skip(text, at) + 1)
+        _, at = decoder.raw_decode(text, start)
+        members[key] = text[start:at]
+        at = _skip(text, at)
+        if at < end and text[at] == ",":
+            at = _skip(text, at + 1)
+    return members
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    return at
+
+
+def _text(value: str) -> str:
+    if "\x00" in value:
+        raise NotCanonical("A text holds a NUL character, which Laminar drops without a word. Remove it.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise NotCanonical("A text holds half of a character (a lone surrogate). Remove it.") from None
+    return value
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise NotCanonical("A JSON object's keys are texts.")
+    return _text(key)
+
+
+def _number(value: int | float | Decimal) -> int | float:
+    if isinstance(value, int):
+        return value
+    if not math.isfinite(value):
+        raise NotCanonical("A number is infinite or not a number, which JSON cannot carry.")
+    if value == int(value) and abs(value) < 2**53:
+        return int(value)
+    number = float(value)
+    if not math.isfinite(number):
+        raise NotCanonical("A number is too large for JSON.")
+    return number
+
+
+def _pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise NotCanonical(f"The key “{key[:80]}” stands twice in one JSON object.")
+        found[key] = value
+    return found
+
+
+def _constant(name: str) -> None:
+    raise NotCanonical(f"{name} is not a JSON number.")
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise NotCanonical(f"A number has more than {MAX_DIGITS} digits.")
+    return int(digits)

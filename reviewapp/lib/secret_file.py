@@ -1,0 +1,30 @@
+"""A secret that a machine makes for itself once and keeps in a file only its owner can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def read_or_make(path: Path, *, size: int = 48) -> str:
+    """The secret kept at `path`; made on first use from `size` random bytes, mode 0600.
+
+    Two processes that start together agree: the file appears whole or not at all, and only once.
+    """
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(size))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()

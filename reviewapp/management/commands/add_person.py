@@ -1,0 +1,40 @@
+"""`manage.py add_person`: take somebody into a project."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from reviewapp.accounts.models import Role
+from reviewapp.accounts.people import add_person
+from reviewapp.audit.recording import record
+from reviewapp.management.projects import project_named
+
+
+class Command(BaseCommand):
+    help = "Add a person to a project; for somebody new it prints a password made at that moment."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--project", required=True)
+        parser.add_argument("--role", required=True, choices=Role.values)
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = project_named(options["project"])
+        try:
+            with transaction.atomic():
+                user, password = add_person(options["username"], project, options["role"])
+                record(project, "command", "added person", f"person:{user.username}", role=options["role"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        if options["json"]:
+            told = {"username": user.username, "role": options["role"], "password": password or None}
+            self.stdout.write(json.dumps(told))
+        elif password:
+            self.stdout.write(f"{user.username} is a {options['role']} of {project.slug}. Password: {password}")
+        else:
+            self.stdout.write(f"{user.username} is a {options['role']} of {project.slug} now and keeps their password.")

@@ -1,0 +1,32 @@
+"""`manage.py add_queue`: a queue with the default settings."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from reviewapp.management.projects import project_named
+from reviewapp.queues.making import make_queue
+
+
+class Command(BaseCommand):
+    help = "Make a queue with a score from 0 to 1; a lead changes its settings on its page."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("--project", required=True)
+        parser.add_argument("--name", default="")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = project_named(options["project"])
+        try:
+            queue = make_queue(project, options["slug"], options["name"] or options["slug"], "command")
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        if options["json"]:
+            self.stdout.write(json.dumps({"queue": queue.slug, "project": project.slug, "name": queue.name}))
+        else:
+            self.stdout.write(f"The queue {queue.slug} of {project.slug} is ready to be filled.")

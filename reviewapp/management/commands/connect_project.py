@@ -1,0 +1,45 @@
+"""`manage.py connect_project`: make or change a project and give it its Laminar key."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from reviewapp.keys import holding
+
+
+class Command(BaseCommand):
+    help = "Make a project, or change its address and key, after its Laminar has taken the key."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug")
+        parser.add_argument("--name", required=True)
+        parser.add_argument("--url", required=True, help="Laminar's API, as https://api.lmnr.ai")
+        parser.add_argument("--ui-url", default="", help="Laminar's pages, for links to traces")
+        parser.add_argument("--key-stdin", action="store_true", required=True, help="read the Laminar key from standard input")
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        secret = sys.stdin.readline()
+        try:
+            project = holding.connect(
+                options["slug"], options["name"], options["url"], options["ui_url"], secret, "command"
+            )
+        except holding.KeyNotTaken as error:
+            raise CommandError(str(error)) from None
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        key = holding.key_in_use(project)
+        told = {
+            "project": project.slug,
+            "url": project.base_url,
+            "key": f"…{key.last_four}" if key else "",
+            "kind": key.kind if key else "",
+        }
+        if options["json"]:
+            self.stdout.write(json.dumps(told))
+        else:
+            self.stdout.write(f"{project.name} is connected to {told['url']} with the {told['kind']} key {told['key']}.")

@@ -1,0 +1,38 @@
+"""`manage.py tracestore`: the embedded Laminar-compatible trace store, in a process of its own."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+import reviewapp
+
+
+class Command(BaseCommand):
+    """Hands over to `python -m reviewapp.tracestore`, which holds none of this application in memory."""
+
+    help = "Serve the embedded trace store, which answers as a Laminar server does."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, required=True, help="0 takes any free port")
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--database", type=Path, help="its SQLite file [tracestore.sqlite3 in DATA_DIR]")
+        parser.add_argument("--apply-delay", type=int, default=500, metavar="MS", help="before a patch shows")
+        parser.add_argument("--keys-stdin", action="store_true", help="read a project and its keys as one JSON line")
+        parser.add_argument("--json", action="store_true", help="print new keys as one JSON line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        database = options["database"] or settings.DATA_DIR / "tracestore.sqlite3"
+        arguments = [f"--port={options['port']}", f"--host={options['host']}", f"--database={database}"]
+        arguments.append(f"--apply-delay={options['apply_delay']}")
+        arguments += [f"--{name.replace('_', '-')}" for name in ("keys_stdin", "json") if options[name]]
+        home = str(Path(reviewapp.__file__).parent.parent)
+        paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
+        # glibc gives each thread its own heap; one is enough here and keeps the process small.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MALLOC_ARENA_MAX": "1"}
+        sys.stdout.flush()
+        os.execve(sys.executable, [sys.executable, "-m", "reviewapp.tracestore", *arguments], environment)

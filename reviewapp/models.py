@@ -1,0 +1,31 @@
+"""Every table, floor by floor: the data dictionary."""
+
+from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
+from reviewapp.audit.models import AuditEvent, AuditHead
+from reviewapp.delivery.models import Attempt, Breaker, Patch
+from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.reviews.models import Review
+from reviewapp.traces.models import Posting, PullMark, Span, Term, Trace
+
+__all__ = [
+    "AccessToken",
+    "Attempt",
+    "AuditEvent",
+    "AuditHead",
+    "Breaker",
+    "FailedSignIn",
+    "LaminarKey",
+    "Membership",
+    "Patch",
+    "Posting",
+    "Project",
+    "PullMark",
+    "Queue",
+    "QueueItem",
+    "Review",
+    "Span",
+    "Term",
+    "Trace",
+    "User",
+]

@@ -1,0 +1,24 @@
+"""Make a queue."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.audit.recording import record
+from reviewapp.queues.models import Queue
+
+
+def make_queue(project: Project, slug: str, name: str, actor: User | str, **settings: Any) -> Queue:
+    """A new queue of the project. Raises ValidationError when its address is taken or a setting cannot be."""
+    queue = Queue(project=project, slug=slug, name=name, **settings)
+    queue.clean_fields()
+    queue.clean()
+    try:
+        with transaction.atomic():
+            queue.save(force_insert=True)
+            record(project, actor, "made queue", f"queue:{slug}")
+    except IntegrityError:
+        raise ValidationError(f"The project has a queue “{slug}” already. Choose another address.") from None
+    return queue

@@ -1,0 +1,137 @@
+"""Ordered work for people: a queue of traces, and each one's place in it."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Self
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from reviewapp.accounts.models import SLUG, Project, User
+from reviewapp.lib import clock
+
+CLAIM = timedelta(minutes=5)
+KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}$", "Use letters, digits and . _ - only, 60 at most.")
+PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}$", "Use letters, digits and . _ - only, 40 at most.")
+
+
+class Queue(models.Model):
+    """What to review, how to score it, and under which metadata keys the answers are pushed."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queues")
+    slug = models.CharField(max_length=62, validators=[SLUG])
+    name = models.CharField(max_length=120)
+    question = models.CharField(max_length=400, blank=True)
+    score_min = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))
+    score_max = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(1))
+    score_step = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal("0.01"))
+    key_prefix = models.CharField(max_length=40, blank=True, validators=[PREFIX])
+    score_key = models.CharField(max_length=60, default="score", validators=[KEY])
+    notes_key = models.CharField(max_length=60, default="notes", validators=[KEY])
+    needs_review_key = models.CharField(max_length=60, default="needs_review", validators=[KEY])
+    reviewer_key = models.CharField(max_length=60, default="reviewer", validators=[KEY])
+    review_rev_key = models.CharField(max_length=60, default="review_rev", validators=[KEY])
+    keeps_notes_here = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="one_queue_per_slug_and_project")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if None in (self.score_min, self.score_max, self.score_step):
+            return
+        if self.score_min >= self.score_max:
+            raise ValidationError({"score_max": "The highest score must be above the lowest."})
+        if self.score_step <= 0 or (self.score_max - self.score_min) % self.score_step:
+            raise ValidationError({"score_step": "The step must be above 0 and lead from the lowest to the highest score."})
+        if len(set(self.keys.values())) < len(self.keys):
+            raise ValidationError("Two answers have the same metadata key: give each one of its own.")
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Each answer's metadata key, prefix included."""
+        names = ("score", "notes", "needs_review", "reviewer", "review_rev")
+        return {name: self.key_prefix + getattr(self, f"{name}_key") for name in names}
+
+    @property
+    def pushed_keys(self) -> list[str]:
+        """The metadata keys that a review of this queue writes."""
+        return [key for name, key in self.keys.items() if name != "notes" or not self.keeps_notes_here]
+
+    @property
+    def choices(self) -> list[Decimal]:
+        """Each score there is, when they are few enough to be buttons; none otherwise."""
+        count = int((self.score_max - self.score_min) / self.score_step) + 1
+        if count > 11:
+            return []
+        return [(self.score_min + self.score_step * n).normalize() for n in range(count)]
+
+
+    @property
+    def marks(self) -> list[Decimal]:
+        """Five scores spread over the scale, each on a step: the ones to have at one key."""
+        if self.choices:
+            return []
+        steps = (self.score_max - self.score_min) // self.score_step
+        return [self.score_min + self.score_step * (steps * quarter // 4) for quarter in range(5)]
+
+
+class ItemState(models.TextChoices):
+    PENDING = "pending", "pending"
+    COMPLETED = "completed", "completed"
+    SKIPPED = "skipped", "skipped"
+
+
+class ItemQuerySet(models.QuerySet["QueueItem"]):
+    def in_order(self) -> Self:
+        return self.order_by("-priority", "pk")
+
+    def pending(self) -> Self:
+        return self.filter(state=ItemState.PENDING)
+
+    def free_for(self, user: User, now: datetime) -> Self:
+        """Items this person may claim: held by nobody, by themselves, or by a claim that has ended."""
+        return self.filter(Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lte=now))
+
+
+class QueueItem(models.Model):
+    """One trace waiting for, or after, its review."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items", db_index=False)
+    trace_id = models.UUIDField()
+    state = models.CharField(max_length=10, choices=ItemState.choices, default=ItemState.PENDING)
+    priority = models.IntegerField(default=0)
+    # Why it is here, in a lead's or a rule's words; and the caller's own handle: an order, a session.
+    reason = models.CharField(max_length=300, blank=True)
+    reference = models.CharField(max_length=200, blank=True)
+    added_by = models.CharField(max_length=120)
+    added_at = models.DateTimeField(default=clock.now)
+    claimed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    claimed_until = models.DateTimeField(null=True)
+    # How many revisions its review has: what a form was opened on, and what a save must still find.
+    version = models.PositiveIntegerField(default=0)
+    completed_at = models.DateTimeField(null=True)
+
+    objects = ItemQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "trace_id"], name="one_item_per_trace_and_queue"),
+            models.CheckConstraint(condition=Q(state__in=ItemState.values), name="item_state_is_known"),
+        ]
+        indexes = [
+            models.Index(fields=["queue", "-priority", "id"], name="item_pending", condition=Q(state=ItemState.PENDING)),
+            models.Index(fields=["queue", "-priority", "id"], name="item_in_order"),
+            models.Index(fields=["queue", "state"], name="item_by_state"),
+        ]
+
+    def is_claimed_by_other(self, user: User) -> bool:
+        """Whether a colleague holds the item at this moment."""
+        if self.claimed_by_id in (None, user.pk) or self.claimed_until is None:
+            return False
+        return self.claimed_until > clock.now()

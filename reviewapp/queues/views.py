@@ -1,0 +1,136 @@
+"""The lead's pages of queues, and the board everybody sees."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from reviewapp.accounts import access
+from reviewapp.accounts.models import Project, Role
+from reviewapp.audit.recording import record
+from reviewapp.delivery.models import Patch
+from reviewapp.lib.numbers import whole
+from reviewapp.queues import entry
+from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
+from reviewapp.queues.making import make_queue
+from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.progress import progress_of
+from reviewapp.traces.models import Posting, Trace
+from reviewapp.web.pages import page
+from reviewapp.web.request import Request
+
+PAGE = 50
+
+
+def queue_of(project: Project, slug: str) -> Queue:
+    """The project's queue at this address. Raises Http404."""
+    queue = Queue.objects.filter(project=project, slug=slug).first()
+    if queue is None:
+        raise Http404("There is no such queue in this project.")
+    queue.project = project
+    return queue
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def queue_list(request: Request, project: Project) -> HttpResponse:
+    queues = Queue.objects.filter(project=project).order_by("name")
+    rows = [(queue, progress_of(queue)) for queue in queues]
+    return page(request, "queues/list.html", {"project": project, "section": "queues", "rows": rows})
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def queue_make(request: Request, project: Project) -> HttpResponse:
+    form = NewQueueForm(request.POST or None, instance=Queue(project=project))
+    if request.method == "POST" and form.is_valid():
+        try:
+            queue = make_queue(project, actor=request.user, **form.cleaned_data)
+            return redirect("queues:queue-board", project=project.slug, queue=queue.slug)
+        except ValidationError as error:
+            form.add_error("slug", error)
+    status = 422 if form.errors else 200
+    return page(request, "queues/settings.html", {"project": project, "section": "queues", "form": form}, status=status)
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def queue_settings(request: Request, project: Project, queue: str) -> HttpResponse:
+    found = queue_of(project, queue)
+    form = QueueForm(request.POST or None, instance=found)
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            form.save()
+            changed = {name: str(form.cleaned_data[name]) for name in form.changed_data}
+            record(project, request.user, "changed queue", f"queue:{queue}", **changed)
+        messages.success(request, "The settings are saved. They hold for every review from now on.")
+        return redirect("queues:queue-board", project=project.slug, queue=queue)
+    context = {"project": project, "section": "queues", "form": form, "queue": found}
+    return page(request, "queues/settings.html", context, status=422 if form.errors else 200)
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def queue_board(request: Request, project: Project, queue: str) -> HttpResponse:
+    found = queue_of(project, queue)
+    return page(request, "queues/board.html", _board(request, found), part="items")
+
+
+@access.member(Role.LEAD)
+@require_POST
+def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
+    found = queue_of(project, queue)
+    form = PasteForm(request.POST)
+    if form.is_valid():
+        paste = entry.read_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
+        for error in paste.errors:
+            form.add_error("ids", error)
+        if not paste.entries and not paste.errors:
+            form.add_error("ids", "Paste at least one trace id.")
+    if form.errors:
+        return page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
+    added = entry.add(found, paste.entries, request.user)
+    messages.success(request, _told(added))
+    return redirect("queues:queue-board", project=project.slug, queue=queue)
+
+
+def _board(request: Request, queue: Queue) -> dict[str, object]:
+    items = QueueItem.objects.filter(queue=queue).in_order().select_related("claimed_by")
+    state = request.GET.get("state", "")
+    if state in ItemState.values:
+        items = items.filter(state=state)
+    number = whole(request.GET.get("page"), most=100_000) or 1
+    rows = list(items[(number - 1) * PAGE : number * PAGE + 1])
+    known = Trace.objects.filter(project=queue.project, trace_id__in=[item.trace_id for item in rows])
+    traces = {trace.trace_id: trace for trace in known.defer("metadata", "unconfirmed")}
+    return {
+        "project": queue.project,
+        "queue": queue,
+        "section": "queues",
+        "progress": progress_of(queue),
+        "rows": [(item, traces.get(item.trace_id)) for item in rows[:PAGE]],
+        "page_number": number,
+        "has_more": len(rows) > PAGE,
+        "state": state,
+        "states": ItemState.values,
+        "clashes": _clashes(queue),
+        "form": PasteForm(),
+    }
+
+
+def _clashes(queue: Queue) -> list[str]:
+    """The queue's keys that traces in it hold though nobody here has pushed them: the producer's own."""
+    untouched = QueueItem.objects.filter(queue=queue, trace_id=OuterRef("trace__trace_id"), version=0)
+    pushed = Patch.objects.filter(project=queue.project, trace_id=OuterRef("trace__trace_id"))
+    held = Posting.objects.filter(term__project=queue.project, term__key__in=queue.pushed_keys)
+    return sorted(set(held.filter(Exists(untouched), ~Exists(pushed)).values_list("term__key", flat=True)[:500]))
+
+
+def _told(added: entry.Added) -> str:
+    told = f"{added.added} added." if added.added else "Nothing new."
+    if added.duplicates:
+        told += f" {added.duplicates} stood here already and stay as they are."
+    return told

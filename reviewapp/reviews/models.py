@@ -1,0 +1,46 @@
+"""A person's pass over one item, each submitted version kept."""
+
+from decimal import Decimal
+
+from django.db import models
+
+from reviewapp.accounts.models import User
+from reviewapp.delivery.models import Patch
+from reviewapp.lib import canonical_json, clock
+from reviewapp.queues.models import QueueItem
+
+
+class Review(models.Model):
+    """One revision of an item's review. Rows are only ever added; the newest is the review's answer."""
+
+    item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="reviews", db_index=False)
+    revision = models.PositiveIntegerField()
+    is_latest = models.BooleanField(default=True)
+    reviewer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
+    score = models.DecimalField(max_digits=12, decimal_places=4, null=True)
+    notes = models.TextField(blank=True)
+    needs_review = models.BooleanField(default=False)
+    patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
+    submitted_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "revision"], name="one_review_per_revision"),
+            models.UniqueConstraint(
+                fields=["item"], condition=models.Q(is_latest=True), name="one_latest_review_per_item"
+            ),
+        ]
+
+    @property
+    def score_text(self) -> str:
+        """The score in its one spelling: `1`, `0.5`; empty where none was given."""
+        return "" if self.score is None else plain(self.score)
+
+    def says(self, score: Decimal | None, notes: str, needs_review: bool) -> bool:
+        """Whether this revision holds exactly these answers."""
+        return (self.score, self.notes, self.needs_review) == (score, notes, needs_review)
+
+
+def plain(number: Decimal) -> str:
+    """A decimal as its JSON number: no trailing zeros, no exponent."""
+    return str(canonical_json.normal(number))

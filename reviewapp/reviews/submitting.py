@@ -1,0 +1,95 @@
+"""Submit a review: one transaction here, and only then a push.
+
+Laminar has no part in it. What it says, and when, changes nothing about the save.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from reviewapp.accounts.models import User
+from reviewapp.audit.recording import record
+from reviewapp.delivery import outbox
+from reviewapp.lib import clock
+from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.reviews.models import Review, plain
+from reviewapp.traces import metadata
+from reviewapp.traces.models import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a reviewer said; None and empty where nothing was said."""
+
+    score: Decimal | None
+    notes: str
+    needs_review: bool
+
+
+class Stale(Exception):
+    """The item has a newer revision than the one the form was opened on; nothing was written."""
+
+    def __init__(self, latest: Review) -> None:
+        super().__init__("The item was reviewed meanwhile.")
+        self.latest = latest
+
+
+def submit(item: QueueItem, user: User, answers: Answers, *, version: int) -> Review:
+    """Save one revision of the item's review, with everything that has to stand with it.
+
+    Raises Stale when the item is no longer at `version`; sending the very same answers again is no
+    conflict but the same review. Raises canonical_json.NotCanonical for a text Laminar would drop.
+    """
+    queue = item.queue
+    with transaction.atomic():
+        moved = QueueItem.objects.filter(pk=item.pk, version=version).update(
+            version=F("version") + 1, state=ItemState.COMPLETED, completed_at=clock.now(),
+            claimed_by=None, claimed_until=None,
+        )  # fmt: skip
+        if moved:
+            return _write(item, queue, user, answers, version + 1)
+    latest = Review.objects.select_related("reviewer").get(item=item, is_latest=True)
+    if latest.reviewer_id == user.pk and latest.says(answers.score, answers.notes, answers.needs_review):
+        return latest
+    raise Stale(latest)
+
+
+def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str, Any]:
+    """The metadata that a review pushes: always every key of the queue, null where nothing was said.
+
+    The merge there deletes nothing, so a key once sent stays until it is sent again.
+    """
+    keys = queue.keys
+    patch: dict[str, Any] = {
+        keys["score"]: answers.score,
+        keys["notes"]: answers.notes or None,
+        keys["needs_review"]: answers.needs_review,
+        keys["reviewer"]: user.username,
+        keys["review_rev"]: rev,
+    }
+    if queue.keeps_notes_here:
+        del patch[keys["notes"]]
+    return patch
+
+
+def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int) -> Review:
+    project = queue.project
+    Trace.objects.bulk_create([Trace(project=project, trace_id=item.trace_id)], ignore_conflicts=True)
+    trace = Trace.objects.select_for_update().get(project=project, trace_id=item.trace_id)
+    rev = Review.objects.filter(item__queue__project=project, item__trace_id=item.trace_id).count() + 1
+    values = patch_for(queue, user, answers, rev)
+    patch = outbox.put(project, item.trace_id, values, source=f"review by {user.username}"[:160])
+    metadata.apply_patch(trace, values)
+    Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
+    review = Review.objects.create(
+        item=item, revision=revision, reviewer=user, patch=patch,
+        score=answers.score, notes=answers.notes, needs_review=answers.needs_review,
+    )  # fmt: skip
+    record(
+        project, user, "submitted review", f"item:{item.pk}", revision=revision,
+        score=None if answers.score is None else plain(answers.score), needs_review=answers.needs_review,
+    )  # fmt: skip
+    return review

@@ -1,0 +1,147 @@
+"""The local mirror: what a reviewer reads and a lead filters by, pulled from Laminar."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any, Self
+
+from django.db import models
+
+from reviewapp.accounts.models import Project
+
+
+class TraceQuerySet(models.QuerySet["Trace"]):
+    def here(self) -> Self:
+        """Traces that have been pulled at least once."""
+        return self.filter(pulled_at__isnull=False)
+
+    def due(self, now: datetime) -> Self:
+        """Traces the worker should pull now, the longest waiting first."""
+        return self.filter(pull_due_at__lte=now).order_by("pull_due_at")
+
+
+class Trace(models.Model):
+    """One trace of Laminar, or the place kept for one that has not come yet (`pulled_at` is null)."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="traces", db_index=False)
+    trace_id = models.UUIDField()
+    name = models.CharField(max_length=300, blank=True)
+    start_time = models.DateTimeField(null=True)
+    end_time = models.DateTimeField(null=True)
+    status = models.CharField(max_length=20, blank=True)
+    session_id = models.CharField(max_length=300, blank=True)
+    user_id = models.CharField(max_length=300, blank=True)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    total_tokens = models.BigIntegerField(default=0)
+    total_cost = models.FloatField(default=0)
+    span_count = models.PositiveIntegerField(default=0)
+    is_cut = models.BooleanField(default=False)
+    # The text Laminar holds, its spelling kept (1.0 is not 1 to a filter), with our own values on top.
+    metadata = models.TextField(default="{}")
+    # Our values not yet confirmed by a read-back: a pull must not take them from the mirror again.
+    unconfirmed = models.TextField(default="{}")
+    pulled_at = models.DateTimeField(null=True)
+    # When its spans came too; the row alone is enough for a list, not for a reader.
+    spans_pulled_at = models.DateTimeField(null=True)
+    pull_due_at = models.DateTimeField(null=True)
+    pull_tries = models.PositiveIntegerField(default=0)
+    pull_error = models.CharField(max_length=300, blank=True)
+
+    objects = TraceQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "trace_id"], name="one_row_per_trace")]
+        indexes = [
+            models.Index(fields=["project", "-start_time", "-id"], name="trace_newest_first"),
+            # Only the few that wait for a pull, however many traces there are.
+            models.Index(fields=["pull_due_at"], name="trace_pull_due", condition=models.Q(pull_due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or str(self.trace_id)
+
+    @property
+    def is_here(self) -> bool:
+        return self.spans_pulled_at is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the trace ran."""
+        if self.start_time is None or self.end_time is None:
+            return None
+        return (self.end_time - self.start_time).total_seconds()
+
+    @property
+    def link(self) -> str:
+        return self.project.trace_url(self.trace_id)
+
+
+class PullMark(models.Model):
+    """How far a project's traces have been listed, by start time."""
+
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="pull_mark")
+    reached = models.DateTimeField()
+
+
+class Span(models.Model):
+    """One span, as its reader needs it."""
+
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans", db_index=False)
+    span_id = models.UUIDField()
+    parent_span_id = models.UUIDField(null=True)
+    name = models.CharField(max_length=300)
+    span_type = models.CharField(max_length=30)
+    status = models.CharField(max_length=20, blank=True)
+    start_time = models.DateTimeField()
+    end_time = models.DateTimeField()
+    input = models.TextField(blank=True)
+    output = models.TextField(blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    total_tokens = models.BigIntegerField(default=0)
+    total_cost = models.FloatField(default=0)
+    attributes = models.TextField(default="{}")
+    event_texts = models.TextField(default="[]")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trace", "span_id"], name="one_row_per_span")]
+        indexes = [models.Index(fields=["trace", "start_time", "id"], name="span_in_order")]
+
+    @property
+    def duration(self) -> float:
+        return (self.end_time - self.start_time).total_seconds()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.event_texts)
+        return found
+
+
+class Term(models.Model):
+    """One key with one value, as the traces of a project hold it: the word of the metadata index."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=300)
+    # The value's JSON text, cut for reading; the digest stands for the whole of it.
+    value = models.CharField(max_length=200)
+    digest = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key", "digest"], name="one_term_per_key_and_value")]
+
+    @staticmethod
+    def digest_of(raw: str) -> str:
+        """Thirty-two hex digits of a value's JSON text, whatever its length."""
+        return hashlib.blake2b(raw.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+class Posting(models.Model):
+    """A trace that holds a term, with the time it sorts by."""
+
+    term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="postings", db_index=False)
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="postings")
+    start_time = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["term", "trace"], name="one_posting_per_term_and_trace")]
+        indexes = [models.Index(fields=["term", "-start_time", "-trace"], name="posting_newest_first")]

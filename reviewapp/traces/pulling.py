@@ -1,0 +1,147 @@
+"""Bring traces from Laminar into the mirror.
+
+New traces are listed by start time, because Laminar has no "changed since"; a trace that somebody wants
+to read is pulled with its spans, and again while it may still be running.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from reviewapp.accounts.models import Project
+from reviewapp.laminar import SpanRow, TraceRow
+from reviewapp.lib import canonical_json, clock
+from reviewapp.traces import metadata
+from reviewapp.traces.models import PullMark, Span, Trace
+
+SPANS = 2_000
+PAGE = 500
+# A trace that ended this recently may still get spans and metadata.
+MAY_CHANGE = timedelta(minutes=5)
+AGAIN = timedelta(seconds=20)
+# Traces arrive late: each listing looks back this far behind the newest one seen.
+OVERLAP = timedelta(minutes=10)
+FIRST_LISTING = timedelta(days=7)
+# A wanted trace that is not there is looked for soon, then ever more rarely, for about a day.
+MISSES = [1, 2, 3, 5, 10, 30, 60, 300, 900, 3_600, 10_800, 21_600, 43_200]
+
+
+def want(project: Project, trace_ids: Iterable[UUID]) -> None:
+    """Ask the worker to pull these traces with their spans; those that are here already are left."""
+    ids = list(trace_ids)
+    now = clock.now()
+    places = [Trace(project=project, trace_id=trace_id, pull_due_at=now) for trace_id in ids]
+    with transaction.atomic():
+        Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
+        for start in range(0, len(ids), 500):
+            known = Trace.objects.filter(project=project, trace_id__in=ids[start : start + 500])
+            known.filter(spans_pulled_at=None, pull_due_at=None).update(pull_due_at=now, pull_tries=0)
+
+
+def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
+    """Put traces as Laminar shows them into the mirror, index included; our unconfirmed values stay on top."""
+    with transaction.atomic():
+        ids = [row.id for row in rows]
+        Trace.objects.bulk_create(
+            [Trace(project=project, trace_id=trace_id) for trace_id in ids], ignore_conflicts=True, batch_size=500
+        )
+        places = {
+            trace.trace_id: trace
+            for trace in Trace.objects.select_for_update().filter(project=project, trace_id__in=ids)
+        }
+        changed = [trace for row in rows if _fill(trace := places[row.id], row)]
+        Trace.objects.bulk_update(places.values(), _FIELDS, batch_size=100)
+        metadata.reindex(changed)
+    return list(places.values())
+
+
+def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> None:
+    """Make the mirror's spans of a trace those of Laminar, and decide when to look again."""
+    now = clock.now()
+    with transaction.atomic():
+        Span.objects.filter(trace=trace).delete()
+        Span.objects.bulk_create([_span(trace, row) for row in rows], batch_size=100)
+        may_change = trace.end_time is None or trace.end_time > now - MAY_CHANGE
+        Trace.objects.filter(pk=trace.pk).update(
+            spans_pulled_at=now, span_count=len(rows), is_cut=len(rows) >= SPANS, pull_error="",
+            pull_tries=0, pull_due_at=now + AGAIN if may_change else None,
+        )  # fmt: skip
+
+
+def note_missing(traces: Sequence[Trace]) -> None:
+    """Remember that Laminar does not show these traces yet, and when to look again."""
+    for trace in traces:
+        tries = trace.pull_tries + 1
+        due = clock.now() + timedelta(seconds=MISSES[trace.pull_tries]) if tries <= len(MISSES) else None
+        Trace.objects.filter(pk=trace.pk).update(
+            pull_tries=tries, pull_due_at=due, pull_error="Laminar does not show this trace yet."
+        )
+
+
+def note_error(traces: Sequence[Trace], error: str) -> None:
+    """Remember why a pull failed; it is tried again in a while, and what is here stays."""
+    for trace in traces:
+        wait = MISSES[min(trace.pull_tries, 7)]
+        Trace.objects.filter(pk=trace.pk).update(
+            pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + timedelta(seconds=wait), pull_error=error[:300]
+        )
+
+
+def listed_since(project: Project) -> datetime:
+    """From which start time on the next listing of new traces has to look."""
+    mark = PullMark.objects.filter(project=project).first()
+    return mark.reached - OVERLAP if mark else clock.now() - FIRST_LISTING
+
+
+def note_listed(project: Project, newest: datetime) -> None:
+    """Remember how far the listing has come; it never goes back."""
+    PullMark.objects.get_or_create(project=project, defaults={"reached": newest})
+    PullMark.objects.filter(project=project, reached__lt=newest).update(reached=newest)
+
+
+def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
+    """Of these rows, those that the mirror lacks or holds otherwise."""
+    known: Mapping[UUID, tuple[object, ...]] = {
+        found[0]: found[1:]
+        for found in Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows])
+        .exclude(pulled_at=None)
+        .values_list("trace_id", "metadata", "end_time", "total_tokens")
+    }
+    return [row for row in rows if known.get(row.id) != (row.metadata or "{}", row.end_time, row.total_tokens)]
+
+
+_FIELDS = [
+    "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
+    "total_tokens", "total_cost", "metadata", "pulled_at",
+]  # fmt: skip
+
+
+def _fill(trace: Trace, row: TraceRow) -> bool:
+    """Take over a row's values; whether the index has to follow."""
+    before = (trace.metadata, trace.start_time)
+    trace.name, trace.status = row.top_span_name[:300], row.status[:20]
+    trace.start_time, trace.end_time = row.start_time, row.end_time
+    trace.session_id, trace.user_id = row.session_id[:300], row.user_id[:300]
+    trace.input_tokens, trace.output_tokens, trace.total_tokens = row.input_tokens, row.output_tokens, row.total_tokens
+    trace.total_cost, trace.pulled_at = row.total_cost, clock.now()
+    members = canonical_json.raw_members(row.metadata or "{}")
+    members.update(canonical_json.raw_members(trace.unconfirmed))
+    trace.metadata = metadata.joined(members)
+    return (trace.metadata, trace.start_time) != before
+
+
+def _span(trace: Trace, row: SpanRow) -> Span:
+    return Span(
+        trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id, name=_kept(row.name)[:300],
+        span_type=row.span_type[:30], status=row.status[:20], start_time=row.start_time, end_time=row.end_time,
+        input=_kept(row.input), output=_kept(row.output), model=row.model[:200], total_tokens=row.total_tokens,
+        total_cost=row.total_cost, attributes=row.attributes, event_texts=json.dumps(row.events, ensure_ascii=True),
+    )  # fmt: skip
+
+
+def _kept(text: str) -> str:
+    # PostgreSQL has no place for NUL in a text.
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,55 @@
+"""Filter views over the mirror, and the page of one trace."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
+
+from reviewapp.accounts import access
+from reviewapp.accounts.models import Project, Role
+from reviewapp.lib import canonical_json
+from reviewapp.traces import metadata, pulling
+from reviewapp.traces.filtering import FilterView, page_of, read_view
+from reviewapp.traces.metadata import NotAPair
+from reviewapp.traces.models import Trace
+from reviewapp.traces.reading import reading_of
+from reviewapp.web.pages import page
+from reviewapp.web.request import Request
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def trace_list(request: Request, project: Project) -> HttpResponse:
+    context: dict[str, object] = {"project": project, "section": "traces", "typed": request.GET}
+    try:
+        view = read_view(request.GET)
+        if request.GET.get("key", "").strip():
+            # The form's fields become part of the view's own address.
+            return redirect(f"{request.path}?{view.query}")
+        found = page_of(view, project, request.GET.get("before", ""))
+    except NotAPair as error:
+        return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
+    rows = [(trace, _values(trace)) for trace in found.traces]
+    return page(request, "traces/list.html", {**context, "view": view, "found": found, "rows": rows}, part="results")
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
+    trace = Trace.objects.filter(project=project, trace_id=trace_id).first()
+    if trace is None:
+        raise Http404("This trace is not in the mirror. Queue it, and it is pulled from Laminar.")
+    trace.project = project
+    if not trace.is_here and trace.pull_due_at is None:
+        pulling.want(project, [trace_id])
+    if "waiting" in request.GET and not trace.is_here:
+        return HttpResponse(status=204)
+    context = {"project": project, "section": "traces", "trace": trace, "reading": reading_of(trace, request.GET.get("tab"))}
+    return page(request, "traces/page.html", context, part="reading")
+
+
+def _values(trace: Trace) -> list[tuple[str, str]]:
+    members = canonical_json.raw_members(trace.metadata)
+    flat = [(key, metadata.shown(raw)) for key, raw in sorted(members.items()) if raw[:1] not in ("{", "[")]
+    return [(key, value) for key, value in flat if len(value) <= 40][:8]

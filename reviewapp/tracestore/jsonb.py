@@ -1,0 +1,122 @@
+"""JSON as PostgreSQL's jsonb keeps it: numbers by their digits, keys by length then bytes, compact text.
+
+Laminar stores trace metadata this way and its filters compare the stored text, so the text matters:
+`1.0` stays `1.0`, `1e2` becomes `100`, `0.10` stays `0.10`.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+# Rust's JSON parser, which reads the request before jsonb does, stops here.
+MAX_DEPTH = 128
+_MAX_INTEGER_DIGITS = 18
+
+_quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Unstorable(ValueError):
+    """jsonb refuses the value: a text holds NUL."""
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse strict JSON with exact numbers. Raises ValueError."""
+    try:
+        decoded = text.decode() if isinstance(text, bytes) else text
+        value = json.loads(decoded, parse_float=_exact, parse_int=_integer, parse_constant=_constant)
+    except RecursionError:
+        raise ValueError("recursion limit exceeded") from None
+    if decoded.count("[") + decoded.count("{") >= MAX_DEPTH and _is_deep(value):
+        raise ValueError("recursion limit exceeded")
+    if "\\u" in decoded and _has_lone_surrogate(value):
+        raise ValueError("lone surrogate in hex escape")
+    return value
+
+
+def dumps(value: Any) -> str:
+    """The text jsonb would hold for a JSON value. Raises Unstorable."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise Unstorable("\\u0000 cannot be converted to text")
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (float, Decimal)):
+        return _number(value)
+    if isinstance(value, dict):
+        members = sorted(value.items(), key=_by_length_then_bytes)
+        return "{" + ",".join(f"{dumps(key)}:{dumps(item)}" for key, item in members) + "}"
+    return "[" + ",".join(dumps(item) for item in value) + "]"
+
+
+def merge(stored: str, patch: str) -> str:
+    """`stored || patch` of two object texts: top-level keys only, the patch wins, null is kept."""
+    if not stored:
+        return patch
+    return dumps(loads(stored) | loads(patch))
+
+
+def _by_length_then_bytes(member: tuple[str, Any]) -> tuple[int, bytes]:
+    key = member[0].encode()
+    return len(key), key
+
+
+def _number(value: float | Decimal) -> str:
+    if not math.isfinite(value):
+        return "null"
+    number = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not number:
+        return f"{abs(number):f}"
+    if number.adjusted() >= -5:
+        return f"{number:f}"
+    # Smaller numbers leave Laminar's server in Rust's spelling: 1e-7, 1.5e-7.
+    sign, digits, _ = number.normalize().as_tuple()
+    shown = "".join(map(str, digits))
+    mantissa = f"{shown[0]}.{shown[1:]}" if len(shown) > 1 else shown
+    return f"{'-' if sign else ''}{mantissa}e{number.adjusted()}"
+
+
+def _exact(digits: str) -> Decimal:
+    if not math.isfinite(float(digits)):
+        raise ValueError("number out of range")
+    return Decimal(digits)
+
+
+def _integer(digits: str) -> int | Decimal:
+    if len(digits) <= _MAX_INTEGER_DIGITS:
+        return int(digits)
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("number out of range")
+    if -(2**63) <= number < 2**64 and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    return Decimal(repr(number)).to_integral_value()
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _is_deep(value: Any) -> bool:
+    depth, level = 0, [value]
+    while level and depth < MAX_DEPTH:
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        depth += 1
+    return bool(level)
+
+
+def _has_lone_surrogate(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

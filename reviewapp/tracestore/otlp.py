@@ -1,0 +1,82 @@
+"""OTLP in protobuf: the body of POST /v1/traces as spans."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from reviewapp.tracestore import ids
+from reviewapp.tracestore.spans import Attributes, Event, Span, Undecodable
+
+
+def decode(body: bytes) -> list[Span]:
+    """The spans of an ExportTraceServiceRequest. Raises Undecodable."""
+    request = ExportTraceServiceRequest()
+    try:
+        request.ParseFromString(body)
+        return [
+            _span(span)
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+    except (DecodeError, ids.NotAnId, RecursionError) as error:
+        raise Undecodable(str(error)) from None
+
+
+def unquoted(text: str) -> str:
+    """A text that is itself a quoted JSON text, unwrapped as often as it was wrapped."""
+    while len(text) > 1 and text[0] == text[-1] == '"':
+        try:
+            inner = json.loads(text)
+            inner.encode()
+        except ValueError:
+            return text
+        text = inner
+    return text
+
+
+def from_bytes(raw: bytes) -> Any:
+    """A bytes attribute: JSON where it is JSON, else its text."""
+    text = raw.decode(errors="replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _span(span: trace_pb2.Span) -> Span:
+    return Span(
+        trace_id=ids.trace(span.trace_id),
+        span_id=ids.span(span.span_id),
+        parent_id=ids.span(span.parent_span_id) if span.parent_span_id else ids.NIL,
+        name=span.name,
+        start=span.start_time_unix_nano,
+        end=span.end_time_unix_nano,
+        attributes=_attributes(span.attributes),
+        events=[Event(event.time_unix_nano, event.name, _attributes(event.attributes)) for event in span.events],
+    )
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: AnyValue) -> Any:
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return unquoted(value.string_value)
+    if kind == "double_value":
+        return value.double_value if math.isfinite(value.double_value) else None
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    if kind == "bytes_value":
+        return from_bytes(value.bytes_value)
+    return getattr(value, kind) if kind else None

@@ -1,0 +1,107 @@
+"""The store's tables. `PRAGMA user_version` counts the steps that a file has taken."""
+
+import sqlite3
+
+# A trace's spans hang on its row number, not on its id: that index grows at its right edge,
+# which is what keeps ingest fast when ids are random.
+_FIRST = """
+CREATE TABLE project (
+    row INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE
+);
+CREATE TABLE key (
+    hash TEXT PRIMARY KEY,
+    project INTEGER NOT NULL REFERENCES project (row),
+    shorthand TEXT NOT NULL,
+    is_ingest_only INTEGER NOT NULL,
+    expires_at TEXT
+) WITHOUT ROWID;
+CREATE TABLE trace (
+    row INTEGER PRIMARY KEY,
+    project INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    start_time TEXT NOT NULL,
+    end_time TEXT NOT NULL,
+    duration REAL NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    total_tokens INTEGER NOT NULL,
+    cache_read_input_tokens INTEGER NOT NULL,
+    cache_creation_input_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    input_cost REAL NOT NULL,
+    output_cost REAL NOT NULL,
+    total_cost REAL NOT NULL,
+    metadata TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    top_span_id TEXT NOT NULL,
+    top_span_name TEXT NOT NULL,
+    top_span_type TEXT NOT NULL,
+    trace_type TEXT NOT NULL,
+    tags BLOB NOT NULL,
+    span_names BLOB NOT NULL,
+    has_browser_session INTEGER NOT NULL,
+    num_spans INTEGER NOT NULL,
+    UNIQUE (project, id)
+);
+CREATE INDEX trace_newest ON trace (project, start_time);
+CREATE TABLE span (
+    row INTEGER PRIMARY KEY,
+    project INTEGER NOT NULL,
+    trace INTEGER NOT NULL,
+    span_id TEXT NOT NULL,
+    parent_span_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    span_type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    start_time TEXT NOT NULL,
+    end_time TEXT NOT NULL,
+    duration REAL NOT NULL,
+    request_model TEXT NOT NULL,
+    response_model TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    total_tokens INTEGER NOT NULL,
+    cache_read_input_tokens INTEGER NOT NULL,
+    cache_creation_input_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    input_cost REAL NOT NULL,
+    output_cost REAL NOT NULL,
+    total_cost REAL NOT NULL,
+    tool_definitions TEXT NOT NULL,
+    tags BLOB NOT NULL,
+    events BLOB NOT NULL,
+    attributes TEXT NOT NULL,
+    input TEXT NOT NULL,
+    output TEXT NOT NULL,
+    UNIQUE (trace, span_id)
+);
+CREATE INDEX span_newest ON span (project, start_time);
+CREATE TABLE patch (
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    project INTEGER NOT NULL,
+    trace_id TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    apply_at INTEGER NOT NULL
+);
+CREATE INDEX patch_due ON patch (apply_at, row);
+"""
+
+STEPS = (_FIRST,)
+
+
+class NewerFile(RuntimeError):
+    """The file was written by a newer release of the trace store."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Bring the file to this release's tables. Raises NewerFile."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise NewerFile(f"The trace store's file has schema {version}, this release knows {len(STEPS)}. Upgrade it.")
+    for number, step in enumerate(STEPS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")

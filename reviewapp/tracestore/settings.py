@@ -1,0 +1,17 @@
+"""Django for the trace store: no apps, no ORM, no templates. The environment names the file and the delay."""
+
+import os
+from pathlib import Path
+
+DEBUG = False
+SECRET_KEY = "the trace store signs nothing"
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS: list[str] = []
+MIDDLEWARE: list[str] = []
+ROOT_URLCONF = "reviewapp.tracestore.urls"
+APPEND_SLASH = False
+USE_TZ = True
+LOGGING_CONFIG = None
+
+DATABASE_FILE = Path(os.environ.get("TRACESTORE_DATABASE", "tracestore.sqlite3"))
+APPLY_DELAY_MS = int(os.environ.get("TRACESTORE_APPLY_DELAY_MS", "500"))

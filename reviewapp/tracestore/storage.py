@@ -1,0 +1,109 @@
+"""Spans to disk: one request is one transaction, committed before it is answered."""
+
+import sqlite3
+
+from reviewapp.tracestore import aggregating, arrays, attributes, database, ids, jsonb, patches
+from reviewapp.tracestore.spans import Span
+
+_TRACE_COLUMNS = (
+    "project, id, start_time, end_time, duration, input_tokens, output_tokens, total_tokens, cache_read_input_tokens,"
+    " cache_creation_input_tokens, reasoning_tokens, input_cost, output_cost, total_cost, metadata, session_id, user_id,"
+    " status, top_span_id, top_span_name, top_span_type, trace_type, tags, span_names, has_browser_session, num_spans"
+)
+_SPAN_COLUMNS = (
+    "project, trace, span_id, parent_span_id, name, path, span_type, status, start_time, end_time, duration, request_model,"
+    " response_model, provider, input_tokens, output_tokens, total_tokens, cache_read_input_tokens,"
+    " cache_creation_input_tokens, reasoning_tokens, input_cost, output_cost, total_cost, tool_definitions, tags,"
+    " events, attributes, input, output"
+)
+
+
+def _marks(columns: str) -> str:
+    return ", ".join("?" * len(columns.split(",")))
+
+
+_SUMS = ", ".join(
+    f"{name} = {name} + excluded.{name}"
+    for name in (
+        "input_tokens output_tokens total_tokens cache_read_input_tokens cache_creation_input_tokens"
+        " reasoning_tokens input_cost output_cost total_cost num_spans"
+    ).split()
+)
+_NEWEST = ", ".join(
+    f"{name} = iif(excluded.{name} = '', {name}, excluded.{name})" for name in ("session_id", "user_id", "trace_type")
+)
+# A span without a parent names the trace; until it has come, the first name of a path does.
+_TOP = ", ".join(
+    f"{name} = iif(excluded.top_span_id = '{ids.NIL}' AND top_span_name <> '', {name}, excluded.{name})"
+    for name in ("top_span_id", "top_span_name", "top_span_type")
+)
+_SAVE_TRACE = f"""
+INSERT INTO trace ({_TRACE_COLUMNS}) VALUES ({_marks(_TRACE_COLUMNS)})
+ON CONFLICT (project, id) DO UPDATE SET
+    start_time = min(start_time, excluded.start_time),
+    end_time = max(end_time, excluded.end_time),
+    duration = seconds_between(min(start_time, excluded.start_time), max(end_time, excluded.end_time)),
+    metadata = iif(excluded.metadata = '', metadata, jsonb_merge(metadata, excluded.metadata)),
+    status = iif(excluded.status = 'error', 'error', status),
+    tags = iif(excluded.tags = tags, tags, array_union(tags, excluded.tags)),
+    span_names = iif(excluded.span_names = span_names, span_names, array_union(span_names, excluded.span_names)),
+    has_browser_session = max(has_browser_session, excluded.has_browser_session),
+    {_SUMS}, {_NEWEST}, {_TOP}
+"""
+_SAVE_SPAN = f"INSERT OR REPLACE INTO span ({_SPAN_COLUMNS}) VALUES ({_marks(_SPAN_COLUMNS)})"
+
+
+def save(project: int, spans: list[Span]) -> None:
+    """Put a request's spans on disk; spans that only carry metadata wait as patches."""
+    kept = [span for span in spans if not attributes.is_dropped(span)]
+    records = [attributes.read(span) for span in kept if not attributes.is_patch(span)]
+    carried = [(span.trace_id, attributes.metadata(span.attributes)) for span in kept if attributes.is_patch(span)]
+    shares = aggregating.shares(records)
+    with database.writing() as connection:
+        patches.apply_due(connection)
+        connection.executemany(
+            _SAVE_TRACE, [(project, trace_id, *aggregating.row(share)) for trace_id, share in shares.items()]
+        )
+        rows = _rows(connection, project, list(shares))
+        connection.executemany(
+            _SAVE_SPAN, [(project, rows[record.trace_id], *attributes.row(record)) for record in records]
+        )
+        for trace_id, metadata in carried:
+            patches.put(connection, project, trace_id, metadata)
+
+
+def has_trace(project: int, trace_id: str) -> bool:
+    """Whether the project has the trace."""
+    found = database.reader().execute("SELECT 1 FROM trace WHERE project = ? AND id = ?", (project, trace_id))
+    return found.fetchone() is not None
+
+
+def tag_top_span(project: int, trace_id: str, names: list[str]) -> bool:
+    """Add tags to a trace's top span, if it has come; False when there is no such trace."""
+    with database.writing() as connection:
+        found = connection.execute(
+            "SELECT row, top_span_id FROM trace WHERE project = ? AND id = ?", (project, trace_id)
+        ).fetchone()
+        if found:
+            _tag(connection, "trace = ? AND span_id = ?", found, names)
+    return found is not None
+
+
+def tag_span(project: int, span_id: str, names: list[str]) -> bool:
+    """Add tags to one span; False when the project has no such span."""
+    with database.writing() as connection:
+        return _tag(connection, "project = ? AND span_id = ?", (project, span_id), names) > 0
+
+
+def _tag(connection: sqlite3.Connection, where: str, values: tuple[object, ...], names: list[str]) -> int:
+    return connection.execute(
+        f"UPDATE span SET tags = array_union(tags, ?) WHERE {where}", (arrays.pack(names), *values)
+    ).rowcount
+
+
+def _rows(connection: sqlite3.Connection, project: int, trace_ids: list[str]) -> dict[str, int]:
+    found = connection.execute(
+        "SELECT id, row FROM trace WHERE project = ? AND id IN (SELECT value FROM json_each(?))",
+        (project, jsonb.dumps(trace_ids)),
+    )
+    return dict(found.fetchall())

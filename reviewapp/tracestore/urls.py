@@ -1,0 +1,18 @@
+"""Every route of the trace store; Laminar trims a trailing slash."""
+
+from django.urls import re_path
+
+from reviewapp.tracestore import views
+
+urlpatterns = [
+    re_path(r"^v1/traces/?$", views.export_traces),
+    re_path(r"^v1/traces/metadata/?$", views.push_metadata),
+    re_path(r"^v1/spans/?$", views.create_spans),
+    re_path(r"^v1/tag/?$", views.tag),
+    re_path(r"^v1/project/?$", views.project),
+    re_path(r"^v1/sql/query/?$", views.query),
+    re_path(r"^(?:health|ready)/?$", views.probe),
+]
+
+handler404 = views.missing
+handler500 = views.broken

@@ -1,0 +1,78 @@
+"""The whole URL map on one screen. Each route's access rule stands at its view."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from reviewapp.accounts import views as accounts
+from reviewapp.api.endpoints import routes as api_routes
+from reviewapp.audit import views as audit
+from reviewapp.delivery import views as delivery
+from reviewapp.insights import views as insights
+from reviewapp.keys import views as keys
+from reviewapp.queues import views as queues
+from reviewapp.reviews import views as reviews
+from reviewapp.traces import views as traces
+from reviewapp.web import views as web
+
+Routes = list[URLPattern | URLResolver]
+
+accounts_routes: Routes = [
+    path("login/", accounts.sign_in, name="sign-in"),
+    path("logout/", accounts.sign_out, name="sign-out"),
+]
+queue_routes: Routes = [
+    path("", queues.queue_list, name="queue-list"),
+    path("new/", queues.queue_make, name="queue-make"),
+    path("<slug:queue>/", queues.queue_board, name="queue-board"),
+    path("<slug:queue>/settings/", queues.queue_settings, name="queue-settings"),
+    path("<slug:queue>/add/", queues.item_add, name="item-add"),
+]
+review_routes: Routes = [
+    path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),
+    path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
+    path("items/<int:item>/", reviews.item_review, name="item-review"),
+    path("items/<int:item>/skip/", reviews.item_skip, name="item-skip"),
+    path("items/<int:item>/reopen/", reviews.item_reopen, name="item-reopen"),
+    path("items/<int:item>/delivery/", reviews.item_delivery, name="item-delivery"),
+    path("items/<int:item>/reading/", reviews.item_reading, name="item-reading"),
+    path("traces/<uuid:trace_id>/reviews/", reviews.trace_reviews, name="trace-reviews"),
+]
+trace_routes: Routes = [
+    path("", traces.trace_list, name="trace-list"),
+    path("<uuid:trace_id>/", traces.trace_page, name="trace-page"),
+]
+delivery_routes: Routes = [
+    path("", delivery.patch_list, name="patch-list"),
+    path("retry/", delivery.patch_retry, name="patch-retry"),
+    path("<int:patch>/", delivery.patch_page, name="patch-page"),
+]
+key_routes: Routes = [
+    path("", keys.key_page, name="key-page"),
+    path("laminar/", keys.laminar_key_replace, name="laminar-key-replace"),
+    path("tokens/", keys.token_make, name="token-make"),
+    path("tokens/<int:token>/revoke/", keys.token_revoke, name="token-revoke"),
+]
+insight_routes: Routes = [
+    path("", insights.project_home, name="project-home"),
+    path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
+    path("queues/<slug:queue>/reviews.csv", insights.review_export, name="review-export"),
+]
+
+urlpatterns: Routes = [
+    path("health", web.health, name="health"),
+    path("ready", web.ready, name="ready"),
+    path("accounts/", include((accounts_routes, "accounts"))),
+    path("api/v1/", api_routes()),
+    path("", include(([path("", insights.home, name="home")], "home"))),
+    path("p/<slug:project>/queues/", include((queue_routes, "queues"))),
+    path("p/<slug:project>/traces/", include((trace_routes, "traces"))),
+    path("p/<slug:project>/deliveries/", include((delivery_routes, "delivery"))),
+    path("p/<slug:project>/keys/", include((key_routes, "keys"))),
+    path("p/<slug:project>/audit/", include(([path("", audit.event_list, name="event-list")], "audit"))),
+    path("p/<slug:project>/", include((review_routes, "reviews"))),
+    path("p/<slug:project>/", include((insight_routes, "insights"))),
+]
+
+handler400 = "reviewapp.web.views.bad_request"
+handler403 = "reviewapp.web.views.forbidden"
+handler404 = "reviewapp.web.views.not_found"
+handler500 = "reviewapp.web.views.server_fault"

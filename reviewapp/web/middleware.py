@@ -1,0 +1,56 @@
+"""Three small middlewares that make one view serve both a page and a fragment."""
+
+import json
+from collections.abc import Callable
+
+from django.contrib.messages import get_messages
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def vary_on_htmx(get_response: GetResponse) -> GetResponse:
+    """A cache must not hand a fragment to somebody who asked for the page."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+    return middleware
+
+
+def messages_out_of_band(get_response: GetResponse) -> GetResponse:
+    """Put waiting messages behind a fragment, where htmx swaps them into the page's message line."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not request.htmx or response.streaming or response.status_code >= 300:  # type: ignore[attr-defined]
+            return response
+        if "text/html" in response.get("Content-Type", "") and b"<html" not in response.content[:200]:
+            waiting = get_messages(request)
+            if len(waiting):
+                response.write(render_to_string("_messages.html", {"messages": waiting, "out_of_band": True}))
+        return response
+
+    return middleware
+
+
+def redirect_for_htmx(get_response: GetResponse) -> GetResponse:
+    """A redirect would be followed by the browser unseen; htmx is told where to go instead."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not request.htmx or response.status_code not in (301, 302, 303):  # type: ignore[attr-defined]
+            return response
+        answer = HttpResponse(status=204)
+        answer.cookies = response.cookies
+        if "/accounts/login/" in response["Location"]:
+            answer["HX-Redirect"] = response["Location"]
+        else:
+            answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body"})
+        return answer
+
+    return middleware

@@ -1,0 +1,23 @@
+"""Answer with a page, or with the one part of it that htmx asked for."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    part: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """Render `template`; to an htmx request only its partial `part`, named here and never by the client."""
+    if part and request.htmx and not request.htmx.boosted:  # type: ignore[attr-defined]
+        template = f"{template}#{part}"
+    response = render(request, template, context, status=status)
+    # What a person may see changes with each act: the browser's back button asks again.
+    response["Cache-Control"] = "no-store, private"
+    return response

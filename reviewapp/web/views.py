@@ -1,0 +1,61 @@
+"""Pages that belong to no domain: whether we run, and what went wrong."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+
+def _open(view: Any) -> Any:
+    view.access_rule = "anyone"
+    return login_not_required(view)
+
+
+@_open
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return HttpResponse("OK", content_type="text/plain")
+
+
+@_open
+@require_safe
+def ready(request: HttpRequest) -> HttpResponse:
+    """The process can do its work: the database answers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return HttpResponse("The database does not answer.", status=503, content_type="text/plain")
+    return HttpResponse("OK", content_type="text/plain")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _fault(request, 400, "This request cannot be read", "Nothing was changed. Go back and try again.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    said = str(exception) or "Your role in this project does not allow it. Nothing was changed."
+    return _fault(request, 403, "This is not yours to open", said)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    said = "The form was opened too long ago or in another sign-in. Nothing was saved: go back, reload, submit again."
+    return _fault(request, 403, "The form has expired", said)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    said = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
+    return _fault(request, 404, "There is nothing here", said or "The address is wrong, or what stood here is gone.")
+
+
+def server_fault(request: HttpRequest) -> HttpResponse:
+    said = "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
+    return render(request, "fault.html", {"title": "Something broke", "said": said, "code": 500}, status=500)
+
+
+def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResponse:
+    return render(request, "fault.html", {"title": title, "said": said, "code": status}, status=status)

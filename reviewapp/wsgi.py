@@ -1,0 +1,8 @@
+"""The review app as a WSGI application: `gunicorn reviewapp.wsgi`."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
+application = get_wsgi_application()

@@ -1,0 +1,6 @@
+// What the pages do beyond plain HTML. Everything here only makes faster what works without it.
+import { listen } from "./keys.js";
+import { follow } from "./score.js";
+
+listen();
+follow();

@@ -1,0 +1,29 @@
+// The score's quick marks: a press writes the mark into the field, and the field shows which mark it equals.
+
+const field = () => document.querySelector("#review #score");
+
+export function setScore(value) {
+  const input = field();
+  if (!input) return;
+  input.value = value;
+  show();
+}
+
+export function show() {
+  const input = field();
+  for (const mark of document.querySelectorAll("#review .preset")) {
+    mark.setAttribute("aria-pressed", String(Boolean(input) && input.value.trim() === mark.dataset.score));
+  }
+}
+
+export function follow() {
+  document.addEventListener("click", (event) => {
+    const mark = event.target.closest?.("#review .preset");
+    if (mark) setScore(mark.dataset.score);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "score") show();
+  });
+  document.addEventListener("htmx:afterSettle", show);
+  show();
+}

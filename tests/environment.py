@@ -1,0 +1,60 @@
+"""What the settings read, set before Django reads it: a folder that goes away, secrets of no worth, the database.
+
+A pytest plugin, named in pyproject.toml, because conftest files load after the settings.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests import postgres_server
+
+# What somebody's shell may hold for the real thing must not reach a test.
+FOREIGN = ["ALLOWED_HOSTS", "CONN_MAX_AGE", "CSRF_TRUSTED_ORIGINS", "DATABASE_URL", "DEBUG", "LOG_LEVEL", "SECURE_COOKIES"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgres"],
+        default="sqlite",
+        help="sqlite: every test. postgres: the tests that touch the database, once more, there.",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    folder = tempfile.TemporaryDirectory(prefix="reviewapp-tests-")
+    early_config.add_cleanup(folder.cleanup)
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ["DATA_DIR"] = folder.name
+    os.environ["SECRET_KEY"] = "a secret for tests, long enough and known to everybody"
+    os.environ["KEY_ENCRYPTION_KEYS"] = "a master key for tests,the master key before it"
+    os.environ["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+    if early_config.known_args_namespace.database == "postgres":
+        os.environ["DATABASE_URL"] = _postgres(early_config)
+
+
+def pytest_configure() -> None:
+    # A slow hash is for real passwords; here it would be half of the time.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+def _postgres(config: pytest.Config) -> str:
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        return given
+    binaries = postgres_server.find()
+    if binaries is None:
+        if os.environ.get("REQUIRE_POSTGRES"):
+            raise pytest.UsageError(postgres_server.ABSENT)
+        pytest.exit(postgres_server.ABSENT, returncode=0)
+    folder = tempfile.TemporaryDirectory(prefix="reviewapp-postgres-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    server = postgres_server.Server(binaries, Path(folder.name))
+    config.add_cleanup(server.stop)
+    return server.start()

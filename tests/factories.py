@@ -1,0 +1,157 @@
+"""Rows for tests, each valid as the application would have written it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import factory
+from django.contrib.auth.hashers import make_password
+from factory.django import DjangoModelFactory
+
+from reviewapp.accounts.models import Membership, Project, Role, User
+from reviewapp.delivery.models import Patch
+from reviewapp.keys.models import LaminarKey
+from reviewapp.lib import canonical_json, clock
+from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.reviews.models import Review
+from reviewapp.traces.metadata import reindex
+from reviewapp.traces.models import Span, Trace
+
+PASSWORD = "a password for tests"
+SECRET = "laminar-key-for-tests-1234"
+
+
+class ProjectFactory(DjangoModelFactory[Project]):
+    class Meta:
+        model = Project
+
+    slug = factory.Sequence(lambda n: f"project-{n}")
+    name = factory.LazyAttribute(lambda project: project.slug.replace("-", " ").capitalize())
+    base_url = "https://laminar.test"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    class Meta:
+        model = User
+
+    username = factory.Sequence(lambda n: f"user-{n}")
+    password = factory.LazyFunction(lambda: make_password(PASSWORD))
+
+
+class MembershipFactory(DjangoModelFactory[Membership]):
+    class Meta:
+        model = Membership
+
+    project = factory.SubFactory(ProjectFactory)
+    user = factory.SubFactory(UserFactory)
+    role = Role.REVIEWER
+
+
+class LaminarKeyFactory(DjangoModelFactory[LaminarKey]):
+    """A key in use; `secret` is what it opens to."""
+
+    class Meta:
+        model = LaminarKey
+
+    project = factory.SubFactory(ProjectFactory)
+    secret = SECRET
+    kind = LaminarKey.Kind.FULL
+    added_by = "admin"
+
+    @classmethod
+    def _create(cls, model_class: type[LaminarKey], *args: Any, **kwargs: Any) -> LaminarKey:
+        key = model_class.sealed_for(*(kwargs.pop(name) for name in ("project", "secret", "kind", "added_by")))
+        for name, value in kwargs.items():
+            setattr(key, name, value)
+        key.save(force_insert=True)
+        return key
+
+
+class TraceFactory(DjangoModelFactory[Trace]):
+    """A trace that has been pulled, its metadata (a JSON text) in the index; each is a minute younger than the last."""
+
+    class Meta:
+        model = Trace
+        skip_postgeneration_save = True
+
+    project = factory.SubFactory(ProjectFactory)
+    trace_id = factory.LazyFunction(uuid4)
+    name = factory.Sequence(lambda n: f"answer question {n}")
+    start_time = factory.Sequence(lambda n: clock.now() - timedelta(days=1) + timedelta(minutes=n))
+    end_time = factory.LazyAttribute(lambda trace: trace.start_time and trace.start_time + timedelta(seconds=2))
+    status = "success"
+    pulled_at = factory.LazyFunction(clock.now)
+
+    @factory.post_generation
+    def _in_the_index(self: Trace, create: bool, extracted: None) -> None:
+        if create:
+            reindex([self])
+
+
+class SpanFactory(DjangoModelFactory[Span]):
+    class Meta:
+        model = Span
+
+    trace = factory.SubFactory(TraceFactory)
+    span_id = factory.Sequence(lambda n: UUID(int=n + 1))
+    name = factory.Sequence(lambda n: f"step {n}")
+    span_type = "LLM"
+    status = "success"
+    start_time = factory.SelfAttribute("trace.start_time")
+    end_time = factory.LazyAttribute(lambda span: span.start_time + timedelta(seconds=1))
+    input = canonical_json.dumps([{"role": "user", "content": "What is the capital of France?"}])
+    output = canonical_json.dumps("Paris.")
+
+
+class QueueFactory(DjangoModelFactory[Queue]):
+    class Meta:
+        model = Queue
+
+    project = factory.SubFactory(ProjectFactory)
+    slug = factory.Sequence(lambda n: f"queue-{n}")
+    name = factory.LazyAttribute(lambda queue: queue.slug.replace("-", " ").capitalize())
+
+
+class QueueItemFactory(DjangoModelFactory[QueueItem]):
+    """A pending item; its trace is not in the mirror unless a test puts it there."""
+
+    class Meta:
+        model = QueueItem
+
+    queue = factory.SubFactory(QueueFactory)
+    trace_id = factory.LazyFunction(uuid4)
+    added_by = "lead"
+
+
+class PatchFactory(DjangoModelFactory[Patch]):
+    """A patch that waits and is due."""
+
+    class Meta:
+        model = Patch
+
+    project = factory.SubFactory(ProjectFactory)
+    trace_id = factory.LazyFunction(uuid4)
+    metadata = canonical_json.dumps({"score": 1})
+    source = "review of reviewer"
+    created_at = factory.LazyFunction(clock.now)
+    due_at = factory.SelfAttribute("created_at")
+
+
+class ReviewFactory(DjangoModelFactory[Review]):
+    """The first and latest revision of a completed item, its patch waiting."""
+
+    class Meta:
+        model = Review
+
+    item = factory.SubFactory(
+        QueueItemFactory, state=ItemState.COMPLETED, version=1, completed_at=factory.LazyFunction(clock.now)
+    )
+    revision = 1
+    reviewer = factory.SubFactory(UserFactory)
+    score = Decimal(1)
+    patch = factory.SubFactory(
+        PatchFactory,
+        project=factory.SelfAttribute("..item.queue.project"),
+        trace_id=factory.SelfAttribute("..item.trace_id"),
+    )

@@ -1,0 +1,165 @@
+import asyncio
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from reviewapp.laminar import AddressRefused, AsyncLaminar, Laminar, Retry, Unreachable, check_address, normal_base_url
+from reviewapp.laminar.addresses import PinnedTransport, Resolve
+from tests.laminar.far_side import KEY, saying, serving
+
+PUBLIC = "8.8.8.8"
+CLOSED = """
+127.0.0.1 127.1 0x7f.1 2130706433 017700000001 localhost LOCALHOST. 0.0.0.0 0 127.255.255.254
+10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.100.100.200 169.254.169.254 168.63.129.16
+192.0.0.192 192.0.2.1 192.88.99.1 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.255
+240.0.0.1 255.255.255.255
+[::1] [::] [::ffff:127.0.0.1] [::ffff:8.8.8.8] [::ffff:a00:1] [::127.0.0.1] [::8.8.8.8] [2002:7f00:1::] [2002:808:808::]
+[2001::1] [2001:0:4136:e378::1] [64:ff9b::7f00:1] [64:ff9b::808:808] [64:ff9b:1::1] [fc00::1] [fd00:ec2::254]
+[fe80::1] [fec0::1] [ff02::1] [100::1] [2001:db8::1] [3fff::1] [5f00::1] [4000::1]
+"""
+
+
+@pytest.mark.parametrize("host", CLOSED.split())
+def test_it_refuses_an_address_that_is_not_public(host: str) -> None:
+    with pytest.raises(AddressRefused, match="private or reserved"):
+        check_address(f"http://{host}:8000", [])
+
+
+@pytest.mark.parametrize(
+    "host", [PUBLIC, "1.1.1.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "[2606:4700:4700::1111]"]
+)
+def test_it_takes_a_public_address(host: str) -> None:
+    check_address(f"https://{host}", [])
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1:8000", "127.0.0.1:8000"),
+        ("http://127.0.0.1:8000/sub", "127.0.0.1"),
+        ("http://LocalHost:8000", "localhost:8000"),
+        ("http://localhost", "localhost:80"),
+        ("https://10.0.0.1", "10.0.0.1:443"),
+        ("http://[::1]:8000", "[::1]:8000"),
+    ],
+)
+def test_it_takes_what_the_operator_allows(url: str, allowed: str) -> None:
+    check_address(url, ["other", allowed])
+
+
+@pytest.mark.parametrize("allowed", ["localhost:8001", "127.0.0.1:8000", "host", "ocalhost:8000", "*", ""])
+def test_it_refuses_what_the_operator_allows_otherwise(allowed: str) -> None:
+    with pytest.raises(AddressRefused, match="localhost:8000") as caught:
+        check_address("http://localhost:8000", [allowed])
+    assert caught.value.retry is Retry.AFTER_KEY
+
+
+@pytest.mark.parametrize("host", ["no-such-name.invalid", "a..b", "x" * 70, "%31"])
+def test_it_refuses_a_name_that_nobody_knows(host: str) -> None:
+    with pytest.raises(Unreachable, match="cannot be found"):
+        check_address(f"https://{host}", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        (" https://api.lmnr.ai/ ", "https://api.lmnr.ai"),
+        ("HTTPS://API.LMNR.AI:443", "https://api.lmnr.ai"),
+        ("http://localhost:8000//", "http://localhost:8000"),
+        ("https://host.test/laminar/", "https://host.test/laminar"),
+        ("https://host.test.", "https://host.test"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("https://bücher.test", "https://xn--bcher-kva.test"),
+    ],
+)
+def test_it_spells_a_base_url_in_one_way(text: str, normal: str) -> None:
+    assert normal_base_url(text) == normal
+    assert normal_base_url(normal) == normal
+
+
+MALFORMED = """
+api.lmnr.ai ftp://h file:///etc/passwd https:// https://u:p@h https://u@h https://h?a https://h#a https://h\\@x
+https://h:0 https://h:65536 https://h:x https://0177.0.0.1 https://[::1 javascript:alert(1) https://.
+"""
+
+
+@pytest.mark.parametrize("text", [*MALFORMED.split(), "", "https://h x", "https://h\nHost: x", "https://" + "h" * 3000])
+def test_it_refuses_a_base_url(text: str) -> None:
+    with pytest.raises(AddressRefused):
+        normal_base_url(text)
+
+
+def test_it_refuses_digits_of_another_script() -> None:
+    with pytest.raises(AddressRefused):
+        normal_base_url("https://\uff11\uff12\uff17.0.0.1")
+
+
+def naming(*answers: list[str]) -> Resolve:
+    """A name server that gives these answers in turn."""
+    left = list(answers)
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return left.pop(0)
+
+    return resolve
+
+
+def test_it_refuses_to_send_the_key_to_a_private_address() -> None:
+    with serving(saying()) as far, pytest.raises(AddressRefused):
+        Laminar(far.base_url, KEY).push_metadata(uuid4(), {"a": 1})
+    assert far.connections == 0
+
+
+async def connected_to(resolve: Resolve, refusing: str = "") -> list[tuple[str, str, object]]:
+    seen: list[tuple[str, str, object]] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        seen.append((request.url.host, request.headers["host"], request.extensions["sni_hostname"]))
+        if request.url.host == refusing:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(200)
+
+    transport = PinnedTransport(resolve=resolve, inner=httpx.MockTransport(handler))
+    async with AsyncLaminar("https://laminar.test", KEY, transport=transport) as laminar:
+        await laminar.push_metadata(uuid4(), {"a": 1})
+        await laminar.push_metadata(uuid4(), {"a": 1})
+    return seen
+
+
+def test_it_connects_to_the_address_it_checked() -> None:
+    seen = asyncio.run(connected_to(naming([PUBLIC])))
+    assert seen == [(PUBLIC, "laminar.test", "laminar.test")] * 2
+
+
+def test_it_tries_the_next_address_when_one_refuses() -> None:
+    seen = asyncio.run(connected_to(naming([PUBLIC, "1.1.1.1"]), refusing=PUBLIC))
+    assert [host for host, *_ in seen] == [PUBLIC, "1.1.1.1"] * 2
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.1"], [PUBLIC, "10.0.0.1"], [PUBLIC, "::1"], ["fe80::1%eth0"]])
+def test_it_refuses_a_name_when_one_of_its_addresses_is_private(addresses: list[str]) -> None:
+    with pytest.raises(AddressRefused):
+        asyncio.run(connected_to(naming(addresses)))
+
+
+def test_it_refuses_a_name_without_an_address() -> None:
+    with pytest.raises(Unreachable, match="no address"):
+        asyncio.run(connected_to(naming([])))
+
+
+def test_it_checks_again_when_a_name_changes_its_address() -> None:
+    transport = PinnedTransport(resolve=naming([PUBLIC], ["127.0.0.1"]), inner=httpx.MockTransport(unconnectable))
+
+    async def push_twice() -> None:
+        async with AsyncLaminar("https://laminar.test", KEY, transport=transport) as laminar:
+            with pytest.raises(Unreachable):
+                await laminar.push_metadata(uuid4(), {"a": 1})
+            await laminar.push_metadata(uuid4(), {"a": 1})
+
+    with pytest.raises(AddressRefused):
+        asyncio.run(push_twice())
+
+
+def unconnectable(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused")

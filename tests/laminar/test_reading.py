@@ -1,0 +1,153 @@
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from reviewapp.laminar import LaminarError, NotThere, RateLimited, Refused, ServerFault, UnexpectedAnswer
+from tests.laminar.far_side import answering, calling, saying, serving
+
+TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
+TRACE_COLUMNS: dict[str, Any] = {
+    "id": str(TRACE),
+    "start_time": "2026-11-22 10:12:00.123456789",
+    "end_time": "2026-11-22 10:12:03.000000000",
+    "duration": 2.876543211,
+    "metadata": '{"b": 1.0,"a":"é"}',
+    "top_span_id": "00000000-0000-0000-b7ad-6b7169203331",
+    "tags": ["slow"],
+    "total_tokens": 9007199254740993,
+    "total_cost": 0.25,
+    "agent_input": "a column nobody knows",
+}
+SPAN_COLUMNS: dict[str, Any] = {
+    "span_id": "00000000-0000-0000-b7ad-6b7169203331",
+    "trace_id": str(TRACE),
+    "parent_span_id": "00000000-0000-0000-0000-000000000000",
+    "name": "plan",
+    "start_time": "2026-11-22 10:12:00.000000000",
+    "end_time": "2026-11-22 10:12:01.500000000",
+    "duration": 1.5,
+    "attributes": '{"n":1.0}',
+    "events": [{"timestamp": 1795342320000000001, "name": "exception", "attributes": '{"a":1}'}],
+}
+
+
+def test_it_reads_a_trace() -> None:
+    (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    assert trace.id == TRACE
+    assert trace.start_time == datetime(2026, 11, 22, 10, 12, 0, 123456, UTC)
+    assert trace.top_span_id == UUID("00000000-0000-0000-b7ad-6b7169203331")
+    assert (trace.duration, trace.tags, trace.total_tokens) == (2.876543211, ["slow"], 9007199254740993)
+
+
+def test_it_leaves_metadata_as_it_is_spelled() -> None:
+    (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    assert trace.metadata == '{"b": 1.0,"a":"é"}'
+
+
+def test_it_fills_in_columns_that_a_server_lacks() -> None:
+    (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    assert (trace.session_id, trace.reasoning_tokens, trace.trace_tags, trace.input_cost) == ("", 0, [], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("id", None),
+        ("id", "x"),
+        ("id", 5),
+        ("start_time", "soon"),
+        ("metadata", {"a": 1}),
+        ("duration", "x"),
+        ("total_cost", "x"),
+        ("total_tokens", True),
+        ("total_tokens", 2**63),
+        ("tags", 5),
+        ("tags", [5]),
+    ],
+)
+def test_it_refuses_a_column_of_another_kind(column: str, value: object) -> None:
+    with pytest.raises(UnexpectedAnswer, match=f"“{column}”"):
+        answering(200, {"data": [TRACE_COLUMNS | {column: value}]}).traces([TRACE])
+
+
+def test_it_refuses_a_number_beyond_all_bounds() -> None:
+    body = json.dumps({"data": [TRACE_COLUMNS]}).replace("0.25", "1e999")
+    with pytest.raises(UnexpectedAnswer, match="“total_cost”"):
+        answering(200, body.encode()).traces([TRACE])
+
+
+def test_it_makes_text_fit_to_be_stored() -> None:
+    (trace,) = answering(200, {"data": [TRACE_COLUMNS | {"user_id": "a\x00b\ud800"}]}).traces([TRACE])
+    assert trace.user_id == "a\ufffdb?"
+
+
+def test_it_survives_bytes_that_are_no_text() -> None:
+    (row,) = answering(200, b'{"data":[{"name":"a\xff"}]}').query("SELECT name FROM spans")
+    assert row == {"name": "a\ufffd"}
+
+
+def test_it_reads_a_span() -> None:
+    (span,) = answering(200, {"data": [SPAN_COLUMNS]}).spans(TRACE)
+    assert (span.name, span.parent_span_id, span.duration) == ("plan", None, 1.5)
+    assert span.attributes == '{"n":1.0}'
+    assert span.events == [{"timestamp": 1795342320000000001, "name": "exception", "attributes": '{"a":1}'}]
+
+
+@pytest.mark.parametrize("events", [5, ["x"], [{"timestamp": "x"}]])
+def test_it_refuses_events_of_another_kind(events: object) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        answering(200, {"data": [SPAN_COLUMNS | {"events": events}]}).spans(TRACE)
+
+
+def test_it_asks_for_no_traces_without_a_request() -> None:
+    assert answering(500).traces([]) == []
+
+
+def test_it_asks_for_many_traces_in_parts() -> None:
+    with serving(saying(b'{"data":[]}')) as far:
+        far.laminar().traces([TRACE] * 1001)
+    assert [request.count(str(TRACE).encode()) for request in far.requests] == [500, 500, 1]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"data":{}}', b'{"data":[1]}', b'{"data":[]', b"null", b"<html>"]
+)
+def test_it_refuses_an_answer_without_rows(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        answering(200, body).query("SELECT 1")
+
+
+@pytest.mark.parametrize("body", [b'{"data":[{"a":1,"a":2}]}', b'{"data":[{"a":NaN}]}', b"[" * 100_000])
+def test_it_refuses_json_that_is_not_strict(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswer, match="not JSON"):
+        answering(200, body).query("SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, {"error": "Query validation failed: Table 'x' is not allowed"}, Refused),
+        (404, b"", NotThere),
+        (404, "Trace not found", NotThere),
+        (429, b"", RateLimited),
+        (500, {"error": "Error executing query: Timeout"}, ServerFault),
+        (201, {"data": []}, UnexpectedAnswer),
+    ],
+)
+def test_it_refuses_a_failed_query(status: int, body: object, kind: type[LaminarError]) -> None:
+    with pytest.raises(kind) as caught:
+        answering(status, body).query("SELECT 1")
+    assert type(caught.value) is kind
+
+
+def test_it_refuses_a_question_mark_in_a_query() -> None:
+    with pytest.raises(Refused, match="question mark"):
+        calling(lambda _: pytest.fail("a request was sent")).query("SELECT '?'")
+
+
+def test_it_refuses_a_time_without_its_zone() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        answering().query("SELECT {at:String}", {"at": datetime(2026, 11, 22)})  # noqa: DTZ001

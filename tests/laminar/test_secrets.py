@@ -1,0 +1,73 @@
+import gzip
+import io
+import logging
+import traceback
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from reviewapp.laminar import AsyncLaminar, KeyRefused, Laminar, LaminarError
+from reviewapp.laminar.wire import redacted
+from tests.laminar.far_side import KEY, answering, saying, serving
+
+
+def told(error: LaminarError) -> str:
+    return "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+
+
+@pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 404, 500])
+@pytest.mark.parametrize("echo", [KEY, f"Bearer {KEY}", KEY.upper(), KEY[:40], KEY[-12:], f'"{KEY}"', KEY * 30])
+def test_it_takes_an_echoed_key_out(status: int, echo: str) -> None:
+    with pytest.raises(LaminarError) as caught:
+        answering(status, f"no such key: {echo}".encode(), location=f"/{echo}").push_metadata(uuid4(), {"a": 1})
+    assert echo not in told(caught.value)
+    assert KEY[-8:] not in told(caught.value)
+
+
+def test_it_leaves_other_words_alone() -> None:
+    assert redacted(f"key {KEY} of project 7", KEY) == "key [key] of project 7"
+
+
+def test_it_takes_out_a_short_key() -> None:
+    assert redacted("a k1 b", "k1") == "a [key] b"
+
+
+def test_it_shows_no_key_in_its_name() -> None:
+    assert repr(Laminar("https://laminar.test/", KEY)) == "Laminar('https://laminar.test')"
+    assert repr(AsyncLaminar("https://laminar.test/", KEY)) == "AsyncLaminar('https://laminar.test')"
+
+
+@pytest.mark.parametrize("key", ["", " ", f"{KEY}\nX-Other: 1", f"{KEY} b", f"{KEY}é", f"{KEY}\x00"])
+def test_it_refuses_a_key_that_no_header_can_carry(key: str) -> None:
+    with pytest.raises(KeyRefused) as caught:
+        Laminar("https://laminar.test", key)
+    assert KEY not in str(caught.value)
+
+
+def test_it_forgives_white_space_around_a_key() -> None:
+    laminar = Laminar("https://laminar.test", f" {KEY}\n", transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+    laminar.push_metadata(uuid4(), {"a": 1})
+
+
+def test_it_logs_no_key() -> None:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    logging.getLogger().addHandler(handler)
+    logging.getLogger("httpx").setLevel(logging.DEBUG)
+    with serving(saying()) as far:
+        far.laminar().push_metadata(uuid4(), {"a": 1})
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
+    logging.getLogger().removeHandler(handler)
+    assert "/v1/traces/metadata" in written.getvalue()
+    assert KEY not in written.getvalue()
+
+
+def test_it_refuses_a_compressed_answer_without_showing_it() -> None:
+    packed = gzip.compress(KEY.encode())
+    with (
+        serving(saying(packed, "200 OK", "Content-Encoding: gzip")) as far,
+        pytest.raises(LaminarError, match="compressed") as caught,
+    ):
+        far.laminar().project()
+    assert caught.value.answer == ""

@@ -1,0 +1,64 @@
+import asyncio
+import ssl
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from reviewapp.laminar import AsyncLaminar, Unreachable
+from reviewapp.laminar.addresses import PinnedTransport
+from tests.laminar.authority import certified
+from tests.laminar.far_side import KEY, FarSide, saying, serving
+
+
+def push_by_name(far: FarSide, name: str, trust: ssl.SSLContext) -> None:
+    """Push to `name`, which leads to the far side's address."""
+    inner = httpx.AsyncHTTPTransport(verify=trust)
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def push() -> None:
+        transport = PinnedTransport([name], resolve=resolve, inner=inner)
+        async with AsyncLaminar(far.base_url.replace("127.0.0.1", name), KEY, transport=transport) as laminar:
+            await laminar.push_metadata(uuid4(), {"a": 1})
+
+    asyncio.run(push())
+
+
+def test_it_verifies_the_name_at_a_pinned_address(tmp_path: Path) -> None:
+    server, trust = certified(tmp_path, "laminar.test")
+    with serving(saying(), tls=server) as far:
+        push_by_name(far, "laminar.test", trust)
+    assert b"Host: laminar.test:" in far.requests[0]
+
+
+def test_it_refuses_a_certificate_for_another_name(tmp_path: Path) -> None:
+    server, trust = certified(tmp_path, "laminar.test")
+    with (
+        serving(saying(), tls=server) as far,
+        pytest.raises(Unreachable, match=r"certificate .*not valid for 'other.test'"),
+    ):
+        push_by_name(far, "other.test", trust)
+    assert far.requests == []
+
+
+def test_it_refuses_a_certificate_that_is_over(tmp_path: Path) -> None:
+    server, trust = certified(tmp_path, "laminar.test", days=-1)
+    with serving(saying(), tls=server) as far, pytest.raises(Unreachable, match="certificate has expired"):
+        push_by_name(far, "laminar.test", trust)
+
+
+def test_it_refuses_a_certificate_of_an_unknown_authority(tmp_path: Path) -> None:
+    server, _ = certified(tmp_path, "127.0.0.1")
+    with serving(saying(), tls=server) as far, pytest.raises(Unreachable, match="certificate cannot be trusted"):
+        far.laminar().push_metadata(uuid4(), {"a": 1})
+    assert far.requests == []
+
+
+def test_it_tells_a_server_without_tls() -> None:
+    with serving(saying(b"", "400 Bad Request")) as far:
+        far.base_url = far.base_url.replace("http:", "https:")
+        with pytest.raises(Unreachable, match="does not speak TLS"):
+            far.laminar().push_metadata(uuid4(), {"a": 1})
