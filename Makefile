@@ -6,13 +6,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check format bench clean
 
 help:
 	@echo "make demo    start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
 	@echo "make test    every test on SQLite, a browser included; those of the database on PostgreSQL too"
 	@echo "make check   style, types, floors, templates, migrations"
-	@echo "make bench   measure; prints JSON"
+	@echo "make format  put code and templates in the one style that check asks for"
+	@echo "make bench   measure; prints one line of JSON per benchmark"
 	@echo "make clean   remove what make made; your data in var stays"
 
 # exec: Ctrl-C reaches the program itself, which ends its parts in order.
@@ -34,8 +35,13 @@ check: .venv/.installed-dev
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-bench: .venv/.installed
-	@set -e; for figure in benchmarks/[!_]*.py; do $(BIN)/python -m benchmarks.$$(basename $$figure .py); done
+format: .venv/.installed-dev
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
+
+bench: .venv/.installed-dev
+	@for figure in open save ingest page start; do $(BIN)/python -m benchmarks $$figure --json || exit; done
 
 clean:
 	rm -rf .venv build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -72,7 +72,11 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["reviewapp.web.templatetags.web", "reviewapp.traces.tags"],
+            "builtins": [
+                "template_partials.templatetags.partials",
+                "reviewapp.web.templatetags.web",
+                "reviewapp.traces.tags",
+            ],
         },
     }
 ]

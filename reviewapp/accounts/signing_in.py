@@ -15,7 +15,9 @@ WINDOW = timedelta(minutes=10)
 def is_held(username: str, address: str) -> bool:
     """Whether too many tries failed for this name from this address within the last minutes."""
     since = clock.now() - WINDOW
-    return FailedSignIn.objects.filter(subject=_subject(username, address), since__gt=since, count__gte=ALLOWED).exists()
+    return FailedSignIn.objects.filter(
+        subject=_subject(username, address), since__gt=since, count__gte=ALLOWED
+    ).exists()
 
 
 def note_failure(username: str, address: str) -> None:
@@ -33,4 +35,6 @@ def forget_failures(username: str, address: str) -> None:
 
 
 def _subject(username: str, address: str) -> str:
-    return f"{username.casefold()[:100]} {address[:60]}"
+    # PostgreSQL has no place for NUL in a text.
+    name = username.replace("\x00", "").casefold()[:100]
+    return f"{name} {address[:60]}"

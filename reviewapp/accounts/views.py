@@ -18,7 +18,7 @@ HELD = "Too many tries went wrong. Nothing is lost: wait ten minutes, then try a
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(_next(request))
-    form = AuthenticationForm(request, data=request.POST or None)
+    form = AuthenticationForm(request, data=request.POST if request.method == "POST" else None)
     if request.method == "POST":
         name, address = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
         if signing_in.is_held(name, address):

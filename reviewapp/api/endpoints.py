@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer
@@ -77,9 +77,11 @@ def add_items(request: HttpRequest, queue: str) -> Any:
     return 200, {"added": done.added, "duplicates": done.duplicates, "items": items}
 
 
-def routes() -> tuple[list[URLPattern], str, str]:
-    """The API's routes, each marked with the rule that it is for machines with a token."""
+def routes() -> tuple[list[URLPattern | URLResolver], str, str]:
+    """The API's routes: its description is open to anyone, all else asks for a token."""
     patterns, app_name, namespace = api.urls
     for pattern in patterns:
-        pattern.callback = access.by_token(pattern.callback)
+        if isinstance(pattern, URLPattern):
+            rule = access.anyone if pattern.name == "openapi-json" else access.by_token
+            pattern.callback = rule(pattern.callback)
     return patterns, app_name, namespace

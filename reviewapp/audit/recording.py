@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead, seal
@@ -15,7 +16,7 @@ def record(project: Project, actor: User | str, verb: str, target: str, **detail
     Call it last in that transaction: the head's row is locked from here to the commit.
     `actor` is a person, or the name of what acted for none (`worker`, `command`, `token:ci`).
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         head = AuditHead.objects.select_for_update().filter(project=project).first()
         if head is None:
             AuditHead.objects.bulk_create([AuditHead(project=project)], ignore_conflicts=True)
@@ -38,12 +39,12 @@ def name_of(actor: User | str) -> str:
 
 def first_broken(project: Project) -> int | None:
     """The place of the first event that was edited, removed, swapped or put in; None when the chain holds."""
-    before, expected = "", 1
-    for event in AuditEvent.objects.filter(project=project).order_by("seq").iterator():
+    head = AuditHead.objects.filter(project=project).first()
+    before, expected, end = "", 1, (head.seq, head.digest) if head else (0, "")
+    # Events and head in one statement: an act recorded at this moment is in both or in neither.
+    heads = {"head_seq": F("project__audit_head__seq"), "head_digest": F("project__audit_head__digest")}
+    for event in AuditEvent.objects.filter(project=project).annotate(**heads).order_by("seq").iterator():
         if event.seq != expected or event.digest != event.sealed(before):
             return expected
-        before, expected = event.digest, expected + 1
-    head = AuditHead.objects.filter(project=project).first()
-    if head is not None and (head.seq, head.digest) != (expected - 1, before):
-        return expected
-    return None
+        before, expected, end = event.digest, expected + 1, (event.head_seq, event.head_digest)
+    return None if end == (expected - 1, before) else expected

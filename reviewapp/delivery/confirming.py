@@ -83,7 +83,9 @@ def _confirm(patch: Patch, seconds: float) -> None:
 
 
 def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
-    said = "The trace does not show the values yet." if text is not None else "Laminar's SQL does not show the trace yet."
+    said = (
+        "The trace does not show the values yet." if text is not None else "Laminar's SQL does not show the trace yet."
+    )
     wait = schedule.after_read(patch.reads + 1)
     now = clock.now()
     if wait is not None:

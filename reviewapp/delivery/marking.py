@@ -15,7 +15,6 @@ from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Retry
 from reviewapp.lib import clock
 
-
 # Stands for "no key at all" where a breaker names the key that did not serve.
 NO_KEY = UUID(int=0)
 
@@ -34,11 +33,7 @@ class Sent:
 def mark_sent(results: Sequence[Sent]) -> None:
     """Write what came of these pushes, each with its attempt, in one transaction."""
     with transaction.atomic():
-        attempts = []
-        for sent in results:
-            if _mark_one(sent):
-                attempts.append(_attempt(sent))
-        Attempt.objects.bulk_create(attempts)
+        Attempt.objects.bulk_create([_attempt(sent) for sent in results if _mark_one(sent)])
         _note_keys(results)
 
 

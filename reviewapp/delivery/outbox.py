@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.models import Patch, Reason, State
+from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock
 
 # Long enough for a push that is renewed every few seconds, short enough that the rows of a killed
@@ -35,7 +35,7 @@ def put(
     Raises canonical_json.NotCanonical.
     """
     now = clock.now()
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         older = list(
             Patch.objects.select_for_update()
             .filter(project=project, trace_id=trace_id)

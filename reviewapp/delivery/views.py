@@ -50,7 +50,12 @@ def patch_page(request: Request, project: Project, patch: int) -> HttpResponse:
     found = Patch.objects.filter(project=project, pk=patch).first()
     if found is None:
         raise Http404("There is no such delivery in this project.")
-    context = {"project": project, "section": "deliveries", "patch": found, "attempts": found.attempts.order_by("-pk")[:100]}
+    context = {
+        "project": project,
+        "section": "deliveries",
+        "patch": found,
+        "attempts": found.attempts.order_by("-pk")[:100],
+    }
     return page(request, "delivery/patch.html", context)
 
 

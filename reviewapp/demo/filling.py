@@ -15,7 +15,7 @@ from reviewapp.accounts.people import add_person, new_password
 from reviewapp.demo import content, otlp
 from reviewapp.demo.content import DemoTrace
 from reviewapp.keys import holding
-from reviewapp.keys.models import AccessToken, fingerprint
+from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 from reviewapp.queues import entry
 from reviewapp.queues.entry import Entry
@@ -61,11 +61,9 @@ def fill(store_url: str, secrets: Secrets) -> dict[str, str]:
 
 def _connected(store_url: str, secrets: Secrets) -> Project:
     project = Project.objects.filter(slug=PROJECT, base_url=store_url).first()
-    key = holding.key_in_use(project) if project else None
-    if project is not None and key is not None:
-        # An admin may have replaced the key; theirs stays. Ours is tested again only when it is in use.
-        if key.fingerprint != fingerprint(secrets.store_key) or key.retired_at is None:
-            return project
+    if project is not None and holding.key_in_use(project) is not None:
+        # An admin may have replaced the key: theirs stays.
+        return project
     return holding.connect(PROJECT, "Support demo", store_url, "", secrets.store_key, "demo")
 
 

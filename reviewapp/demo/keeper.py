@@ -26,10 +26,10 @@ def keep(children: dict[str, int]) -> int:
         pid, _ = os.wait()
         name = next((name for name, known in children.items() if known == pid), str(pid))
         children.pop(name, None)
-        print(f"The {name} has ended unexpectedly. Stopping the others; nothing that was saved is lost.", file=sys.stderr)
+        _say(f"The {name} has ended unexpectedly. Stopping the others; nothing that was saved is lost.")
         status = 1
     except Told:
-        print("Stopping …", file=sys.stderr)
+        _say("Stopping …")
     _stop(list(children.values()))
     return status
 
@@ -38,6 +38,10 @@ def _tell(number: int, frame: FrameType | None) -> None:
     for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(again, signal.SIG_IGN)
     raise Told
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
 
 
 def _stop(pids: list[int]) -> None:

@@ -66,7 +66,9 @@ class Family:
         os.chdir(self.folder)
         pids = {name: child.pid for name, child in self.children.items()}
         os.execve(  # noqa: S606 - our own module
-            sys.executable, [sys.executable, "-S", "-m", "reviewapp.demo.keeper", json.dumps(pids)], dict(self.environment)
+            sys.executable,
+            [sys.executable, "-S", "-m", "reviewapp.demo.keeper", json.dumps(pids)],
+            dict(self.environment),
         )
 
 
@@ -78,7 +80,8 @@ def check_free(port: int, variable: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise CannotStart(
-                f"Port {port} is taken by another program. Stop it, or choose another port: {variable}={port + 1} make demo"
+                f"Port {port} is taken by another program. Stop that one, or choose another port, "
+                f"as with {variable}={port + 1} make demo."
             ) from None
 
 

@@ -1,7 +1,7 @@
 """A queue's reviews as a list one can narrow, and as a file one can take away."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 
@@ -34,7 +34,9 @@ class ReviewFilter:
             text = query.get(name, "")
             return text if text in allowed else ""
 
-        return cls(query.get("reviewer", "")[:80], one_of("needs_review", ["yes", "no"]), one_of("delivery", State.values))
+        return cls(
+            query.get("reviewer", "")[:80], one_of("needs_review", ["yes", "no"]), one_of("delivery", State.values)
+        )
 
     def of(self, queue: Queue) -> QuerySet[Review]:
         found = Review.objects.filter(item__queue=queue).select_related("item", "reviewer", "patch")
@@ -50,10 +52,12 @@ class ReviewFilter:
 def people_of(queue: Queue) -> list[dict[str, object]]:
     """Each reviewer of the queue: username, items whose latest review is theirs, flagged ones, last time."""
     latest = Review.objects.filter(item__queue=queue, is_latest=True)
-    flagged = dict(
-        latest.filter(needs_review=True).order_by().values_list("reviewer__username").annotate(Count("pk"))
+    flagged = dict(latest.filter(needs_review=True).order_by().values_list("reviewer__username").annotate(Count("pk")))
+    rows = (
+        latest.order_by("reviewer__username")
+        .values("reviewer__username")
+        .annotate(count=Count("pk"), last=Max("submitted_at"))
     )
-    rows = latest.order_by("reviewer__username").values("reviewer__username").annotate(count=Count("pk"), last=Max("submitted_at"))
     return [
         {"username": row["reviewer__username"], "count": row["count"], "last": row["last"],
          "flagged": flagged.get(row["reviewer__username"], 0)}
@@ -65,16 +69,26 @@ def csv_lines(reviews: QuerySet[Review]) -> Iterator[str]:
     """A CSV text line by line, every revision with its author and time; no cell is a formula."""
     yield _line(HEADER)
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
-        yield _line(
-            [
-                review.item_id, review.item.trace_id, defused(review.item.reference), review.revision,
-                "yes" if review.is_latest else "no", defused(review.reviewer.username), clock.iso(review.submitted_at),
-                review.score_text, "true" if review.needs_review else "false", defused(review.notes), review.patch.state,
-            ]
-        )  # fmt: skip
+        yield _line(_cells(review))
 
 
-def _line(cells: list[object] | list[str]) -> str:
+def _cells(review: Review) -> list[object]:
+    return [
+        review.item_id,
+        review.item.trace_id,
+        defused(review.item.reference),
+        review.revision,
+        "yes" if review.is_latest else "no",
+        defused(review.reviewer.username),
+        clock.iso(review.submitted_at),
+        review.score_text,
+        "true" if review.needs_review else "false",
+        defused(review.notes),
+        review.patch.state,
+    ]
+
+
+def _line(cells: Sequence[object]) -> str:
     text = StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue()

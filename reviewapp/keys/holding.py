@@ -36,7 +36,7 @@ def test_key(base_url: str, secret: str) -> Tested:
     client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS, deadline=10)
     try:
         kind = client.key_kind()
-        return Tested(secret, kind, client.project() if kind == LaminarKey.Kind.FULL else None)
+        return Tested(secret, kind, client.project() if kind == "full" else None)
     except LaminarError as error:
         raise KeyNotTaken(f"The key was not taken, and nothing was changed. {error}") from None
 
@@ -136,4 +136,3 @@ def token_from(secret: str) -> AccessToken | None:
     if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
         AccessToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
     return token
-

@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from reviewapp.accounts.models import Project, User
+from reviewapp.accounts.models import Project
 from reviewapp.keys import sealing
 from reviewapp.lib import clock
 

@@ -1,7 +1,7 @@
 """The admin's page for the project's secrets."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
@@ -26,7 +26,9 @@ def laminar_key_replace(request: Request, project: Project) -> HttpResponse:
         key = holding.replace_key(project, request.POST.get("key", ""), request.user)
     except holding.KeyNotTaken as error:
         return page(request, "keys/keys.html", {**_context(project), "key_error": str(error)}, status=422)
-    messages.success(request, f"The key ending in {key.last_four} was tested and is in use. What waits is sent with it.")
+    messages.success(
+        request, f"The key ending in {key.last_four} was tested and is in use. What waits is sent with it."
+    )
     return redirect("keys:key-page", project=project.slug)
 
 
@@ -45,6 +47,8 @@ def token_make(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.ADMIN)
 @require_POST
 def token_revoke(request: Request, project: Project, token: int) -> HttpResponse:
+    if not AccessToken.objects.filter(project=project, pk=token).exists():
+        raise Http404("There is no such access token in this project.")
     if holding.revoke_token(project, token, request.user):
         messages.success(request, "The token is revoked. Whoever holds it is refused from now on.")
     return redirect("keys:key-page", project=project.slug)

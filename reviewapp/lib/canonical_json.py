@@ -104,7 +104,7 @@ def _number(value: int | float | Decimal) -> int | float:
         return value
     if not math.isfinite(value):
         raise NotCanonical("A number is infinite or not a number, which JSON cannot carry.")
-    if value == int(value) and abs(value) < 2**53:
+    if value == int(value) and abs(int(value)) < 2**53:
         return int(value)
     number = float(value)
     if not math.isfinite(number):

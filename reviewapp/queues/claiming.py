@@ -9,21 +9,22 @@ from reviewapp.lib import clock
 from reviewapp.queues.models import CLAIM, ItemState, Queue, QueueItem
 
 # So many candidates are looked at in one go; a claim lost to a colleague takes the next.
-CANDIDATES = 20
+CANDIDATES = 8
 
 
 def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> QueueItem | None:
     """The item this person already holds, or else the first free one, claimed; None when there is none.
 
-    `after` was just left: it is not offered again at once.
+    `after` was just left: it is not offered again at once, and whoever goes on takes the first in order.
     """
     now = clock.now()
     pending = QueueItem.objects.filter(queue=queue).pending()
     if after is not None:
         pending = pending.exclude(pk=after.pk)
-    held = pending.filter(claimed_by=user, claimed_until__gt=now).in_order().first()
-    if held is not None:
-        return held if claim(held, user) else None
+    else:
+        held = pending.filter(claimed_by=user, claimed_until__gt=now).in_order().first()
+        if held is not None and claim(held, user):
+            return held
     while True:
         candidates = list(pending.free_for(user, now).in_order()[:CANDIDATES])
         for item in candidates:

@@ -48,7 +48,9 @@ class Queue(models.Model):
         if self.score_min >= self.score_max:
             raise ValidationError({"score_max": "The highest score must be above the lowest."})
         if self.score_step <= 0 or (self.score_max - self.score_min) % self.score_step:
-            raise ValidationError({"score_step": "The step must be above 0 and lead from the lowest to the highest score."})
+            raise ValidationError(
+                {"score_step": "The step must be above 0 and lead from the lowest to the highest score."}
+            )
         if len(set(self.keys.values())) < len(self.keys):
             raise ValidationError("Two answers have the same metadata key: give each one of its own.")
 
@@ -70,7 +72,6 @@ class Queue(models.Model):
         if count > 11:
             return []
         return [(self.score_min + self.score_step * n).normalize() for n in range(count)]
-
 
     @property
     def marks(self) -> list[Decimal]:
@@ -125,7 +126,9 @@ class QueueItem(models.Model):
             models.CheckConstraint(condition=Q(state__in=ItemState.values), name="item_state_is_known"),
         ]
         indexes = [
-            models.Index(fields=["queue", "-priority", "id"], name="item_pending", condition=Q(state=ItemState.PENDING)),
+            models.Index(
+                fields=["queue", "-priority", "id"], name="item_pending", condition=Q(state=ItemState.PENDING)
+            ),
             models.Index(fields=["queue", "-priority", "id"], name="item_in_order"),
             models.Index(fields=["queue", "state"], name="item_by_state"),
         ]

@@ -39,7 +39,8 @@ class ReviewForm(forms.Form):
     @property
     def typed(self) -> dict[str, str]:
         """What stands in each field now, typed or opened with."""
-        return {name: str(self[name].value() or "") for name in ("score", "notes", "needs_review", "version")}
+        values = {name: self[name].value() for name in ("score", "notes", "needs_review", "version")}
+        return {name: "" if value is None else str(value) for name, value in values.items()}
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
@@ -73,7 +74,9 @@ class ReviewForm(forms.Form):
     def clean_version(self) -> int:
         text = self.cleaned_data["version"]
         if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise forms.ValidationError("The form's version was changed on the way. Open the item again; your text stays here.")
+            raise forms.ValidationError(
+                "The form's version was changed on the way. Open the item again; your text stays here."
+            )
         return int(text)
 
     def clean(self) -> dict[str, Any]:
@@ -83,7 +86,9 @@ class ReviewForm(forms.Form):
         answers = self.cleaned_data
         is_blank = not (answers.get("score") is not None or answers.get("notes") or answers.get("needs_review"))
         if not self.errors and is_blank and answers.get("version") == 0:
-            self.add_error(None, "Nothing is answered yet: give a score or a note, tick needs review, or skip the item.")
+            self.add_error(
+                None, "Nothing is answered yet: give a score or a note, tick needs review, or skip the item."
+            )
         return answers
 
 

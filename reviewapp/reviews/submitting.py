@@ -3,7 +3,7 @@
 Laminar has no part in it. What it says, and when, changes nothing about the save.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -30,9 +30,12 @@ class Answers:
 
 
 class Stale(Exception):
-    """The item has a newer revision than the one the form was opened on; nothing was written."""
+    """The form was opened on another revision than the item has; nothing was written.
 
-    def __init__(self, latest: Review) -> None:
+    `latest` is the item's newest revision, None when it has none yet.
+    """
+
+    def __init__(self, latest: Review | None) -> None:
         super().__init__("The item was reviewed meanwhile.")
         self.latest = latest
 
@@ -51,8 +54,8 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int) -> Re
         )  # fmt: skip
         if moved:
             return _write(item, queue, user, answers, version + 1)
-    latest = Review.objects.select_related("reviewer").get(item=item, is_latest=True)
-    if latest.reviewer_id == user.pk and latest.says(answers.score, answers.notes, answers.needs_review):
+    latest = Review.objects.select_related("reviewer").filter(item=item, is_latest=True).first()
+    if latest is not None and latest.reviewer_id == user.pk and latest.says(*astuple(answers)):
         return latest
     raise Stale(latest)
 
@@ -77,13 +80,12 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
 
 def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int) -> Review:
     project = queue.project
-    Trace.objects.bulk_create([Trace(project=project, trace_id=item.trace_id)], ignore_conflicts=True)
-    trace = Trace.objects.select_for_update().get(project=project, trace_id=item.trace_id)
-    rev = Review.objects.filter(item__queue__project=project, item__trace_id=item.trace_id).count() + 1
-    values = patch_for(queue, user, answers, rev)
+    trace = Trace.objects.locked(project, item.trace_id)
+    values = patch_for(queue, user, answers, rev=trace.reviews + 1)
     patch = outbox.put(project, item.trace_id, values, source=f"review by {user.username}"[:160])
-    metadata.apply_patch(trace, values)
-    Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
+    metadata.apply_patch(trace, values, reviews=trace.reviews + 1)
+    if revision > 1:
+        Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review.objects.create(
         item=item, revision=revision, reviewer=user, patch=patch,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review,

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -42,7 +41,9 @@ def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
 @require_safe
 def queue_end(request: Request, project: Project, queue: str) -> HttpResponse:
     found = queue_of(project, queue)
-    held = QueueItem.objects.filter(queue=found, claimed_until__gt=clock.now()).pending().exclude(claimed_by=request.user)
+    held = (
+        QueueItem.objects.filter(queue=found, claimed_until__gt=clock.now()).pending().exclude(claimed_by=request.user)
+    )
     context = {
         "project": project, "queue": found, "section": "queues",
         "progress": progress_of(found), "held": held.count(),
@@ -97,7 +98,9 @@ def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
     reading = reading_of(trace, request.GET.get("tab"))
-    return page(request, "traces/_reading.html", {"project": project, "item": found, "reading": reading, "trace": trace})
+    return page(
+        request, "traces/_reading.html", {"project": project, "item": found, "reading": reading, "trace": trace}
+    )
 
 
 @access.member(Role.REVIEWER)
@@ -125,12 +128,13 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     return _next(request, item)
 
 
-def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review) -> HttpResponse:
-    """Show both texts. The form now stands on the newer version: submitting again is then a decision."""
+def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review | None) -> HttpResponse:
+    """Show both texts, where there are two. The form now stands on the newer version: submitting again is then a decision."""
     item.refresh_from_db()
     item.queue.project = request.membership.project
-    form.data = form.data.copy()
-    form.data["version"] = str(item.version)
+    form = ReviewForm(item.queue, {**form.typed, "version": str(item.version)})
+    if latest is None:
+        form.add_error(None, "The form did not fit the item's state. It does now: submit again.")
     return _show(request, item, form, status=409, theirs=latest)
 
 

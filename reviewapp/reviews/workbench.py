@@ -106,7 +106,9 @@ def _rail(item: QueueItem, user: User) -> list[Segment]:
     after = around.filter(_after(item)).in_order()[:RAIL]
     rows = [*reversed(before), item, *after]
     flagged = set(
-        Review.objects.filter(item__in=[row.pk for row in rows], is_latest=True, needs_review=True).values_list("item_id", flat=True)
+        Review.objects.filter(item__in=[row.pk for row in rows], is_latest=True, needs_review=True).values_list(
+            "item_id", flat=True
+        )
     )
     return [Segment(row.pk, _look(row, user, row.pk in flagged), row.pk == item.pk) for row in rows]
 

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from reviewapp.accounts.models import Project
-from reviewapp.traces import metadata
+from reviewapp.traces import index, metadata
 from reviewapp.traces.metadata import NotAPair, Pair
 from reviewapp.traces.models import Trace
 
@@ -27,7 +27,7 @@ class FilterView:
     until: datetime | None = None
 
     def of(self, project: Project) -> QuerySet[Trace]:
-        found = metadata.matching(project, self.pairs)
+        found = index.matching(project, self.pairs)
         if self.since is not None:
             found = found.filter(start_time__gte=self.since)
         if self.until is not None:

@@ -1,19 +1,32 @@
 """The local mirror: what a reviewer reads and a lead filters by, pulled from Laminar."""
 
-import hashlib
 import json
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models
 
 from reviewapp.accounts.models import Project
 
 
+# What a patch of ours reads of a trace: a save passes here, and a trace has many more columns.
+_PATCHED = ("project_id", "trace_id", "start_time", "metadata", "unconfirmed", "reviews")
+
+
 class TraceQuerySet(models.QuerySet["Trace"]):
     def here(self) -> Self:
         """Traces that have been pulled at least once."""
         return self.filter(pulled_at__isnull=False)
+
+    def locked(self, project: Project, trace_id: UUID) -> "Trace":
+        """The mirror's row for a trace, locked to the end of the transaction; made when there is none."""
+        mine = self.select_for_update().filter(project=project, trace_id=trace_id).only(*_PATCHED)
+        found = mine.first()
+        if found is None:
+            self.bulk_create([Trace(project=project, trace_id=trace_id)], ignore_conflicts=True)
+            found = mine.get()
+        return found
 
     def due(self, now: datetime) -> Self:
         """Traces the worker should pull now, the longest waiting first."""
@@ -41,6 +54,8 @@ class Trace(models.Model):
     metadata = models.TextField(default="{}")
     # Our values not yet confirmed by a read-back: a pull must not take them from the mirror again.
     unconfirmed = models.TextField(default="{}")
+    # How many reviews were submitted for it, in whichever queue: the number that each push's revision key carries.
+    reviews = models.PositiveIntegerField(default=0)
     pulled_at = models.DateTimeField(null=True)
     # When its spans came too; the row alone is enough for a list, not for a reader.
     spans_pulled_at = models.DateTimeField(null=True)
@@ -121,18 +136,14 @@ class Term(models.Model):
     """One key with one value, as the traces of a project hold it: the word of the metadata index."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Both cut for reading; the digest stands for the whole of key and value.
     key = models.CharField(max_length=300)
-    # The value's JSON text, cut for reading; the digest stands for the whole of it.
     value = models.CharField(max_length=200)
     digest = models.CharField(max_length=32)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "key", "digest"], name="one_term_per_key_and_value")]
-
-    @staticmethod
-    def digest_of(raw: str) -> str:
-        """Thirty-two hex digits of a value's JSON text, whatever its length."""
-        return hashlib.blake2b(raw.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        constraints = [models.UniqueConstraint(fields=["project", "digest"], name="one_term_per_key_and_value")]
+        indexes = [models.Index(fields=["project", "key"], name="term_by_key")]
 
 
 class Posting(models.Model):

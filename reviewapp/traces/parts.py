@@ -48,7 +48,7 @@ def make(kind: Kind, text: str, name: str = "", call_id: str = "", media: str = 
     cut = len(text) - TEXT_LIMIT
     if name or call_id or media:
         name, call_id, media = (_sound(label[:NAME_LIMIT]) for label in (name, call_id, media))
-    return Part(kind, _sound(text[:TEXT_LIMIT]), name, call_id, media, cut if cut > 0 else 0)
+    return Part(kind, _sound(text[:TEXT_LIMIT]), name, call_id, media, max(0, cut))
 
 
 def from_text(text: str) -> Part:

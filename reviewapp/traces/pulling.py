@@ -14,7 +14,7 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata
+from reviewapp.traces import index, metadata
 from reviewapp.traces.models import PullMark, Span, Trace
 
 SPANS = 2_000
@@ -54,7 +54,7 @@ def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
         }
         changed = [trace for row in rows if _fill(trace := places[row.id], row)]
         Trace.objects.bulk_update(places.values(), _FIELDS, batch_size=100)
-        metadata.reindex(changed)
+        index.reindex(changed)
     return list(places.values())
 
 

@@ -25,8 +25,8 @@ def content(part: Part) -> SafeString:
 @register.filter
 def code(text: str, language: str = "json") -> SafeString:
     """A text as coloured code; JSON is set on several lines first."""
-    shown = rendering.pretty_json(text) if language == "json" else text
-    return format_html("<pre><code>{}</code></pre>", mark_safe(rendering.code(shown, language)))  # noqa: S308
+    inside = rendering.pretty_json(text) if language == "json" else rendering.code(text, language)
+    return format_html("<pre><code>{}</code></pre>", mark_safe(inside))  # noqa: S308
 
 
 @register.filter
@@ -39,7 +39,7 @@ def preview(text: str) -> str:
 @register.filter
 def visible(text: str) -> SafeString:
     """A plain text with its invisible and direction-turning characters made visible."""
-    return mark_safe(rendering.visible(text))  # noqa: S308
+    return mark_safe(rendering.plain(text))  # noqa: S308
 
 
 @register.filter

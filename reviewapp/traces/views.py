@@ -45,7 +45,12 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
         pulling.want(project, [trace_id])
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
-    context = {"project": project, "section": "traces", "trace": trace, "reading": reading_of(trace, request.GET.get("tab"))}
+    context = {
+        "project": project,
+        "section": "traces",
+        "trace": trace,
+        "reading": reading_of(trace, request.GET.get("tab")),
+    }
     return page(request, "traces/page.html", context, part="reading")
 
 

@@ -10,9 +10,7 @@ from uuid import UUID
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "reviewapp.tracestore.settings"
 
-from django.conf import settings
-
-from reviewapp.tracestore import projects, schema, serving
+from reviewapp.tracestore import projects, schema, serving, settings
 
 
 class Unusable(ValueError):
@@ -31,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (serving.PortTaken, Unusable, projects.KeyTaken, schema.NewerFile) as error:
         print(error, file=sys.stderr)
         return 1
-    host, port = listener.getsockname()[:2]
-    print(f"The trace store listens on http://{f'[{host}]' if ':' in host else host}:{port}", file=sys.stderr, flush=True)
+    print(f"The trace store listens on {_url(*listener.getsockname()[:2])}", file=sys.stderr, flush=True)
     serving.serve(listener)
     return 0
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

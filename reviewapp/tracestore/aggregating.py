@@ -67,13 +67,14 @@ def _add(share: Share, record: Record) -> None:
     share.start = min(share.start, record.start)
     share.end = max(share.end, record.end)
     if any(record.usage):
-        share.usage = Usage(*map(sum, zip(share.usage, record.usage, strict=True)))
-    if record.metadata:
+        share.usage = Usage._make(a + b for a, b in zip(share.usage, record.usage, strict=True))
+    if record.metadata and record.metadata != share.metadata:
         _merge_deeply(share.metadata, record.metadata)
     share.session_id = share.session_id or record.session_id
     share.user_id = share.user_id or record.user_id
     share.trace_type = record.trace_type or share.trace_type
-    share.tags.update(dict.fromkeys(record.tags))
+    if record.tags:
+        share.tags.update(dict.fromkeys(record.tags))
     share.span_names[record.name] = None
     share.has_browser_session = share.has_browser_session or record.has_browser_session
     share.num_spans += 1

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from reviewapp.tracestore import arrays, ids, messages, moments
@@ -14,7 +15,8 @@ _LLM_OPERATIONS = frozenset({"chat", "text_completion", "embeddings", "generate_
 _LLM_SIGNS = ("gen_ai.system", "gen_ai.request.model", "gen_ai.response.model")
 _TOOL_SIGNS = ("gen_ai.tool.call.id", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result")
 _ASSOCIATION = "lmnr.association.properties."
-_METADATA_PREFIXES = (f"{_ASSOCIATION}metadata.", "ai.telemetry.metadata.")
+_METADATA = f"{_ASSOCIATION}metadata."
+_VERCEL_METADATA = "ai.telemetry.metadata."
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
 
 
@@ -80,6 +82,7 @@ def read(span: Span) -> Record:
     span_type = _type(told)
     parent_id, path = _place(span)
     given, answered = messages.read(span_type, told)
+    kept, carried = _sorted_out(told)
     return Record(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -87,12 +90,12 @@ def read(span: Span) -> Record:
         name=messages.clean(span.name),
         path=path,
         type=span_type,
-        status="error" if any(event.name == "exception" for event in span.events) else "success",
+        status="error" if span.events and any(event.name == "exception" for event in span.events) else "success",
         start=span.start,
         end=span.end,
         input=given,
         output=answered,
-        attributes=_compact(messages.without(told)),
+        attributes=_compact(kept),
         tool_definitions=_text(told, "gen_ai.tool.definitions"),
         tags=_tags(told),
         events=span.events,
@@ -102,7 +105,7 @@ def read(span: Span) -> Record:
         session_id=_text(told, f"{_ASSOCIATION}session_id"),
         user_id=_text(told, f"{_ASSOCIATION}user_id"),
         trace_type="EVALUATION" if span_type == "EVALUATION" else _text(told, f"{_ASSOCIATION}trace_type"),
-        metadata=metadata(told),
+        metadata=carried,
         has_browser_session=told.get("lmnr.internal.has_browser_session") is True,
     )
 
@@ -132,11 +135,31 @@ def row(record: Record) -> tuple[Any, ...]:
 
 
 def metadata(told: Attributes) -> Attributes:
-    """The trace metadata that a span carries; Vercel's keys win over Laminar's."""
-    found: Attributes = {}
-    for prefix in _METADATA_PREFIXES:
-        found.update((key[len(prefix) :], value) for key, value in told.items() if key.startswith(prefix))
-    return found
+    """The trace metadata that a span carries."""
+    return _sorted_out(told)[1]
+
+
+def _sorted_out(told: Attributes) -> tuple[Attributes, Attributes]:
+    """What stays among the span's attributes, and its trace metadata; Vercel's keys win over Laminar's."""
+    kept: Attributes = {}
+    carried: Attributes = {}
+    vercel: Attributes = {}
+    for key, value in told.items():
+        prefix = _prefix(key)
+        if prefix is None:
+            continue
+        kept[key] = value
+        if prefix:
+            (carried if prefix is _METADATA else vercel)[key[len(prefix) :]] = value
+    return kept, carried | vercel if vercel else carried
+
+
+@lru_cache(maxsize=4096)
+def _prefix(key: str) -> str | None:
+    """The metadata prefix of a key, none for a message's key. Cached: the same few keys come with every span."""
+    if key in messages.SOURCES or key.startswith(messages.PREFIXES):
+        return None
+    return next((prefix for prefix in (_METADATA, _VERCEL_METADATA) if key.startswith(prefix)), "")
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -157,15 +180,14 @@ def _type(told: Attributes) -> str:
 
 def _place(span: Span) -> tuple[str, list[str]]:
     path = [part for part in _list(span.attributes, "lmnr.span.path") if isinstance(part, str)]
-    path_ids = [ids.path_id(part) for part in _list(span.attributes, "lmnr.span.ids_path")]
-    is_top = bool(path and path_ids) and path_ids[0] == span.span_id and path[0] == span.name
+    path_ids = _list(span.attributes, "lmnr.span.ids_path")
+    is_top = bool(path and path_ids) and path[0] == span.name and ids.path_id(path_ids[0]) == span.span_id
     if not path or path[-1] != span.name:
         path = [*path, span.name]
     if is_top or span.attributes.get("lmnr.internal.override_parent_span") is True:
         return ids.NIL, path
-    if len(path_ids) > 1 and path_ids[-2]:
-        return path_ids[-2], path
-    return span.parent_id, path
+    named = ids.path_id(path_ids[-2]) if len(path_ids) > 1 else ""
+    return named or span.parent_id, path
 
 
 def _tags(told: Attributes) -> list[str]:
@@ -207,7 +229,7 @@ def _cost(told: Attributes, key: str) -> float:
 
 def _text(told: Attributes, key: str) -> str:
     value = told.get(key)
-    return messages.clean(value) if isinstance(value, str) else ""
+    return value.replace("\x00", "") if isinstance(value, str) else ""
 
 
 def _list(told: Attributes, key: str) -> list[Any]:

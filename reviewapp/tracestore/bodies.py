@@ -40,7 +40,7 @@ def read_json(request: HttpRequest) -> Any:
 def is_json(request: HttpRequest) -> bool:
     """Whether the content type says JSON."""
     kind = (request.content_type or "").lower()
-    return kind == "application/json" or kind.startswith("application/") and kind.endswith("+json")
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def malformed(detail: str) -> Refused:

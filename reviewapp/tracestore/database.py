@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.conf import settings
-
-from reviewapp.tracestore import arrays, jsonb, moments, schema
+from reviewapp.tracestore import arrays, jsonb, moments, schema, settings
 
 BUSY_SECONDS = 20.0
 # Wide rows: 8 KiB pages hold two spans each, where the default of 4 KiB holds one.
@@ -56,7 +54,7 @@ def connect_to_read() -> sqlite3.Connection:
 
 
 def _writer() -> sqlite3.Connection:
-    file: Path = settings.DATABASE_FILE
+    file = settings.DATABASE_FILE
     if file not in _writers:
         _writers[file] = _connect_to_write(file)
     return _writers[file]

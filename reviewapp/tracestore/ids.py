@@ -2,9 +2,12 @@
 
 import base64
 import binascii
+import re
 from uuid import UUID
 
 from reviewapp.lib import trace_ids
+
+_HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -54,6 +57,8 @@ def uuid(value: object) -> str:
 
 def path_id(value: object) -> str:
     """One entry of `lmnr.span.ids_path` as a UUID text, or the empty text."""
+    if isinstance(value, str) and _HYPHENATED.fullmatch(value):
+        return value.lower()
     try:
         return str(UUID(value)) if isinstance(value, str) else ""
     except ValueError:

@@ -30,7 +30,7 @@ def loads(text: str | bytes) -> Any:
         raise ValueError("recursion limit exceeded") from None
     if decoded.count("[") + decoded.count("{") >= MAX_DEPTH and _is_deep(value):
         raise ValueError("recursion limit exceeded")
-    if "\\u" in decoded and _has_lone_surrogate(value):
+    if ("\\ud" in decoded or "\\uD" in decoded) and _has_lone_surrogate(value):
         raise ValueError("lone surrogate in hex escape")
     return value
 

@@ -9,8 +9,8 @@ from reviewapp.tracestore.spans import Attributes
 INPUT = "lmnr.span.input"
 OUTPUT = "lmnr.span.output"
 _INDEXED = re.compile(r"(gen_ai\.(?:prompt|completion))\.(\d+)\.(role|content)", re.ASCII)
-_MESSAGE_PREFIXES = ("gen_ai.prompt.", "gen_ai.completion.")
-_SOURCES = frozenset(
+PREFIXES = ("gen_ai.prompt.", "gen_ai.completion.")
+SOURCES = frozenset(
     {
         INPUT,
         OUTPUT,
@@ -26,8 +26,16 @@ _SOURCES = frozenset(
     }
 )
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_strict = json.JSONDecoder(parse_constant=lambda name: _refuse(name)).decode
+# What a JSON object shows somewhere when it is not written compactly.
+_NOT_COMPACT = ('": ', "\n", "\\u")
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_strict = json.JSONDecoder(parse_constant=_refuse).decode
 
 
 def read(span_type: str, attributes: Attributes) -> tuple[str, str]:
@@ -35,26 +43,15 @@ def read(span_type: str, attributes: Attributes) -> tuple[str, str]:
     if attributes.get("lmnr.internal.tracing_level") == "meta_only":
         return "", ""
     given, answered = attributes.get(INPUT), attributes.get(OUTPUT)
-    if isinstance(given, str) and isinstance(answered, str):
-        return _shown(_parsed(given)), _shown(_parsed(answered))
     return (
-        _shown(_parsed(given) if isinstance(given, str) else _told_input(span_type, attributes)),
-        _shown(_parsed(answered) if isinstance(answered, str) else _told_output(span_type, attributes)),
+        _shown(given if isinstance(given, str) else _told_input(span_type, attributes)),
+        _shown(answered if isinstance(answered, str) else _told_output(span_type, attributes)),
     )
-
-
-def without(attributes: Attributes) -> Attributes:
-    """The attributes that stay on the span beside its input and output."""
-    return {
-        key: value
-        for key, value in attributes.items()
-        if key not in _SOURCES and not key.startswith(_MESSAGE_PREFIXES)
-    }
 
 
 def clean(text: str) -> str:
     """`text` without control characters."""
-    return _CONTROL.sub("", text) if _CONTROL.search(text) else text
+    return text if text.isprintable() else _CONTROL.sub("", text)
 
 
 def _told_input(span_type: str, attributes: Attributes) -> Any:
@@ -94,18 +91,19 @@ def _parsed(value: Any) -> Any:
         return value
     try:
         parsed = _strict(value)
-        if "\\u" in value:
+        if "\\ud" in value or "\\uD" in value:
+            # Half of a character is no text; Laminar's parser refuses it too.
             _compact(parsed).encode()
         return parsed
     except (ValueError, RecursionError):
         return value
 
 
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return clean(value if isinstance(value, str) else _compact(value))
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+def _shown(told: Any) -> str:
+    if isinstance(told, str) and told.startswith(("{", "[{")) and not any(mark in told for mark in _NOT_COMPACT):
+        # Compact JSON already, or no JSON at all: parsing it would give back the same text.
+        return clean(told)
+    value = _parsed(told)
+    if isinstance(value, str):
+        return clean(value)
+    return "" if told is None else _compact(value)

@@ -3,7 +3,7 @@
 import re
 import time
 from calendar import timegm
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 # ClickHouse holds nanoseconds in a signed 64-bit number, which ends in the year 2262.
@@ -22,7 +22,9 @@ class NotAMoment(ValueError):
 
 def text(nanoseconds: int) -> str:
     """Nanoseconds since 1970 as text; values outside ClickHouse's range are moved to its edge."""
-    seconds, rest = divmod(min(max(nanoseconds, 0), LAST), _SECOND)
+    if not 0 <= nanoseconds <= LAST:
+        nanoseconds = min(max(nanoseconds, 0), LAST)
+    seconds, rest = divmod(nanoseconds, _SECOND)
     return f"{whole_second(seconds)}.{rest:09d}"
 
 
@@ -39,7 +41,7 @@ def parse(spelled: str) -> int:
         raise NotAMoment(f"Cannot parse “{spelled[:60]}” as a time")
     year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     try:
-        datetime(year, month, day, hour, minute, min(second, 59))
+        datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
     except ValueError:
         raise NotAMoment(f"Cannot parse “{spelled[:60]}” as a time") from None
     seconds = timegm((year, month, day, hour, minute, second, 0, 0, 0))

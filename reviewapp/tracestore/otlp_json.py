@@ -37,7 +37,8 @@ def _span(span: dict[str, Any]) -> Span:
 
 
 def _event(event: dict[str, Any]) -> Event:
-    return Event(int(event.get("timeUnixNano") or 0), str(event.get("name") or ""), _attributes(event.get("attributes")))
+    name = str(event.get("name") or "")
+    return Event(int(event.get("timeUnixNano") or 0), name, _attributes(event.get("attributes")))
 
 
 def _attributes(pairs: list[dict[str, Any]] | None) -> Attributes:

@@ -6,9 +6,7 @@ No thread applies them: whoever reads or writes next first applies all that are 
 import sqlite3
 import time
 
-from django.conf import settings
-
-from reviewapp.tracestore import database, jsonb
+from reviewapp.tracestore import database, jsonb, settings
 from reviewapp.tracestore.spans import Attributes
 
 

@@ -38,11 +38,15 @@ class Credentials:
 
 def find(key: str) -> Access | None:
     """What `key` opens; None when it is unknown or expired."""
-    row = database.reader().execute(
-        "SELECT p.row, p.id, k.is_ingest_only FROM key k JOIN project p ON p.row = k.project"
-        " WHERE k.hash = ? AND (k.expires_at IS NULL OR k.expires_at > ?)",
-        (_hash(key), clock.iso(clock.now())),
-    ).fetchone()
+    row = (
+        database.reader()
+        .execute(
+            "SELECT p.row, p.id, k.is_ingest_only FROM key k JOIN project p ON p.row = k.project"
+            " WHERE k.hash = ? AND (k.expires_at IS NULL OR k.expires_at > ?)",
+            (_hash(key), clock.iso(clock.now())),
+        )
+        .fetchone()
+    )
     return Access(row[0], row[1], bool(row[2])) if row else None
 
 

@@ -1,10 +1,12 @@
 """Django for the trace store: no apps, no ORM, no templates. The environment names the file and the delay."""
 
 import os
+import secrets
 from pathlib import Path
 
 DEBUG = False
-SECRET_KEY = "the trace store signs nothing"
+# Nothing is signed here, but Django wants one.
+SECRET_KEY = secrets.token_hex()
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS: list[str] = []
 MIDDLEWARE: list[str] = []

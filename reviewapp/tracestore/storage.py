@@ -7,12 +7,13 @@ from reviewapp.tracestore.spans import Span
 
 _TRACE_COLUMNS = (
     "project, id, start_time, end_time, duration, input_tokens, output_tokens, total_tokens, cache_read_input_tokens,"
-    " cache_creation_input_tokens, reasoning_tokens, input_cost, output_cost, total_cost, metadata, session_id, user_id,"
-    " status, top_span_id, top_span_name, top_span_type, trace_type, tags, span_names, has_browser_session, num_spans"
+    " cache_creation_input_tokens, reasoning_tokens, input_cost, output_cost, total_cost, metadata, session_id,"
+    " user_id, status, top_span_id, top_span_name, top_span_type, trace_type, tags, span_names,"
+    " has_browser_session, num_spans"
 )
 _SPAN_COLUMNS = (
-    "project, trace, span_id, parent_span_id, name, path, span_type, status, start_time, end_time, duration, request_model,"
-    " response_model, provider, input_tokens, output_tokens, total_tokens, cache_read_input_tokens,"
+    "project, trace, span_id, parent_span_id, name, path, span_type, status, start_time, end_time, duration,"
+    " request_model, response_model, provider, input_tokens, output_tokens, total_tokens, cache_read_input_tokens,"
     " cache_creation_input_tokens, reasoning_tokens, input_cost, output_cost, total_cost, tool_definitions, tags,"
     " events, attributes, input, output"
 )

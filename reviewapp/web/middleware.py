@@ -8,6 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
+# htmx asks for where it is sent to as for a followed link: with the whole page as the answer.
+_WHOLE = {"HX-Boosted": "true"}
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -50,7 +53,7 @@ def redirect_for_htmx(get_response: GetResponse) -> GetResponse:
         if "/accounts/login/" in response["Location"]:
             answer["HX-Redirect"] = response["Location"]
         else:
-            answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body"})
+            answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body", "headers": _WHOLE})
         return answer
 
     return middleware

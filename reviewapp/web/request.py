@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 class Request(HttpRequest):
     """Typing only; nothing ever makes one."""
 
-    user: "User"  # type: ignore[assignment]
+    user: "User"
     membership: "Membership"
     htmx: HtmxDetails
     access_token: Any

@@ -53,7 +53,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:
-    said = "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
+    said = (
+        "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
+    )
     return render(request, "fault.html", {"title": "Something broke", "said": said, "code": 500}, status=500)
 
 

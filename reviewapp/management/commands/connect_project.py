@@ -19,7 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True)
         parser.add_argument("--url", required=True, help="Laminar's API, as https://api.lmnr.ai")
         parser.add_argument("--ui-url", default="", help="Laminar's pages, for links to traces")
-        parser.add_argument("--key-stdin", action="store_true", required=True, help="read the Laminar key from standard input")
+        parser.add_argument(
+            "--key-stdin", action="store_true", required=True, help="read the Laminar key from standard input"
+        )
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,4 +44,6 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(told))
         else:
-            self.stdout.write(f"{project.name} is connected to {told['url']} with the {told['kind']} key {told['key']}.")
+            self.stdout.write(
+                f"{project.name} is connected to {told['url']} with the {told['kind']} key {told['key']}."
+            )

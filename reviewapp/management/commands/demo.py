@@ -27,7 +27,9 @@ class Command(BaseCommand):
         store = f"127.0.0.1:{store_port}"
         # The store is on loopback on purpose; everything else private stays out of reach.
         settings.ALLOWED_LAMINAR_HOSTS = frozenset({store})
-        family = Family({**os.environ, "ALLOWED_LAMINAR_HOSTS": store, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR)
+        family = Family(
+            {**os.environ, "ALLOWED_LAMINAR_HOSTS": store, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
+        )
         try:
             check_free(port, "PORT")
             check_free(store_port, "STORE_PORT")
@@ -58,11 +60,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         if _is_stale(settings.STATIC_ROOT / "staticfiles.json"):
             call_command("collectstatic", verbosity=0, interactive=False)
-        family.start(
-            "review app",
-            ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-             "--workers", "2", "--threads", "4", "--log-level", "warning"],
-        )  # fmt: skip
+        family.start("review app", ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"])
         family.wait_for("trace store", f"{store_url}/ready")
         passwords = filling.fill(store_url, secrets)
         family.start("worker", ["manage.py", "deliver"])
@@ -94,7 +92,9 @@ def _is_stale(manifest: Path) -> bool:
     if not manifest.exists():
         return True
     collected = manifest.stat().st_mtime
-    return any(path.stat().st_mtime > collected for folder in settings.STATICFILES_DIRS for path in Path(folder).rglob("*"))
+    return any(
+        path.stat().st_mtime > collected for folder in settings.STATICFILES_DIRS for path in Path(folder).rglob("*")
+    )
 
 
 def _greeting(told: dict[str, Any]) -> str:

@@ -35,4 +35,4 @@ class Command(BaseCommand):
         # glibc gives each thread its own heap; one is enough here and keeps the process small.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MALLOC_ARENA_MAX": "1"}
         sys.stdout.flush()
-        os.execve(sys.executable, [sys.executable, "-m", "reviewapp.tracestore", *arguments], environment)
+        os.execve(sys.executable, [sys.executable, "-m", "reviewapp.tracestore", *arguments], environment)  # noqa: S606

@@ -67,7 +67,7 @@ def _value(kind: exp.DataType, value: Any) -> Any:
 
 def _integer(value: Any) -> int:
     number = int(value)
-    if number != value and not isinstance(value, str) or not -(2**63) <= number < 2**63:
+    if (number != value and not isinstance(value, str)) or not -(2**63) <= number < 2**63:
         raise ValueError
     return number
 

@@ -81,7 +81,7 @@ def _connect() -> tuple[sqlite3.Connection, list[str]]:
         connection.create_function(f"{shapes.PREFIX}{name}", -1, told, deterministic=True)
     connection.create_function(f"{shapes.PREFIX}needle", 3, json_functions.needle, deterministic=True)
     for name, (aggregate, count) in aggregates.AGGREGATES.items():
-        connection.create_aggregate(f"{shapes.PREFIX}{name}", count, aggregate)  # type: ignore[arg-type]
+        connection.create_aggregate(f"{shapes.PREFIX}{name}", count, aggregate)
     # SQLite makes this table at its first use, which the authorizer would take for a CREATE.
     connection.execute("SELECT 1 FROM json_each('[]')")
     connection.set_authorizer(_allowed)

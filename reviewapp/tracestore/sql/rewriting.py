@@ -59,7 +59,7 @@ class Rewriter:
     def _placeholder(self, node: exp.Placeholder) -> exp.Expr:
         kind, name = node.args.get("kind"), node.name
         if not isinstance(kind, exp.DataType) or not name.isidentifier():
-            return node
+            raise Refused("Error executing query: a parameter is written {name:Type}, and Identifier is no type here")
         if self.parameters.setdefault(name, kind) != kind:
             raise Refused(f"Error executing query: the parameter {name} is declared with two types")
         return exp.Placeholder(this=f"{PARAMETER}{name}", kind=kind)
@@ -183,7 +183,7 @@ class Rewriter:
         return node
 
     def _final(self, node: exp.Final) -> exp.Expr:
-        return node.this.copy()
+        return cast(exp.Expr, node.this.copy())
 
     _rules: dict[type[exp.Expr], Callable[["Rewriter", Any], exp.Expr]] = {
         exp.Anonymous: _call,

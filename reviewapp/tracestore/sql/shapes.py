@@ -134,6 +134,10 @@ def _moved(unit: str, sign: int) -> Callable[[Arguments], exp.Expr]:
     return move
 
 
+def _interval(unit: str) -> Callable[[Arguments], exp.Expr]:
+    return lambda arguments: exp.Interval(this=arguments[0], unit=exp.var(unit))
+
+
 def _bound(name: str) -> Callable[[Arguments], exp.Expr]:
     return lambda arguments: exp.Placeholder(this=name)
 
@@ -151,7 +155,8 @@ _SHAPES: dict[str, Callable[[Arguments], exp.Expr]] = {
     "uniq": _unique,
     "uniqExact": _unique,
     "median": lambda arguments: own("quantile", arguments[0], exp.Literal.number("0.5")),
-    **{name: lambda arguments, name=name: own(name, *arguments) for name in ("argMax", "argMin")},
+    "argMax": lambda arguments: own("argMax", *arguments),
+    "argMin": lambda arguments: own("argMin", *arguments),
     "groupArray": _group(unique=False),
     "groupUniqArray": _group(unique=True),
     "if": lambda arguments: exp.Case(ifs=[exp.If(this=arguments[0], true=arguments[1])], default=arguments[2]),
@@ -168,10 +173,7 @@ _SHAPES: dict[str, Callable[[Arguments], exp.Expr]] = {
     "yesterday": _bound(YESTERDAY),
     "date_trunc": _truncated,
     "JSONExtract": _extract,
-    **{
-        f"toInterval{unit.capitalize()}": lambda arguments, unit=unit: exp.Interval(this=arguments[0], unit=exp.var(unit))
-        for unit in time_functions.UNITS
-    },
+    **{f"toInterval{unit.capitalize()}": _interval(unit) for unit in time_functions.UNITS},
     **{f"add{unit.capitalize()}s": _moved(unit, 1) for unit in time_functions.UNITS},
     **{f"subtract{unit.capitalize()}s": _moved(unit, -1) for unit in time_functions.UNITS},
 }

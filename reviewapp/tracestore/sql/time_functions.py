@@ -140,6 +140,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 # Functions whose answer is a time, so that constants beside it are read as times.
-ANSWER_TIMES = frozenset(
-    name for name in FUNCTIONS if name.startswith(("toDate", "parse", "toStart", "toMonday", "from", "_full", "_shifted"))
-)
+_ANSWER_TIMES = ("toDate", "parse", "toStart", "toMonday", "from", "_full", "_shifted")
+ANSWER_TIMES = frozenset(name for name in FUNCTIONS if name.startswith(_ANSWER_TIMES))

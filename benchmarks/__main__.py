@@ -1,0 +1,26 @@
+"""`python -m benchmarks NAME [--json] [--database URL]`: run one benchmark and print its figures."""
+
+import argparse
+import json
+import sys
+from importlib import import_module
+
+NAMES = ("open", "save", "ingest", "page", "start")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--json", action="store_true", help="one line of JSON instead of a line per figure")
+    parser.add_argument("--database", help="a PostgreSQL server's URL, as postgres://user@host/; SQLite without it")
+    options = parser.parse_args()
+    figures = import_module(f"benchmarks.{options.name}").run(options.database)
+    if options.json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        sys.stdout.write("".join(f"{name:>14}  {value}\n" for name, value in figures.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

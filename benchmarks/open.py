@@ -1,0 +1,36 @@
+"""How long a reviewer waits for the next item."""
+
+import json
+import statistics
+
+from benchmarks.browser import Browser, review_fields
+from benchmarks.place import fresh, spread
+
+ITEMS, OPENS, RUNS = 10_000, 60, 5
+
+
+def run(database: str | None) -> dict[str, object]:
+    with fresh(database) as place:
+        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), "1"))
+        with place.web() as url:
+            browser = Browser(url)
+            browser.sign_in(desk["people"][0], desk["password"])
+            runs = [_one_run(browser, desk) for _ in range(RUNS)]
+    p50, p95 = [statistics.median(times) for times in runs], [statistics.quantiles(times, n=20)[18] for times in runs]
+    return {
+        "name": "open",
+        "work": f"{ITEMS:,} items of 5 spans and 3 KB each in one queue; {OPENS} times `review/` followed to the item's "
+        f"whole page over HTTP, an answer submitted in between (not counted); {RUNS} runs",
+        "p50_ms": round(statistics.median(p50), 2),
+        "p95_ms": round(statistics.median(p95), 2),
+        "spread": spread(p50),
+    }
+
+
+def _one_run(browser: Browser, desk: dict[str, str]) -> list[float]:
+    times = []
+    for number in range(OPENS):
+        opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
+        times.append(opened.ms)
+        browser.post(opened.location, review_fields(opened.body, number))
+    return times[5:]

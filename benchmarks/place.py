@@ -1,0 +1,102 @@
+"""A fresh place to measure in: a folder, a database and a running review app, gone afterwards."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a benchmark's data lie, and the environment its processes get."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str) -> str:
+        """Run one of our commands to its end; what it printed."""
+        done = subprocess.run(  # noqa: S603 - our own commands
+            [sys.executable, *command], env=self.environment, cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    @contextmanager
+    def web(self) -> Iterator[str]:
+        """The review app as it runs in production: its URL."""
+        port = free_port()
+        command = [sys.executable, "-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"]
+        server = subprocess.Popen(command, env=self.environment, cwd=ROOT)  # noqa: S603
+        try:
+            wait_for(f"http://127.0.0.1:{port}/ready")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@contextmanager
+def fresh(database: str | None) -> Iterator[Place]:
+    """An empty, migrated place; on PostgreSQL a database of its own on the server that `database` names."""
+    with tempfile.TemporaryDirectory(prefix="review-bench-") as folder:
+        environment = {
+            **os.environ, "DATA_DIR": folder, "SECRET_KEY": secrets.token_urlsafe(48),
+            "DJANGO_SETTINGS_MODULE": "reviewapp.settings", "PYTHONPATH": str(ROOT),
+        }  # fmt: skip
+        environment.pop("DATABASE_URL", None)
+        with _database(database) as url:
+            if url:
+                environment["DATABASE_URL"] = url
+            place = Place(Path(folder), environment)
+            place.run("manage.py", "migrate", "-v0")
+            place.run("manage.py", "collectstatic", "-v0", "--no-input")
+            yield place
+
+
+@contextmanager
+def _database(server: str | None) -> Iterator[str]:
+    if not server:
+        yield ""
+        return
+    base, name = server.rsplit("/", 1)[0], f"bench_{secrets.token_hex(4)}"
+    query = server[server.index("?") :] if "?" in server else ""
+    with psycopg.connect(f"{base}/postgres{query}", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield f"{base}/{name}{query}"
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(url: str, seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own loopback address
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise TimeoutError(f"{url} did not answer within {seconds:.0f} s.")
+
+
+def spread(values: list[float]) -> list[float]:
+    """The smallest and the largest of several runs."""
+    return [round(min(values), 2), round(max(values), 2)]

@@ -1,0 +1,49 @@
+"""Signing out, and being put out."""
+
+from django.test import Client
+
+from reviewapp.accounts.models import Membership, User
+from tests.cast import signed_in
+
+
+def test_it_signs_out(reviewer_client: Client) -> None:
+    response = reviewer_client.post("/accounts/logout/")
+
+    assert (response.status_code, response["Location"]) == (302, "/accounts/login/")
+    assert "_auth_user_id" not in reviewer_client.session
+
+
+def test_it_refuses_to_sign_out_by_a_link(reviewer_client: Client) -> None:
+    assert reviewer_client.get("/accounts/logout/").status_code == 405
+    assert "_auth_user_id" in reviewer_client.session
+
+
+def test_it_refuses_a_forged_form(reviewer: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(reviewer)
+
+    assert client.post("/accounts/logout/").status_code == 403
+    assert "_auth_user_id" in client.session
+
+
+def test_it_puts_a_deactivated_person_out_at_once(reviewer: User) -> None:
+    client = signed_in(reviewer)
+    User.objects.filter(pk=reviewer.pk).update(is_active=False)
+
+    assert client.get("/p/support/").status_code == 302
+    assert client.post("/p/support/items/1/skip/")["Location"].startswith("/accounts/login/")
+
+
+def test_it_takes_a_membership_away_at_once(reviewer: User) -> None:
+    client = signed_in(reviewer)
+    Membership.objects.filter(user=reviewer).delete()
+
+    assert client.get("/p/support/").status_code == 404
+
+
+def test_it_ends_every_session_with_a_new_password(reviewer: User) -> None:
+    client = signed_in(reviewer)
+    reviewer.set_password("another password, long enough")
+    reviewer.save(update_fields=["password"])
+
+    assert client.get("/p/support/").status_code == 302

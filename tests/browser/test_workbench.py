@@ -1,0 +1,102 @@
+"""The reviewer's screen in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.queues.models import Queue
+from reviewapp.reviews.models import Review
+from tests.browser.conftest import OpenPage
+from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def full_queue(queue: Queue) -> Queue:
+    for number in range(3):
+        trace = TraceFactory.create(project=queue.project, name=f"agent {number}", spans_pulled_at="2026-11-22T10:00Z")
+        SpanFactory.create(trace=trace)
+        QueueItemFactory.create(queue=queue, trace_id=trace.trace_id)
+    return queue
+
+
+def opened(page: Page) -> Page:
+    page.goto("/p/support/queues/answers/review/")
+    expect(page.get_by_text("Item 1 of 3")).to_be_visible()
+    return page
+
+
+def test_it_goes_on_to_the_next_item_after_a_submit(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    page.locator("[name=score]").fill("0.5")
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    assert Review.objects.get().score_text == "0.5"
+
+
+def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer, java_script_enabled=False))
+    page.locator("[name=score]").fill("0.5")
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    page.get_by_role("link", name="Steps").click()
+    expect(page.get_by_role("columnheader", name="Waterfall")).to_be_visible()
+
+
+def test_it_is_answered_by_keys_alone(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    page.keyboard.press("4")
+    page.keyboard.press("r")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    review = Review.objects.get()
+    assert (review.score_text, review.needs_review) == ("0.75", True)
+
+
+def test_it_leaves_letters_in_the_notes_alone(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    page.keyboard.press("n")
+    page.keyboard.type("rsjk 45")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    review = Review.objects.get()
+    assert (review.notes, review.needs_review, review.score) == ("rsjk 45", False, None)
+
+
+def test_it_keeps_what_was_typed_when_it_refuses(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    page.locator("[name=score]").fill("seven")
+    page.locator("[name=notes]").fill("a long thought")
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_text("“seven” is not a number")).to_be_visible()
+    expect(page.locator("[name=score]")).to_have_value("seven")
+    expect(page.locator("[name=notes]")).to_have_value("a long thought")
+
+
+def test_it_shows_both_texts_to_the_second_of_two_editors(
+    open_page: OpenPage, reviewer: User, colleague: User, full_queue: Queue
+) -> None:
+    page = opened(open_page(reviewer))
+    item = full_queue.items.in_order()[0]
+    other = open_page(colleague)
+    item_url = f"/p/support/items/{item.pk}/"
+    full_queue.items.update(claimed_by=None, claimed_until=None)
+    other.goto(item_url)
+    other.locator("[name=notes]").fill("theirs")
+    other.get_by_role("button", name="Submit and next").click()
+    expect(other.get_by_text("Item 2 of 3")).to_be_visible()
+    page.locator("[name=notes]").fill("mine")
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_text("colleague reviewed this item meanwhile")).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("theirs")
+    expect(page.locator("[name=notes]")).to_have_value("mine")
+
+
+def test_it_says_which_end_it_is(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    for number in (1, 2, 3):
+        expect(page.get_by_text(f"Item {number} of 3")).to_be_visible()
+        page.locator("[name=score]").fill("1")
+        page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()

@@ -1,0 +1,49 @@
+"""The whole product as `make demo` starts it, on ports and data of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.place import ROOT, free_port
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demo: what its line of JSON told, and its process."""
+
+    told: dict[str, Any]
+    process: subprocess.Popen[str]
+
+    def person(self, role: str) -> dict[str, str]:
+        return next(person for person in self.told["people"] if person["role"] == role)
+
+
+def environment(folder: Path, port: int, store_port: int) -> dict[str, str]:
+    foreign = {"DATABASE_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "ALLOWED_LAMINAR_HOSTS", "DJANGO_SETTINGS_MODULE"}
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    return {**kept, "DATA_DIR": str(folder), "PORT": str(port), "STORE_PORT": str(store_port)}
+
+
+@contextmanager
+def running_demo(folder: Path, store_port: int | None = None) -> Iterator[Demo]:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "demo", "--json"],
+        env=environment(folder, free_port(), store_port or free_port()),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline() if process.stdout else ""
+        assert line, "The demo ended before it was ready."
+        yield Demo(json.loads(line), process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=40)

@@ -1,0 +1,140 @@
+"""Every route has an access rule, and holds to it for everybody."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from reviewapp.accounts.models import Project, Role
+from reviewapp.keys.models import AccessToken
+from reviewapp.queues.models import QueueItem
+from tests.factories import PatchFactory, TraceFactory
+
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+ROLES = [role.value for role in Role]
+ABSENT = {"queue": "no-such-queue", "item": 10**9, "patch": 10**9, "token": 10**9, "trace_id": UUID(int=1)}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One entry of the URL map: its whole pattern and the rule its view carries."""
+
+    pattern: str
+    rule: str
+
+    @property
+    def parameters(self) -> set[str]:
+        return set(PARAMETER.findall(self.pattern))
+
+    @property
+    def role(self) -> str:
+        """The smallest role that is let in; empty for a route of no project."""
+        return self.rule.removeprefix("member: ") if self.rule.startswith("member: ") else ""
+
+    def url(self, values: dict[str, object]) -> str:
+        """The address with its parameters; a parameter that `values` lacks is a KeyError, and a red test."""
+        return "/" + PARAMETER.sub(lambda found: str(values[found[1]]), self.pattern)
+
+
+def walk(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[Route]:
+    for entry in patterns:
+        pattern = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from walk(entry.url_patterns, pattern)
+        else:
+            yield Route(pattern, getattr(entry.callback, "access_rule", ""))
+
+
+ALL = list(walk(get_resolver().url_patterns))
+OF_PROJECTS = [route for route in ALL if route.role]
+OF_OBJECTS = [route for route in OF_PROJECTS if route.parameters > {"project"}]
+
+
+def each(routes: list[Route]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("route", routes, ids=lambda route: route.pattern or "home")
+
+
+@pytest.fixture
+def values(project: Project, item: QueueItem) -> dict[str, object]:
+    """One of everything that an address can name, all of it in the project."""
+    TraceFactory.create(project=project, trace_id=item.trace_id)
+    patch = PatchFactory.create(project=project, trace_id=item.trace_id)
+    token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
+    return {
+        "project": project.slug, "queue": item.queue.slug, "item": item.pk,
+        "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def members(reviewer_client: Client, lead_client: Client, admin_client: Client) -> dict[str, Client]:
+    return {"reviewer": reviewer_client, "lead": lead_client, "admin": admin_client}
+
+
+def asks(client: Client, url: str) -> list[Any]:
+    """What the person gets for reading and for writing there."""
+    return [client.get(url), client.post(url)]
+
+
+@each(ALL)
+def test_it_has_a_rule(route: Route) -> None:
+    assert route.rule in {"anyone", "signed in", "access token", *(f"member: {role}" for role in ROLES)}
+
+
+@each([route for route in ALL if "project" in route.parameters])
+def test_it_asks_for_a_role_in_each_project(route: Route) -> None:
+    assert route.role in ROLES
+
+
+@each([route for route in ALL if route.rule != "anyone"])
+def test_it_tells_strangers_nothing(route: Route, client: Client, values: dict[str, object]) -> None:
+    for response in asks(client, route.url(values)):
+        if route.rule == "access token":
+            assert response.status_code in {401, 404, 405}
+        else:
+            assert response.status_code == 302
+            assert response["Location"].startswith("/accounts/login/?next=/")
+
+
+@each([route for route in ALL if route.rule == "access token"])
+def test_it_takes_no_session_for_a_token(route: Route, admin_client: Client, values: dict[str, object]) -> None:
+    assert {response.status_code for response in asks(admin_client, route.url(values))} <= {401, 404, 405}
+
+
+@each(OF_PROJECTS)
+def test_it_hides_the_project_from_outsiders(route: Route, outsider_client: Client, values: dict[str, object]) -> None:
+    assert [response.status_code for response in asks(outsider_client, route.url(values))] == [404, 404]
+
+
+@each([route for route in OF_PROJECTS if route.role != Role.REVIEWER])
+def test_it_refuses_too_small_a_role(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
+    for role in ROLES[: ROLES.index(route.role)]:
+        assert [response.status_code for response in asks(members[role], route.url(values))] == [403, 403]
+
+
+@each(OF_PROJECTS)
+def test_it_lets_the_role_in(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
+    for role in ROLES[ROLES.index(route.role) :]:
+        assert members[role].get(route.url(values)).status_code in {200, 204, 302, 405}
+
+
+@each([route for route in ALL if route.rule == "anyone"])
+def test_it_is_open_to_strangers(route: Route, client: Client, values: dict[str, object]) -> None:
+    assert client.get(route.url(values)).status_code in {200, 405}
+
+
+@each(OF_OBJECTS)
+def test_it_answers_for_a_foreign_object_as_for_none(
+    route: Route, outsider_client: Client, values: dict[str, object]
+) -> None:
+    """The outsider is an admin of the project in the address; what else it names is another project's."""
+    foreign, none = (route.url({**others, "project": "elsewhere"}) for others in (values, ABSENT))
+
+    told = [response.status_code for response in asks(outsider_client, foreign)]
+    assert told == [response.status_code for response in asks(outsider_client, none)]
+    assert "reviews" in route.pattern or set(told) <= {404, 405}

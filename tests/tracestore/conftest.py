@@ -1,0 +1,31 @@
+"""One store for the room, and clients that hold its keys."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.tracestore_server import RunningStore, tracestore
+
+__all__ = ["tracestore"]
+
+
+@pytest.fixture(scope="session")
+def full(tracestore: RunningStore) -> Iterator[httpx.Client]:
+    """Asks with the full key."""
+    with tracestore.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def ingest_only(tracestore: RunningStore) -> Iterator[httpx.Client]:
+    """Asks with the ingest-only key."""
+    with tracestore.client(tracestore.ingest_key) as client:
+        yield client
+
+
+@pytest.fixture
+def trace_id() -> str:
+    """An id that no other test uses."""
+    return str(uuid4())

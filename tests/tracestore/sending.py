@@ -1,0 +1,98 @@
+"""Spans as an SDK sends them, and questions as the review app asks them."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+NIL = "00000000-0000-0000-0000-000000000000"
+SECOND = 1_000_000_000
+# 2026-01-02 03:04:05 UTC
+START = 1_767_323_045 * SECOND
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+METADATA = "lmnr.association.properties.metadata."
+
+
+def span_id(number: int) -> str:
+    return f"00000000-0000-0000-0000-{number:012x}"
+
+
+def make_span(trace_id: str, number: int = 1, parent: int = 0, name: str = "root", **more: Any) -> Span:
+    """Span `number` of a trace; `attributes`, `events` and `start` (nanoseconds) may be given."""
+    start = more.get("start", START)
+    span = Span(
+        trace_id=UUID(trace_id).bytes,
+        span_id=number.to_bytes(8, "big"),
+        parent_span_id=parent.to_bytes(8, "big") if parent else b"",
+        name=name,
+        start_time_unix_nano=start,
+        end_time_unix_nano=more.get("end", start + SECOND),
+        attributes=[KeyValue(key=key, value=any_value(value)) for key, value in more.get("attributes", {}).items()],
+    )
+    for event in more.get("events", ()):
+        span.events.add(name=event, time_unix_nano=start)
+    return span
+
+
+def any_value(value: Any) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, bytes):
+        return AnyValue(bytes_value=value)
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=[any_value(item) for item in value]))
+    if isinstance(value, dict):
+        pairs = [KeyValue(key=key, value=any_value(item)) for key, item in value.items()]
+        return AnyValue(kvlist_value=KeyValueList(values=pairs))
+    return AnyValue(string_value=value)
+
+
+def encoded(*spans: Span) -> bytes:
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.extend(spans)
+    return request.SerializeToString()
+
+
+def send(client: httpx.Client, *spans: Span) -> None:
+    answer = client.post("/v1/traces", content=encoded(*spans), headers=PROTOBUF)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def send_span(client: httpx.Client, trace_id: str, attributes: dict[str, Any] | None = None, **more: Any) -> None:
+    send(client, make_span(trace_id, attributes=attributes or {}, **more))
+
+
+def push(client: httpx.Client, trace_id: str, metadata: Any) -> httpx.Response:
+    return client.post("/v1/traces/metadata", json={"traceId": trace_id, "metadata": metadata})
+
+
+def ask(client: httpx.Client, query: str, **parameters: Any) -> list[dict[str, Any]]:
+    answer = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
+    assert answer.status_code == 200, answer.text
+    rows: list[dict[str, Any]] = answer.json()["data"]
+    return rows
+
+
+def refusal(client: httpx.Client, query: str, **parameters: Any) -> tuple[int, str]:
+    answer = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
+    return answer.status_code, answer.json()["error"]
+
+
+def trace(client: httpx.Client, trace_id: str) -> dict[str, Any]:
+    return ask(client, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=trace_id)[0]
+
+
+def spans(client: httpx.Client, trace_id: str) -> list[dict[str, Any]]:
+    return ask(client, "SELECT * FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time, span_id", id=trace_id)
+
+
+def metadata(client: httpx.Client, trace_id: str) -> str:
+    text: str = trace(client, trace_id)["metadata"]
+    return text
