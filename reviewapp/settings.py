@@ -76,6 +76,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "reviewapp.web.templatetags.web",
                 "reviewapp.traces.tags",
+                "reviewapp.reviews.tags",
             ],
         },
     }

@@ -57,6 +57,7 @@ def launch(database: Path, *arguments: str, line: str = "") -> "subprocess.Popen
     assert process.stdin is not None
     process.stdin.write(line)
     process.stdin.close()
+    process.stdin = None
     return process
 
 

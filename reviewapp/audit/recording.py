@@ -42,8 +42,10 @@ def first_broken(project: Project) -> int | None:
     head = AuditHead.objects.filter(project=project).first()
     before, expected, end = "", 1, (head.seq, head.digest) if head else (0, "")
     # Events and head in one statement: an act recorded at this moment is in both or in neither.
-    heads = {"head_seq": F("project__audit_head__seq"), "head_digest": F("project__audit_head__digest")}
-    for event in AuditEvent.objects.filter(project=project).annotate(**heads).order_by("seq").iterator():
+    events = AuditEvent.objects.filter(project=project).annotate(
+        head_seq=F("project__audit_head__seq"), head_digest=F("project__audit_head__digest")
+    )
+    for event in events.order_by("seq").iterator():
         if event.seq != expected or event.digest != event.sealed(before):
             return expected
         before, expected, end = event.digest, expected + 1, (event.head_seq, event.head_digest)

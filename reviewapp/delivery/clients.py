@@ -1,56 +1,55 @@
 """One Laminar client per project, kept while its key and address stay the same."""
 
-import logging
+import time
 from dataclasses import dataclass, field
 
-from asgiref.sync import sync_to_async
-
 from reviewapp.accounts.models import Project
-from reviewapp.keys.holding import async_client, key_in_use
+from reviewapp.keys.holding import async_client
 from reviewapp.keys.models import LaminarKey
 from reviewapp.keys.sealing import CannotOpen
 from reviewapp.laminar import AsyncLaminar, KeyRefused
 
-log = logging.getLogger(__name__)
-
 NO_KEY = "The project has no Laminar key. Nothing is lost: an admin adds one, and what waits is sent."
+# Calls under way with an old key have ended by then, and its sockets can be closed. In seconds.
+RETIRED = 60.0
 
 
-@dataclass(slots=True)
-class Connection:
-    """A client with the key it speaks with."""
-
-    client: AsyncLaminar
-    key: LaminarKey
-    base_url: str
+def key_of(project: Project) -> LaminarKey | None:
+    """The project's key at this moment, with the address it is for as its `project`."""
+    return LaminarKey.objects.select_related("project").filter(project=project, retired_at=None).first()
 
 
 @dataclass(slots=True)
 class Clients:
-    """The open connections of one worker, by project."""
+    """The open clients of one worker, by project."""
 
-    kept: dict[int, Connection] = field(default_factory=dict)
+    kept: dict[int, tuple[LaminarKey, AsyncLaminar]] = field(default_factory=dict)
+    retired: list[tuple[float, AsyncLaminar]] = field(default_factory=list)
 
-    async def of(self, project: Project) -> Connection:
-        """The project's connection with the key in use at this moment. Raises KeyRefused where there is none."""
-        key = await sync_to_async(key_in_use)(project)
+    def of(self, key: LaminarKey | None) -> AsyncLaminar:
+        """The client that speaks with this key. Raises LaminarError where there is none, or it cannot be used."""
         if key is None:
             raise KeyRefused(NO_KEY)
-        found = self.kept.get(project.pk)
-        if found is not None and (found.key.pk, found.base_url) == (key.pk, project.base_url):
-            return found
+        kept = self.kept.get(key.project_id)
+        if kept is not None and (kept[0].pk, kept[0].project.base_url) == (key.pk, key.project.base_url):
+            return kept[1]
         try:
-            client = async_client(project, key)
+            client = async_client(key.project, key)
         except CannotOpen as error:
             raise KeyRefused(str(error)) from None
-        if found is not None:
-            # Its pushes under way end by themselves; only then are its sockets closed.
-            self.retired.append(found.client)
-        self.kept[project.pk] = Connection(client, key, project.base_url)
-        return self.kept[project.pk]
+        if kept is not None:
+            self.retired.append((time.monotonic(), kept[1]))
+        self.kept[key.project_id] = (key, client)
+        return client
 
-    retired: list[AsyncLaminar] = field(default_factory=list)
+    async def close_retired(self) -> None:
+        """Close the clients of keys that were replaced a while ago."""
+        while self.retired and self.retired[0][0] < time.monotonic() - RETIRED:
+            await self.retired.pop(0)[1].aclose()
 
     async def close(self) -> None:
-        for client in [*self.retired, *(connection.client for connection in self.kept.values())]:
+        clients = [client for _, client in [*self.retired, *self.kept.values()]]
+        self.retired.clear()
+        self.kept.clear()
+        for client in clients:
             await client.aclose()

@@ -1,14 +1,17 @@
 """Read pushed values back: Laminar's 200 means queued, only the trace itself says applied."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from reviewapp.accounts.models import Project
 from reviewapp.delivery import schedule
-from reviewapp.delivery.models import Attempt, Patch, Reason, State
+from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces import metadata
@@ -16,16 +19,22 @@ from reviewapp.traces.models import Trace
 
 # One query asks for this many traces; its answer stays small.
 BATCH = 200
-# While a read is under way no other worker repeats it; after a failed one the rows come up again.
-TAKEN = timedelta(seconds=20)
-# An ingest-only key cannot read: the rows stay accepted and are looked at again when the key changes.
+# While a read is under way no other worker repeats it: longer than the longest read.
+TAKEN = timedelta(seconds=40)
+# After a read that failed, all of the project's rows wait this long.
+PAUSE = timedelta(minutes=1)
+# An ingest-only key cannot read: the rows stay accepted, this far off, until the project has a full key.
 WITHOUT_READING = timedelta(days=1)
+# No row that is read back is ever due later than this.
+SOON = timedelta(minutes=5)
 
 
-def take() -> list[Patch]:
-    """Accepted patches whose values should show by now, taken for one read."""
+def take(busy: Collection[int] = ()) -> list[Patch]:
+    """Accepted patches whose values should show by now, taken for one read; none of projects that are `busy` or held."""
     now = clock.now()
-    due = Patch.objects.filter(state=State.ACCEPTED, due_at__lte=now).order_by("due_at", "pk")
+    held = Breaker.objects.filter(held_until__gt=now).values("project")
+    due = Patch.objects.filter(state=State.ACCEPTED, due_at__lte=now).exclude(project__in=busy)
+    due = due.exclude(project__in=held).order_by("due_at", "pk")
     if not due.exists():
         return []
     with transaction.atomic():
@@ -41,45 +50,69 @@ def set_aside(patches: Sequence[Patch]) -> None:
 
 def resume() -> None:
     """Look again at patches that an ingest-only key could not read, once their project has a full key."""
-    aside = Patch.objects.filter(state=State.ACCEPTED, due_at__gt=clock.now() + WITHOUT_READING / 2)
+    aside = Patch.objects.filter(state=State.ACCEPTED, due_at__gt=clock.now() + SOON)
     if aside.exists():
         readable = LaminarKey.objects.filter(retired_at=None, kind=LaminarKey.Kind.FULL).values("project")
         aside.filter(project__in=readable).update(due_at=clock.now())
 
 
+def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
+    """Remember why a read failed; all of the project's patches are looked at again a while later."""
+    later = clock.now() + PAUSE
+    _of(patches).update(due_at=later, last_error=error[:600])
+    Patch.objects.filter(project=project, state=State.ACCEPTED, due_at__lt=later).update(due_at=later)
+
+
 def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
     """Confirm each patch whose every value stands in its trace's metadata text; look again later for the others."""
-    seen = [patch for patch in patches if holds(found.get(patch.trace_id, "{}"), patch)]
+    seen = {patch.pk for patch in patches if holds(found.get(patch.trace_id, "{}"), patch)}
     with transaction.atomic():
-        for patch in seen:
-            _confirm(patch, seconds)
+        # Traces before patches, as a save locks them: two orders could wait for each other.
+        wanted = Trace.objects.filter(project__in={patch.project_id for patch in patches})
+        wanted = wanted.filter(trace_id__in=[patch.trace_id for patch in patches if patch.pk in seen])
+        rows = wanted.select_for_update().order_by("pk").only("project_id", "trace_id", "unconfirmed")
+        traces = {(trace.project_id, trace.trace_id): trace for trace in rows}
         for patch in patches:
-            if patch not in seen:
+            if patch.pk in seen:
+                _confirm(patch, traces.get((patch.project_id, patch.trace_id)), seconds)
+            else:
                 _look_again(patch, found.get(patch.trace_id), seconds)
 
 
 def holds(text: str, patch: Patch) -> bool:
     """Whether a metadata text has every key of the patch with the patch's value, however numbers are spelled."""
-    members = canonical_json.raw_members(text)
-    return all(_same(members.get(key), value) for key, value in patch.values.items())
+    members = metadata.members(text)
+    return all(key in members and _stands(members[key], value) for key, value in patch.values.items())
 
 
-def _same(raw: str | None, value: object) -> bool:
-    if raw is None:
-        return False
+def _stands(raw: str, value: object) -> bool:
     try:
-        return canonical_json.dumps(canonical_json.loads(raw)) == canonical_json.dumps(value)
+        return _same(canonical_json.loads(raw), value)
     except canonical_json.NotCanonical:
         return False
 
 
-def _confirm(patch: Patch, seconds: float) -> None:
+def _same(there: Any, ours: Any) -> bool:
+    """Equality of JSON values: 1 is 1.0, also within; true is not 1."""
+    if isinstance(there, dict) and isinstance(ours, dict):
+        return there.keys() == ours.keys() and all(_same(there[key], ours[key]) for key in ours)
+    if isinstance(there, list) and isinstance(ours, list):
+        return len(there) == len(ours) and all(map(_same, there, ours))
+    if isinstance(there, bool) or isinstance(ours, bool):
+        return there is ours
+    if isinstance(there, int) and isinstance(ours, float):
+        # jsonb writes 1e300 with all its digits: the number, not its text, is what we sent.
+        return len(str(there)) < canonical_json.MAX_DIGITS and Decimal(there) == Decimal(repr(ours))
+    return bool(there == ours)
+
+
+def _confirm(patch: Patch, trace: Trace | None, seconds: float) -> None:
     if not _of([patch]).update(state=State.CONFIRMED, confirmed_at=clock.now(), last_error=""):
         return
     _note(patch, seconds, "Every value stands in the trace.")
-    trace = Trace.objects.select_for_update().filter(project=patch.project_id, trace_id=patch.trace_id).first()
     if trace is not None:
-        Trace.objects.filter(pk=trace.pk).update(unconfirmed=metadata.without(trace.unconfirmed, patch.values))
+        trace.unconfirmed = metadata.without(trace.unconfirmed, patch.values)
+        trace.save(update_fields=["unconfirmed"])
 
 
 def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
@@ -91,11 +124,12 @@ def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
     if wait is not None:
         _of([patch]).update(reads=F("reads") + 1, due_at=now + wait)
         return
-    _note(patch, seconds, said)
     if patch.sends < schedule.SENDS:
-        _of([patch]).update(state=State.WAITING, due_at=now, reads=0, last_error=f"{said} It is sent again.")
+        changes = {"state": State.WAITING, "due_at": now, "reads": 0, "last_error": f"{said} It is sent again."}
     else:
-        _of([patch]).update(state=State.PARKED, reason=Reason.UNCONFIRMED, last_error=said)
+        changes = {"state": State.PARKED, "reason": Reason.UNCONFIRMED, "last_error": said}
+    if _of([patch]).update(**changes):
+        _note(patch, seconds, said)
 
 
 def _of(patches: Sequence[Patch]) -> QuerySet[Patch]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -19,6 +20,10 @@ from reviewapp.lib import clock
 NO_KEY = UUID(int=0)
 
 
+class NotSent(LaminarError):
+    """Nothing left this machine, by a fault of ours: the far side has no part in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """One push that ended: its patch, when it began, how many seconds it took, and the error if there was one."""
@@ -33,8 +38,12 @@ class Sent:
 def mark_sent(results: Sequence[Sent]) -> None:
     """Write what came of these pushes, each with its attempt, in one transaction."""
     with transaction.atomic():
-        Attempt.objects.bulk_create([_attempt(sent) for sent in results if _mark_one(sent)])
-        _note_keys(results)
+        # By project, as every worker does: two of them wait for each other's breakers and never in a ring.
+        ordered = sorted(results, key=lambda sent: sent.patch.project_id)
+        marked = [sent for sent in ordered if outbox.mark(sent.patch, **_changes(sent))]
+        _tell_breakers(marked)
+        Attempt.objects.bulk_create([_attempt(sent) for sent in marked])
+        _note_keys(marked)
 
 
 def hold(project_id: int, reason: str, key: LaminarKey | None) -> None:
@@ -61,53 +70,72 @@ def release(project_id: int) -> None:
     """Close a project's breaker and send what waited, in order."""
     with transaction.atomic():
         Breaker.objects.filter(project_id=project_id).update(failures=0, held_until=None, refused_key=None, reason="")
-        Patch.objects.filter(project_id=project_id, state=State.WAITING, failures__gt=0).update(
-            due_at=clock.now(), failures=0
-        )
+        Patch.objects.filter(project_id=project_id, state=State.WAITING, failures__gt=0).update(due_at=clock.now())
 
 
-def _mark_one(sent: Sent) -> bool:
-    if sent.error is None:
-        return _accepted(sent)
+def _changes(sent: Sent) -> dict[str, Any]:
+    """What becomes of the patch."""
     patch, error, now = sent.patch, sent.error, clock.now()
+    if error is None:
+        return {
+            "state": State.ACCEPTED, "accepted_at": now, "sends": F("sends") + 1, "reads": 0, "last_error": "",
+            "due_at": now + schedule.FIRST_READ,
+        }  # fmt: skip
     said = str(error)[:600]
     if error.retry is Retry.WHEN_INGESTED:
         wait = schedule.after_miss(patch.misses + 1)
         if wait is None:
-            return _park(patch, Reason.TRACE_NOT_FOUND, said)
-        return outbox.mark(patch, state=State.WAITING, misses=F("misses") + 1, due_at=now + wait, last_error=said)
+            return _parked(Reason.TRACE_NOT_FOUND, said)
+        return {"state": State.WAITING, "misses": F("misses") + 1, "due_at": now + wait, "last_error": said}
     if error.retry is Retry.AFTER_KEY:
-        hold(patch.project_id, said, sent.key)
-        return outbox.mark(patch, state=State.WAITING, last_error=said)
+        return {"state": State.WAITING, "last_error": said}
     if error.retry is Retry.NEVER:
-        return _park(patch, Reason.REFUSED, said)
-    _count_failure(patch.project_id, said)
+        return _parked(Reason.REFUSED, said)
     if now - patch.created_at > schedule.WINDOW:
-        return _park(patch, Reason.GAVE_UP, said)
+        return _parked(Reason.GAVE_UP, said)
     wait = schedule.after_failure(patch.failures + 1, error.retry_after)
-    return outbox.mark(patch, state=State.WAITING, failures=F("failures") + 1, due_at=now + wait, last_error=said)
+    return {"state": State.WAITING, "failures": F("failures") + 1, "due_at": now + wait, "last_error": said}
 
 
-def _accepted(sent: Sent) -> bool:
-    now = clock.now()
-    Breaker.objects.filter(project_id=sent.patch.project_id).exclude(failures=0, held_until=None).update(
-        failures=0, held_until=None, refused_key=None, reason=""
-    )
-    return outbox.mark(
-        sent.patch, state=State.ACCEPTED, accepted_at=now, sends=F("sends") + 1, reads=0, last_error="",
-        due_at=now + (schedule.after_read(0) or schedule.HOLD),
-    )  # fmt: skip
+def _parked(reason: Reason, said: str) -> dict[str, Any]:
+    return {"state": State.PARKED, "reason": reason, "last_error": said}
 
 
-def _park(patch: Patch, reason: Reason, said: str) -> bool:
-    return outbox.mark(patch, state=State.PARKED, reason=reason, last_error=said)
+def _tell_breakers(marked: Sequence[Sent]) -> None:
+    """Count failures in a row by project, and close the breaker of one whose Laminar answers."""
+    calm: set[int] = set()
+    for sent in marked:
+        project_id, error = sent.patch.project_id, sent.error
+        if error is not None and error.retry is Retry.AFTER_KEY:
+            hold(project_id, str(error), sent.key)
+            calm.discard(project_id)
+        elif error is not None and error.retry is Retry.LATER:
+            if not isinstance(error, NotSent):
+                _count_failure(project_id, str(error)[:600])
+                calm.discard(project_id)
+        elif (error is None or error.status is not None) and project_id not in calm:
+            # Also a refusal, or a trace that is not known yet, is the word of a Laminar that serves.
+            _answered(project_id)
+            calm.add(project_id)
+
+
+def _answered(project_id: int) -> None:
+    if Breaker.objects.filter(project_id=project_id).exclude(held_until=None).exists():
+        release(project_id)
+    else:
+        Breaker.objects.filter(project_id=project_id, failures__gt=0).update(failures=0, reason="")
 
 
 def _count_failure(project_id: int, said: str) -> None:
-    Breaker.objects.get_or_create(project_id=project_id)
-    breaker = Breaker.objects.filter(project_id=project_id)
-    breaker.update(failures=F("failures") + 1, reason=said)
-    breaker.filter(failures__gte=schedule.BREAK_AFTER).update(held_until=clock.now() + schedule.HOLD)
+    now = clock.now()
+    breaker, _ = Breaker.objects.get_or_create(project_id=project_id)
+    # What was under way when the breaker opened tells nothing new.
+    mine = Breaker.objects.filter(pk=breaker.pk).exclude(held_until__gt=now)
+    if mine.update(failures=F("failures") + 1, reason=said):
+        breaker.refresh_from_db(fields=["failures"])
+        wait = schedule.hold(breaker.failures)
+        if wait is not None:
+            mine.update(held_until=now + wait)
 
 
 def _attempt(sent: Sent) -> Attempt:
@@ -121,8 +149,8 @@ def _attempt(sent: Sent) -> Attempt:
 
 
 def _note_keys(results: Sequence[Sent]) -> None:
-    for key in {sent.key for sent in results if sent.key is not None}:
-        last = [sent for sent in results if sent.key == key][-1]
-        LaminarKey.objects.filter(pk=key.pk).update(
-            last_used_at=last.at, last_error="" if last.error is None else str(last.error)[:300]
+    last = {sent.key.pk: sent for sent in results if sent.key is not None}
+    for key_id, sent in last.items():
+        LaminarKey.objects.filter(pk=key_id).update(
+            last_used_at=sent.at, last_error="" if sent.error is None else str(sent.error)[:300]
         )

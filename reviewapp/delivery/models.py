@@ -89,7 +89,8 @@ class Patch(models.Model):
         ]
         indexes = [
             # Each holds only the rows still on their way, so a lease costs the same among a million old ones.
-            models.Index(fields=["due_at", "id"], name="patch_waiting", condition=Q(state=State.WAITING)),
+            # By project, so that the rows of one that is held are never walked over.
+            models.Index(fields=["project", "due_at", "id"], name="patch_waiting", condition=Q(state=State.WAITING)),
             models.Index(fields=["leased_until"], name="patch_sending", condition=Q(state=State.SENDING)),
             models.Index(fields=["due_at", "id"], name="patch_accepted", condition=Q(state=State.ACCEPTED)),
             models.Index(fields=["project", "trace_id", "-id"], name="patch_by_trace"),
@@ -132,7 +133,7 @@ class Breaker(models.Model):
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="breaker")
     failures = models.PositiveIntegerField(default=0)
-    # Nothing is pushed before this moment; then one patch goes first to try.
+    # Nothing is pushed before this moment; then one patch at a time goes to try, until one gets an answer.
     held_until = models.DateTimeField(null=True)
     # The key that was refused: another one in use closes the breaker.
     refused_key = models.UUIDField(null=True)

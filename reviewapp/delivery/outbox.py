@@ -3,21 +3,25 @@
 Each function is one short transaction; none talks to Laminar.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import canonical_json, clock
+from reviewapp.traces.models import Trace
 
 # Long enough for a push that is renewed every few seconds, short enough that the rows of a killed
 # worker are sent again within half a minute.
 LEASE = timedelta(seconds=20)
+# How many pushes one project may have under way in a worker: one that never answers leaves room for the others.
+SHARE = 16
 
 
 def put(
@@ -34,12 +38,14 @@ def put(
     keys: each push counts as a span of the trace there, and the last one must leave nothing out.
     Raises canonical_json.NotCanonical.
     """
-    now = clock.now()
     with transaction.atomic(savepoint=False):
+        # Whoever patches a trace goes one after another: two at once would not see, and not carry, each other's keys.
+        Trace.objects.locked(project, trace_id)
+        now = clock.now()
         older = list(
             Patch.objects.select_for_update()
             .filter(project=project, trace_id=trace_id)
-            .filter(Q(state=State.PARKED) | Q(state__in=[State.WAITING, State.SENDING, State.ACCEPTED]))
+            .filter(state__in=[State.WAITING, State.SENDING, State.ACCEPTED, State.PARKED])
             .order_by("pk")
         )
         # A parked patch may be parked for what is in it: it is replaced only by one that says all it said.
@@ -47,33 +53,34 @@ def put(
         carried: dict[str, Any] = {}
         for patch in older:
             carried.update(patch.values)
+        text = canonical_json.dumps({**carried, **metadata})
+        # What the worker could not read would be found by it alone; here somebody is told.
+        canonical_json.loads(text)
         new = Patch.objects.create(
-            project=project, trace_id=trace_id, metadata=canonical_json.dumps({**carried, **metadata}),
-            source=source, created_at=now, due_at=now + after,
-        )  # fmt: skip
+            project=project, trace_id=trace_id, metadata=text, source=source, created_at=now, due_at=now + after
+        )
         if older:
             _supersede(older, new)
     return new
 
 
-def lease(limit: int) -> list[Patch]:
-    """Take up to `limit` due patches for sending, one per trace, none of a project whose breaker is open."""
+def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
+    """Take up to `limit` due patches for sending: one per trace, and SHARE per project with those `under_way`.
+
+    None of a project whose breaker is open; where it is not known whether the far side is back, one at a time.
+    """
     now = clock.now()
-    if not Patch.objects.sendable(now).filter(_not_held(now)).exists():
+    busy = Counter(patch.project_id for patch in under_way)
+    ready = _ready(now).exclude(pk__in=[project_id for project_id, count in busy.items() if count >= SHARE])
+    if limit <= 0 or not ready.exists():
         return []
     try:
         with transaction.atomic():
-            due = Patch.objects.sendable(now).filter(_not_held(now)).select_related("project", "project__breaker")
-            taken: dict[tuple[int, UUID], Patch] = {}
-            probed: set[int] = set()
-            for patch in due.select_for_update(skip_locked=True, of=("self",))[:limit]:
-                if _is_tried(patch.project):
-                    # One patch at a time while it is not known whether the far side is back.
-                    if patch.project_id in probed:
-                        continue
-                    probed.add(patch.project_id)
-                taken.setdefault((patch.project_id, patch.trace_id), patch)
-            return _leased(list(taken.values()), now)
+            taken: list[Patch] = []
+            for project in ready[:limit]:
+                room = min(SHARE - busy[project.pk], limit - len(taken))
+                taken += _due_of(project, room, now)
+            return _leased(taken, now)
     except IntegrityError:
         # Another worker took a patch of the same trace in the same moment: it goes first.
         return []
@@ -82,9 +89,10 @@ def lease(limit: int) -> list[Patch]:
 def renew(patches: Sequence[Patch]) -> None:
     """Keep the leases of pushes under way; a lease that was taken over stays lost."""
     until = clock.now() + LEASE
-    for patch in patches:
-        if Patch.objects.filter(pk=patch.pk, lease=patch.lease, state=State.SENDING).update(leased_until=until):
-            patch.leased_until = until
+    with transaction.atomic():
+        for patch in patches:
+            if Patch.objects.filter(pk=patch.pk, lease=patch.lease, state=State.SENDING).update(leased_until=until):
+                patch.leased_until = until
 
 
 def rescue() -> int:
@@ -97,12 +105,6 @@ def rescue() -> int:
         return stale.update(state=State.WAITING, lease=F("lease") + 1, due_at=clock.now())
 
 
-def give_back(patches: Sequence[Patch]) -> None:
-    """Return leases that will not be used, as a worker that stops does."""
-    for patch in patches:
-        mark(patch, state=State.WAITING)
-
-
 def mark(patch: Patch, **changes: Any) -> bool:
     """Write what came of a leased patch; False when the lease was lost and nothing was written.
 
@@ -110,7 +112,8 @@ def mark(patch: Patch, **changes: Any) -> bool:
     """
     mine = Patch.objects.filter(pk=patch.pk, state=State.SENDING, lease=patch.lease)
     with transaction.atomic():
-        if mine.exclude(superseded_by=None).update(**{**changes, "state": State.SUPERSEDED, "leased_until": None}):
+        ended = {**changes, "state": State.SUPERSEDED, "reason": "", "leased_until": None}
+        if mine.exclude(superseded_by=None).update(**ended):
             return True
         return bool(mine.update(**{"leased_until": None, **changes}))
 
@@ -118,30 +121,56 @@ def mark(patch: Patch, **changes: Any) -> bool:
 def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:
     """Send parked or held-off patches now; how many. What a newer patch has said since is not overwritten."""
     count = 0
-    for patch in Patch.objects.filter(project=project, pk__in=patch_ids):
-        count += _retry_one(patch, actor)
+    for patch in Patch.objects.filter(project=project, pk__in=patch_ids).order_by("pk"):
+        count += _retry_one(project, patch, actor)
     return count
 
 
-def _retry_one(patch: Patch, actor: str) -> int:
+def _retry_one(project: Project, patch: Patch, actor: str) -> int:
     now = clock.now()
     if patch.state == State.WAITING:
         return Patch.objects.filter(pk=patch.pk, state=State.WAITING).update(due_at=now)
     with transaction.atomic():
+        Trace.objects.locked(project, patch.trace_id)
         row = Patch.objects.select_for_update().filter(pk=patch.pk, state=State.PARKED).first()
         if row is None:
             return 0
-        newer = Patch.objects.filter(project_id=row.project_id, trace_id=row.trace_id, pk__gt=row.pk)
-        since: set[str] = set()
-        for later in newer.exclude(state=State.PARKED):
-            since.update(later.values)
+        newer = Patch.objects.filter(project=project, trace_id=row.trace_id, pk__gt=row.pk).order_by("pk")
+        since = {key for later in newer for key in later.values}
         left = {key: value for key, value in row.values.items() if key not in since}
         if not left:
-            return Patch.objects.filter(pk=row.pk).update(state=State.SUPERSEDED, superseded_by=newer.last())
+            Patch.objects.filter(pk=row.pk).update(state=State.SUPERSEDED, superseded_by=newer.last(), reason="")
+            return 0
         return Patch.objects.filter(pk=row.pk).update(
             state=State.WAITING, metadata=canonical_json.dumps(left), due_at=now, created_at=now,
             failures=0, misses=0, sends=0, reads=0, reason="", source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
+
+
+def _ready(now: datetime) -> QuerySet[Project]:
+    """Projects with something to push whose breaker does not hold them, the longest waiting first."""
+    due = Patch.objects.filter(project=OuterRef("pk"), state=State.WAITING, due_at__lte=now).order_by("due_at", "pk")
+    return (
+        Project.objects.annotate(oldest=Subquery(due.values("due_at")[:1]))
+        .filter(Q(breaker=None) | Q(breaker__held_until=None) | Q(breaker__held_until__lte=now), oldest__lte=now)
+        .select_related("breaker")
+        .order_by("oldest")
+    )
+
+
+def _due_of(project: Project, room: int, now: datetime) -> list[Patch]:
+    due = Patch.objects.sendable(now).filter(project=project).select_for_update(skip_locked=True)
+    if hasattr(project, "breaker") and project.breaker.held_until is not None:
+        mine = Breaker.objects.select_for_update(skip_locked=True).filter(pk=project.breaker.pk).first()
+        if mine is None or Patch.objects.filter(project=project, state=State.SENDING).exists():
+            return []
+        # The one that failed least goes to try: one that always fails would hold the others for ever.
+        due, room = due.order_by("failures", "due_at", "pk"), 1
+    found: dict[UUID, Patch] = {}
+    for patch in due[:room]:
+        patch.project = project
+        found.setdefault(patch.trace_id, patch)
+    return list(found.values())
 
 
 def _leased(patches: list[Patch], now: datetime) -> list[Patch]:
@@ -158,11 +187,3 @@ def _supersede(older: Sequence[Patch], new: Patch) -> None:
     Patch.objects.filter(pk__in=[patch.pk for patch in older if patch.state != State.SENDING]).update(
         state=State.SUPERSEDED, superseded_by=new
     )
-
-
-def _not_held(now: datetime) -> Q:
-    return Q(project__breaker=None) | Q(project__breaker__held_until=None) | Q(project__breaker__held_until__lte=now)
-
-
-def _is_tried(project: Project) -> bool:
-    return hasattr(project, "breaker") and project.breaker.held_until is not None

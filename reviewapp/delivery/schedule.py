@@ -7,12 +7,14 @@ from datetime import timedelta
 MISSES = [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
 # Laminar applies a patch about a second after it said yes; then rarer looks for two minutes.
 READS = [1, 1, 2, 3, 5, 8, 15, 30, 60]
+FIRST_READ = timedelta(seconds=READS[0])
 SENDS = 3
 CAP = 3_600
 WINDOW = timedelta(days=8)
-# Failures in a row that open a project's breaker, and how long it stays open before one probe.
+# Failures in a row that open a project's breaker, and how many seconds it then stays open before one probe: longer with
+# each probe that fails, yet short enough that what waited is on its way again half a minute after an outage.
 BREAK_AFTER = 5
-HOLD = timedelta(seconds=15)
+HOLDS = [5, 10, 20, 30]
 # A refused key is not tried again by itself for long: a new key closes the breaker at once.
 KEY_HOLD = timedelta(minutes=15)
 
@@ -23,6 +25,13 @@ def after_failure(failures: int, retry_after: float | None) -> timedelta:
         return timedelta(seconds=retry_after)
     seconds = min(CAP, 2 ** min(failures, 12))
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+
+
+def hold(failures: int) -> timedelta | None:
+    """How long to push nothing for a project after its n-th failure in a row; None while it may go on."""
+    if failures < BREAK_AFTER:
+        return None
+    return timedelta(seconds=HOLDS[min(failures - BREAK_AFTER, len(HOLDS) - 1)])
 
 
 def after_miss(misses: int) -> timedelta | None:

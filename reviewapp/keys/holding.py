@@ -33,8 +33,8 @@ def test_key(base_url: str, secret: str) -> Tested:
     secret = secret.strip()
     if not secret or not secret.isascii() or not secret.isprintable() or len(secret) > 500:
         raise KeyNotTaken("Paste the key as Laminar shows it: one line of letters and digits. Nothing was changed.")
-    client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS, deadline=10)
     try:
+        client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS, deadline=10)
         kind = client.key_kind()
         return Tested(secret, kind, client.project() if kind == "full" else None)
     except LaminarError as error:

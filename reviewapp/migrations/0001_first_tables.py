@@ -299,7 +299,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='patch',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['due_at', 'id'], name='patch_waiting'),
+            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['project', 'due_at', 'id'], name='patch_waiting'),
         ),
         migrations.AddIndex(
             model_name='patch',

@@ -166,6 +166,7 @@ def _show(
     project = item.queue.project
     context = {
         "project": project, "section": "queues", "bench": bench, "item": item, "queue": item.queue,
+        "items_url": reverse("reviews:item-review", args=[project.slug, 0]).removesuffix("0/"),
         "reading": bench.reading, "trace": bench.reading.trace, "theirs": theirs,
         "after": after.pk if after is not None else _left_before(request),
         **_delivery(project, bench.review),

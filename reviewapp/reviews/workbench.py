@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.http import Http404
 
 from reviewapp.accounts.models import Project, User
+from reviewapp.lib import clock
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.progress import Progress, progress_of
 from reviewapp.reviews.forms import ReviewForm
@@ -24,6 +25,10 @@ class Segment:
     pk: int
     look: str
     is_here: bool
+
+    @property
+    def words(self) -> str:
+        return self.look.replace("-", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +106,32 @@ def _after(item: QueueItem) -> Q:
 
 
 def _rail(item: QueueItem, user: User) -> list[Segment]:
-    around = QueueItem.objects.filter(queue=item.queue)
+    around = QueueItem.objects.filter(queue=item.queue_id).values_list("pk", "state", "claimed_by_id", "claimed_until")
     before = around.filter(_before(item)).order_by("priority", "-pk")[:RAIL]
     after = around.filter(_after(item)).in_order()[:RAIL]
-    rows = [*reversed(before), item, *after]
-    flagged = set(
-        Review.objects.filter(item__in=[row.pk for row in rows], is_latest=True, needs_review=True).values_list(
-            "item_id", flat=True
-        )
+    here = (item.pk, item.state, item.claimed_by_id, item.claimed_until)
+    rows = [*reversed(before), here, *after]
+    reviewed = [pk for pk, state, _, _ in rows if state == ItemState.COMPLETED]
+    flagged = (
+        Review.objects.filter(item__in=reviewed, is_latest=True, needs_review=True)
+        if reviewed
+        else Review.objects.none()
     )
-    return [Segment(row.pk, _look(row, user, row.pk in flagged), row.pk == item.pk) for row in rows]
+    flags = set(flagged.values_list("item_id", flat=True))
+    now = clock.now()
+    return [
+        Segment(
+            pk,
+            _look(state, pk in flags, holder not in (None, user.pk) and until is not None and until > now),
+            pk == item.pk,
+        )
+        for pk, state, holder, until in rows
+    ]
 
 
-def _look(item: QueueItem, user: User, is_flagged: bool) -> str:
-    if item.state == ItemState.COMPLETED:
+def _look(state: str, is_flagged: bool, is_with_others: bool) -> str:
+    if state == ItemState.COMPLETED:
         return "flagged" if is_flagged else "reviewed"
-    if item.state == ItemState.SKIPPED:
+    if state == ItemState.SKIPPED:
         return "skipped"
-    return "with-others" if item.is_claimed_by_other(user) else "to-come"
+    return "with-others" if is_with_others else "to-come"

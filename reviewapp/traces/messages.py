@@ -161,12 +161,12 @@ def _from_choice(item: dict[str, Any], role: Role, depth: int) -> list[Message] 
         return _from_fields(inner, *_role(inner.get("role") or "model"))
     if isinstance(inner, dict) and (is_choice or has_role) and depth <= DEPTH_LIMIT:
         return _one({"role": "assistant", **inner}, "assistant", depth + 1)
+    if ("toolCalls" in item or "tool_calls" in item) and not item.keys() - _MODEL_ANSWER:
+        return _from_fields({"content": item.get("text"), **item}, "assistant", "")
     if is_choice and isinstance(item.get("text"), str):
         return [Message("assistant", tuple(blocks.read(item["text"])))]
     if isinstance(item.get("parts"), list) and all(blocks.is_block(part) for part in item["parts"]):
         return _split(role, blocks.read(item["parts"]), "")
-    if ("toolCalls" in item or "tool_calls" in item) and not item.keys() - _MODEL_ANSWER:
-        return _from_fields({"content": item.get("text"), **item}, "assistant", "")
     return None
 
 
@@ -238,7 +238,7 @@ def _whole(value: Any, role: Role) -> list[Message]:
         value = value[0]
     if isinstance(value, str):
         return [Message(role, (parts.from_text(value),))] if value.strip() else []
-    return [Message(role, (parts.from_json(value),))]
+    return [Message(role, (parts.from_json(value),))] if value is not None else []
 
 
 def _role(given: Any) -> tuple[Role, str]:

@@ -65,6 +65,7 @@ def from_media(kind: Literal["image", "file"], block: dict[str, Any]) -> Part:
     """An image or file as words: its name or address, its type and size. Its bytes stay out."""
     fields = _opened(_opened(block))
     payload, mime, name = (_text_at(fields, keys) for keys in (_PAYLOADS, _TYPES, _NAMES))
+    kind = "image" if mime.startswith("image/") else kind
     if fields.get("type") == "text":
         return make(kind, payload, name, media=mime or "text/plain")
     if payload.startswith("data:"):

@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (serving.PortTaken, Unusable, projects.KeyTaken, schema.NewerFile) as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"The trace store listens on {_url(*listener.getsockname()[:2])}", file=sys.stderr, flush=True)
-    serving.serve(listener)
+    url = _url(*listener.getsockname()[:2])
+    serving.serve(listener, lambda: print(f"The trace store listens on {url}", file=sys.stderr, flush=True))
     return 0
 
 

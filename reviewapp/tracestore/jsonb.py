@@ -12,7 +12,7 @@ from typing import Any
 
 # Rust's JSON parser, which reads the request before jsonb does, stops here.
 MAX_DEPTH = 128
-_MAX_INTEGER_DIGITS = 18
+_INTEGER_DIGITS = 20
 
 _quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -87,13 +87,12 @@ def _exact(digits: str) -> Decimal:
 
 
 def _integer(digits: str) -> int | Decimal:
-    if len(digits) <= _MAX_INTEGER_DIGITS:
+    if len(digits) <= _INTEGER_DIGITS and -(2**63) <= int(digits) < 2**64:
         return int(digits)
+    # Laminar's server reads any larger number as a float.
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError("number out of range")
-    if -(2**63) <= number < 2**64 and -(2**63) <= int(digits) < 2**64:
-        return int(digits)
     return Decimal(repr(number)).to_integral_value()
 
 

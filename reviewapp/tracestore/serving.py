@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from django.core.handlers.wsgi import WSGIHandler
@@ -44,10 +45,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket) -> None:
-    """Answer requests until SIGTERM or SIGINT; what is under way is finished first."""
+def serve(listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
+
+    `ready` is called when requests are answered and signals heeded.
+    """
     application = _Application()
     config = application.cfg
+    config.set("post_worker_init", lambda worker: ready())
     _Worker(0, os.getppid(), [listener], application, config.timeout, config, Logger(config)).init_process()
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.audit.recording import record
 from reviewapp.audit.views import PAGE
-from pytest_django import DjangoAssertNumQueries
 
 URL = "/p/support/audit/"
 
 
-def page(client: Client, **query: object) -> str:
+def page(client: Client, **query: str | int) -> str:
     response = client.get(URL, query)
     assert response.status_code == 200
     return response.content.decode()

@@ -6,8 +6,9 @@ from typing import Any, cast
 from sqlglot import exp
 
 from reviewapp.tracestore import arrays, ids, moments
-from reviewapp.tracestore.sql import rewriting, shapes, time_functions
+from reviewapp.tracestore.sql import shapes, time_functions
 from reviewapp.tracestore.sql.refusal import Refused
+from reviewapp.tracestore.sql.rewriting import Parameter
 
 _INTEGERS = exp.DataType.INTEGER_TYPES
 _FLOATS = frozenset({exp.DType.FLOAT, exp.DType.DOUBLE, exp.DType.DECIMAL})
@@ -15,14 +16,14 @@ _TIMES = frozenset({exp.DType.DATE, exp.DType.DATETIME, exp.DType.DATETIME64})
 _SECONDS_PER_DAY = 86_400
 
 
-def bound(declared: dict[str, exp.DataType], given: dict[str, Any]) -> dict[str, Any]:
+def bound(declared: dict[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:
     """The values to bind, by SQLite's names for them. Raises Refused."""
     values: dict[str, Any] = {}
-    for name, kind in declared.items():
+    for placeholder, (name, kind) in declared.items():
         if name not in given:
             raise Refused(f"Error executing query: Substitution `{name}` is not set")
         try:
-            values[f"{rewriting.PARAMETER}{name}"] = _value(kind, given[name])
+            values[placeholder] = _value(kind, given[name])
         except (ValueError, TypeError, OverflowError):
             shown = kind.sql(dialect="clickhouse")
             raise Refused(f"Error executing query: Value of parameter {name} cannot be parsed as {shown}") from None

@@ -23,10 +23,10 @@ _BLOCKED_PREFIXES = ("dictget", "dicthas", "joinget")
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQLite's text, and the type that each of its parameters was declared with."""
+    """SQLite's text, and by SQLite's names for them the parameters it wants."""
 
     sql: str
-    parameters: dict[str, exp.DataType] = field(default_factory=dict)
+    parameters: dict[str, rewriting.Parameter] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=256)

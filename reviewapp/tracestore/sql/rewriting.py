@@ -1,15 +1,12 @@
 """The tree of a ClickHouse query, node by node from its leaves, made into SQLite's."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlglot import exp
 
 from reviewapp.tracestore.sql import shapes, tables, time_functions
 from reviewapp.tracestore.sql.refusal import Refused
-
-# Where a query writes `{name:Type}`, SQLite is given `:p_name`.
-PARAMETER = "p_"
 
 _TIME_TYPES = frozenset({exp.DType.DATE, exp.DType.DATE32, exp.DType.DATETIME, exp.DType.DATETIME64})
 _TIME_CALLS = frozenset(f"{shapes.PREFIX}{name}" for name in time_functions.ANSWER_TIMES)
@@ -25,11 +22,18 @@ _CASTS = {
 _SCANS = {f"{shapes.PREFIX}simpleJSONExtract{kind}": kind for kind in ("String", "Raw")}
 
 
+class Parameter(NamedTuple):
+    """What a query writes as `{name:Type}`; one name may be written with several types."""
+
+    name: str
+    kind: exp.DataType
+
+
 class Rewriter:
     """One query's rewriting: collects its parameters and numbers its unrolled arrays."""
 
     def __init__(self) -> None:
-        self.parameters: dict[str, exp.DataType] = {}
+        self.parameters: dict[str, Parameter] = {}
         self._arrays = 0
 
     def rewritten(self, tree: exp.Query) -> exp.Query:
@@ -60,9 +64,12 @@ class Rewriter:
         kind, name = node.args.get("kind"), node.name
         if not isinstance(kind, exp.DataType) or not name.isidentifier():
             raise Refused("Error executing query: a parameter is written {name:Type}, and Identifier is no type here")
-        if self.parameters.setdefault(name, kind) != kind:
-            raise Refused(f"Error executing query: the parameter {name} is declared with two types")
-        return exp.Placeholder(this=f"{PARAMETER}{name}", kind=kind)
+        declared = Parameter(name, kind)
+        bound = next((bound for bound, known in self.parameters.items() if known == declared), "")
+        if not bound:
+            bound = f"p{len(self.parameters)}"
+            self.parameters[bound] = declared
+        return exp.Placeholder(this=bound, kind=kind)
 
     def _unrolled(self, node: exp.Expr, array: exp.Expr) -> exp.Expr:
         """`arrayJoin(x)`: a row for each item, by a join with SQLite's `json_each`."""
@@ -210,7 +217,8 @@ def _each(array: exp.Expr, alias: str) -> exp.Table:
 
 
 def _beside(value: exp.Expr, other: exp.Expr) -> exp.Expr:
-    if _is_time(other) and not isinstance(value, (exp.Column, exp.Subquery)):
+    is_time = _is_time(other) or (_is_time(value) and not isinstance(other, exp.Column))
+    if is_time and not isinstance(value, (exp.Column, exp.Subquery)):
         return shapes.own("_full", value.copy())
     is_constant = isinstance(value, exp.Placeholder) or (isinstance(value, exp.Literal) and value.is_string)
     if is_constant and isinstance(other, exp.Column) and other.name in tables.UUIDS:

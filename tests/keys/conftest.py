@@ -1,0 +1,16 @@
+"""A project whose Laminar is a real trace store."""
+
+import pytest
+
+from reviewapp.accounts.models import Project
+from tests.tracestore_server import RunningStore, tracestore
+
+__all__ = ["tracestore"]
+
+
+@pytest.fixture
+def connected(project: Project, tracestore: RunningStore) -> Project:
+    """The project, its base URL leading to the store, without a key yet."""
+    project.base_url = tracestore.url
+    project.save(update_fields=["base_url"])
+    return project

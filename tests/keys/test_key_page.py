@@ -1,0 +1,106 @@
+"""The admin's page of keys and tokens."""
+
+import re
+from typing import Any
+
+from django.test import Client
+
+from reviewapp.accounts.models import Project
+from reviewapp.keys.models import AccessToken, LaminarKey
+from tests.factories import SECRET, LaminarKeyFactory
+from tests.tracestore_server import RunningStore
+
+URL = "/p/support/keys/"
+
+
+def pasted(client: Client, key: str) -> Any:
+    return client.post(f"{URL}laminar/", {"key": key})
+
+
+def test_it_says_that_there_is_no_key(admin_client: Client) -> None:
+    assert "There is no key yet" in admin_client.get(URL).content.decode()
+
+
+def test_it_shows_a_key_by_its_end_only(project: Project, admin_client: Client) -> None:
+    key = LaminarKeyFactory.create(project=project)
+    shown = admin_client.get(URL).content.decode()
+
+    assert f"…{SECRET[-4:]}" in shown
+    assert key.fingerprint in shown
+    assert SECRET not in shown
+    assert key.sealed not in shown
+
+
+def test_it_shows_no_other_projects_keys(elsewhere: Project, admin_client: Client) -> None:
+    key = LaminarKeyFactory.create(project=elsewhere)
+    AccessToken.objects.create(project=elsewhere, name="their machine", prefix="rvw_them", digest="0" * 64)
+    shown = admin_client.get(URL).content.decode()
+
+    assert key.fingerprint not in shown
+    assert "their machine" not in shown
+
+
+def test_it_takes_a_key(connected: Project, tracestore: RunningStore, admin_client: Client) -> None:
+    response = pasted(admin_client, tracestore.full_key)
+
+    assert (response.status_code, response["Location"]) == (302, URL)
+    assert f"The key ending in {tracestore.full_key[-4:]}" in admin_client.get(URL).content.decode()
+
+
+def test_it_says_that_an_ingest_only_key_cannot_confirm(
+    connected: Project, tracestore: RunningStore, admin_client: Client
+) -> None:
+    pasted(admin_client, tracestore.ingest_key)
+
+    assert "pushes, cannot confirm" in admin_client.get(URL).content.decode()
+
+
+def test_it_refuses_a_wrong_key_with_a_sentence(connected: Project, admin_client: Client) -> None:
+    LaminarKeyFactory.create(project=connected)
+    response = pasted(admin_client, "not-a-key-of-that-store")
+    shown = response.content.decode()
+
+    assert response.status_code == 422
+    assert "nothing was changed" in shown
+    assert "not-a-key-of-that-store" not in shown
+    assert f"…{SECRET[-4:]}" in shown
+
+
+def test_it_refuses_a_paste_of_nothing(admin_client: Client) -> None:
+    assert pasted(admin_client, "").status_code == admin_client.post(f"{URL}laminar/").status_code == 422
+    assert not LaminarKey.objects.exists()
+
+
+def test_it_shows_a_new_token_once(project: Project, admin_client: Client) -> None:
+    response = admin_client.post(f"{URL}tokens/", {"name": "checkout service"})
+    (secret,) = re.findall(r"rvw_[\w-]{43}", response.content.decode())
+
+    assert response["Cache-Control"] == "no-store, private"
+    assert secret not in admin_client.get(URL).content.decode()
+    assert AccessToken.objects.get().digest == AccessToken.digest_of(secret)
+
+
+def test_it_refuses_a_token_without_a_fit_name(admin_client: Client) -> None:
+    for name in ("", "   ", "x" * 81, "a\x00b", "line\nbreak", "\u202egnp"):
+        response = admin_client.post(f"{URL}tokens/", {"name": name})
+        assert response.status_code == 422
+        assert "Give the token a name" in response.content.decode()
+    assert not AccessToken.objects.exists()
+
+
+def test_it_revokes_a_token(project: Project, admin_client: Client) -> None:
+    token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
+    response = admin_client.post(f"{URL}tokens/{token.pk}/revoke/")
+    token.refresh_from_db()
+
+    assert response.status_code == 302
+    assert not token.is_valid
+    assert "revoked" in admin_client.get(URL).content.decode()
+
+
+def test_it_leaves_a_foreign_token(elsewhere: Project, admin_client: Client) -> None:
+    token = AccessToken.objects.create(project=elsewhere, name="ci", prefix="rvw_test", digest="0" * 64)
+
+    assert admin_client.post(f"{URL}tokens/{token.pk}/revoke/").status_code == 404
+    token.refresh_from_db()
+    assert token.is_valid

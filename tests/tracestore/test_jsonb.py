@@ -1,0 +1,65 @@
+"""JSON texts as PostgreSQL's jsonb keeps them."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from reviewapp.tracestore import jsonb
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("1.0", "1.0"),
+        ("0.10", "0.10"),
+        ("1e2", "100"),
+        ("1.5e3", "1500"),
+        ("1E+20", "100000000000000000000"),
+        ("-1.20", "-1.20"),
+        ("1e-5", "0.00001"),
+        ("1.50e-7", "1.5e-7"),
+        ("-2e-9", "-2e-9"),
+        ("0e-9", "0.000000000"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("123456789012345678901234567890", "123456789012345680000000000000"),
+        ('{"b":1,"a":{"dd":1,"c":2},"aa":3}', '{"a":{"c":2,"dd":1},"b":1,"aa":3}'),
+        ('{"é":1,"zz":2,"a":3}', '{"a":3,"zz":2,"é":1}'),
+        (r'"\u00e9\n\u0007\/"', r'"é\n\u0007/"'),
+        ("[ 1 , [ ] , { } ]", "[1,[],{}]"),
+        ('{"a":1,"a":2}', '{"a":2}'),
+    ],
+)
+def test_it_writes_what_postgresql_would(sent: str, stored: str) -> None:
+    assert jsonb.dumps(jsonb.loads(sent)) == stored
+    assert jsonb.dumps(jsonb.loads(stored)) == stored
+
+
+@pytest.mark.parametrize("sent", ["NaN", "-Infinity", "1e400", "9" * 5000, '"\\ud800"', "[" * 9000, "01", ""])
+def test_it_refuses_what_is_no_json(sent: str) -> None:
+    with pytest.raises(ValueError, match="."):
+        jsonb.loads(sent)
+
+
+@pytest.mark.parametrize("value", ["a\x00", {"\x00": 1}, [["\x00"]]])
+def test_it_cannot_store_nul(value: Any) -> None:
+    with pytest.raises(jsonb.Unstorable):
+        jsonb.dumps(value)
+
+
+def test_it_writes_floats_by_their_shortest_digits() -> None:
+    values = [1.0, 0.1, 1e20, 1e-7, float("nan"), Decimal("1.10")]
+    assert jsonb.dumps(values) == "[1.0,0.1,100000000000000000000,1e-7,null,1.10]"
+
+
+@pytest.mark.parametrize(
+    ("stored", "patch", "merged"),
+    [
+        ("", '{"a":1}', '{"a":1}'),
+        ('{"a":1}', '{"a":null}', '{"a":null}'),
+        ('{"n":{"x":1}}', '{"n":{"y":2}}', '{"n":{"y":2}}'),
+        ('{"f":1.0,"g":0.10}', '{"bb":1}', '{"f":1.0,"g":0.10,"bb":1}'),
+    ],
+)
+def test_it_merges_top_level_keys(stored: str, patch: str, merged: str) -> None:
+    assert jsonb.merge(stored, patch) == merged

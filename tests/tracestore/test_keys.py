@@ -1,0 +1,126 @@
+"""Who may ask what, and what the file knows of the keys."""
+
+import hashlib
+import json
+import sqlite3
+
+import httpx
+import pytest
+
+from tests.tracestore.sending import NIL, ask, push, refusal, send_span, trace
+from tests.tracestore_server import RunningStore, new_keys
+
+ROUTES = [
+    ("POST", "/v1/traces"),
+    ("POST", "/v1/spans"),
+    ("POST", "/v1/traces/metadata"),
+    ("POST", "/v1/tag"),
+    ("GET", "/v1/project"),
+    ("POST", "/v1/sql/query"),
+]
+
+
+@pytest.fixture
+def stranger(tracestore: RunningStore) -> httpx.Client:
+    """Holds the full key of another project in the same store."""
+    keys = new_keys()
+    _put_key(tracestore, keys["full_key"], keys["project_id"])
+    return tracestore.client(keys["full_key"])
+
+
+def _put_key(store: RunningStore, key: str, project_id: str, expires_at: str | None = None) -> None:
+    digest = hashlib.sha3_256(key.encode()).hexdigest()
+    with sqlite3.connect(store.database, timeout=20) as connection:
+        connection.execute("INSERT OR IGNORE INTO project (id) VALUES (?)", (project_id,))
+        (project,) = connection.execute("SELECT row FROM project WHERE id = ?", (project_id,)).fetchone()
+        connection.execute("INSERT INTO key VALUES (?, ?, '', 0, ?)", (digest, project, expires_at))
+    connection.close()
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic YTpi", "Bearer", ""])
+def test_it_refuses_whom_it_does_not_know(tracestore: RunningStore, method: str, path: str, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
+    answer = httpx.request(method, tracestore.url + path, headers=headers)
+    assert (answer.status_code, answer.content) == (401, b"")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES[3:])
+def test_it_hides_full_routes_from_an_ingest_only_key(ingest_only: httpx.Client, method: str, path: str) -> None:
+    answer = ingest_only.request(method, path, json={})
+    assert (answer.status_code, answer.content) == (404, b"")
+
+
+def test_it_tells_whose_key_it_is(full: httpx.Client, tracestore: RunningStore) -> None:
+    assert full.get("/v1/project").text == json.dumps({"projectId": tracestore.project_id}, separators=(",", ":"))
+    assert full.get("/v1/project/").status_code == 200
+
+
+def test_it_answers_probes_without_a_key(tracestore: RunningStore) -> None:
+    for path in ("/health", "/ready"):
+        assert httpx.get(tracestore.url + path).text == "OK"
+
+
+@pytest.mark.parametrize(("expires_at", "status"), [("2020-01-01T00:00:00Z", 401), ("2090-01-01T00:00:00Z", 200)])
+def test_it_refuses_an_expired_key(tracestore: RunningStore, expires_at: str, status: int) -> None:
+    keys = new_keys()
+    _put_key(tracestore, keys["full_key"], keys["project_id"], expires_at)
+    with tracestore.client(keys["full_key"]) as client:
+        assert client.get("/v1/project").status_code == status
+
+
+def test_it_shows_nothing_of_another_project(full: httpx.Client, stranger: httpx.Client, trace_id: str) -> None:
+    send_span(full, trace_id)
+    assert ask(stranger, "SELECT id FROM traces") == []
+    assert ask(stranger, "SELECT count() AS n FROM spans s JOIN traces t ON t.id = s.trace_id") == [{"n": 0}]
+    assert push(stranger, trace_id, {"k": 1}).json() == "Trace not found"
+    assert stranger.post("/v1/tag", json={"names": ["a"], "traceId": trace_id}).status_code == 404
+
+
+def test_two_projects_may_use_one_trace_id(full: httpx.Client, stranger: httpx.Client, trace_id: str) -> None:
+    send_span(full, trace_id, name="ours")
+    send_span(stranger, trace_id, name="theirs")
+    push(stranger, trace_id, {"k": "theirs"})
+    assert (trace(full, trace_id)["top_span_name"], trace(full, trace_id)["metadata"]) == ("ours", "")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM key",
+        "SELECT * FROM main.trace",
+        "SELECT * FROM span",
+        "SELECT * FROM patch",
+        "SELECT * FROM sqlite_master",
+        "SELECT id FROM traces WHERE id IN key",
+        "SELECT (SELECT hash FROM key) FROM traces",
+        "WITH traces AS (SELECT 1 AS id) SELECT * FROM traces",
+        "SELECT * FROM (WITH spans AS (SELECT 1 AS x) SELECT * FROM spans)",
+        "SELECT project_id FROM traces",
+        "SELECT t.PROJECT_ID FROM traces t",
+        f"SELECT id FROM traces WHERE project_id = '{NIL}'",
+        "SELECT id FROM traces UNION ALL SELECT id FROM main.trace",
+        "SELECT load_extension('x')",
+        "SELECT * FROM pragma_table_info('key')",
+        "SELECT * FROM json_each('[1]')",
+        "ATTACH 'x' AS y",
+        "PRAGMA table_list",
+    ],
+)
+def test_it_lets_no_query_out_of_the_two_tables(full: httpx.Client, query: str) -> None:
+    status, error = refusal(full, query)
+    assert (status, error.split(":")[0] in ("Query validation failed", "Error executing query")) == (400, True)
+
+
+def test_a_query_cannot_stand_its_own_table_in_for_the_real_one(stranger: httpx.Client) -> None:
+    query = "WITH trace AS (SELECT 99 AS row, 1 AS project, 'x' AS id), span AS (SELECT 1 AS trace) SELECT * FROM spans"
+    assert ask(stranger, query) == []
+
+
+def test_the_file_holds_no_key(tracestore: RunningStore, full: httpx.Client, trace_id: str) -> None:
+    send_span(full, trace_id)
+    written = b"".join(file.read_bytes() for file in tracestore.database.parent.iterdir())
+    assert tracestore.full_key.encode() not in written
+    assert hashlib.sha3_256(tracestore.full_key.encode()).hexdigest().encode() in written
+    assert f"{tracestore.full_key[:4]}...{tracestore.full_key[-4:]}".encode() in written

@@ -1,0 +1,211 @@
+"""POST /v1/sql/query: ClickHouse's SQL over traces and spans."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.tracestore.sending import METADATA, NIL, SECOND, START, ask, make_span, push, refusal, send, send_span
+
+NOW = "SELECT toUnixTimestamp(now()) AS now"
+
+
+@pytest.fixture(scope="module")
+def seen(full: httpx.Client) -> str:
+    """A trace of two spans: an agent and its LLM call."""
+    trace_id = str(uuid4())
+    root = {"lmnr.span.input": '{"q":"why?"}', f"{METADATA}env": "prod", f"{METADATA}o": {"k": "inner"}}
+    tags = {"lmnr.association.properties.tags": ["a", "b"], "lmnr.association.properties.session_id": str(trace_id)}
+    child = {"gen_ai.system": "openai", "gen_ai.usage.input_tokens": 7, "gen_ai.usage.cost": 0.5}
+    spans = [
+        make_span(trace_id, 1, name="agent", attributes=root | tags, end=START + 3 * SECOND),
+        make_span(trace_id, 2, parent=1, name="Call", attributes=child, start=START + SECOND, events=["exception"]),
+    ]
+    send(full, *spans)
+    return trace_id
+
+
+def test_it_answers_data_and_nothing_else(full: httpx.Client, seen: str) -> None:
+    answer = full.post("/v1/sql/query", json={"query": "SELECT 1 AS one, 'é' AS text"})
+    assert answer.text == '{"data":[{"one":1,"text":"é"}]}'
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_it_shows_all_columns_of_traces(full: httpx.Client, seen: str) -> None:
+    row = ask(full, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=seen)[0]
+    assert list(row)[:4] == ["id", "start_time", "end_time", "duration"]
+    assert {"metadata", "session_id", "user_id", "status", "top_span_id", "trace_type", "tags", "trace_tags"} <= set(row)
+    assert (row["has_browser_session"], row["tags"], row["duration"]) == (False, ["a", "b"], 3)
+    assert "num_spans" not in row
+
+
+def test_it_answers_the_span_tree(full: httpx.Client, seen: str) -> None:
+    query = """SELECT span_id, parent_span_id, name, path, span_type, status, start_time, end_time, duration, input,
+        output, model, total_tokens, total_cost, events FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time ASC"""
+    root, child = ask(full, query, id=seen)
+    assert (root["name"], root["parent_span_id"], root["input"]) == ("agent", NIL, '{"q":"why?"}')
+    assert (child["status"], child["total_tokens"], child["total_cost"]) == ("error", 7, 0.5)
+
+
+def test_it_finds_recent_traces_by_metadata(full: httpx.Client, trace_id: str) -> None:
+    (now,) = ask(full, NOW)
+    send_span(full, trace_id, {f"{METADATA}who": trace_id}, start=now["now"] * SECOND)
+    query = """SELECT id, start_time, metadata FROM traces WHERE trace_type = 'DEFAULT'
+        AND start_time > now() - INTERVAL 7 DAY AND (simpleJSONExtractString(metadata, {k:String}) = {v:String}
+        OR simpleJSONExtractRaw(metadata, {k:String}) = {v:String}) ORDER BY start_time DESC LIMIT {n:UInt32}"""
+    assert [row["id"] for row in ask(full, query, k="who", v=trace_id, n=5)] == [trace_id]
+
+
+def test_it_lists_what_is_not_reviewed_yet(full: httpx.Client, trace_id: str) -> None:
+    (now,) = ask(full, NOW)
+    send_span(full, trace_id, start=now["now"] * SECOND)
+    query = """SELECT id FROM traces WHERE NOT simpleJSONHas(metadata, 'review.status')
+        AND start_time > now() - INTERVAL 1 DAY ORDER BY start_time DESC LIMIT 50"""
+    assert {"id": trace_id} in ask(full, query)
+    push(full, trace_id, {"review.status": "done"})
+    assert {"id": trace_id} not in ask(full, query)
+
+
+@pytest.mark.parametrize("spell", [str.upper, lambda text: text.replace("-", ""), str])
+def test_it_reads_every_spelling_of_a_uuid(full: httpx.Client, seen: str, spell: Callable[[str], str]) -> None:
+    assert ask(full, "SELECT id FROM traces WHERE id = {id:UUID}", id=spell(seen)) == [{"id": seen}]
+    assert ask(full, "SELECT id FROM traces WHERE id IN {ids:Array(UUID)}", ids=[spell(seen)]) == [{"id": seen}]
+    assert ask(full, f"SELECT id FROM traces WHERE id = '{spell(seen)}'") == [{"id": seen}]
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("start_time = '2026-01-02 03:04:05'", 1),
+        ("start_time >= {t:String}", 2),
+        ("start_time > {t:DateTime64(9)}", 1),
+        ("start_time BETWEEN '2026-01-02' AND '2026-01-03'", 2),
+        ("start_time < toDateTime64('2026-01-02T03:04:06Z', 9, 'UTC')", 1),
+        ("start_time + INTERVAL 1 SECOND = parseDateTime64BestEffort('2026-01-02T03:04:06Z')", 1),
+        ("toDate(start_time) = '2026-01-02'", 2),
+        ("end_time - start_time > 2", 1),
+        ("toUnixTimestamp64Nano(start_time) = 1767323045000000000", 1),
+        ("dateDiff('second', start_time, end_time) = 1", 1),
+    ],
+)
+def test_it_compares_times(full: httpx.Client, seen: str, condition: str, count: int) -> None:
+    query = f"SELECT count() AS n FROM spans WHERE trace_id = {{id:UUID}} AND {condition}"
+    assert ask(full, query, id=seen, t="2026-01-02T03:04:05Z") == [{"n": count}]
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("has(tags, 'a')", 1),
+        ("has(tags, {s:String})", 1),
+        ("hasAny(tags, ['x', 'b'])", 1),
+        ("arrayExists(tag -> tag = 'b', tags)", 1),
+        ("length(tags) = 0", 1),
+        ("empty(output)", 2),
+        ("name LIKE 'C%'", 1),
+        ("name LIKE 'c%'", 0),
+        ("name ILIKE 'c%'", 1),
+        ("name NOT LIKE '%a%'", 0),
+        (r"name LIKE '\_gent'", 0),
+        ("lower(name) = 'call'", 1),
+        ("name IN ('agent', 'x')", 1),
+        ("name IN {names:Array(String)}", 2),
+        ("(name, status) IN (('agent', 'success'))", 1),
+        ("positionCaseInsensitive(input, 'WHY') > 0", 1),
+        ("JSONExtractString(input, 'q') = {q:String}", 1),
+        ("if(status = 'error', 1, 0)", 1),
+        ("trace_id IN (SELECT id FROM traces WHERE session_id = {id:String})", 2),
+    ],
+)
+def test_it_filters(full: httpx.Client, seen: str, condition: str, count: int) -> None:
+    query = f"SELECT count() AS n FROM spans WHERE trace_id = {{id:UUID}} AND {condition}"
+    assert ask(full, query, id=seen, s="a", q="why?", names=["agent", "Call"]) == [{"n": count}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ("count()", {"count()": 2}),
+        ("countIf(status = 'error') AS n, uniq(trace_id) AS u", {"n": 1, "u": 1}),
+        ("sum(total_tokens) AS s, avg(duration) AS a", {"s": 7, "a": 2}),
+        ("sumIf(total_tokens, status = 'success') AS s", {"s": 0}),
+        ("max(start_time) AS m", {"m": "2026-01-02 03:04:06.000000000"}),
+        ("quantile(0.5)(duration) AS q, median(duration) AS m", {"q": 2, "m": 2}),
+        ("groupArray(span_type) AS g", {"g": ["DEFAULT", "LLM"]}),
+        ("argMax(name, start_time) AS n", {"n": "Call"}),
+        ("multiIf(count() > 5, 'many', count() > 1, 'some', 'few') AS m", {"m": "some"}),
+    ],
+)
+def test_it_aggregates(full: httpx.Client, seen: str, columns: str, row: dict[str, Any]) -> None:
+    assert ask(full, f"SELECT {columns} FROM spans WHERE trace_id = {{id:UUID}}", id=seen) == [row]
+
+
+def test_it_divides_as_clickhouse_does(full: httpx.Client) -> None:
+    row = {"d": 2.5, "e": 2, "s": "1", "n": None, "a": [1, 2]}
+    assert ask(full, "SELECT 5 / 2 AS d, 4 / 2 AS e, toString(1.0) AS s, NULL AS n, [1, 2] AS a") == [row]
+
+
+def test_it_joins_groups_and_names_subqueries(full: httpx.Client, seen: str) -> None:
+    query = """WITH counted AS (SELECT trace_id, count() AS n FROM spans GROUP BY trace_id)
+        SELECT t.id, c.n FROM traces AS t INNER JOIN counted AS c ON c.trace_id = t.id WHERE t.id = {id:UUID}"""
+    assert ask(full, query, id=seen) == [{"id": seen, "n": 2}]
+
+
+def test_it_unrolls_arrays(full: httpx.Client, seen: str) -> None:
+    query = "SELECT tag, count() AS n FROM spans ARRAY JOIN tags AS tag WHERE trace_id = {id:UUID} GROUP BY tag ORDER BY tag"
+    assert ask(full, query, id=seen) == [{"tag": "a", "n": 1}, {"tag": "b", "n": 1}]
+
+
+def test_it_drops_settings_final_and_format(full: httpx.Client, seen: str) -> None:
+    query = "SELECT id FROM traces FINAL PREWHERE id = {id:UUID} SETTINGS max_threads = 1 FORMAT CSV"
+    assert ask(full, query, id=seen) == [{"id": seen}]
+
+
+def test_it_scans_text_where_clickhouse_does(full: httpx.Client, seen: str) -> None:
+    query = "SELECT simpleJSONExtractString(metadata, 'k') AS simple, JSONExtractString(metadata, 'k') AS exact"
+    assert ask(full, f"{query} FROM traces WHERE id = {{id:UUID}}", id=seen) == [{"simple": "inner", "exact": ""}]
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("DROP TABLE traces", "Query validation failed: Only SELECT"),
+        ("SELECT 1; SELECT 2", "Query validation failed: Only SELECT"),
+        ("INSERT INTO traces VALUES (1)", "Query validation failed: Only SELECT"),
+        ("", "Query validation failed: Only SELECT"),
+        ("SELEKT 1 FROM", "Query validation failed: "),
+        ("SELECT (((", "Query validation failed: "),
+        ("SELECT " + "(" * 2000 + "1" + ")" * 2000, "Query validation failed: "),
+        ("SELECT project_id FROM traces", "Query validation failed: Column 'project_id' does not exist"),
+        ("SELECT * FROM logs", "Query validation failed: Table 'logs' does not exist"),
+        ("SELECT * FROM url('http://x')", "Query validation failed: Function 'url' is not allowed"),
+        ("SELECT sleep(3)", "Query validation failed: Function 'sleep' is not allowed"),
+        ("SELECT nosuch(1)", "Error executing query: Function with name `nosuch` does not exist"),
+        ("SELECT nosuch FROM traces", "Error executing query: no such column: nosuch"),
+        ('SELECT "nosuch" FROM traces', "Error executing query: no such column: nosuch"),
+        ("SELECT {missing:String}", "Error executing query: Substitution `missing` is not set"),
+        ("SELECT {object:String}", "Error executing query: Value of parameter object"),
+        ("SELECT {text:UInt32}", "Error executing query: Value of parameter text"),
+        ("SELECT {text:UUID}", "Error executing query: Value of parameter text"),
+        ("SELECT id FROM traces WHERE start_time > 'soon'", "Error executing query: Cannot parse “soon” as a time"),
+        ("SELECT 1 LIMIT 5 BY 1", "Error executing query: "),
+        ("WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x) SELECT n FROM x", "Error executing query: "),
+        ("SELECT '" + "x" * 300_000 + "'", "Error executing query: Max query size exceeded"),
+    ],
+)
+def test_it_refuses_with_a_reason(full: httpx.Client, seen: str, query: str, error: str) -> None:
+    status, told = refusal(full, query, object={"a": 1}, text="x")
+    assert (status, told[: len(error)]) == (400, error)
+
+
+def test_it_refuses_a_question_mark_in_the_text_as_laminars_client_does(full: httpx.Client) -> None:
+    status, told = refusal(full, "SELECT 'really?'")
+    assert (status, told.startswith("Error executing query: ")) == (500, True)
+
+
+@pytest.mark.parametrize("body", [{}, [], {"query": 5}, {"query": "SELECT 1", "parameters": [1]}])
+def test_it_refuses_a_malformed_body(full: httpx.Client, body: Any) -> None:
+    answer = full.post("/v1/sql/query", json=body)
+    assert (answer.status_code, answer.text.startswith("Json deserialize error: ")) == (400, True)

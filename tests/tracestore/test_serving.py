@@ -1,0 +1,76 @@
+"""The process: its keys, its port, its end, its size."""
+
+import json
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.tracestore.sending import ask, send_span
+from tests.tracestore_server import RunningStore, launch, new_keys, start_store
+
+
+def _told(database: Path, *arguments: str, line: str = "") -> tuple[int, str, str]:
+    process = launch(database, *arguments, line=line)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    ready = process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(15)
+    told = process.stdout.read()
+    return code, told, ready + process.stderr.read()
+
+
+def test_it_makes_a_project_and_tells_its_keys_once(tmp_path: Path) -> None:
+    code, told, _ = _told(tmp_path / "new" / "store.sqlite3", "--json")
+    keys = json.loads(told)
+    assert (code, list(keys)) == (0, ["project_id", "full_key", "ingest_key"])
+    assert all(re.fullmatch("[A-Za-z0-9]{64}", keys[name]) for name in ("full_key", "ingest_key"))
+    assert _told(tmp_path / "new" / "store.sqlite3", "--json")[:2] == (0, "")
+
+
+def test_it_takes_the_same_keys_twice(tmp_path: Path) -> None:
+    line = json.dumps(new_keys()) + "\n"
+    for _ in range(2):
+        code, told, complaint = _told(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
+        assert (code, told, "listens" in complaint) == (0, "", True)
+
+
+@pytest.mark.parametrize("line", ["", "[]", "{}", '{"project_id": "x", "full_key": "secretkey", "ingest_key": "b"}'])
+def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
+    process = launch(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
+    told, complaint = process.communicate(timeout=15)
+    assert (process.returncode, told) == (1, "")
+    assert "Nothing was changed." in complaint
+    assert "secretkey" not in complaint
+
+
+def test_it_refuses_a_taken_port_with_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = launch(tmp_path / "store.sqlite3", f"--port={taken.getsockname()[1]}")
+        _, complaint = process.communicate(timeout=15)
+    assert process.returncode == 1
+    assert complaint.startswith("The trace store cannot listen on 127.0.0.1 port ")
+    assert complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly(tmp_path: Path, sign: signal.Signals) -> None:
+    store = start_store(tmp_path)
+    assert httpx.get(f"{store.url}/ready").text == "OK"
+    assert store.stop(sign) == 0
+
+
+def test_it_stays_one_small_process(tracestore: RunningStore, full: httpx.Client, trace_id: str) -> None:
+    send_span(full, trace_id)
+    ask(full, "SELECT * FROM traces LIMIT 10")
+    status = Path(f"/proc/{tracestore.process.pid}/status").read_text()
+    kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+    assert kilobytes < 80 * 1024
+    assert not os.path.exists(f"/proc/{tracestore.process.pid}/children")
