@@ -60,7 +60,9 @@ class Browser:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
         text = gzip.decompress(raw) if response.headers.get("Content-Encoding") == "gzip" else raw
-        return Answer(response.status, response.headers.get("Location", ""), text.decode(errors="replace"), len(raw), ms)
+        return Answer(
+            response.status, response.headers.get("Location", ""), text.decode(errors="replace"), len(raw), ms
+        )
 
 
 def review_fields(page: str, number: int) -> dict[str, str]:

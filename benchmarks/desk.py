@@ -1,4 +1,4 @@
-"""Data for a review desk of a given size. Run as a program in a fresh place: `python -m benchmarks.desk ITEMS PEOPLE`."""
+"""Data for a review desk of a given size. Run in a fresh place: `python -m benchmarks.desk ITEMS PEOPLE`."""
 
 import json
 import random
@@ -20,7 +20,9 @@ from reviewapp.traces.index import reindex  # noqa: E402
 from reviewapp.traces.models import Span, Trace  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
-WORDS = "refund order status card policy store credit arrives within days customer asked again about the headset".split()
+WORDS = (
+    "refund order status card policy store credit arrives within days customer asked again about the headset".split()
+)
 STEPS = (("agent", "DEFAULT"), ("retrieve", "TOOL"), ("draft", "LLM"), ("lookup_order", "TOOL"), ("answer", "LLM"))
 BATCH = 500
 

@@ -19,8 +19,8 @@ def run(database: str | None) -> dict[str, object]:
     p50, p95 = [statistics.median(times) for times in runs], [statistics.quantiles(times, n=20)[18] for times in runs]
     return {
         "name": "open",
-        "work": f"{ITEMS:,} items of 5 spans and 3 KB each in one queue; {OPENS} times `review/` followed to the item's "
-        f"whole page over HTTP, an answer submitted in between (not counted); {RUNS} runs",
+        "work": f"{ITEMS:,} items of 5 spans and 3 KB each in one queue; {OPENS} times `review/` followed to the "
+        f"item's whole page over HTTP, an answer submitted in between (not counted); {RUNS} runs",
         "p50_ms": round(statistics.median(p50), 2),
         "p95_ms": round(statistics.median(p95), 2),
         "spread": spread(p50),

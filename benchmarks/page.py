@@ -28,7 +28,7 @@ def run(database: str | None) -> dict[str, object]:
 
 def _one_run(url: str, desk: dict[str, str]) -> tuple[float, float]:
     browser = Browser(url)
-    browser.sign_in(desk["people"][0], desk["password"])  # type: ignore[index]
+    browser.sign_in(desk["people"][0], desk["password"])
     opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
     files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', opened.body))
     files |= {found for file in list(files) if file.endswith(".js") for found in _imported(browser, file)}

@@ -40,7 +40,7 @@ def _start(folder: str, database: str | None) -> tuple[float, float]:
     if database:
         environment["DATABASE_URL"] = database
     began = time.perf_counter()
-    demo = subprocess.Popen(  # noqa: S603 - our own command
+    demo = subprocess.Popen(
         [sys.executable, "manage.py", "demo", "--json"], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
@@ -77,17 +77,18 @@ def _resident(pid: int) -> int:
 
 def _installed() -> int:
     """Bytes of every package that running the product needs, found from what the project asks for."""
-    wanted, seen, size = ["reviewapp"], set[str](), 0
-    while wanted:
-        name = wanted.pop()
-        if name in seen:
+    wanted, size = [Requirement("reviewapp")], 0
+    seen: set[str] = set()
+    for need in wanted:
+        if need.name in seen:
             continue
-        seen.add(name)
-        package = distribution(name)
-        size += sum(path.stat().st_size for file in package.files or [] if (path := Path(str(file.locate()))).is_file())
-        for text in package.requires or []:
-            need = Requirement(text)
-            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", "binary", "pool")):
-                if not (need.marker and "extra" in str(need.marker) and name not in ("psycopg",)):
-                    wanted.append(need.name)
+        seen.add(need.name)
+        package = distribution(need.name)
+        files = [Path(str(file.locate())) for file in package.files or []]
+        size += sum(file.stat().st_size for file in files if file.is_file())
+        extras = need.extras or {""}
+        further = [Requirement(text) for text in package.requires or []]
+        wanted += [
+            one for one in further if one.marker is None or any(one.marker.evaluate({"extra": e}) for e in extras)
+        ]
     return size

@@ -30,7 +30,7 @@ SOON = timedelta(minutes=5)
 
 
 def take(busy: Collection[int] = ()) -> list[Patch]:
-    """Accepted patches whose values should show by now, taken for one read; none of projects that are `busy` or held."""
+    """Accepted patches whose values should show by now, taken for one read; none of a project `busy` or held back."""
     now = clock.now()
     held = Breaker.objects.filter(held_until__gt=now).values("project")
     due = Patch.objects.filter(state=State.ACCEPTED, due_at__lte=now).exclude(project__in=busy)
@@ -70,7 +70,7 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
         # Traces before patches, as a save locks them: two orders could wait for each other.
         wanted = Trace.objects.filter(project__in={patch.project_id for patch in patches})
         wanted = wanted.filter(trace_id__in=[patch.trace_id for patch in patches if patch.pk in seen])
-        rows = wanted.select_for_update().order_by("pk").only("project_id", "trace_id", "unconfirmed")
+        rows = wanted.select_for_update().order_by("trace_id").only("project_id", "trace_id", "unconfirmed")
         traces = {(trace.project_id, trace.trace_id): trace for trace in rows}
         for patch in patches:
             if patch.pk in seen:
@@ -102,7 +102,7 @@ def _same(there: Any, ours: Any) -> bool:
         return there is ours
     if isinstance(there, int) and isinstance(ours, float):
         # jsonb writes 1e300 with all its digits: the number, not its text, is what we sent.
-        return len(str(there)) < canonical_json.MAX_DIGITS and Decimal(there) == Decimal(repr(ours))
+        return Decimal(there) == Decimal(repr(ours))
     return bool(there == ours)
 
 

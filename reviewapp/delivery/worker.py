@@ -1,35 +1,43 @@
 """The worker: pushes what waits, reads back what was accepted, pulls what somebody wants to read.
 
-Three loops in one event loop over shared connections. Concurrency lives here; every decision is a row.
+Loops in one event loop over shared connections. Concurrency lives here; every decision is a row.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirming, marking, outbox
-from reviewapp.delivery.clients import Clients
-from reviewapp.delivery.marking import Sent
-from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.clients import Clients, key_of
+from reviewapp.delivery.errands import Errands
+from reviewapp.delivery.marking import NotSent, Sent
+from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import LaminarError
+from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.lib import clock
 from reviewapp.traces import pulling
 from reviewapp.traces.models import Trace
 
 log = logging.getLogger(__name__)
 
-PUSHES = 32
-PULLS = 8
+Row = TypeVar("Row", Patch, Trace)
+
+# Pushes under way at once, and all times in seconds.
+PUSHES = 64
 IDLE = 0.2
 RENEW = 5.0
 LIST_EVERY = 5.0
+LIST_AGAIN = 60.0
+SOON = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
@@ -38,7 +46,13 @@ class Worker:
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     clients: Clients = field(default_factory=Clients)
-    under_way: dict[asyncio.Task[Sent], Patch] = field(default_factory=dict)
+    pushes: dict[asyncio.Task[Sent], Patch] = field(default_factory=dict)
+    reads: Errands = field(default_factory=Errands)
+    pulls: Errands = field(default_factory=Errands)
+    lists: Errands = field(default_factory=Errands)
+    renewed: float = 0.0
+    # Projects whose listing failed, and when it is tried again.
+    silent: dict[int, float] = field(default_factory=dict)
 
     async def run(self) -> None:
         try:
@@ -50,78 +64,77 @@ class Worker:
                 self._repeat(self.look_after, RENEW),
             )
         finally:
-            await self.clients.close()
+            await self._close()
 
     async def once(self) -> None:
         """Pull, push and read back what is due now, and wait a little for what was just accepted."""
         try:
             await self.look_after()
             await self.list_new()
-            while await self.pull():
-                pass
-            while await self.push() or self.under_way:
+            await self.lists.finish()
+            while await self.pull() or self.pulls.under_way:
+                await self.pulls.pause(IDLE)
+            while await self.push() or self.pushes:
                 await asyncio.sleep(0.01)
             for _ in range(25):
                 await self.read_back()
-                if not await sync_to_async(_is_reading_soon)():
+                if not self.reads.under_way and not await sync_to_async(_is_reading_soon)():
                     break
                 await asyncio.sleep(IDLE)
         finally:
-            await self.clients.close()
+            await self._close()
 
     async def push(self) -> int:
-        """Mark the pushes that ended, start as many new ones as there is room for; how many were started."""
-        ended = [task for task in self.under_way if task.done()]
+        """Mark the pushes that ended, start as many new ones as there is room for; how many of both."""
+        ended = [task for task in self.pushes if task.done()]
         if ended:
             await sync_to_async(marking.mark_sent)([task.result() for task in ended])
             for task in ended:
-                del self.under_way[task]
-        room = 0 if self.stop.is_set() else PUSHES - len(self.under_way)
-        patches = await sync_to_async(outbox.lease)(room) if room else []
+                del self.pushes[task]
+        if self.pushes and time.monotonic() > self.renewed + RENEW:
+            await sync_to_async(outbox.renew)(list(self.pushes.values()))
+            self.renewed = time.monotonic()
+        room = 0 if self.stop.is_set() else PUSHES - len(self.pushes)
+        patches = await sync_to_async(outbox.lease)(room, list(self.pushes.values())) if room else []
         for patch in patches:
-            self.under_way[asyncio.create_task(self._push_one(patch))] = patch
-        if self.under_way:
-            await asyncio.wait(self.under_way, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
+            self.pushes[asyncio.create_task(self._push_one(patch))] = patch
+        if self.pushes:
+            await asyncio.wait(self.pushes, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
         return len(patches) + len(ended)
 
     async def read_back(self) -> int:
-        """Ask for the traces of accepted patches and mark those that show their values; how many were asked for."""
-        taken = await sync_to_async(confirming.take)()
-        for project in {patch.project for patch in taken}:
-            patches = [patch for patch in taken if patch.project_id == project.pk]
-            try:
-                await self._read_back_of(project, patches)
-            except LaminarError as error:
-                log.warning("reading back for %s failed: %s", project.slug, error)
+        """Ask for the traces of accepted patches; for how many of these."""
+        taken = await sync_to_async(confirming.take)(list(self.reads.under_way))
+        for project, patches in _by_project(taken):
+            self.reads.start(project.pk, self._read_back_of(project, patches))
+        await self.reads.pause(IDLE)
         return len(taken)
 
     async def pull(self) -> int:
-        """Pull traces that are wanted, with their spans; how many were asked for."""
-        due = await sync_to_async(_due_traces)()
-        for project in {trace.project for trace in due}:
-            traces = [trace for trace in due if trace.project_id == project.pk]
-            try:
-                await self._pull_of(project, traces)
-            except LaminarError as error:
-                await sync_to_async(pulling.note_error)(traces, str(error))
-        return len(due)
+        """Pull traces that are wanted, with their spans; how many of them."""
+        taken = await sync_to_async(pulling.take)(list(self.pulls.under_way))
+        for project, traces in _by_project(taken):
+            self.pulls.start(project.pk, self._pull_of(project, traces))
+        await self.pulls.pause(IDLE)
+        return len(taken)
 
     async def list_new(self) -> int:
-        """List each project's new traces into the mirror; how many were new or had changed."""
-        count = 0
-        for project in await sync_to_async(lambda: list(Project.objects.exclude(laminar_keys=None).distinct()))():
-            try:
-                count += await self._list_of(project)
-            except LaminarError as error:
-                log.info("listing traces of %s failed: %s", project.slug, error)
-        return count
+        """List each project's new traces into the mirror; for how many projects."""
+        ready = [
+            project
+            for project in await sync_to_async(_readable_projects)()
+            if project.pk not in self.lists.under_way and self.silent.get(project.pk, 0.0) <= time.monotonic()
+        ]
+        for project in ready:
+            self.lists.start(project.pk, self._list_of(project))
+        return len(ready)
 
     async def look_after(self) -> int:
-        """Renew the leases under way, take back those of dead workers, notice new keys."""
-        close_old_connections()
-        await sync_to_async(outbox.renew)(list(self.under_way.values()))
+        """Take back the leases of dead workers, notice new keys, drop connections that broke."""
+        await sync_to_async(close_old_connections)()
         await sync_to_async(marking.release_rekeyed)()
         await sync_to_async(confirming.resume)()
+        await self.clients.close_retired()
         return await sync_to_async(outbox.rescue)()
 
     async def _push_one(self, patch: Patch) -> Sent:
@@ -129,58 +142,89 @@ class Worker:
         error: LaminarError | None = None
         key: LaminarKey | None = None
         try:
-            connection = await self.clients.of(patch.project)
-            key = connection.key
+            key = await sync_to_async(key_of)(patch.project)
+            client = self.clients.of(key)
             # A worker that was frozen wakes with a lease that another may hold by now.
-            if patch.leased_until is not None and patch.leased_until > clock.now():
-                await connection.client.push_metadata(patch.trace_id, patch.values)
-            else:
-                error = LaminarError("The worker was held up and sent nothing.")
+            if patch.leased_until is None or patch.leased_until <= clock.now():
+                raise NotSent("The worker was held up and sent nothing. It is sent again.")
+            await client.push_metadata(patch.trace_id, patch.values)
         except LaminarError as caught:
             error = caught
+        except Exception:
+            log.exception("delivery %s was not sent", patch.pk)
+            error = NotSent("A fault of ours kept this from being sent; the worker's log tells it. It is tried again.")
         return Sent(patch, key, at, time.monotonic() - began, error)
 
     async def _read_back_of(self, project: Project, patches: Sequence[Patch]) -> None:
-        connection = await self.clients.of(project)
-        if not connection.key.can_read:
-            await sync_to_async(confirming.set_aside)(patches)
-            return
         began = time.monotonic()
-        rows = await connection.client.traces(list({patch.trace_id for patch in patches}))
+        try:
+            client = await self._reader(project)
+            if client is None:
+                await sync_to_async(confirming.set_aside)(patches)
+                return
+            rows = await client.traces(list({patch.trace_id for patch in patches}))
+        except LaminarError as error:
+            await sync_to_async(confirming.note_error)(project, patches, str(error))
+            return
         found = {row.id: row.metadata for row in rows}
         await sync_to_async(confirming.mark_read)(patches, found, time.monotonic() - began)
 
     async def _pull_of(self, project: Project, traces: Sequence[Trace]) -> None:
-        connection = await self.clients.of(project)
-        rows = {row.id: row for row in await connection.client.traces([trace.trace_id for trace in traces])}
-        await sync_to_async(pulling.note_missing)([trace for trace in traces if trace.trace_id not in rows])
-        for trace in await sync_to_async(pulling.store_rows)(project, list(rows.values())):
-            spans = await connection.client.spans(trace.trace_id, limit=pulling.SPANS)
-            await sync_to_async(pulling.store_spans)(trace, spans)
+        left = {trace.trace_id: trace for trace in traces}
+        try:
+            client = await self._reader(project)
+            if client is None:
+                await sync_to_async(pulling.note_error)(traces, pulling.MAY_NOT_READ)
+                return
+            rows = await client.traces(list(left))
+            missing = left.keys() - {row.id for row in rows}
+            await sync_to_async(pulling.note_missing)([left.pop(trace_id) for trace_id in missing])
+            for trace in await sync_to_async(pulling.store_rows)(project, rows):
+                spans = await client.spans(trace.trace_id, limit=pulling.SPANS)
+                await sync_to_async(pulling.store_spans)(trace, spans)
+                del left[trace.trace_id]
+        except LaminarError as error:
+            await sync_to_async(pulling.note_error)(list(left.values()), str(error))
+        except Exception:
+            await sync_to_async(pulling.note_error)(list(left.values()), pulling.OUR_FAULT)
+            raise
 
-    async def _list_of(self, project: Project) -> int:
-        connection = await self.clients.of(project)
-        if not connection.key.can_read:
-            return 0
+    async def _list_of(self, project: Project) -> None:
+        try:
+            client = await self._reader(project)
+            if client is not None:
+                await self._list_with(client, project)
+        except LaminarError as error:
+            self.silent[project.pk] = time.monotonic() + LIST_AGAIN
+            log.info("listing traces of %s failed: %s", project.slug, error)
+
+    async def _list_with(self, client: AsyncLaminar, project: Project) -> None:
         since = await sync_to_async(pulling.listed_since)(project)
-        count, until, newest = 0, None, None
+        until: datetime | None = None
+        newest: datetime | None = None
+        limit = pulling.PAGE
         while True:
-            rows = await connection.client.traces_matching([], since=since, until=until, limit=pulling.PAGE)
-            if rows:
-                newest = newest or rows[0].start_time
-                new = await sync_to_async(pulling.unseen)(project, rows)
-                await sync_to_async(pulling.store_rows)(project, new)
-                count += len(new)
-            if len(rows) < pulling.PAGE or self.stop.is_set():
+            rows = await client.traces_matching([], since=since, until=until, limit=limit)
+            await sync_to_async(pulling.store_new)(project, rows)
+            newest = newest or (rows[0].start_time if rows else None)
+            if len(rows) < limit:
                 break
-            until = rows[-1].start_time
-        if newest is not None and not self.stop.is_set():
+            # The next page begins with this page's last moment, which may hold more traces than were shown.
+            before, until = until, rows[-1].start_time + timedelta(microseconds=1)
+            if until == before:
+                limit *= 2
+        if newest is not None:
             await sync_to_async(pulling.note_listed)(project, newest)
-        return count
+
+    async def _reader(self, project: Project) -> AsyncLaminar | None:
+        """The project's client, None when its key may not read. Raises LaminarError."""
+        key = await sync_to_async(key_of)(project)
+        client = self.clients.of(key)
+        return client if key is not None and key.can_read else None
 
     async def _repeat(self, act: Callable[[], Awaitable[int]], idle: float) -> None:
         """Do `act` until told to stop; at once again while there is work, after a pause when there is none."""
-        while not self.stop.is_set() or (act == self.push and self.under_way):
+        while not self.stop.is_set() or (act == self.push and self.pushes):
             try:
                 busy = await act()
             except Exception:
@@ -188,8 +232,14 @@ class Worker:
                 log.exception("%s failed and is tried again", act.__name__)
                 busy = 0
                 await asyncio.sleep(1)
-            if not busy or act == self.list_new or act == self.look_after:
+                await sync_to_async(close_old_connections)()
+            if not busy or act in (self.list_new, self.look_after):
                 await _pause(self.stop, idle)
+
+    async def _close(self) -> None:
+        for errands in (self.reads, self.pulls, self.lists):
+            await errands.give_up()
+        await self.clients.close()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:
@@ -199,9 +249,17 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
         pass
 
 
-def _due_traces() -> list[Trace]:
-    return list(Trace.objects.due(clock.now()).select_related("project")[:PULLS])
+def _by_project(rows: Iterable[Row]) -> list[tuple[Project, list[Row]]]:
+    ordered = sorted(rows, key=lambda row: row.project_id)
+    groups = [list(group) for _, group in groupby(ordered, key=lambda row: row.project_id)]
+    return [(group[0].project, group) for group in groups]
+
+
+def _readable_projects() -> list[Project]:
+    held = Breaker.objects.filter(held_until__gt=clock.now()).values("project")
+    keys = LaminarKey.objects.filter(retired_at=None, kind=LaminarKey.Kind.FULL)
+    return list(Project.objects.filter(pk__in=keys.values("project")).exclude(pk__in=held))
 
 
 def _is_reading_soon() -> bool:
-    return Patch.objects.filter(state=State.ACCEPTED, reads__lt=4, due_at__lte=clock.now() + pulling.AGAIN).exists()
+    return Patch.objects.filter(state=State.ACCEPTED, reads__lt=4, due_at__lte=clock.now() + SOON).exists()

@@ -53,7 +53,8 @@ def replace_key(project: Project, secret: str, actor: User | str) -> LaminarKey:
 def use_key(project: Project, tested: Tested, actor: User | str) -> LaminarKey:
     """Put a tested key in use. Raises KeyNotTaken for a key of another Laminar project."""
     with transaction.atomic():
-        locked = Project.objects.select_for_update().get(pk=project.pk)
+        # Not the row's key: an act that is recorded at this moment refers to the project and must not wait.
+        locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if tested.laminar_id and locked.laminar_id and tested.laminar_id != locked.laminar_id:
             raise KeyNotTaken(
                 f"This key belongs to another Laminar project ({tested.laminar_id}). The key in use stays: "
@@ -82,7 +83,7 @@ def connect(slug: str, name: str, base_url: str, ui_url: str, secret: str, actor
     Project(slug=slug, name=name, base_url=base_url, ui_url=ui_url).clean_fields()
     tested = test_key(base_url, secret)
     with transaction.atomic():
-        project, is_new = Project.objects.select_for_update().get_or_create(
+        project, is_new = Project.objects.select_for_update(no_key=True).get_or_create(
             slug=slug, defaults={"name": name, "base_url": base_url, "ui_url": ui_url}
         )
         if project.base_url != base_url:
@@ -116,12 +117,12 @@ def make_token(project: Project, name: str, actor: User | str, *, secret: str = 
     return secret
 
 
-def revoke_token(project: Project, token_id: int, actor: User) -> bool:
-    """End a token at once; False when it was ended before or is not this project's."""
+def revoke_token(token: AccessToken, actor: User) -> bool:
+    """End a token at once; False when it was ended before."""
     with transaction.atomic():
-        ended = AccessToken.objects.filter(project=project, pk=token_id, revoked_at=None).update(revoked_at=clock.now())
+        ended = AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
         if ended:
-            record(project, actor, "revoked access token", f"token:{token_id}")
+            record(token.project, actor, "revoked access token", f"token:{token.name}")
     return bool(ended)
 
 

@@ -47,9 +47,10 @@ def token_make(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.ADMIN)
 @require_POST
 def token_revoke(request: Request, project: Project, token: int) -> HttpResponse:
-    if not AccessToken.objects.filter(project=project, pk=token).exists():
+    found = AccessToken.objects.filter(project=project, pk=token).first()
+    if found is None:
         raise Http404("There is no such access token in this project.")
-    if holding.revoke_token(project, token, request.user):
+    if holding.revoke_token(found, request.user):
         messages.success(request, "The token is revoked. Whoever holds it is refused from now on.")
     return redirect("keys:key-page", project=project.slug)
 

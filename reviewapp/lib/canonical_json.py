@@ -41,16 +41,20 @@ def normal(value: Any, depth: int = 0) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse strict JSON: no repeated keys, no NaN or Infinity, no deep nesting. Raises NotCanonical."""
+    """Parse strict JSON in UTF-8 into its normal form: no repeated keys, no NaN or Infinity, no deep nesting.
+
+    Raises NotCanonical.
+    """
     try:
-        value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
+        plain = text if isinstance(text, str) else text.decode()
+        value = json.loads(plain, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
     except NotCanonical:
         raise
     except RecursionError:
         raise NotCanonical(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise NotCanonical(f"This is not valid JSON: {error}.") from None
-    return value
+    return normal(value)
 
 
 def raw_members(text: str) -> dict[str, str]:
@@ -60,21 +64,28 @@ def raw_members(text: str) -> dict[str, str]:
     Raises ValueError when `text` is not a JSON object.
     """
     decoder = json.JSONDecoder()
-    end = len(text)
-    at = _skip(text, 0)
-    if at >= end or text[at] != "{":
-        raise ValueError("not a JSON object")
     members: dict[str, str] = {}
-    at = _skip(text, at + 1)
-    while at < end and text[at] != "}":
-        key, at = decoder.raw_decode(text, at)
-        start = _skip(text, _skip(text, at) + 1)
-        _, at = decoder.raw_decode(text, start)
-        members[key] = text[start:at]
-        at = _skip(text, at)
-        if at < end and text[at] == ",":
-            at = _skip(text, at + 1)
+    at = _past(text, 0, "{")
+    while text[at : at + 1] != "}":
+        if members:
+            at = _past(text, at, ",")
+        key, end = decoder.raw_decode(text, at)
+        if not isinstance(key, str):
+            raise ValueError("a JSON object's keys are texts")
+        start = _past(text, end, ":")
+        _, end = decoder.raw_decode(text, start)
+        members[key] = text[start:end]
+        at = _skip(text, end)
+    if _skip(text, at + 1) != len(text):
+        raise ValueError("more than a JSON object")
     return members
+
+
+def _past(text: str, at: int, sign: str) -> int:
+    at = _skip(text, at)
+    if text[at : at + 1] != sign:
+        raise ValueError(f"no {sign} where a JSON object needs one")
+    return _skip(text, at + 1)
 
 
 def _skip(text: str, at: int) -> int:
@@ -104,7 +115,7 @@ def _number(value: int | float | Decimal) -> int | float:
         return value
     if not math.isfinite(value):
         raise NotCanonical("A number is infinite or not a number, which JSON cannot carry.")
-    if value == int(value) and abs(int(value)) < 2**53:
+    if value == int(value) and abs(int(value)) < 10**21:
         return int(value)
     number = float(value)
     if not math.isfinite(number):

@@ -14,8 +14,9 @@ from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.traces import pulling
 
 MOST = 1_000
-# A link to a trace's page in Laminar, as people copy it from the address bar.
-_LINK = re.compile(r"https?://\S+/traces/([0-9a-fA-F-]{32,36})\b")
+# A link to a trace in Laminar, as people copy it from the address bar: its own page, or beside the list.
+_LINK = re.compile(r"https?://\S+/traces(?:/|\?(?:\S*&)?traceId=)([0-9a-fA-F-]{32,36})(?:[/?&#]\S*)?")
+_LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +48,46 @@ class Paste:
 
 def read_paste(text: str, *, reason: str = "") -> Paste:
     """One trace id or Laminar link a line, then optionally a comma or white space and a reference."""
+    lines = [(number, line.strip()) for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()]
+    if len(lines) > MOST:
+        return Paste(errors=[f"These are {len(lines):,} lines; {MOST:,} at most go in one paste. Split it."])
     paste = Paste()
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        word, _, reference = line.strip().replace(",", " ", 1).replace("\t", " ", 1).partition(" ")
+    for number, line in lines:
+        word, reference = _LINE.findall(line)[0]
         link = _LINK.fullmatch(word)
         try:
             trace_id = trace_ids.parse(link[1] if link else word)
         except trace_ids.NotATraceId as error:
             paste.errors.append(f"Line {number}: {error}")
             continue
-        if len(reference.strip()) > 200:
+        if len(reference) > 200:
             paste.errors.append(f"Line {number}: the reference is longer than 200 characters. Shorten it.")
             continue
-        paste.entries.append(Entry(trace_id, reason=reason, reference=reference.strip()))
-    if len(paste.entries) > MOST:
-        paste.errors.append(f"These are {len(paste.entries):,} ids; {MOST:,} at most go in one paste. Split it.")
+        paste.entries.append(Entry(trace_id, reason=reason, reference=reference))
     return paste
 
 
 def add(queue: Queue, entries: Sequence[Entry], actor: User | str) -> Added:
     """Put traces into the queue; those already there stay as they are, and the worker pulls the new ones."""
-    wanted = {entry.trace_id: entry for entry in entries}
+    wanted: dict[UUID, Entry] = {}
+    for entry in entries:
+        wanted.setdefault(entry.trace_id, entry)
     with transaction.atomic():
-        before = set(_present(queue, wanted))
-        new = [entry for trace_id, entry in wanted.items() if trace_id not in before]
-        QueueItem.objects.bulk_create(
-            [
-                QueueItem(
-                    queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference,
-                    priority=entry.priority, added_by=name_of(actor),
-                )
-                for entry in new
-            ],
-            ignore_conflicts=True,
-            batch_size=200,
-        )  # fmt: skip
-        pulling.want(queue.project, [entry.trace_id for entry in new])
+        # One call at a time for each queue: so each is told rightly what was new.
+        Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
         items = _present(queue, wanted)
+        new = [
+            QueueItem(
+                queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference,
+                priority=entry.priority, added_by=name_of(actor),
+            )
+            for entry in wanted.values()
+            if entry.trace_id not in items
+        ]  # fmt: skip
+        QueueItem.objects.bulk_create(new, batch_size=200)
+        items.update({item.trace_id: item for item in new})
+        # In the same order for everybody: two queues that get the same traces do not block each other.
+        pulling.want(queue.project, sorted(item.trace_id for item in new))
         if new:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new))
     return Added([items[entry.trace_id] for entry in entries], len(new), len(entries) - len(new))

@@ -129,7 +129,7 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
 
 
 def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review | None) -> HttpResponse:
-    """Show both texts, where there are two. The form now stands on the newer version: submitting again is then a decision."""
+    """Show both texts, where there are two. The form then stands on the newer version: to submit is a decision."""
     item.refresh_from_db()
     item.queue.project = request.membership.project
     form = ReviewForm(item.queue, {**form.typed, "version": str(item.version)})

@@ -106,9 +106,10 @@ def _after(item: QueueItem) -> Q:
 
 
 def _rail(item: QueueItem, user: User) -> list[Segment]:
-    around = QueueItem.objects.filter(queue=item.queue_id).values_list("pk", "state", "claimed_by_id", "claimed_until")
-    before = around.filter(_before(item)).order_by("priority", "-pk")[:RAIL]
-    after = around.filter(_after(item)).in_order()[:RAIL]
+    around = QueueItem.objects.filter(queue=item.queue_id)
+    fields = ("pk", "state", "claimed_by_id", "claimed_until")
+    before = around.filter(_before(item)).order_by("priority", "-pk").values_list(*fields)[:RAIL]
+    after = around.filter(_after(item)).in_order().values_list(*fields)[:RAIL]
     here = (item.pk, item.state, item.claimed_by_id, item.claimed_until)
     rows = [*reversed(before), here, *after]
     reviewed = [pk for pk, state, _, _ in rows if state == ItemState.COMPLETED]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
@@ -10,12 +11,11 @@ from django.http import QueryDict
 
 from reviewapp.accounts.models import Project
 from reviewapp.traces import index, metadata
+from reviewapp.traces.index import COUNTED
 from reviewapp.traces.metadata import NotAPair, Pair
 from reviewapp.traces.models import Trace
 
 PAGE = 50
-# Counting further would cost more than it tells: the page then says "more than".
-COUNTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +26,14 @@ class FilterView:
     since: datetime | None = None
     until: datetime | None = None
 
-    def of(self, project: Project) -> QuerySet[Trace]:
+    def places(self, project: Project) -> QuerySet[Any]:
+        """The view's traces as `start_time` and `place`, their primary key."""
         found = index.matching(project, self.pairs)
         if self.since is not None:
             found = found.filter(start_time__gte=self.since)
         if self.until is not None:
             found = found.filter(start_time__lt=self.until)
-        return found
+        return found.values_list("start_time", "place")
 
     @property
     def query(self) -> str:
@@ -76,15 +77,15 @@ def read_view(query: QueryDict) -> FilterView:
 
 def page_of(view: FilterView, project: Project, cursor: str) -> Page:
     """A page of 50 by keyset: the time and id of the last trace seen, never an offset. Raises NotAPair."""
-    found = view.of(project)
+    found = view.places(project)
     count = found.order_by()[: COUNTED + 1].count()
     if cursor:
-        start_time, pk = _read_cursor(cursor)
-        found = found.filter(Q(start_time__lt=start_time) | Q(start_time=start_time, pk__lt=pk))
-    rows = list(found.order_by("-start_time", "-pk").defer("unconfirmed")[: PAGE + 1])
-    last = rows[PAGE - 1] if len(rows) > PAGE else None
-    older = f"{last.start_time.isoformat()}_{last.pk}" if last is not None and last.start_time else ""
-    return Page(rows[:PAGE], older, count)
+        start_time, place = _read_cursor(cursor)
+        found = found.filter(Q(start_time__lt=start_time) | Q(start_time=start_time, place__lt=place))
+    places = list(found.order_by("-start_time", "-place")[: PAGE + 1])
+    traces = Trace.objects.defer("unconfirmed").in_bulk([place for _, place in places[:PAGE]])
+    older = f"{places[PAGE - 1][0].isoformat()}_{places[PAGE - 1][1]}" if len(places) > PAGE else ""
+    return Page([traces[place] for _, place in places[:PAGE] if place in traces], older, count)
 
 
 def _moment(query: QueryDict, name: str) -> datetime | None:

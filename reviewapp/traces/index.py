@@ -7,14 +7,18 @@ SQL, the same on SQLite and PostgreSQL: each save of a review passes here, and s
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json
 from reviewapp.traces.models import Posting, Term, Trace
 
+# Counting further would cost more than it tells: a page then says "more than", and pairs count as equally common.
+COUNTED = 1_000
+SPREAD = 20_000
 _ADD_TERM = """
     INSERT INTO reviewapp_term (project_id, key, value, digest) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
@@ -57,20 +61,21 @@ def reindex(traces: Sequence[Trace]) -> None:
     add(traces[0].project_id, [(trace, canonical_json.raw_members(trace.metadata)) for trace in traces])
 
 
-def matching(project: Project, pairs: Iterable[tuple[str, str]]) -> QuerySet[Trace]:
-    """The project's traces that hold every pair of a key and a filter's value.
+def matching(project: Project, pairs: Iterable[tuple[str, str]]) -> QuerySet[Any]:
+    """The places (`start_time`, and `place`: its primary key) of the project's traces that hold every pair.
 
-    Laminar's rule of equality: the value is the stored string, or the stored JSON text. So `1` finds 1 and "1"
-    but not 1.0, and a value in double quotes finds only the string.
+    A pair is a key and a filter's value. Laminar's rule of equality: the value is the stored string, or the stored
+    JSON text. So `1` finds 1 and "1" but not 1.0, and a value in double quotes finds only the string.
     """
-    found = Trace.objects.filter(project=project).here()
-    for key, value in pairs:
-        spellings = {digest_of(key, value), digest_of(key, json.dumps(value, ensure_ascii=False))}
-        terms = list(Term.objects.filter(project=project, digest__in=spellings).values_list("pk", flat=True))
-        if not terms:
-            return found.none()
-        found = found.filter(Exists(Posting.objects.filter(term__in=terms, trace=OuterRef("pk"))))
-    return found
+    terms = [_terms(project, key, value) for key, value in pairs]
+    if not terms:
+        return Trace.objects.filter(project=project).here().annotate(place=F("pk"))
+    # The rarest pair leads: its postings are walked newest first, and few are looked at in vain.
+    first, *others = sorted(terms, key=_spread) if len(terms) > 1 else terms
+    found = Posting.objects.filter(term=first[0]) if len(first) == 1 else Posting.objects.filter(term__in=first)
+    for other in others:
+        found = found.filter(Exists(Posting.objects.filter(term__in=other, trace=OuterRef("trace"))))
+    return found.annotate(place=F("trace_id"))
 
 
 def digest_of(key: str, raw: str) -> str:
@@ -83,3 +88,13 @@ def digest_of(key: str, raw: str) -> str:
             pass
     text = f"{key}\x00{raw}"
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def _terms(project: Project, key: str, value: str) -> list[int]:
+    spellings = {digest_of(key, value), digest_of(key, json.dumps(value, ensure_ascii=False))}
+    return list(Term.objects.filter(project=project, digest__in=spellings).values_list("pk", flat=True))
+
+
+def _spread(terms: Sequence[int]) -> int:
+    """How many traces hold one of these terms, counted no further than matters."""
+    return Posting.objects.filter(term__in=terms)[:SPREAD].count()

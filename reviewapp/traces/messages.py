@@ -26,6 +26,7 @@ _ROLES: dict[str, Role] = {
     **dict.fromkeys(("tool", "function", "ipython", "environment"), "tool"),
 }
 _BODY = ("content", "parts", "tool_calls", "toolCalls", "function_call", "toolInvocations", "text", "refusal")
+_CALLS = ("tool_calls", "toolCalls", "toolInvocations", "function_call")
 _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", "system_instructions", "system_prompt")
 _LISTS = ("messages", "contents", "choices", "candidates", "generations", "input", "output", "prompt", "chat_history")
 _BOXES = ("output", "result", "response", "data", "value", "state", "body", "request", "payload", "update", "kwargs")
@@ -192,8 +193,9 @@ def _from_fields(fields: dict[str, Any], role: Role, name: str) -> list[Message]
         found = blocks.result({**fields, "content": content if content is not None else fields.get("result")})
     if isinstance(fields.get("refusal"), str) and fields["refusal"]:
         found.append(parts.make("refusal", fields["refusal"]))
-    known = {part.call_id for part in found if part.kind == "tool_call" and part.call_id}
-    return _split(role, found + [part for part in _calls(fields) if part.call_id not in known], name)
+    calls = _calls(fields)
+    known = {part.call_id for part in found if part.kind == "tool_call" and part.call_id} if calls else set()
+    return _split(role, found + [part for part in calls if part.call_id not in known], name)
 
 
 def _thoughts(fields: dict[str, Any]) -> list[Part]:
@@ -205,13 +207,12 @@ def _calls(fields: dict[str, Any]) -> list[Part]:
     """The tool calls that stand beside a message's content."""
     more = fields.get("additional_kwargs")
     for source in (fields, more if isinstance(more, dict) else {}):
-        for key in ("tool_calls", "toolCalls", "toolInvocations", "function_call"):
-            given = source.get(key)
+        for key in (key for key in _CALLS if source.get(key)):
+            given = source[key]
             given = _loaded(given) if isinstance(given, str) else given
             given = [given] if isinstance(given, dict) else given
             if isinstance(given, list) and given:
-                calls = [{**item, "type": "tool_call"} for item in given if isinstance(item, dict)]
-                return blocks.read(calls)
+                return blocks.read([{**item, "type": "tool_call"} for item in given if isinstance(item, dict)])
     return []
 
 

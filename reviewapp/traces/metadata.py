@@ -1,6 +1,7 @@
 """A trace's metadata: one JSON text as Laminar keeps it, patched by its rule, and asked in exact pairs."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from reviewapp.traces import index
 from reviewapp.traces.models import Trace
 
 MAX_PAIRS = 12
+_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
 
 
 class Pair(NamedTuple):
@@ -39,6 +41,18 @@ def parse_pairs(texts: Sequence[str]) -> list[Pair]:
     if len(pairs) > MAX_PAIRS:
         raise NotAPair(f"A view takes {MAX_PAIRS} conditions at most. Remove some.")
     return pairs
+
+
+def members(text: str) -> dict[str, str]:
+    """The members of a metadata text from elsewhere, as key -> JSON text; none where it cannot be read and kept.
+
+    Laminar's own are always JSON objects.
+    """
+    try:
+        found = {} if _depth(text) > canonical_json.MAX_DEPTH else canonical_json.raw_members(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {_kept(key): raw for key, raw in found.items()}
 
 
 def merged(metadata: str, patch: Mapping[str, Any]) -> str:
@@ -80,7 +94,22 @@ def shown(raw: str) -> str:
     """A stored JSON text as the value one would write in a filter: a string without its quotes."""
     if raw.startswith('"'):
         try:
-            return str(json.loads(raw))
+            return _kept(str(json.loads(raw)))
         except ValueError:
             return raw
     return raw
+
+
+def _depth(text: str) -> int:
+    """How deep a JSON text is nested, without the recursion that reading it would cost."""
+    deepest = depth = 0
+    if text.count("{") + text.count("[") > canonical_json.MAX_DEPTH:
+        for mark in _MARKS.findall(text):
+            depth += 1 if mark in ("{", "[") else -1 if mark in ("}", "]") else 0
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _kept(text: str) -> str:
+    # No database keeps a NUL, and neither it nor a page half of a character.
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -5,20 +5,22 @@ to read is pulled with its spans, and again while it may still be running.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
-from reviewapp.lib import canonical_json, clock
+from reviewapp.lib import clock
 from reviewapp.traces import index, metadata
 from reviewapp.traces.models import PullMark, Span, Trace
 
 SPANS = 2_000
 PAGE = 500
+STORED = 50
 # A trace that ended this recently may still get spans and metadata.
 MAY_CHANGE = timedelta(minutes=5)
 AGAIN = timedelta(seconds=20)
@@ -27,46 +29,78 @@ OVERLAP = timedelta(minutes=10)
 FIRST_LISTING = timedelta(days=7)
 # A wanted trace that is not there is looked for soon, then ever more rarely, for about a day.
 MISSES = [1, 2, 3, 5, 10, 30, 60, 300, 900, 3_600, 10_800, 21_600, 43_200]
+# How many traces of the same need are pulled in one go, and how long no other worker pulls them.
+BATCH = 8
+TAKEN = timedelta(seconds=40)
+# Somebody wants to read it now: a look this far off is brought forward.
+PATIENCE = timedelta(minutes=1)
+
+MAY_NOT_READ = "The project's Laminar key is ingest-only and may not read. An admin adds a full key."
+OUR_FAULT = "A fault of ours kept this trace from being stored; the worker's log tells it. It is tried again."
 
 
 def want(project: Project, trace_ids: Iterable[UUID]) -> None:
-    """Ask the worker to pull these traces with their spans; those that are here already are left."""
-    ids = list(trace_ids)
+    """Ask the worker to pull these traces with their spans soon; those that are here already are left."""
+    ids = sorted(trace_ids)
     now = clock.now()
     places = [Trace(project=project, trace_id=trace_id, pull_due_at=now) for trace_id in ids]
     with transaction.atomic():
         Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
         for start in range(0, len(ids), 500):
             known = Trace.objects.filter(project=project, trace_id__in=ids[start : start + 500])
-            known.filter(spans_pulled_at=None, pull_due_at=None).update(pull_due_at=now, pull_tries=0)
+            late = known.filter(Q(pull_due_at=None) | Q(pull_due_at__gt=now + PATIENCE), spans_pulled_at=None)
+            rows = late.select_for_update().order_by("trace_id").values_list("pk", flat=True)
+            Trace.objects.filter(pk__in=list(rows)).update(pull_due_at=now, pull_tries=0)
+
+
+def take(busy: Collection[int] = ()) -> list[Trace]:
+    """Traces to pull now, the longest waiting first, taken for one pull; none of projects that are `busy`."""
+    now = clock.now()
+    due = Trace.objects.due(now).exclude(project__in=busy)
+    if not due.exists():
+        return []
+    with transaction.atomic():
+        rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH])
+        Trace.objects.filter(pk__in=[row.pk for row in rows]).update(pull_due_at=now + TAKEN)
+    return rows
 
 
 def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
     """Put traces as Laminar shows them into the mirror, index included; our unconfirmed values stay on top."""
+    found = {row.id: row for row in rows}
+    # In one order for everybody: two workers that store the same traces wait for each other and never in a ring.
+    ids = sorted(found)
     with transaction.atomic():
-        ids = [row.id for row in rows]
         Trace.objects.bulk_create(
             [Trace(project=project, trace_id=trace_id) for trace_id in ids], ignore_conflicts=True, batch_size=500
         )
-        places = {
-            trace.trace_id: trace
-            for trace in Trace.objects.select_for_update().filter(project=project, trace_id__in=ids)
-        }
-        changed = [trace for row in rows if _fill(trace := places[row.id], row)]
-        Trace.objects.bulk_update(places.values(), _FIELDS, batch_size=100)
+        places = list(Trace.objects.select_for_update().filter(project=project, trace_id__in=ids).order_by("trace_id"))
+        changed = [trace for trace in places if _fill(trace, found[trace.trace_id])]
+        Trace.objects.bulk_update(places, _FIELDS, batch_size=100)
         index.reindex(changed)
-    return list(places.values())
+    return places
+
+
+def store_new(project: Project, rows: Sequence[TraceRow]) -> int:
+    """Store those of these traces that the mirror lacks or holds otherwise; how many. A save waits for few of them."""
+    new = unseen(project, rows)
+    for start in range(0, len(new), STORED):
+        store_rows(project, new[start : start + STORED])
+    return len(new)
 
 
 def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> None:
     """Make the mirror's spans of a trace those of Laminar, and decide when to look again."""
     now = clock.now()
     with transaction.atomic():
+        Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
         Span.objects.filter(trace=trace).delete()
-        Span.objects.bulk_create([_span(trace, row) for row in rows], batch_size=100)
-        may_change = trace.end_time is None or trace.end_time > now - MAY_CHANGE
+        # Laminar may show a span twice for a moment, while it still merges two versions of it.
+        spans = {row.span_id: row for row in rows}
+        Span.objects.bulk_create([_span(trace, row) for row in spans.values()], batch_size=100)
+        may_change = trace.end_time is None or abs(now - trace.end_time) < MAY_CHANGE
         Trace.objects.filter(pk=trace.pk).update(
-            spans_pulled_at=now, span_count=len(rows), is_cut=len(rows) >= SPANS, pull_error="",
+            spans_pulled_at=now, span_count=len(spans), is_cut=len(rows) >= SPANS, pull_error="",
             pull_tries=0, pull_due_at=now + AGAIN if may_change else None,
         )  # fmt: skip
 
@@ -97,7 +131,8 @@ def listed_since(project: Project) -> datetime:
 
 
 def note_listed(project: Project, newest: datetime) -> None:
-    """Remember how far the listing has come; it never goes back."""
+    """Remember how far the listing has come; it never goes back, nor into the future by a clock that is wrong."""
+    newest = min(newest, clock.now())
     PullMark.objects.get_or_create(project=project, defaults={"reached": newest})
     PullMark.objects.filter(project=project, reached__lt=newest).update(reached=newest)
 
@@ -127,8 +162,8 @@ def _fill(trace: Trace, row: TraceRow) -> bool:
     trace.session_id, trace.user_id = row.session_id[:300], row.user_id[:300]
     trace.input_tokens, trace.output_tokens, trace.total_tokens = row.input_tokens, row.output_tokens, row.total_tokens
     trace.total_cost, trace.pulled_at = row.total_cost, clock.now()
-    members = canonical_json.raw_members(row.metadata or "{}")
-    members.update(canonical_json.raw_members(trace.unconfirmed))
+    members = metadata.members(row.metadata)
+    members.update(metadata.members(trace.unconfirmed))
     trace.metadata = metadata.joined(members)
     return (trace.metadata, trace.start_time) != before
 

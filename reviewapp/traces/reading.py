@@ -71,7 +71,7 @@ def pretty(raw: str) -> str:
     """A stored JSON text on several lines where it is an object or a list."""
     if raw[:1] in ("{", "["):
         try:
-            return json.dumps(json.loads(raw), ensure_ascii=False, indent=2)
-        except ValueError:
+            return json.dumps(json.loads(raw), ensure_ascii=False, indent=2).encode("utf-8", "replace").decode()
+        except (ValueError, RecursionError):
             return raw
     return raw

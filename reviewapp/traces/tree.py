@@ -57,9 +57,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Spans by position. `parents` holds -1 where a span has none here; `orphans` counts parents that are missing."""
+    """Spans by position: `starts` in seconds since 1970, infinite where it is not known, so that it sorts last;
+    `parents` -1 where a span has none here; `orphans` counts parents that are missing."""
 
     spans: Sequence[SpanLike]
+    starts: list[float]
     parents: list[int]
     children: list[list[int]]
     orphans: int
@@ -68,7 +70,7 @@ class Tree:
     def top(self) -> int:
         """The first span without a parent, else the first of all."""
         roots = [at for at, span in enumerate(self.spans) if _parent_id(span) is None] or range(len(self.spans))
-        return min(roots, key=lambda at: started(self.spans[at]))
+        return min(roots, key=self.starts.__getitem__)
 
 
 def grow(spans: Sequence[SpanLike]) -> Tree:
@@ -78,8 +80,9 @@ def grow(spans: Sequence[SpanLike]) -> Tree:
         places.setdefault(span.span_id, at)
     parents = [-1] * len(spans)
     children: list[list[int]] = [[] for _ in spans]
+    starts = [_started(span) for span in spans]
     orphans = 0
-    for at in sorted(range(len(spans)), key=lambda at: started(spans[at])):
+    for at in sorted(range(len(spans)), key=starts.__getitem__):
         parent = _parent_id(spans[at])
         if parent is None:
             continue
@@ -88,13 +91,13 @@ def grow(spans: Sequence[SpanLike]) -> Tree:
         if above >= 0 and above != at:
             parents[at] = above
             children[above].append(at)
-    return Tree(spans, parents, children, orphans)
+    return Tree(spans, starts, parents, children, orphans)
 
 
 def walk(tree: Tree) -> Iterator[tuple[int, int]]:
     """Each span's position and depth once, parents before children, siblings in start order."""
     seen = [False] * len(tree.spans)
-    order = sorted(range(len(tree.spans)), key=lambda at: (tree.parents[at] >= 0, started(tree.spans[at])))
+    order = sorted(range(len(tree.spans)), key=lambda at: (tree.parents[at] >= 0, tree.starts[at]))
     # The spans without a parent come first; whatever they do not reach hangs in a cycle, cut at its first span.
     for start in order:
         stack = [(start, 0)]
@@ -110,9 +113,10 @@ def walk(tree: Tree) -> Iterator[tuple[int, int]]:
 def steps(spans: Sequence[SpanLike]) -> list[Step]:
     """The span tree as rows, depth first in start order."""
     tree = grow(spans)
-    begin = min((started(span) for span in spans), default=0.0)
-    end = max((ended(span) for span in spans if isfinite(ended(span))), default=begin)
-    return [_step(tree, at, depth, begin, end - begin) for at, depth in walk(tree)]
+    ends = [ended(tree, at) for at in range(len(spans))]
+    begin = min(tree.starts, default=0.0)
+    total = max((end for end in ends if isfinite(end)), default=begin) - begin
+    return [_step(tree, at, depth, begin, total) for at, depth in walk(tree)]
 
 
 def is_error(span: SpanLike) -> bool:
@@ -120,22 +124,22 @@ def is_error(span: SpanLike) -> bool:
     return (span.status or "").lower() == "error" or bool(faults.read(span.events))
 
 
-def started(span: SpanLike) -> float:
-    """The start in seconds since 1970; infinite when it is not known, so that it sorts last."""
-    return span.start_time.timestamp() if span.start_time else inf
-
-
-def ended(span: SpanLike) -> float:
-    """The end in seconds since 1970, or the start of a span that has not ended."""
-    return span.end_time.timestamp() if span.end_time else started(span)
+def ended(tree: Tree, at: int) -> float:
+    """A span's end in seconds since 1970, or the start of one that has not ended."""
+    end = tree.spans[at].end_time
+    return end.timestamp() if end else tree.starts[at]
 
 
 def _step(tree: Tree, at: int, depth: int, begin: float, total: float) -> Step:
-    span = tree.spans[at]
-    is_timed = isfinite(total) and total > 0 and isfinite(started(span))
-    offset = _fraction((started(span) - begin) / total) if is_timed else 0.0
-    until = _fraction((ended(span) - begin) / total) if is_timed and span.end_time else 1.0
+    span, start = tree.spans[at], tree.starts[at]
+    is_timed = isfinite(total) and total > 0 and isfinite(start)
+    offset = _fraction((start - begin) / total) if is_timed else 0.0
+    until = _fraction((ended(tree, at) - begin) / total) if is_timed and span.end_time else 1.0
     return Step(span, depth, offset, max(0.0, until - offset), is_error(span), bool(tree.children[at]))
+
+
+def _started(span: SpanLike) -> float:
+    return span.start_time.timestamp() if span.start_time else inf
 
 
 def _fraction(value: float) -> float:

@@ -133,12 +133,12 @@ def _entries(grown: Tree) -> list[tuple[float, int, str]]:
     entries = []
     for at, span in enumerate(spans):
         if span.span_type in MODEL_TYPES and at not in around:
-            entries.append((tree.started(span), at, "model"))
+            entries.append((grown.starts[at], at, "model"))
         elif span.span_type == "TOOL":
             # A tool that asked a model itself has its result after that model's turns.
-            entries.append((tree.ended(span) if at in around else tree.started(span), at, "tool"))
+            entries.append((tree.ended(grown, at) if at in around else grown.starts[at], at, "tool"))
         elif _faults(grown, at):
-            entries.append((tree.ended(span), at, "faults"))
+            entries.append((tree.ended(grown, at), at, "faults"))
     return entries
 
 

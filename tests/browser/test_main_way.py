@@ -76,9 +76,7 @@ def stored_metadata(demo: Demo, trace_id: str) -> dict[str, Any]:
     return found
 
 
-def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(
-    demo: Demo, signed_in_page: Any
-) -> None:
+def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(demo: Demo, signed_in_page: Any) -> None:
     trace_id = traced(demo)
     queued = queue_it(demo, trace_id)
     assert (queued["added"], queued["items"][0]["state"]) == (1, "pending")

@@ -41,7 +41,7 @@ def test_it_changes_a_project(project: Project, tracestore: RunningStore) -> Non
     project.refresh_from_db()
 
     assert (project.name, project.base_url) == ("Support team", tracestore.url)
-    assert AuditEvent.objects.last().verb == "changed project"
+    assert AuditEvent.objects.latest("seq").verb == "changed project"
 
 
 def test_it_forgets_the_id_at_the_laminar_it_left(project: Project, tracestore: RunningStore) -> None:
@@ -71,7 +71,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("base_url", ADDRESSES)
 def test_it_refuses_an_address_that_cannot_be(tracestore: RunningStore, base_url: str) -> None:
-    with pytest.raises(holding.KeyNotTaken, match="[Nn]othing was changed"):
+    with pytest.raises(holding.KeyNotTaken, match=r"[Nn]othing was changed"):
         connect(tracestore, base_url=base_url)
 
     assert not Project.objects.exists()
@@ -85,7 +85,9 @@ def test_it_refuses_pages_that_cannot_be(tracestore: RunningStore, ui_url: str) 
     assert not Project.objects.exists()
 
 
-@pytest.mark.parametrize("changes", [{"slug": "Two Words"}, {"slug": ""}, {"slug": "-a"}, {"name": ""}, {"name": "x" * 121}])
+@pytest.mark.parametrize(
+    "changes", [{"slug": "Two Words"}, {"slug": ""}, {"slug": "-a"}, {"name": ""}, {"name": "x" * 121}]
+)
 def test_it_refuses_a_name_that_cannot_be(tracestore: RunningStore, changes: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         connect(tracestore, **changes)

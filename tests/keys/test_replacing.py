@@ -1,6 +1,7 @@
 """Replacing a project's Laminar key: tested there first, put in use at once, and never without a key in between."""
 
 import socket
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -139,7 +140,7 @@ def test_it_leaves_one_key_in_use_when_two_are_put_in_at_once(tracestore: Runnin
     project = ProjectFactory.create(base_url=tracestore.url)
     keys = [tracestore.full_key, tracestore.ingest_key]
 
-    at_once([lambda key=key: holding.replace_key(project, key, "command") for key in keys])
+    at_once([partial(holding.replace_key, project, key, "command") for key in keys])
 
     assert in_use(project).secret in keys
     assert LaminarKey.objects.filter(project=project).count() == 2

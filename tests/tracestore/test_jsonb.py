@@ -37,7 +37,7 @@ def test_it_writes_what_postgresql_would(sent: str, stored: str) -> None:
 
 @pytest.mark.parametrize("sent", ["NaN", "-Infinity", "1e400", "9" * 5000, '"\\ud800"', "[" * 9000, "01", ""])
 def test_it_refuses_what_is_no_json(sent: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         jsonb.loads(sent)
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import httpx
 import pytest
 
-from tests.tracestore.sending import NIL, ask, push, refusal, send_span, trace
+from tests.tracestore.sending import ask, push, refusal, send_span, trace
 from tests.tracestore_server import RunningStore, new_keys
 
 ROUTES = [
@@ -99,7 +99,7 @@ def test_two_projects_may_use_one_trace_id(full: httpx.Client, stranger: httpx.C
         "SELECT * FROM (WITH spans AS (SELECT 1 AS x) SELECT * FROM spans)",
         "SELECT project_id FROM traces",
         "SELECT t.PROJECT_ID FROM traces t",
-        f"SELECT id FROM traces WHERE project_id = '{NIL}'",
+        "SELECT id FROM traces WHERE project_id = {id:UUID}",
         "SELECT id FROM traces UNION ALL SELECT id FROM main.trace",
         "SELECT load_extension('x')",
         "SELECT * FROM pragma_table_info('key')",

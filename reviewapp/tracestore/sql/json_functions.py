@@ -92,10 +92,12 @@ def simple_bool(text: str, key: str) -> int:
 
 
 def extract_string(text: str, *path: Any) -> str:
-    """A string as it is, any other value as its JSON text, null as nothing."""
+    """A string as it is, a whole number without its fraction, other values as JSON text, null as nothing."""
     value = _at(text, path)
     if isinstance(value, str):
         return value
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return f"{value.to_integral_value():f}"
     return "" if value is None or value is _ABSENT else _shown(value)
 
 

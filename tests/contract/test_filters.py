@@ -1,0 +1,142 @@
+"""The rule by which Laminar's filter matches metadata, against ClickHouse itself."""
+# ruff: noqa: S608 - questions are put together from parts
+
+import json
+import sqlite3
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.tracestore.sending import METADATA, ask, push, send_span
+from tests.tracestore_server import RunningStore
+
+chdb = pytest.importorskip("chdb")
+
+FILTER = (
+    "simpleJSONExtractString(metadata, {k:String}) = {v:String}"
+    " OR simpleJSONExtractRaw(metadata, {k:String}) = {v:String}"
+)
+# What is pushed as `k`, the values that find it, and values that must not.
+MATCHES: list[tuple[Any, list[str], list[str]]] = [
+    # Whatever is no string has the empty string, in ClickHouse as here.
+    (1, ["1", ""], ["1.0", "true"]),
+    (1.0, ["1.0"], ["1"]),
+    (True, ["true"], ["1", "True"]),
+    ("1", ["1", '"1"'], ["1.0"]),
+    ("true", ["true", '"true"'], ["True"]),
+    (None, ["null"], ["None"]),
+    ("", ["", '""'], ["null"]),
+    ("a=b", ["a=b"], ["a"]),
+    (["a", "b"], ['["a","b"]'], ["a", '["a", "b"]']),
+    ({"a": 1}, ['{"a":1}'], ['{"a": 1}']),
+    ('a"b', ['a"b', r'"a\"b"'], [r"a\"b"]),
+    ("back\\slash/\n\té€😀", ["back\\slash/\n\té€😀"], ["backslash"]),
+    ("x" * 3000, ["x" * 3000], ["x" * 2999]),
+    (-1.5, ["-1.5"], ["-1"]),
+    (1e-7, ["1e-7"], ["0.0000001"]),
+    (12345678901234567890, ["12345678901234567890"], ["1.2345678901234567e19"]),
+]
+FUNCTIONS = [
+    *["simpleJSONHas", "simpleJSONExtractString", "simpleJSONExtractRaw", "simpleJSONExtractInt"],
+    *["simpleJSONExtractFloat", "simpleJSONExtractBool", "JSONHas", "JSONExtractString", "JSONExtractInt"],
+    *["JSONExtractFloat", "JSONExtractBool", "JSONLength"],
+]
+TEXTS = [
+    *[f'{{"k":{text}}}' for text in ("1", "1.0", "true", "false", "null", '"1"', '"12abc"', '""', '["a",{"b":"]"}]')],
+    *[f'{{"k":{text}}}' for text in ('{"a":1}', "-1.5e3", "2.5", r'"a\"b"', r'"\u00e9\n"', '"a=b"')],
+    '{"o":{"k":"inner"},"k":"outer"}',
+    '{"a":[1,2],"b":"}","k":"after"}',
+    r'{"j":"\"k\":5"}',
+    '{"kk":1,"xk":2}',
+    "{}",
+    "",
+]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _clickhouse(query: str) -> list[Any]:
+    answer = chdb.query(query, "JSONCompactEachRow").bytes().decode()
+    return [json.loads(line) for line in answer.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def client(tracestore: RunningStore) -> httpx.Client:
+    return tracestore.client()
+
+
+@pytest.mark.parametrize(("value", "found", "missed"), MATCHES, ids=range(len(MATCHES)))
+def test_it_finds_the_same_values(
+    client: httpx.Client, trace_id: str, value: Any, found: list[str], missed: list[str]
+) -> None:
+    send_span(client, trace_id, {f"{METADATA}other": "k"})
+    push(client, trace_id, {"k": value})
+    (text,) = ask(client, "SELECT metadata FROM traces WHERE id = {id:UUID}", id=trace_id)
+    for sought in (*found, *missed):
+        rows = ask(client, f"SELECT id FROM traces WHERE id = {{id:UUID}} AND ({FILTER})", id=trace_id, k="k", v=sought)
+        condition = FILTER.replace("{k:String}", "'k'").replace("{v:String}", _quoted(sought))
+        ((truth,),) = _clickhouse(f"WITH {_quoted(text['metadata'])} AS metadata SELECT {condition}")
+        assert (bool(rows), bool(truth)) == (sought in found, sought in found)
+
+
+def test_its_functions_answer_as_clickhouse_does(client: httpx.Client, tracestore: RunningStore, trace_id: str) -> None:
+    columns = ", ".join(f"{name}(metadata, 'k') AS {name}" for name in FUNCTIONS)
+    send_span(client, trace_id)
+    for text in TEXTS:
+        with sqlite3.connect(tracestore.database, timeout=20) as connection:
+            connection.execute("UPDATE trace SET metadata = ? WHERE id = ?", (text, trace_id))
+        connection.close()
+        (row,) = ask(client, f"SELECT {columns} FROM traces WHERE id = {{id:UUID}}", id=trace_id)
+        (truth,) = _clickhouse(f"WITH {_quoted(text)} AS metadata SELECT {columns}")
+        assert (text, list(row.values())) == (text, [int(cell) if isinstance(cell, bool) else cell for cell in truth])
+
+
+TIMES = [
+    "toDateTime64('2026-01-31T10:11:12Z', 9, 'UTC')",
+    "toDateTime64('2026-01-31 10:11:12.5', 3, 'UTC')",
+    "toDateTime('2026-01-31 10:11:12', 'UTC') - INTERVAL 7 DAY",
+    "toDateTime64('2026-01-31 10:11:12', 9, 'UTC') + INTERVAL 1 MONTH",
+    "toStartOfHour(toDateTime('2026-01-31 10:11:12', 'UTC'))",
+    "toStartOfDay(toDateTime('2026-01-31 10:11:12', 'UTC'))",
+    "toMonday(toDate('2026-01-31'))",
+    "toStartOfWeek(toDate('2026-01-31'))",
+    "toStartOfMonth(toDate('2026-01-31'))",
+    "parseDateTime64BestEffort('2026-01-31T10:11:12.5+02:00', 9, 'UTC')",
+    "toUnixTimestamp64Nano(toDateTime64('2026-01-31 10:11:12', 9, 'UTC'))",
+    "fromUnixTimestamp64Milli(1769854272123, 'UTC')",
+    "dateDiff('day', toDate('2026-01-31'), toDate('2026-02-02'))",
+    "dateDiff('week', toDate('2026-01-31'), toDate('2026-02-02'))",
+    "dateDiff('month', toDate('2026-01-31'), toDate('2026-02-01'))",
+    "toDate('2026-01-31') + INTERVAL 1 DAY",
+    "addDays(toDate('2026-01-31'), 2)",
+]
+OTHERS = [
+    "concat('a', toString(1.5), 'é')",
+    "length('é')",
+    "lengthUTF8('é')",
+    "position('abc', 'c')",
+    "substring('hello', 2, 3)",
+    "splitByChar('.', 'a.b')",
+    "arrayStringConcat(['a', 'b'], ',')",
+    "arrayDistinct(['b', 'a', 'b'])",
+    "hasAll(['a', 'b'], ['b'])",
+    "['a', 'b'][2]",
+    "multiIf(0, 'a', 1, 'b', 'c')",
+    "coalesce(NULL, 'x')",
+    "round(2.567, 2)",
+    "7 / 2",
+    "'aBc' ILIKE 'AB%'",
+    "'a_c' LIKE 'a\\_c'",
+    "toInt64('12') + 1",
+    "startsWith('abc', 'ab')",
+    "greatest(1, 3)",
+]
+
+
+@pytest.mark.parametrize("expression", TIMES + OTHERS)
+def test_its_expressions_answer_as_clickhouse_does(client: httpx.Client, expression: str) -> None:
+    ((truth,),) = _clickhouse(f"SELECT {expression}")
+    assert ask(client, f"SELECT {expression} AS answer") == [{"answer": truth}]

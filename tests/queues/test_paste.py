@@ -1,0 +1,101 @@
+"""What a lead pastes: trace ids and links in every spelling, one a line, each fault named by its line."""
+
+from uuid import UUID
+
+import pytest
+
+from reviewapp.queues.entry import MOST, Entry, read_paste
+
+ID = UUID("7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04")
+OTHER = UUID(int=0xBEEF)
+
+SPELLINGS = [
+    str(ID), str(ID).upper(), ID.hex, ID.hex.upper(), f"{{{ID}}}", f"urn:uuid:{ID}", f"URN:UUID:{str(ID).upper()}",
+    f"  {ID}  ", f"\t{ID}\t", f"{ID},",
+]  # fmt: skip
+LINKS = [
+    f"https://laminar.sh/project/{OTHER}/traces/{ID}",
+    f"https://laminar.sh/project/{OTHER}/traces/{ID}/",
+    f"https://laminar.sh/project/{OTHER}/traces/{ID}?spanId={OTHER}",
+    f"https://laminar.sh/project/{OTHER}/traces/{ID}?chat=true&search=a#b",
+    f"https://laminar.sh/project/{OTHER}/traces?traceId={ID}",
+    f"https://laminar.sh/project/{OTHER}/traces?pastHours=24&traceId={ID}&spanId={OTHER}",
+    f"http://localhost:5667/project/{OTHER}/traces/{ID.hex}",
+    f"https://host.test/below/a/path/project/{OTHER}/traces/{str(ID).upper()}",
+    f"https://laminar.sh/shared/traces/{ID}",
+]
+
+
+@pytest.mark.parametrize("text", SPELLINGS + LINKS)
+def test_it_reads_every_spelling(text: str) -> None:
+    assert read_paste(text).entries == [Entry(ID)]
+
+
+@pytest.mark.parametrize("spelling", [SPELLINGS[0], SPELLINGS[4], LINKS[2]])
+@pytest.mark.parametrize("between", [",", ", ", " ", "\t", " , ", "   "])
+def test_it_reads_a_reference_after_it(spelling: str, between: str) -> None:
+    assert read_paste(f"{spelling}{between}order 17, late").entries == [Entry(ID, reference="order 17, late")]
+
+
+def test_it_keeps_the_commas_of_a_reference() -> None:
+    assert read_paste(f"{ID} a,b").entries[0].reference == "a,b"
+
+
+def test_it_leaves_blank_lines_out() -> None:
+    assert read_paste(f"\n\n  \n{ID}\r\n\r\n\t\n").entries == [Entry(ID)]
+
+
+def test_it_gives_every_entry_the_reason() -> None:
+    assert read_paste(str(ID), reason="a complaint").entries == [Entry(ID, reason="a complaint")]
+
+
+def test_it_keeps_the_order() -> None:
+    ids = [UUID(int=number) for number in (3, 1, 2)]
+
+    assert [entry.trace_id for entry in read_paste("\n".join(map(str, ids))).entries] == ids
+
+
+WRONG = [
+    "x", str(ID)[:-1], f"{ID}0", f"{{{ID}", f"{{{ID.hex}}}", f"urn:{ID}", "0" * 31, "g" * 32,
+    "\u0667" * 32, f"{ID};a", "https://laminar.sh/", f"https://laminar.sh/traces/{str(ID)[:-1]}",
+    f"https://laminar.sh/project/{ID}", f"javascript:/traces/{ID}", f"ftp://x/traces/{ID}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_it_refuses_what_is_no_trace(text: str) -> None:
+    paste = read_paste(text)
+
+    assert paste.entries == []
+    assert paste.errors[0].startswith("Line 1: “")
+
+
+def test_it_names_each_line_at_fault() -> None:
+    paste = read_paste(f"{ID}\n\nnot an id\n{OTHER}\n{OTHER} {'r' * 201}\n")
+
+    assert [error.partition(":")[0] for error in paste.errors] == ["Line 3", "Line 5"]
+    assert "longer than 200 characters" in paste.errors[1]
+
+
+def test_it_counts_lines_as_an_editor_does() -> None:
+    """A reference may hold marks that Python, and no editor, takes for the end of a line."""
+    paste = read_paste(f"{ID} one\x0btwo\u2028three\x85four\r\nx\rx\nx")
+
+    assert [error.partition(":")[0] for error in paste.errors] == ["Line 2", "Line 3", "Line 4"]
+    assert paste.entries[0].reference.startswith("one\x0btwo")
+
+
+def test_it_takes_a_thousand() -> None:
+    paste = read_paste("\n".join(str(UUID(int=number)) for number in range(MOST)))
+
+    assert (len(paste.entries), paste.errors) == (1_000, [])
+
+
+def test_it_refuses_more_than_a_thousand() -> None:
+    paste = read_paste("\n".join(str(UUID(int=number)) for number in range(MOST + 1)))
+
+    assert paste.errors == ["These are 1,001 lines; 1,000 at most go in one paste. Split it."]
+
+
+def test_it_does_not_read_what_is_far_too_much() -> None:
+    assert len(read_paste("x\n" * 200_000).errors) == 1

@@ -1,0 +1,55 @@
+"""Spans for transcript tests: a plain dataclass that looks like a stored span."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+BEGIN = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
+
+
+@dataclass
+class GivenSpan:
+    span_id: UUID
+    parent_span_id: UUID | None = None
+    name: str = "step"
+    span_type: str = "DEFAULT"
+    status: str = "success"
+    start_time: datetime | None = BEGIN
+    end_time: datetime | None = BEGIN
+    input: str = ""
+    output: str = ""
+    model: str = ""
+    total_tokens: int = 0
+    total_cost: float = 0.0
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def duration(self) -> float:
+        return (self.end_time - self.start_time).total_seconds() if self.start_time and self.end_time else 0.0
+
+
+def span(number: int, under: int | None = None, span_type: str = "DEFAULT", **given: Any) -> GivenSpan:
+    """Span `number`, which runs from its number of seconds to half a second later unless `at` says (start, end)."""
+    start, end = given.pop("at", (number, number + 0.5))
+    for key in ("input", "output"):
+        given[key] = json.dumps(given[key]) if isinstance(given.get(key), (dict, list)) else given.get(key, "")
+    return GivenSpan(
+        span_id=UUID(int=number),
+        parent_span_id=None if under is None else UUID(int=under),
+        span_type=span_type,
+        start_time=None if start is None else BEGIN + timedelta(seconds=start),
+        end_time=None if end is None else BEGIN + timedelta(seconds=end),
+        **given,
+    )
+
+
+def said(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def raised(kind: str, message: str, stack: str = "") -> list[dict[str, Any]]:
+    """A span's events with one exception, its attributes as JSON text the way Laminar keeps them."""
+    given = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stack}
+    return [{"name": "exception", "timestamp": 1_795_000_000_000_000_000, "attributes": json.dumps(given)}]
