@@ -9,8 +9,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?$", "Use small letters, digits and hyphens, 62 at most.")
-USERNAME = RegexValidator(r"^[\w.@+-]{1,80}$", "Use letters, digits and . @ + - _ only, 80 at most.")
+SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?\Z", "Use small letters, digits and hyphens, 62 at most.")
+USERNAME = RegexValidator(r"^[\w.@+-]{1,80}\Z", "Use letters, digits and . @ + - _ only, 80 at most.")
 
 
 class People(BaseUserManager["User"]):

@@ -43,11 +43,13 @@ class NotItems(ValueError):
 def read_items(body: bytes) -> list[Entry]:
     """The entries of `{"items": [...]}`, in order. Raises NotItems."""
     try:
-        sent = canonical_json.loads(body.decode())
-    except (canonical_json.NotCanonical, UnicodeDecodeError) as error:
-        raise NotItems(f"The body is not the JSON it should be: {error}.".replace("..", ".")) from None
+        sent = canonical_json.parse(body)
+    except canonical_json.NotCanonical as error:
+        raise NotItems(f"The body is not the JSON it should be: {error}") from None
     if not isinstance(sent, dict) or not isinstance(sent.get("items"), list):
         raise NotItems('Send an object of the form {"items": [{"trace_id": "…"}]}.')
+    if unknown := sorted(sent.keys() - {"items"}):
+        raise NotItems(f"There is no field “{unknown[0][:40]}” beside items.")
     items = sent["items"]
     if not items:
         raise NotItems("The list of items is empty.")

@@ -7,7 +7,14 @@ from django.db.models import F
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead, seal
-from reviewapp.lib import canonical_json, clock
+from reviewapp.lib import canonical_json, clock, sql
+
+_MOVE_HEAD = "UPDATE reviewapp_audithead SET seq = seq + 1 WHERE project_id = %s RETURNING digest, seq"
+_SEAL_HEAD = "UPDATE reviewapp_audithead SET digest = %s WHERE project_id = %s"
+_ADD_EVENT = """
+    INSERT INTO reviewapp_auditevent (project_id, seq, at, actor_id, actor_name, verb, target, detail, digest)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""
 
 
 def record(project: Project, actor: User | str, verb: str, target: str, **detail: Any) -> None:
@@ -17,19 +24,21 @@ def record(project: Project, actor: User | str, verb: str, target: str, **detail
     `actor` is a person, or the name of what acted for none (`worker`, `command`, `token:ci`).
     """
     with transaction.atomic(savepoint=False):
-        head = AuditHead.objects.select_for_update().filter(project=project).first()
-        if head is None:
-            AuditHead.objects.bulk_create([AuditHead(project=project)], ignore_conflicts=True)
-            head = AuditHead.objects.select_for_update().get(project=project)
-        person = actor if isinstance(actor, User) else None
-        name = name_of(actor)
-        at, seq, text = clock.now(), head.seq + 1, canonical_json.dumps(detail)
-        digest = seal(head.digest, seq, at, name, verb, target, text)
-        AuditEvent.objects.create(
-            project=project, seq=seq, at=at, actor=person, actor_name=name,
-            verb=verb, target=target, detail=text, digest=digest,
-        )  # fmt: skip
-        AuditHead.objects.filter(pk=head.pk).update(seq=seq, digest=digest)
+        before, seq = _next_place(project)
+        person = actor.pk if isinstance(actor, User) else None
+        at, name, text = clock.now(), name_of(actor), canonical_json.dumps(detail)
+        digest = seal(before, seq, at, name, verb, target, text)
+        sql.change(_ADD_EVENT, project.pk, seq, at, person, name, verb, target, text, digest)
+        sql.change(_SEAL_HEAD, digest, project.pk)
+
+
+def _next_place(project: Project) -> tuple[str, int]:
+    """The digest at the end of the chain and the number of the event to come; the chain is ours until the commit."""
+    found = sql.rows(_MOVE_HEAD, project.pk)
+    if not found:
+        AuditHead.objects.bulk_create([AuditHead(project=project)], ignore_conflicts=True)
+        found = sql.rows(_MOVE_HEAD, project.pk)
+    return found[0]
 
 
 def name_of(actor: User | str) -> str:

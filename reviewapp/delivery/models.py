@@ -65,17 +65,17 @@ class Patch(models.Model):
     due_at = models.DateTimeField()
     # Who holds the row while sending. The number grows with each lease: a worker that wakes late holds
     # an old one and can mark nothing.
-    lease = models.PositiveBigIntegerField(default=0)
+    lease = models.PositiveBigIntegerField(default=0, db_default=0)
     leased_until = models.DateTimeField(null=True)
     # Tries that failed in passing, tries while Laminar does not know the trace, sends it said yes to.
-    failures = models.PositiveIntegerField(default=0)
-    misses = models.PositiveIntegerField(default=0)
-    sends = models.PositiveIntegerField(default=0)
-    reads = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(default=0, db_default=0)
+    misses = models.PositiveIntegerField(default=0, db_default=0)
+    sends = models.PositiveIntegerField(default=0, db_default=0)
+    reads = models.PositiveIntegerField(default=0, db_default=0)
     accepted_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
-    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True)
-    last_error = models.CharField(max_length=600, blank=True)
+    reason = models.CharField(max_length=20, choices=Reason.choices, blank=True, db_default="")
+    last_error = models.CharField(max_length=600, blank=True, db_default="")
 
     objects = PatchQuerySet.as_manager()
 

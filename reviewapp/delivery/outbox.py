@@ -14,14 +14,24 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Breaker, Patch, State
-from reviewapp.lib import canonical_json, clock
-from reviewapp.traces.models import Trace
+from reviewapp.lib import canonical_json, clock, sql
+from reviewapp.traces.metadata import hold
 
 # Long enough for a push that is renewed every few seconds, short enough that the rows of a killed
 # worker are sent again within half a minute.
 LEASE = timedelta(seconds=20)
 # How many pushes one project may have under way in a worker: one that never answers leaves room for the others.
 SHARE = 16
+
+# The database's own defaults fill in the counters and the empty texts.
+_PUT = """
+    INSERT INTO reviewapp_patch (project_id, trace_id, metadata, source, state, created_at, due_at)
+    VALUES (%s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
+"""
+_OPEN = """
+    SELECT id FROM reviewapp_patch
+    WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked') FOR UPDATE
+"""
 
 
 def put(
@@ -40,14 +50,9 @@ def put(
     """
     with transaction.atomic(savepoint=False):
         # Whoever patches a trace goes one after another: two at once would not see, and not carry, each other's keys.
-        Trace.objects.locked(project, trace_id)
+        hold(project, trace_id)
         now = clock.now()
-        older = list(
-            Patch.objects.select_for_update()
-            .filter(project=project, trace_id=trace_id)
-            .filter(state__in=[State.WAITING, State.SENDING, State.ACCEPTED, State.PARKED])
-            .order_by("pk")
-        )
+        older = _open(project, trace_id)
         # A parked patch may be parked for what is in it: it is replaced only by one that says all it said.
         older = [patch for patch in older if patch.state != State.PARKED or patch.values.keys() <= metadata.keys()]
         carried: dict[str, Any] = {}
@@ -56,9 +61,10 @@ def put(
         text = canonical_json.dumps({**carried, **metadata})
         # What the worker could not read would be found by it alone; here somebody is told.
         canonical_json.loads(text)
-        new = Patch.objects.create(
+        new = Patch(
             project=project, trace_id=trace_id, metadata=text, source=source, created_at=now, due_at=now + after
         )
+        new.pk = sql.rows(_PUT, project.pk, trace_id, text, source, now, new.due_at)[0][0]
         if older:
             _supersede(older, new)
     return new
@@ -121,7 +127,8 @@ def mark(patch: Patch, **changes: Any) -> bool:
 def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:
     """Send parked or held-off patches now; how many. What a newer patch has said since is not overwritten."""
     count = 0
-    for patch in Patch.objects.filter(project=project, pk__in=patch_ids).order_by("pk"):
+    # Traces in one order, as whoever locks several does.
+    for patch in Patch.objects.filter(project=project, pk__in=patch_ids).order_by("trace_id", "pk"):
         count += _retry_one(project, patch, actor)
     return count
 
@@ -131,7 +138,7 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
     if patch.state == State.WAITING:
         return Patch.objects.filter(pk=patch.pk, state=State.WAITING).update(due_at=now)
     with transaction.atomic():
-        Trace.objects.locked(project, patch.trace_id)
+        hold(project, patch.trace_id)
         row = Patch.objects.select_for_update().filter(pk=patch.pk, state=State.PARKED).first()
         if row is None:
             return 0
@@ -180,6 +187,12 @@ def _leased(patches: list[Patch], now: datetime) -> list[Patch]:
     for patch in patches:
         patch.state, patch.lease, patch.leased_until = State.SENDING, patch.lease + 1, now + LEASE
     return patches
+
+
+def _open(project: Project, trace_id: UUID) -> list[Patch]:
+    """The trace's patches whose way has not ended well, oldest first, locked; a trace seldom has any."""
+    found = [pk for (pk,) in sql.rows(_OPEN, project.pk, trace_id)]
+    return list(Patch.objects.filter(pk__in=found).order_by("pk")) if found else []
 
 
 def _supersede(older: Sequence[Patch], new: Patch) -> None:

@@ -17,6 +17,8 @@ from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
 PAGE = 50
+# Sent again in one transaction: a save waits for no more than these.
+AT_ONCE = 100
 
 
 @access.member(Role.LEAD)
@@ -62,12 +64,17 @@ def patch_page(request: Request, project: Project, patch: int) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_POST
 def patch_retry(request: Request, project: Project) -> HttpResponse:
-    chosen = [number for text in request.POST.getlist("patch")[:500] if (number := whole(text)) is not None]
+    chosen = sorted(number for text in request.POST.getlist("patch") if (number := whole(text)) is not None)
     if request.POST.get("all") == "parked":
-        chosen = list(Patch.objects.filter(project=project, state=State.PARKED).values_list("pk", flat=True)[:10_000])
-    with transaction.atomic():
-        count = outbox.retry(project, chosen, request.user.username)
-        if count:
-            record(project, request.user, "retried deliveries", "deliveries", count=count, patches=chosen[:100])
+        parked = Patch.objects.filter(project=project, state=State.PARKED).order_by("pk")
+        chosen = list(parked.values_list("pk", flat=True))
+    count = 0
+    for start in range(0, len(chosen), AT_ONCE):
+        part = chosen[start : start + AT_ONCE]
+        with transaction.atomic():
+            sent = outbox.retry(project, part, request.user.username)
+            if sent:
+                record(project, request.user, "retried deliveries", "deliveries", count=sent, patches=part)
+        count += sent
     messages.success(request, f"{count} sent again." if count else "Nothing was waiting to be sent again.")
     return redirect("delivery:patch-list", project=project.slug)

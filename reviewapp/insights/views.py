@@ -12,8 +12,7 @@ from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.insights.reviews import ReviewFilter, csv_lines, people_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib.numbers import whole
-from reviewapp.queues.models import Queue
-from reviewapp.queues.progress import progress_of
+from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
 from reviewapp.reviews.models import Review
 from reviewapp.traces.models import Trace
@@ -35,13 +34,12 @@ def home(request: Request) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_safe
 def project_home(request: Request, project: Project) -> HttpResponse:
-    queues = Queue.objects.filter(project=project).order_by("name")
     latest = Review.objects.filter(item__queue__project=project, is_latest=True)
     counts = Patch.objects.filter(project=project).by_state()
     context = {
         "project": project,
         "section": "home",
-        "rows": [(queue, progress_of(queue)) for queue in queues],
+        "rows": progress_by_queue(project),
         "counts": counts,
         "on_the_way": counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED],
         "breaker": Breaker.objects.filter(project=project).first(),

@@ -41,20 +41,21 @@ def normal(value: Any, depth: int = 0) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse strict JSON in UTF-8 into its normal form: no repeated keys, no NaN or Infinity, no deep nesting.
+    """Parse strict JSON in UTF-8 into its normal form. Raises NotCanonical."""
+    return normal(parse(text))
 
-    Raises NotCanonical.
-    """
+
+def parse(text: str | bytes) -> Any:
+    """Parse strict JSON in UTF-8 as it is spelled: no repeated keys, no NaN or Infinity. Raises NotCanonical."""
     try:
         plain = text if isinstance(text, str) else text.decode()
-        value = json.loads(plain, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
+        return json.loads(plain, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
     except NotCanonical:
         raise
     except RecursionError:
         raise NotCanonical(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
     except ValueError as error:
         raise NotCanonical(f"This is not valid JSON: {error}.") from None
-    return normal(value)
 
 
 def raw_members(text: str) -> dict[str, str]:

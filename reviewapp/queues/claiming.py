@@ -5,33 +5,42 @@ from datetime import datetime
 from django.db.models import Q
 
 from reviewapp.accounts.models import User
-from reviewapp.lib import clock
+from reviewapp.lib import clock, sql
 from reviewapp.queues.models import CLAIM, ItemState, Queue, QueueItem
 
-# So many candidates are looked at in one go; a claim lost to a colleague takes the next.
-CANDIDATES = 8
+# One statement, so that no two people get the same item: an item that a colleague takes this moment is passed over.
+_CLAIM_FIRST = """
+    UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s
+    WHERE id = (
+        SELECT id FROM reviewapp_queueitem
+        WHERE queue_id = %s AND state = 'pending' AND id <> %s
+            AND (claimed_by_id IS NULL OR claimed_by_id = %s OR claimed_until <= %s)
+        ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+"""
+_COMPLETE = """
+    UPDATE reviewapp_queueitem
+    SET version = version + 1, state = 'completed', completed_at = %s, claimed_by_id = NULL, claimed_until = NULL
+    WHERE id = %s AND version = %s
+"""
 
 
-def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> QueueItem | None:
-    """The item this person already holds, or else the first free one, claimed; None when there is none.
+def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> int | None:
+    """The number of the item this person already holds, or else of the first free one, claimed; None without any.
 
     `after` was just left: it is not offered again at once, and whoever goes on takes the first in order.
     """
     now = clock.now()
-    pending = QueueItem.objects.filter(queue=queue).pending()
-    if after is not None:
-        pending = pending.exclude(pk=after.pk)
-    else:
-        held = pending.filter(claimed_by=user, claimed_until__gt=now).in_order().first()
+    if after is None:
+        held = (
+            QueueItem.objects.filter(queue=queue, claimed_by=user, claimed_until__gt=now).pending().in_order().first()
+        )
         if held is not None and claim(held, user):
-            return held
-    while True:
-        candidates = list(pending.free_for(user, now).in_order()[:CANDIDATES])
-        for item in candidates:
-            if claim(item, user):
-                return item
-        if len(candidates) < CANDIDATES:
-            return None
+            return held.pk
+    left = 0 if after is None else after.pk
+    taken = sql.rows(_CLAIM_FIRST, user.pk, now + CLAIM, queue.pk, left, user.pk, now)
+    return int(taken[0][0]) if taken else None
 
 
 def claim(item: QueueItem, user: User) -> bool:
@@ -51,13 +60,15 @@ def release(item: QueueItem, user: User) -> None:
     QueueItem.objects.filter(Q(claimed_by=user), pk=item.pk).update(claimed_by=None, claimed_until=None)
 
 
+def complete(item: QueueItem, version: int) -> bool:
+    """Take the item one version on, as reviewed and free of claims; False when it is no longer at `version`."""
+    return bool(sql.change(_COMPLETE, clock.now(), item.pk, version))
+
+
 def skip(item: QueueItem, user: User) -> bool:
-    """Leave a pending item out; False when it was reviewed or skipped meanwhile."""
-    return bool(
-        QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version).update(
-            state=ItemState.SKIPPED, claimed_by=None, claimed_until=None
-        )
-    )
+    """Leave a pending item out; False when it was reviewed or skipped meanwhile, or a colleague holds it."""
+    mine = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
+    return bool(mine.free_for(user, clock.now()).update(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None))
 
 
 def reopen(item: QueueItem) -> bool:

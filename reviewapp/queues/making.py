@@ -15,6 +15,8 @@ def make_queue(project: Project, slug: str, name: str, actor: User | str, **sett
     queue = Queue(project=project, slug=slug, name=name, **settings)
     queue.clean_fields()
     queue.clean()
+    if slug == "new":
+        raise ValidationError("“new” is the address of the page that makes queues. Choose another address.")
     try:
         with transaction.atomic():
             queue.save(force_insert=True)

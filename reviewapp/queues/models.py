@@ -13,8 +13,8 @@ from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import clock
 
 CLAIM = timedelta(minutes=5)
-KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}$", "Use letters, digits and . _ - only, 60 at most.")
-PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}$", "Use letters, digits and . _ - only, 40 at most.")
+KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
+PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
 
 
 class Queue(models.Model):
@@ -133,8 +133,11 @@ class QueueItem(models.Model):
             models.Index(fields=["queue", "state"], name="item_by_state"),
         ]
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether somebody holds the item at this moment."""
+        return self.claimed_by_id is not None and self.claimed_until is not None and self.claimed_until > clock.now()
+
     def is_claimed_by_other(self, user: User) -> bool:
         """Whether a colleague holds the item at this moment."""
-        if self.claimed_by_id in (None, user.pk) or self.claimed_until is None:
-            return False
-        return self.claimed_until > clock.now()
+        return self.is_claimed and self.claimed_by_id != user.pk

@@ -17,7 +17,7 @@ from reviewapp.queues import entry
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.making import make_queue
 from reviewapp.queues.models import ItemState, Queue, QueueItem
-from reviewapp.queues.progress import progress_of
+from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.traces.models import Posting, Trace
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
@@ -37,15 +37,14 @@ def queue_of(project: Project, slug: str) -> Queue:
 @access.member(Role.REVIEWER)
 @require_safe
 def queue_list(request: Request, project: Project) -> HttpResponse:
-    queues = Queue.objects.filter(project=project).order_by("name")
-    rows = [(queue, progress_of(queue)) for queue in queues]
+    rows = progress_by_queue(project)
     return page(request, "queues/list.html", {"project": project, "section": "queues", "rows": rows})
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def queue_make(request: Request, project: Project) -> HttpResponse:
-    form = NewQueueForm(request.POST or None, instance=Queue(project=project))
+    form = NewQueueForm(request.POST if request.method == "POST" else None, instance=Queue(project=project))
     if request.method == "POST" and form.is_valid():
         try:
             queue = make_queue(project, actor=request.user, **form.cleaned_data)
@@ -60,7 +59,7 @@ def queue_make(request: Request, project: Project) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def queue_settings(request: Request, project: Project, queue: str) -> HttpResponse:
     found = queue_of(project, queue)
-    form = QueueForm(request.POST or None, instance=found)
+    form = QueueForm(request.POST if request.method == "POST" else None, instance=found)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()
@@ -100,7 +99,8 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
 def _board(request: Request, queue: Queue) -> dict[str, object]:
     items = QueueItem.objects.filter(queue=queue).in_order().select_related("claimed_by")
     state = request.GET.get("state", "")
-    if state in ItemState.values:
+    state = state if state in ItemState.values else ""
+    if state:
         items = items.filter(state=state)
     number = whole(request.GET.get("page"), most=100_000) or 1
     rows = list(items[(number - 1) * PAGE : number * PAGE + 1])

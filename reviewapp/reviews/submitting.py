@@ -8,16 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
-from reviewapp.lib import clock
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues import claiming
+from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review, plain
 from reviewapp.traces import metadata
-from reviewapp.traces.models import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +46,7 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int) -> Re
     """
     queue = item.queue
     with transaction.atomic():
-        moved = QueueItem.objects.filter(pk=item.pk, version=version).update(
-            version=F("version") + 1, state=ItemState.COMPLETED, completed_at=clock.now(),
-            claimed_by=None, claimed_until=None,
-        )  # fmt: skip
-        if moved:
+        if claiming.complete(item, version):
             return _write(item, queue, user, answers, version + 1)
     latest = Review.objects.select_related("reviewer").filter(item=item, is_latest=True).first()
     if latest is not None and latest.reviewer_id == user.pk and latest.says(*astuple(answers)):
@@ -80,10 +74,10 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
 
 def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int) -> Review:
     project = queue.project
-    trace = Trace.objects.locked(project, item.trace_id)
-    values = patch_for(queue, user, answers, rev=trace.reviews + 1)
+    held = metadata.hold(project, item.trace_id)
+    values = patch_for(queue, user, answers, rev=held.reviews + 1)
     patch = outbox.put(project, item.trace_id, values, source=f"review by {user.username}"[:160])
-    metadata.apply_patch(trace, values, reviews=trace.reviews + 1)
+    metadata.apply_patch(project, held, values, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review.objects.create(

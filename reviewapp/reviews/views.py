@@ -34,7 +34,7 @@ def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
     item = claiming.claim_next(queue_of(project, queue), request.user)
     if item is None:
         return redirect("reviews:queue-end", project=project.slug, queue=queue)
-    return redirect("reviews:item-review", project=project.slug, item=item.pk)
+    return redirect("reviews:item-review", project=project.slug, item=item)
 
 
 @access.member(Role.REVIEWER)
@@ -141,14 +141,13 @@ def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Revie
 def _next(request: Request, left: QueueItem) -> HttpResponse:
     """Go on with the next item; its page also shows how the one just left is delivered."""
     project, queue = left.queue.project, left.queue
-    item = claiming.claim_next(queue, request.user, after=left)
-    if item is None:
+    number = claiming.claim_next(queue, request.user, after=left)
+    if number is None:
         return redirect("reviews:queue-end", project=project.slug, queue=queue.slug)
-    where = reverse("reviews:item-review", args=[project.slug, item.pk]) + f"?after={left.pk}"
+    where = reverse("reviews:item-review", args=[project.slug, number]) + f"?after={left.pk}"
     if not request.htmx:
         return redirect(where)
-    item.queue = queue
-    response = _show(request, item, after=left)
+    response = _show(request, item_of(project, number), after=left)
     response["HX-Push-Url"] = where
     return response
 

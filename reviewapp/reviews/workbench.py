@@ -60,7 +60,7 @@ class Workbench:
 
 def item_of(project: Project, pk: int) -> QueueItem:
     """The project's item with this number, its queue at hand. Raises Http404."""
-    item = QueueItem.objects.select_related("queue", "claimed_by").filter(pk=pk, queue__project=project).first()
+    item = QueueItem.objects.select_related("queue").filter(pk=pk, queue__project=project).first()
     if item is None:
         raise Http404("There is no such item in this project.")
     item.queue.project = project

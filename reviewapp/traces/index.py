@@ -7,13 +7,13 @@ SQL, the same on SQLite and PostgreSQL: each save of a review passes here, and s
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import connection
 from django.db.models import Exists, F, OuterRef, QuerySet
 
 from reviewapp.accounts.models import Project
-from reviewapp.lib import canonical_json
+from reviewapp.lib import canonical_json, sql
 from reviewapp.traces.models import Posting, Term, Trace
 
 # Counting further would cost more than it tells: a page then says "more than", and pairs count as equally common.
@@ -28,14 +28,23 @@ _ADD_POSTING = """
 """
 
 
-def add(project_id: int, rows: Iterable[tuple[Trace, Mapping[str, str]]]) -> None:
+class Placed(Protocol):
+    """A trace as the index knows it; `start_time` may be the database's own text of a time."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def start_time(self) -> Any: ...
+
+
+def add(project_id: int, rows: Iterable[tuple[Placed, Mapping[str, str]]]) -> None:
     """Add these members (key -> JSON text) of these traces; a trace without a start time has no place in the index."""
     terms: dict[str, tuple[int, str, str, str]] = {}
     postings = []
     for trace, members in rows:
         if trace.start_time is None:
             continue
-        start_time = connection.ops.adapt_datetimefield_value(trace.start_time)
+        start_time = sql.bound(trace.start_time)
         for key, raw in members.items():
             digest = digest_of(key, raw)
             terms[digest] = (project_id, key[:300], raw[:200], digest)
@@ -47,10 +56,10 @@ def add(project_id: int, rows: Iterable[tuple[Trace, Mapping[str, str]]]) -> Non
             cursor.executemany(_ADD_POSTING, postings)
 
 
-def remove(trace: Trace, members: Mapping[str, str]) -> None:
+def remove(project_id: int, trace_pk: int, members: Mapping[str, str]) -> None:
     """Take these members of a trace out of the index."""
     digests = [digest_of(key, raw) for key, raw in members.items()]
-    Posting.objects.filter(trace=trace, term__project=trace.project_id, term__digest__in=digests).delete()
+    Posting.objects.filter(trace=trace_pk, term__project=project_id, term__digest__in=digests).delete()
 
 
 def reindex(traces: Sequence[Trace]) -> None:

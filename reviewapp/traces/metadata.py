@@ -4,12 +4,19 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from reviewapp.lib import canonical_json
+from reviewapp.accounts.models import Project
+from reviewapp.lib import canonical_json, sql
 from reviewapp.traces import index
 from reviewapp.traces.models import Trace
 
 MAX_PAIRS = 12
+_HOLD = """
+    SELECT id, start_time, metadata, unconfirmed, reviews FROM reviewapp_trace
+    WHERE project_id = %s AND trace_id = %s FOR UPDATE
+"""
+_PATCH = "UPDATE reviewapp_trace SET metadata = %s, unconfirmed = %s, reviews = reviews + %s WHERE id = %s"
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
 
 
@@ -55,13 +62,6 @@ def members(text: str) -> dict[str, str]:
     return {_kept(key): raw for key, raw in found.items()}
 
 
-def merged(metadata: str, patch: Mapping[str, Any]) -> str:
-    """A metadata text with a patch's keys on top, as Laminar merges: top-level keys, null kept, no key deleted."""
-    members = canonical_json.raw_members(metadata)
-    members.update({key: canonical_json.dumps(value) for key, value in patch.items()})
-    return joined(members)
-
-
 def without(metadata: str, patch: Mapping[str, Any]) -> str:
     """A metadata text without the members that equal the patch's."""
     members = canonical_json.raw_members(metadata)
@@ -74,20 +74,35 @@ def joined(members: Mapping[str, str]) -> str:
     return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{raw}" for key, raw in members.items()) + "}"
 
 
-def apply_patch(trace: Trace, patch: Mapping[str, Any], **changes: Any) -> None:
-    """Put our values into the mirror at once, index included, and `changes` of other fields with them.
+class Held(NamedTuple):
+    """What a patch of ours reads of a trace in the mirror, its row locked to the end of the transaction."""
 
-    `trace` is locked by the caller's transaction.
-    """
-    Trace.objects.filter(pk=trace.pk).update(
-        metadata=merged(trace.metadata, patch), unconfirmed=merged(trace.unconfirmed, patch), **changes
-    )
-    before = canonical_json.raw_members(trace.metadata)
-    ours = canonical_json.raw_members(merged("{}", patch))
+    pk: int
+    start_time: Any
+    metadata: str
+    unconfirmed: str
+    reviews: int
+
+
+def hold(project: Project, trace_id: UUID) -> Held:
+    """Lock the mirror's row for a trace; it is made when there is none. Call it in a transaction."""
+    found = sql.rows(_HOLD, project.pk, trace_id)
+    if not found:
+        Trace.objects.bulk_create([Trace(project=project, trace_id=trace_id)], ignore_conflicts=True)
+        found = sql.rows(_HOLD, project.pk, trace_id)
+    return Held(*found[0])
+
+
+def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, reviews: int = 0) -> None:
+    """Put our values into the mirror at once, index included, and count the `reviews` they come from."""
+    before = canonical_json.raw_members(held.metadata)
+    ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
+    unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
+    sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, held.pk)
     changed = {key: raw for key, raw in ours.items() if before.get(key) != raw}
     if replaced := {key: before[key] for key in changed if key in before}:
-        index.remove(trace, replaced)
-    index.add(trace.project_id, [(trace, changed)])
+        index.remove(project.pk, held.pk, replaced)
+    index.add(project.pk, [(held, changed)])
 
 
 def shown(raw: str) -> str:

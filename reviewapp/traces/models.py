@@ -3,30 +3,16 @@
 import json
 from datetime import datetime
 from typing import Any, Self
-from uuid import UUID
 
 from django.db import models
 
 from reviewapp.accounts.models import Project
 
 
-# What a patch of ours reads of a trace: a save passes here, and a trace has many more columns.
-_PATCHED = ("project_id", "trace_id", "start_time", "metadata", "unconfirmed", "reviews")
-
-
 class TraceQuerySet(models.QuerySet["Trace"]):
     def here(self) -> Self:
         """Traces that have been pulled at least once."""
         return self.filter(pulled_at__isnull=False)
-
-    def locked(self, project: Project, trace_id: UUID) -> "Trace":
-        """The mirror's row for a trace, locked to the end of the transaction; made when there is none."""
-        mine = self.select_for_update().filter(project=project, trace_id=trace_id).only(*_PATCHED)
-        found = mine.first()
-        if found is None:
-            self.bulk_create([Trace(project=project, trace_id=trace_id)], ignore_conflicts=True)
-            found = mine.get()
-        return found
 
     def due(self, now: datetime) -> Self:
         """Traces the worker should pull now, the longest waiting first."""

@@ -11,7 +11,7 @@ from reviewapp.tracestore import arrays, jsonb, moments, schema, settings
 BUSY_SECONDS = 20.0
 # Wide rows: 8 KiB pages hold two spans each, where the default of 4 KiB holds one.
 _PAGE_BYTES = 8192
-_WRITER_CACHE_KIB = 4096
+_WRITER_CACHE_KIB = 1024
 _READER_CACHE_KIB = 512
 _CHECKPOINT_PAGES = 1024
 

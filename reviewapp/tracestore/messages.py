@@ -25,9 +25,7 @@ SOURCES = frozenset(
         "traceloop.entity.output",
     }
 )
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-# What a JSON object shows somewhere when it is not written compactly.
-_NOT_COMPACT = ('": ', "\n", "\\u")
+_CONTROL = bytes({*range(32), 127} - set(b"\t\n\r"))
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
 
 
@@ -51,7 +49,9 @@ def read(span_type: str, attributes: Attributes) -> tuple[str, str]:
 
 def clean(text: str) -> str:
     """`text` without control characters."""
-    return text if text.isprintable() else _CONTROL.sub("", text)
+    raw = text.encode()
+    kept = raw.translate(None, _CONTROL)
+    return text if len(kept) == len(raw) else kept.decode()
 
 
 def _told_input(span_type: str, attributes: Attributes) -> Any:
@@ -100,7 +100,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _shown(told: Any) -> str:
-    if isinstance(told, str) and told.startswith(("{", "[{")) and not any(mark in told for mark in _NOT_COMPACT):
+    if isinstance(told, str) and told.startswith(("{", "[{")) and '": ' not in told and "\n" not in told:
         # Compact JSON already, or no JSON at all: parsing it would give back the same text.
         return clean(told)
     value = _parsed(told)

@@ -86,7 +86,7 @@ def test_it_refuses_pages_that_cannot_be(tracestore: RunningStore, ui_url: str) 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"slug": "Two Words"}, {"slug": ""}, {"slug": "-a"}, {"name": ""}, {"name": "x" * 121}]
+    "changes", [{"slug": "Two Words"}, {"slug": ""}, {"slug": "-a"}, {"slug": "a\n"}, {"name": ""}, {"name": "x" * 121}]
 )
 def test_it_refuses_a_name_that_cannot_be(tracestore: RunningStore, changes: dict[str, str]) -> None:
     with pytest.raises(ValidationError):

@@ -9,6 +9,7 @@ from pytest_django import Settings
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
+from reviewapp.audit.recording import record
 from reviewapp.keys import holding
 from reviewapp.keys.models import LaminarKey
 from tests.factories import LaminarKeyFactory, ProjectFactory
@@ -144,3 +145,22 @@ def test_it_leaves_one_key_in_use_when_two_are_put_in_at_once(tracestore: Runnin
 
     assert in_use(project).secret in keys
     assert LaminarKey.objects.filter(project=project).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_stands_in_nobodys_way() -> None:
+    """Acts are recorded while a key is replaced: neither waits for what the other holds."""
+    project = ProjectFactory.create()
+    tested = holding.Tested(KEY, "full", None)
+
+    def replace() -> None:
+        for _ in range(25):
+            holding.use_key(project, tested, "command")
+
+    def act() -> None:
+        for number in range(60):
+            record(project, "command", "counted", f"number:{number}")
+
+    at_once([replace, act, act])
+
+    assert AuditEvent.objects.count() == 145

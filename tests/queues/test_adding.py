@@ -148,7 +148,7 @@ def test_it_records_nothing_where_nothing_came(queue: Queue, item: QueueItem, le
 
 
 def test_it_adds_a_thousand_in_few_queries(queue: Queue, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(60):
         add(queue, [Entry(uuid4()) for _ in range(1_000)], "command")
 
     assert queue.items.count() == 1_000

@@ -1,0 +1,135 @@
+"""Demo traces as the official SDK would export them: one OTLP request with its attribute names and encodings."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
+
+from reviewapp.demo.trace import DemoSpan, DemoTrace
+
+PROPERTIES = "lmnr.association.properties"
+
+
+def request(traces: Sequence[DemoTrace]) -> bytes:
+    """The protobuf of an ExportTraceServiceRequest: POST it to /v1/traces.
+
+    Sixty traces are about a megabyte; a Laminar takes five in one request unless told otherwise.
+    """
+    return ExportTraceServiceRequest(resource_spans=[_resource_spans(trace) for trace in traces]).SerializeToString()
+
+
+def _resource_spans(trace: DemoTrace) -> ResourceSpans:
+    above = {span.span_id: span for span in trace.spans}
+    # The SDK sends a span when it ends: children come before the span that holds them.
+    ended = sorted(trace.spans, key=lambda span: span.end_time)
+    scope = ScopeSpans(
+        scope=InstrumentationScope(name="lmnr.tracer"),
+        spans=[_span(trace, span, _path(span, above)) for span in ended],
+    )
+    return ResourceSpans(resource=Resource(attributes=_attributes({"service.name": trace.name})), scope_spans=[scope])
+
+
+def _span(trace: DemoTrace, span: DemoSpan, path: list[DemoSpan]) -> Span:
+    events = [
+        Span.Event(time_unix_nano=event["timestamp"], name=event["name"], attributes=_attributes(event["attributes"]))
+        for event in span.events
+    ]
+    message = span.events[0]["attributes"]["exception.message"] if span.events else ""
+    return Span(
+        trace_id=trace.trace_id.bytes,
+        span_id=_short(span.span_id),
+        parent_span_id=_short(span.parent_span_id) if span.parent_span_id else b"",
+        name=span.name,
+        kind=Span.SPAN_KIND_INTERNAL,
+        start_time_unix_nano=_nanoseconds(span.start_time),
+        end_time_unix_nano=_nanoseconds(span.end_time),
+        attributes=_attributes(_span_attributes(trace, span, path)),
+        events=events,
+        status=Status(code=Status.STATUS_CODE_ERROR, message=message) if span.events else Status(),
+    )
+
+
+def _span_attributes(trace: DemoTrace, span: DemoSpan, path: list[DemoSpan]) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "lmnr.span.type": span.span_type,
+        "lmnr.span.path": [step.name for step in path],
+        "lmnr.span.ids_path": [str(step.span_id) for step in path],
+        "lmnr.span.instrumentation_source": "python",
+        "lmnr.span.sdk_version": "0.8.1",
+        "lmnr.span.language_version": "python@3.11",
+        f"{PROPERTIES}.session_id": trace.session_id,
+        f"{PROPERTIES}.user_id": trace.user_id,
+    }
+    given |= {f"{PROPERTIES}.metadata.{key}": _in_flight(value) for key, value in trace.metadata.items()}
+    if span is trace.spans[0] and trace.tags:
+        given[f"{PROPERTIES}.tags"] = list(trace.tags)
+    if span.input:
+        given["lmnr.span.input"] = _quoted(span.input)
+    if span.output:
+        given["lmnr.span.output"] = _quoted(span.output)
+    return given | (_model_attributes(span) if span.span_type == "LLM" else {})
+
+
+def _model_attributes(span: DemoSpan) -> dict[str, Any]:
+    return {
+        "gen_ai.system": span.provider,
+        "gen_ai.request.model": span.model,
+        "gen_ai.response.model": span.model,
+        "gen_ai.usage.input_tokens": span.input_tokens,
+        "gen_ai.usage.output_tokens": span.output_tokens,
+        "llm.usage.total_tokens": span.total_tokens,
+        "gen_ai.usage.input_cost": span.input_cost,
+        "gen_ai.usage.output_cost": span.output_cost,
+        "gen_ai.usage.cost": span.total_cost,
+    }
+
+
+def _path(span: DemoSpan, above: Mapping[UUID, DemoSpan]) -> list[DemoSpan]:
+    path = [span]
+    while path[0].parent_span_id is not None:
+        path.insert(0, above[path[0].parent_span_id])
+    return path
+
+
+def _in_flight(value: Any) -> Any:
+    """A metadata value as an OpenTelemetry attribute: what is no scalar and no list of one kind becomes JSON text."""
+    is_plain_list = isinstance(value, list) and len({type(item) for item in value}) == 1
+    if isinstance(value, (str, bool, int, float)) or (is_plain_list and isinstance(value[0], (str, bool, int, float))):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _quoted(text: str) -> str:
+    """An input or output as JSON text: the SDK quotes a plain text."""
+    return text if text[:1] in ("{", "[") else json.dumps(text, ensure_ascii=False)
+
+
+def _attributes(given: Mapping[str, Any]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=_any(value)) for key, value in given.items()]
+
+
+def _any(value: Any) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, list):
+        return AnyValue(array_value=ArrayValue(values=[_any(item) for item in value]))
+    return AnyValue(string_value=value)
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000) * 1000
+
+
+def _short(span_id: UUID) -> bytes:
+    """OpenTelemetry's eight bytes of a span id; Laminar pads them back on the left."""
+    return span_id.bytes[8:]

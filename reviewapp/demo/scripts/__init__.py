@@ -1,0 +1,1 @@
+"""Conversations, written by hand; one file per kind of work."""

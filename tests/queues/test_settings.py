@@ -1,0 +1,127 @@
+"""A queue's settings: how it is scored, and under which keys the answers are pushed."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+
+from reviewapp.audit.models import AuditEvent
+from reviewapp.queues.models import Queue
+
+URL = "/p/support/queues/answers/settings/"
+FIELDS = {
+    "name": "Answers", "question": "Is it right?", "score_min": "0", "score_max": "1", "score_step": "0.01",
+    "key_prefix": "", "score_key": "score", "notes_key": "notes", "needs_review_key": "needs_review",
+    "reviewer_key": "reviewer", "review_rev_key": "review_rev",
+}  # fmt: skip
+
+
+@pytest.fixture
+def save(queue: Queue, lead_client: Client) -> Any:
+    return lambda **changes: lead_client.post(URL, {**FIELDS, **changes})
+
+
+def test_it_opens_with_what_holds(queue: Queue, lead_client: Client) -> None:
+    shown = lead_client.get(URL).content.decode()
+
+    assert "Settings of Answers" in shown
+    assert 'value="needs_review"' in shown
+
+
+def test_it_saves(save: Any, queue: Queue) -> None:
+    response = save(
+        name="Tone", score_min="1", score_max="5", score_step="1", key_prefix="tone.", keeps_notes_here="on"
+    )
+    queue.refresh_from_db()
+
+    assert (response.status_code, response["Location"]) == (302, "/p/support/queues/answers/")
+    assert (queue.name, queue.score_min, queue.score_max, queue.score_step) == ("Tone", Decimal(1), Decimal(5), Decimal(1))
+    assert queue.pushed_keys == ["tone.score", "tone.needs_review", "tone.reviewer", "tone.review_rev"]
+
+
+def test_it_records_what_changed(save: Any) -> None:
+    save(question="Is it kind?", score_max="2")
+    event = AuditEvent.objects.get()
+
+    assert (event.verb, event.target, event.actor_name) == ("changed queue", "queue:answers", "lead")
+    assert event.detail == '{"question":"Is it kind?","score_max":"2"}'
+
+
+def test_it_never_moves_a_queue(save: Any, queue: Queue) -> None:
+    save(slug="other", project="2", id="7")
+    queue.refresh_from_db()
+
+    assert (queue.slug, queue.project.slug) == ("answers", "support")
+
+
+LOWEST = "The highest score must be above the lowest."
+STEP = "The step must be above 0 and lead from the lowest to the highest score."
+SAME = "Two answers have the same metadata key"
+KEY = "Use letters, digits and . _ - only, 60 at most."
+PREFIX = "Use letters, digits and . _ - only, 40 at most."
+NUMBER = "Enter a number."
+REFUSED: list[tuple[dict[str, str], str]] = [
+    ({"score_min": "1", "score_max": "1"}, LOWEST),
+    ({"score_min": "2"}, LOWEST),
+    ({"score_step": "0"}, STEP),
+    ({"score_step": "-0.5"}, STEP),
+    ({"score_step": "0.3"}, STEP),
+    ({"score_step": "2"}, STEP),
+    ({"score_max": "NaN"}, NUMBER),
+    ({"score_max": "Infinity"}, NUMBER),
+    ({"score_min": "-Infinity"}, NUMBER),
+    ({"score_max": "1e400"}, "Ensure that there are no more than"),
+    ({"score_max": "1" * 20}, "Ensure that there are no more than"),
+    ({"score_step": "0.00001"}, "Ensure that there are no more than"),
+    ({"score_min": ""}, "This field is required."),
+    ({"name": ""}, "This field is required."),
+    ({"name": "x" * 121}, "at most 120 characters"),
+    ({"name": "a\x00b"}, "Null characters are not allowed."),
+    ({"question": "x" * 401}, "at most 400 characters"),
+    ({"notes_key": "score"}, SAME),
+    ({"review_rev_key": "reviewer", "key_prefix": "a."}, SAME),
+    ({"score_key": ""}, "This field is required."),
+    ({"score_key": "two words"}, KEY),
+    ({"score_key": "a=b"}, KEY),
+    ({"score_key": "schlüssel"}, KEY),
+    ({"score_key": "a\nb"}, KEY),
+    ({"score_key": "x" * 61}, "at most 60 characters"),
+    ({"key_prefix": "a b"}, PREFIX),
+    ({"key_prefix": '"'}, PREFIX),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSED, ids=str)
+def test_it_refuses(save: Any, queue: Queue, changes: dict[str, str], reason: str) -> None:
+    before = Queue.objects.values().get()
+    response = save(**changes)
+
+    assert response.status_code == 422
+    assert escape(reason) in response.content.decode()
+    assert Queue.objects.values().get() == before
+    assert not AuditEvent.objects.exists()
+
+
+def test_it_refuses_an_empty_form_with_sentences(queue: Queue, lead_client: Client) -> None:
+    response = lead_client.post(URL)
+
+    assert response.status_code == 422
+    assert response.content.decode().count("This field is required.") == 9
+
+
+def test_it_keeps_what_was_typed(save: Any) -> None:
+    assert 'value="&lt;b&gt;"' in save(score_key="<b>").content.decode()
+
+
+def test_it_has_five_marks_on_a_fine_scale(queue: Queue) -> None:
+    assert queue.marks == [Decimal(0), Decimal("0.25"), Decimal("0.5"), Decimal("0.75"), Decimal(1)]
+    assert queue.choices == []
+
+
+def test_it_has_a_button_for_each_of_few_scores(queue: Queue) -> None:
+    queue.score_min, queue.score_max, queue.score_step = Decimal(-1), Decimal(1), Decimal("0.5")
+
+    assert queue.choices == [Decimal(-1), Decimal("-0.5"), Decimal(0), Decimal("0.5"), Decimal(1)]
+    assert queue.marks == []
