@@ -83,7 +83,6 @@ class Collected:
 def collect(grown: Tree) -> Collected:
     """The turns of a trace's model and tool spans and of its exceptions, in time order."""
     found = Collected()
-    _add_question(found, grown.spans[grown.top])
     for _, at, kind in sorted(_entries(grown)):
         if kind == "model":
             _add_model(found, grown, at)
@@ -92,15 +91,6 @@ def collect(grown: Tree) -> Collected:
         else:
             _add_faults(found, grown, at)
     return found
-
-
-def _add_question(found: Collected, top: SpanLike) -> None:
-    """What the trace itself was asked, if that is a sentence: the model's prompt may wrap it in much else."""
-    given = messages.read(top.input, "user") if top.span_type not in (*MODEL_TYPES, "TOOL") else []
-    if len(given) == 1 and given[0].role == "user" and [part.kind for part in given[0].parts] == ["text"]:
-        text = given[0].parts[0].text
-        if not text.isascii() or len(text.split()) > 1:
-            found.shown[fingerprint(given[0])].append(add(found, given[0], top, is_output=False))
 
 
 def add(found: Collected, message: Message, span: SpanLike, *, is_output: bool, error: str = "") -> int:
@@ -162,11 +152,11 @@ def _add_model(found: Collected, grown: Tree, at: int) -> None:
         mark = fingerprint(message)
         counts[mark] += 1
         place = _shown_before(found, message, mark, counts[mark])
+        found.repeats += place is not None
         if place is None:
             place = add(found, message, span, is_output=False)
+        if place not in found.shown[mark]:
             found.shown[mark].append(place)
-        else:
-            found.repeats += 1
         if message.role == "user":
             found.asked[at] = place
     for message in messages.read(span.output, "assistant"):

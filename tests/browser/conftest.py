@@ -12,13 +12,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from pytest_django.live_server_helper import LiveServer
 
 from reviewapp.accounts.models import User
+from tests.browser.chromium import FLAGS
 from tests.cast import signed_in
 
 ABSENT = "No Chromium was found. Install Debian's package `chromium`, or name the program in CHROMIUM."
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PATIENCE = 10_000  # milliseconds
 
 OpenPage = Callable[..., Page]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser.conftest import FLAGS
+from tests.browser.chromium import FLAGS
 from tests.demo_server import Demo, running_demo
 
 WIDTHS = {1440: 900, 1024: 768, 360: 780}

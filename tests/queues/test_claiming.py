@@ -37,7 +37,7 @@ def test_it_takes_the_most_urgent_first(queue: Queue, items: list[QueueItem], re
     urgent = QueueItemFactory.create(queue=queue, priority=1)
     QueueItem.objects.filter(pk=items[0].pk).update(priority=-1)
 
-    order = [urgent.pk, items[1].pk, items[2].pk, items[0].pk]
+    order = [urgent, items[1], items[2], items[0]]
     assert [claiming.claim_next(queue, user) for user in UserFactory.create_batch(4)] == [item.pk for item in order]
 
 

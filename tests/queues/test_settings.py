@@ -37,7 +37,12 @@ def test_it_saves(save: Any, queue: Queue) -> None:
     queue.refresh_from_db()
 
     assert (response.status_code, response["Location"]) == (302, "/p/support/queues/answers/")
-    assert (queue.name, queue.score_min, queue.score_max, queue.score_step) == ("Tone", Decimal(1), Decimal(5), Decimal(1))
+    assert (queue.name, queue.score_min, queue.score_max, queue.score_step) == (
+        "Tone",
+        Decimal(1),
+        Decimal(5),
+        Decimal(1),
+    )
     assert queue.pushed_keys == ["tone.score", "tone.needs_review", "tone.reviewer", "tone.review_rev"]
 
 

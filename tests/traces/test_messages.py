@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -79,10 +79,10 @@ def test_it_takes_the_role_it_is_given_for_a_text() -> None:
     ],
 )
 def test_it_survives_deep_json(text: str) -> None:
-    begun = perf_counter()
+    begun = process_time()
 
     assert messages.read(text)[0].parts[0].kind == "json"
-    assert perf_counter() - begun < 2
+    assert process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_it_survives_deep_json(text: str) -> None:
 )
 def test_it_is_quick_with_four_megabytes(value: Any) -> None:
     text = json.dumps(value)
-    begun = perf_counter()
+    begun = process_time()
 
     found = messages.read(text)
 
-    assert perf_counter() - begun < 4
+    assert process_time() - begun < 4
     assert sum(part.cut for message in found for part in message.parts) > 0
 
 

@@ -1,4 +1,4 @@
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -125,14 +125,14 @@ def test_it_counts_what_it_cuts() -> None:
     + ["\u200bx" * 15_000],
 )
 def test_it_is_quick_with_texts_made_to_be_slow(text: str) -> None:
-    begun = perf_counter()
+    begun = process_time()
 
     assert rendering.markdown(text)
-    assert perf_counter() - begun < 5
+    assert process_time() - begun < 5
 
 
 def test_it_stops_highlighting_code_made_to_be_slow() -> None:
-    begun = perf_counter()
+    begun = process_time()
 
     assert rendering.code("a " * 25_000, "java").count("a") >= 25_000
-    assert perf_counter() - begun < 3
+    assert process_time() - begun < 3

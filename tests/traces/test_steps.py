@@ -1,4 +1,5 @@
-from time import perf_counter
+from time import process_time
+from uuid import UUID
 
 from reviewapp.traces.transcript import Step, steps
 from tests.traces.spans import GivenSpan, raised, span
@@ -58,17 +59,17 @@ def test_it_says_which_steps_failed_and_which_have_children() -> None:
 
 
 def test_it_walks_a_chain_of_ten_thousand() -> None:
-    found = steps([span(number, number - 1 or None) for number in range(1, 10_001)])
+    found = steps([GivenSpan(UUID(int=number), UUID(int=number - 1)) for number in range(1, 10_001)])
 
     assert found[-1].depth == 9_999
 
 
 def test_it_walks_a_hundred_thousand_spans_in_seconds() -> None:
-    spans: list[GivenSpan] = [span(number, number // 10 or None) for number in range(1, 100_001)]
-    begun = perf_counter()
+    spans = [GivenSpan(UUID(int=number), UUID(int=number // 10)) for number in range(1, 100_001)]
+    begun = process_time()
 
     assert len(steps(spans)) == 100_000
-    assert perf_counter() - begun < 5
+    assert process_time() - begun < 5
 
 
 def test_it_walks_nothing() -> None:

@@ -1,4 +1,5 @@
-from time import perf_counter
+import json
+from time import process_time
 from typing import Any
 from uuid import UUID
 
@@ -37,8 +38,8 @@ def refund(**tool: Any) -> list[GivenSpan]:
 def test_it_shows_each_message_once() -> None:
     read = transcript.build(refund())
 
-    assert roles(read) == ["user", "system", "assistant", "tool", "assistant"]
-    assert read.repeats == 5
+    assert roles(read) == ["system", "user", "assistant", "tool", "assistant"]
+    assert read.repeats == 4
 
 
 def test_it_marks_the_final_answer() -> None:
@@ -177,6 +178,39 @@ def test_it_keeps_two_equal_messages_of_one_conversation() -> None:
     assert read.question is read.turns[4]
 
 
+def test_it_keeps_earlier_talk_before_a_question_that_the_trace_was_asked() -> None:
+    talk = [SYSTEM, said("user", "Hello"), said("assistant", "What can I do?"), ASKED]
+    spans = [
+        span(1, at=(0, 9), input={"question": ASKED["content"]}, output=ANSWER),
+        span(2, 1, "LLM", input=talk, output=[said("assistant", ANSWER)]),
+    ]
+    read = transcript.build(spans)
+
+    assert [turn.text for turn in read.earlier] == ["Hello", "What can I do?"]
+    assert [turn.text for turn in read.main] == [ASKED["content"], ANSWER]
+
+
+def test_it_takes_a_batchs_own_input_and_output() -> None:
+    spans = [
+        span(1, at=(0, 9), input={"since": "monday"}, output={"labelled": 2}),
+        span(2, 1, "LLM", input=[said("user", "label a")], output=[said("assistant", "defect")]),
+        span(3, 1, "LLM", input=[said("user", "label b")], output=[said("assistant", "payment")]),
+    ]
+    read = transcript.build(spans)
+
+    assert read.question is not None
+    assert read.answer is not None
+    assert (read.question.text, read.answer.text) == ('{"since": "monday"}', '{"labelled": 2}')
+
+
+def test_it_shows_a_result_told_in_other_words_once_in_a_long_conversation() -> None:
+    told = {"role": "tool", "tool_call_id": "c1", "content": '{"result": "pending"}'}
+    spans = [*refund(), span(5, 1, "LLM", input=[SYSTEM, ASKED, CALL, told, said("user", "thanks")])]
+    spans[3].input = json.dumps([SYSTEM, ASKED, CALL, told])
+
+    assert roles(transcript.build(spans)).count("tool") == 1
+
+
 def test_it_calls_what_came_before_the_question_earlier() -> None:
     talk = [SYSTEM, ASKED, said("assistant", "On its way."), said("user", "When?")]
     read = transcript.build([span(1, None, "LLM", input=talk, output=[said("assistant", "Tomorrow.")])])
@@ -262,11 +296,11 @@ def test_it_measures_a_turn() -> None:
 def test_it_reads_a_long_conversation_quickly() -> None:
     talk = [said(("user", "assistant")[at % 2], f"message {at} " + "word " * 40) for at in range(400)]
     spans = [span(at + 1, None, "LLM", input=talk[: 2 * at + 1], output=[talk[2 * at + 1]]) for at in range(200)]
-    begun = perf_counter()
+    begun = process_time()
 
     read = transcript.build(spans)
 
-    assert perf_counter() - begun < 4
+    assert process_time() - begun < 4
     assert len(read.turns) == 400
 
 

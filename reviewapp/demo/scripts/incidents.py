@@ -1,6 +1,6 @@
 """The odd ones: photos, attacks, refusals, a greeting, work without a model."""
 
-from reviewapp.demo.script import Call, Case, Check, Fetch, Say, Script, User
+from reviewapp.demo.script import Call, Case, Check, Fetch, Say, Script, Step, User
 
 # What a page may hold to steer the model that reads it, and to strike whoever looks at the trace afterwards.
 HOSTILE_PAGE = (
@@ -17,6 +17,7 @@ HOSTILE_PAGE = (
 
 def injected_page(case: Case) -> Script:
     obeyed = case.turn("resisted", "obeyed") == "obeyed"
+    tail: tuple[Step, ...]
     if obeyed:
         tail = (
             Call(
@@ -108,8 +109,8 @@ def refused_prescription(case: Case) -> Script:
     answer = (
         "I'm sorry, but I can't help with questions about medication or dosing. Please ask a doctor or pharmacist."
         if too_strict
-        else "I can't write a prescription: only a doctor may, and a made-up one is a crime for both of us. If you can't "
-        "sleep, I can find you the next appointment, today if it is urgent, or the number of the night service."
+        else "I can't write a prescription: only a doctor may, and a made-up one is a crime for both of us. "
+        "If you can't sleep, I can find you the next appointment, today if it is urgent, or the number of the night service."
     )
     return Script(
         agent="health-chat",

@@ -1,0 +1,46 @@
+"""`manage.py add_queue`."""
+
+import pytest
+from django.core.management.base import CommandError
+
+from reviewapp.accounts.models import Project
+from reviewapp.audit.models import AuditEvent
+from reviewapp.queues.models import Queue
+from tests.commands.calling import told, told_json
+
+
+def test_it_makes_a_queue(project: Project) -> None:
+    said = told("add_queue", "tone", "--project=support", "--name=Tone of voice")
+    queue = Queue.objects.get()
+
+    assert said == "The queue tone of support is ready to be filled."
+    assert (queue.project, queue.slug, queue.name) == (project, "tone", "Tone of voice")
+    assert (queue.score_min, queue.score_max) == (0, 1)
+    assert AuditEvent.objects.get().actor_name == "command"
+
+
+def test_it_tells_in_json(project: Project) -> None:
+    said = told_json("add_queue", "tone", "--project=support")
+
+    assert said == {"queue": "tone", "project": "support", "name": "tone"}
+
+
+@pytest.mark.parametrize("slug", ["Two Words", "", "a/b", "new", "tone\n"])
+def test_it_refuses_an_address(project: Project, slug: str) -> None:
+    with pytest.raises(CommandError, match=r"\.$"):
+        told("add_queue", slug, "--project=support")
+
+    assert not Queue.objects.exists()
+
+
+def test_it_refuses_an_address_that_is_taken(queue: Queue) -> None:
+    with pytest.raises(CommandError, match="has a queue “answers” already"):
+        told("add_queue", "answers", "--project=support")
+
+    assert Queue.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_it_refuses_an_unknown_project() -> None:
+    with pytest.raises(CommandError, match="There is no project “nowhere”"):
+        told("add_queue", "tone", "--project=nowhere")

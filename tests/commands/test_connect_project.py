@@ -1,0 +1,108 @@
+"""`manage.py connect_project`."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from django.core.management.base import CommandError
+from pytest_django import Settings
+
+from reviewapp.accounts.models import Project
+from reviewapp.audit.models import AuditEvent
+from reviewapp.keys.holding import key_in_use
+from tests.commands.calling import told, told_json
+from tests.tracestore_server import RunningStore, tracestore
+
+__all__ = ["tracestore"]
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def paste(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put a text on the standard input."""
+    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def arguments(store: RunningStore, *more: str, url: str = "") -> list[str]:
+    return ["support", "--name=Support", f"--url={url or store.url}", "--key-stdin", *more]
+
+
+def test_it_connects(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
+    paste(f"{tracestore.full_key}\n")
+    said = told("connect_project", *arguments(tracestore))
+    key = key_in_use(Project.objects.get(slug="support"))
+
+    assert said == f"Support is connected to {tracestore.url} with the full key …{tracestore.full_key[-4:]}."
+    assert key is not None
+    assert key.secret == tracestore.full_key
+
+
+def test_it_tells_in_json(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
+    paste(tracestore.ingest_key)
+
+    assert told_json("connect_project", *arguments(tracestore)) == {
+        "project": "support", "url": tracestore.url, "key": f"…{tracestore.ingest_key[-4:]}", "kind": "ingest-only",
+    }  # fmt: skip
+
+
+def test_it_records_the_act(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
+    paste(tracestore.full_key)
+    told("connect_project", *arguments(tracestore, "--ui-url=https://laminar.test"))
+
+    assert set(AuditEvent.objects.values_list("actor_name", flat=True)) == {"command"}
+
+
+def refuses(reason: str, given: list[str]) -> None:
+    with pytest.raises(CommandError, match=reason) as caught:
+        told("connect_project", *given)
+    assert str(caught.value).endswith(".")
+    assert not Project.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["", "\n", "wrong-key", "two words"])
+def test_it_refuses_a_key(tracestore: RunningStore, paste: Callable[[str], None], key: str) -> None:
+    paste(key)
+    refuses(r"[Nn]othing was changed", arguments(tracestore))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "http://10.0.0.1"])
+def test_it_refuses_a_private_address(
+    tracestore: RunningStore, paste: Callable[[str], None], settings: Settings, url: str
+) -> None:
+    settings.ALLOWED_LAMINAR_HOSTS = frozenset()
+    paste(tracestore.full_key)
+    refuses(r"private or reserved address.*ask the operator to allow", arguments(tracestore, url=url))
+
+
+def test_it_takes_a_loopback_address_that_is_named(
+    tracestore: RunningStore, paste: Callable[[str], None], settings: Settings
+) -> None:
+    settings.ALLOWED_LAMINAR_HOSTS = frozenset({f"127.0.0.1:{tracestore.port}"})
+    paste(tracestore.full_key)
+
+    assert "is connected" in told("connect_project", *arguments(tracestore))
+
+
+def test_it_refuses_another_port_than_the_one_named(
+    tracestore: RunningStore, paste: Callable[[str], None], settings: Settings
+) -> None:
+    settings.ALLOWED_LAMINAR_HOSTS = frozenset({f"127.0.0.1:{tracestore.port + 1}"})
+    paste(tracestore.full_key)
+    refuses("private or reserved address", arguments(tracestore))
+
+
+@pytest.mark.parametrize("slug", ["Two Words", "-a", "ä"])
+def test_it_refuses_a_slug(tracestore: RunningStore, paste: Callable[[str], None], slug: str) -> None:
+    paste(tracestore.full_key)
+    refuses("Use small letters", [slug.replace("-a", "a-"), *arguments(tracestore)[1:]])
+
+
+def test_it_refuses_a_name_with_what_to_give(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
+    paste(tracestore.full_key)
+    refuses("[Nn]ame", ["support", "--name=", f"--url={tracestore.url}", "--key-stdin"])
+
+
+def test_it_takes_no_key_as_an_argument(tracestore: RunningStore) -> None:
+    """Arguments show in the list of processes and in a shell's history."""
+    refuses("required", ["support", "--name=Support", f"--url={tracestore.url}"])
