@@ -12,8 +12,15 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
-from reviewapp.accounts.models import Membership, Role
+from reviewapp.accounts.models import Membership, Project, Role
 from reviewapp.web.request import Request
+
+# Each request of a project asks these; see reviewapp.lib.sql for why they are written out.
+_MEMBERSHIP = """
+    SELECT m.* FROM reviewapp_membership m JOIN reviewapp_project p ON p.id = m.project_id
+    WHERE p.slug = %s AND m.user_id = %s
+"""
+_PROJECT = "SELECT * FROM reviewapp_project WHERE id = %s"
 
 View = Callable[..., HttpResponseBase]
 
@@ -58,8 +65,9 @@ def member(role: str) -> Callable[[View], View]:
 
 def membership_of(request: Request, slug: str) -> Membership:
     """The signed-in person's membership in the project named `slug`. Raises Http404."""
-    found = Membership.objects.select_related("project").filter(project__slug=slug, user_id=request.user.pk).first()
+    found = next(iter(Membership.objects.raw(_MEMBERSHIP, [slug, request.user.pk])), None)
     if found is None:
         raise Http404("There is no such project among yours.")
+    found.project = next(iter(Project.objects.raw(_PROJECT, [found.project_id])))
     found.user = request.user
     return found

@@ -22,7 +22,7 @@ BATCH = 200
 # While a read is under way no other worker repeats it: longer than the longest read.
 TAKEN = timedelta(seconds=40)
 # After a read that failed, all of the project's rows wait this long.
-PAUSE = timedelta(minutes=1)
+PAUSE = timedelta(seconds=15)
 # An ingest-only key cannot read: the rows stay accepted, this far off, until the project has a full key.
 WITHOUT_READING = timedelta(days=1)
 # No row that is read back is ever due later than this.

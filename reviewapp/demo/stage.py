@@ -144,9 +144,9 @@ def _use_tools(
     _ask(stage, script, system, lines, answer, above, 0.0)
     lines.append(answer)
     begin = latest = stage.clock
-    for call, mark in zip(calls, asked, strict=True):
-        # Several calls of one answer begin together.
-        stage.clock = begin
+    for at, (call, mark) in enumerate(zip(calls, asked, strict=True)):
+        # Several calls of one answer run at once.
+        stage.clock = begin + timedelta(milliseconds=at)
         result = _use_tool(stage, script, call, above)
         latest = max(latest, stage.clock)
         lines.append(Line("tool", result, calls=(mark,)))
@@ -155,7 +155,7 @@ def _use_tools(
 
 def _use_tool(stage: _Stage, script: Script, call: Call, above: UUID | None) -> str:
     """One tool span, with the agent inside it if there is one; what the model is told."""
-    span_id, begin = stage.id(), stage.pass_time(stage.chance.uniform(0.001, 0.006))
+    span_id, begin = stage.id(), stage.clock
     if call.inner:
         _perform(stage, script, call.brief, call.inner, span_id)
     end = stage.pass_time(call.seconds or stage.chance.uniform(0.05, 0.9))

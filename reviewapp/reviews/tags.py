@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from reviewapp.reviews.workbench import Segment
+from reviewapp.reviews.rail import Segment
 
 register = template.Library()
 _HERE = mark_safe(' aria-current="true"')

@@ -2,33 +2,25 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Q
 from django.http import Http404
 
 from reviewapp.accounts.models import Project, User
-from reviewapp.lib import clock
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.lib import sql
+from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, progress_of
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
+from reviewapp.reviews.rail import Segment, position_of, rail_of
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reading import Reading, reading_of
 
-# The rail shows the neighbourhood of a long queue, not its thousands.
-RAIL = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One item on the rail."""
-
-    pk: int
-    look: str
-    is_here: bool
-
-    @property
-    def words(self) -> str:
-        return self.look.replace("-", " ")
+# Every page of the workbench asks these; see reviewapp.lib.sql for why they are written out.
+_ITEM = """
+    SELECT i.* FROM reviewapp_queueitem i JOIN reviewapp_queue q ON q.id = i.queue_id
+    WHERE q.project_id = %s AND i.id = %s
+"""
+_QUEUE = "SELECT * FROM reviewapp_queue WHERE id = %s"
+_TRACE = "SELECT * FROM reviewapp_trace WHERE project_id = %s AND trace_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +52,10 @@ class Workbench:
 
 def item_of(project: Project, pk: int) -> QueueItem:
     """The project's item with this number, its queue at hand. Raises Http404."""
-    item = QueueItem.objects.select_related("queue").filter(pk=pk, queue__project=project).first()
+    item = next(iter(QueueItem.objects.raw(_ITEM, [project.pk, pk])), None)
     if item is None:
         raise Http404("There is no such item in this project.")
+    item.queue = next(iter(Queue.objects.raw(_QUEUE, [item.queue_id])))
     item.queue.project = project
     return item
 
@@ -77,62 +70,23 @@ def open_item(item: QueueItem, user: User, tab: str | None, form: ReviewForm | N
         review=review,
         form=form or ReviewForm.on(item.queue, item.version, review),
         progress=progress_of(item.queue),
-        position=1 + QueueItem.objects.filter(_before(item), queue=item.queue).count(),
-        rail=_rail(item, user),
+        position=position_of(item),
+        rail=rail_of(item, user),
         is_readonly=item.is_claimed_by_other(user),
     )
 
 
 def latest_of(item: QueueItem) -> Review | None:
     """The item's newest revision with its author and its patch."""
+    if item.version == 0:
+        return None
     return Review.objects.select_related("reviewer", "patch").filter(item=item, is_latest=True).first()
 
 
 def trace_of(item: QueueItem) -> Trace:
     """The item's trace in the mirror; an empty one to show while it has not come."""
     project = item.queue.project
-    trace = Trace.objects.filter(project=project, trace_id=item.trace_id).first()
+    trace = next(iter(Trace.objects.raw(_TRACE, [project.pk, sql.bound(item.trace_id)])), None)
     trace = trace or Trace(project=project, trace_id=item.trace_id)
     trace.project = project
     return trace
-
-
-def _before(item: QueueItem) -> Q:
-    return Q(priority__gt=item.priority) | Q(priority=item.priority, pk__lt=item.pk)
-
-
-def _after(item: QueueItem) -> Q:
-    return Q(priority__lt=item.priority) | Q(priority=item.priority, pk__gt=item.pk)
-
-
-def _rail(item: QueueItem, user: User) -> list[Segment]:
-    around = QueueItem.objects.filter(queue=item.queue_id)
-    fields = ("pk", "state", "claimed_by_id", "claimed_until")
-    before = around.filter(_before(item)).order_by("priority", "-pk").values_list(*fields)[:RAIL]
-    after = around.filter(_after(item)).in_order().values_list(*fields)[:RAIL]
-    here = (item.pk, item.state, item.claimed_by_id, item.claimed_until)
-    rows = [*reversed(before), here, *after]
-    reviewed = [pk for pk, state, _, _ in rows if state == ItemState.COMPLETED]
-    flagged = (
-        Review.objects.filter(item__in=reviewed, is_latest=True, needs_review=True)
-        if reviewed
-        else Review.objects.none()
-    )
-    flags = set(flagged.values_list("item_id", flat=True))
-    now = clock.now()
-    return [
-        Segment(
-            pk,
-            _look(state, pk in flags, holder not in (None, user.pk) and until is not None and until > now),
-            pk == item.pk,
-        )
-        for pk, state, holder, until in rows
-    ]
-
-
-def _look(state: str, is_flagged: bool, is_with_others: bool) -> str:
-    if state == ItemState.COMPLETED:
-        return "flagged" if is_flagged else "reviewed"
-    if state == ItemState.SKIPPED:
-        return "skipped"
-    return "with-others" if is_with_others else "to-come"

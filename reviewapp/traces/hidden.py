@@ -19,6 +19,8 @@ _HIDDEN = (
     "|[\ufe00-\ufe0f]{2,}"
 )
 _FOUND = re.compile(f"{_WRITING}|{_HIDDEN}")
+# Most texts hold none: one quick look for the characters themselves spares them the careful one.
+_SUSPECT = re.compile(_HIDDEN.partition("]+")[0] + "\ufe00-\ufe0f]")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _CODES_LIMIT = 8
 
@@ -28,7 +30,7 @@ def mark(markup: str) -> str:
 
     The characters may stand in text only, never in an attribute: the caller's HTML holds no attribute of others.
     """
-    return _FOUND.sub(_shown, markup)
+    return _FOUND.sub(_shown, markup) if _SUSPECT.search(markup) else markup
 
 
 def _shown(found: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ class Unusable(ValueError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop; exit code 1 with a sentence when that cannot begin."""
     options = _options(arguments)
+    # Traces may hold what nobody else on this machine should read.
+    os.umask(0o077)
     settings.DATABASE_FILE = options.database
     settings.APPLY_DELAY_MS = options.apply_delay
     try:
@@ -28,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _provide_keys(from_stdin=options.keys_stdin, as_json=options.json)
     except (serving.PortTaken, Unusable, projects.KeyTaken, schema.NewerFile) as error:
         print(error, file=sys.stderr)
+        return 1
+    except (OSError, sqlite3.Error) as error:
+        print(f"The trace store cannot use {options.database}: {error}. Give another --database.", file=sys.stderr)
         return 1
     url = _url(*listener.getsockname()[:2])
     serving.serve(listener, lambda: print(f"The trace store listens on {url}", file=sys.stderr, flush=True))

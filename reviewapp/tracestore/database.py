@@ -45,6 +45,8 @@ def reader() -> sqlite3.Connection:
 
 def connect_to_read() -> sqlite3.Connection:
     """A new connection that cannot write, for the thread that asks."""
+    with _one_writer:
+        _writer()
     connection = sqlite3.connect(
         f"{settings.DATABASE_FILE.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )

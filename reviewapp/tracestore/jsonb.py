@@ -21,11 +21,36 @@ class Unstorable(ValueError):
     """jsonb refuses the value: a text holds NUL."""
 
 
+def _exact(digits: str) -> Decimal:
+    if not math.isfinite(float(digits)):
+        raise ValueError("number out of range")
+    return Decimal(digits)
+
+
+def _integer(digits: str) -> int | Decimal:
+    if len(digits) <= _INTEGER_DIGITS and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    # Laminar's server reads any larger number as a float.
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("number out of range")
+    return Decimal(repr(number)).to_integral_value()
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+_decode: Callable[[str], Any] = json.JSONDecoder(
+    parse_float=_exact, parse_int=_integer, parse_constant=_constant
+).decode
+
+
 def loads(text: str | bytes) -> Any:
     """Parse strict JSON with exact numbers. Raises ValueError."""
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
-        value = json.loads(decoded, parse_float=_exact, parse_int=_integer, parse_constant=_constant)
+        value = _decode(decoded)
     except RecursionError:
         raise ValueError("recursion limit exceeded") from None
     if decoded.count("[") + decoded.count("{") >= MAX_DEPTH and _is_deep(value):
@@ -78,26 +103,6 @@ def _number(value: float | Decimal) -> str:
     shown = "".join(map(str, digits))
     mantissa = f"{shown[0]}.{shown[1:]}" if len(shown) > 1 else shown
     return f"{'-' if sign else ''}{mantissa}e{number.adjusted()}"
-
-
-def _exact(digits: str) -> Decimal:
-    if not math.isfinite(float(digits)):
-        raise ValueError("number out of range")
-    return Decimal(digits)
-
-
-def _integer(digits: str) -> int | Decimal:
-    if len(digits) <= _INTEGER_DIGITS and -(2**63) <= int(digits) < 2**64:
-        return int(digits)
-    # Laminar's server reads any larger number as a float.
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError("number out of range")
-    return Decimal(repr(number)).to_integral_value()
-
-
-def _constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _is_deep(value: Any) -> bool:

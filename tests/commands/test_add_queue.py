@@ -15,7 +15,7 @@ def test_it_makes_a_queue(project: Project) -> None:
 
     assert said == "The queue tone of support is ready to be filled."
     assert (queue.project, queue.slug, queue.name) == (project, "tone", "Tone of voice")
-    assert (queue.score_min, queue.score_max) == (0, 1)
+    assert (str(queue.score_min), str(queue.score_max)) == ("0.0000", "1.0000")
     assert AuditEvent.objects.get().actor_name == "command"
 
 
@@ -27,7 +27,7 @@ def test_it_tells_in_json(project: Project) -> None:
 
 @pytest.mark.parametrize("slug", ["Two Words", "", "a/b", "new", "tone\n"])
 def test_it_refuses_an_address(project: Project, slug: str) -> None:
-    with pytest.raises(CommandError, match=r"\.$"):
+    with pytest.raises(CommandError, match=r"\. Nothing was changed\."):
         told("add_queue", slug, "--project=support")
 
     assert not Queue.objects.exists()

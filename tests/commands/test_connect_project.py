@@ -100,9 +100,10 @@ def test_it_refuses_a_slug(tracestore: RunningStore, paste: Callable[[str], None
 
 def test_it_refuses_a_name_with_what_to_give(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
     paste(tracestore.full_key)
-    refuses("[Nn]ame", ["support", "--name=", f"--url={tracestore.url}", "--key-stdin"])
+    refuses("Name: This field cannot be blank", ["support", "--name=", f"--url={tracestore.url}", "--key-stdin"])
 
 
 def test_it_takes_no_key_as_an_argument(tracestore: RunningStore) -> None:
     """Arguments show in the list of processes and in a shell's history."""
-    refuses("required", ["support", "--name=Support", f"--url={tracestore.url}"])
+    with pytest.raises(CommandError, match="required: --key-stdin"):
+        told("connect_project", "support", "--name=Support", f"--url={tracestore.url}")

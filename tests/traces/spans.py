@@ -53,3 +53,25 @@ def raised(kind: str, message: str, stack: str = "") -> list[dict[str, Any]]:
     """A span's events with one exception, its attributes as JSON text the way Laminar keeps them."""
     given = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stack}
     return [{"name": "exception", "timestamp": 1_795_000_000_000_000_000, "attributes": json.dumps(given)}]
+
+
+SYSTEM = said("system", "You are the refund desk.")
+ASKED = said("user", "Where is my refund for order 4471?")
+CALL = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "c1", "function": {"name": "lookup_order", "arguments": '{"order_id":4471}'}}],
+}
+ANSWER = "It arrives by 23 November."
+
+
+def refund(**tool: Any) -> list[GivenSpan]:
+    """An agent that is asked, looks an order up and answers."""
+    result = {"output": {"status": "pending"}, **tool}
+    told = {"role": "tool", "tool_call_id": "c1", "content": '{"status":"pending"}'}
+    return [
+        span(1, name="support-agent", at=(0, 9), input={"question": ASKED["content"]}, output=ANSWER),
+        span(2, 1, "LLM", input=[SYSTEM, ASKED], output=[{"index": 0, "message": CALL}]),
+        span(3, 1, "TOOL", name="lookup_order", input={"order_id": 4471}, **result),
+        span(4, 1, "LLM", input=[SYSTEM, ASKED, CALL, told], output=[said("assistant", ANSWER)]),
+    ]

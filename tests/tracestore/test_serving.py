@@ -5,13 +5,16 @@ import os
 import re
 import signal
 import socket
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.tracestore.sending import ask, send_span
-from tests.tracestore_server import RunningStore, launch, new_keys, start_store
+from tests.tracestore_server import ROOT, RunningStore, launch, new_keys, start_store
 
 
 def _told(database: Path, *arguments: str, line: str = "") -> tuple[int, str, str]:
@@ -58,6 +61,37 @@ def test_it_refuses_a_taken_port_with_a_sentence(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert complaint.startswith("The trace store cannot listen on 127.0.0.1 port ")
     assert complaint.count("\n") == 1
+
+
+def test_it_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite3").write_text("Dear diary, " * 1000)
+    _, complaint = launch(tmp_path / "store.sqlite3").communicate(timeout=15)
+    assert complaint.startswith("The trace store cannot use ")
+    assert "Traceback" not in complaint
+
+
+def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    process = launch(tmp_path / "store.sqlite3")
+    _, complaint = process.communicate(timeout=15)
+    assert (process.returncode, "Upgrade it." in complaint) == (1, True)
+
+
+def test_the_command_hands_over_to_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "tracestore", "--port=0", "--json"]
+    environment = os.environ | {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "reviewapp.settings"}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    keys = json.loads(process.stdout.readline())
+    url = process.stderr.readline().split()[-1]
+    project = httpx.get(f"{url}/v1/project", headers={"Authorization": f"Bearer {keys['full_key']}"}).json()
+    process.terminate()
+    assert (process.wait(15), project) == (0, {"projectId": keys["project_id"]})
+    assert (tmp_path / "tracestore.sqlite3").stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])

@@ -110,7 +110,8 @@ def refused_prescription(case: Case) -> Script:
         "I'm sorry, but I can't help with questions about medication or dosing. Please ask a doctor or pharmacist."
         if too_strict
         else "I can't write a prescription: only a doctor may, and a made-up one is a crime for both of us. "
-        "If you can't sleep, I can find you the next appointment, today if it is urgent, or the number of the night service."
+        "If you can't sleep, I can find you the next appointment, today if it is urgent, or the night "
+        "service's number."
     )
     return Script(
         agent="health-chat",

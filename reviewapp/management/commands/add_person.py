@@ -5,13 +5,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from reviewapp.accounts.models import Role
 from reviewapp.accounts.people import add_person
 from reviewapp.audit.recording import record
 from reviewapp.management.projects import project_named
+from reviewapp.management.refusals import refused
 
 
 class Command(BaseCommand):
@@ -30,11 +31,13 @@ class Command(BaseCommand):
                 user, password = add_person(options["username"], project, options["role"])
                 record(project, "command", "added person", f"person:{user.username}", role=options["role"])
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise refused(error) from None
         if options["json"]:
             told = {"username": user.username, "role": options["role"], "password": password or None}
             self.stdout.write(json.dumps(told))
         elif password:
-            self.stdout.write(f"{user.username} is a {options['role']} of {project.slug}. Password: {password}")
+            self.stdout.write(f"{user.username} has the role {options['role']} in {project.slug}. Password: {password}")
         else:
-            self.stdout.write(f"{user.username} is a {options['role']} of {project.slug} now and keeps their password.")
+            self.stdout.write(
+                f"{user.username} has the role {options['role']} in {project.slug} now, and the password as before."
+            )

@@ -5,9 +5,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from reviewapp.management.projects import project_named
+from reviewapp.management.refusals import refused
 from reviewapp.queues.making import make_queue
 
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         try:
             queue = make_queue(project, options["slug"], options["name"] or options["slug"], "command")
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise refused(error) from None
         if options["json"]:
             self.stdout.write(json.dumps({"queue": queue.slug, "project": project.slug, "name": queue.name}))
         else:

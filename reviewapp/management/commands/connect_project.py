@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewapp.keys import holding
+from reviewapp.management.refusals import refused
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         except holding.KeyNotTaken as error:
             raise CommandError(str(error)) from None
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
+            raise refused(error) from None
         key = holding.key_in_use(project)
         told = {
             "project": project.slug,

@@ -1,4 +1,4 @@
-"""POST /v1/sql/query: compile, bind, run within bounds, write the answer as ClickHouse's JSON."""
+"""POST /v1/sql/query: compiled, bound, answered within bounds, written as ClickHouse's JSON."""
 
 import json
 import math

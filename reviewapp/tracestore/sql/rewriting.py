@@ -44,7 +44,11 @@ class Rewriter:
             if rule is None:
                 continue
             parent = node.parent
-            new = rule(self, node)
+            try:
+                new = rule(self, node)
+            except (IndexError, ValueError, AttributeError):
+                shown = node.sql(dialect="clickhouse")[:80]
+                raise Refused(f"Error executing query: wrong arguments or an unknown form at {shown}") from None
             if new is not node and node.parent is parent:
                 node.replace(new)
         return cast(exp.Query, root.this)

@@ -69,13 +69,13 @@ def own(name: str, *arguments: exp.Expr) -> exp.Expr:
 
 
 def written(name: str, arguments: Arguments) -> exp.Expr:
-    """A ClickHouse call as SQLite understands it. Raises Refused for a function the store does not have."""
+    """A ClickHouse call as SQLite understands it.
+
+    Raises Refused for a function the store does not have; IndexError or ValueError for wrong arguments.
+    """
     shape = _SHAPES.get(name) or _SHAPES.get(name.lower() if name.lower() in _ANY_CASE else "")
     if shape is not None:
-        try:
-            return shape(arguments)
-        except (IndexError, ValueError):
-            raise Refused(f"Error executing query: wrong arguments for function {name}") from None
+        return shape(arguments)
     if name in FUNCTIONS:
         return own(name, *arguments)
     native = _NATIVE.get(name) or _NATIVE.get(name.lower() if name.lower() in _ANY_CASE else "")
@@ -110,6 +110,13 @@ def _extract(arguments: Arguments) -> exp.Expr:
     if kind not in names:
         raise Refused(f"Error executing query: JSONExtract to {kind} is not in the trace store")
     return own(f"JSONExtract{names[kind]}", *arguments[:-1])
+
+
+def _text_holds_key(arguments: Arguments) -> exp.Expr:
+    """`simpleJSONHas`: whether `"key":` stands anywhere, for which SQLite needs none of our functions."""
+    quote, end = exp.Literal.string('"'), exp.Literal.string('":')
+    mark = exp.DPipe(this=exp.DPipe(this=quote, expression=exp.Paren(this=arguments[1])), expression=end)
+    return exp.Paren(this=exp.GT(this=call("instr", arguments[0], mark), expression=_ZERO.copy()))
 
 
 def _truncated(arguments: Arguments) -> exp.Expr:
@@ -173,6 +180,8 @@ _SHAPES: dict[str, Callable[[Arguments], exp.Expr]] = {
     "yesterday": _bound(YESTERDAY),
     "date_trunc": _truncated,
     "JSONExtract": _extract,
+    "simpleJSONHas": _text_holds_key,
+    "visitParamHas": _text_holds_key,
     **{f"toInterval{unit.capitalize()}": _interval(unit) for unit in time_functions.UNITS},
     **{f"add{unit.capitalize()}s": _moved(unit, 1) for unit in time_functions.UNITS},
     **{f"subtract{unit.capitalize()}s": _moved(unit, -1) for unit in time_functions.UNITS},

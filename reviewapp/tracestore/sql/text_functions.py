@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from reviewapp.tracestore import arrays, ids
@@ -85,6 +86,9 @@ def ends_with(text: str, part: str) -> int:
 
 def has(array: bytes, item: Value) -> int:
     """Whether an array holds an item."""
+    # Most arrays of a scan do not, and their bytes show it without unpacking them.
+    if isinstance(item, str) and _packed(item) not in array:
+        return 0
     return int(item in arrays.unpack(array))
 
 
@@ -113,6 +117,11 @@ def joined(array: bytes, separator: str = "") -> str:
 def split(separator: str, text: str) -> bytes:
     """A text's parts."""
     return arrays.pack(text.split(separator) if separator else text)
+
+
+@lru_cache(maxsize=64)
+def _packed(item: str) -> bytes:
+    return arrays.pack([item])[1:-1]
 
 
 def _of_items(change: Callable[[list[Any]], Iterable[Any]]) -> Callable[[bytes], bytes]:

@@ -1,0 +1,66 @@
+"""The URL map as tests walk it: every route with its rule, and an address for each."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from reviewapp.accounts.models import Role
+from reviewapp.keys.models import AccessToken
+from reviewapp.queues.models import QueueItem
+from tests.factories import PatchFactory, TraceFactory
+
+PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+ROLES = [role.value for role in Role]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One entry of the URL map: its whole pattern and the rule its view carries."""
+
+    pattern: str
+    rule: str
+
+    @property
+    def parameters(self) -> set[str]:
+        return set(PARAMETER.findall(self.pattern))
+
+    @property
+    def role(self) -> str:
+        """The smallest role that is let in; empty for a route of no project."""
+        return self.rule.removeprefix("member: ") if self.rule.startswith("member: ") else ""
+
+    def url(self, values: dict[str, object]) -> str:
+        """The address with its parameters; a parameter that `values` lacks is a KeyError, and a red test."""
+        return "/" + PARAMETER.sub(lambda found: str(values[found[1]]), self.pattern)
+
+
+def walk(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[Route]:
+    for entry in patterns:
+        pattern = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from walk(entry.url_patterns, pattern)
+        else:
+            yield Route(pattern, getattr(entry.callback, "access_rule", ""))
+
+
+ALL = list(walk(get_resolver().url_patterns))
+OF_PROJECTS = [route for route in ALL if route.role]
+
+
+def each(routes: list[Route]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("route", routes, ids=lambda route: route.pattern or "home")
+
+
+def one_of_each(item: QueueItem) -> dict[str, object]:
+    """One of everything that an address can name, all of it in the item's project."""
+    project = item.queue.project
+    TraceFactory.create(project=project, trace_id=item.trace_id)
+    patch = PatchFactory.create(project=project, trace_id=item.trace_id)
+    token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
+    return {
+        "project": project.slug, "queue": item.queue.slug, "item": item.pk,
+        "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk,
+    }  # fmt: skip

@@ -1,0 +1,97 @@
+"""One view serves the page and, to htmx, the part of it that changes."""
+
+import json
+
+from django.contrib.messages import constants
+from django.contrib.messages.storage.base import Message
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.http import HttpRequest
+from django.test import Client
+
+from reviewapp.queues.models import Queue, QueueItem
+from tests.routes import ALL, Route, each, one_of_each
+
+BOARD = "/p/support/queues/answers/"
+HTMX = {"HX-Request": "true"}
+
+
+def leave_message(client: Client, text: str) -> None:
+    """A message that waits for the next answer, as a redirect leaves it."""
+    storage = CookieStorage(HttpRequest())
+    client.cookies["messages"] = storage._encode([Message(constants.SUCCESS, text)])
+
+
+def test_it_answers_with_a_page(reviewer_client: Client, queue: Queue) -> None:
+    assert reviewer_client.get(BOARD).content.lstrip().startswith(b"<!doctype html>")
+
+
+def test_it_answers_htmx_with_a_part(reviewer_client: Client, queue: Queue) -> None:
+    shown = reviewer_client.get(BOARD, headers=HTMX).content.decode()
+
+    assert shown.lstrip().startswith('<div id="items">')
+    assert "<html" not in shown
+
+
+def test_it_answers_a_boosted_link_with_a_page(reviewer_client: Client, queue: Queue) -> None:
+    response = reviewer_client.get(BOARD, headers={**HTMX, "HX-Boosted": "true"})
+
+    assert b"<html" in response.content
+
+
+@each([route for route in ALL if route.role])
+def test_it_varies_on_htmx(route: Route, admin_client: Client, item: QueueItem) -> None:
+    assert "HX-Request" in admin_client.get(route.url(one_of_each(item)))["Vary"]
+
+
+def test_it_puts_messages_behind_a_part(reviewer_client: Client, queue: Queue) -> None:
+    leave_message(reviewer_client, "Saved <b>well</b>.")
+    shown = reviewer_client.get(BOARD, headers=HTMX).content.decode()
+
+    assert '<div id="messages" class="messages" role="status" hx-swap-oob="true">' in shown
+    assert "Saved &lt;b&gt;well&lt;/b&gt;." in shown
+
+
+def test_it_shows_a_message_once(reviewer_client: Client, queue: Queue) -> None:
+    leave_message(reviewer_client, "Saved.")
+
+    assert [reviewer_client.get(BOARD, headers=HTMX).content.count(b"Saved.") for _ in range(2)] == [1, 0]
+
+
+def test_it_adds_nothing_where_there_is_no_message(reviewer_client: Client, queue: Queue) -> None:
+    assert b"hx-swap-oob" not in reviewer_client.get(BOARD, headers=HTMX).content
+
+
+def test_it_shows_messages_in_a_page_in_their_place(reviewer_client: Client, queue: Queue) -> None:
+    leave_message(reviewer_client, "Saved.")
+    shown = reviewer_client.get(BOARD).content.decode()
+
+    assert shown.count("Saved.") == 1
+    assert "hx-swap-oob" not in shown
+
+
+def test_it_tells_htmx_where_to_go(lead_client: Client, queue: Queue) -> None:
+    response = lead_client.post(f"{BOARD}add/", {"ids": "7c1e5d2a9b3f4c8da1e60f2b4d6c9f04"}, headers=HTMX)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert json.loads(response["HX-Location"]) == {"path": BOARD, "target": "body"}
+    assert "1 added." in lead_client.get(BOARD).content.decode()
+
+
+def test_it_sends_htmx_to_sign_in_as_a_whole_page(client: Client, queue: Queue) -> None:
+    response = client.get(BOARD, headers=HTMX)
+
+    assert response.status_code == 204
+    assert response["HX-Redirect"] == f"/accounts/login/?next={BOARD}"
+    assert "HX-Location" not in response
+
+
+def test_it_redirects_whoever_has_no_htmx(lead_client: Client, queue: Queue) -> None:
+    response = lead_client.post(f"{BOARD}add/", {"ids": "7c1e5d2a9b3f4c8da1e60f2b4d6c9f04"})
+
+    assert (response.status_code, response["Location"]) == (302, BOARD)
+
+
+def test_it_lets_no_client_choose_the_part(reviewer_client: Client, queue: Queue) -> None:
+    asked = {**HTMX, "HX-Target": "main", "HX-Trigger": "secret"}
+
+    assert reviewer_client.get(f"{BOARD}?part=base", headers=asked).content.lstrip().startswith(b'<div id="items">')

@@ -1,0 +1,63 @@
+"""What every answer carries: no foreign code, no frame, no cache of what a person saw."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from reviewapp.queues.models import QueueItem
+from tests.routes import ALL, Route, each, one_of_each
+
+POLICY = {
+    "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self'", "font-src": "'self'",
+    "connect-src": "'self'", "form-action": "'self'", "base-uri": "'none'", "frame-ancestors": "'none'",
+}  # fmt: skip
+
+
+def policy(response: Any) -> dict[str, str]:
+    parts = [part.strip().partition(" ") for part in response["Content-Security-Policy"].split(";")]
+    return {name: value for name, _, value in parts if name}
+
+
+@each(ALL)
+def test_it_is_on_every_answer(route: Route, admin_client: Client, item: QueueItem) -> None:
+    response = admin_client.get(route.url(one_of_each(item)))
+
+    assert policy(response) == POLICY
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["Referrer-Policy"] == "same-origin"
+    assert response["Cross-Origin-Opener-Policy"] == "same-origin"
+    if response["Content-Type"].startswith("text/html") and response.status_code != 302:
+        assert "no-store" in response["Cache-Control"]
+
+
+FAULTS = [
+    ("/nothing", 404, {}),
+    ("/p/nowhere/", 404, {}),
+    ("/p/support/audit/", 403, {}),
+    ("/", 400, {"Host": "evil.example"}),
+]
+
+
+@pytest.mark.parametrize(("path", "status", "headers"), FAULTS)
+def test_it_is_on_a_fault(reviewer_client: Client, path: str, status: int, headers: dict[str, str]) -> None:
+    response = reviewer_client.get(path, headers=headers)
+
+    assert response.status_code == status
+    assert policy(response) == POLICY
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_it_allows_nothing_unsafe() -> None:
+    assert "unsafe" not in str(settings.CONTENT_SECURITY_POLICY)
+
+
+def test_it_keeps_the_session_from_scripts_and_other_sites(reviewer_client: Client) -> None:
+    reviewer_client.post("/accounts/login/", {"username": "reviewer", "password": "a password for tests"})
+    cookie = reviewer_client.cookies["sessionid"]
+
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
