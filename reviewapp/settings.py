@@ -84,6 +84,7 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'reviewapp.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["ENGINE"] = "reviewapp.lib.sqlite"
     # IMMEDIATE: a transaction that will write waits for its turn instead of failing halfway.
     # FULL: a review that was acknowledged survives a power loss.
     DATABASES["default"]["OPTIONS"] = {

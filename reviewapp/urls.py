@@ -1,6 +1,6 @@
 """The whole URL map on one screen. Each route's access rule stands at its view."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from reviewapp.accounts import views as accounts
 from reviewapp.api.endpoints import routes as api_routes
@@ -12,6 +12,9 @@ from reviewapp.queues import views as queues
 from reviewapp.reviews import views as reviews
 from reviewapp.traces import views as traces
 from reviewapp.web import views as web
+from reviewapp.web.converters import RowNumber
+
+register_converter(RowNumber, "number")
 
 Routes = list[URLPattern | URLResolver]
 
@@ -29,11 +32,11 @@ queue_routes: Routes = [
 review_routes: Routes = [
     path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),
     path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
-    path("items/<int:item>/", reviews.item_review, name="item-review"),
-    path("items/<int:item>/skip/", reviews.item_skip, name="item-skip"),
-    path("items/<int:item>/reopen/", reviews.item_reopen, name="item-reopen"),
-    path("items/<int:item>/delivery/", reviews.item_delivery, name="item-delivery"),
-    path("items/<int:item>/reading/", reviews.item_reading, name="item-reading"),
+    path("items/<number:item>/", reviews.item_review, name="item-review"),
+    path("items/<number:item>/skip/", reviews.item_skip, name="item-skip"),
+    path("items/<number:item>/reopen/", reviews.item_reopen, name="item-reopen"),
+    path("items/<number:item>/delivery/", reviews.item_delivery, name="item-delivery"),
+    path("items/<number:item>/reading/", reviews.item_reading, name="item-reading"),
     path("traces/<uuid:trace_id>/reviews/", reviews.trace_reviews, name="trace-reviews"),
 ]
 trace_routes: Routes = [
@@ -43,13 +46,13 @@ trace_routes: Routes = [
 delivery_routes: Routes = [
     path("", delivery.patch_list, name="patch-list"),
     path("retry/", delivery.patch_retry, name="patch-retry"),
-    path("<int:patch>/", delivery.patch_page, name="patch-page"),
+    path("<number:patch>/", delivery.patch_page, name="patch-page"),
 ]
 key_routes: Routes = [
     path("", keys.key_page, name="key-page"),
     path("laminar/", keys.laminar_key_replace, name="laminar-key-replace"),
     path("tokens/", keys.token_make, name="token-make"),
-    path("tokens/<int:token>/revoke/", keys.token_revoke, name="token-revoke"),
+    path("tokens/<number:token>/revoke/", keys.token_revoke, name="token-revoke"),
 ]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),

@@ -18,10 +18,11 @@ ROLES = [role.value for role in Role]
 
 @dataclass(frozen=True)
 class Route:
-    """One entry of the URL map: its whole pattern and the rule its view carries."""
+    """One entry of the URL map: its whole pattern, the rule its view carries, and where the view stands."""
 
     pattern: str
     rule: str
+    module: str
 
     @property
     def parameters(self) -> set[str]:
@@ -43,7 +44,8 @@ def walk(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator
         if isinstance(entry, URLResolver):
             yield from walk(entry.url_patterns, pattern)
         else:
-            yield Route(pattern, getattr(entry.callback, "access_rule", ""))
+            rule, module = (getattr(entry.callback, name, "") for name in ("access_rule", "__module__"))
+            yield Route(pattern, rule, module)
 
 
 ALL = list(walk(get_resolver().url_patterns))

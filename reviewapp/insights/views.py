@@ -16,7 +16,7 @@ from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
 from reviewapp.reviews.models import Review
 from reviewapp.traces.models import Trace
-from reviewapp.web.pages import page
+from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
 PAGE = 50
@@ -77,5 +77,5 @@ def review_export(request: Request, project: Project, queue: str) -> HttpRespons
     lines = csv_lines(ReviewFilter.read(request.GET).of(found))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{found.slug}-reviews.csv"'
-    response["Cache-Control"] = "no-store, private"
+    response["Cache-Control"] = NO_STORE
     return response

@@ -5,6 +5,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+# What a person may see changes with each act: the browser's back button asks again.
+NO_STORE = "no-store, private"
+
 
 def page(
     request: HttpRequest,
@@ -18,6 +21,5 @@ def page(
     if part and request.htmx and not request.htmx.boosted:  # type: ignore[attr-defined]
         template = f"{template}#{part}"
     response = render(request, template, context, status=status)
-    # What a person may see changes with each act: the browser's back button asks again.
-    response["Cache-Control"] = "no-store, private"
+    response["Cache-Control"] = NO_STORE
     return response

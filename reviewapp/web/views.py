@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
+
+from reviewapp.web.pages import NO_STORE, page
 
 
 def _open(view: Any) -> Any:
@@ -28,7 +30,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except Error:
         return HttpResponse("The database does not answer.", status=503, content_type="text/plain")
     return HttpResponse("OK", content_type="text/plain")
 
@@ -48,16 +50,20 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    said = str(exception.args[0]) if exception.args and isinstance(exception.args[0], str) else ""
-    return _fault(request, 404, "There is nothing here", said or "The address is wrong, or what stood here is gone.")
+    said = str(exception.args[0]) if exception.args else ""
+    # A library's own words are no sentence.
+    said = said if said.endswith(".") else "The address is wrong, or what stood here is gone."
+    return _fault(request, 404, "There is nothing here", said)
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:
     said = (
         "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
     )
-    return render(request, "fault.html", {"title": "Something broke", "said": said, "code": 500}, status=500)
+    # Without the request: what broke may be what knows the person, and the page must not break on it again.
+    shown = render_to_string("fault.html", {"title": "Something broke", "said": said})
+    return HttpResponse(shown, status=500, headers={"Cache-Control": NO_STORE})
 
 
 def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResponse:
-    return render(request, "fault.html", {"title": title, "said": said, "code": status}, status=status)
+    return page(request, "fault.html", {"title": title, "said": said}, status=status)

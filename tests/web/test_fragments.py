@@ -73,8 +73,12 @@ def test_it_tells_htmx_where_to_go(lead_client: Client, queue: Queue) -> None:
     response = lead_client.post(f"{BOARD}add/", {"ids": "7c1e5d2a9b3f4c8da1e60f2b4d6c9f04"}, headers=HTMX)
 
     assert (response.status_code, response.content) == (204, b"")
-    assert json.loads(response["HX-Location"]) == {"path": BOARD, "target": "body"}
-    assert "1 added." in lead_client.get(BOARD).content.decode()
+    told = json.loads(response["HX-Location"])
+    page = lead_client.get(told["path"], headers={**HTMX, **told["headers"]}).content.decode()
+
+    assert (told["path"], told["target"]) == (BOARD, "body")
+    assert "<html" in page
+    assert "1 added." in page
 
 
 def test_it_sends_htmx_to_sign_in_as_a_whole_page(client: Client, queue: Queue) -> None:
