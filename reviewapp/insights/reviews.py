@@ -35,7 +35,9 @@ class ReviewFilter:
             return text if text in allowed else ""
 
         return cls(
-            query.get("reviewer", "")[:80], one_of("needs_review", ["yes", "no"]), one_of("delivery", State.values)
+            query.get("reviewer", "")[:80].replace("\x00", ""),
+            one_of("needs_review", ["yes", "no"]),
+            one_of("delivery", State.values),
         )
 
     def of(self, queue: Queue) -> QuerySet[Review]:

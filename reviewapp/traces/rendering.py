@@ -161,7 +161,7 @@ def _tokens(text: str, lexer: Lexer, until: float) -> Iterator[tuple[_TokenType,
 
 
 def _indented(text: str) -> Iterator[str]:
-    """JSON set on lines, in Pygments' classes: its own lexer takes five times as long, on the page that must be quick."""
+    """JSON set on lines, in Pygments' classes: its lexer takes five times as long, on a page that must be quick."""
     depth = 0
     pieces = _JSON_PIECE.findall(text)
     for at, piece in enumerate(pieces):

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from reviewapp.traces import reading, rendering
 from reviewapp.traces.parts import Part
+from reviewapp.traces.turns import Turn
 
 register = template.Library()
 
@@ -30,9 +31,11 @@ def code(text: str, language: str = "json") -> SafeString:
 
 
 @register.filter
-def preview(text: str) -> str:
-    """The first line of a text, short."""
-    line = " ".join(text[:400].split())
+def gist(turn: Turn) -> str:
+    """A folded turn in one short line: its words, or what a tool gave back, or which tools it calls."""
+    results = [part.text for part in turn.message.parts if part.kind == "tool_result"]
+    called = f"calls {', '.join(turn.calls)}" if turn.calls else ""
+    line = " ".join((turn.text or "".join(results[:1]) or called)[:400].split())
     return line if len(line) <= 120 else f"{line[:119]}…"
 
 

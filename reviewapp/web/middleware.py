@@ -30,7 +30,7 @@ def messages_out_of_band(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if not request.htmx or response.streaming or response.status_code >= 300:  # type: ignore[attr-defined]
+        if not request.htmx or response.streaming or response.status_code != 200:  # type: ignore[attr-defined]
             return response
         if "text/html" in response.get("Content-Type", "") and b"<html" not in response.content[:200]:
             waiting = get_messages(request)

@@ -3,9 +3,8 @@
 import json
 
 from django.contrib.messages import constants
-from django.contrib.messages.storage.base import Message
 from django.contrib.messages.storage.cookie import CookieStorage
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from reviewapp.queues.models import Queue, QueueItem
@@ -17,8 +16,10 @@ HTMX = {"HX-Request": "true"}
 
 def leave_message(client: Client, text: str) -> None:
     """A message that waits for the next answer, as a redirect leaves it."""
-    storage = CookieStorage(HttpRequest())
-    client.cookies["messages"] = storage._encode([Message(constants.SUCCESS, text)])
+    storage, left = CookieStorage(HttpRequest()), HttpResponse()
+    storage.add(constants.SUCCESS, text)
+    storage.update(left)
+    client.cookies.update(left.cookies)
 
 
 def test_it_answers_with_a_page(reviewer_client: Client, queue: Queue) -> None:

@@ -44,7 +44,7 @@ def compiled(query: str) -> Statement:
         rewriter = rewriting.Rewriter()
         tree = rewriter.rewritten(tree)
         return Statement(_scoped(tree), rewriter.parameters)
-    except SqlglotError as error:
+    except (SqlglotError, ValueError) as error:
         raise Refused(f"Query validation failed: {_plain(error)}") from None
     except RecursionError:
         raise Refused("Query validation failed: the query is nested too deeply") from None
@@ -100,7 +100,7 @@ def _text(node: exp.Expr) -> str:
     return node.sql(dialect=Write, identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
-def _plain(error: SqlglotError) -> str:
+def _plain(error: Exception) -> str:
     details = getattr(error, "errors", None)
     if not details:
         return str(error)

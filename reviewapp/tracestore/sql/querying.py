@@ -32,7 +32,7 @@ def answer(project: int, query: str, parameters: dict[str, Any]) -> bytes:
     failures.clear()
     try:
         return _written(connection.execute(statement.sql, bound))
-    except (sqlite3.Error, ValueError, OverflowError) as error:
+    except (sqlite3.Error, ValueError, OverflowError, MemoryError) as error:
         told = failures[0] if failures else str(error)
         if time.monotonic() > deadline:
             told = f"Timeout exceeded: the query took longer than {MAX_SECONDS:.0f} s"

@@ -7,7 +7,7 @@ from typing import Any
 
 from reviewapp.tracestore import moments
 
-Moment = str | int | float
+Moment = str | int | float | bytes
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -21,6 +21,8 @@ _WHOLE = len("2026-01-01 00:00:00")
 
 def nanoseconds(moment: Moment) -> int:
     """Nanoseconds since 1970 of a text, or of a number of seconds. Raises moments.NotAMoment."""
+    if isinstance(moment, bytes):
+        raise moments.NotAMoment("An array is not a time")
     return moments.parse(moment) if isinstance(moment, str) else int(moment * 1_000_000_000)
 
 
@@ -64,6 +66,8 @@ def start_of(unit: str) -> Callable[..., str]:
 
 def shifted(moment: str, count: float, unit: str) -> str:
     """A time moved by whole units; months keep the day where the month has it."""
+    # Numbers only: Python would repeat a text that often.
+    count = float(count)
     if unit in _MONTHS:
         text = _months_later(moment, int(count) * _MONTHS[unit])
     else:
@@ -96,7 +100,7 @@ def since_1970(unit: str) -> Callable[..., int]:
 
 def from_1970(unit: str, digits: int) -> Callable[..., str]:
     """A function that reads a count of units since 1970."""
-    return lambda count, _zone="UTC": moments.text(count * _NANOSECONDS[unit])[: _WHOLE + digits]
+    return lambda count, _zone="UTC": moments.text(int(count) * _NANOSECONDS[unit])[: _WHOLE + digits]
 
 
 def _months_later(moment: str, months: int) -> str:
