@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "reviewapp.web.middleware.vary_on_htmx",
     "reviewapp.web.middleware.messages_out_of_band",
     "reviewapp.web.middleware.redirect_for_htmx",
+    "reviewapp.web.middleware.words_for_not_allowed",
 ]
 
 ROOT_URLCONF = "reviewapp.urls"

@@ -21,11 +21,11 @@ def is_held(username: str, address: str) -> bool:
 
 
 def note_failure(username: str, address: str) -> None:
-    """Count one more failed try; the count starts again when the window has passed."""
+    """Count one more failed try; counts whose window has passed are forgotten, so that guessing fills no table."""
     subject, now = _subject(username, address), clock.now()
     with transaction.atomic():
+        FailedSignIn.objects.filter(since__lte=now - WINDOW).delete()
         FailedSignIn.objects.get_or_create(subject=subject, defaults={"since": now})
-        FailedSignIn.objects.filter(subject=subject, since__lte=now - WINDOW).update(count=0, since=now)
         FailedSignIn.objects.filter(subject=subject).update(count=F("count") + 1)
 
 

@@ -9,18 +9,28 @@ from reviewapp.traces.parts import Part
 from reviewapp.traces.turns import Turn
 
 register = template.Library()
+_LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinking", "refusal": "refusal"}
 
 
 @register.filter
 def content(part: Part) -> SafeString:
     """A part of a message as safe HTML: markdown for words, coloured code, folded JSON; media as a label only."""
     if part.kind in ("image", "file"):
-        return format_html('<span class="media">{}: {}</span>', part.kind, part.media or part.text)
+        return format_html('<span class="media">{}: {}</span>', part.kind, visible(part.media or part.text))
     if part.kind in ("text", "thinking", "refusal"):
         # rendering returns HTML that is escaped and cleaned.
         return mark_safe(rendering.markdown(part.text))  # noqa: S308
     language = part.name if part.kind == "code" else "json"
     return code(part.text, language)
+
+
+@register.filter
+def label(part: Part) -> SafeString | str:
+    """What a part is, where that is not plain from its content: a call, a result, a thought, a refusal."""
+    words = _LABELS.get(part.kind)
+    if words is None:
+        return ""
+    return format_html('<p class="label">{} <b>{}</b></p>', words, visible(part.name))
 
 
 @register.filter

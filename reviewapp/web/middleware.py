@@ -1,12 +1,15 @@
-"""Three small middlewares that make one view serve both a page and a fragment."""
+"""Small middlewares: three make one view serve both a page and a fragment, one gives words to an empty answer."""
 
 import json
 from collections.abc import Callable
 
+from django.contrib.auth.views import redirect_to_login
 from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
+
+from reviewapp.web import views
 
 # htmx asks for where it is sent to as for a followed link: with the whole page as the answer.
 _WHOLE = {"HX-Boosted": "true"}
@@ -41,6 +44,20 @@ def messages_out_of_band(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def words_for_not_allowed(get_response: GetResponse) -> GetResponse:
+    """Say what Django leaves empty: somebody whose session ended over a form comes back to its address by a link."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != 405 or response.streaming or response.content:
+            return response
+        answer = views.not_allowed(request)
+        answer["Allow"] = response["Allow"]
+        return answer
+
+    return middleware
+
+
 def redirect_for_htmx(get_response: GetResponse) -> GetResponse:
     """A redirect would be followed by the browser unseen; htmx is told where to go instead."""
 
@@ -51,7 +68,9 @@ def redirect_for_htmx(get_response: GetResponse) -> GetResponse:
         answer = HttpResponse(status=204)
         answer.cookies = response.cookies
         if "/accounts/login/" in response["Location"]:
-            answer["HX-Redirect"] = response["Location"]
+            # Back to the page one is on: the address of a fragment or a form is none to come back to.
+            here = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+            answer["HX-Redirect"] = redirect_to_login(here).url if here else response["Location"]
         else:
             answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body", "headers": _WHOLE})
         return answer

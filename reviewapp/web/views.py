@@ -56,6 +56,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _fault(request, 404, "There is nothing here", said)
 
 
+def not_allowed(request: HttpRequest) -> HttpResponse:
+    said = "This address only takes a form. If you had to sign in on the way, go back twice and submit it again."
+    return _fault(request, 405, "There is nothing to see here", said)
+
+
 def server_fault(request: HttpRequest) -> HttpResponse:
     said = (
         "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."

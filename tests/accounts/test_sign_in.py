@@ -1,5 +1,6 @@
 """Signing in: who gets in, what the others are told, and where one lands."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from reviewapp.accounts.models import FailedSignIn, User
-from reviewapp.accounts.signing_in import ALLOWED
+from reviewapp.accounts.signing_in import ALLOWED, note_failure
 from reviewapp.accounts.views import HELD
 from tests.factories import PASSWORD
+from tests.threads import at_once
 
 PAGE = reverse("accounts:sign-in")
 WRONG = "Please enter a correct username and password."
@@ -138,6 +140,24 @@ def test_it_lets_in_after_ten_minutes(client: Client, reviewer: User) -> None:
         assert tries(client, "reviewer").status_code == 302
 
 
+@pytest.mark.django_db
+def test_it_keeps_no_old_failures(client: Client) -> None:
+    with time_machine.travel("2026-03-01T10:00:00Z", tick=False) as clock:
+        for name in ("one", "two", "three"):
+            fail(client, name, 1)
+        clock.shift(601)
+        fail(client, "four", 1)
+
+    assert [(row.subject.split()[0], row.count) for row in FailedSignIn.objects.all()] == [("four", 1)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_counts_failures_that_come_at_once() -> None:
+    at_once([partial(note_failure, "ana", "192.0.2.1")] * 6)
+
+    assert FailedSignIn.objects.get().count == 6
+
+
 def test_it_keeps_where_one_was_going(client: Client, reviewer: User) -> None:
     asked = client.get("/p/support/queues/?state=pending")
     page = client.get(asked["Location"])
@@ -149,7 +169,7 @@ def test_it_keeps_where_one_was_going(client: Client, reviewer: User) -> None:
 ELSEWHERE = [
     "https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "http:evil.example",
     "///evil.example", "javascript:alert(1)", "data:text/html,x", "\x00//evil.example", " //evil.example",
-    "\t//evil.example", "https://testserver@evil.example/", "http://testserver.evil.example/",
+    "\t//evil.example", "evil.example", "0", "home:home", "../p/", "?next=/", "https://testserver@evil.example/", "http://testserver.evil.example/",
 ]  # fmt: skip
 
 

@@ -65,6 +65,14 @@ def test_it_refuses_too_large_a_form(lead_client: Client, queue: Queue) -> None:
     says(response, 400, "This request cannot be read")
 
 
+def test_it_refuses_a_visit_to_a_form(lead_client: Client, queue: Queue) -> None:
+    """Where one lands whose session ended over a form."""
+    response = lead_client.get("/p/support/queues/answers/add/")
+
+    says(response, 405, "There is nothing to see here", "This address only takes a form.")
+    assert response["Allow"] == "POST"
+
+
 @pytest.mark.parametrize("table", ["reviewapp_queue", "reviewapp_user", "django_session"])
 def test_it_says_that_it_broke(reviewer_client: Client, table: str) -> None:
     """A table is gone; the page that says so must not look into the database itself."""

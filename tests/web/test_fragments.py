@@ -90,6 +90,19 @@ def test_it_sends_htmx_to_sign_in_as_a_whole_page(client: Client, queue: Queue) 
     assert "HX-Location" not in response
 
 
+def test_it_comes_back_to_the_page_one_was_on(client: Client, queue: Queue) -> None:
+    here = {**HTMX, "HX-Current-URL": "http://testserver/p/support/items/7/?after=6"}
+    response = client.post("/p/support/items/7/skip/", headers=here)
+
+    assert response["HX-Redirect"] == "/accounts/login/?next=/p/support/items/7/%3Fafter%3D6"
+
+
+def test_it_comes_back_to_no_other_site(client: Client, queue: Queue) -> None:
+    response = client.get(BOARD, headers={**HTMX, "HX-Current-URL": "https://evil.example/"})
+
+    assert response["HX-Redirect"] == f"/accounts/login/?next={BOARD}"
+
+
 def test_it_redirects_whoever_has_no_htmx(lead_client: Client, queue: Queue) -> None:
     response = lead_client.post(f"{BOARD}add/", {"ids": "7c1e5d2a9b3f4c8da1e60f2b4d6c9f04"})
 
