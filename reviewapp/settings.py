@@ -142,16 +142,8 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Hashed, compressed names once `collectstatic` has run; the plain files before that and in tests.
-COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
-STORAGES = {
-    "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
-        if COLLECTED
-        else "django.contrib.staticfiles.storage.StaticFilesStorage"
-    }
-}
-WHITENOISE_USE_FINDERS = not COLLECTED
+STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.statics.Storage"}}
+WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
 # A paste of 1,000 ids and a page of notes fit well; anything larger is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -35,6 +35,7 @@ Row = TypeVar("Row", Patch, Trace)
 PUSHES = 64
 IDLE = 0.2
 RENEW = 5.0
+LOOK_EVERY = 2.0
 LIST_EVERY = 5.0
 LIST_AGAIN = 60.0
 SOON = timedelta(seconds=10)
@@ -61,7 +62,7 @@ class Worker:
                 self._repeat(self.read_back, IDLE),
                 self._repeat(self.pull, IDLE),
                 self._repeat(self.list_new, LIST_EVERY),
-                self._repeat(self.look_after, RENEW),
+                self._repeat(self.look_after, LOOK_EVERY),
             )
         finally:
             await self._close()

@@ -68,6 +68,8 @@ def read_view(query: QueryDict) -> FilterView:
     """The view that a URL's query describes. Raises NotAPair with a sentence for what cannot be read."""
     texts = [text for text in query.getlist("m") if text.strip()]
     key, value = query.get("key", "").strip(), query.get("value", "")
+    if "=" in key:
+        raise NotAPair("A key with an equals sign cannot be asked for: the first one divides key and value.")
     if key:
         texts.append(f"{key}={value}")
     elif value.strip():
@@ -103,8 +105,11 @@ def _read_cursor(cursor: str) -> tuple[datetime, int]:
 
 
 def _aware(text: str, otherwise: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise NotAPair(otherwise) from None
+    # A plus in an address arrives as a space, and people put one between date and time.
+    for spelling in (text, text.replace(" ", "+")):
+        try:
+            moment = datetime.fromisoformat(spelling)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
+    raise NotAPair(otherwise)

@@ -105,6 +105,12 @@ def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> None:
         )  # fmt: skip
 
 
+def await_reader(trace: Trace) -> None:
+    """Somebody has the page of a trace open that is not here: look for it now, unless that was planned anyhow."""
+    if not trace.is_here and (trace.pull_due_at is None or trace.pull_due_at > clock.now() + PATIENCE):
+        want(trace.project, [trace.trace_id])
+
+
 def note_missing(traces: Sequence[Trace]) -> None:
     """Remember that Laminar does not show these traces yet, and when to look again."""
     for trace in traces:
@@ -150,13 +156,16 @@ def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
 
 _FIELDS = [
     "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
-    "total_tokens", "total_cost", "metadata", "pulled_at",
+    "total_tokens", "total_cost", "metadata", "pulled_at", "pull_due_at",
 ]  # fmt: skip
 
 
 def _fill(trace: Trace, row: TraceRow) -> bool:
     """Take over a row's values; whether the index has to follow."""
     before = (trace.metadata, trace.start_time)
+    has_grown = (trace.end_time, trace.total_tokens) != (row.end_time, row.total_tokens)
+    if has_grown and trace.spans_pulled_at is not None and trace.pull_due_at is None:
+        trace.pull_due_at = clock.now()
     trace.name, trace.status = row.top_span_name[:300], row.status[:20]
     trace.start_time, trace.end_time = row.start_time, row.end_time
     trace.session_id, trace.user_id = row.session_id[:300], row.user_id[:300]

@@ -41,8 +41,7 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
     if trace is None:
         raise Http404("This trace is not in the mirror. Queue it, and it is pulled from Laminar.")
     trace.project = project
-    if not trace.is_here and trace.pull_due_at is None:
-        pulling.want(project, [trace_id])
+    pulling.await_reader(trace)
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
     context = {

@@ -2,12 +2,18 @@
 
 import logging
 import os
+from importlib import import_module
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "reviewapp.tracestore.settings"
+from reviewapp.tracestore import settings
+
+os.environ["DJANGO_SETTINGS_MODULE"] = settings.__name__
 
 # A 404 or a 400 is an ordinary answer here, not something to report.
 logging.getLogger("django.request").setLevel(logging.ERROR)
 
 application = get_wsgi_application()
+
+# Django would read the routes, and all that lies behind them, only at the first request.
+import_module(settings.ROOT_URLCONF)

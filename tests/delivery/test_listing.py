@@ -1,5 +1,6 @@
 """Listing new traces page by page: none is missed where many began in the same moment."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,14 +8,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery.worker import Worker
 from reviewapp.lib import clock
 from reviewapp.traces import pulling
 from reviewapp.traces.models import PullMark, Trace
 from tests.delivery.conftest import project_of
+from tests.delivery.test_faults import project_at
 from tests.delivery.working import laminar, work
-from tests.factories import LaminarKeyFactory, ProjectFactory
 from tests.tracestore.sending import make_span, send
 from tests.tracestore_server import RunningStore, running_store
 
@@ -29,8 +33,8 @@ def store(tmp_path: Path) -> Iterator[RunningStore]:
 def test_it_misses_none_of_many_that_began_in_one_moment(store: RunningStore) -> None:
     now = time.time_ns() - 3_600 * 10**9
     # More than a page in one nanosecond, many in one microsecond, which is all that we see, and some apart.
-    starts = [now] * (pulling.PAGE + 60) + [now + number for number in range(300)]
-    starts += [now + number * 10**9 for number in range(1, 80)]
+    starts = [now] * (pulling.PAGE + 60) + [now + number for number in range(90)]
+    starts += [now + number * 10**9 for number in range(1, 40)]
     with store.client() as full:
         send(full, *(make_span(str(uuid4()), start=start) for start in starts))
     project = project_of(store)
@@ -54,11 +58,18 @@ def test_the_next_listing_looks_back_a_little(store: RunningStore) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
+    async def list_twice() -> tuple[int, int]:
+        worker = Worker()
+        first = await worker.list_new()
+        await worker.lists.finish()
+        second = await worker.list_new()
+        await worker.clients.close()
+        await sync_to_async(connections.close_all)()
+        return first, second
+
     with laminar(lambda path, body: (500, "no")) as far:
-        project: Project = ProjectFactory.create(slug="support", base_url=far.url)
-        LaminarKeyFactory.create(project=project)
-        began = time.monotonic()
-        work(until=lambda: time.monotonic() > began + 6)
+        project_at(far)
+        assert asyncio.run(list_twice()) == (1, 0)
     assert len(far.asked) == 1
 
 

@@ -266,5 +266,5 @@ def _pairs_near(draw: st.DrawFn, objects: list[dict[str, Any]]) -> tuple[str, st
     return draw(st.sampled_from([key, "a"])), draw(st.sampled_from(texts))
 
 
-def _indexed(trace: Trace) -> set[tuple[str, str, str]]:
+def _indexed(trace: Trace) -> set[tuple[Any, ...]]:
     return set(Posting.objects.filter(trace=trace).values_list("term__key", "term__digest", "start_time"))

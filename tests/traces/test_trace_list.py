@@ -1,0 +1,137 @@
+"""The page of a filter view: an address one can send, a count, and sentences for what cannot be read."""
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import canonical_json, clock
+from reviewapp.traces.filtering import PAGE
+from reviewapp.traces.models import Trace
+from tests.factories import TraceFactory
+
+URL = "/p/support/traces/"
+
+
+def test_it_works(reviewer_client: Client, project: Project) -> None:
+    trace = TraceFactory.create(project=project, name="answer", metadata='{"environment":"production"}')
+    page = reviewer_client.get(URL)
+    assert page.status_code == 200
+    assert reverse("traces:trace-page", args=["support", trace.trace_id]) in page.text
+    assert "production" in page.text
+
+
+def test_it_is_not_there_for_an_outsider(outsider_client: Client, project: Project) -> None:
+    assert outsider_client.get(URL).status_code == 404
+
+
+def test_nobody_sees_it_without_signing_in(client: Client, project: Project) -> None:
+    assert client.get(URL)["Location"].startswith("/accounts/login/")
+
+
+def test_it_shows_no_other_projects_traces(reviewer_client: Client, project: Project, elsewhere: Project) -> None:
+    TraceFactory.create(project=elsewhere, name="a stranger", metadata='{"k":1}')
+    assert "a stranger" not in reviewer_client.get(URL).text
+    assert reviewer_client.get(f"{URL}?m=k%3D1").context["found"].count == 0
+
+
+def test_it_shows_what_holds_every_condition(reviewer_client: Client, project: Project) -> None:
+    both = TraceFactory.create(project=project, metadata='{"a":1,"b":"x=y&z"}')
+    TraceFactory.create(project=project, metadata='{"a":1}')
+    page = reviewer_client.get(URL, {"m": ["a=1", "b=x=y&z"]})
+    assert [trace.pk for trace in page.context["found"].traces] == [both.pk]
+    assert "1 trace hold" in " ".join(page.text.split())
+
+
+def test_a_condition_typed_into_the_form_becomes_part_of_the_address(reviewer_client: Client, project: Project) -> None:
+    answer = reviewer_client.get(URL, {"m": "a=1", "key": "b", "value": "é=2", "from": "2026-11-01"})
+    assert answer.status_code == 302
+    assert answer["Location"] == (f"{URL}?m=a%3D1&m=b%3D%C3%A9%3D2&from=2026-11-01T00%3A00%3A00%2B00%3A00")
+    assert reviewer_client.get(answer["Location"]).status_code == 200
+
+
+def test_each_condition_has_a_link_that_takes_it_off(reviewer_client: Client, project: Project) -> None:
+    page = reviewer_client.get(URL, {"m": ["a=1", "b=2"]})
+    assert 'href="?m=b%3D2"' in page.text
+    assert 'href="?m=a%3D1"' in page.text
+
+
+def test_its_next_page_keeps_the_view(reviewer_client: Client, project: Project) -> None:
+    start = clock.now()
+    for number in range(PAGE + 1):
+        TraceFactory.create(project=project, start_time=start + timedelta(seconds=number), metadata='{"k":"a&b"}')
+    page = reviewer_client.get(URL, {"m": "k=a&b"})
+    older = page.context["found"].older
+    assert f'href="?m=k%3Da%26b&amp;before={quote(older, safe="")}"' in page.text
+    second = reviewer_client.get(f"{URL}?m=k%3Da%26b&before={quote(older, safe='')}")
+    assert len(second.context["found"].traces) == 1
+
+
+def test_it_says_when_nothing_is_found(reviewer_client: Client, project: Project) -> None:
+    assert "No trace here holds this condition" in reviewer_client.get(f"{URL}?m=a%3D1").text
+    assert "No trace has come from Laminar yet." in reviewer_client.get(URL).text
+
+
+def test_it_says_more_than_when_it_stops_counting(reviewer_client: Client, project: Project) -> None:
+    Trace.objects.bulk_create([TraceFactory.build(project=project) for _ in range(1_001)])
+    assert "more than 1,000" in reviewer_client.get(URL).text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "m=a", "m=%00%3D1", "m==", "value=1", "key=a%3Db", "from=x", "to=%00", "before=x", "before=%00_1", "before=_",
+        "m=" + "a" * 5_000, "from=2026-11-22T00:00:00%2B99:00", "&".join(f"m=b{n}%3D1" for n in range(13)),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told_in_a_sentence(reviewer_client: Client, project: Project, query: str) -> None:
+    page = reviewer_client.get(f"{URL}?{query}")
+    assert page.status_code == 422
+    assert page.context["error"].endswith(".")
+    assert 'role="alert"' in page.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "m=%FF%3D%FE", "m=a%3D%ED%A0%80", "m=" + "k" * 300 + "%3D" + "v" * 3_000, "from=0001-01-01", "to=9999-12-31",
+        "from=2026-11-30&to=2026-11-01", "before=0001-01-01_1", "unknown=1", "m=%25%3D_", "m=%20%3D%20",
+        "key=%20&value=%20",
+    ],
+)  # fmt: skip
+def test_what_is_odd_but_readable_shows_a_page(reviewer_client: Client, project: Project, query: str) -> None:
+    TraceFactory.create(project=project, metadata='{"k":1}')
+    assert reviewer_client.get(f"{URL}?{query}").status_code == 200
+
+
+def test_htmx_gets_the_results_alone(reviewer_client: Client, project: Project) -> None:
+    part = reviewer_client.get(URL, headers={"HX-Request": "true"})
+    assert part.text.lstrip().startswith('<div id="results"')
+
+
+def test_what_a_trace_says_is_shown_as_text(reviewer_client: Client, project: Project) -> None:
+    values = {"<script>alert(1)</script>": "<img src=x>", "\u202e": "\u200b"}
+    TraceFactory.create(project=project, name="<b>bold</b>", metadata=canonical_json.dumps(values))
+    page = reviewer_client.get(URL, {"m": "<i>a</i>=<u>b</u>"}).text + reviewer_client.get(URL).text
+    for foreign in ("<script>alert", "<img src=x", "<b>bold", "<i>a", "<u>b", "\u202e", "\u200b"):
+        assert foreign not in page
+
+
+def test_a_value_with_half_a_character_does_not_break_the_page(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, metadata=r'{"a":"\ud800","b":"\u0000"}')
+    assert reviewer_client.get(URL).status_code == 200
+
+
+def test_its_queries_do_not_grow_with_traces(
+    reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(PAGE):
+        TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
+    with django_assert_max_num_queries(7):
+        reviewer_client.get(URL)
+    with django_assert_max_num_queries(11):
+        reviewer_client.get(URL, {"m": ["a=1", "b=2"]})

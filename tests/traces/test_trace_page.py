@@ -1,0 +1,125 @@
+"""The page of one trace: read it, or be told that it is on its way."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import canonical_json, clock
+from reviewapp.traces import metadata, pulling
+from reviewapp.traces.models import Trace
+from tests.factories import SpanFactory, TraceFactory
+
+
+@pytest.fixture
+def trace(project: Project) -> Trace:
+    """A trace with one step, its spans here."""
+    trace: Trace = TraceFactory.create(project=project, name="answer", spans_pulled_at=clock.now(), span_count=1)
+    SpanFactory.create(trace=trace)
+    return trace
+
+
+def url(trace_id: UUID) -> str:
+    return f"/p/support/traces/{trace_id}/"
+
+
+def test_it_works(reviewer_client: Client, trace: Trace) -> None:
+    page = reviewer_client.get(url(trace.trace_id))
+    assert page.status_code == 200
+    assert "Paris." in page.text
+
+
+@pytest.mark.parametrize("tab", ["transcript", "steps", "metadata", "nonsense", "%00"])
+def test_each_tab_works(reviewer_client: Client, trace: Trace, tab: str) -> None:
+    assert reviewer_client.get(f"{url(trace.trace_id)}?tab={tab}").status_code == 200
+
+
+def test_htmx_gets_the_reading_alone(reviewer_client: Client, trace: Trace) -> None:
+    part = reviewer_client.get(url(trace.trace_id), headers={"HX-Request": "true"})
+    assert part.text.lstrip().startswith('<div id="reading"')
+
+
+def test_another_projects_trace_is_not_there(reviewer_client: Client, elsewhere: Project) -> None:
+    assert reviewer_client.get(url(TraceFactory.create(project=elsewhere).trace_id)).status_code == 404
+
+
+def test_a_trace_that_was_never_heard_of_is_not_there(reviewer_client: Client) -> None:
+    assert reviewer_client.get(url(uuid4())).status_code == 404
+    assert not Trace.objects.exists()
+
+
+def test_it_is_not_there_for_an_outsider(outsider_client: Client, trace: Trace) -> None:
+    assert outsider_client.get(url(trace.trace_id)).status_code == 404
+
+
+def test_a_trace_on_its_way_says_so_and_is_pulled(reviewer_client: Client, project: Project) -> None:
+    trace = TraceFactory.create(project=project)
+    page = reviewer_client.get(url(trace.trace_id))
+    assert "This trace is not here yet" in page.text
+    assert [taken.pk for taken in pulling.take()] == [trace.pk]
+
+
+def test_looking_at_the_page_brings_a_late_look_forward(reviewer_client: Client, project: Project) -> None:
+    late = clock.now() + timedelta(hours=6)
+    trace = TraceFactory.create(project=project, pull_due_at=late, pull_error="Laminar does not show this trace yet.")
+    assert "Laminar does not show this trace yet." in reviewer_client.get(url(trace.trace_id)).text
+    assert len(pulling.take()) == 1
+
+
+def test_a_page_that_waits_is_answered_when_the_trace_has_come(reviewer_client: Client, trace: Trace) -> None:
+    Trace.objects.update(spans_pulled_at=None)
+    assert reviewer_client.get(f"{url(trace.trace_id)}?waiting=1").status_code == 204
+    Trace.objects.update(spans_pulled_at=clock.now())
+    assert reviewer_client.get(f"{url(trace.trace_id)}?waiting=1").status_code == 200
+
+
+def test_a_page_that_waits_writes_nothing(
+    reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    trace = TraceFactory.create(project=project, pull_due_at=clock.now() + timedelta(seconds=5))
+    with django_assert_max_num_queries(5) as queries:
+        reviewer_client.get(f"{url(trace.trace_id)}?waiting=1")
+    assert all(query["sql"].lstrip().startswith("SELECT") for query in queries.captured_queries)
+
+
+def test_the_metadata_tells_ours_from_laminars(reviewer_client: Client, project: Project, trace: Trace) -> None:
+    metadata.apply_patch(project, metadata.hold(project, trace.trace_id), {"score": 1, "environment": "test"})
+    page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
+    assert page.text.count("us, not confirmed yet") == 2
+    assert "?m=environment%3Dtest" in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"a":"\ud800"}', r'{"a":"\u0000"}', '{"a":{"b":["\\ud800"]}}', '{"a":1e400}', '{"a":' + "1" * 300 + "}",
+        '{"a":"{' + "[" * 5_000 + '"}', '{"a":' + "[" * 60 + "]" * 60 + "}", '{"<script>":"<img src=x onerror=1>"}',
+    ],
+)  # fmt: skip
+def test_hostile_metadata_breaks_nothing(reviewer_client: Client, trace: Trace, text: str) -> None:
+    Trace.objects.update(metadata=text)
+    page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
+    assert page.status_code == 200
+    assert "<img src=x" not in page.text
+
+
+def test_it_says_when_it_shows_a_part_only(reviewer_client: Client, trace: Trace) -> None:
+    Trace.objects.update(is_cut=True)
+    assert "The trace has more spans than are shown here." in reviewer_client.get(url(trace.trace_id)).text
+
+
+def test_its_values_lead_to_the_view_of_all_that_hold_them(reviewer_client: Client, trace: Trace) -> None:
+    Trace.objects.update(metadata=canonical_json.dumps({"plan & price": "a=b"}))
+    assert "?m=plan+%26+price%3Da%3Db" in reviewer_client.get(url(trace.trace_id)).text
+
+
+def test_its_queries_do_not_grow_with_spans(
+    reviewer_client: Client, trace: Trace, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(20):
+        SpanFactory.create(trace=trace)
+    with django_assert_max_num_queries(6):
+        reviewer_client.get(url(trace.trace_id))
