@@ -16,7 +16,7 @@ loglevel = "warning"
 
 def post_worker_init(worker: object) -> None:
     # A thread that holds the database must not wait 5 ms, Python's default, for one that renders a page.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
     # What is loaded by now stays: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()

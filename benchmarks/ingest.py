@@ -72,7 +72,7 @@ def _one_run(bodies: list[bytes]) -> float:
             return TRACES / (time.perf_counter() - started)
         finally:
             store.send_signal(signal.SIGTERM)
-            store.wait(timeout=20)
+            store.wait(timeout=60)
 
 
 def _start(folder: Path) -> tuple[subprocess.Popen[str], int, str]:

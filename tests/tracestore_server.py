@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-_STOP_SECONDS = 15
+_STOP_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)

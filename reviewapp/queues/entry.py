@@ -86,8 +86,7 @@ def add(queue: Queue, entries: Sequence[Entry], actor: User | str) -> Added:
         ]  # fmt: skip
         QueueItem.objects.bulk_create(new, batch_size=200)
         items.update({item.trace_id: item for item in new})
-        # In the same order for everybody: two queues that get the same traces do not block each other.
-        pulling.want(queue.project, sorted(item.trace_id for item in new))
+        pulling.want(queue.project, [item.trace_id for item in new])
         if new:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new))
     return Added([items[entry.trace_id] for entry in entries], len(new), len(entries) - len(new))

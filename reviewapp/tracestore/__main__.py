@@ -95,4 +95,8 @@ def _tell(credentials: projects.Credentials, *, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread may still be at a long query. It is not waited for: all that was acknowledged is on disk.
+    os._exit(code)

@@ -209,6 +209,33 @@ def test_a_worker_that_was_frozen_sends_nothing_with_a_lease_that_ran_out() -> N
     assert far.asked == []
 
 
+def test_a_push_under_way_keeps_its_lease_also_while_the_worker_stops() -> None:
+    reached, over = threading.Event(), threading.Event()
+
+    def slow(path: str, body: dict[str, Any]) -> None:
+        if "traceId" in body:
+            reached.set()
+            over.wait(30)
+
+    async def stop_midway() -> None:
+        worker = Worker()
+        running = asyncio.create_task(worker.run())
+        await asyncio.to_thread(reached.wait, 10)
+        worker.stop.set()
+        soon = clock.now() + timedelta(seconds=7)
+        await Patch.objects.aupdate(leased_until=soon)
+        while (await Patch.objects.aget()).leased_until == soon:
+            await asyncio.sleep(0.1)
+        over.set()
+        await running
+        await sync_to_async(connections.close_all)()
+
+    with laminar(Store(slow)) as far:
+        patch = put(project_at(far), {"a": 1})
+        asyncio.run(asyncio.wait_for(stop_midway(), 15))
+    assert states(patch) == [State.ACCEPTED]
+
+
 def test_it_speaks_with_the_key_of_its_project_only() -> None:
     with laminar(Store()) as far, laminar(Store()) as other_far:
         for number, (side, slug) in enumerate([(far, "support"), (other_far, "elsewhere")]):

@@ -39,7 +39,7 @@ def test_a_patch_is_pushed_and_confirmed(connected: Project, tracestore: Running
 
 
 def test_it_waits_for_a_patch_that_is_applied_later(tmp_path: Path, transactional_db: None, trace_id: UUID) -> None:
-    with running_store(tmp_path, apply_delay_ms=1_200) as store, store.client() as full:
+    with running_store(tmp_path, apply_delay_ms=1_800) as store, store.client() as full:
         send_span(full, str(trace_id))
         patch = put(project_of(store), {"score": 1}, trace_id)
         work(until=all_are(State.CONFIRMED))

@@ -36,7 +36,7 @@ def test_it_takes_no_score_for_unsure() -> None:
 def test_it_refuses_what_is_no_plain_number(typed: str) -> None:
     form = answered(score=typed)
     assert not form.is_valid()
-    assert form.errors["score"][0].endswith((".", "characters)."))
+    assert str(form.errors["score"][0]).endswith(".")
 
 
 @pytest.mark.parametrize(("queue", "typed"), [(UNIT, "1.01"), (UNIT, "-0.1"), (FIVE, "0"), (FIVE, "6")])

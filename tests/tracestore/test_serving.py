@@ -104,7 +104,9 @@ def test_it_stops_cleanly(tmp_path: Path, sign: signal.Signals) -> None:
 def test_it_stays_one_small_process(tracestore: RunningStore, full: httpx.Client, trace_id: str) -> None:
     send_span(full, trace_id)
     ask(full, "SELECT * FROM traces LIMIT 10")
-    status = Path(f"/proc/{tracestore.process.pid}/status").read_text()
+    pid = tracestore.process.pid
+    status = Path(f"/proc/{pid}/status").read_text()
     kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
     assert kilobytes < 80 * 1024
-    assert not os.path.exists(f"/proc/{tracestore.process.pid}/children")
+    parents = [stat.read_text().rpartition(")")[2].split()[1] for stat in Path("/proc").glob("[0-9]*/stat")]
+    assert str(pid) not in parents

@@ -1,0 +1,60 @@
+"""Saves, read-backs and pulls of the same traces at the same time: each waits its turn, none for ever."""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+from django.db import connections, transaction
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery import confirming, outbox
+from reviewapp.delivery.models import Patch, State
+from reviewapp.lib import clock
+from reviewapp.traces import metadata, pulling
+from tests.traces.rows import trace_row
+
+TRACES = [UUID(int=number) for number in range(1, 7)]
+ROUNDS = 25
+
+
+@pytest.mark.django_db(transaction=True)
+def test_they_never_wait_in_a_ring(project: Project) -> None:
+    chance = random.Random(7)
+
+    def save() -> None:
+        trace_id = chance.choice(TRACES)
+        with transaction.atomic():
+            held = metadata.hold(project, trace_id)
+            outbox.put(project, trace_id, {"n": chance.random()}, source="a test")
+            metadata.apply_patch(project, held, {"n": chance.random()})
+
+    def send() -> None:
+        for patch in outbox.lease(6):
+            outbox.mark(patch, state=State.ACCEPTED)
+
+    def read_back() -> None:
+        Patch.objects.filter(state=State.ACCEPTED).update(due_at=clock.now())
+        taken = confirming.take()
+        confirming.mark_read(taken, {patch.trace_id: patch.metadata for patch in taken}, 0.1)
+
+    def pull() -> None:
+        pulling.want(project, chance.sample(TRACES, 3))
+        pulling.store_rows(
+            project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)]
+        )
+
+    acts = [save, save, send, read_back, pull, pull]
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for done in [threads.submit(_repeat, act) for act in acts]:
+            done.result(60)
+    assert Patch.objects.filter(state=State.CONFIRMED).exists()
+
+
+def _repeat(act: Callable[[], None]) -> None:
+    try:
+        for _ in range(ROUNDS):
+            act()
+    finally:
+        connections.close_all()
