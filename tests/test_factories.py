@@ -24,7 +24,8 @@ def test_it_makes_valid_rows(factory: Any) -> None:
 def test_it_keeps_a_trace_in_the_index() -> None:
     trace: Trace = factories.TraceFactory.create(metadata='{"customer":"acme"}')
 
-    assert list(index.matching(trace.project, [("customer", "acme")])) == [trace]
+    found = index.matching(trace.project, [("customer", "acme")])
+    assert [posting.trace for posting in found] == [trace]
 
 
 def test_it_ties_a_review_to_a_patch_of_its_trace() -> None:
