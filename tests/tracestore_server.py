@@ -79,12 +79,13 @@ def new_keys() -> dict[str, str]:
 
 @contextmanager
 def running_store(tmp_path: Path, **options: Any) -> Iterator[RunningStore]:
-    """A store that is stopped afterwards."""
+    """A store that is stopped afterwards, and ends well."""
     store = start_store(tmp_path, **options)
     try:
         yield store
     finally:
-        store.stop()
+        code = store.stop()
+    assert code == 0
 
 
 @pytest.fixture(scope="session")

@@ -229,7 +229,7 @@ def _parsed(got: Answer) -> Any:
     if got.body.lstrip()[:1] == b"<":
         raise _unexpected(got, "is a web page: the base URL must lead to Laminar's API, not to its pages")
     try:
-        return canonical_json.loads(got.body.decode("utf-8", "replace"))
+        return canonical_json.parse(got.body.decode("utf-8", "replace"))
     except canonical_json.NotCanonical:
         raise _unexpected(got, "is not JSON") from None
 

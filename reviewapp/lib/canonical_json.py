@@ -41,12 +41,12 @@ def normal(value: Any, depth: int = 0) -> Any:
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse strict JSON in UTF-8 into its normal form. Raises NotCanonical."""
+    """`parse`, and the value in its normal form: what we are given to keep or to send. Raises NotCanonical."""
     return normal(parse(text))
 
 
 def parse(text: str | bytes) -> Any:
-    """Parse strict JSON in UTF-8 as it is spelled: no repeated keys, no NaN or Infinity. Raises NotCanonical."""
+    """Read strict JSON in UTF-8, values as they are: no repeated keys, no NaN or Infinity. Raises NotCanonical."""
     try:
         plain = text if isinstance(text, str) else text.decode()
         return json.loads(plain, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
