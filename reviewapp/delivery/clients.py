@@ -1,9 +1,9 @@
 """One Laminar client per project, kept while its key and address stay the same."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from reviewapp.accounts.models import Project
 from reviewapp.keys.holding import async_client
 from reviewapp.keys.models import LaminarKey
 from reviewapp.keys.sealing import CannotOpen
@@ -14,9 +14,10 @@ NO_KEY = "The project has no Laminar key. Nothing is lost: an admin adds one, an
 RETIRED = 60.0
 
 
-def key_of(project: Project) -> LaminarKey | None:
-    """The project's key at this moment, with the address it is for as its `project`."""
-    return LaminarKey.objects.select_related("project").filter(project=project, retired_at=None).first()
+def keys_of(project_ids: Collection[int]) -> dict[int, LaminarKey]:
+    """The keys of these projects at this moment, each with the address it is for as its `project`."""
+    keys = LaminarKey.objects.select_related("project").filter(project__in=project_ids, retired_at=None)
+    return {key.project_id: key for key in keys}
 
 
 @dataclass(slots=True)

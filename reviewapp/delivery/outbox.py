@@ -117,11 +117,9 @@ def mark(patch: Patch, **changes: Any) -> bool:
     A patch superseded while it was under way ends here, whatever came of it: the newer carries its keys.
     """
     mine = Patch.objects.filter(pk=patch.pk, state=State.SENDING, lease=patch.lease)
-    with transaction.atomic():
-        ended = {**changes, "state": State.SUPERSEDED, "reason": "", "leased_until": None}
-        if mine.exclude(superseded_by=None).update(**ended):
-            return True
-        return bool(mine.update(**{"leased_until": None, **changes}))
+    if mine.filter(superseded_by=None).update(**{"leased_until": None, **changes}):
+        return True
+    return bool(mine.update(**{**changes, "state": State.SUPERSEDED, "reason": "", "leased_until": None}))
 
 
 def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:

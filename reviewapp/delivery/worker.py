@@ -17,7 +17,7 @@ from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirming, marking, outbox
-from reviewapp.delivery.clients import Clients, key_of
+from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
 from reviewapp.delivery.marking import NotSent, Sent
 from reviewapp.delivery.models import Breaker, Patch, State
@@ -97,8 +97,9 @@ class Worker:
             self.renewed = time.monotonic()
         room = 0 if self.stop.is_set() else PUSHES - len(self.pushes)
         patches = await sync_to_async(outbox.lease)(room, list(self.pushes.values())) if room else []
+        keys = await sync_to_async(keys_of)({patch.project_id for patch in patches}) if patches else {}
         for patch in patches:
-            self.pushes[asyncio.create_task(self._push_one(patch))] = patch
+            self.pushes[asyncio.create_task(self._push_one(patch, keys.get(patch.project_id)))] = patch
         if self.pushes:
             await asyncio.wait(self.pushes, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
         return len(patches) + len(ended)
@@ -138,12 +139,10 @@ class Worker:
         await self.clients.close_retired()
         return await sync_to_async(outbox.rescue)()
 
-    async def _push_one(self, patch: Patch) -> Sent:
+    async def _push_one(self, patch: Patch, key: LaminarKey | None) -> Sent:
         at, began = clock.now(), time.monotonic()
         error: LaminarError | None = None
-        key: LaminarKey | None = None
         try:
-            key = await sync_to_async(key_of)(patch.project)
             client = self.clients.of(key)
             # A worker that was frozen wakes with a lease that another may hold by now.
             if patch.leased_until is None or patch.leased_until <= clock.now():
@@ -219,7 +218,7 @@ class Worker:
 
     async def _reader(self, project: Project) -> AsyncLaminar | None:
         """The project's client, None when its key may not read. Raises LaminarError."""
-        key = await sync_to_async(key_of)(project)
+        key = (await sync_to_async(keys_of)([project.pk])).get(project.pk)
         client = self.clients.of(key)
         return client if key is not None and key.can_read else None
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Q
 
 from reviewapp.accounts.models import User
@@ -39,7 +40,9 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
         if held is not None and claim(held, user):
             return held.pk
     left = 0 if after is None else after.pk
-    taken = sql.rows(_CLAIM_FIRST, user.pk, now + CLAIM, queue.pk, left, user.pk, now)
+    # In a transaction although it is one statement: there SQLite waits for its turn more closely.
+    with transaction.atomic():
+        taken = sql.rows(_CLAIM_FIRST, user.pk, now + CLAIM, queue.pk, left, user.pk, now)
     return int(taken[0][0]) if taken else None
 
 

@@ -65,14 +65,19 @@ def redirect_for_htmx(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         if not request.htmx or response.status_code not in (301, 302, 303):  # type: ignore[attr-defined]
             return response
+        if "/accounts/login/" in response["Location"]:
+            return _ended_session(request, response["Location"])
         answer = HttpResponse(status=204)
         answer.cookies = response.cookies
-        if "/accounts/login/" in response["Location"]:
-            # Back to the page one is on: the address of a fragment or a form is none to come back to.
-            here = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
-            answer["HX-Redirect"] = redirect_to_login(here).url if here else response["Location"]
-        else:
-            answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body", "headers": _WHOLE})
+        answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body", "headers": _WHOLE})
         return answer
 
     return middleware
+
+
+def _ended_session(request: HttpRequest, where: str) -> HttpResponse:
+    """Say that one has to sign in again, beside what was typed: the page and its form stay as they are."""
+    # Back to the page one is on: the address of a fragment or a form is none to come back to.
+    here = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    sign_in = redirect_to_login(here).url if here else where
+    return views.beside(render_to_string("_signed_out.html", {"sign_in": sign_in}), status=401)

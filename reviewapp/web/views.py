@@ -6,6 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
 from reviewapp.web.pages import NO_STORE, page
@@ -70,5 +71,14 @@ def server_fault(request: HttpRequest) -> HttpResponse:
     return HttpResponse(shown, status=500, headers={"Cache-Control": NO_STORE})
 
 
+def beside(message: str, *, status: int) -> HttpResponse:
+    """Answer htmx with a message in the page's message line; what it meant to replace stays, typed text and all."""
+    headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "Cache-Control": NO_STORE}
+    return HttpResponse(message, status=status, headers=headers)
+
+
 def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResponse:
+    # From the headers themselves: a fault may come before htmx's middleware.
+    if request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers:
+        return beside(format_html('<p class="message error">{}. {}</p>', title, said), status=status)
     return page(request, "fault.html", {"title": title, "said": said}, status=status)

@@ -3,7 +3,7 @@
 import pytest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.clients import NO_KEY, Clients, key_of
+from reviewapp.delivery.clients import NO_KEY, Clients, keys_of
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import KeyRefused
 from reviewapp.lib import clock
@@ -13,6 +13,10 @@ from tests.factories import LaminarKeyFactory
 @pytest.fixture
 def key(project: Project) -> LaminarKey:
     return LaminarKeyFactory.create(project=project)
+
+
+def key_of(project: Project) -> LaminarKey | None:
+    return keys_of([project.pk]).get(project.pk)
 
 
 def test_a_client_is_kept(project: Project, key: LaminarKey) -> None:

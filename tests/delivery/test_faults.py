@@ -17,6 +17,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import outbox, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.delivery.worker import Worker
+from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from reviewapp.traces import pulling
 from reviewapp.traces.models import Trace
@@ -198,10 +199,11 @@ def test_a_trace_with_metadata_that_is_no_object_is_kept_and_stops_no_other(meta
 def test_a_worker_that_was_frozen_sends_nothing_with_a_lease_that_ran_out() -> None:
     with laminar(Store()) as far:
         patch = leased(put(project_at(far), {"a": 1}))
+        key = LaminarKey.objects.get()
         patch.leased_until = clock.now() - timedelta(seconds=1)
 
         async def wake() -> str:
-            sent = await Worker()._push_one(patch)
+            sent = await Worker()._push_one(patch, key)
             await sync_to_async(connections.close_all)()
             return str(sent.error)
 

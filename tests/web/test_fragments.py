@@ -82,25 +82,31 @@ def test_it_tells_htmx_where_to_go(lead_client: Client, queue: Queue) -> None:
     assert "1 added." in page
 
 
-def test_it_sends_htmx_to_sign_in_as_a_whole_page(client: Client, queue: Queue) -> None:
+def test_it_keeps_the_page_of_somebody_whose_session_has_ended(client: Client, queue: Queue) -> None:
     response = client.get(BOARD, headers=HTMX)
 
-    assert response.status_code == 204
-    assert response["HX-Redirect"] == f"/accounts/login/?next={BOARD}"
-    assert "HX-Location" not in response
+    assert (response.status_code, response["HX-Retarget"]) == (401, "#messages")
+    assert f"/accounts/login/?next={BOARD}" in response.content.decode()
 
 
 def test_it_comes_back_to_the_page_one_was_on(client: Client, queue: Queue) -> None:
     here = {**HTMX, "HX-Current-URL": "http://testserver/p/support/items/7/?after=6"}
     response = client.post("/p/support/items/7/skip/", headers=here)
 
-    assert response["HX-Redirect"] == "/accounts/login/?next=/p/support/items/7/%3Fafter%3D6"
+    assert "/accounts/login/?next=/p/support/items/7/%3Fafter%3D6" in response.content.decode()
 
 
 def test_it_comes_back_to_no_other_site(client: Client, queue: Queue) -> None:
     response = client.get(BOARD, headers={**HTMX, "HX-Current-URL": "https://evil.example/"})
 
-    assert response["HX-Redirect"] == f"/accounts/login/?next={BOARD}"
+    assert f"/accounts/login/?next={BOARD}" in response.content.decode()
+
+
+def test_it_shows_a_fault_beside_what_was_typed(reviewer_client: Client, queue: Queue) -> None:
+    response = reviewer_client.get("/p/support/items/999/", headers=HTMX)
+
+    assert (response.status_code, response["HX-Retarget"]) == (404, "#messages")
+    assert "There is no such item" in response.content.decode()
 
 
 def test_it_redirects_whoever_has_no_htmx(lead_client: Client, queue: Queue) -> None:
