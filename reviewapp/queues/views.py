@@ -23,11 +23,13 @@ from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
 PAGE = 50
+# On the way to each next item; see reviewapp.lib.sql for why it is written out.
+_QUEUE = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
 
 def queue_of(project: Project, slug: str) -> Queue:
     """The project's queue at this address. Raises Http404."""
-    queue = Queue.objects.filter(project=project, slug=slug).first()
+    queue = next(iter(Queue.objects.raw(_QUEUE, [project.pk, slug])), None)
     if queue is None:
         raise Http404("There is no such queue in this project.")
     queue.project = project

@@ -10,6 +10,12 @@ from reviewapp.traces import metadata, transcript
 from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.transcript import Step, Transcript
 
+# On every page of the workbench; see reviewapp.lib.sql for why it is written out.
+_SPANS = """
+    SELECT id, span_id, parent_span_id, name, span_type, status, start_time, end_time, input, output, model,
+        total_tokens, total_cost, event_texts
+    FROM reviewapp_span WHERE trace_id = %s ORDER BY start_time, id
+"""
 TABS = ("transcript", "steps", "metadata")
 
 
@@ -36,7 +42,7 @@ class Reading:
 
     @cached_property
     def spans(self) -> list[Span]:
-        return list(self.trace.spans.defer("attributes").order_by("start_time", "pk")) if self.trace.is_here else []
+        return list(Span.objects.raw(_SPANS, [self.trace.pk])) if self.trace.is_here else []
 
     @cached_property
     def transcript(self) -> Transcript:

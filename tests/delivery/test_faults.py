@@ -199,7 +199,7 @@ def test_a_trace_with_metadata_that_is_no_object_is_kept_and_stops_no_other(meta
 def test_a_worker_that_was_frozen_sends_nothing_with_a_lease_that_ran_out() -> None:
     with laminar(Store()) as far:
         patch = leased(put(project_at(far), {"a": 1}))
-        key = LaminarKey.objects.get()
+        key = LaminarKey.objects.select_related("project").get()
         patch.leased_until = clock.now() - timedelta(seconds=1)
 
         async def wake() -> str:
