@@ -36,10 +36,13 @@ def home(request: Request) -> HttpResponse:
 def project_home(request: Request, project: Project) -> HttpResponse:
     latest = Review.objects.filter(item__queue__project=project, is_latest=True)
     counts = Patch.objects.filter(project=project).by_state()
+    rows = progress_by_queue(project)
     context = {
         "project": project,
         "section": "home",
-        "rows": progress_by_queue(project),
+        "rows": rows,
+        # Each queue may name the key of its flag otherwise: one filter view for each name.
+        "flag_keys": sorted({queue.keys["needs_review"] for queue, _ in rows}),
         "counts": counts,
         "on_the_way": counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED],
         "breaker": Breaker.objects.filter(project=project).first(),

@@ -134,3 +134,10 @@ def test_it_asks_the_database_as_often_for_many(project: Project, reviewer: User
     more(15)
 
     assert queries(lambda: home(reviewer_client)) == few
+
+
+def test_it_links_to_the_flag_of_each_queue_by_its_own_key(reviewer_client: Client, queue: Queue) -> None:
+    QueueFactory.create(project=queue.project, key_prefix="qa_")
+    page = reviewer_client.get("/p/support/").content.decode()
+    assert "?m=needs_review%3Dtrue" in page
+    assert "?m=qa_needs_review%3Dtrue" in page
