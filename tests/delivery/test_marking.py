@@ -180,6 +180,16 @@ def test_each_probe_that_fails_holds_longer(project: Project) -> None:
     assert holds == [0, 0, 0, 0, 5, 10, 20, 30, 30, 30]
 
 
+def test_what_was_under_way_when_it_opened_tells_nothing_new(project: Project) -> None:
+    put_many(project, 9)
+    for patch in outbox.lease(9):
+        ends(patch, Unreachable("Nobody answers."))
+    breaker = Breaker.objects.get()
+    assert breaker.failures == schedule.BREAK_AFTER
+    assert breaker.held_until is not None
+    assert breaker.held_until - clock.now() <= timedelta(seconds=schedule.HOLDS[0])
+
+
 def test_half_an_hour_of_outage_costs_few_requests(project: Project) -> None:
     put_many(project, 80)
     requests, start = 0, clock.now()
