@@ -1,8 +1,10 @@
 """`manage.py deliver` as a process of its own: stopped, killed, frozen, and run once."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -126,7 +128,7 @@ def test_a_worker_that_wakes_late_changes_nothing(far: Laminar, gate: Gate, star
     patch = put(project_at(far), {"score": 1})
     process = start(far=far.url)
     assert gate.reached.wait(20)
-    process.send_signal(signal.SIGSTOP)
+    _freeze(process)
     _let_leases_end()
     work(until=all_are(State.CONFIRMED))
     before = _row(patch)
@@ -136,6 +138,30 @@ def test_a_worker_that_wakes_late_changes_nothing(far: Laminar, gate: Gate, star
     assert process.wait(15) == 0
     assert _row(patch) == before
     assert Attempt.objects.filter(act="push").count() == 1
+
+
+def _freeze(process: "subprocess.Popen[str]") -> None:
+    """Stop a process between two of its transactions: one stopped within would keep its locks."""
+    for _ in range(20):
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        if _is_free():
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+    pytest.fail("The worker held the database's lock at each of 20 looks.")
+
+
+def _is_free() -> bool:
+    """Whether nobody holds the lock of SQLite's one writer."""
+    if connection.vendor != "sqlite":
+        return True
+    with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as other:
+        try:
+            other.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+    return True
 
 
 def _let_leases_end() -> None:

@@ -13,6 +13,7 @@ from reviewapp.delivery import confirming, outbox
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import clock
 from reviewapp.traces import metadata, pulling
+from reviewapp.traces.models import Trace
 from tests.traces.rows import trace_row
 
 TRACES = [UUID(int=number) for number in range(1, 7)]
@@ -24,11 +25,11 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
     chance = random.Random(7)
 
     def save() -> None:
-        trace_id = chance.choice(TRACES)
+        trace_id, values = chance.choice(TRACES), {"n": chance.random()}
         with transaction.atomic():
             held = metadata.hold(project, trace_id)
-            outbox.put(project, trace_id, {"n": chance.random()}, source="a test")
-            metadata.apply_patch(project, held, {"n": chance.random()})
+            outbox.put(project, trace_id, values, source="a test")
+            metadata.apply_patch(project, held, values)
 
     def send() -> None:
         for patch in outbox.lease(6):
@@ -49,7 +50,10 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
     with ThreadPoolExecutor(len(acts)) as threads:
         for done in [threads.submit(_repeat, act) for act in acts]:
             done.result(60)
-    assert Patch.objects.filter(state=State.CONFIRMED).exists()
+    send()
+    read_back()
+    assert set(Patch.objects.values_list("state", flat=True)) == {State.CONFIRMED, State.SUPERSEDED}
+    assert not Trace.objects.exclude(unconfirmed="{}").exists()
 
 
 def _repeat(act: Callable[[], None]) -> None:
