@@ -13,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from reviewapp.accounts.models import Membership, Project, Role
+from reviewapp.lib import sql
 from reviewapp.web.request import Request
 
 # Each request of a project asks these; see reviewapp.lib.sql for why they are written out.
@@ -65,9 +66,9 @@ def member(role: str) -> Callable[[View], View]:
 
 def membership_of(request: Request, slug: str) -> Membership:
     """The signed-in person's membership in the project named `slug`. Raises Http404."""
-    found = next(iter(Membership.objects.raw(_MEMBERSHIP, [slug, request.user.pk])), None)
+    found = sql.first(Membership, _MEMBERSHIP, slug, request.user.pk)
     if found is None:
         raise Http404("There is no such project among yours.")
-    found.project = next(iter(Project.objects.raw(_PROJECT, [found.project_id])))
+    found.project = sql.objects(Project, _PROJECT, found.project_id)[0]
     found.user = request.user
     return found

@@ -4,12 +4,17 @@ Composing such a statement costs the ORM ten times what running it costs the dat
 Whatever is not on that way stays with the ORM.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Field, Model
+
+M = TypeVar("M", bound=Model)
 
 
 def rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -17,6 +22,25 @@ def rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(_locking(statement), [bound(value) for value in values])
         return list(cursor.fetchall())
+
+
+def objects(model: type[M], statement: str, *values: object) -> list[M]:
+    """The rows of a statement as objects of a model, whose columns it selects; columns left out are read when asked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_locking(statement), [bound(value) for value in values])
+        found = cursor.fetchall()
+        if not found:
+            return []
+        columns = tuple(column[0] for column in cursor.description)
+    shape = _shape(model, columns, connection.vendor)
+    return [
+        model.from_db(connection.alias, shape.names, [read(row[place]) for place, read in shape.reads]) for row in found
+    ]
+
+
+def first(model: type[M], statement: str, *values: object) -> M | None:
+    """The first row of a statement as an object of a model, None without any."""
+    return next(iter(objects(model, statement, *values)), None)
 
 
 def change(statement: str, *values: object) -> int:
@@ -34,6 +58,41 @@ def bound(value: object) -> Any:
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, Decimal):
         return connection.ops.adapt_decimalfield_value(value, 12, 4)
+    return value
+
+
+class _Shape(NamedTuple):
+    """How rows become objects of a model: its attributes in its order, and where and how each is read from a row."""
+
+    names: list[str]
+    reads: list[tuple[int, Callable[[Any], Any]]]
+
+
+@cache
+def _shape(model: type[Model], columns: tuple[str, ...], vendor: str) -> _Shape:
+    """The shape of rows with these columns, as the database `vendor` spells them."""
+    fields = [field for field in model._meta.concrete_fields if field.column in columns]
+    return _Shape(
+        [field.attname for field in fields], [(columns.index(field.column), _reader(field)) for field in fields]
+    )
+
+
+def _reader(field: "Field[Any, Any]") -> Callable[[Any], Any]:
+    """What turns a stored value of this field into Python's."""
+    column = field.get_col(field.model._meta.db_table)
+    converters = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
+    if not converters:
+        return _as_it_is
+
+    def read(value: Any) -> Any:
+        for convert in converters:
+            value = convert(value, column, connection)
+        return value
+
+    return read
+
+
+def _as_it_is(value: Any) -> Any:
     return value
 
 

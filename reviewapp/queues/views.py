@@ -12,6 +12,7 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
+from reviewapp.lib import sql
 from reviewapp.lib.numbers import whole
 from reviewapp.queues import entry
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
@@ -29,7 +30,7 @@ _QUEUE = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
 def queue_of(project: Project, slug: str) -> Queue:
     """The project's queue at this address. Raises Http404."""
-    queue = next(iter(Queue.objects.raw(_QUEUE, [project.pk, slug])), None)
+    queue = sql.first(Queue, _QUEUE, project.pk, slug)
     if queue is None:
         raise Http404("There is no such queue in this project.")
     queue.project = project

@@ -12,10 +12,17 @@ from django.db import transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
+from reviewapp.lib import sql
 from reviewapp.queues import claiming
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review, plain
 from reviewapp.traces import metadata
+
+_ADD_REVIEW = """
+    INSERT INTO reviewapp_review
+        (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, patch_id, submitted_at)
+    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s) RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +87,14 @@ def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision
     metadata.apply_patch(project, held, values, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
-    review = Review.objects.create(
+    review = Review(
         item=item, revision=revision, reviewer=user, patch=patch,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review,
     )  # fmt: skip
+    review.pk = sql.rows(
+        _ADD_REVIEW, item.pk, revision, user.pk, answers.score, answers.notes, answers.needs_review, patch.pk,
+        review.submitted_at,
+    )[0][0]  # fmt: skip
     record(
         project, user, "submitted review", f"item:{item.pk}", revision=revision,
         score=None if answers.score is None else plain(answers.score), needs_review=answers.needs_review,

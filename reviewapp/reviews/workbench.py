@@ -52,10 +52,10 @@ class Workbench:
 
 def item_of(project: Project, pk: int) -> QueueItem:
     """The project's item with this number, its queue at hand. Raises Http404."""
-    item = next(iter(QueueItem.objects.raw(_ITEM, [project.pk, pk])), None)
+    item = sql.first(QueueItem, _ITEM, project.pk, pk)
     if item is None:
         raise Http404("There is no such item in this project.")
-    item.queue = next(iter(Queue.objects.raw(_QUEUE, [item.queue_id])))
+    item.queue = sql.objects(Queue, _QUEUE, item.queue_id)[0]
     item.queue.project = project
     return item
 
@@ -86,7 +86,6 @@ def latest_of(item: QueueItem) -> Review | None:
 def trace_of(item: QueueItem) -> Trace:
     """The item's trace in the mirror; an empty one to show while it has not come."""
     project = item.queue.project
-    trace = next(iter(Trace.objects.raw(_TRACE, [project.pk, sql.bound(item.trace_id)])), None)
-    trace = trace or Trace(project=project, trace_id=item.trace_id)
+    trace = sql.first(Trace, _TRACE, project.pk, item.trace_id) or Trace(project=project, trace_id=item.trace_id)
     trace.project = project
     return trace

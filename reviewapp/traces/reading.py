@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlencode
 
-from reviewapp.lib import canonical_json
+from reviewapp.lib import canonical_json, sql
 from reviewapp.traces import metadata, transcript
 from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.transcript import Step, Transcript
@@ -42,7 +42,7 @@ class Reading:
 
     @cached_property
     def spans(self) -> list[Span]:
-        return list(Span.objects.raw(_SPANS, [self.trace.pk])) if self.trace.is_here else []
+        return sql.objects(Span, _SPANS, self.trace.pk) if self.trace.is_here else []
 
     @cached_property
     def transcript(self) -> Transcript:

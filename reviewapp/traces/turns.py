@@ -39,6 +39,11 @@ class Turn:
     is_folded: bool = True
 
     @property
+    def look(self) -> str:
+        """What the style sheet distinguishes turns by."""
+        return f"{self.role} answer" if self.is_answer else self.role
+
+    @property
     def text(self) -> str:
         """The words of the turn, without calls, results and thoughts."""
         shown = [part.text for part in self.message.parts if part.kind in ("text", "json", "code", "refusal")]
