@@ -20,6 +20,11 @@ _CLAIM_FIRST = """
     )
     RETURNING id
 """
+_HELD = """
+    SELECT * FROM reviewapp_queueitem
+    WHERE queue_id = %s AND claimed_by_id = %s AND state = 'pending' AND claimed_until > %s
+    ORDER BY priority DESC, id LIMIT 1
+"""
 _COMPLETE = """
     UPDATE reviewapp_queueitem
     SET version = version + 1, state = 'completed', completed_at = %s, claimed_by_id = NULL, claimed_until = NULL
@@ -34,9 +39,7 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     """
     now = clock.now()
     if after is None:
-        held = (
-            QueueItem.objects.filter(queue=queue, claimed_by=user, claimed_until__gt=now).pending().in_order().first()
-        )
+        held = sql.first(QueueItem, _HELD, queue.pk, user.pk, now)
         if held is not None and claim(held, user):
             return held.pk
     left = 0 if after is None else after.pk
