@@ -1,8 +1,9 @@
 """The workbench: open an item, answer, and have the next one."""
 
+import logging
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -26,6 +27,14 @@ from reviewapp.reviews.workbench import item_of, latest_of, open_item, trace_of
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
+from reviewapp.web.views import INSUFFICIENT_STORAGE
+
+log = logging.getLogger(__name__)
+
+NOT_WRITTEN = (
+    "The database does not take anything more just now; its disk may be full. All you typed is still here: keep this"
+    " page open, tell whoever runs the review desk, and submit again when they say so."
+)
 
 
 @access.member(Role.REVIEWER)
@@ -123,6 +132,10 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     except canonical_json.NotCanonical as error:
         form.add_error("notes", str(error))
         return _show(request, item, form, status=422)
+    except OperationalError:
+        log.exception("a review of item %s was not saved", item.pk)
+        form.add_error(None, NOT_WRITTEN)
+        return _show(request, item, form, status=INSUFFICIENT_STORAGE)
     except Stale as stale:
         return _conflict(request, item, form, stale.latest)
     return _next(request, item)

@@ -1,15 +1,19 @@
 """Pages that belong to no domain: whether we run, and what went wrong."""
 
+import sys
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.db import Error, connection
+from django.db import Error, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
 from reviewapp.web.pages import NO_STORE, page
+
+# What we answer when the database takes nothing: no proxy says it, so the page knows it as ours.
+INSUFFICIENT_STORAGE = 507
 
 
 def _open(view: Any) -> Any:
@@ -63,12 +67,20 @@ def not_allowed(request: HttpRequest) -> HttpResponse:
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:
-    said = (
+    status, title, said = 500, "Something broke", (
         "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
-    )
+    )  # fmt: skip
+    # Django calls this while it handles what was raised.
+    if isinstance(sys.exception(), OperationalError):
+        status, title, said = INSUFFICIENT_STORAGE, "The database does not answer as it should", (
+            "It may be down, or its disk full. What was saved before is safe; what you typed stays if you go back."
+            " Tell whoever runs the review desk, and try again when they say so."
+        )  # fmt: skip
+    if _wants_fragment(request):
+        return beside(_line(title, said), status=status)
     # Without the request: what broke may be what knows the person, and the page must not break on it again.
-    shown = render_to_string("fault.html", {"title": "Something broke", "said": said})
-    return HttpResponse(shown, status=500, headers={"Cache-Control": NO_STORE})
+    shown = render_to_string("fault.html", {"title": title, "said": said})
+    return HttpResponse(shown, status=status, headers={"Cache-Control": NO_STORE})
 
 
 def beside(message: str, *, status: int) -> HttpResponse:
@@ -78,7 +90,15 @@ def beside(message: str, *, status: int) -> HttpResponse:
 
 
 def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResponse:
-    # From the headers themselves: a fault may come before htmx's middleware.
-    if request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers:
-        return beside(format_html('<p class="message error">{}. {}</p>', title, said), status=status)
+    if _wants_fragment(request):
+        return beside(_line(title, said), status=status)
     return page(request, "fault.html", {"title": title, "said": said}, status=status)
+
+
+def _wants_fragment(request: HttpRequest) -> bool:
+    # From the headers themselves: a fault may come before htmx's middleware.
+    return request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
+
+
+def _line(title: str, said: str) -> str:
+    return format_html('<p class="message error">{}. {}</p>', title, said)

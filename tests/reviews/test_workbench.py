@@ -1,6 +1,10 @@
 """The item's page: what it shows, and how an answer is answered."""
 
+import contextlib
+from collections.abc import Iterator
+
 import pytest
+from django.db import connection
 from django.test import Client
 
 from reviewapp.accounts.models import User
@@ -11,6 +15,25 @@ from reviewapp.reviews.rail import REACH, position_of, rail_of
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 HTMX = {"HX-Request": "true"}
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """The database says, and means on SQLite, that no page more fits on its disk."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("PRAGMA page_count")
+            cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
+            yield
+            cursor.execute("PRAGMA max_page_count = 1073741823")
+        else:
+            cursor.execute(
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$"
+            )
+            cursor.execute("CREATE TRIGGER full_disk BEFORE INSERT ON reviewapp_patch EXECUTE FUNCTION full_disk()")
+            yield
+            cursor.execute("DROP TRIGGER full_disk ON reviewapp_patch")
 
 
 @pytest.fixture
@@ -51,6 +74,17 @@ def test_it_keeps_what_was_typed_when_it_refuses(reviewer_client: Client, item: 
     assert answer.status_code == 422
     assert "so &lt;long&gt;" in answer.content.decode()
     assert Review.objects.count() == 0
+
+
+def test_it_keeps_what_was_typed_when_the_disk_is_full(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.get(url(item))
+    with full_disk():
+        answer = reviewer_client.post(url(item), {"notes": "kept " * 3_000, "version": "0"}, headers=HTMX)
+    assert answer.status_code == 507
+    assert "kept kept" in answer.content.decode()
+    assert "its disk may be full" in answer.content.decode()
+    assert not Review.objects.exists()
+    assert reviewer_client.post(url(item), {"notes": "kept", "version": "0"}).status_code == 302
 
 
 def test_it_shows_both_texts_on_a_conflict(reviewer_client: Client, colleague_client: Client, item: QueueItem) -> None:
