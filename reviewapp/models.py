@@ -4,8 +4,8 @@ from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
 from reviewapp.delivery.models import Attempt, Breaker, Patch
 from reviewapp.keys.models import AccessToken, LaminarKey
-from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.reviews.models import Review
+from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
+from reviewapp.reviews.models import Draft, Review
 from reviewapp.traces.models import Posting, PullMark, Span, Term, Trace
 
 __all__ = [
@@ -14,9 +14,11 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Breaker",
+    "Draft",
     "FailedSignIn",
     "LaminarKey",
     "Membership",
+    "Pass",
     "Patch",
     "Posting",
     "Project",
@@ -24,6 +26,7 @@ __all__ = [
     "Queue",
     "QueueItem",
     "Review",
+    "Rubric",
     "Span",
     "Term",
     "Trace",

@@ -45,6 +45,14 @@ class FailedSignIn(models.Model):
     since = models.DateTimeField()
 
 
+class PersonalData(models.TextChoices):
+    """What a project wants done before notes with personal data or secrets in them are pushed."""
+
+    TELL = "tell", "point at it, the reviewer decides"
+    REQUIRE = "require", "ask each time: send, mask, or keep here"
+    OFF = "off", "do not look"
+
+
 class Project(models.Model):
     """One Laminar project, and everything reviewed in it. Nothing crosses from one to another."""
 
@@ -54,6 +62,10 @@ class Project(models.Model):
     ui_url = models.CharField(max_length=300, blank=True)
     # Laminar's own id of the project, learnt from GET /v1/project: deep links need it.
     laminar_id = models.UUIDField(null=True, blank=True)
+    # What happens when notes seem to hold personal data or a secret.
+    personal_data = models.CharField(
+        max_length=10, choices=PersonalData.choices, default=PersonalData.TELL, db_default=PersonalData.TELL
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

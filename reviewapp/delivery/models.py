@@ -56,6 +56,8 @@ class Patch(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="patches", db_index=False)
     trace_id = models.UUIDField()
     metadata = models.TextField()
+    # Names to put on the trace's top span beside the metadata, as a JSON list.
+    tags = models.TextField(default="[]", db_default="[]")
     # What the patch came from, as a word for people: `review of ana`, `token:ci`.
     source = models.CharField(max_length=160)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -34,6 +34,13 @@ class Queue(models.Model):
     reviewer_key = models.CharField(max_length=60, default="reviewer", validators=[KEY])
     review_rev_key = models.CharField(max_length=60, default="review_rev", validators=[KEY])
     keeps_notes_here = models.BooleanField(default=False)
+    # How to judge, as markdown; and what is asked beside score and notes, as JSON (see criteria.py).
+    guideline = models.TextField(blank=True, max_length=20_000)
+    criteria = models.TextField(default="[]")
+    # The newest Rubric of this queue: what a review of today is given under.
+    rubric_version = models.PositiveIntegerField(default=1)
+    # How long a submitted review waits before it is pushed: so long it can be undone.
+    grace_seconds = models.PositiveSmallIntegerField(default=5, validators=[MaxValueValidator(300)])
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -80,6 +87,19 @@ class Queue(models.Model):
             return []
         steps = (self.score_max - self.score_min) // self.score_step
         return [self.score_min + self.score_step * (steps * quarter // 4) for quarter in range(5)]
+
+
+class Rubric(models.Model):
+    """What a queue asked at a time: scale, guideline and criteria as one JSON text. Rows are only ever added."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="rubrics", db_index=False)
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    made_by = models.CharField(max_length=120)
+    made_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["queue", "version"], name="one_rubric_per_queue_and_version")]
 
 
 class ItemState(models.TextChoices):
@@ -141,3 +161,24 @@ class QueueItem(models.Model):
     def is_claimed_by_other(self, user: User) -> bool:
         """Whether a colleague holds the item at this moment."""
         return self.is_claimed and self.claimed_by_id != user.pk
+
+
+class Pass(models.Model):
+    """A person does not take an item now: it comes to them last (later), or not again (for someone else, unsure)."""
+
+    class Kind(models.TextChoices):
+        LATER = "later", "later for me"
+        OTHER = "other", "for someone else"
+        UNSURE = "unsure", "unsure: for a second person"
+
+    item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="passes", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    reason = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "user"], name="one_pass_per_item_and_person"),
+            models.CheckConstraint(condition=Q(kind__in=["later", "other", "unsure"]), name="pass_kind_is_known"),
+        ]

@@ -20,6 +20,18 @@ class Review(models.Model):
     score = models.DecimalField(max_digits=12, decimal_places=4, null=True)
     notes = models.TextField(blank=True)
     needs_review = models.BooleanField(default=False)
+    # No score was forced: the item goes to a second person.
+    is_unsure = models.BooleanField(default=False, db_default=False)
+    # The answers to the queue's own criteria by key, as JSON; and the version of the rubric that asked them.
+    answers = models.TextField(default="{}", db_default="{}")
+    rubric_version = models.PositiveIntegerField(default=1, db_default=1)
+    # Made by the browser: the same submit sent again after a lost answer is the same review.
+    client_id = models.UUIDField(null=True)
+    # The reviewer chose to keep this review's notes here, whatever the queue's setting.
+    keeps_notes_here = models.BooleanField(default=False, db_default=False)
+    # The trace's metadata members that the review replaced, as JSON: what an undo puts back in the mirror.
+    before = models.TextField(default="{}", db_default="{}")
+    undone_at = models.DateTimeField(null=True)
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
 
@@ -28,6 +40,11 @@ class Review(models.Model):
             models.UniqueConstraint(fields=["item", "revision"], name="one_review_per_revision"),
             models.UniqueConstraint(
                 fields=["item"], condition=models.Q(is_latest=True), name="one_latest_review_per_item"
+            ),
+            models.UniqueConstraint(
+                fields=["reviewer", "client_id"],
+                condition=models.Q(client_id__isnull=False),
+                name="one_review_per_submit",
             ),
         ]
 
@@ -39,6 +56,20 @@ class Review(models.Model):
     def says(self, score: Decimal | None, notes: str, needs_review: bool) -> bool:
         """Whether this revision holds exactly these answers."""
         return (self.score, self.notes, self.needs_review) == (score, notes, needs_review)
+
+
+class Draft(models.Model):
+    """What a person has typed for an item and not submitted: the form's fields as JSON."""
+
+    item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="drafts", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    fields = models.TextField()
+    # The item's version that the form was opened on.
+    version = models.PositiveIntegerField()
+    saved_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "user"], name="one_draft_per_item_and_person")]
 
 
 def plain(number: Decimal) -> str:
