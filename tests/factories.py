@@ -111,6 +111,8 @@ class QueueFactory(DjangoModelFactory[Queue]):
     project = factory.SubFactory(ProjectFactory)
     slug = factory.Sequence(lambda n: f"queue-{n}")
     name = factory.LazyAttribute(lambda queue: queue.slug.replace("-", " ").capitalize())
+    # Tests do not wait for what they do not test.
+    grace_seconds = 0
 
 
 class QueueItemFactory(DjangoModelFactory[QueueItem]):

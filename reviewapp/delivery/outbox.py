@@ -70,6 +70,24 @@ def put(
     return new
 
 
+def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
+    """Take back a patch that nobody has tried to push yet, in the caller's transaction, its trace held.
+
+    Returns the values of older patches that it carried: they are put on their way again. None when it is too late.
+    """
+    fresh = Patch.objects.filter(pk=patch.pk, state=State.WAITING, sends=0, failures=0, misses=0)
+    if not fresh.update(state=State.SUPERSEDED, last_error="Undone before it was sent."):
+        return None
+    carried: dict[str, Any] = {}
+    older = list(Patch.objects.filter(superseded_by=patch).order_by("pk"))
+    for one in older:
+        carried.update(one.values)
+    if carried:
+        again = put(project, patch.trace_id, carried, source=older[-1].source)
+        Patch.objects.filter(pk=patch.pk).update(superseded_by=again)
+    return carried
+
+
 def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
     """Take up to `limit` due patches for sending: one per trace, and SHARE per project with those `under_way`.
 

@@ -4,6 +4,7 @@ Composing such a statement costs the ORM ten times what running it costs the dat
 Whatever is not on that way stays with the ORM.
 """
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -14,6 +15,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Field, Model
 
+_FOR_UPDATE = re.compile(r"FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
 M = TypeVar("M", bound=Model)
 
 
@@ -100,4 +102,4 @@ def _locking(statement: str) -> str:
     # On SQLite a transaction that may write has locked everything from its beginning.
     if connection.features.has_select_for_update:
         return statement
-    return statement.replace("FOR UPDATE SKIP LOCKED", "").replace("FOR UPDATE", "")
+    return _FOR_UPDATE.sub("", statement)

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='queue',
             name='grace_seconds',
-            field=models.PositiveSmallIntegerField(default=5, validators=[django.core.validators.MaxValueValidator(300)]),
+            field=models.PositiveSmallIntegerField(blank=True, default=5, validators=[django.core.validators.MaxValueValidator(300)]),
         ),
         migrations.AddField(
             model_name='queue',

@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
@@ -13,10 +12,23 @@ from reviewapp.queues.models import CLAIM, ItemState, Queue, QueueItem
 _CLAIM_FIRST = """
     UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s
     WHERE id = (
-        SELECT id FROM reviewapp_queueitem
-        WHERE queue_id = %s AND state = 'pending' AND id <> %s
-            AND (claimed_by_id IS NULL OR claimed_by_id = %s OR claimed_until <= %s)
-        ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+        SELECT i.id FROM reviewapp_queueitem i
+        WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
+            AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
+            AND NOT EXISTS (SELECT 1 FROM reviewapp_pass p WHERE p.item_id = i.id AND p.user_id = %s)
+        ORDER BY i.priority DESC, i.id LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+"""
+# When nothing else is left: what this person put off, the longest ago first.
+_CLAIM_PUT_OFF = """
+    UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s
+    WHERE id = (
+        SELECT i.id FROM reviewapp_queueitem i JOIN reviewapp_pass p ON p.item_id = i.id
+        WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
+            AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
+            AND p.user_id = %s AND p.kind = 'later'
+        ORDER BY p.at, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED
     )
     RETURNING id
 """
@@ -27,8 +39,12 @@ _HELD = """
 """
 _COMPLETE = """
     UPDATE reviewapp_queueitem
-    SET version = version + 1, state = 'completed', completed_at = %s, claimed_by_id = NULL, claimed_until = NULL
+    SET version = version + 1, state = %s, completed_at = %s, claimed_by_id = NULL, claimed_until = NULL
     WHERE id = %s AND version = %s
+"""
+_GIVE_BACK = """
+    UPDATE reviewapp_queueitem
+    SET version = version + 1, state = %s, claimed_by_id = %s, claimed_until = %s WHERE id = %s AND version = %s
 """
 
 
@@ -45,7 +61,8 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     left = 0 if after is None else after.pk
     # In a transaction although it is one statement: there SQLite waits for its turn more closely.
     with transaction.atomic():
-        taken = sql.rows(_CLAIM_FIRST, user.pk, now + CLAIM, queue.pk, left, user.pk, now)
+        who = (user.pk, now + CLAIM, queue.pk, left, user.pk, now, user.pk)
+        taken = sql.rows(_CLAIM_FIRST, *who) or sql.rows(_CLAIM_PUT_OFF, *who)
     return int(taken[0][0]) if taken else None
 
 
@@ -61,14 +78,30 @@ def claim(item: QueueItem, user: User) -> bool:
     return True
 
 
-def release(item: QueueItem, user: User) -> None:
-    """Let go of one's own claim."""
-    QueueItem.objects.filter(Q(claimed_by=user), pk=item.pk).update(claimed_by=None, claimed_until=None)
+def let_go(item: QueueItem, user: User) -> bool:
+    """End one's claim of an item that stays pending; False when it was reviewed meanwhile or a colleague holds it."""
+    mine = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
+    return bool(mine.free_for(user, clock.now()).update(claimed_by=None, claimed_until=None))
 
 
-def complete(item: QueueItem, version: int) -> bool:
-    """Take the item one version on, as reviewed and free of claims; False when it is no longer at `version`."""
-    return bool(sql.change(_COMPLETE, clock.now(), item.pk, version))
+def take_over(item: QueueItem, user: User) -> bool:
+    """Claim a pending item even from a colleague who holds it; False when it is no longer pending."""
+    pending = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING)
+    return bool(pending.update(claimed_by=user, claimed_until=clock.now() + CLAIM))
+
+
+def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> bool:
+    """Take the item one version on, as reviewed and free of claims; False when it is no longer at `version`.
+
+    An unsure answer leaves it pending, for a second person.
+    """
+    state, now = (ItemState.PENDING, None) if stays_pending else (ItemState.COMPLETED, clock.now())
+    return bool(sql.change(_COMPLETE, state.value, now, item.pk, version))
+
+
+def give_back(item: QueueItem, user: User, version: int, state: ItemState) -> bool:
+    """Undo what took the item to `version`: in `state` and held by this person; False when it moved on meanwhile."""
+    return bool(sql.change(_GIVE_BACK, state.value, user.pk, clock.now() + CLAIM, item.pk, version))
 
 
 def skip(item: QueueItem, user: User) -> bool:

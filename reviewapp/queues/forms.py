@@ -12,7 +12,8 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Queue
         fields = [
             "name", "question", "score_min", "score_max", "score_step", "key_prefix",
-            "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key", "keeps_notes_here",
+            "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",
+            "grace_seconds", "keeps_notes_here",
         ]  # fmt: skip
         labels = {
             "question": "What is the score for?",
@@ -25,8 +26,15 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "needs_review_key": "Key of needs review",
             "reviewer_key": "Key of the reviewer",
             "review_rev_key": "Key of the revision",
+            "grace_seconds": "Seconds in which a review can be undone, before it is pushed",
             "keeps_notes_here": "Keep notes here: never push them",
         }
+
+
+    def clean_grace_seconds(self) -> int:
+        """Left out it stays as it is: a script need not know of it."""
+        seconds: int | None = self.cleaned_data["grace_seconds"]
+        return self.instance.grace_seconds if seconds is None else seconds
 
 
 class NewQueueForm(QueueForm):

@@ -40,7 +40,7 @@ class Queue(models.Model):
     # The newest Rubric of this queue: what a review of today is given under.
     rubric_version = models.PositiveIntegerField(default=1)
     # How long a submitted review waits before it is pushed: so long it can be undone.
-    grace_seconds = models.PositiveSmallIntegerField(default=5, validators=[MaxValueValidator(300)])
+    grace_seconds = models.PositiveSmallIntegerField(default=5, blank=True, validators=[MaxValueValidator(300)])
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

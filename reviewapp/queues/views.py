@@ -66,7 +66,8 @@ def queue_settings(request: Request, project: Project, queue: str) -> HttpRespon
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()
-            changed = {name: str(form.cleaned_data[name]) for name in form.changed_data}
+            said = form.cleaned_data
+            changed = {name: str(said[name]) for name in form.changed_data if said[name] != form.initial[name]}
             record(project, request.user, "changed queue", f"queue:{queue}", **changed)
         messages.success(request, "The settings are saved. They hold for every review from now on.")
         return redirect("queues:queue-board", project=project.slug, queue=queue)

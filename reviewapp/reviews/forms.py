@@ -20,11 +20,16 @@ class ReviewForm(forms.Form):
     score = forms.CharField(required=False, max_length=20)
     notes = forms.CharField(required=False, strip=False, widget=forms.Textarea)
     needs_review = forms.CharField(required=False)
+    unsure = forms.CharField(required=False)
     version = forms.CharField()
+    # What the reviewer decided about personal data in the notes, once asked.
+    personal_data = forms.ChoiceField(required=False, choices=[(one, one) for one in ("send", "mask", "keep")])
 
     def __init__(self, queue: Queue, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = queue
+        # What looks like personal data or a secret in the notes, in words, when the reviewer has to decide about it.
+        self.findings: list[str] = []
 
     @classmethod
     def on(cls, queue: Queue, version: int, review: Review | None) -> "ReviewForm":
@@ -32,14 +37,15 @@ class ReviewForm(forms.Form):
         initial: dict[str, Any] = {"version": version}
         if review is not None:
             initial.update(
-                score=review.score_text, notes=review.notes, needs_review="true" if review.needs_review else ""
-            )
+                score=review.score_text, notes=review.notes,
+                needs_review="true" if review.needs_review else "", unsure="true" if review.is_unsure else "",
+            )  # fmt: skip
         return cls(queue, initial=initial)
 
     @property
     def typed(self) -> dict[str, str]:
         """What stands in each field now, typed or opened with."""
-        values = {name: self[name].value() for name in ("score", "notes", "needs_review", "version")}
+        values = {name: self[name].value() for name in ("score", "notes", "needs_review", "unsure", "version")}
         return {name: "" if value is None else str(value) for name, value in values.items()}
 
     def clean_score(self) -> Decimal | None:
@@ -71,6 +77,12 @@ class ReviewForm(forms.Form):
             raise forms.ValidationError("Needs review is either ticked (true) or left out.")
         return bool(text)
 
+    def clean_unsure(self) -> bool:
+        text = self.cleaned_data["unsure"]
+        if text not in ("", "true"):
+            raise forms.ValidationError("Unsure is either ticked (true) or left out.")
+        return bool(text)
+
     def clean_version(self) -> int:
         text = self.cleaned_data["version"]
         if not re.fullmatch(r"[0-9]{1,9}", text):
@@ -84,7 +96,9 @@ class ReviewForm(forms.Form):
             if hasattr(self.data, "getlist") and len(self.data.getlist(name)) > 1:
                 self.add_error(None, f"The field “{name}” came twice. Submit the form once, as it is on the page.")
         answers = self.cleaned_data
-        is_blank = not (answers.get("score") is not None or answers.get("notes") or answers.get("needs_review"))
+        if answers.get("unsure") and answers.get("score") is not None:
+            self.add_error("score", "A score and “unsure” exclude each other: clear the one you do not mean.")
+        is_blank = answers.get("score") is None and not any(map(answers.get, ("notes", "needs_review", "unsure")))
         if not self.errors and is_blank and answers.get("version") == 0:
             self.add_error(
                 None, "Nothing is answered yet: give a score or a note, tick needs review, or skip the item."

@@ -29,7 +29,7 @@ class Review(models.Model):
     client_id = models.UUIDField(null=True)
     # The reviewer chose to keep this review's notes here, whatever the queue's setting.
     keeps_notes_here = models.BooleanField(default=False, db_default=False)
-    # The trace's metadata members that the review replaced, as JSON: what an undo puts back in the mirror.
+    # What stood under each of its metadata keys before, as JSON of texts and nulls: an undo puts it back in the mirror.
     before = models.TextField(default="{}", db_default="{}")
     undone_at = models.DateTimeField(null=True)
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
@@ -53,9 +53,10 @@ class Review(models.Model):
         """The score in its one spelling: `1`, `0.5`; empty where none was given."""
         return "" if self.score is None else plain(self.score)
 
-    def says(self, score: Decimal | None, notes: str, needs_review: bool) -> bool:
+    def says(self, score: Decimal | None, notes: str, needs_review: bool, is_unsure: bool) -> bool:
         """Whether this revision holds exactly these answers."""
-        return (self.score, self.notes, self.needs_review) == (score, notes, needs_review)
+        mine = (self.score, self.notes, self.needs_review, self.is_unsure)
+        return mine == (score, notes, needs_review, is_unsure)
 
 
 class Draft(models.Model):

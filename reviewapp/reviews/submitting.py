@@ -3,7 +3,9 @@
 Laminar has no part in it. What it says, and when, changes nothing about the save.
 """
 
-from dataclasses import astuple, dataclass
+import json
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,15 +15,16 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.lib import sql
-from reviewapp.queues import claiming
-from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues import claiming, passing
+from reviewapp.queues.models import Pass, Queue, QueueItem
 from reviewapp.reviews.models import Review, plain
 from reviewapp.traces import metadata
 
 _ADD_REVIEW = """
     INSERT INTO reviewapp_review
-        (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, patch_id, submitted_at)
-    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s) RETURNING id
+        (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
+        patch_id, submitted_at, before)
+    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
 """
 
 
@@ -32,6 +35,10 @@ class Answers:
     score: Decimal | None
     notes: str
     needs_review: bool
+    # No score is forced: the item goes to a second person.
+    is_unsure: bool = False
+    # The notes stay here for this review, whatever the queue's setting.
+    keeps_notes_here: bool = False
 
 
 class Stale(Exception):
@@ -53,10 +60,10 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int) -> Re
     """
     queue = item.queue
     with transaction.atomic():
-        if claiming.complete(item, version):
+        if claiming.complete(item, version, stays_pending=answers.is_unsure):
             return _write(item, queue, user, answers, version + 1)
     latest = Review.objects.select_related("reviewer").filter(item=item, is_latest=True).first()
-    if latest is not None and latest.reviewer_id == user.pk and latest.says(*astuple(answers)):
+    if latest is not None and latest.reviewer_id == user.pk and latest.says(*_said(answers)):
         return latest
     raise Stale(latest)
 
@@ -69,7 +76,7 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
     keys = queue.keys
     patch: dict[str, Any] = {
         keys["score"]: answers.score,
-        keys["notes"]: answers.notes or None,
+        keys["notes"]: None if answers.keeps_notes_here else answers.notes or None,
         keys["needs_review"]: answers.needs_review,
         keys["reviewer"]: user.username,
         keys["review_rev"]: rev,
@@ -79,22 +86,29 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
     return patch
 
 
+def _said(answers: Answers) -> tuple[Decimal | None, str, bool, bool]:
+    return answers.score, answers.notes, answers.needs_review, answers.is_unsure
+
+
 def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int) -> Review:
     project = queue.project
     held = metadata.hold(project, item.trace_id)
     values = patch_for(queue, user, answers, rev=held.reviews + 1)
-    patch = outbox.put(project, item.trace_id, values, source=f"review by {user.username}"[:160])
-    metadata.apply_patch(project, held, values, reviews=1)
+    grace = timedelta(seconds=queue.grace_seconds)
+    patch = outbox.put(project, item.trace_id, values, source=f"review by {user.username}"[:160], after=grace)
+    before = metadata.apply_patch(project, held, values, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(
         item=item, revision=revision, reviewer=user, patch=patch,
-        score=answers.score, notes=answers.notes, needs_review=answers.needs_review,
+        score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
     )  # fmt: skip
     review.pk = sql.rows(
-        _ADD_REVIEW, item.pk, revision, user.pk, answers.score, answers.notes, answers.needs_review, patch.pk,
-        review.submitted_at,
+        _ADD_REVIEW, item.pk, revision, user.pk, answers.score, answers.notes, answers.needs_review, answers.is_unsure,
+        answers.keeps_notes_here, patch.pk, review.submitted_at, json.dumps(before),
     )[0][0]  # fmt: skip
+    if answers.is_unsure:
+        passing.note(item, user, Pass.Kind.UNSURE)
     record(
         project, user, "submitted review", f"item:{item.pk}", revision=revision,
         score=None if answers.score is None else plain(answers.score), needs_review=answers.needs_review,

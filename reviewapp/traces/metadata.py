@@ -93,8 +93,11 @@ def hold(project: Project, trace_id: UUID) -> Held:
     return Held(*found[0])
 
 
-def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, reviews: int = 0) -> None:
-    """Put our values into the mirror at once, index included, and count the `reviews` they come from."""
+def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, reviews: int = 0) -> dict[str, str | None]:
+    """Put our values into the mirror at once, index included, and count the `reviews` they come from.
+
+    Returns what stood under each of the patch's keys before: a JSON text, None where there was no such key.
+    """
     before = canonical_json.raw_members(held.metadata)
     ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
     unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
@@ -103,6 +106,22 @@ def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, revie
     if replaced := {key: before[key] for key in changed if key in before}:
         index.remove(project.pk, held.pk, replaced)
     index.add(project.pk, [(held, changed)])
+    return {key: before.get(key) for key in ours}
+
+
+def take_back(project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any]) -> None:
+    """Undo one `apply_patch` that was never pushed: `before` is what that returned.
+
+    `still` is what older patches of ours say and Laminar has not confirmed.
+    """
+    now, unconfirmed = canonical_json.raw_members(held.metadata), canonical_json.raw_members(held.unconfirmed)
+    again = {key: raw for key, raw in before.items() if raw is not None}
+    members = {key: raw for key, raw in now.items() if key not in before} | again
+    waiting = {key: raw for key, raw in unconfirmed.items() if key not in before}
+    waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
+    sql.change(_PATCH, joined(members), joined(waiting), -1, held.pk)
+    index.remove(project.pk, held.pk, {key: now[key] for key in before if key in now})
+    index.add(project.pk, [(held, again)])
 
 
 def shown(raw: str) -> str:

@@ -115,10 +115,10 @@ def test_it_writes_nothing_for_a_reload(item: QueueItem, reviewer: User) -> None
 
 def test_it_lets_go_of_ones_own_claim_only(item: QueueItem, reviewer: User, colleague: User) -> None:
     claiming.claim(item, reviewer)
-    claiming.release(item, colleague)
+    claiming.let_go(item, colleague)
     assert not claiming.claim(QueueItem.objects.get(), colleague)
 
-    claiming.release(item, reviewer)
+    claiming.let_go(item, reviewer)
     assert claiming.claim(QueueItem.objects.get(), colleague)
 
 

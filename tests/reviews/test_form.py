@@ -90,4 +90,4 @@ def test_it_refuses_a_field_that_came_twice() -> None:
 def test_it_leaves_out_fields_it_does_not_know() -> None:
     form = answered(reviewer="somebody else", state="completed")
     assert form.is_valid()
-    assert set(form.cleaned_data) == {"score", "notes", "needs_review", "version"}
+    assert set(form.cleaned_data) == {"score", "notes", "needs_review", "unsure", "version", "personal_data"}

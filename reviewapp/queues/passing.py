@@ -1,0 +1,37 @@
+"""Pass an item on: later for oneself, for somebody else, or for nobody."""
+
+from django.db import transaction
+
+from reviewapp.accounts.models import User
+from reviewapp.audit.recording import record
+from reviewapp.lib import clock, sql
+from reviewapp.queues import claiming
+from reviewapp.queues.models import Pass, QueueItem
+
+NOBODY = "nobody"
+FOR = {Pass.Kind.LATER.value: "later", Pass.Kind.OTHER.value: "for somebody else", NOBODY: "for nobody"}
+
+# A pass is said anew rather than twice; the newest word counts.
+_NOTE = """
+    INSERT INTO reviewapp_pass (item_id, user_id, kind, reason, at) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (item_id, user_id) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, at = excluded.at
+"""
+
+
+def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
+    """Leave an item unanswered, `whom` one of FOR; False when it was reviewed meanwhile or a colleague holds it.
+
+    Later: this person gets it again after all others. For somebody else: the others get it, this person does not.
+    For nobody: it leaves the queue's pending items until somebody takes it up again.
+    """
+    with transaction.atomic():
+        left = claiming.skip(item, user) if whom == NOBODY else claiming.let_go(item, user)
+        if left:
+            note(item, user, Pass.Kind.OTHER if whom == NOBODY else whom, reason)
+            record(item.queue.project, user, "skipped item", f"item:{item.pk}", whom=FOR[whom], reason=reason)
+    return left
+
+
+def note(item: QueueItem, user: User, kind: str, reason: str = "") -> None:
+    """Remember that this person does not take the item now. Call it in a transaction."""
+    sql.change(_NOTE, item.pk, user.pk, kind, reason, clock.now())

@@ -1,0 +1,45 @@
+"""Take a review back before it is pushed: the item, the mirror and the outbox as they were before it."""
+
+import json
+
+from django.db import transaction
+
+from reviewapp.accounts.models import User
+from reviewapp.audit.recording import record
+from reviewapp.delivery import outbox
+from reviewapp.lib import clock
+from reviewapp.queues import claiming
+from reviewapp.queues.models import ItemState, Pass, QueueItem
+from reviewapp.reviews.models import Review
+from reviewapp.traces import metadata
+
+
+class TooLate(Exception):
+    """The review is being pushed, was pushed, or is no longer the item's newest; nothing was changed."""
+
+
+def undo(item: QueueItem, user: User) -> Review:
+    """Take back this person's newest review of the item; the review as it was, for its answers.
+
+    The revision before it stands again; without one the item is pending and this person's. Raises TooLate.
+    """
+    project = item.queue.project
+    with transaction.atomic():
+        standing = Review.objects.filter(item=item, undone_at=None).select_related("patch").order_by("-revision")[:2]
+        review, earlier = [*standing, None, None][:2]
+        if review is None or review.reviewer_id != user.pk or not review.is_latest:
+            raise TooLate
+        state = ItemState.PENDING if earlier is None else ItemState.COMPLETED
+        if not claiming.give_back(item, user, review.revision, state):
+            raise TooLate
+        held = metadata.hold(project, item.trace_id)
+        carried = outbox.withdraw(project, review.patch)
+        if carried is None:
+            raise TooLate
+        metadata.take_back(project, held, json.loads(review.before), carried)
+        Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
+        if earlier is not None:
+            Review.objects.filter(pk=earlier.pk).update(is_latest=True)
+        Pass.objects.filter(item=item, user=user, kind=Pass.Kind.UNSURE).delete()
+        record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
+    return review
