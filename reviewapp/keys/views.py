@@ -1,12 +1,14 @@
 """The admin's page for the project's secrets."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.accounts import access
-from reviewapp.accounts.models import Project, Role
+from reviewapp.accounts.models import PersonalData, Project, Role
+from reviewapp.audit.recording import record
 from reviewapp.keys import holding
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.web.pages import page
@@ -29,6 +31,20 @@ def laminar_key_replace(request: Request, project: Project) -> HttpResponse:
     messages.success(
         request, f"The key ending in {key.last_four} was tested and is in use. What waits is sent with it."
     )
+    return redirect("keys:key-page", project=project.slug)
+
+
+@access.member(Role.ADMIN)
+@require_POST
+def personal_data_change(request: Request, project: Project) -> HttpResponse:
+    wish = request.POST.get("personal_data", "")
+    if wish not in PersonalData.values:
+        error = "Nothing was changed: choose one of the three."
+        return page(request, "keys/keys.html", {**_context(project), "wish_error": error}, status=422)
+    with transaction.atomic():
+        if Project.objects.filter(pk=project.pk).exclude(personal_data=wish).update(personal_data=wish):
+            record(project, request.user, "changed project", f"project:{project.slug}", personal_data=wish)
+    messages.success(request, "It is saved, and holds for every review from now on.")
     return redirect("keys:key-page", project=project.slug)
 
 
@@ -58,6 +74,7 @@ def token_revoke(request: Request, project: Project, token: int) -> HttpResponse
 def _context(project: Project) -> dict[str, object]:
     keys = LaminarKey.objects.filter(project=project).order_by("-added_at")
     return {
+        "wishes": PersonalData.choices,
         "project": project,
         "section": "keys",
         "key": next((key for key in keys if key.retired_at is None), None),

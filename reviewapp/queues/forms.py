@@ -30,7 +30,6 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "keeps_notes_here": "Keep notes here: never push them",
         }
 
-
     def clean_grace_seconds(self) -> int:
         """Left out it stays as it is: a script need not know of it."""
         seconds: int | None = self.cleaned_data["grace_seconds"]

@@ -6,8 +6,11 @@ A look, not a proof: it knows the shapes below and nothing else.
 import re
 from dataclasses import dataclass
 
+from reviewapp.accounts.models import PersonalData
+from reviewapp.queues.models import Queue
+
 _EMAIL = r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})*\.[A-Za-z]{2,24}"
-_CARD = r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w.])"
+_CARD = r"(?<![\w.])\d(?:[ -]?\d){12,18}(?!\.?\w)"
 _IBAN = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"
 _PHONE = (
     r"(?<![\w.])(?:\+|00)\d(?:[ ().\/-]{0,2}\d){7,13}(?![\w])"
@@ -33,6 +36,31 @@ class Finding:
     kind: str
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Notes as they are to be saved; what was found in them, in words; and what follows from it."""
+
+    text: str
+    findings: list[str]
+    has_to_ask: bool = False
+    stays_here: bool = False
+
+
+def weigh(queue: Queue, notes: str, decision: str) -> Weighed:
+    """Look at notes as the project wants it; `decision` is the reviewer's: send, mask, keep, or empty.
+
+    Where nothing can be undone any more, to tell means to ask.
+    """
+    wish = queue.project.personal_data
+    if wish == PersonalData.OFF or queue.keeps_notes_here or not notes:
+        return Weighed(notes, [])
+    found = find(notes)
+    if not found or decision == "mask":
+        return Weighed(masked(notes) if found else notes, [])
+    has_to_ask = wish == PersonalData.REQUIRE or queue.grace_seconds == 0
+    return Weighed(notes, told(found, notes), has_to_ask and not decision, decision == "keep")
 
 
 def find(text: str) -> list[Finding]:

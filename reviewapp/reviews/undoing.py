@@ -1,12 +1,15 @@
 """Take a review back before it is pushed: the item, the mirror and the outbox as they were before it."""
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
+from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, Pass, QueueItem
@@ -16,6 +19,23 @@ from reviewapp.traces import metadata
 
 class TooLate(Exception):
     """The review is being pushed, was pushed, or is no longer the item's newest; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An item this person answered and left; until when the answer can be undone, None when it no longer can."""
+
+    item: QueueItem
+    until: datetime | None
+
+
+def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
+    """The item with what can still be done about its newest review."""
+    is_mine = review is not None and review.reviewer_id == user.pk
+    if review is None or not is_mine or review.patch.state != State.WAITING or review.patch.tries:
+        return Left(item, None)
+    until = review.patch.due_at
+    return Left(item, until if until > clock.now() else None)
 
 
 def undo(item: QueueItem, user: User) -> Review:

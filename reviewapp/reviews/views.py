@@ -3,6 +3,7 @@
 import logging
 from uuid import UUID
 
+from django.contrib import messages
 from django.db import OperationalError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -16,13 +17,15 @@ from reviewapp.delivery.models import State
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import whole
-from reviewapp.queues import claiming
-from reviewapp.queues.models import QueueItem
+from reviewapp.queues import claiming, passing
+from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.queues.progress import progress_of
 from reviewapp.queues.views import queue_of
+from reviewapp.reviews import personal_data
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, Stale, submit
+from reviewapp.reviews.undoing import TooLate, left_of, undo
 from reviewapp.reviews.workbench import item_of, latest_of, open_item, trace_of
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import page
@@ -31,6 +34,7 @@ from reviewapp.web.views import INSUFFICIENT_STORAGE
 
 log = logging.getLogger(__name__)
 
+PAGE = 50
 NOT_WRITTEN = (
     "The database does not take anything more just now; its disk may be full. All you typed is still here: keep this"
     " page open, tell whoever runs the review desk, and submit again when they say so."
@@ -75,10 +79,47 @@ def item_review(request: Request, project: Project, item: int) -> HttpResponse:
 @require_POST
 def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
-    with transaction.atomic():
-        if claiming.skip(found, request.user):
-            record(project, request.user, "skipped item", f"item:{found.pk}")
+    whom = request.POST.get("for") or passing.NOBODY
+    if whom not in passing.FOR:
+        messages.error(request, "Nothing was skipped: choose later, for somebody else, or for nobody.")
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    passing.skip(found, request.user, whom, request.POST.get("reason", "").replace("\x00", "").strip()[:300])
     return _next(request, found)
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    try:
+        review = undo(found, request.user)
+    except TooLate:
+        messages.error(
+            request, "It is too late to undo: the review is on its way. Open the item and submit a new revision."
+        )
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    found = item_of(project, item)
+    return _show(request, found, ReviewForm.on(found.queue, found.version, review))
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_claim(request: Request, project: Project, item: int) -> HttpResponse:
+    """Keep an item that one reads; its page says so when a colleague has it."""
+    found = item_of(project, item)
+    if claiming.claim(found, request.user) or found.state != ItemState.PENDING:
+        return HttpResponse(status=204)
+    return _show(request, item_of(project, item), status=409)
+
+
+@access.member(Role.LEAD)
+@require_POST
+def item_take_over(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    with transaction.atomic():
+        if claiming.take_over(found, request.user):
+            record(project, request.user, "took over item", f"item:{found.pk}")
+    return redirect("reviews:item-review", project=project.slug, item=found.pk)
 
 
 @access.member(Role.REVIEWER)
@@ -101,6 +142,16 @@ def item_delivery(request: Request, project: Project, item: int) -> HttpResponse
 
 @access.member(Role.REVIEWER)
 @require_safe
+def item_left(request: Request, project: Project, item: int) -> HttpResponse:
+    """What became of the item just left: how far its review has come, and while it can be, the way to undo it."""
+    found = item_of(project, item)
+    review = latest_of(found)
+    context = {"project": project, "left": left_of(found, review, request.user), **_delivery(project, review)}
+    return page(request, "reviews/left.html", context, part="left")
+
+
+@access.member(Role.REVIEWER)
+@require_safe
 def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     trace = trace_of(found)
@@ -110,6 +161,21 @@ def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     return page(
         request, "traces/_reading.html", {"project": project, "item": found, "reading": reading, "trace": trace}
     )
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
+    found = queue_of(project, queue)
+    mine = Review.objects.filter(item__queue=found, reviewer=request.user, is_latest=True)
+    rows = mine.select_related("item", "patch").order_by("-submitted_at", "-pk")
+    number = whole(request.GET.get("page"), most=100_000) or 1
+    shown = list(rows[(number - 1) * PAGE : number * PAGE + 1])
+    context = {
+        "project": project, "section": "queues", "queue": found, "reviews": shown[:PAGE],
+        "page_number": number, "has_more": len(shown) > PAGE,
+    }  # fmt: skip
+    return page(request, "reviews/mine.html", context)
 
 
 @access.member(Role.REVIEWER)
@@ -126,7 +192,13 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     if not form.is_valid():
         return _show(request, item, form, status=422)
     said = form.cleaned_data
-    answers = Answers(said["score"], said["notes"], said["needs_review"])
+    notes = personal_data.weigh(item.queue, said["notes"], said["personal_data"])
+    if notes.has_to_ask:
+        form.findings = notes.findings
+        return _show(request, item, form, status=422)
+    answers = Answers(
+        said["score"], notes.text, said["needs_review"], is_unsure=said["unsure"], keeps_notes_here=notes.stays_here
+    )
     try:
         submit(item, request.user, answers, version=said["version"])
     except canonical_json.NotCanonical as error:
@@ -138,6 +210,12 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
         return _show(request, item, form, status=INSUFFICIENT_STORAGE)
     except Stale as stale:
         return _conflict(request, item, form, stale.latest)
+    if notes.findings and not said["personal_data"]:
+        messages.warning(request, f"The notes hold {' and '.join(notes.findings)}. Undo, if that should not be sent.")
+    if bool(request.POST.get("stay")) != bool(request.session.get("stays")):
+        request.session["stays"] = bool(request.POST.get("stay"))
+    if request.POST.get("stay"):
+        return redirect("reviews:item-review", project=item.queue.project.slug, item=item.pk)
     return _next(request, item)
 
 
@@ -180,7 +258,7 @@ def _show(
         "project": project, "section": "queues", "bench": bench, "item": item, "queue": item.queue,
         "items_url": reverse("reviews:item-review", args=[project.slug, 0]).removesuffix("0/"),
         "reading": bench.reading, "trace": bench.reading.trace, "theirs": theirs,
-        "after": after.pk if after is not None else _left_before(request),
+        "stays": request.session.get("stays"), "after": after.pk if after is not None else _left_before(request),
         **_delivery(project, bench.review),
     }  # fmt: skip
     return page(request, "reviews/workbench.html", context, part="bench", status=status)

@@ -90,7 +90,7 @@ def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(d
     reviewer.get_by_label("Needs review").check()
     reviewer.get_by_role("button", name="Submit and next").click()
     reviewer.wait_for_url(f"**/items/*/?after={queued['items'][0]['id']}")
-    expect(reviewer.locator("#way-left")).to_contain_text("confirmed", timeout=PATIENCE)
+    expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=PATIENCE)
 
     pushed = stored_metadata(demo, trace_id)
     assert {name: pushed[name] for name in ("score", "notes", "needs_review", "reviewer", "review_rev")} == {
@@ -124,7 +124,7 @@ def test_it_rotates_the_key_and_loses_no_push(demo: Demo, signed_in_page: Any) -
     reviewer.goto(f"/p/{demo.told['project']}/items/{queued['items'][0]['id']}/")
     reviewer.locator("[name=score]").fill("1")
     reviewer.get_by_role("button", name="Submit and next").click()
-    expect(reviewer.locator("#way-left")).to_contain_text("confirmed", timeout=PATIENCE)
+    expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=PATIENCE)
     assert stored_metadata(demo, trace_id)["score"] == 1
 
 
