@@ -5,7 +5,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("open", "save", "ingest", "page", "start")
+NAMES = ("open", "save", "ingest", "page", "start", "next-item", "reviewer")
 
 
 def main() -> int:
@@ -14,7 +14,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one line of JSON instead of a line per figure")
     parser.add_argument("--database", help="a PostgreSQL server's URL, as postgres://user@host/; SQLite without it")
     options = parser.parse_args()
-    figures = import_module(f"benchmarks.{options.name}").run(options.database)
+    figures = import_module(f"benchmarks.{options.name.replace('-', '_')}").run(options.database)
     if options.json:
         sys.stdout.write(json.dumps(figures) + "\n")
     else:
