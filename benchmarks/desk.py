@@ -1,4 +1,4 @@
-"""Data for a review desk of a given size. Run in a fresh place: `python -m benchmarks.desk ITEMS PEOPLE`."""
+"""Data for a review desk of a given size. Run in a fresh place: `python -m benchmarks.desk ITEMS PEOPLE [SPANS]`."""
 
 import json
 import random
@@ -12,6 +12,7 @@ django.setup()
 
 from django.contrib.auth.hashers import make_password  # noqa: E402 - models exist only after setup
 
+from benchmarks.conversation import spans_of  # noqa: E402
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
 from reviewapp.queues.making import make_queue  # noqa: E402
@@ -27,8 +28,11 @@ STEPS = (("agent", "DEFAULT"), ("retrieve", "TOOL"), ("draft", "LLM"), ("lookup_
 BATCH = 500
 
 
-def fill(items: int, people: int) -> dict[str, object]:
-    """One queue of `items` pulled traces of 5 spans with 3 KB each, and `people` reviewers."""
+def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
+    """One queue of `items` pulled traces, and `people` reviewers.
+
+    Each trace has 5 spans of 3 KB, or is a conversation of so many `spans`.
+    """
     random.seed(7)
     project = Project.objects.create(slug="bench", name="Bench", base_url="http://127.0.0.1:1")
     users = User.objects.bulk_create(
@@ -39,7 +43,7 @@ def fill(items: int, people: int) -> dict[str, object]:
     for start in range(0, items, BATCH):
         traces = Trace.objects.bulk_create([_trace(project, start + n) for n in range(min(BATCH, items - start))])
         reindex(traces)
-        Span.objects.bulk_create([span for trace in traces for span in _spans(trace)], batch_size=100)
+        Span.objects.bulk_create([span for trace in traces for span in _spans(trace, spans)], batch_size=100)
         QueueItem.objects.bulk_create(
             [QueueItem(queue=queue, trace_id=trace.trace_id, added_by="benchmark") for trace in traces]
         )
@@ -61,7 +65,9 @@ def _trace(project: Project, number: int) -> Trace:
     )  # fmt: skip
 
 
-def _spans(trace: Trace) -> list[Span]:
+def _spans(trace: Trace, count: int) -> list[Span]:
+    if count:
+        return spans_of(trace, count, _text)
     root = UUID(int=random.getrandbits(128))
     return [_span(trace, number, name, kind, root) for number, (name, kind) in enumerate(STEPS)]
 
@@ -85,4 +91,4 @@ def _text(size: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(fill(int(sys.argv[1]), int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(fill(*map(int, sys.argv[1:4]))))
