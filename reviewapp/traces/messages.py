@@ -62,6 +62,19 @@ def read(text: str, role: Role = "data") -> list[Message]:
     return _whole(value, role) if found is None else found
 
 
+def read_each(items: list[Any], role: Role) -> list[Message] | None:
+    """The messages of a list whose every item is a message; None when one is not, or when they are too many."""
+    if len(items) > HEAD + TAIL:
+        return None
+    made: list[Message] = []
+    for item in items:
+        found = _one(item, role, 0) if isinstance(item, dict) else None
+        if found is None:
+            return None
+        made.extend(found)
+    return made
+
+
 def _find(value: Any, role: Role, depth: int) -> list[Message] | None:
     """The messages in a JSON value; None when it is of no shape we know."""
     if depth > DEPTH_LIMIT:

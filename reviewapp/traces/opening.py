@@ -6,9 +6,10 @@ A trace is believed before its models: what its top span was given and returned 
 import json
 
 from reviewapp.traces import messages, turns
+from reviewapp.traces.growing import bare
 from reviewapp.traces.messages import Message
 from reviewapp.traces.tree import SpanLike, Tree
-from reviewapp.traces.turns import Collected, Turn, bare
+from reviewapp.traces.turns import Collected, Turn
 
 LEAVES_LIMIT = 500
 # A shorter text may stand in two places by chance: "yes", "refund".

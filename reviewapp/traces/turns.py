@@ -10,6 +10,7 @@ from datetime import datetime
 
 from reviewapp.traces import faults, messages, parts, tree
 from reviewapp.traces.faults import Fault
+from reviewapp.traces.growing import Ear, fingerprint
 from reviewapp.traces.messages import Message
 from reviewapp.traces.tree import SpanLike, Tree
 
@@ -83,6 +84,7 @@ class Collected:
     untold: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     tools: dict[str, str] = field(default_factory=dict)
     budget: int = READ_LIMIT
+    ear: Ear = field(default_factory=Ear)
 
 
 def collect(grown: Tree) -> Collected:
@@ -106,20 +108,6 @@ def add(found: Collected, message: Message, span: SpanLike, *, is_output: bool, 
         if part.kind == "tool_call" and part.call_id:
             found.tools[part.call_id] = part.name
     return len(found.turns) - 1
-
-
-def fingerprint(message: Message) -> str:
-    """The same for a message and its repeat in another span; white space, ids and thoughts do not count."""
-    said = [part for part in message.parts if part.kind != "thinking"] or message.parts
-    if message.role == "tool":
-        said = [part for part in said if part.kind == "tool_result"] or said
-    words = [f"{'call ' + part.name if part.kind == 'tool_call' else ''}{bare(part.text)}{part.media}" for part in said]
-    return "\x00".join([message.role, *words])
-
-
-def bare(text: str) -> str:
-    """A text without its white space."""
-    return "".join(text.split())
 
 
 def _entries(grown: Tree) -> list[tuple[float, int, str]]:
@@ -153,8 +141,7 @@ def _add_model(found: Collected, grown: Tree, at: int) -> None:
     span, counts = grown.spans[at], Counter[str]()
     found.budget -= len(span.input)
     found.is_cut = found.is_cut or found.budget < 0
-    for message in messages.read(span.input, "user") if found.budget >= 0 else []:
-        mark = fingerprint(message)
+    for message, mark in found.ear.listen(span.input) if found.budget >= 0 else []:
         counts[mark] += 1
         place = _shown_before(found, message, mark, counts[mark])
         found.repeats += place is not None
