@@ -44,9 +44,7 @@ def _tool(trace: Trace, number: int, root: UUID, told: list[dict[str, Any]], fou
     call = told[-1]["tool_calls"][0] if "tool_calls" in told[-1] else {"id": "", "function": {"name": "idle"}}
     result = json.dumps({"found": found, "count": 3, "score": 0.75})
     told.append({"role": "tool", "tool_call_id": call["id"], "content": result})
-    return _span(
-        trace, number, call["function"]["name"], "TOOL", root, call["function"].get("arguments", "{}"), result
-    )
+    return _span(trace, number, call["function"]["name"], "TOOL", root, call["function"].get("arguments", "{}"), result)
 
 
 def _span(trace: Trace, number: int, name: str, kind: str, root: UUID | None, given: str, said: str) -> Span:

@@ -157,10 +157,9 @@ def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     trace = trace_of(found)
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
-    reading = reading_of(trace, request.GET.get("tab"))
-    return page(
-        request, "traces/_reading.html", {"project": project, "item": found, "reading": reading, "trace": trace}
-    )
+    reading = reading_of(trace, request.GET, request.path)
+    template = "traces/_piece.html" if reading.wish.is_piece else "traces/_reading.html"
+    return page(request, template, {"project": project, "item": found, "reading": reading, "trace": trace})
 
 
 @access.member(Role.REVIEWER)
@@ -252,7 +251,7 @@ def _show(
     theirs: Review | None = None,
     after: QueueItem | None = None,
 ) -> HttpResponse:
-    bench = open_item(item, request.user, request.GET.get("tab"), form)
+    bench = open_item(item, request.user, request.GET, form)
     project = item.queue.project
     context = {
         "project": project, "section": "queues", "bench": bench, "item": item, "queue": item.queue,

@@ -1,8 +1,10 @@
 """Everything the reviewer's screen shows of an item, gathered once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.http import Http404
+from django.urls import reverse
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import sql
@@ -60,13 +62,14 @@ def item_of(project: Project, pk: int) -> QueueItem:
     return item
 
 
-def open_item(item: QueueItem, user: User, tab: str | None, form: ReviewForm | None = None) -> Workbench:
-    """What the screen needs for this item; `form` is the one that was refused, if one was."""
+def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: ReviewForm | None = None) -> Workbench:
+    """What the screen needs for this item; `query` says what to show of its trace, `form` is one that was refused."""
+    url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])
     review = latest_of(item)
     return Workbench(
         item=item,
         queue=item.queue,
-        reading=reading_of(trace_of(item), tab),
+        reading=reading_of(trace_of(item), query, url),
         review=review,
         form=form or ReviewForm.on(item.queue, item.version, review),
         progress=progress_of(item.queue),

@@ -32,7 +32,7 @@ class Part:
     """A piece of a message. `text` is plain or JSON text; `media` is words such as "image/png, 48.0 kB".
 
     `name` and `call_id` belong to tool calls and their results, `name` also to files and to the language of code.
-    `cut` is the number of characters of `text` that were left out.
+    `cut` is the number of characters of `text` that were left out; `rest` holds them where they are at hand.
     """
 
     kind: Kind
@@ -41,6 +41,7 @@ class Part:
     call_id: str = ""
     media: str = ""
     cut: int = 0
+    rest: str = ""
 
 
 def make(kind: Kind, text: str, name: str = "", call_id: str = "", media: str = "") -> Part:
@@ -48,7 +49,9 @@ def make(kind: Kind, text: str, name: str = "", call_id: str = "", media: str = 
     cut = len(text) - TEXT_LIMIT
     if name or call_id or media:
         name, call_id, media = (_sound(label[:NAME_LIMIT]) for label in (name, call_id, media))
-    return Part(kind, _sound(text[:TEXT_LIMIT]), name, call_id, media, max(0, cut))
+    if cut <= 0:
+        return Part(kind, _sound(text), name, call_id, media)
+    return Part(kind, _sound(text[:TEXT_LIMIT]), name, call_id, media, cut, _sound(text[TEXT_LIMIT:]))
 
 
 def from_text(text: str) -> Part:

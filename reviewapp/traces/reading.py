@@ -1,14 +1,19 @@
 """What the trace page and the workbench show of a trace: one preparation for both."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from reviewapp.lib import canonical_json, sql
-from reviewapp.traces import metadata, transcript
+from reviewapp.traces import finding, metadata, raw, steps, transcript, wish
+from reviewapp.traces.finding import Found
 from reviewapp.traces.models import Span, Trace
-from reviewapp.traces.transcript import Step, Transcript
+from reviewapp.traces.steps import Steps
+from reviewapp.traces.transcript import Transcript
+from reviewapp.traces.wish import Wish
 
 # On every page of the workbench; see reviewapp.lib.sql for why it is written out.
 _SPANS = """
@@ -16,7 +21,10 @@ _SPANS = """
         total_tokens, total_cost, event_texts
     FROM reviewapp_span WHERE trace_id = %s ORDER BY start_time, id
 """
-TABS = ("transcript", "steps", "metadata")
+_LAST_SPANS = _SPANS.rstrip().replace("start_time, id", "start_time DESC, id DESC") + " LIMIT %s"
+# A transcript of more spans than twice this is made of the first and the last so many.
+END = 1_000
+JUMPS = {"error": "Error", "tool": "Tool call", "longest": "Longest step"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +40,95 @@ class Entry:
         """The query string of the view of all traces that hold this value."""
         return urlencode({"m": f"{self.key}={self.value}"})
 
+    @property
+    def is_long(self) -> bool:
+        return len(self.value) > 60 or self.value[:1] in ("{", "[")
+
+
+class Jump(NamedTuple):
+    """A way to the next of a kind: its words, how many there are on the tab, the address of the first."""
+
+    kind: str
+    words: str
+    count: int
+    first: str
+
 
 @dataclass
 class Reading:
-    """A trace opened on one tab; each part is made only when the page asks for it."""
+    """A trace opened as somebody wishes; each part is made only when the page asks for it.
+
+    `url` answers further wishes, each with the reading or a piece of it.
+    """
 
     trace: Trace
-    tab: str
+    wish: Wish
+    url: str
+
+    @property
+    def tab(self) -> str:
+        return self.wish.tab
 
     @cached_property
     def spans(self) -> list[Span]:
-        return sql.objects(Span, _SPANS, self.trace.pk) if self.trace.is_here else []
+        if not self.trace.is_here:
+            return []
+        if not self.is_shortened:
+            return sql.objects(Span, _SPANS, self.trace.pk)
+        last = sql.objects(Span, _LAST_SPANS, self.trace.pk, END)
+        return sql.objects(Span, _SPANS.rstrip() + " LIMIT %s", self.trace.pk, END) + last[::-1]
+
+    @property
+    def is_shortened(self) -> bool:
+        """Whether the transcript leaves out the spans in the middle."""
+        return self.trace.span_count > 2 * END
 
     @cached_property
     def transcript(self) -> Transcript:
         return transcript.build(self.spans)
 
     @cached_property
-    def steps(self) -> list[Step]:
-        return transcript.steps(self.spans)
+    def found(self) -> Found | None:
+        return finding.find(self.transcript, self.wish.find) if self.wish.find else None
+
+    @cached_property
+    def steps(self) -> Steps:
+        return steps.page_of(self.trace, self.wish.start or 0)
+
+    @cached_property
+    def span(self) -> Span | None:
+        """The span wished to be seen raw."""
+        if self.wish.span is None:
+            return None
+        return Span.objects.filter(trace=self.trace, span_id=self.wish.span).first()
+
+    @cached_property
+    def node(self) -> Any:
+        """The wished node of that span; None when there is none."""
+        return None if self.span is None else raw.reach(self.span, self.wish.at)
+
+    @property
+    def jumps(self) -> list[Jump]:
+        """What one jumps to on this tab: the kinds that it holds."""
+        if self.tab == "transcript":
+            told = self.transcript
+            turns = {
+                "error": [turn for turn in told.order if turn.error],
+                "tool": [turn for turn in told.order if turn.role == "tool"],
+                "longest": [told.longest] if told.longest else [],
+            }
+            found = {kind: [f"?turn={turn.number}#turn-{turn.number}" for turn in turns[kind]] for kind in turns}
+        elif self.tab == "steps":
+            page = self.steps
+            rows = {
+                "error": [step for step in page.rows if step.is_error],
+                "tool": [step for step in page.rows if step.span.span_type == "TOOL"],
+                "longest": [page.longest] if page.longest else [],
+            }
+            found = {kind: [f"#step-{step.span.pk}" for step in rows[kind]] for kind in rows}
+        else:
+            found = {}
+        return [Jump(kind, JUMPS[kind], len(places), places[0]) for kind, places in found.items() if places]
 
     @cached_property
     def entries(self) -> list[Entry]:
@@ -66,11 +144,12 @@ class Reading:
     @property
     def tabs(self) -> list[tuple[str, int | None]]:
         """Each tab's name with the count beside it."""
-        return [("transcript", None), ("steps", self.trace.span_count), ("metadata", len(self.entries))]
+        counts = {"steps": self.trace.span_count, "metadata": len(self.entries)}
+        return [(tab, counts.get(tab)) for tab in wish.TABS]
 
 
-def reading_of(trace: Trace, tab: str | None) -> Reading:
-    return Reading(trace, tab if tab in TABS else TABS[0])
+def reading_of(trace: Trace, query: Mapping[str, str], url: str) -> Reading:
+    return Reading(trace, wish.read(query), url)
 
 
 def pretty(raw: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reviewapp.traces import opening, tree, turns
-from reviewapp.traces.tree import SpanLike, Step, Tree, steps
+from reviewapp.traces.tree import SpanLike, Tree
 from reviewapp.traces.turns import Collected, Turn
 
-__all__ = ["SpanLike", "Step", "Transcript", "Turn", "build", "steps"]
+__all__ = ["SpanLike", "Transcript", "Turn", "build"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class Transcript:
     tool_calls: int = 0
     repeats: int = 0
     is_partial: bool = False
+
+    @property
+    def order(self) -> tuple[Turn, ...]:
+        """All turns in the order they stand on the page."""
+        return self.system + self.earlier + self.main + self.after
 
 
 def build(spans: Sequence[SpanLike]) -> Transcript:

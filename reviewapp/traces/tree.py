@@ -1,9 +1,9 @@
-"""A trace's spans as a tree, walked without recursion: cycles, orphans and chains of any depth are safe."""
+"""A trace's spans as a tree, without recursion: cycles, orphans and chains of any depth are safe."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import inf, isfinite
+from math import inf
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -41,18 +41,6 @@ class SpanLike(Protocol):
     def total_cost(self) -> float: ...
     @property
     def events(self) -> Sequence[dict[str, Any]]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A row of the waterfall: `offset` and `width` are fractions (0..1) of the trace's whole duration."""
-
-    span: SpanLike
-    depth: int
-    offset: float
-    width: float
-    is_error: bool
-    has_children: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +82,6 @@ def grow(spans: Sequence[SpanLike]) -> Tree:
     return Tree(spans, starts, parents, children, orphans)
 
 
-def walk(tree: Tree) -> Iterator[tuple[int, int]]:
-    """Each span's position and depth once, parents before children, siblings in start order."""
-    seen = [False] * len(tree.spans)
-    order = sorted(range(len(tree.spans)), key=lambda at: (tree.parents[at] >= 0, tree.starts[at]))
-    # The spans without a parent come first; whatever they do not reach hangs in a cycle, cut at its first span.
-    for start in order:
-        stack = [(start, 0)]
-        while stack:
-            at, depth = stack.pop()
-            if seen[at]:
-                continue
-            seen[at] = True
-            yield at, depth
-            stack.extend((child, depth + 1) for child in reversed(tree.children[at]))
-
-
-def steps(spans: Sequence[SpanLike]) -> list[Step]:
-    """The span tree as rows, depth first in start order."""
-    tree = grow(spans)
-    ends = [ended(tree, at) for at in range(len(spans))]
-    begin = min(tree.starts, default=0.0)
-    total = max((end for end in ends if isfinite(end)), default=begin) - begin
-    return [_step(tree, at, depth, begin, total) for at, depth in walk(tree)]
-
-
 def is_error(span: SpanLike) -> bool:
     """Whether the span failed: by its status or by an exception it recorded."""
     return (span.status or "").lower() == "error" or bool(faults.read(span.events))
@@ -130,20 +93,8 @@ def ended(tree: Tree, at: int) -> float:
     return end.timestamp() if end else tree.starts[at]
 
 
-def _step(tree: Tree, at: int, depth: int, begin: float, total: float) -> Step:
-    span, start = tree.spans[at], tree.starts[at]
-    is_timed = isfinite(total) and total > 0 and isfinite(start)
-    offset = _fraction((start - begin) / total) if is_timed else 0.0
-    until = _fraction((ended(tree, at) - begin) / total) if is_timed and span.end_time else 1.0
-    return Step(span, depth, offset, max(0.0, until - offset), is_error(span), bool(tree.children[at]))
-
-
 def _started(span: SpanLike) -> float:
     return span.start_time.timestamp() if span.start_time else inf
-
-
-def _fraction(value: float) -> float:
-    return min(1.0, max(0.0, value))
 
 
 def _parent_id(span: SpanLike) -> UUID | None:

@@ -44,12 +44,10 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
     pulling.await_reader(trace)
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
-    context = {
-        "project": project,
-        "section": "traces",
-        "trace": trace,
-        "reading": reading_of(trace, request.GET.get("tab")),
-    }
+    reading = reading_of(trace, request.GET, request.path)
+    context = {"project": project, "section": "traces", "trace": trace, "reading": reading}
+    if reading.wish.is_piece:
+        return page(request, "traces/_piece.html", context)
     return page(request, "traces/page.html", context, part="reading")
 
 
