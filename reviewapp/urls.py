@@ -31,9 +31,11 @@ queue_routes: Routes = [
 ]
 review_routes: Routes = [
     path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),
+    path("queues/<slug:queue>/upcoming/", reviews.queue_upcoming, name="queue-upcoming"),
     path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
     path("queues/<slug:queue>/mine/", reviews.my_reviews, name="my-reviews"),
     path("items/<number:item>/", reviews.item_review, name="item-review"),
+    path("items/<number:item>/draft/", reviews.item_draft, name="item-draft"),
     path("items/<number:item>/skip/", reviews.item_skip, name="item-skip"),
     path("items/<number:item>/undo/", reviews.item_undo, name="item-undo"),
     path("items/<number:item>/claim/", reviews.item_claim, name="item-claim"),

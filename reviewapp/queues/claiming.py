@@ -8,30 +8,28 @@ from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
 from reviewapp.queues.models import CLAIM, ItemState, Queue, QueueItem
 
+# What a person would be given: values are the queue, an item not to be given, the person, the time, the person again.
+_FREE = """
+    SELECT i.id FROM reviewapp_queueitem i
+    WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
+        AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
+        AND NOT EXISTS (SELECT 1 FROM reviewapp_pass p WHERE p.item_id = i.id AND p.user_id = %s)
+"""
+# When nothing of that is left: what the person put off, the longest ago first.
+_PUT_OFF = """
+    SELECT i.id FROM reviewapp_queueitem i JOIN reviewapp_pass p ON p.item_id = i.id
+    WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
+        AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
+        AND p.user_id = %s AND p.kind = 'later'
+    ORDER BY p.at, i.id LIMIT 1
+"""
 # One statement, so that no two people get the same item: an item that a colleague takes this moment is passed over.
-_CLAIM_FIRST = """
-    UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s
-    WHERE id = (
-        SELECT i.id FROM reviewapp_queueitem i
-        WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
-            AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
-            AND NOT EXISTS (SELECT 1 FROM reviewapp_pass p WHERE p.item_id = i.id AND p.user_id = %s)
-        ORDER BY i.priority DESC, i.id LIMIT 1 FOR UPDATE SKIP LOCKED
-    )
-    RETURNING id
-"""
-# When nothing else is left: what this person put off, the longest ago first.
-_CLAIM_PUT_OFF = """
-    UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s
-    WHERE id = (
-        SELECT i.id FROM reviewapp_queueitem i JOIN reviewapp_pass p ON p.item_id = i.id
-        WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
-            AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
-            AND p.user_id = %s AND p.kind = 'later'
-        ORDER BY p.at, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED
-    )
-    RETURNING id
-"""
+_CLAIM = "UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s"
+_FIRST = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED"
+_CLAIM_FIRST = f"{_CLAIM} WHERE id = ({_FIRST}) RETURNING id"
+_CLAIM_PUT_OFF = f"{_CLAIM} WHERE id = ({_PUT_OFF} FOR UPDATE OF i SKIP LOCKED) RETURNING id"
+_CLAIM_THIS = f"{_CLAIM} WHERE id = ({_FREE} AND i.id = %s FOR UPDATE OF i SKIP LOCKED)"
+_UPCOMING = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT %s"
 _HELD = """
     SELECT * FROM reviewapp_queueitem
     WHERE queue_id = %s AND claimed_by_id = %s AND state = 'pending' AND claimed_until > %s
@@ -64,6 +62,19 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
         who = (user.pk, now + CLAIM, queue.pk, left, user.pk, now, user.pk)
         taken = sql.rows(_CLAIM_FIRST, *who) or sql.rows(_CLAIM_PUT_OFF, *who)
     return int(taken[0][0]) if taken else None
+
+
+def upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
+    """The numbers of the items this person would be given next, at most `count` and never `after`; claims none."""
+    return [int(row[0]) for row in sql.rows(_UPCOMING, queue.pk, after, user.pk, clock.now(), user.pk, count)]
+
+
+def claim_this(queue: Queue, user: User, number: int, *, after: QueueItem) -> bool:
+    """Claim exactly this item of the queue; False when it is no longer to be had, or is the one just left."""
+    now = clock.now()
+    with transaction.atomic():
+        who = (user.pk, now + CLAIM, queue.pk, after.pk, user.pk, now, user.pk)
+        return bool(sql.change(_CLAIM_THIS, *who, number))
 
 
 def claim(item: QueueItem, user: User) -> bool:

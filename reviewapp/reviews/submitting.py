@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
@@ -17,14 +18,15 @@ from reviewapp.delivery import outbox
 from reviewapp.lib import sql
 from reviewapp.queues import claiming, passing
 from reviewapp.queues.models import Pass, Queue, QueueItem
+from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review, plain
 from reviewapp.traces import metadata
 
 _ADD_REVIEW = """
     INSERT INTO reviewapp_review
         (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
-        patch_id, submitted_at, before)
-    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+        patch_id, submitted_at, client_id, before)
+    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
 """
 
 
@@ -52,19 +54,27 @@ class Stale(Exception):
         self.latest = latest
 
 
-def submit(item: QueueItem, user: User, answers: Answers, *, version: int) -> Review:
-    """Save one revision of the item's review, with everything that has to stand with it.
+def submit(item: QueueItem, user: User, answers: Answers, *, version: int, client_id: UUID | None = None) -> Review:
+    """Save one revision of the item's review, with everything that has to stand with it; its draft goes.
 
-    Raises Stale when the item is no longer at `version`; sending the very same answers again is no
-    conflict but the same review. Raises canonical_json.NotCanonical for a text Laminar would drop.
+    `client_id` is the form's own mark. Raises Stale when the item is no longer at `version`; sending the very
+    same answers again is no conflict but the same review, and with the same `client_id` also when a colleague
+    has reviewed the item since. Raises canonical_json.NotCanonical for a text Laminar would drop.
     """
-    queue = item.queue
-    with transaction.atomic():
-        if claiming.complete(item, version, stays_pending=answers.is_unsure):
-            return _write(item, queue, user, answers, version + 1)
+    try:
+        with transaction.atomic():
+            if claiming.complete(item, version, stays_pending=answers.is_unsure):
+                drafts.drop(item, user)
+                return _write(item, item.queue, user, answers, version + 1, client_id)
+    except IntegrityError:
+        # The mark belongs to a review of another item: then it says nothing of this one.
+        if client_id is None:
+            raise
+        return submit(item, user, answers, version=version)
     latest = Review.objects.select_related("reviewer").filter(item=item, is_latest=True).first()
-    if latest is not None and latest.reviewer_id == user.pk and latest.says(*_said(answers)):
-        return latest
+    for before in (latest, _sent_before(item, user, client_id)):
+        if before is not None and before.reviewer_id == user.pk and before.says(*_said(answers)):
+            return before
     raise Stale(latest)
 
 
@@ -90,7 +100,15 @@ def _said(answers: Answers) -> tuple[Decimal | None, str, bool, bool]:
     return answers.score, answers.notes, answers.needs_review, answers.is_unsure
 
 
-def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int) -> Review:
+def _sent_before(item: QueueItem, user: User, client_id: UUID | None) -> Review | None:
+    if client_id is None:
+        return None
+    return Review.objects.filter(item=item, reviewer=user, client_id=client_id).first()
+
+
+def _write(
+    item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int, client_id: UUID | None
+) -> Review:
     project = queue.project
     held = metadata.hold(project, item.trace_id)
     values = patch_for(queue, user, answers, rev=held.reviews + 1)
@@ -100,12 +118,12 @@ def _write(item: QueueItem, queue: Queue, user: User, answers: Answers, revision
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(
-        item=item, revision=revision, reviewer=user, patch=patch,
+        item=item, revision=revision, reviewer=user, patch=patch, client_id=client_id,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
     )  # fmt: skip
     review.pk = sql.rows(
         _ADD_REVIEW, item.pk, revision, user.pk, answers.score, answers.notes, answers.needs_review, answers.is_unsure,
-        answers.keeps_notes_here, patch.pk, review.submitted_at, json.dumps(before),
+        answers.keeps_notes_here, patch.pk, review.submitted_at, client_id, json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:
         passing.note(item, user, Pass.Kind.UNSURE)

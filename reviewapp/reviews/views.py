@@ -1,11 +1,11 @@
 """The workbench: open an item, answer, and have the next one."""
 
 import logging
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.db import OperationalError, transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,16 +21,20 @@ from reviewapp.queues import claiming, passing
 from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.queues.progress import progress_of
 from reviewapp.queues.views import queue_of
-from reviewapp.reviews import personal_data
+from reviewapp.reviews import drafts, personal_data
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
+from reviewapp.reviews.rail import position_of, rail_of
 from reviewapp.reviews.submitting import Answers, Stale, submit
 from reviewapp.reviews.undoing import TooLate, left_of, undo
 from reviewapp.reviews.workbench import item_of, latest_of, open_item, trace_of
 from reviewapp.traces.reading import reading_of
-from reviewapp.web.pages import page
+from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 from reviewapp.web.views import INSUFFICIENT_STORAGE
+
+# So many items a browser fetches ahead.
+AHEAD = 2
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,11 @@ NOT_WRITTEN = (
     "The database does not take anything more just now; its disk may be full. All you typed is still here: keep this"
     " page open, tell whoever runs the review desk, and submit again when they say so."
 )
+DRAFT_PASSED = (
+    "The item was reviewed since you opened it, so the draft is not saved here. Your text stays in the form and in"
+    " this browser: submit it, and you are shown both."
+)
+DRAFT_TOO_LONG = "This is too long to be saved as a draft. It stays in the form and in this browser: shorten it."
 
 
 @access.member(Role.REVIEWER)
@@ -48,6 +57,16 @@ def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
     if item is None:
         return redirect("reviews:queue-end", project=project.slug, queue=queue)
     return redirect("reviews:item-review", project=project.slug, item=item)
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def queue_upcoming(request: Request, project: Project, queue: str) -> HttpResponse:
+    """The addresses of the two items that this person would be given after `?after=`, as a list."""
+    after = whole(request.GET.get("after")) or 0
+    found = claiming.upcoming(queue_of(project, queue), request.user, after, AHEAD)
+    addresses = [reverse("reviews:item-review", args=[project.slug, number]) for number in found]
+    return JsonResponse(addresses, safe=False, headers={"Cache-Control": NO_STORE})
 
 
 @access.member(Role.REVIEWER)
@@ -71,8 +90,26 @@ def item_review(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     if request.method == "POST":
         return _submitted(request, found)
-    claiming.claim(found, request.user)
+    # Fetched ahead of being read: whoever comes to read it claims it.
+    if "Desk-Prefetch" not in request.headers:
+        claiming.claim(found, request.user)
     return _show(request, found)
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    if "drop" in request.POST:
+        drafts.drop(found, request.user)
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    try:
+        is_kept = drafts.save(found, request.user, request.POST, version=whole(request.POST.get("version")) or 0)
+    except drafts.TooLong:
+        return HttpResponse(DRAFT_TOO_LONG, status=413, content_type="text/plain")
+    if not is_kept:
+        return HttpResponse(DRAFT_PASSED, status=409, content_type="text/plain")
+    return HttpResponse(status=204)
 
 
 @access.member(Role.REVIEWER)
@@ -199,7 +236,7 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
         said["score"], notes.text, said["needs_review"], is_unsure=said["unsure"], keeps_notes_here=notes.stays_here
     )
     try:
-        submit(item, request.user, answers, version=said["version"])
+        submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
     except canonical_json.NotCanonical as error:
         form.add_error("notes", str(error))
         return _show(request, item, form, status=422)
@@ -229,8 +266,17 @@ def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Revie
 
 
 def _next(request: Request, left: QueueItem) -> HttpResponse:
-    """Go on with the next item; its page also shows how the one just left is delivered."""
+    """Go on with the next item; its page also shows how the one just left is delivered.
+
+    A browser that has fetched the next item ahead names it in `Desk-Next`: it gets that one, or else another as
+    everybody does. With 0 there it has gone elsewhere already, and gets none.
+    """
     project, queue = left.queue.project, left.queue
+    wanted = whole(request.headers.get("Desk-Next")) if request.htmx else None
+    if wanted == 0:
+        return HttpResponse(status=204)
+    if wanted is not None and claiming.claim_this(queue, request.user, wanted, after=left):
+        return _claimed(request, project, wanted, left)
     number = claiming.claim_next(queue, request.user, after=left)
     if number is None:
         return redirect("reviews:queue-end", project=project.slug, queue=queue.slug)
@@ -239,6 +285,21 @@ def _next(request: Request, left: QueueItem) -> HttpResponse:
         return redirect(where)
     response = _show(request, item_of(project, number), after=left)
     response["HX-Push-Url"] = where
+    return response
+
+
+def _claimed(request: Request, project: Project, number: int, left: QueueItem) -> HttpResponse:
+    """What is new on a page that was fetched ahead: how far the queue is, and how the item just left is delivered."""
+    item = item_of(project, number)
+    context = {
+        "project": project, "queue": item.queue, "item": item, "after": left.pk, "out_of_band": True,
+        "items_url": _items_url(project),
+        "bench": {
+            "rail": rail_of(item, request.user), "position": position_of(item), "progress": progress_of(item.queue),
+        },
+    }  # fmt: skip
+    response = page(request, "reviews/_claimed.html", context)
+    response["Desk-Claimed"] = str(number)
     return response
 
 
@@ -255,12 +316,25 @@ def _show(
     project = item.queue.project
     context = {
         "project": project, "section": "queues", "bench": bench, "item": item, "queue": item.queue,
-        "items_url": reverse("reviews:item-review", args=[project.slug, 0]).removesuffix("0/"),
+        "items_url": _items_url(project),
         "reading": bench.reading, "trace": bench.reading.trace, "theirs": theirs,
-        "stays": request.session.get("stays"), "after": after.pk if after is not None else _left_before(request),
+        "stays": request.session.get("stays"), "client_id": uuid4(),
+        "after": after.pk if after is not None else _left_before(request),
         **_delivery(project, bench.review),
     }  # fmt: skip
     return page(request, "reviews/workbench.html", context, part="bench", status=status)
+
+
+def _items_url(project: Project) -> str:
+    return reverse("reviews:item-review", args=[project.slug, 0]).removesuffix("0/")
+
+
+def _client_id(request: Request) -> UUID | None:
+    """The mark that the form was given; None for one that is none, which costs it nothing but being known again."""
+    try:
+        return UUID(request.POST.get("client_id", ""))
+    except ValueError:
+        return None
 
 
 def _left_before(request: Request) -> int | None:

@@ -10,8 +10,9 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.lib import sql
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, progress_of
+from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
-from reviewapp.reviews.models import Review
+from reviewapp.reviews.models import Draft, Review
 from reviewapp.reviews.rail import Segment, position_of, rail_of
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reading import Reading, reading_of
@@ -34,6 +35,7 @@ class Workbench:
     reading: Reading
     review: Review | None
     form: ReviewForm
+    draft: Draft | None
     progress: Progress
     position: int
     rail: list[Segment]
@@ -66,17 +68,28 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
     """What the screen needs for this item; `query` says what to show of its trace, `form` is one that was refused."""
     url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])
     review = latest_of(item)
+    draft = drafts.of(item, user) if form is None else None
     return Workbench(
         item=item,
         queue=item.queue,
         reading=reading_of(trace_of(item), query, url),
         review=review,
-        form=form or ReviewForm.on(item.queue, item.version, review),
+        form=form or _opened(item, review, draft),
+        draft=draft,
         progress=progress_of(item.queue),
         position=position_of(item),
         rail=rail_of(item, user),
         is_readonly=item.is_claimed_by_other(user),
     )
+
+
+def _opened(item: QueueItem, review: Review | None, draft: Draft | None) -> ReviewForm:
+    """The form with the person's draft over the answers given before; a field the draft lacks was left empty."""
+    form = ReviewForm.on(item.queue, item.version, review)
+    if draft is not None:
+        typed = drafts.answers_of(draft)
+        form.initial.update({name: typed.get(name, "") for name in form.fields if name != "version"})
+    return form
 
 
 def latest_of(item: QueueItem) -> Review | None:

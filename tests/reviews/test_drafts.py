@@ -1,0 +1,110 @@
+"""Drafts: what is typed and not submitted is kept, and found again."""
+
+from functools import partial
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+
+from reviewapp.accounts.models import User
+from reviewapp.queues.models import QueueItem
+from reviewapp.reviews import drafts
+from reviewapp.reviews.models import Draft, Review
+from tests.cast import signed_in
+from tests.threads import at_once
+
+TYPED = {"notes": "half a thou", "score": "0.5", "version": "0"}
+
+
+def url(item: QueueItem) -> str:
+    return f"/p/support/items/{item.pk}/"
+
+
+def test_it_opens_the_item_with_the_draft(reviewer_client: Client, item: QueueItem) -> None:
+    assert reviewer_client.post(f"{url(item)}draft/", TYPED).status_code == 204
+    page = reviewer_client.get(url(item)).content.decode()
+    assert "half a thou</textarea>" in page
+    assert 'value="0.5"' in page
+    assert "Draft from" in page
+
+
+def test_it_keeps_the_last_of_several_drafts(reviewer_client: Client, item: QueueItem) -> None:
+    for notes in ("a", "ab", "abc"):
+        reviewer_client.post(f"{url(item)}draft/", {**TYPED, "notes": notes})
+    assert drafts.answers_of(Draft.objects.get()) == {"notes": "abc", "score": "0.5"}
+
+
+def test_it_shows_a_draft_to_its_author_only(
+    reviewer_client: Client, colleague_client: Client, item: QueueItem
+) -> None:
+    reviewer_client.post(f"{url(item)}draft/", TYPED)
+    assert "half a thou" not in colleague_client.get(url(item)).content.decode()
+
+
+def test_it_drops_the_draft_with_the_submit(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(f"{url(item)}draft/", TYPED)
+    reviewer_client.post(url(item), TYPED)
+    assert not Draft.objects.exists()
+    assert Review.objects.get().notes == "half a thou"
+
+
+def test_it_drops_the_draft_when_asked(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(f"{url(item)}draft/", TYPED)
+    answer = reviewer_client.post(f"{url(item)}draft/", {"drop": "true"})
+    assert answer.url == url(item)  # type: ignore[attr-defined]
+    assert not Draft.objects.exists()
+
+
+def test_it_keeps_the_draft_of_a_refused_submit(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(f"{url(item)}draft/", TYPED)
+    reviewer_client.post(url(item), {**TYPED, "score": "7"})
+    assert Draft.objects.exists()
+
+
+def test_it_refuses_a_draft_of_an_item_that_moved_on(
+    reviewer_client: Client, colleague_client: Client, item: QueueItem
+) -> None:
+    colleague_client.post(url(item), {"notes": "theirs", "version": "0"})
+    answer = reviewer_client.post(f"{url(item)}draft/", TYPED)
+    assert answer.status_code == 409
+    assert answer.content.decode().startswith("The item was reviewed since")
+    assert not Draft.objects.exists()
+
+
+def test_it_shows_both_texts_for_a_draft_from_before_a_review(
+    reviewer_client: Client, colleague_client: Client, item: QueueItem
+) -> None:
+    reviewer_client.post(f"{url(item)}draft/", TYPED)
+    colleague_client.post(url(item), {"notes": "theirs", "version": "0"})
+    page = reviewer_client.get(url(item)).content.decode()
+    assert "half a thou</textarea>" in page
+    assert "“theirs”" in page
+    assert 'name="version" value="1"' in page
+
+
+@pytest.mark.parametrize("notes", ["a\x00b", "\ud800", "🦊" * 20_000, "n" * 30_000])
+def test_it_takes_what_a_review_would_refuse(item: QueueItem, reviewer: User, notes: str) -> None:
+    typed = QueryDict(mutable=True)
+    typed["notes"] = notes
+    assert drafts.save(item, reviewer, typed, version=0)
+    assert drafts.answers_of(Draft.objects.get())["notes"] == notes
+
+
+def test_it_refuses_a_draft_that_is_too_long(reviewer_client: Client, item: QueueItem) -> None:
+    answer = reviewer_client.post(f"{url(item)}draft/", {**TYPED, "notes": "n" * (drafts.SIZE + 1)})
+    assert answer.status_code == 413
+    assert not Draft.objects.exists()
+
+
+@pytest.mark.parametrize("version", ["", "x", "9" * 30, "-1"])
+def test_it_survives_a_tampered_version(reviewer_client: Client, item: QueueItem, version: str) -> None:
+    assert reviewer_client.post(f"{url(item)}draft/", {**TYPED, "version": version}).status_code in {204, 409}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_leaves_no_draft_behind_a_submit_at_the_same_time(reviewer: User, item: QueueItem) -> None:
+    clients = [signed_in(reviewer) for _ in range(6)]
+    paths = [url(item), *[f"{url(item)}draft/"] * 5]
+    at_once([partial(client.post, path, TYPED) for client, path in zip(clients, paths, strict=True)])
+    assert Review.objects.count() == 1
+    assert not Draft.objects.exists()
