@@ -7,12 +7,20 @@ from django.db import IntegrityError, transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
+from reviewapp.queues import rubrics
 from reviewapp.queues.models import Queue
 
 
-def make_queue(project: Project, slug: str, name: str, actor: User | str, **settings: Any) -> Queue:
-    """A new queue of the project. Raises ValidationError when its address is taken or a setting cannot be."""
+def make_queue(
+    project: Project, slug: str, name: str, actor: User | str, *, preset: str = "", **settings: Any
+) -> Queue:
+    """A new queue of the project, its scale that of a preset of `rubrics.PRESETS` where one is named.
+
+    Raises ValidationError when its address is taken or a setting cannot be.
+    """
     queue = Queue(project=project, slug=slug, name=name, **settings)
+    if preset:
+        rubrics.use_preset(queue, rubrics.PRESETS[preset])
     queue.clean_fields()
     queue.clean()
     if slug == "new":
@@ -20,6 +28,7 @@ def make_queue(project: Project, slug: str, name: str, actor: User | str, **sett
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
+            rubrics.start(queue, actor)
             record(project, actor, "made queue", f"queue:{slug}")
     except IntegrityError:
         raise ValidationError(f"The project has a queue “{slug}” already. Choose another address.") from None

@@ -11,9 +11,9 @@ from django.db.models import Q
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import clock
+from reviewapp.queues.criteria import KEY, Criterion, check, read
 
 CLAIM = timedelta(minutes=5)
-KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
 
 
@@ -60,6 +60,9 @@ class Queue(models.Model):
             )
         if len(set(self.keys.values())) < len(self.keys):
             raise ValidationError("Two answers have the same metadata key: give each one of its own.")
+        if self.asked:
+            own = {key.removeprefix(self.key_prefix): name.replace("_", " ") for name, key in self.keys.items()}
+            check(self.asked, {key: f"the built-in answer “{name}”" for key, name in own.items()})
 
     @property
     def keys(self) -> dict[str, str]:
@@ -68,9 +71,15 @@ class Queue(models.Model):
         return {name: self.key_prefix + getattr(self, f"{name}_key") for name in names}
 
     @property
+    def asked(self) -> tuple[Criterion, ...]:
+        """The criteria, in the order they are asked."""
+        return read(self.criteria)
+
+    @property
     def pushed_keys(self) -> list[str]:
         """The metadata keys that a review of this queue writes."""
-        return [key for name, key in self.keys.items() if name != "notes" or not self.keeps_notes_here]
+        built_in = [key for name, key in self.keys.items() if name != "notes" or not self.keeps_notes_here]
+        return built_in + [self.key_prefix + key for criterion in self.asked for key in criterion.members]
 
     @property
     def choices(self) -> list[Decimal]:

@@ -10,21 +10,24 @@ from django.core.management.base import BaseCommand
 from reviewapp.management.projects import project_named
 from reviewapp.management.refusals import refused
 from reviewapp.queues.making import make_queue
+from reviewapp.queues.rubrics import PRESETS
 
 
 class Command(BaseCommand):
-    help = "Make a queue with a score from 0 to 1; a lead changes its settings on its page."
+    help = "Make a queue with a score from 0 to 1, or as a preset has it; a lead changes all of it on its pages."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--project", required=True)
         parser.add_argument("--name", default="")
+        parser.add_argument("--preset", default="", choices=list(PRESETS))
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"])
         try:
-            queue = make_queue(project, options["slug"], options["name"] or options["slug"], "command")
+            slug, name = options["slug"], options["name"] or options["slug"]
+            queue = make_queue(project, slug, name, "command", preset=options["preset"])
         except ValidationError as error:
             raise refused(error) from None
         if options["json"]:

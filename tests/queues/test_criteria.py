@@ -1,0 +1,111 @@
+"""Criteria: what each kind takes, what it refuses in words, and what it pushes."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviewapp.lib import canonical_json
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import UNCHANGED, Criterion, Option
+
+TONE = Criterion("tone", "Tone", "choice", options=(Option("kind"), Option("curt", "Short to the point of rude.")))
+FAULTS = Criterion("faults", "What went wrong", "choices", options=(Option("invented"), Option("left out")))
+STARS = Criterion("stars", "Stars", "number", low=Decimal(0), high=Decimal(10), step=Decimal("0.5"))
+RIGHT = Criterion("right", "Right?", "yes_no", is_required=True)
+WHY = Criterion("why", "Why", "text", help="One sentence.")
+BETTER = Criterion("better", "A better answer", "correction")
+TAGS = Criterion("tags", "Tags", "tags")
+ALL = (TONE, FAULTS, STARS, RIGHT, WHY, BETTER, TAGS)
+
+TAKEN = [
+    (TONE, ["curt"], "curt"), (TONE, [""], None), (FAULTS, ["left out", "invented"], ["invented", "left out"]),
+    (FAULTS, [], None), (STARS, [" 2,50 "], 2.5), (STARS, ["3.0"], 3), (RIGHT, ["no"], False),
+    (WHY, ["a\r\nb "], "a\nb"),
+    (TAGS, ["slow, wrong\nslow,"], ["slow", "wrong"]), (TAGS, [" , "], None), (BETTER, [""], None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("criterion", "sent", "value"), TAKEN)
+def test_it_takes(criterion: Criterion, sent: list[str], value: Any) -> None:
+    assert criteria.cleaned(criterion, sent) == value
+
+
+REFUSED = [
+    (TONE, ["cold"], "not one of the options"), (TONE, ["kind", "curt"], "came twice"), (FAULTS, ["x"], "not one"),
+    (STARS, ["NaN"], "not a number. Give a number from 0 up to 10 in steps of 0.5."), (STARS, ["1e1"], "not a number"),
+    (STARS, ["11"], "out of range"), (STARS, ["0.25"], "between two steps"), (RIGHT, ["true"], "yes or no"),
+    (WHY, ["a\x00"], "broken character"), (WHY, ["\ud800"], "broken"), (WHY, ["�"], "broken"),
+    (TAGS, ["x" * 61], "no tag"),
+    (WHY, ["x" * 20_001], "Shorten"), (TAGS, [",".join(map(str, range(21)))], "20 at most"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("criterion", "sent", "said"), REFUSED)
+def test_it_refuses(criterion: Criterion, sent: list[str], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        criteria.cleaned(criterion, sent)
+    assert said in refused.value.messages[0]
+    assert refused.value.messages[0].endswith(".")
+
+
+def test_it_counts_the_words_of_a_correction() -> None:
+    value = criteria.cleaned(BETTER, ["Paris is\r\nthe capital."], "Paris was the capital.")
+    assert value == {"edits": 1, "from": "Paris was the capital.", "text": "Paris is\nthe capital."}
+    assert criteria.metadata(BETTER, value) == {"better": "Paris is\nthe capital.", "better_edits": 1}
+
+
+def test_it_takes_an_answer_left_as_it_is_for_none() -> None:
+    value = criteria.cleaned(BETTER, ["Same.\r\n"], "Same.")
+    assert not criteria.is_said(value)
+    assert criteria.metadata(BETTER, value) == {"better": None, "better_edits": 0}
+
+
+@pytest.mark.parametrize("criterion", ALL)
+def test_it_pushes_null_where_nothing_was_said(criterion: Criterion) -> None:
+    assert criteria.metadata(criterion, None) == dict.fromkeys(criterion.members)
+
+
+def test_it_reads_what_it_wrote() -> None:
+    text = criteria.write(ALL)
+    assert criteria.read(text) == ALL
+    assert canonical_json.dumps(canonical_json.loads(text)) == text
+
+
+CLASHES = [
+    ([TONE, TONE], "“Tone” and “Tone” have the same metadata key “tone”"),
+    ([Criterion("score", "Mark", "text")], "“Mark” and the score have the same metadata key “score”"),
+    ([BETTER, Criterion("better_edits", "Edits", "number")], "the same metadata key “better_edits”"),
+    ([Criterion("two words", "X", "text")], "Use letters"),
+    ([Criterion("x" * 57, "X", "correction")], "Use letters"),
+    ([Criterion("x", "X", "choice")], "has no options"),
+    ([Criterion("x", "X", "choice", options=(Option("a"), Option("a")))], "each of them once"),
+    ([Criterion("x", "X", "number", low=Decimal(1), high=Decimal(1))], "above the lowest"),
+    ([Criterion("x", "X", "number", step=Decimal(0))], "above 0"),
+    ([Criterion(f"k{n}", "X", "text") for n in range(21)], "20 at most"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), CLASHES)
+def test_it_refuses_criteria_that_cannot_be(asked: list[Criterion], said: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        criteria.check(asked, {"score": "the score"})
+    assert said in refused.value.messages[0]
+
+
+# What the mirror keeps of an answer: no NUL, no half of a character.
+ORIGINALS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40)
+
+
+@given(st.sampled_from(ALL), st.lists(st.text(max_size=40), max_size=3), ORIGINALS)
+def test_it_answers_any_text_with_a_value_or_a_sentence(criterion: Criterion, sent: list[str], original: str) -> None:
+    try:
+        value = criteria.cleaned(criterion, sent, original)
+    except ValidationError:
+        return
+    text = canonical_json.dumps({"value": value, **criteria.metadata(criterion, value)})
+    assert canonical_json.loads(text)["value"] == value
+    assert criteria.cleaned(criterion, criteria.typed(criterion, value, original), original) in (value, UNCHANGED)
