@@ -125,7 +125,8 @@ def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
         _of([patch]).update(reads=F("reads") + 1, due_at=now + wait)
         return
     if patch.sends < schedule.SENDS:
-        changes = {"state": State.WAITING, "due_at": now, "reads": 0, "last_error": f"{said} It is sent again."}
+        again = f"{said} It is sent again."
+        changes = {"state": State.WAITING, "due_at": now, "accepted_at": None, "reads": 0, "last_error": again}
     else:
         changes = {"state": State.PARKED, "reason": Reason.UNCONFIRMED, "last_error": said}
     if _of([patch]).update(**changes):

@@ -24,15 +24,25 @@ class NotSent(LaminarError):
     """Nothing left this machine, by a fault of ours: the far side has no part in it."""
 
 
+class CannotTag(LaminarError):
+    """Laminar takes no tags from this key, or none at all: a person gives another key, then sends them again."""
+
+    retry = Retry.NEVER
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One push that ended: its patch, when it began, how many seconds it took, and the error if there was one."""
+    """One push that ended: its patch, when it began, how many seconds it took, and the error if there was one.
+
+    `is_half` says that the error is about the tags: the metadata was taken.
+    """
 
     patch: Patch
     key: LaminarKey | None
     at: datetime
     seconds: float
     error: LaminarError | None
+    is_half: bool = False
 
 
 def mark_sent(results: Sequence[Sent]) -> None:
@@ -75,12 +85,16 @@ def release(project_id: int) -> None:
 
 def _changes(sent: Sent) -> dict[str, Any]:
     """What becomes of the patch."""
-    patch, error, now = sent.patch, sent.error, clock.now()
-    if error is None:
-        return {
-            "state": State.ACCEPTED, "accepted_at": now, "sends": F("sends") + 1, "reads": 0, "last_error": "",
-            "due_at": now + schedule.FIRST_READ,
-        }  # fmt: skip
+    now = clock.now()
+    # Each push of the metadata counts as a span of the trace there: it is not repeated for the sake of the tags.
+    taken = {"accepted_at": now, "sends": F("sends") + 1}
+    if sent.error is not None:
+        return _after_error(sent.patch, sent.error, now) | (taken if sent.is_half else {})
+    accepted = {"state": State.ACCEPTED, "reads": 0, "last_error": "", "due_at": now + schedule.FIRST_READ}
+    return accepted | ({"accepted_at": now} if sent.patch.is_half_sent else taken)
+
+
+def _after_error(patch: Patch, error: LaminarError, now: datetime) -> dict[str, Any]:
     said = str(error)[:600]
     if error.retry is Retry.WHEN_INGESTED:
         wait = schedule.after_miss(patch.misses + 1)
@@ -143,9 +157,13 @@ def _attempt(sent: Sent) -> Attempt:
     return Attempt(
         patch=sent.patch, act=Attempt.Act.PUSH, at=sent.at, seconds=sent.seconds,
         status=200 if error is None else error.status,
-        outcome="Laminar took it and will apply it." if error is None else str(error)[:600],
+        outcome="Laminar took it and will apply it." if error is None else _told(sent, str(error))[:600],
         answer="" if error is None else error.answer,
     )  # fmt: skip
+
+
+def _told(sent: Sent, said: str) -> str:
+    return f"Laminar took the values, but not the tags yet. {said}" if sent.is_half else said
 
 
 def _note_keys(results: Sequence[Sent]) -> None:

@@ -106,6 +106,22 @@ class Patch(models.Model):
         return found
 
     @property
+    def names(self) -> list[str]:
+        """The tags it puts on the trace's top span."""
+        found: list[str] = canonical_json.loads(self.tags)
+        return found
+
+    @property
+    def is_half_sent(self) -> bool:
+        """Whether Laminar took the metadata and only the tags are left to send."""
+        return self.tags != "[]" and self.accepted_at is not None
+
+    @property
+    def has_tags_to_send(self) -> bool:
+        """Whether Laminar has not taken the tags yet; metadata that is sent once more goes without them."""
+        return self.tags != "[]" and (self.sends == 0 or self.is_half_sent)
+
+    @property
     def tries(self) -> int:
         return self.sends + self.failures + self.misses
 

@@ -25,8 +25,8 @@ SHARE = 16
 
 # The database's own defaults fill in the counters and the empty texts.
 _PUT = """
-    INSERT INTO reviewapp_patch (project_id, trace_id, metadata, source, state, created_at, due_at)
-    VALUES (%s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
+    INSERT INTO reviewapp_patch (project_id, trace_id, metadata, tags, source, state, created_at, due_at)
+    VALUES (%s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
 """
 _OPEN = """
     SELECT id FROM reviewapp_patch
@@ -40,12 +40,13 @@ def put(
     metadata: Mapping[str, Any],
     *,
     source: str,
+    tags: Sequence[str] = (),
     after: timedelta = timedelta(0),
 ) -> Patch:
     """Write one patch to push after a time, in the caller's transaction; it stands when that commits.
 
     Older patches of the trace that are still on their way are superseded, and this one carries their
-    keys: each push counts as a span of the trace there, and the last one must leave nothing out.
+    keys and tags: each push counts as a span of the trace there, and the last one must leave nothing out.
     Raises canonical_json.NotCanonical.
     """
     with transaction.atomic(savepoint=False):
@@ -56,15 +57,20 @@ def put(
         # A parked patch may be parked for what is in it: it is replaced only by one that says all it said.
         older = [patch for patch in older if patch.state != State.PARKED or patch.values.keys() <= metadata.keys()]
         carried: dict[str, Any] = {}
+        names: list[str] = []
         for patch in older:
             carried.update(patch.values)
+            # What Laminar took it has: tags that came twice would stand there twice.
+            names += [] if patch.state == State.ACCEPTED else patch.names
         text = canonical_json.dumps({**carried, **metadata})
+        tags_text = canonical_json.dumps(list(dict.fromkeys([*names, *tags]))) if names or tags else "[]"
         # What the worker could not read would be found by it alone; here somebody is told.
         canonical_json.loads(text)
         new = Patch(
-            project=project, trace_id=trace_id, metadata=text, source=source, created_at=now, due_at=now + after
-        )
-        new.pk = sql.rows(_PUT, project.pk, trace_id, text, source, now, new.due_at)[0][0]
+            project=project, trace_id=trace_id, metadata=text, tags=tags_text, source=source,
+            created_at=now, due_at=now + after,
+        )  # fmt: skip
+        new.pk = sql.rows(_PUT, project.pk, trace_id, text, tags_text, source, now, new.due_at)[0][0]
         if older:
             _supersede(older, new)
     return new
@@ -82,8 +88,9 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
     older = list(Patch.objects.filter(superseded_by=patch).order_by("pk"))
     for one in older:
         carried.update(one.values)
-    if carried:
-        again = put(project, patch.trace_id, carried, source=older[-1].source)
+    if older:
+        names = [name for one in older if one.accepted_at is None for name in one.names]
+        again = put(project, patch.trace_id, carried, tags=names, source=older[-1].source)
         Patch.objects.filter(pk=patch.pk).update(superseded_by=again)
     return carried
 
@@ -166,7 +173,8 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
             return 0
         return Patch.objects.filter(pk=row.pk).update(
             state=State.WAITING, metadata=canonical_json.dumps(left), due_at=now, created_at=now,
-            failures=0, misses=0, sends=0, reads=0, reason="", source=f"{row.source}, retried by {actor}"[:160],
+            failures=0, misses=0, sends=0, reads=0, accepted_at=None, reason="",
+            source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
 
 

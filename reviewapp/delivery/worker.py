@@ -19,10 +19,10 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirming, marking, outbox
 from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
-from reviewapp.delivery.marking import NotSent, Sent
+from reviewapp.delivery.marking import CannotTag, NotSent, Sent
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, LaminarError
+from reviewapp.laminar import AsyncLaminar, LaminarError, NotThere
 from reviewapp.lib import clock
 from reviewapp.traces import pulling
 from reviewapp.traces.models import Trace
@@ -39,6 +39,10 @@ LOOK_EVERY = 2.0
 LIST_EVERY = 5.0
 LIST_AGAIN = 60.0
 SOON = timedelta(seconds=10)
+NO_TAGS = (
+    "Laminar took the values, but no tags: the project's key is ingest-only, or that Laminar is older than tags. An admin"
+    " gives a full key; then send this again."
+)
 
 
 @dataclass(slots=True)
@@ -142,18 +146,23 @@ class Worker:
     async def _push_one(self, patch: Patch, key: LaminarKey | None) -> Sent:
         at, began = clock.now(), time.monotonic()
         error: LaminarError | None = None
+        has_metadata = False
         try:
             client = self.clients.of(key)
             # A worker that was frozen wakes with a lease that another may hold by now.
             if patch.leased_until is None or patch.leased_until <= clock.now():
                 raise NotSent("The worker was held up and sent nothing. It is sent again.")
-            await client.push_metadata(patch.trace_id, patch.values)
+            if not patch.is_half_sent:
+                await client.push_metadata(patch.trace_id, patch.values)
+                has_metadata = True
+            if patch.has_tags_to_send:
+                await _tag(client, patch)
         except LaminarError as caught:
             error = caught
         except Exception:
             log.exception("delivery %s was not sent", patch.pk)
             error = NotSent("A fault of ours kept this from being sent; the worker's log tells it. It is tried again.")
-        return Sent(patch, key, at, time.monotonic() - began, error)
+        return Sent(patch, key, at, time.monotonic() - began, error, is_half=has_metadata and error is not None)
 
     async def _read_back_of(self, project: Project, patches: Sequence[Patch]) -> None:
         began = time.monotonic()
@@ -240,6 +249,15 @@ class Worker:
         for errands in (self.reads, self.pulls, self.lists):
             await errands.give_up()
         await self.clients.close()
+
+
+async def _tag(client: AsyncLaminar, patch: Patch) -> None:
+    """Put the patch's tags on the trace's top span. Raises LaminarError."""
+    try:
+        await client.tag(patch.names, trace_id=patch.trace_id)
+    except NotThere as error:
+        # It would hold the project's pushes, whose values this key and this Laminar do take.
+        raise CannotTag(NO_TAGS, status=error.status, answer=error.answer) from None
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

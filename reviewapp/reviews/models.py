@@ -1,6 +1,7 @@
 """A person's pass over one item, each submitted version kept."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.db import models
 
@@ -53,10 +54,16 @@ class Review(models.Model):
         """The score in its one spelling: `1`, `0.5`; empty where none was given."""
         return "" if self.score is None else plain(self.score)
 
-    def says(self, score: Decimal | None, notes: str, needs_review: bool, is_unsure: bool) -> bool:
-        """Whether this revision holds exactly these answers."""
-        mine = (self.score, self.notes, self.needs_review, self.is_unsure)
-        return mine == (score, notes, needs_review, is_unsure)
+    @property
+    def own(self) -> dict[str, Any]:
+        """The answers to the queue's criteria by key."""
+        found: dict[str, Any] = canonical_json.loads(self.answers)
+        return found
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """All that it answers, to compare."""
+        return (self.score, self.notes, self.needs_review, self.is_unsure, self.own)
 
 
 class Draft(models.Model):

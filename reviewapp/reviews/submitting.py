@@ -4,7 +4,8 @@ Laminar has no part in it. What it says, and when, changes nothing about the sav
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,8 @@ from django.db import IntegrityError, transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
-from reviewapp.lib import sql
-from reviewapp.queues import claiming, passing
+from reviewapp.lib import canonical_json, sql
+from reviewapp.queues import claiming, criteria, passing
 from reviewapp.queues.models import Pass, Queue, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review, plain
@@ -25,22 +26,29 @@ from reviewapp.traces import metadata
 _ADD_REVIEW = """
     INSERT INTO reviewapp_review
         (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
-        patch_id, submitted_at, client_id, before)
-    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+        answers, rubric_version, patch_id, submitted_at, client_id, before)
+    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a reviewer said; None and empty where nothing was said."""
+    """What a reviewer said; None and empty where nothing was said. `own` are those to the queue's criteria by key."""
 
     score: Decimal | None
     notes: str
     needs_review: bool
+    # The answers to the queue's criteria by key.
+    own: Mapping[str, Any] = field(default_factory=dict)
     # No score is forced: the item goes to a second person.
     is_unsure: bool = False
     # The notes stay here for this review, whatever the queue's setting.
     keeps_notes_here: bool = False
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """All that is answered, to compare."""
+        return (self.score, self.notes, self.needs_review, self.is_unsure, dict(self.own))
 
 
 class Stale(Exception):
@@ -73,7 +81,7 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int, clien
         return submit(item, user, answers, version=version)
     latest = Review.objects.select_related("reviewer").filter(item=item, is_latest=True).first()
     for before in (latest, _sent_before(item, user, client_id)):
-        if before is not None and before.reviewer_id == user.pk and before.says(*_said(answers)):
+        if before is not None and before.reviewer_id == user.pk and before.said == answers.said:
             return before
     raise Stale(latest)
 
@@ -93,11 +101,16 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
     }
     if queue.keeps_notes_here:
         del patch[keys["notes"]]
+    for criterion in queue.asked:
+        members = criteria.metadata(criterion, answers.own.get(criterion.key))
+        patch.update({queue.key_prefix + key: value for key, value in members.items()})
     return patch
 
 
-def _said(answers: Answers) -> tuple[Decimal | None, str, bool, bool]:
-    return answers.score, answers.notes, answers.needs_review, answers.is_unsure
+def tags_for(queue: Queue, answers: Answers) -> list[str]:
+    """The names to tag the trace with. They are only ever added: nothing there takes a tag back."""
+    given = [answers.own.get(criterion.key) or [] for criterion in queue.asked if criterion.kind == "tags"]
+    return list(dict.fromkeys(name for names in given for name in names))
 
 
 def _sent_before(item: QueueItem, user: User, client_id: UUID | None) -> Review | None:
@@ -112,18 +125,23 @@ def _write(
     project = queue.project
     held = metadata.hold(project, item.trace_id)
     values = patch_for(queue, user, answers, rev=held.reviews + 1)
-    grace = timedelta(seconds=queue.grace_seconds)
-    patch = outbox.put(project, item.trace_id, values, source=f"review by {user.username}"[:160], after=grace)
+    patch = outbox.put(
+        project, item.trace_id, values, tags=tags_for(queue, answers), source=f"review by {user.username}"[:160],
+        after=timedelta(seconds=queue.grace_seconds),
+    )  # fmt: skip
     before = metadata.apply_patch(project, held, values, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(
         item=item, revision=revision, reviewer=user, patch=patch, client_id=client_id,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
+        keeps_notes_here=answers.keeps_notes_here, rubric_version=queue.rubric_version,
+        answers=canonical_json.dumps(answers.own) if answers.own else "{}",
     )  # fmt: skip
     review.pk = sql.rows(
-        _ADD_REVIEW, item.pk, revision, user.pk, answers.score, answers.notes, answers.needs_review, answers.is_unsure,
-        answers.keeps_notes_here, patch.pk, review.submitted_at, client_id, json.dumps(before),
+        _ADD_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review, review.is_unsure,
+        review.keeps_notes_here, review.answers, review.rubric_version, patch.pk, review.submitted_at, client_id,
+        json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:
         passing.note(item, user, Pass.Kind.UNSURE)

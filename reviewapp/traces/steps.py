@@ -139,7 +139,7 @@ def _spans(pks: list[int]) -> dict[int, Span]:
             given=Substr("input", 1, TEXT_LIMIT),
             said=Substr("output", 1, TEXT_LIMIT),
             size=Length("input") + Length("output"),
-        )  # fmt: skip
+        )
     }
 
 
