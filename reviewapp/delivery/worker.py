@@ -40,8 +40,8 @@ LIST_EVERY = 5.0
 LIST_AGAIN = 60.0
 SOON = timedelta(seconds=10)
 NO_TAGS = (
-    "Laminar took the values, but no tags: the project's key is ingest-only, or that Laminar is older than tags. An admin"
-    " gives a full key; then send this again."
+    "Laminar took the values, but no tags: the project's key is ingest-only, or that Laminar is older than tags."
+    " An admin gives a full key; then send this again."
 )
 
 

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
 from django.db.models import Count, Max, QuerySet
 from django.http import QueryDict
@@ -11,6 +12,7 @@ from django.http import QueryDict
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.lib.csv_cells import defused
+from reviewapp.queues.criteria import Criterion, spelled
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
 
@@ -67,11 +69,20 @@ def people_of(queue: Queue) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def csv_lines(reviews: QuerySet[Review]) -> Iterator[str]:
-    """A CSV text line by line, every revision with its author and time; no cell is a formula."""
-    yield _line(HEADER)
+def csv_lines(reviews: QuerySet[Review], asked: Sequence[Criterion] = ()) -> Iterator[str]:
+    """A CSV text line by line, every revision with its author and time; no cell is a formula.
+
+    Behind the built-in answers stands a column for each criterion that is `asked`.
+    """
+    yield _line([*HEADER, *(criterion.field for criterion in asked)])
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
-        yield _line(_cells(review))
+        own = review.own if asked else {}
+        yield _line([*_cells(review), *(_cell(own.get(criterion.key)) for criterion in asked)])
+
+
+def _cell(value: Any) -> str:
+    is_number = isinstance(value, (int, float))
+    return spelled(value) if is_number else defused(spelled(value))
 
 
 def _cells(review: Review) -> list[object]:

@@ -14,7 +14,7 @@ from reviewapp.keys.holding import key_in_use
 from reviewapp.lib.numbers import whole
 from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
-from reviewapp.reviews.models import Review
+from reviewapp.reviews.models import Review, give_rubrics
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
@@ -63,6 +63,7 @@ def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
     number = whole(request.GET.get("page"), most=100_000) or 1
     revisions = Prefetch("item__reviews", Review.objects.select_related("reviewer", "patch").order_by("-revision"))
     rows = list(latest.prefetch_related(revisions)[(number - 1) * PAGE : number * PAGE + 1])
+    give_rubrics(one for row in rows for one in (row, *row.item.reviews.all()))
     query = request.GET.copy()
     query.pop("page", None)
     context = {
@@ -77,7 +78,7 @@ def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
 @require_safe
 def review_export(request: Request, project: Project, queue: str) -> HttpResponseBase:
     found = queue_of(project, queue)
-    lines = csv_lines(ReviewFilter.read(request.GET).of(found))
+    lines = csv_lines(ReviewFilter.read(request.GET).of(found), found.asked)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{found.slug}-reviews.csv"'
     response["Cache-Control"] = NO_STORE

@@ -139,7 +139,7 @@ def is_said(value: Any) -> bool:
     return value is not None and value != UNCHANGED
 
 
-def spelled(criterion: Criterion, value: Any) -> str:
+def spelled(value: Any) -> str:
     """A value as a person reads it."""
     if value is None:
         return ""
@@ -148,19 +148,20 @@ def spelled(criterion: Criterion, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, dict):
-        return value.get("text", "unchanged")
+        return str(value.get("text", "left as it is"))
     return str(value)
 
 
 def typed(criterion: Criterion, value: Any, original: str = "") -> list[str]:
-    """What the form's field or fields hold for a value; a correction opens with the text to correct."""
+    """What the form's field or fields hold for a value; a correction opens with the text to correct.
+
+    The value may be one that was given under an older rubric, to a criterion of another kind.
+    """
     if criterion.kind == "correction":
-        return [(value or {}).get("text", original)]
-    if value is None:
+        return [spelled(value) if is_said(value) else original]
+    if not is_said(value):
         return []
-    if isinstance(value, list) and criterion.options:
-        return value
-    return [spelled(criterion, value)]
+    return value if isinstance(value, list) and criterion.options else [spelled(value)]
 
 
 def plain(number: Decimal) -> str:
@@ -263,7 +264,7 @@ def _members(criterion: Criterion) -> dict[str, Any]:
 
 
 def _criterion(members: Mapping[str, Any]) -> Criterion:
-    numbers = {name: Decimal(str(members[name])) for name in ("low", "high", "step") if name in members}
+    numbers: dict[str, Any] = {name: Decimal(str(members[name])) for name in ("low", "high", "step") if name in members}
     options = tuple(Option(option["value"], option["help"]) for option in members.get("options", ()))
     texts = {name: members[name] for name in ("key", "label", "kind", "help")}
     return Criterion(**texts, **numbers, options=options, is_required=members.get("is_required", False))

@@ -1,11 +1,15 @@
 """The form a reviewer answers, with each refusal a sentence."""
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 
+from reviewapp.lib.word_diff import Piece, diff
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review, plain
 
@@ -14,8 +18,29 @@ NOTES = 20_000
 _NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 
+MARKED = "Correct what is marked below; all you typed is still here."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A criterion in the form: what stands in its fields, what is wrong with it, what a correction changes."""
+
+    criterion: Criterion
+    typed: list[str]
+    fault: str = ""
+    diff: list[Piece] | None = None
+
+    @property
+    def text(self) -> str:
+        """What stands in its one field."""
+        return self.typed[0] if self.typed else ""
+
+
 class ReviewForm(forms.Form):
-    """score, notes, needs_review, and the version the form was opened on."""
+    """score, notes, needs_review, the queue's criteria, and the version the form was opened on.
+
+    `original` is the text that a correction starts from. Once valid, `own` holds the answers to criteria by key.
+    """
 
     score = forms.CharField(required=False, max_length=20)
     notes = forms.CharField(required=False, strip=False, widget=forms.Textarea)
@@ -25,28 +50,43 @@ class ReviewForm(forms.Form):
     # What the reviewer decided about personal data in the notes, once asked.
     personal_data = forms.ChoiceField(required=False, choices=[(one, one) for one in ("send", "mask", "keep")])
 
-    def __init__(self, queue: Queue, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, queue: Queue, *args: Any, original: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = queue
         # What looks like personal data or a secret in the notes, in words, when the reviewer has to decide about it.
         self.findings: list[str] = []
+        self.original = original
+        self.own: dict[str, Any] = {}
+        self.faults: dict[str, str] = {}
 
     @classmethod
-    def on(cls, queue: Queue, version: int, review: Review | None) -> "ReviewForm":
+    def on(cls, queue: Queue, version: int, review: Review | None, original: str = "") -> "ReviewForm":
         """The form as one opens it: empty, or with the answers given before."""
         initial: dict[str, Any] = {"version": version}
         if review is not None:
             initial.update(
                 score=review.score_text, notes=review.notes,
                 needs_review="true" if review.needs_review else "", unsure="true" if review.is_unsure else "",
+                own=review.own if queue.asked else {},
             )  # fmt: skip
-        return cls(queue, initial=initial)
+        return cls(queue, initial=initial, original=original)
+
+    def moved_to(self, version: int) -> "ReviewForm":
+        """The same text on another version of the item."""
+        data: Any = self.data.copy()  # type: ignore[attr-defined]
+        data["version"] = str(version)
+        return ReviewForm(self.queue, data, original=self.original)
 
     @property
     def typed(self) -> dict[str, str]:
         """What stands in each field now, typed or opened with."""
         values = {name: self[name].value() for name in ("score", "notes", "needs_review", "unsure", "version")}
         return {name: "" if value is None else str(value) for name, value in values.items()}
+
+    @property
+    def rows(self) -> list[Row]:
+        """The queue's criteria with what stands in each now."""
+        return [self._row(criterion) for criterion in self.queue.asked]
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
@@ -95,15 +135,47 @@ class ReviewForm(forms.Form):
         for name in self.fields:
             if hasattr(self.data, "getlist") and len(self.data.getlist(name)) > 1:
                 self.add_error(None, f"The field “{name}” came twice. Submit the form once, as it is on the page.")
+        self._clean_own()
         answers = self.cleaned_data
         if answers.get("unsure") and answers.get("score") is not None:
             self.add_error("score", "A score and “unsure” exclude each other: clear the one you do not mean.")
         is_blank = answers.get("score") is None and not any(map(answers.get, ("notes", "needs_review", "unsure")))
+        is_blank = is_blank and not any(map(criteria.is_said, self.own.values()))
         if not self.errors and is_blank and answers.get("version") == 0:
             self.add_error(
                 None, "Nothing is answered yet: give a score or a note, tick needs review, or skip the item."
             )
         return answers
+
+    def _clean_own(self) -> None:
+        for criterion in self.queue.asked:
+            try:
+                value = criteria.cleaned(criterion, self._sent(criterion), self.original)
+                if value is None and criterion.is_required and not self.cleaned_data.get("unsure"):
+                    raise forms.ValidationError("This has to be answered.")
+            except forms.ValidationError as error:
+                self.faults[criterion.key] = error.messages[0]
+            else:
+                self.own[criterion.key] = value
+        if self.faults:
+            self.add_error(None, MARKED)
+
+    def _row(self, criterion: Criterion) -> Row:
+        if self.is_bound:
+            typed = self._sent(criterion)
+        elif "drafted" in self.initial:
+            typed = self.initial["drafted"].get(criterion.field, [])
+        else:
+            typed = criteria.typed(criterion, self.initial.get("own", {}).get(criterion.key), self.original)
+        row = Row(criterion, typed, self.faults.get(criterion.key, ""))
+        if criterion.kind != "correction" or not self.original or row.text.split() == self.original.split():
+            return row
+        return Row(criterion, typed, row.fault, diff(self.original, row.text))
+
+    def _sent(self, criterion: Criterion) -> list[str]:
+        if hasattr(self.data, "getlist"):
+            return list(self.data.getlist(criterion.field))
+        return [self.data[criterion.field]] if criterion.field in self.data else []
 
 
 def _range(queue: Queue) -> str:

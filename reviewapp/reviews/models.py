@@ -1,5 +1,7 @@
 """A person's pass over one item, each submitted version kept."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +10,28 @@ from django.db import models
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.word_diff import Piece, diff
+from reviewapp.queues import criteria, rubrics
+from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import QueueItem
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One answer to a queue's criterion, as a person reads it."""
+
+    label: str
+    value: Any
+
+    @property
+    def text(self) -> str:
+        return criteria.spelled(self.value)
+
+    @property
+    def diff(self) -> list[Piece]:
+        """What a correction changed; nothing for other answers."""
+        is_changed = isinstance(self.value, dict) and "text" in self.value
+        return diff(self.value["from"], self.value["text"]) if is_changed else []
 
 
 class Review(models.Model):
@@ -35,6 +58,8 @@ class Review(models.Model):
     undone_at = models.DateTimeField(null=True)
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
+    # What its rubric asked, where `give_rubrics` has looked it up.
+    asked: tuple[Criterion, ...] = ()
 
     class Meta:
         constraints = [
@@ -65,6 +90,14 @@ class Review(models.Model):
         """All that it answers, to compare."""
         return (self.score, self.notes, self.needs_review, self.is_unsure, self.own)
 
+    @property
+    def told(self) -> list[Told]:
+        """The answers to criteria under the labels of the rubric they were given under."""
+        own = self.own if self.asked else {}
+        return [
+            Told(criterion.label, own[criterion.key]) for criterion in self.asked if own.get(criterion.key) is not None
+        ]
+
 
 class Draft(models.Model):
     """What a person has typed for an item and not submitted: the form's fields as JSON."""
@@ -78,6 +111,20 @@ class Draft(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "user"], name="one_draft_per_item_and_person")]
+
+
+def give_rubrics(reviews: Iterable[Review]) -> None:
+    """Let reviews tell their answers, each under the labels of its own rubric: one query at most.
+
+    Their items must be at hand with their queues.
+    """
+    answered = [review for review in reviews if review.answers != "{}"]
+    if not answered:
+        return
+    queues = {review.item.queue_id: review.item.queue for review in answered}
+    asked = rubrics.criteria_at(list(queues.values()), {review.rubric_version for review in answered})
+    for review in answered:
+        review.asked = asked.get((review.item.queue_id, review.rubric_version), ())
 
 
 def plain(number: Decimal) -> str:

@@ -1,11 +1,14 @@
-"""The rail, made in one go: it has up to fifty segments and stands on the page that must be quickest."""
+"""The pieces of the workbench that are made in one go, since it is the page that must be quickest."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
+from reviewapp.lib.word_diff import Piece
 from reviewapp.reviews.rail import Segment
+from reviewapp.traces import rendering
 
 register = template.Library()
 
@@ -15,6 +18,22 @@ def rail(segments: Sequence[Segment], items_url: str) -> SafeString:
     """The rail's list items, each a link that says what has become of its item."""
     # Numbers, our own words and our own address: there is nothing in it to escape.
     return mark_safe("".join(_item(segment, items_url) for segment in segments))  # noqa: S308
+
+
+@register.filter
+def diffed(pieces: Sequence[Piece]) -> SafeString:
+    """A word diff: what went struck out, what came marked."""
+    marks = {"same": ("", ""), "removed": ("<del>", "</del>"), "added": ("<ins>", "</ins>")}
+    shown = [f"{marks[piece.kind][0]}{rendering.plain(piece.text)}{marks[piece.kind][1]}" for piece in pieces]
+    # Escaped by `rendering`.
+    return mark_safe("".join(shown))  # noqa: S308
+
+
+@register.filter
+@lru_cache(maxsize=64)
+def guideline(text: str) -> SafeString:
+    """A queue's guideline as HTML; it stands on each page of the queue."""
+    return mark_safe(rendering.markdown(text))  # noqa: S308
 
 
 def _item(segment: Segment, items_url: str) -> str:

@@ -23,11 +23,11 @@ from reviewapp.queues.progress import progress_of
 from reviewapp.queues.views import queue_of
 from reviewapp.reviews import drafts, personal_data
 from reviewapp.reviews.forms import ReviewForm
-from reviewapp.reviews.models import Review
+from reviewapp.reviews.models import Review, give_rubrics
 from reviewapp.reviews.rail import position_of, rail_of
 from reviewapp.reviews.submitting import Answers, Stale, submit
 from reviewapp.reviews.undoing import TooLate, left_of, undo
-from reviewapp.reviews.workbench import item_of, latest_of, open_item, trace_of
+from reviewapp.reviews.workbench import form_sent, item_of, latest_of, open_item, trace_of
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
@@ -218,13 +218,14 @@ def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
 @require_safe
 def trace_reviews(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
     found = Review.objects.filter(item__queue__project=project, item__trace_id=trace_id)
-    reviews = found.select_related("reviewer", "patch", "item__queue").order_by("-submitted_at", "-pk")
-    context = {"project": project, "reviews": reviews[:100], "trace_id": trace_id, "section": "traces"}
+    reviews = list(found.select_related("reviewer", "patch", "item__queue").order_by("-submitted_at", "-pk")[:100])
+    give_rubrics(reviews)
+    context = {"project": project, "reviews": reviews, "trace_id": trace_id, "section": "traces"}
     return page(request, "reviews/of_trace.html", context, part="reviews")
 
 
 def _submitted(request: Request, item: QueueItem) -> HttpResponse:
-    form = ReviewForm(item.queue, request.POST)
+    form = form_sent(item, request.POST)
     if not form.is_valid():
         return _show(request, item, form, status=422)
     said = form.cleaned_data
@@ -233,8 +234,9 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
         form.findings = notes.findings
         return _show(request, item, form, status=422)
     answers = Answers(
-        said["score"], notes.text, said["needs_review"], is_unsure=said["unsure"], keeps_notes_here=notes.stays_here
-    )
+        said["score"], notes.text, said["needs_review"], form.own,
+        is_unsure=said["unsure"], keeps_notes_here=notes.stays_here,
+    )  # fmt: skip
     try:
         submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
     except canonical_json.NotCanonical as error:
@@ -257,11 +259,15 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
 
 def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review | None) -> HttpResponse:
     """Show both texts, where there are two. The form then stands on the newer version: to submit is a decision."""
+    queue = item.queue
     item.refresh_from_db()
-    item.queue.project = request.membership.project
-    form = ReviewForm(item.queue, {**form.typed, "version": str(item.version)})
+    item.queue = queue
+    form = form.moved_to(item.version)
     if latest is None:
         form.add_error(None, "The form did not fit the item's state. It does now: submit again.")
+    else:
+        latest.item = item
+        give_rubrics([latest])
     return _show(request, item, form, status=409, theirs=latest)
 
 

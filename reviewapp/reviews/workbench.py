@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.http import Http404
+from django.http import Http404, QueryDict
 from django.urls import reverse
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import sql
+from reviewapp.lib.numbers import whole
+from reviewapp.queues import rubrics
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, progress_of
 from reviewapp.reviews import drafts
@@ -68,13 +70,14 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
     """What the screen needs for this item; `query` says what to show of its trace, `form` is one that was refused."""
     url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])
     review = latest_of(item)
+    reading = reading_of(trace_of(item), query, url)
     draft = drafts.of(item, user) if form is None else None
     return Workbench(
         item=item,
         queue=item.queue,
-        reading=reading_of(trace_of(item), query, url),
+        reading=reading,
         review=review,
-        form=form or _opened(item, review, draft),
+        form=form or _opened(item, review, draft, original_of(item.queue, reading)),
         draft=draft,
         progress=progress_of(item.queue),
         position=position_of(item),
@@ -83,13 +86,30 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
     )
 
 
-def _opened(item: QueueItem, review: Review | None, draft: Draft | None) -> ReviewForm:
+def _opened(item: QueueItem, review: Review | None, draft: Draft | None, original: str) -> ReviewForm:
     """The form with the person's draft over the answers given before; a field the draft lacks was left empty."""
-    form = ReviewForm.on(item.queue, item.version, review)
+    form = ReviewForm.on(item.queue, item.version, review, original)
     if draft is not None:
         typed = drafts.answers_of(draft)
         form.initial.update({name: typed.get(name, "") for name in form.fields if name != "version"})
+        form.initial["drafted"] = {name: value if isinstance(value, list) else [value] for name, value in typed.items()}
     return form
+
+
+def original_of(queue: Queue, reading: Reading) -> str:
+    """The trace's final answer, where the queue asks to correct it; empty otherwise, and nothing is read for it."""
+    if not any(criterion.kind == "correction" for criterion in queue.asked):
+        return ""
+    answer = reading.transcript.answer
+    return "" if answer is None else answer.text.replace("\r\n", "\n").strip()
+
+
+def form_sent(item: QueueItem, data: QueryDict) -> ReviewForm:
+    """The form as it was sent, read under the rubric it was opened on: `item.queue` asks that from here on."""
+    item.queue = rubrics.as_of(item.queue, whole(data.get("rubric"), most=2**31 - 1) or item.queue.rubric_version)
+    asks_correction = any(criterion.kind == "correction" for criterion in item.queue.asked)
+    original = original_of(item.queue, reading_of(trace_of(item), {}, "")) if asks_correction else ""
+    return ReviewForm(item.queue, data, original=original)
 
 
 def latest_of(item: QueueItem) -> Review | None:
