@@ -1,6 +1,7 @@
 """What a person has typed and not submitted, kept here so that another machine or day has it too."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import QueryDict
@@ -31,7 +32,16 @@ class TooLong(Exception):
 
 def save(item: QueueItem, user: User, typed: QueryDict, *, version: int) -> bool:
     """Keep the form's fields; False when the item is no longer at `version`. Raises TooLong."""
-    fields = {name: values if len(values) > 1 else values[0] for name, values in _answers(typed).items()}
+    return put(
+        item,
+        user,
+        {name: values if len(values) > 1 else values[0] for name, values in _answers(typed).items()},
+        version=version,
+    )
+
+
+def put(item: QueueItem, user: User, fields: Mapping[str, str | list[str]], *, version: int) -> bool:
+    """Keep these fields; False when the item is no longer at `version`. Raises TooLong."""
     # Escaped, so that the database takes what a review may not hold: a draft refuses no character.
     text = json.dumps(fields)
     if len(text) > SIZE:

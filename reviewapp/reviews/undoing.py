@@ -11,8 +11,9 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
-from reviewapp.queues import claiming
+from reviewapp.queues import claiming, criteria
 from reviewapp.queues.models import ItemState, Pass, QueueItem
+from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
 from reviewapp.traces import metadata
 
@@ -39,7 +40,7 @@ def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
 
 
 def undo(item: QueueItem, user: User) -> Review:
-    """Take back this person's newest review of the item; the review as it was, for its answers.
+    """Take back this person's newest review of the item; the review as it was. Its answers stay as a draft.
 
     The revision before it stands again; without one the item is pending and this person's. Raises TooLate.
     """
@@ -61,5 +62,18 @@ def undo(item: QueueItem, user: User) -> Review:
         if earlier is not None:
             Review.objects.filter(pk=earlier.pk).update(is_latest=True)
         Pass.objects.filter(item=item, user=user, kind=Pass.Kind.UNSURE).delete()
+        drafts.put(item, user, _fields(item, review), version=review.revision + 1)
         record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
     return review
+
+
+def _fields(item: QueueItem, review: Review) -> dict[str, str | list[str]]:
+    """The form's fields as the review filled them."""
+    ticked = {"needs_review": review.needs_review, "unsure": review.is_unsure}
+    own = review.own
+    return {
+        "score": review.score_text,
+        "notes": review.notes,
+        **{name: "true" for name, is_on in ticked.items() if is_on},
+        **{one.field: criteria.typed(one, own.get(one.key), "") for one in item.queue.asked},
+    }

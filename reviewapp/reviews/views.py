@@ -129,14 +129,13 @@ def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
 def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     try:
-        review = undo(found, request.user)
+        undo(found, request.user)
     except TooLate:
         messages.error(
             request, "It is too late to undo: the review is on its way. Open the item and submit a new revision."
         )
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
-    found = item_of(project, item)
-    return _show(request, found, ReviewForm.on(found.queue, found.version, review))
+    return _show(request, item_of(project, item))
 
 
 @access.member(Role.REVIEWER)

@@ -18,7 +18,9 @@ def page(
     status: int = 200,
 ) -> HttpResponse:
     """Render `template`; to an htmx request only its partial `part`, named here and never by the client."""
-    if part and request.htmx and not request.htmx.boosted:  # type: ignore[attr-defined]
+    htmx = request.htmx  # type: ignore[attr-defined]
+    # Where one goes back to, htmx wants the whole page again.
+    if part and htmx and not htmx.boosted and not htmx.history_restore_request:
         template = f"{template}#{part}"
     response = render(request, template, context, status=status)
     response["Cache-Control"] = NO_STORE

@@ -100,3 +100,40 @@ def test_it_says_which_end_it_is(open_page: OpenPage, reviewer: User, full_queue
         page.locator("[name=score]").fill("1")
         page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
+
+
+def test_it_keeps_what_is_typed_while_the_last_revision_is_on_its_way(
+    open_page: OpenPage, reviewer: User, full_queue: Queue
+) -> None:
+    page = opened(open_page(reviewer))
+    where = page.url
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    page.goto(where)
+    page.locator("#notes").fill("a second thought")
+    page.wait_for_response("**/delivery/")
+    page.wait_for_timeout(300)
+    expect(page.locator("#notes")).to_have_value("a second thought")
+    expect(page.locator("#submit")).to_be_enabled()
+
+
+def test_it_turns_its_tabs_within_the_trace(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    page.locator("#notes").fill("still here")
+    for name, shown in (("Metadata", "no metadata"), ("Steps", "Waterfall"), ("Transcript", "Paris")):
+        page.get_by_role("link", name=name).click()
+        expect(page.locator("#reading")).to_contain_text(shown)
+    expect(page.locator(".workbench")).to_have_count(1)
+    expect(page.locator("#notes")).to_have_value("still here")
+
+
+def test_it_comes_back_with_the_whole_page(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = opened(open_page(reviewer))
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("Item 1 of 3")).to_be_visible()
+    expect(page.locator("header.top")).to_have_count(1)
+    expect(page.locator(".workbench")).to_have_count(1)
