@@ -12,7 +12,12 @@ env = environ.Env()
 
 # Where everything that is written lies: databases, secrets made on first start, collected static files.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise SystemExit(
+        f"DATA_DIR is {DATA_DIR}, which cannot hold data: {error.strerror}. Name another folder."
+    ) from None
 
 DEBUG = env.bool("DEBUG", default=False)
 # Several web nodes share one secret by SECRET_KEY; a single machine makes its own.

@@ -41,7 +41,12 @@ def _tell(number: int, frame: FrameType | None) -> None:
 
 
 def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")
+    try:
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()
+    except OSError:
+        # Whoever read it has gone, with the terminal or the pipe; the processes are stopped all the same.
+        pass
 
 
 def _stop(pids: list[int]) -> None:

@@ -1,5 +1,6 @@
 """Start the demo's processes, wait until they answer, and hand them to the keeper."""
 
+import fcntl
 import json
 import os
 import socket
@@ -70,6 +71,26 @@ class Family:
             [sys.executable, "-S", "-m", "reviewapp.demo.keeper", json.dumps(pids)],
             dict(self.environment),
         )
+
+
+def hold(folder: Path) -> None:
+    """Keep the folder for this demo as long as it runs. Raises CannotStart when it cannot be used or another has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = os.open(folder / "demo.held", os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise CannotStart(
+            f"{folder} cannot hold the data ({error.strerror}). Name another folder, as with DATA_DIR=./data make demo."
+        ) from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise CannotStart(
+            f"Another demo runs on the data in {folder}. Stop that one, or give this one a folder of its own, "
+            "as with DATA_DIR=./data make demo."
+        ) from None
+    # Open until the keeper ends, whose process this one becomes.
+    os.set_inheritable(held, True)
 
 
 def check_free(port: int, variable: str) -> None:

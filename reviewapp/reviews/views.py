@@ -78,7 +78,7 @@ def queue_end(request: Request, project: Project, queue: str) -> HttpResponse:
     )
     context = {
         "project": project, "queue": found, "section": "queues",
-        "progress": progress_of(found), "held": held.count(),
+        "progress": progress_of(found), "held": held.count(), "more": claiming.upcoming(found, request.user, 0, 1),
         "mine": Review.objects.filter(item__queue=found, reviewer=request.user, is_latest=True).count(),
     }  # fmt: skip
     return page(request, "reviews/end.html", context, part="end")

@@ -1,5 +1,6 @@
 """A filter view: exact pairs and a time range, read from a URL that can be sent to a colleague."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from reviewapp.traces.metadata import NotAPair, Pair
 from reviewapp.traces.models import Trace
 
 PAGE = 50
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,13 @@ def read_view(query: QueryDict) -> FilterView:
         texts.append(f"{key}={value}")
     elif value.strip():
         raise NotAPair("Give the key that this value belongs to.")
-    return FilterView(metadata.parse_pairs(texts), _moment(query, "from"), _moment(query, "to"))
+    since, until = _moment(query, "from"), _moment(query, "to")
+    if until is not None and _DAY.fullmatch(query.get("to", "").strip()):
+        # A day is meant with all its hours.
+        until = until.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    if since is not None and until is not None and since >= until:
+        raise NotAPair("The time range ends before it begins: exchange From and To.")
+    return FilterView(metadata.parse_pairs(texts), since, until)
 
 
 def page_of(view: FilterView, project: Project, cursor: str) -> Page:

@@ -45,14 +45,24 @@ _FORMATTER = HtmlFormatter(nowrap=True)
 
 
 def markdown(text: str) -> str:
-    """Markdown as HTML. A link becomes its words and its address as text; an image its words; raw HTML stays text."""
+    """Markdown as HTML that keeps what was said: line breaks, and the numbers of a list as written.
+
+    A link becomes its words and its address as text; an image its words; raw HTML stays text.
+    """
     if len(text) > MARKDOWN_LIMIT:
         return f'<p class="plain" dir="auto">{plain(text)}</p>'
     made = _markdown().render(text, {"until": perf_counter() + HIGHLIGHT_SECONDS})
     clean = nh3.clean(
         made,
         tags=_ALLOWED,
-        attributes={"span": {"class"}, "pre": {"class"}, "th": {"class"}, "td": {"class"}, "ol": {"start"}},
+        attributes={
+            "span": {"class"},
+            "pre": {"class"},
+            "th": {"class"},
+            "td": {"class"},
+            "ol": {"start"},
+            "li": {"value"},
+        },
         attribute_filter=_attribute,
         set_tag_attribute_values={tag: {"dir": "auto"} for tag in _BLOCKS},
         link_rel=None,
@@ -87,12 +97,13 @@ def plain(text: str) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     for name, rule in (
         ("link_open", _link_open),
         ("link_close", _link_close),
         ("image", _image),
         ("fence", _fence),
+        ("list_item_open", _list_item),
         ("th_open", _cell),
         ("td_open", _cell),
     ):
@@ -124,6 +135,12 @@ def _address(address: str) -> str:
 def _fence(_: RendererHTML, tokens: Sequence[Token], at: int, __: OptionsDict, env: EnvType) -> str:
     language = tokens[at].info.split(maxsplit=1)[0] if tokens[at].info.strip() else ""
     return f'<pre class="code"><code>{_highlighted(tokens[at].content, language, env["until"])}</code></pre>\n'
+
+
+def _list_item(_: RendererHTML, tokens: Sequence[Token], at: int, __: OptionsDict, ___: EnvType) -> str:
+    # The number as written: an answer may speak of “clause 8”, and markdown would count anew.
+    number = tokens[at].info
+    return f'<li value="{number}">' if number.isdecimal() and number.isascii() else "<li>"
 
 
 def _cell(_: RendererHTML, tokens: Sequence[Token], at: int, __: OptionsDict, ___: EnvType) -> str:

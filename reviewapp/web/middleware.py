@@ -49,7 +49,8 @@ def words_for_not_allowed(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        if response.status_code != 405 or response.streaming or response.content:
+        is_told = response.status_code == 405 and response.content and not request.path.startswith("/api/")
+        if response.status_code != 405 or response.streaming or is_told:
             return response
         answer = views.not_allowed(request)
         answer["Allow"] = response["Allow"]

@@ -18,10 +18,14 @@ def page(
     status: int = 200,
 ) -> HttpResponse:
     """Render `template`; to an htmx request only its partial `part`, named here and never by the client."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    # Where one goes back to, htmx wants the whole page again.
-    if part and htmx and not htmx.boosted and not htmx.history_restore_request:
+    if part and _is_in_page(request):
         template = f"{template}#{part}"
     response = render(request, template, context, status=status)
     response["Cache-Control"] = NO_STORE
     return response
+
+
+def _is_in_page(request: HttpRequest) -> bool:
+    """Whether the answer goes into a page that stands; where one comes back to, htmx wants the whole page again."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request

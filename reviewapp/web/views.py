@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error, OperationalError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
@@ -50,7 +50,10 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    said = "The form was opened too long ago or in another sign-in. Nothing was saved: go back, reload, submit again."
+    said = (
+        "The form was opened too long ago or in another sign-in. Nothing was saved. Go back: what you typed stands in"
+        " the form still. Copy it, reload the page, and submit it there."
+    )
     return _fault(request, 403, "The form has expired", said)
 
 
@@ -62,6 +65,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_allowed(request: HttpRequest) -> HttpResponse:
+    if _is_for_machine(request):
+        return _fault(request, 405, "", "This address does not take this method. Nothing was changed.")
     said = "This address only takes a form. If you had to sign in on the way, go back twice and submit it again."
     return _fault(request, 405, "There is nothing to see here", said)
 
@@ -76,6 +81,8 @@ def server_fault(request: HttpRequest) -> HttpResponse:
             "It may be down, or its disk full. What was saved before is safe; what you typed stays if you go back."
             " Tell whoever runs the review desk, and try again when they say so."
         )  # fmt: skip
+    if _is_for_machine(request):
+        return JsonResponse({"error": said}, status=status)
     if _wants_fragment(request):
         return beside(_line(title, said), status=status)
     # Without the request: what broke may be what knows the person, and the page must not break on it again.
@@ -90,9 +97,15 @@ def beside(message: str, *, status: int) -> HttpResponse:
 
 
 def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResponse:
+    if _is_for_machine(request):
+        return JsonResponse({"error": said}, status=status)
     if _wants_fragment(request):
         return beside(_line(title, said), status=status)
     return page(request, "fault.html", {"title": title, "said": said}, status=status)
+
+
+def _is_for_machine(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
 
 
 def _wants_fragment(request: HttpRequest) -> bool:

@@ -111,8 +111,8 @@ def test_it_keeps_what_is_typed_while_the_last_revision_is_on_its_way(
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
     page.goto(where)
-    page.locator("#notes").fill("a second thought")
-    page.wait_for_response("**/delivery/")
+    with page.expect_response("**/delivery/"):
+        page.locator("#notes").fill("a second thought")
     page.wait_for_timeout(300)
     expect(page.locator("#notes")).to_have_value("a second thought")
     expect(page.locator("#submit")).to_be_enabled()

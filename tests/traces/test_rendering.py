@@ -136,3 +136,12 @@ def test_it_stops_highlighting_code_made_to_be_slow() -> None:
 
     assert rendering.code("a " * 25_000, "java").count("a") >= 25_000
     assert process_time() - begun < 3
+
+
+def test_it_keeps_the_numbers_of_a_list_as_written() -> None:
+    shown = rendering.markdown("1. one\n5. five\n8. eight")
+    assert [number in shown for number in ('value="1"', 'value="5"', 'value="8"')] == [True, True, True]
+
+
+def test_it_keeps_line_breaks() -> None:
+    assert "one<br>" in rendering.markdown("one\ntwo")

@@ -20,9 +20,7 @@ def says(response: Any, status: int, title: str, *sentences: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    "path", ["/nothing", "/p/", "/accounts/", "/api/v1/", "/p/a/b/c/d/", "/p/UPPER CASE/", "/static/no"]
-)
+@pytest.mark.parametrize("path", ["/nothing", "/p/", "/accounts/", "/p/a/b/c/d/", "/p/UPPER CASE/", "/static/no"])
 def test_it_knows_no_such_address(client: Client, path: str) -> None:
     says(client.get(path), 404, "There is nothing here", "The address is wrong, or what stood here is gone.")
 
@@ -43,7 +41,7 @@ def test_it_refuses_an_expired_form(lead_client: Client, queue: Queue) -> None:
     lead_client.handler.enforce_csrf_checks = True
     response = lead_client.post("/p/support/queues/answers/add/", {"ids": "x"})
 
-    says(response, 403, "The form has expired", "Nothing was saved: go back, reload, submit again.")
+    says(response, 403, "The form has expired", "Go back: what you typed stands in the form still.")
 
 
 @pytest.mark.parametrize("host", ["evil.example", "testserver.evil.example", "a b", "127.0.0.1:80@evil.example", ""])
@@ -103,3 +101,14 @@ def test_it_names_who_is_signed_in_on_a_page_of_fault(reviewer_client: Client) -
 
 def test_it_shows_an_address_as_text(reviewer_client: Client) -> None:
     assert b"<script>alert" not in reviewer_client.get("/p/support/<script>alert(1)</script>/").content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("method", "path", "status"), [
+    ("get", "/api/v1/nowhere", 404), ("post", "/api/v1/queues/answers/items/", 404),
+    ("put", "/api/v1/queues/answers/items", 405),
+])  # fmt: skip
+def test_it_answers_a_machine_in_its_own_tongue(client: Client, method: str, path: str, status: int) -> None:
+    response = getattr(client, method)(path)
+    assert response.status_code == status
+    assert response.json()["error"].endswith(".")

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewapp.demo import filling
-from reviewapp.demo.processes import CannotStart, Family, check_free
+from reviewapp.demo.processes import CannotStart, Family, check_free, hold
 from reviewapp.lib.numbers import whole
 
 
@@ -31,8 +31,11 @@ class Command(BaseCommand):
             {**os.environ, "ALLOWED_LAMINAR_HOSTS": store, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
         )
         try:
+            if port == store_port:
+                raise CannotStart("PORT and STORE_PORT are the same: give each program a port of its own.")
             check_free(port, "PORT")
             check_free(store_port, "STORE_PORT")
+            hold(settings.DATA_DIR)
             told = self._start(family, port, store_port)
         except CannotStart as error:
             family.stop()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 import reviewapp
+from reviewapp.lib.numbers import whole
+
+
+def _port(text: str) -> int:
+    number = whole(text, most=65_535)
+    if number is None:
+        raise ArgumentTypeError(f"“{text[:20]}” is not a port: give a number from 0 to 65535.")
+    return number
 
 
 class Command(BaseCommand):
@@ -18,7 +27,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, required=True, help="0 takes any free port")
+        parser.add_argument("--port", type=_port, required=True, help="0 takes any free port")
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--database", type=Path, help="its SQLite file [tracestore.sqlite3 in DATA_DIR]")
         parser.add_argument("--apply-delay", type=int, default=500, metavar="MS", help="before a patch shows")
