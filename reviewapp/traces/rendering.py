@@ -39,6 +39,7 @@ LANGUAGES = frozenset(
 _ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s blockquote ul ol li code pre span".split())
 _ALLOWED |= set("table thead tbody tr th td".split())
 _BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote", "th", "td")
+_ATTRIBUTES = {**{tag: {"class"} for tag in ("span", "pre", "th", "td")}, "ol": {"start"}, "li": {"value"}}
 _CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center")
 _JSON_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 _FORMATTER = HtmlFormatter(nowrap=True)
