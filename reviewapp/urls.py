@@ -8,7 +8,9 @@ from reviewapp.audit import views as audit
 from reviewapp.delivery import views as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
+from reviewapp.queues import rubric_views as rubrics
 from reviewapp.queues import views as queues
+from reviewapp.reviews import preview
 from reviewapp.reviews import views as reviews
 from reviewapp.traces import views as traces
 from reviewapp.web import views as web
@@ -27,11 +29,13 @@ queue_routes: Routes = [
     path("new/", queues.queue_make, name="queue-make"),
     path("<slug:queue>/", queues.queue_board, name="queue-board"),
     path("<slug:queue>/settings/", queues.queue_settings, name="queue-settings"),
+    path("<slug:queue>/rubric/", rubrics.queue_rubric, name="queue-rubric"),
     path("<slug:queue>/add/", queues.item_add, name="item-add"),
 ]
 review_routes: Routes = [
     path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),
     path("queues/<slug:queue>/upcoming/", reviews.queue_upcoming, name="queue-upcoming"),
+    path("queues/<slug:queue>/rubric/preview/", preview.rubric_preview, name="rubric-preview"),
     path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
     path("queues/<slug:queue>/mine/", reviews.my_reviews, name="my-reviews"),
     path("items/<number:item>/", reviews.item_review, name="item-review"),

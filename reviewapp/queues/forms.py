@@ -3,23 +3,20 @@
 from django import forms
 
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubrics import PRESETS
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A queue's settings; its address is chosen once."""
+    """A queue's settings; its address is chosen once, and what it asks is changed in its rubric."""
 
     class Meta:
         model = Queue
         fields = [
-            "name", "question", "score_min", "score_max", "score_step", "key_prefix",
+            "name", "key_prefix",
             "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",
             "grace_seconds", "keeps_notes_here",
         ]  # fmt: skip
         labels = {
-            "question": "What is the score for?",
-            "score_min": "Lowest score",
-            "score_max": "Highest score",
-            "score_step": "Step",
             "key_prefix": "Prefix of all keys",
             "score_key": "Key of the score",
             "notes_key": "Key of the notes",
@@ -37,9 +34,33 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class NewQueueForm(QueueForm):
+    """A queue to make: its settings, and the scale it begins with. What else it asks is said in its rubric."""
+
+    preset = forms.ChoiceField(
+        required=False,
+        label="Scale",
+        choices=[("", "as given below"), *((name, preset.label) for name, preset in PRESETS.items())],
+    )
+
     class Meta(QueueForm.Meta):
-        fields = ["slug", *QueueForm.Meta.fields]
-        labels = {**QueueForm.Meta.labels, "slug": "Address"}
+        fields = [
+            "slug",
+            "name",
+            "question",
+            "preset",
+            "score_min",
+            "score_max",
+            "score_step",
+            *QueueForm.Meta.fields[1:],
+        ]
+        labels = {
+            **QueueForm.Meta.labels,
+            "slug": "Address",
+            "question": "What is the score for?",
+            "score_min": "Lowest score",
+            "score_max": "Highest score",
+            "score_step": "Step",
+        }
 
 
 class PasteForm(forms.Form):

@@ -60,7 +60,7 @@ def start(queue: Queue, actor: User | str) -> None:
 def change(wanted: Queue, actor: User | str, *, version: int) -> bool:
     """Ask what `wanted`, a queue that was checked, asks; False when that is what is asked already.
 
-    Raises Outdated when the queue's rubric is no longer at `version`.
+    Raises Outdated when the queue's rubric is no longer at `version`, ValidationError when its keys clash by now.
     """
     with transaction.atomic():
         now = Queue.objects.select_for_update(no_key=True).get(pk=wanted.pk)
@@ -73,6 +73,7 @@ def change(wanted: Queue, actor: User | str, *, version: int) -> bool:
         changed = [name for name in ASKED if getattr(now, name) != getattr(wanted, name)]
         for name in changed:
             setattr(now, name, getattr(wanted, name))
+        now.clean()
         now.rubric_version += 1
         now.save(update_fields=[*changed, "rubric_version"])
         start(now, actor)

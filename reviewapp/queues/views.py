@@ -65,9 +65,10 @@ def queue_settings(request: Request, project: Project, queue: str) -> HttpRespon
     form = QueueForm(request.POST if request.method == "POST" else None, instance=found)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            form.save()
             said = form.cleaned_data
             changed = {name: str(said[name]) for name in form.changed_data if said[name] != form.initial[name]}
+            # Not the whole row: another lead may be changing the rubric in it.
+            found.save(update_fields=list(changed))
             record(project, request.user, "changed queue", f"queue:{queue}", **changed)
         messages.success(request, "The settings are saved. They hold for every review from now on.")
         return redirect("queues:queue-board", project=project.slug, queue=queue)

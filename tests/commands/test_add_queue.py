@@ -19,6 +19,19 @@ def test_it_makes_a_queue(project: Project) -> None:
     assert AuditEvent.objects.get().actor_name == "command"
 
 
+def test_it_takes_a_preset(project: Project) -> None:
+    told("add_queue", "tone", "--project=support", "--preset=pass-fail")
+    queue = Queue.objects.get()
+
+    assert [str(choice) for choice in queue.choices] == ["0", "1"]
+    assert queue.question == "Does it pass? 1 is pass, 0 is fail."
+
+
+def test_it_refuses_an_unknown_preset(project: Project) -> None:
+    with pytest.raises(CommandError, match="invalid choice"):
+        told("add_queue", "tone", "--project=support", "--preset=stars")
+
+
 def test_it_tells_in_json(project: Project) -> None:
     said = told_json("add_queue", "tone", "--project=support")
 

@@ -34,6 +34,20 @@ def test_it_makes_a_queue(make: Any, project: Project) -> None:
     assert AuditEvent.objects.get().target == "queue:tone"
 
 
+def test_it_begins_with_a_presets_scale(make: Any) -> None:
+    make("tone", preset="1-5")
+    queue = Queue.objects.get()
+
+    assert (queue.score_min, queue.score_max, queue.score_step) == (Decimal(1), Decimal(5), Decimal(1))
+
+
+def test_it_keeps_what_is_asked_as_the_first_version(make: Any) -> None:
+    make("tone", question="Kind?")
+    rubric = Queue.objects.get().rubrics.get()
+
+    assert (rubric.version, rubric.made_by, "Kind?" in rubric.text) == (1, "lead", True)
+
+
 def test_it_shows_the_defaults(lead_client: Client) -> None:
     assert 'value="0.01"' in lead_client.get(f"{URL}new/").content.decode()
 

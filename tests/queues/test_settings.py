@@ -8,6 +8,8 @@ from django.test import Client
 from django.utils.html import escape
 
 from reviewapp.audit.models import AuditEvent
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue
 
 URL = "/p/support/queues/answers/settings/"
@@ -31,27 +33,20 @@ def test_it_opens_with_what_holds(queue: Queue, lead_client: Client) -> None:
 
 
 def test_it_saves(save: Any, queue: Queue) -> None:
-    response = save(
-        name="Tone", score_min="1", score_max="5", score_step="1", key_prefix="tone.", keeps_notes_here="on"
-    )
+    response = save(name="Tone", key_prefix="tone.", keeps_notes_here="on")
     queue.refresh_from_db()
 
     assert (response.status_code, response["Location"]) == (302, "/p/support/queues/answers/")
-    assert (queue.name, queue.score_min, queue.score_max, queue.score_step) == (
-        "Tone",
-        Decimal(1),
-        Decimal(5),
-        Decimal(1),
-    )
+    assert queue.name == "Tone"
     assert queue.pushed_keys == ["tone.score", "tone.needs_review", "tone.reviewer", "tone.review_rev"]
 
 
 def test_it_records_what_changed(save: Any) -> None:
-    save(question="Is it kind?", score_max="2")
+    save(name="Tone", score_key="tone")
     event = AuditEvent.objects.get()
 
     assert (event.verb, event.target, event.actor_name) == ("changed queue", "queue:answers", "lead")
-    assert event.detail == '{"question":"Is it kind?","score_max":"2"}'
+    assert event.detail == '{"name":"Tone","score_key":"tone"}'
 
 
 def test_it_never_moves_a_queue(save: Any, queue: Queue) -> None:
@@ -61,30 +56,13 @@ def test_it_never_moves_a_queue(save: Any, queue: Queue) -> None:
     assert (queue.slug, queue.project.slug) == ("answers", "support")
 
 
-LOWEST = "The highest score must be above the lowest."
-STEP = "The step must be above 0 and lead from the lowest to the highest score."
 SAME = "Two answers have the same metadata key"
 KEY = "Use letters, digits and . _ - only, 60 at most."
 PREFIX = "Use letters, digits and . _ - only, 40 at most."
-NUMBER = "Enter a number."
 REFUSED: list[tuple[dict[str, str], str]] = [
-    ({"score_min": "1", "score_max": "1"}, LOWEST),
-    ({"score_min": "2"}, LOWEST),
-    ({"score_step": "0"}, STEP),
-    ({"score_step": "-0.5"}, STEP),
-    ({"score_step": "0.3"}, STEP),
-    ({"score_step": "2"}, STEP),
-    ({"score_max": "NaN"}, NUMBER),
-    ({"score_max": "Infinity"}, NUMBER),
-    ({"score_min": "-Infinity"}, NUMBER),
-    ({"score_max": "1e400"}, "Ensure that there are no more than"),
-    ({"score_max": "1" * 20}, "Ensure that there are no more than"),
-    ({"score_step": "0.00001"}, "Ensure that there are no more than"),
-    ({"score_min": ""}, "This field is required."),
     ({"name": ""}, "This field is required."),
     ({"name": "x" * 121}, "at most 120 characters"),
     ({"name": "a\x00b"}, "Null characters are not allowed."),
-    ({"question": "x" * 401}, "at most 400 characters"),
     ({"notes_key": "score"}, SAME),
     ({"review_rev_key": "reviewer", "key_prefix": "a."}, SAME),
     ({"score_key": ""}, "This field is required."),
@@ -109,11 +87,24 @@ def test_it_refuses(save: Any, queue: Queue, changes: dict[str, str], reason: st
     assert not AuditEvent.objects.exists()
 
 
+def test_it_refuses_a_key_that_a_criterion_has(save: Any, queue: Queue) -> None:
+    Queue.objects.update(criteria=criteria.write([Criterion("tone", "Tone", "text")]))
+
+    assert "have the same metadata key “tone”" in save(notes_key="tone").text
+
+
+def test_it_leaves_the_rubric_alone(save: Any, queue: Queue) -> None:
+    save(question="Is it kind?", score_max="2", name="Tone")
+    queue.refresh_from_db()
+
+    assert (queue.question, queue.score_max, queue.rubric_version) == ("", Decimal(1), 1)
+
+
 def test_it_refuses_an_empty_form_with_sentences(queue: Queue, lead_client: Client) -> None:
     response = lead_client.post(URL)
 
     assert response.status_code == 422
-    assert response.content.decode().count("This field is required.") == 9
+    assert response.content.decode().count("This field is required.") == 6
 
 
 def test_it_keeps_what_was_typed(save: Any) -> None:

@@ -1,0 +1,214 @@
+"""The rubric: one page to say what is asked, and every version of it kept."""
+
+import json
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+
+from reviewapp.accounts.models import User
+from reviewapp.audit.models import AuditEvent
+from reviewapp.queues import criteria, rubrics
+from reviewapp.queues.criteria import Criterion, Option
+from reviewapp.queues.models import Queue, Rubric
+from reviewapp.queues.rubric_editor import COLUMNS
+from tests.threads import at_once
+
+URL = "/p/support/queues/answers/rubric/"
+SCALE = {"question": "Is it right?", "score_min": "0", "score_max": "1", "score_step": "0.01", "guideline": ""}
+TONE = {"label": "Tone of voice", "kind": "choice", "options": "kind\ncurt: Short, to the point: rude."}
+STARS = {"label": "Stars", "key": "stars", "kind": "number", "low": "1", "high": "5", "step": "0.5"}
+HTMX = {"HX-Request": "true"}
+
+
+def fields(*rows: dict[str, str], **changes: str) -> dict[str, Any]:
+    columns = {name: [row.get(name, "") for row in rows] for name in COLUMNS}
+    return {**SCALE, "version": "1", "act": "save", **columns, **changes}
+
+
+@pytest.fixture
+def post(queue: Queue, lead_client: Client) -> Any:
+    return lambda *rows, **changes: lead_client.post(URL, fields(*rows, **changes))
+
+
+def test_it_opens_with_what_is_asked(queue: Queue, lead_client: Client) -> None:
+    queue.criteria = criteria.write([Criterion("tone", "Tone", "choice", options=(Option("curt", "Rude."),))])
+    queue.save()
+    page = lead_client.get(URL).text
+
+    assert 'value="0.01"' in page
+    assert "\ncurt: Rude.</textarea>" in page
+
+
+def test_it_saves_the_next_version(post: Any, queue: Queue) -> None:
+    response = post(TONE, {**STARS, "is_required": "yes"}, score_max="5", score_step="1", guideline="# Be strict")
+    queue.refresh_from_db()
+
+    assert (response.status_code, response["Location"]) == (302, "/p/support/queues/answers/")
+    assert (queue.rubric_version, queue.score_max, queue.guideline) == (2, Decimal(5), "# Be strict")
+    tone, stars = queue.asked
+    assert (tone.key, tone.options) == ("tone_of_voice", (Option("kind"), Option("curt", "Short, to the point: rude.")))
+    assert (stars.low, stars.step, stars.is_required) == (Decimal(1), Decimal("0.5"), True)
+
+
+def test_it_keeps_every_version(post: Any, queue: Queue) -> None:
+    post(STARS)
+    post(question="Kind?", version="2")
+    kept = {rubric.version: json.loads(rubric.text) for rubric in Rubric.objects.filter(queue=queue)}
+
+    assert [kept[version]["question"] for version in (1, 2, 3)] == ["", "Is it right?", "Kind?"]
+    assert [len(kept[version]["criteria"]) for version in (1, 2, 3)] == [0, 1, 0]
+    queue.refresh_from_db()
+    assert rubrics.as_of(queue, 2).asked[0].label == "Stars"
+
+
+def test_it_records_what_changed(post: Any) -> None:
+    post(STARS)
+    event = AuditEvent.objects.get()
+
+    assert (event.verb, event.target, event.actor_name) == ("changed rubric", "queue:answers", "lead")
+    assert event.detail == '{"changed":["question","criteria"],"version":2}'
+
+
+def test_it_makes_no_version_of_nothing(post: Any, queue: Queue) -> None:
+    post(question="")
+    assert not Rubric.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+def test_it_tells_the_second_of_two_editors(post: Any, queue: Queue) -> None:
+    post(STARS)
+    response = post(TONE, guideline="Mine <b>")
+    queue.refresh_from_db()
+
+    assert response.status_code == 409
+    assert "lead changed this rubric meanwhile" in response.text
+    assert "Mine &lt;b&gt;</textarea>" in response.text
+    assert 'name="version" value="2"' in response.text
+    assert (queue.rubric_version, queue.asked[0].key) == (2, "stars")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_takes_one_of_two_at_once(queue: Queue, lead: User) -> None:
+    def change(question: str) -> str:
+        mine = Queue.objects.get(pk=queue.pk)
+        mine.question = question
+        try:
+            rubrics.change(mine, lead, version=1)
+        except rubrics.Outdated:
+            return "told"
+        return "saved"
+
+    assert sorted(at_once([partial(change, text) for text in ("a", "b")])) == ["saved", "told"]
+    assert Rubric.objects.count() == 2
+
+
+ACTS = [
+    ("add-number", ["tone", "stars", ""]), ("remove-0", ["stars"]), ("up-1", ["stars", "tone"]),
+    ("down-0", ["stars", "tone"]), ("up-0", ["tone", "stars"]), ("down-1", ["tone", "stars"]),
+    ("remove-7", ["tone", "stars"]), ("nonsense", ["tone", "stars"]), ("up-x", ["tone", "stars"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("act", "keys"), ACTS)
+def test_it_adds_removes_and_moves_without_saving(post: Any, act: str, keys: list[str]) -> None:
+    page = post({**TONE, "key": "tone"}, {**STARS, "low": "not yet"}, act=act)
+
+    assert [
+        key
+        for key in keys
+        if f'name="key" maxlength="60" autocomplete="off" spellcheck="false" value="{key}"' in page.text
+    ] == keys
+    assert page.text.count('name="key"') == len(keys)
+    assert page.status_code == 200
+    assert not Rubric.objects.exists()
+
+
+def test_it_takes_a_presets_scale(post: Any) -> None:
+    page = post(act="preset-1-5", question="Mine?").text
+    assert 'name="score_max" inputmode="decimal" autocomplete="off" value="5"' in page
+    assert 'value="Mine?"' in page
+
+
+LOWEST = "The highest score must be above the lowest."
+STEP = "The step must be above 0 and lead from the lowest to the highest score."
+NUMBER = "Enter a number."
+REFUSED: list[tuple[dict[str, str], str]] = [
+    ({"score_min": "1", "score_max": "1"}, LOWEST),
+    ({"score_min": "2"}, LOWEST),
+    ({"score_step": "0"}, STEP),
+    ({"score_step": "-0.5"}, STEP),
+    ({"score_step": "0.3"}, STEP),
+    ({"score_step": "2"}, STEP),
+    ({"score_max": "NaN"}, NUMBER),
+    ({"score_max": "Infinity"}, NUMBER),
+    ({"score_min": "-Infinity"}, NUMBER),
+    ({"score_max": "1e400"}, "Ensure that there are no more than"),
+    ({"score_max": "1" * 20}, "Ensure that there are no more than"),
+    ({"score_step": "0.00001"}, "Ensure that there are no more than"),
+    ({"score_min": ""}, "This field is required."),
+    ({"question": "x" * 401}, "at most 400 characters"),
+    ({"question": "a\x00b"}, "Null characters are not allowed."),
+    ({"guideline": "x" * 20_001}, "at most 20000 characters"),
+    ({"label": ""}, "Criterion 1: Label: This field is required."),
+    ({"label": "x" * 121}, "at most 120 characters"),
+    ({"label": "¿?"}, "Give it a key of letters and digits"),
+    ({"key": "two words"}, "Use letters, digits"),
+    ({"key": "score"}, "have the same metadata key “score”"),
+    ({"kind": "stars"}, "Select a valid choice"),
+    ({"options": "\n"}, "has no options"),
+    ({"kind": "number", "low": "NaN"}, "Low: Enter a number."),
+    ({"kind": "number", "low": "2", "high": "1"}, "the highest number must be above the lowest"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), REFUSED, ids=str)
+def test_it_refuses(post: Any, queue: Queue, changes: dict[str, str], reason: str) -> None:
+    row = {**TONE, **{name: value for name, value in changes.items() if name in COLUMNS}}
+    response = post(row, **{name: value for name, value in changes.items() if name in SCALE})
+    before = queue.rubric_version
+    queue.refresh_from_db()
+
+    assert response.status_code == 422
+    assert escape(reason) in response.text
+    assert "curt: Short, to the point: rude." in response.text or "options" in changes
+    assert (queue.rubric_version, queue.criteria) == (before, "[]")
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"act": "add"}, {"label": ["a", "b"], "key": ["a"]}, {"version": "9" * 30}], ids=str
+)
+def test_it_survives_a_form_that_is_not_ours(queue: Queue, lead_client: Client, data: dict[str, Any]) -> None:
+    assert lead_client.post(URL, data).status_code in {200, 422}
+    assert lead_client.post(f"{URL}preview/", data).status_code == 200
+
+
+def test_it_offers_no_more_rows_than_can_be_asked(post: Any) -> None:
+    page = post(*[STARS] * 20, act="add-text").text
+    assert page.count('name="key"') == 20
+    assert "Add a criterion" not in page
+
+
+def test_it_previews_what_is_not_saved(queue: Queue, lead_client: Client) -> None:
+    typed = fields(TONE, {**STARS, "low": "not yet"}, {"label": "Better", "kind": "correction"}, guideline="**Strict**")
+    page = lead_client.post(f"{URL}preview/", typed, headers=HTMX).text
+
+    assert 'data-criterion="tone_of_voice"' in page
+    assert 'data-criterion="stars"' not in page
+    assert "Here stands the trace" in page
+    assert "<strong>Strict</strong>" in page
+    assert "<html" not in page
+
+
+def test_it_previews_on_a_scale_that_cannot_be(queue: Queue, lead_client: Client) -> None:
+    page = lead_client.post(f"{URL}preview/", fields(TONE, score_step="0"))
+    assert page.status_code == 200
+    assert "in steps of 0.01" in page.text
+
+
+def test_it_is_the_leads_alone(queue: Queue, reviewer_client: Client) -> None:
+    assert reviewer_client.get(URL).status_code == 403
+    assert reviewer_client.post(f"{URL}preview/").status_code == 403
