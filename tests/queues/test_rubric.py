@@ -1,6 +1,7 @@
 """The rubric: one page to say what is asked, and every version of it kept."""
 
 import json
+import re
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -117,12 +118,7 @@ ACTS = [
 def test_it_adds_removes_and_moves_without_saving(post: Any, act: str, keys: list[str]) -> None:
     page = post({**TONE, "key": "tone"}, {**STARS, "low": "not yet"}, act=act)
 
-    assert [
-        key
-        for key in keys
-        if f'name="key" maxlength="60" autocomplete="off" spellcheck="false" value="{key}"' in page.text
-    ] == keys
-    assert page.text.count('name="key"') == len(keys)
+    assert re.findall(r'name="key" .* value="(.*?)"', page.text) == keys
     assert page.status_code == 200
     assert not Rubric.objects.exists()
 
@@ -178,9 +174,12 @@ def test_it_refuses(post: Any, queue: Queue, changes: dict[str, str], reason: st
     assert (queue.rubric_version, queue.criteria) == (before, "[]")
 
 
-@pytest.mark.parametrize(
-    "data", [{}, {"act": "add"}, {"label": ["a", "b"], "key": ["a"]}, {"version": "9" * 30}], ids=str
-)
+FOREIGN: list[dict[str, Any]] = [
+    {}, {"act": "add"}, {"label": ["a", "b"], "key": ["a"]}, {"version": "9" * 30}, {"question": "a\x00b"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", FOREIGN, ids=str)
 def test_it_survives_a_form_that_is_not_ours(queue: Queue, lead_client: Client, data: dict[str, Any]) -> None:
     assert lead_client.post(URL, data).status_code in {200, 422}
     assert lead_client.post(f"{URL}preview/", data).status_code == 200

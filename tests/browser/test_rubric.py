@@ -1,0 +1,69 @@
+"""The rubric's editor and the form it makes, in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+from reviewapp.accounts.models import User
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import Criterion, Option
+from reviewapp.queues.models import Queue
+from reviewapp.reviews.models import Review
+from tests.browser.conftest import OpenPage
+from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/p/support/queues/answers/rubric/"
+OPTIONS = (Option("invented", "Not in the data."), Option("late"))
+FAULTS = Criterion("faults", "What went wrong", "choices", options=OPTIONS)
+ASKED = (FAULTS, Criterion("better", "A better answer", "correction"))
+
+
+def test_it_shows_the_form_that_is_being_made(open_page: OpenPage, lead: User, queue: Queue) -> None:
+    page = open_page(lead)
+    page.goto(URL)
+    page.get_by_role("button", name="several choices").click()
+    page.get_by_label("Label", exact=True).fill("What went wrong")
+    page.get_by_label("Options").fill("invented: Not in the data.\nlate")
+    sketch = page.get_by_role("region", name="Preview")
+    expect(sketch.get_by_role("checkbox", name="invented Not in the data.")).to_be_visible()
+    page.get_by_role("button", name="yes or no").click()
+    expect(page.get_by_label("Label", exact=True)).to_have_count(2)
+    expect(page.get_by_label("Label", exact=True).first).to_have_value("What went wrong")
+    page.get_by_label("Label", exact=True).last.fill("Is it right?")
+    expect(sketch.get_by_role("group", name="Is it right?")).to_be_visible()
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_text("saved as version 2")).to_be_visible()
+    queue.refresh_from_db()
+    assert [criterion.key for criterion in queue.asked] == ["what_went_wrong", "is_it_right"]
+
+
+def test_it_is_edited_without_javascript(open_page: OpenPage, lead: User, queue: Queue) -> None:
+    page = open_page(lead, java_script_enabled=False)
+    page.goto(URL)
+    page.get_by_role("button", name="1 to 5").click()
+    page.get_by_role("button", name="number", exact=True).click()
+    page.get_by_label("Label", exact=True).fill("Stars")
+    page.get_by_label("Label", exact=True).press("Enter")
+    page.wait_for_url("**/queues/answers/")
+    queue.refresh_from_db()
+    assert (queue.score_max, queue.asked[0].kind, queue.rubric_version) == (5, "number", 2)
+
+
+def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.write(ASKED)
+    queue.save()
+    for _ in range(2):
+        trace = TraceFactory.create(project=queue.project, spans_pulled_at="2026-11-22T10:00Z")
+        SpanFactory.create(trace=trace)
+        QueueItemFactory.create(queue=queue, trace_id=trace.trace_id)
+    page = open_page(reviewer)
+    page.goto("/p/support/queues/answers/review/")
+    page.get_by_role("checkbox", name="late").check()
+    expect(page.get_by_label("A better answer")).to_have_value("Paris.")
+    page.get_by_label("A better answer").fill("It is Paris.")
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.get_by_text("Item 2 of 2")).to_be_visible()
+    assert Review.objects.get().own == {
+        "faults": ["late"], "better": {"edits": 2, "from": "Paris.", "text": "It is Paris."},
+    }  # fmt: skip
