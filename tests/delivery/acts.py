@@ -1,6 +1,6 @@
 """What these tests do again and again: put a patch, lease one, tell how a push went."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,10 +18,10 @@ from reviewapp.lib import clock
 TRACE = UUID(int=7)
 
 
-def put(project: Project, metadata: Mapping[str, Any], trace_id: UUID = TRACE) -> Patch:
+def put(project: Project, metadata: Mapping[str, Any], trace_id: UUID = TRACE, *, tags: Sequence[str] = ()) -> Patch:
     """Put a patch as a save does: within a transaction."""
     with transaction.atomic():
-        return outbox.put(project, trace_id, metadata, source="a test")
+        return outbox.put(project, trace_id, metadata, source="a test", tags=tags)
 
 
 def put_many(project: Project, count: int) -> list[Patch]:
