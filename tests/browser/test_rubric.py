@@ -1,5 +1,7 @@
 """The rubric's editor and the form it makes, in a real browser."""
 
+from decimal import Decimal
+
 import pytest
 from playwright.sync_api import expect
 
@@ -47,7 +49,7 @@ def test_it_is_edited_without_javascript(open_page: OpenPage, lead: User, queue:
     page.get_by_label("Label", exact=True).press("Enter")
     page.wait_for_url("**/queues/answers/")
     queue.refresh_from_db()
-    assert (queue.score_max, queue.asked[0].kind, queue.rubric_version) == (5, "number", 2)
+    assert (queue.score_max, queue.asked[0].kind, queue.rubric_version) == (Decimal(5), "number", 2)
 
 
 def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
