@@ -29,7 +29,8 @@ def spans_of(trace: Trace, count: int, text: Callable[[int], str]) -> list[Span]
         if number % 2 == 0:
             made.append(_tool(trace, number, root, told, text(FOUND)))
             continue
-        given, answer = json.dumps(told), {"role": "assistant", "content": text(SAID)}
+        given = json.dumps(told)
+        answer: dict[str, Any] = {"role": "assistant", "content": text(SAID)}
         if number + 2 < count:
             call = {"name": TOOLS[number % 3], "arguments": json.dumps({"query": text(40)})}
             answer["tool_calls"] = [{"id": f"call_{number}", "type": "function", "function": call}]
@@ -41,7 +42,9 @@ def spans_of(trace: Trace, count: int, text: Callable[[int], str]) -> list[Span]
 
 
 def _tool(trace: Trace, number: int, root: UUID, told: list[dict[str, Any]], found: str) -> Span:
-    call = told[-1]["tool_calls"][0] if "tool_calls" in told[-1] else {"id": "", "function": {"name": "idle"}}
+    call: dict[str, Any] = (
+        told[-1]["tool_calls"][0] if "tool_calls" in told[-1] else {"id": "", "function": {"name": "idle"}}
+    )
     result = json.dumps({"found": found, "count": 3, "score": 0.75})
     told.append({"role": "tool", "tool_call_id": call["id"], "content": result})
     return _span(trace, number, call["function"]["name"], "TOOL", root, call["function"].get("arguments", "{}"), result)

@@ -10,7 +10,7 @@ LISTED = 100
 
 class Hit(NamedTuple):
     turn: Turn
-    count: int
+    times: int
 
 
 class Found(NamedTuple):
@@ -25,8 +25,8 @@ class Found(NamedTuple):
 def find(told: Transcript, text: str) -> Found:
     """The turns that hold a text, small and capital letters alike, what is cut on the page included."""
     wanted = text.casefold()
-    hits = [Hit(turn, count) for turn in told.order if (count := _count(turn, wanted))]
-    return Found(text, sum(hit.count for hit in hits), len(hits), hits[:LISTED])
+    hits = [Hit(turn, times) for turn in told.order if (times := _count(turn, wanted))]
+    return Found(text, sum(hit.times for hit in hits), len(hits), hits[:LISTED])
 
 
 def _count(turn: Turn, wanted: str) -> int:

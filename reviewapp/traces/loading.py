@@ -1,6 +1,6 @@
 """What is loaded only when somebody asks for it: by htmx in its place, without JavaScript as a page of its own.
 
-`asked` is a query of our own making, escaped for HTML; `url` answers it with the piece alone.
+`asked` is a query of our own making, escaped for HTML; `url` answers it with the piece alone, in its place.
 """
 
 
@@ -16,7 +16,6 @@ def later(url: str, asked: str, summary: str, words: str, *, look: str = "", pla
     """A closed fold whose content comes when it is opened first; `place` is the content's id."""
     name = f' id="{place}"' if place else ""
     return (
-        f'<details class="{look}" hx-get="{url}?{asked}&amp;piece=1" hx-trigger="toggle once" hx-target="find .later">'
-        f'<summary>{summary}</summary><div class="parts later" dir="auto"{name}>'
-        f'<a href="?{asked}{anchor}">{words}</a></div></details>'
+        f'<details class="{look}"><summary>{summary}</summary><div class="later"{name} hx-get="{url}?{asked}&amp;piece=1"'
+        f' hx-trigger="toggle from:closest details" hx-swap="outerHTML"><a href="?{asked}{anchor}">{words}</a></div></details>'
     )

@@ -50,7 +50,7 @@ class Jump(NamedTuple):
 
     kind: str
     words: str
-    count: int
+    number: int
     first: str
 
 

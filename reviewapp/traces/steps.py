@@ -15,6 +15,7 @@ from django.db.models.functions import Length, Substr
 from reviewapp.lib import sql
 from reviewapp.traces import tree
 from reviewapp.traces.models import Span, Trace
+from reviewapp.traces.tree import SpanLike
 
 PAGE = 500
 # Of a span's input and output, what a row shows.
@@ -107,12 +108,13 @@ def outline(links: Sequence[Link]) -> list[Place]:
     return found
 
 
-def fractions(begin: datetime, end: datetime, span: Span) -> tuple[float, float]:
+def fractions(begin: datetime, end: datetime, span: SpanLike) -> tuple[float, float]:
     """Where a span begins on its trace's time, and how much of it it takes."""
     total = (end - begin).total_seconds()
     if total <= 0:
         return 0.0, 1.0
-    offset, until = ((moment - begin).total_seconds() / total for moment in (span.start_time, span.end_time))
+    start, finish = span.start_time or begin, span.end_time or end
+    offset, until = ((moment - begin).total_seconds() / total for moment in (start, finish))
     offset, until = max(0.0, min(1.0, offset)), max(0.0, min(1.0, until))
     return offset, max(0.0, until - offset)
 

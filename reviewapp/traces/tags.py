@@ -34,7 +34,9 @@ def raw_node(given: Reading) -> SafeString:
 @register.filter
 def piece(given: Reading) -> SafeString:
     """The part of a tab that was wished alone."""
-    return raw_node(given) if given.tab == "raw" else _safe(telling.piece(given))
+    if given.tab != "raw":
+        return _safe(telling.piece(given))
+    return raw_node(given) if given.wish.start else _safe(f'<div class="raw">{raw_node(given)}</div>')
 
 
 @register.filter

@@ -59,7 +59,7 @@ def piece(reading: Reading) -> str:
     if turn is None:
         return '<p class="second">This turn is no longer there: the trace has changed. Open the page again.</p>'
     if wish.part is None or wish.part >= len(turn.message.parts):
-        return _parts(turn, sheet)
+        return f'<div class="parts" dir="auto">{_parts(turn, sheet)}</div>'
     return _rest_of(turn, wish.part, wish.start or 0, sheet)
 
 

@@ -1,0 +1,175 @@
+"""Finding one's way in a trace, in a real browser."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.lib import canonical_json, clock
+from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.traces.models import Trace
+from tests.browser.conftest import OpenPage
+from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG = "the needle lies in a long result " * 400
+
+
+@pytest.fixture
+def item(queue: Queue) -> QueueItem:
+    """An agent that is asked, calls four tools of which two break, and answers."""
+    trace: Trace = TraceFactory.create(project=queue.project, spans_pulled_at=clock.now(), span_count=7)
+    begin = trace.start_time
+    assert begin is not None
+
+    def add(number: int, kind: str, name: str, given: object, said: object, **more: object) -> None:
+        at = begin + timedelta(seconds=number if number < 7 else 1.2)
+        SpanFactory.create(
+            trace=trace, span_id=UUID(int=number), parent_span_id=UUID(int=1) if number > 1 else None, name=name,
+            span_type=kind, input=canonical_json.dumps(given), output=canonical_json.dumps(said), start_time=at,
+            end_time=at + timedelta(seconds=5 if number == 4 else 0.5), **more,
+        )  # fmt: skip
+
+    add(1, "DEFAULT", "agent", "Where is my **parcel**?", "It comes on Friday.")
+    asked = {"role": "user", "content": "Where is my **parcel**?"}
+    plan = {"role": "assistant", "content": "I look it up."}
+    add(7, "LLM", "plan", [asked], [plan])
+    add(2, "TOOL", "lookup", {"order": 1}, "found needle and needle")
+    add(3, "TOOL", "broken_first", {"order": 2}, "", status="error")
+    add(4, "TOOL", "slow", {"order": 3}, LONG)
+    add(5, "TOOL", "broken_second", {"order": 4}, "", status="error")
+    add(6, "LLM", "answer", [asked, plan], "It comes on Friday.")
+    made: QueueItem = QueueItemFactory.create(queue=queue, trace_id=trace.trace_id)
+    return made
+
+
+def opened(page: Page, item: QueueItem, tab: str = "transcript") -> Page:
+    page.goto(f"/p/support/items/{item.pk}/?tab={tab}")
+    expect(page.locator("#reading")).to_be_visible()
+    return page
+
+
+def heard(page: Page) -> str:
+    return page.locator("#jumped").inner_text()
+
+
+def here(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.closest('.turn, .step').textContent"))
+
+
+def test_it_goes_from_error_to_error_and_round(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    places = []
+    for _ in range(3):
+        page.locator("[data-jump=error]").focus()
+        page.evaluate("document.activeElement.click()")
+        places.append(heard(page))
+    assert places == ["error 1 of 2"] * 3
+
+
+def test_it_goes_on_from_where_one_is(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    jump = "async (kind) => (await import(document.querySelector('script[type=module]').src.replace('desk', 'reading'))).jump(kind)"
+    names = []
+    for _ in range(3):
+        page.evaluate(jump, "error")
+        names.append("first" if "broken_first" in here(page) else "second")
+    assert names == ["first", "second", "first"]
+    page.evaluate(jump, "longest")
+    assert "slow" in here(page)
+    assert heard(page) == "longest step 1 of 1"
+
+
+def test_it_opens_a_folded_turn_and_loads_what_it_holds(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    expect(page.locator(".longest .later")).to_have_count(1)
+    page.locator("[data-jump=longest]").click()
+    expect(page.locator(".longest pre").last).to_contain_text("in a long result the needle")
+    expect(page.locator(".longest .later")).to_have_count(0)
+
+
+def test_it_counts_matches_in_folded_turns_and_opens_them(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    page.locator(".search input").click()
+    expect(page.locator(".later")).to_have_count(0)
+    page.keyboard.type("NEEDLE")
+    count = page.locator("#found")
+    expect(count).to_have_text("1 of 402")
+    expect(page.get_by_text("found needle and needle").last).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(count).to_have_text("2 of 402")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.press("Shift+Enter")
+    expect(count).to_have_text("402 of 402")
+
+
+def test_a_match_may_lie_across_marked_words(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    before = page.locator(".turn.user .parts").inner_html()
+    page.locator(".search input").fill("my parcel?")
+    expect(page.locator("#found")).to_have_text("1 of 1")
+    assert page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["my parcel?"]
+    assert page.locator(".turn.user .parts").inner_html() == before
+
+
+def test_escape_ends_the_search(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    page.locator(".search input").fill("friday")
+    expect(page.locator("#found")).not_to_be_empty()
+    page.locator(".search input").press("Escape")
+    expect(page.locator("#found")).to_be_empty()
+    assert page.evaluate("CSS.highlights.has('found')") is False
+
+
+def test_its_tabs_change_in_their_place_again_and_again(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item)
+    page.locator("[name=notes]").fill("kept")
+    for tab, sign in (
+        ("Steps", "Waterfall"),
+        ("Raw", "broken_first"),
+        ("Metadata", "no metadata"),
+        ("Transcript", "Friday"),
+    ):
+        page.locator(".tabs").get_by_role("link", name=tab).click()
+        expect(page.locator("#reading").get_by_text(sign).first).to_be_visible()
+    expect(page.locator("[name=notes]")).to_have_value("kept")
+    expect(page.locator("#workbench")).to_have_count(1)
+
+
+def test_it_shows_a_span_raw_node_by_node(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer), item, "raw")
+    page.get_by_text("slow").first.click()
+    page.get_by_text("output text, 13,200 characters").click()
+    expect(page.locator(".raw pre")).to_contain_text("the needle lies in a long result")
+
+
+@pytest.mark.parametrize("tab", ["transcript", "steps", "raw"])
+def test_it_is_read_without_javascript(open_page: OpenPage, reviewer: User, item: QueueItem, tab: str) -> None:
+    page = opened(open_page(reviewer, java_script_enabled=False), item, tab)
+    for words in {
+        "transcript": ["slow", "Open this turn"],
+        "steps": ["slow"],
+        "raw": ["slow", "Open this span", "output text"],
+    }[tab]:
+        page.locator("#reading").get_by_text(words).locator("visible=true").first.click()
+    if tab == "raw":
+        page.get_by_text("Open this part").locator("visible=true").first.click()
+    expect(page.get_by_text("in a long result the needle").locator("visible=true").first).to_be_visible()
+
+
+def test_it_finds_without_javascript(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer, java_script_enabled=False), item)
+    page.locator(".search input").fill("needle")
+    page.get_by_role("button", name="Find").click()
+    expect(page.get_by_text("402 matches")).to_be_visible()
+    page.locator(".found li a").nth(1).click()
+    expect(page.get_by_text("in a long result the needle").first).to_be_visible()
+
+
+def test_a_jump_works_without_javascript(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = opened(open_page(reviewer, java_script_enabled=False), item)
+    page.locator("[data-jump=error]").click()
+    expect(page.locator("#turn-4:target")).to_contain_text("This step failed without recording an exception.")
