@@ -34,7 +34,7 @@ def is_block(value: Any) -> bool:
 
 def call(block: dict[str, Any]) -> Part:
     """A tool call in any provider's spelling; the arguments are JSON text where they can be."""
-    inner = block.get("function")
+    inner = block.get("function") or block.get("custom")
     fields = {**block, **inner} if isinstance(inner, dict) else block
     given = _first(fields, "arguments", "args", "input", "parameters")
     return parts.make("tool_call", parts.json_text({} if given is None else given), _name(fields), call_id(fields))

@@ -1,4 +1,7 @@
-"""Characters that nobody sees, made visible: direction overrides, zero-width letters, terminal escapes."""
+"""Characters that nobody sees, made visible: direction overrides, zero-width letters, terminal escapes.
+
+Halves of characters too, which no answer could be written with.
+"""
 
 import html
 import re
@@ -15,7 +18,7 @@ _WRITING = (
 )
 _HIDDEN = (
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]+"
+    "\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]+"
     "|[\ufe00-\ufe0f]{2,}"
 )
 _FOUND = re.compile(f"{_WRITING}|{_HIDDEN}")

@@ -30,6 +30,9 @@ _CALLS = ("tool_calls", "toolCalls", "toolInvocations", "function_call")
 _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", "system_instructions", "system_prompt")
 _LISTS = ("messages", "contents", "choices", "candidates", "generations", "input", "output", "prompt", "chat_history")
 _BOXES = ("output", "result", "response", "data", "value", "state", "body", "request", "payload", "update", "kwargs")
+_BOXES += ("inputs", "outputs")
+# OpenAI's items that stand beside messages; some tracers give them a role.
+_ITEM = re.compile(r"(?:_call|_call_output|^reasoning)$")
 # A dict with one of these alone is a text with a label.
 _LABELS = {"question", "query", "prompt", "input", "text", "message", "content", "task", "answer", "output", "result"}
 _LABELS |= {"response", "completion", "user_message", "user_input", "reply", "request"}
@@ -156,13 +159,13 @@ def _one(item: dict[str, Any], role: Role, depth: int) -> list[Message] | None:
     kind = item.get("type")
     if item.get("lc") == 1 and isinstance(item.get("kwargs"), dict):
         return _from_langchain(item)
+    if isinstance(kind, str) and _ITEM.search(kind) and blocks.is_block(item):
+        return _split("assistant", blocks.read(item), "")
     if isinstance(item.get("role"), str) and any(key in item for key in _BODY):
         return _from_fields(item, *_role(item["role"]))
     if isinstance(kind, str) and kind.lower() in _ROLES and ("content" in item or isinstance(item.get("data"), dict)):
         inner = item["data"] if isinstance(item.get("data"), dict) else item
         return _from_fields(inner, *_role(kind))
-    if isinstance(kind, str) and re.search(r"(?:_call|_call_output|^reasoning)$", kind) and blocks.is_block(item):
-        return _split("assistant", blocks.read(item), "")
     return _from_choice(item, role, depth)
 
 
