@@ -58,6 +58,7 @@ delivery_routes: Routes = [
     path("", delivery.patch_list, name="patch-list"),
     path("retry/", delivery.patch_retry, name="patch-retry"),
     path("<number:patch>/", delivery.patch_page, name="patch-page"),
+    path("traces/<uuid:trace_id>/metadata/", delivery.trace_settings, name="trace-settings"),
 ]
 key_routes: Routes = [
     path("", keys.key_page, name="key-page"),

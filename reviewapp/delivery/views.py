@@ -1,5 +1,7 @@
 """Where a lead sees every push: what waits, what went wrong, and what to do about it."""
 
+from uuid import UUID
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
@@ -11,8 +13,10 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.setters import settings_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib.numbers import whole
+from reviewapp.traces.models import Trace
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
@@ -59,6 +63,17 @@ def patch_page(request: Request, project: Project, patch: int) -> HttpResponse:
         "attempts": found.attempts.order_by("-pk")[:100],
     }
     return page(request, "delivery/patch.html", context)
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def trace_settings(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
+    trace = Trace.objects.filter(project=project, trace_id=trace_id).first()
+    if trace is None:
+        raise Http404("This trace is not in the mirror. Queue it, and it is pulled from Laminar.")
+    trace.project = project
+    context = {"project": project, "section": "traces", "trace": trace, "settings": settings_of(trace)}
+    return page(request, "delivery/setters.html", context, part="setters")
 
 
 @access.member(Role.LEAD)

@@ -107,7 +107,10 @@ def _named(name: str, text: str) -> Case:
 
 def _broken(name: str, text: str) -> Case:
     given = {"exception.type": text, "exception.message": text, "exception.stacktrace": f"Traceback\n  {text}"}
-    events = [{"name": "exception", "timestamp": 1, "attributes": json.dumps(given)}, {"name": text, "attributes": text}]
+    events = [
+        {"name": "exception", "timestamp": 1, "attributes": json.dumps(given)},
+        {"name": text, "attributes": text},
+    ]
     attributes = json.dumps({text: text, "deep": {text: [text]}})
     span = {**_span("LLM", "asked", ""), "status": "error", "event_texts": json.dumps(events), "attributes": attributes}
     return Case(name, [span, {**_span("TOOL", text, ""), "event_texts": json.dumps(events)}])
@@ -124,7 +127,9 @@ def _attached(name: str, text: str) -> Case:
         {"executableCode": {"language": text, "code": text}}, {"type": text, "text": text, "href": EVIL},
         {"type": "tool_result", "tool_use_id": text, "content": [{"type": "image", "source": {"url": f"data:,{text}"}}]},
     ]  # fmt: skip
-    return Case(name, [_span("LLM", [{"role": text, "name": text, "content": blocks}], [{"role": "model", "parts": blocks}])])
+    return Case(
+        name, [_span("LLM", [{"role": text, "name": text, "content": blocks}], [{"role": "model", "parts": blocks}])]
+    )
 
 
 def _shapes() -> Iterator[Case]:
