@@ -15,7 +15,9 @@ def more(url: str, asked: str, words: str, *, extra: str = "", look: str = "more
 def later(url: str, asked: str, summary: str, words: str, *, look: str = "", place: str = "", anchor: str = "") -> str:
     """A closed fold whose content comes when it is opened first; `place` is the content's id."""
     name = f' id="{place}"' if place else ""
+    inside = f'<a href="?{asked}{anchor}">{words}</a>'
     return (
-        f'<details class="{look}"><summary>{summary}</summary><div class="later"{name} hx-get="{url}?{asked}&amp;piece=1"'
-        f' hx-trigger="toggle from:closest details" hx-swap="outerHTML"><a href="?{asked}{anchor}">{words}</a></div></details>'
+        f'<details class="{look}"><summary>{summary}</summary><div class="later"{name}'
+        f' hx-get="{url}?{asked}&amp;piece=1" hx-trigger="toggle from:closest details" hx-swap="outerHTML">'
+        f"{inside}</div></details>"
     )

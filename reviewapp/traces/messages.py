@@ -29,7 +29,19 @@ _BODY = ("content", "parts", "tool_calls", "toolCalls", "function_call", "toolIn
 _CALLS = ("tool_calls", "toolCalls", "toolInvocations", "function_call")
 _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", "system_instructions", "system_prompt")
 _LISTS = ("messages", "contents", "choices", "candidates", "generations", "input", "output", "prompt", "chat_history")
-_BOXES = ("output", "result", "response", "data", "value", "state", "body", "request", "payload", "update", "kwargs")
+_BOXES: tuple[str, ...] = (
+    "output",
+    "result",
+    "response",
+    "data",
+    "value",
+    "state",
+    "body",
+    "request",
+    "payload",
+    "update",
+    "kwargs",
+)
 _BOXES += ("inputs", "outputs")
 # OpenAI's items that stand beside messages; some tracers give them a role.
 _ITEM = re.compile(r"(?:_call|_call_output|^reasoning)$")

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a dangerous text is shown whole
 """Traces made to do harm: each dangerous text in each place that a span, a trace or a queue item has for texts.
 
 Whatever would run says so by setting `window.pwned`; whatever would call out calls `evil.example`.

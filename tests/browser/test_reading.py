@@ -15,6 +15,11 @@ from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+# As a key map would call it.
+JUMP = """async (kind) => {
+  const module = await import(document.querySelector("script[type=module]").src.replace("desk", "reading"));
+  module.jump(kind);
+}"""
 LONG = "the needle lies in a long result " * 400
 
 
@@ -72,13 +77,12 @@ def test_it_goes_from_error_to_error_and_round(open_page: OpenPage, reviewer: Us
 
 def test_it_goes_on_from_where_one_is(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
     page = opened(open_page(reviewer), item)
-    jump = "async (kind) => (await import(document.querySelector('script[type=module]').src.replace('desk', 'reading'))).jump(kind)"
     names = []
     for _ in range(3):
-        page.evaluate(jump, "error")
+        page.evaluate(JUMP, "error")
         names.append("first" if "broken_first" in here(page) else "second")
     assert names == ["first", "second", "first"]
-    page.evaluate(jump, "longest")
+    page.evaluate(JUMP, "longest")
     assert "slow" in here(page)
     assert heard(page) == "longest step 1 of 1"
 
