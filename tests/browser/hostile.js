@@ -7,7 +7,9 @@ async ([item, tabs]) => {
     if (tab !== "transcript") await open(`${document.querySelector("#reading").dataset.url}?tab=${tab}`, "#reading");
     for (const fold of [...document.querySelectorAll("#reading details")].slice(0, 4)) fold.open = true;
     await new Promise((done) => setTimeout(done, 2));
-    await Promise.all([...document.querySelectorAll("#reading .htmx-request")].map((one) => new Promise((done) => one.addEventListener("htmx:afterRequest", done, { once: true }))));
+    for (let n = 0; n < 200 && document.querySelector("#reading .htmx-request"); n += 1) {
+      await new Promise((done) => setTimeout(done, 5));
+    }
     const shown = document.querySelector("#reading");
     for (const bad of shown.querySelectorAll("script, img, iframe, object, embed, style, link, base, meta, video, audio, math, portal, textarea"))
       add(`${tab}: a <${bad.tagName}> element`);
