@@ -1,8 +1,13 @@
-// What the pages do beyond plain HTML. Everything here only makes faster what works without it.
+// What the pages do beyond plain HTML. Everything here only makes faster, or safer, what works without it.
+import * as drafts from "./drafts.js";
 import { listen } from "./keys.js";
+import * as lease from "./lease.js";
+import * as prefetch from "./prefetch.js";
 import { followReading } from "./reading.js";
-import { follow } from "./score.js";
+import * as same from "./same.js";
+import * as score from "./score.js";
+import * as submit from "./submit.js";
 
 listen();
-follow();
+for (const part of [score, same, drafts, prefetch, lease, submit]) part.follow();
 followReading();

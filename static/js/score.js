@@ -4,9 +4,9 @@ const field = () => document.querySelector("#review #score");
 
 export function setScore(value) {
   const input = field();
-  if (!input) return;
+  if (!input || input.disabled) return;
   input.value = value;
-  show();
+  input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 export function show() {

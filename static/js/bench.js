@@ -1,0 +1,44 @@
+// The screen: which item is on it, whether one may act on it, and how another takes its place.
+import { announce } from "./banner.js";
+
+const REQUESTS = ["#workbench", "#review", "#skip", "#undo"].map((id) => `${id}.htmx-request`).join();
+
+let isUnseen = false;
+let isWaiting = false;
+
+export const bench = () => document.querySelector("#workbench");
+export const form = () => document.querySelector("#review");
+export const item = () => bench()?.dataset.item;
+
+// An item that is not painted yet was not read by anybody.
+export const isBusy = () => isUnseen || isWaiting || Boolean(document.querySelector(REQUESTS));
+
+export function wait(on) {
+  isWaiting = on;
+  bench()?.setAttribute("aria-busy", String(on));
+}
+
+// Put the fragment of an item on the screen, at its address where one is given.
+export function show(html, address) {
+  wait(false);
+  isUnseen = true;
+  htmx.swap("#workbench", html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
+  // With the mark of htmx, which brings the page back when one goes back.
+  if (address) history.pushState({ htmx: true }, "", address);
+  document.querySelector("#workbench > .trace")?.focus({ preventScroll: true });
+  announce(document.querySelector("#rail p span")?.textContent.replace(/^Item/, "Now reading") ?? "");
+  requestAnimationFrame(() => requestAnimationFrame(() => (isUnseen = false)));
+}
+
+// Parts of the page that lie in an answer under their ids.
+export function refresh(html) {
+  htmx.swap("body", html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+}
+
+// Whenever an item has come, by whatever way; and once for the one that is there.
+export function onItem(act) {
+  document.addEventListener("htmx:afterSettle", (event) => event.target.id === "workbench" && act());
+  if (bench()) act();
+}
+
+window.addEventListener("pageshow", (event) => event.persisted && wait(false));

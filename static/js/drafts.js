@@ -1,0 +1,91 @@
+// What is typed and not submitted: in this browser at each key, on the server when the keys rest.
+import { tell } from "./banner.js";
+import { form, item, onItem } from "./bench.js";
+import * as fields from "./fields.js";
+import * as kept from "./kept.js";
+import * as outbox from "./outbox.js";
+
+const REST = 600;
+const PATIENCE = 10_000;
+
+let timer = 0;
+let sending = null;
+
+const copyOf = (number) => `copy:${number}`;
+
+export function follow() {
+  for (const event of ["input", "change"]) document.addEventListener(event, typed);
+  onItem(restore);
+  window.addEventListener("online", saveSoon);
+}
+
+function typed(event) {
+  const input = event.target;
+  if (input.form?.id !== "review" || !fields.isAnswer(input)) return;
+  keep(item(), fields.read(input.form));
+  saveSoon();
+}
+
+// Keep answers in this browser, as typed now.
+export function keep(number, answers) {
+  kept.write(copyOf(number), { answers, at: Date.now() });
+}
+
+export function saveSoon() {
+  clearTimeout(timer);
+  timer = setTimeout(save, REST);
+}
+
+async function save() {
+  const number = item();
+  const copy = number && kept.read(copyOf(number));
+  if (!copy || !form()) return tell("draft");
+  sending?.abort();
+  sending = new AbortController();
+  const signal = AbortSignal.any([sending.signal, AbortSignal.timeout(PATIENCE)]);
+  try {
+    const body = new URLSearchParams(new FormData(form()));
+    const answer = await fetch(`${form().action}draft/`, { method: "POST", headers: { "HX-Request": "true" }, body, signal });
+    if (answer.status === 204) {
+      forget(number, copy.at);
+      tell("draft");
+    } else if (answer.status === 401) {
+      tell("draft", "Your sign-in has ended. What you type is kept in this browser; sign in again to save it.", [
+        ["Sign in again", `/accounts/login/?next=${encodeURIComponent(location.pathname)}`],
+      ]);
+    } else {
+      const said = answer.headers.get("Content-Type")?.startsWith("text/plain") ? await answer.text() : "";
+      tell("draft", said || "Your draft is not yet saved: the server does not take it. It is kept in this browser.");
+    }
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    tell("draft", "1 draft is not yet saved: the network is away. It is kept in this browser.");
+    timer = setTimeout(save, PATIENCE);
+  }
+}
+
+// The item's text goes on with its submit.
+export function handOver(number) {
+  clearTimeout(timer);
+  sending?.abort();
+  kept.drop(copyOf(number));
+  tell("draft");
+}
+
+// Forget what was typed until `at`; what was typed later stays.
+export function forget(number, at) {
+  const copy = kept.read(copyOf(number));
+  if (copy && copy.at <= at) kept.drop(copyOf(number));
+}
+
+// A copy in this browser is younger than the server's draft: it is what did not get there.
+function restore() {
+  tell("draft");
+  tell("restored");
+  const copy = kept.read(copyOf(item()));
+  if (!copy || !form() || outbox.has(item())) return;
+  fields.fill(form(), copy.answers);
+  const at = new Date(copy.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  tell("restored", `What you typed here at ${at} is back in the form. It is not submitted.`);
+  saveSoon();
+}

@@ -1,0 +1,86 @@
+// A submit: the next item is shown at once where it was fetched ahead, and the answer is awaited afterwards.
+import { tell } from "./banner.js";
+import { bench, form, isBusy, item, onItem, refresh, show, wait } from "./bench.js";
+import * as drafts from "./drafts.js";
+import * as fields from "./fields.js";
+import * as outbox from "./outbox.js";
+import * as prefetch from "./prefetch.js";
+
+export function follow() {
+  document.addEventListener("submit", onSubmit, true);
+  // The second click of a double click falls on the next item's button.
+  document.addEventListener("click", (event) => event.detail > 1 && event.target.closest("#submit") && stop(event), true);
+  onItem(() => prefetch.fill());
+  outbox.open(nextOf, settle);
+}
+
+function stop(event) {
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}
+
+function onSubmit(event) {
+  if (event.target.id !== "review" || event.submitter?.hasAttribute("formaction")) return;
+  stop(event);
+  if (isBusy()) return;
+  const sent = event.target;
+  const typed = [...new FormData(sent, event.submitter)].filter(([name]) => name !== "csrfmiddlewaretoken");
+  const entry = { client: sent.elements.client_id.value, item: item(), url: sent.action, fields: typed, at: Date.now() };
+  drafts.handOver(entry.item);
+  tell("back");
+  const stays = document.querySelector("input[name=stay]")?.checked;
+  const next = stays || fields.isBlank(sent) ? null : prefetch.take();
+  if (next) {
+    entry.next = next.item;
+    show(next.html, `${next.address}?after=${entry.item}`);
+  } else {
+    wait(true);
+  }
+  outbox.add(entry);
+}
+
+function nextOf(entry) {
+  if (entry.item === item()) return null;
+  return entry.next && entry.next === item() ? entry.next : "0";
+}
+
+// `answer` is null where the submit was not answered and waits in the outbox.
+function settle(entry, answer) {
+  const isHere = entry.item === item();
+  if (!answer) return isHere && wait(false);
+  if (answer.status >= 300) return refused(entry, answer, isHere);
+  drafts.forget(entry.item, entry.at);
+  if (isHere) return turn(answer);
+  if (entry.next === item()) {
+    if (answer.headers.has("Desk-Claimed")) refresh(answer.html);
+    else if (answer.status === 200 && !fields.isTyped(form())) {
+      turn(answer);
+      tell("back", "A colleague has taken the item that stood here. This is the next one after it.");
+    }
+  }
+  prefetch.fill();
+}
+
+function turn(answer) {
+  const where = answer.headers.get("HX-Location");
+  if (where) return location.assign(JSON.parse(where).path);
+  show(answer.html, answer.headers.get("HX-Push-Url"));
+}
+
+function refused(entry, answer, isHere) {
+  const beside = answer.headers.get("HX-Retarget");
+  const comesBack = !beside && Boolean(bench()) && (isHere || entry.next === item());
+  if (beside) {
+    wait(false);
+    htmx.swap(beside, answer.html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
+  }
+  if (comesBack) {
+    show(answer.html, isHere ? null : entry.url);
+    document.querySelector("#review .problem, #review .notice")?.scrollIntoView({ block: "nearest" });
+  }
+  drafts.keep(entry.item, fields.ofPairs(entry.fields));
+  if (comesBack) drafts.saveSoon();
+  if (comesBack && isHere) return;
+  if (comesBack) tell("back", "You are back at your last item: it was not saved. What you typed is in the form.");
+  else tell("back", "An earlier review was not saved. What you typed is kept in this browser.", [["Open it", entry.url]]);
+}
