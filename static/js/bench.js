@@ -23,11 +23,16 @@ export function show(html, address) {
   wait(false);
   isUnseen = true;
   htmx.swap("#workbench", html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
-  // With the mark of htmx, which brings the page back when one goes back.
-  if (address) history.pushState({ htmx: true }, "", address);
+  if (address) push(address);
   document.querySelector("#workbench > .trace")?.focus({ preventScroll: true });
   announce(document.querySelector("#rail p span")?.textContent.replace(/^Item/, "Now reading") ?? "");
   requestAnimationFrame(() => requestAnimationFrame(() => (isUnseen = false)));
+}
+
+// With the mark of htmx on both pages, which brings each back when one goes back or forth.
+function push(address) {
+  history.replaceState({ htmx: true }, "");
+  history.pushState({ htmx: true }, "", address);
 }
 
 // Parts of the page that lie in an answer under their ids.

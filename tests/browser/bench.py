@@ -1,0 +1,41 @@
+"""What the tests of the workbench share: a full queue, and the page on its first item."""
+
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.queues.models import Queue
+from tests.browser.conftest import OpenPage
+from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
+
+
+def fill_queue(queue: Queue, count: int = 4) -> Queue:
+    for number in range(count):
+        trace = TraceFactory.create(project=queue.project, name=f"agent {number}", spans_pulled_at="2026-11-22T10:00Z")
+        SpanFactory.create(trace=trace)
+        QueueItemFactory.create(queue=queue, trace_id=trace.trace_id)
+    return queue
+
+
+def opened(open_page: OpenPage, user: User, *, ahead: int = 2, **options: object) -> Page:
+    """The queue's next item, with `ahead` more fetched behind it."""
+    page = open_page(user, **options)
+    fetched: list[str] = []
+    page.on("requestfinished", lambda asked: fetched.append(asked.url) if "desk-prefetch" in asked.headers else None)
+    page.goto("/p/support/queues/answers/review/")
+    expect(page.locator("#review")).to_be_visible()
+    while len(fetched) < ahead:
+        page.wait_for_timeout(10)
+    # The last one's text is read a moment after its request has ended.
+    page.wait_for_timeout(30)
+    return page
+
+
+def at(page: Page, position: int) -> None:
+    """Wait until the item at this position is on the screen and takes keys."""
+    expect(page.locator("#rail")).to_contain_text(f"Item {position} of")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+
+
+def saved(page: Page) -> None:
+    """Wait until nothing is on its way any more."""
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => (localStorage[key] ?? '').length > 2)")
