@@ -14,7 +14,8 @@ let sending = null;
 const copyOf = (number) => `copy:${number}`;
 
 export function follow() {
-  for (const event of ["input", "change"]) document.addEventListener(event, typed);
+  // Not "change", which a field also tells while it is taken off the page, when another item is there already.
+  document.addEventListener("input", typed);
   onItem(restore);
   window.addEventListener("online", saveSoon);
 }

@@ -17,7 +17,8 @@ PAINTED = """() => new Promise((done) => {
     let moved = 0;
     // The words of the last review's delivery grow to the left; what is read and answered stays where it is.
     const isElsewhere = ({ node }) => !(node?.closest ? node : node?.parentElement)?.closest("#rail");
-    new PerformanceObserver((list) => list.getEntries().forEach((one) => (moved += one.sources.filter(isElsewhere).length)))
+    const count = (shift) => (moved += shift.sources.filter(isElsewhere).length);
+    new PerformanceObserver((list) => list.getEntries().forEach(count))
         .observe({ type: "layout-shift" });
     const before = document.querySelector("#workbench").dataset.item;
     const began = performance.now();

@@ -1,0 +1,80 @@
+"""What is typed and not submitted comes back, whatever happens to the page."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.reviews.models import Draft, Review
+from tests.browser.bench import at, fill_queue, opened, saved
+from tests.browser.conftest import OpenPage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def items(queue: Queue) -> list[QueueItem]:
+    return list(fill_queue(queue, 2).items.in_order())
+
+
+@pytest.fixture
+def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
+    return opened(open_page, reviewer, ahead=1)
+
+
+def test_it_saves_a_draft_when_the_keys_rest(page: Page, items: list[QueueItem]) -> None:
+    with page.expect_response("**/draft/") as told:
+        page.locator("#notes").fill("half a thou")
+        page.keyboard.press("Escape")
+        page.keyboard.press("2")
+    assert told.value.status == 204
+    saved(page)
+    page.reload()
+    expect(page.locator("#draft")).to_contain_text("Draft from")
+    expect(page.locator("#notes")).to_have_value("half a thou")
+    expect(page.locator("#score")).to_have_value("0.25")
+
+
+def test_it_has_the_last_keys_too_when_the_page_is_closed(page: Page) -> None:
+    page.locator("#notes").press_sequentially("typed and gone")
+    address = page.url
+    page.close()
+    other = page.context.new_page()
+    other.goto(address)
+    expect(other.locator("#notes")).to_have_value("typed and gone")
+    assert not Review.objects.exists()
+
+
+def test_it_discards_a_draft(page: Page, items: list[QueueItem]) -> None:
+    with page.expect_response("**/draft/"):
+        page.locator("#notes").fill("no use")
+    page.reload()
+    page.get_by_role("button", name="Discard it").click()
+    expect(page.locator("#draft")).to_have_count(0)
+    expect(page.locator("#notes")).to_have_value("")
+    assert not Draft.objects.exists()
+
+
+def test_it_submits_the_draft_and_forgets_it(page: Page) -> None:
+    with page.expect_response("**/draft/"):
+        page.locator("#notes").fill("done")
+    page.keyboard.press("Control+Enter")
+    at(page, 2)
+    saved(page)
+    assert (Review.objects.get().notes, Draft.objects.count()) == ("done", 0)
+
+
+def test_it_says_that_a_draft_is_not_saved_without_network(page: Page) -> None:
+    page.context.set_offline(True)
+    page.locator("#notes").fill("on the train")
+    expect(page.locator("#banner")).to_contain_text("1 draft is not yet saved")
+    page.context.set_offline(False)
+    expect(page.locator("#banner")).to_have_text("")
+    assert "on the train" in Draft.objects.get().fields
+
+
+def test_it_says_that_the_item_has_moved_on(page: Page, items: list[QueueItem]) -> None:
+    QueueItem.objects.filter(pk=items[0].pk).update(version=1)
+    page.locator("#notes").fill("too late")
+    expect(page.locator("#banner")).to_contain_text("The item was reviewed since you opened it")
+    expect(page.locator("#notes")).to_have_value("too late")

@@ -1,0 +1,157 @@
+"""Without network, and after a session's end, nothing is lost and everything is sent once."""
+
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import BrowserContext, Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.reviews.models import Review
+from tests.browser.bench import at, fill_queue, opened, saved
+from tests.browser.conftest import OpenPage
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def items(queue: Queue) -> list[QueueItem]:
+    return list(fill_queue(queue, 5).items.in_order())
+
+
+@pytest.fixture
+def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
+    return opened(open_page, reviewer)
+
+
+@pytest.fixture
+def context(page: Page) -> BrowserContext:
+    return page.context
+
+
+def answer(page: Page, *notes: str) -> None:
+    """Answer the item on the screen and those behind it."""
+    for text in notes:
+        page.keyboard.press("n")
+        page.keyboard.type(text)
+        page.keyboard.press("Control+Enter")
+        page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+        )
+
+
+def said() -> list[str]:
+    return list(Review.objects.order_by("pk").values_list("notes", flat=True))
+
+
+def test_it_sends_what_was_answered_without_network_once_and_in_order(page: Page, context: BrowserContext) -> None:
+    context.set_offline(True)
+    answer(page, "one", "two", "three")
+    expect(page.locator("#banner")).to_contain_text("3 reviews are not yet saved")
+    assert said() == []
+    context.set_offline(False)
+    expect(page.locator("#banner")).to_have_text("")
+    at(page, 4)
+    assert said() == ["one", "two", "three"]
+
+
+def test_it_goes_on_at_the_item_one_reads(page: Page, context: BrowserContext, items: list[QueueItem]) -> None:
+    context.set_offline(True)
+    answer(page, "one")
+    at(page, 2)
+    page.locator("#notes").fill("being typed")
+    context.set_offline(False)
+    saved(page)
+    expect(page.locator("#notes")).to_have_value("being typed")
+    assert said() == ["one"]
+    assert QueueItem.objects.get(pk=items[1].pk).is_claimed
+
+
+def test_it_sends_after_the_page_was_closed(page: Page, context: BrowserContext) -> None:
+    context.set_offline(True)
+    answer(page, "one", "two")
+    page.close()
+    context.set_offline(False)
+    context.new_page().goto("/p/support/queues/")
+    saved(context.pages[-1])
+    assert said() == ["one", "two"]
+
+
+def test_it_makes_one_revision_when_the_answer_was_lost(page: Page) -> None:
+    lost = iter([True])
+    page.route("**/items/*/", lambda route: (route.fetch(), route.abort()) if next(lost, False) else route.continue_())
+    answer(page, "one")
+    expect(page.locator("#banner")).to_contain_text("1 review is not yet saved")
+    saved(page)
+    at(page, 2)
+    assert said() == ["one"]
+
+
+def test_it_sends_after_one_has_signed_in_again(page: Page, reviewer: User) -> None:
+    Session.objects.all().delete()
+    answer(page, "one")
+    expect(page.locator("#banner")).to_contain_text("Your sign-in has ended. 1 review is not yet saved")
+    page.get_by_role("link", name="Sign in again").click()
+    page.get_by_label("Username").fill(reviewer.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#review")).to_be_visible()
+    saved(page)
+    assert said() == ["one"]
+
+
+def test_it_keeps_what_was_typed_through_the_sign_in(page: Page, reviewer: User) -> None:
+    Session.objects.all().delete()
+    page.locator("#notes").fill("long and dear")
+    page.get_by_role("link", name="Sign in again").click()
+    page.get_by_label("Username").fill(reviewer.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#notes")).to_have_value("long and dear")
+
+
+def test_it_sends_nothing_in_another_persons_name(page: Page, context: BrowserContext, colleague: User) -> None:
+    Session.objects.all().delete()
+    answer(page, "one")
+    page.get_by_role("link", name="Sign in again").click()
+    page.get_by_label("Username").fill(colleague.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#review")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert said() == []
+    expect(page.locator("#notes")).to_have_value("")
+
+
+def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page: Page, context: BrowserContext) -> None:
+    context.set_offline(True)
+    answer(page, "one", "two", "three", "three")
+    at(page, 3)
+    expect(page.locator("#notes")).to_have_value("threethree")
+    context.set_offline(False)
+    at(page, 4)
+    assert said() == ["one", "two", "threethree"]
+
+
+def test_it_makes_one_revision_of_a_submit_and_the_way_back(page: Page, items: list[QueueItem]) -> None:
+    answer(page, "one")
+    at(page, 2)
+    saved(page)
+    page.go_back()
+    at(page, 1)
+    page.reload()
+    expect(page.locator("#notes")).to_have_value("one")
+    assert said() == ["one"]
+
+
+def test_it_tells_of_a_review_refused_after_the_network_came_back(
+    page: Page, context: BrowserContext, items: list[QueueItem], colleague: User
+) -> None:
+    context.set_offline(True)
+    answer(page, "one", "two")
+    QueueItem.objects.filter(pk=items[0].pk).update(version=1)
+    context.set_offline(False)
+    expect(page.locator("#banner")).to_contain_text("An earlier review was not saved")
+    page.get_by_role("link", name="Open it").click()
+    expect(page.locator("#notes")).to_have_value("one")
+    assert said() == ["two"]
