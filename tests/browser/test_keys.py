@@ -104,8 +104,8 @@ def test_it_leaves_chords_to_the_browser(page: Page, chord: str) -> None:
 
 def test_it_leaves_arrows_to_a_row_of_choices(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(score_max=5, score_min=1, score_step=1)
-    page = opened(open_page, reviewer, ahead=1) if fill_queue(queue, 2) else None
-    assert page is not None
+    fill_queue(queue, 2)
+    page = opened(open_page, reviewer, ahead=1)
     page.keyboard.press("3")
     expect(page.locator("[name=score][value='3']")).to_be_checked()
     page.locator("[name=score][value='3']").focus()

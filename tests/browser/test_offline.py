@@ -125,12 +125,14 @@ def test_it_sends_nothing_in_another_persons_name(page: Page, context: BrowserCo
 
 def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
-    answer(page, "one", "two", "three", "three")
+    answer(page, "one", "two", "three")
     at(page, 3)
-    expect(page.locator("#notes")).to_have_value("threethree")
+    page.keyboard.type(" and more")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#notes")).to_have_value("three and more")
     context.set_offline(False)
     at(page, 4)
-    assert said() == ["one", "two", "threethree"]
+    assert said() == ["one", "two", "three and more"]
 
 
 def test_it_makes_one_revision_of_a_submit_and_the_way_back(page: Page, items: list[QueueItem]) -> None:

@@ -96,6 +96,7 @@ def test_it_brings_one_back_to_both_texts(page: Page, items: list[QueueItem], co
     page.keyboard.press("Control+Enter")
     expect(page.locator("#review .problem")).to_contain_text("submit again")
     expect(page.locator("#notes")).to_have_value("mine")
+    at(page, 1)
     page.keyboard.press("Control+Enter")
     at(page, 2)
     expect(page.locator("#banner")).to_have_text("")
