@@ -8,6 +8,7 @@ const LOOK = 15_000;
 
 const ahead = new Map();
 let order = [];
+let taken = null;
 let isAway = false;
 let isFilling = false;
 
@@ -21,9 +22,15 @@ export function take() {
     const isFresh = page && (Date.now() - page.at < FRESH || isAway || outbox.isAway());
     if (!isFresh || !isComing(number)) continue;
     ahead.delete(number);
-    return { item: number, ...page };
+    taken = { item: number, ...page };
+    return taken;
   }
   return null;
+}
+
+// The item was left unread, for the one before it: it is the next one again.
+export function giveBack(number) {
+  if (taken?.item === number) ahead.set(number, taken);
 }
 
 export async function fill() {

@@ -80,6 +80,7 @@ function refused(entry, answer, isHere) {
   }
   drafts.keep(entry.item, fields.ofPairs(entry.fields));
   if (comesBack) drafts.saveSoon();
+  if (comesBack && !isHere) prefetch.giveBack(entry.next);
   if (comesBack && isHere) return;
   if (comesBack) tell("back", "You are back at your last item: it was not saved. What you typed is in the form.");
   else tell("back", "An earlier review was not saved. What you typed is kept in this browser.", [["Open it", entry.url]]);
