@@ -44,10 +44,10 @@ function nextOf(entry) {
   return entry.next && entry.next === item() ? entry.next : "0";
 }
 
-// `answer` is null where the submit was not answered and waits in the outbox.
+// `answer` is null where nothing is answered for now: then no submit keeps the screen waiting.
 function settle(entry, answer) {
   const isHere = entry.item === item();
-  if (!answer) return isHere && wait(false);
+  if (!answer) return wait(false);
   if (answer.status >= 300) return refused(entry, answer, isHere);
   drafts.forget(entry.item, entry.at);
   if (isHere) return turn(answer);

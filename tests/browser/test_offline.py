@@ -127,6 +127,7 @@ def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page:
     context.set_offline(True)
     answer(page, "one", "two", "three")
     at(page, 3)
+    expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
     page.keyboard.type(" and more")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#notes")).to_have_value("three and more")
