@@ -16,8 +16,10 @@ register = template.Library()
 @register.simple_tag
 def rail(segments: Sequence[Segment], items_url: str) -> SafeString:
     """The rail's list items, each a link that says what has become of its item."""
+    here = next((number for number, segment in enumerate(segments) if segment.is_here), 0)
+    items = (_item(segment, items_url, abs(number - here) < 2) for number, segment in enumerate(segments))
     # Numbers, our own words and our own address: there is nothing in it to escape.
-    return mark_safe("".join(_item(segment, items_url) for segment in segments))  # noqa: S308
+    return mark_safe("".join(items))  # noqa: S308
 
 
 @register.filter
@@ -36,10 +38,12 @@ def guideline(text: str) -> SafeString:
     return mark_safe(rendering.markdown(text))  # noqa: S308
 
 
-def _item(segment: Segment, items_url: str) -> str:
+def _item(segment: Segment, items_url: str, is_near: bool) -> str:
     here = ' aria-current="true"' if segment.is_here else ""
+    # The tab key stops at the item and its neighbours only: the trace must not be fifty presses away.
+    stop = "" if is_near else ' tabindex="-1"'
     words = f"item {segment.pk}: {segment.words}"
     return (
-        f'<li><a class="{segment.look}" href="{items_url}{segment.pk}/"{here} title="{words}">'
+        f'<li><a class="{segment.look}" href="{items_url}{segment.pk}/"{here}{stop} title="{words}">'
         f'<span class="unseen">{words}</span></a></li>'
     )

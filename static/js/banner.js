@@ -24,8 +24,3 @@ export function tell(matter, text = "", links = []) {
   if (line) line.replaceWith(made);
   else box.append(made);
 }
-
-// Tell those who listen to the page rather than see it.
-export function announce(text) {
-  region("announced", "unseen").textContent = text;
-}

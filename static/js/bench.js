@@ -1,6 +1,4 @@
 // The screen: which item is on it, whether one may act on it, and how another takes its place.
-import { announce } from "./banner.js";
-
 const REQUESTS = ["#workbench", "#review", "#skip", "#undo"].map((id) => `${id}.htmx-request`).join();
 
 let isUnseen = false;
@@ -25,7 +23,6 @@ export function show(html, address) {
   htmx.swap("#workbench", html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
   if (address) push(address);
   document.querySelector("#workbench > .trace")?.focus({ preventScroll: true });
-  announce(document.querySelector("#rail p span")?.textContent.replace(/^Item/, "Now reading") ?? "");
   requestAnimationFrame(() => requestAnimationFrame(() => (isUnseen = false)));
 }
 

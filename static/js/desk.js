@@ -1,6 +1,8 @@
 // What the pages do beyond plain HTML. Everything here only makes faster, or safer, what works without it.
+import { announce } from "./announce.js";
 import * as drafts from "./drafts.js";
 import { listen } from "./keys.js";
+import { arrange } from "./layout.js";
 import * as lease from "./lease.js";
 import * as prefetch from "./prefetch.js";
 import { followReading } from "./reading.js";
@@ -8,6 +10,8 @@ import * as same from "./same.js";
 import * as score from "./score.js";
 import * as submit from "./submit.js";
 
+announce();
+arrange();
 listen();
 for (const part of [score, same, drafts, prefetch, lease, submit]) part.follow();
 followReading();

@@ -1,5 +1,5 @@
 // The answers in a form: field name to text, or to a list of texts where a field comes several times.
-const NO_ANSWERS = new Set(["csrfmiddlewaretoken", "version", "client_id", "stay"]);
+const NO_ANSWERS = new Set(["csrfmiddlewaretoken", "version", "client_id", "rubric", "stay", "personal_data"]);
 
 export const isAnswer = (input) => Boolean(input.name) && input.type !== "submit" && !NO_ANSWERS.has(input.name);
 

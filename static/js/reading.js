@@ -1,6 +1,8 @@
 // Finding one's way in a trace: jumps to the next error, tool call or longest step, and a search with counts.
 // Marks are drawn by the browser over the text (CSS highlights): the page's own HTML is never touched.
 
+import { acts } from "./acts.js";
+
 const KINDS = {
   error: [".failed", "error"],
   tool: [".turn.tool, .step.tool", "tool call"],
@@ -147,6 +149,8 @@ function closeSearch() {
 }
 
 export function followReading() {
+  acts.set("search", openSearch);
+  for (const kind of Object.keys(KINDS)) acts.set(kind, () => jump(kind));
   let waiting;
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("#reading a.jump");

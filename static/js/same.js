@@ -1,10 +1,24 @@
-// The answers given to the item before, once more.
-import { form } from "./bench.js";
-import { fill } from "./fields.js";
+// The answers given to the item before, once more. The browser remembers them, queue by queue: a page that was fetched
+// ahead was made before they were given.
+import { bench, form, onItem } from "./bench.js";
+import { fill, ofPairs } from "./fields.js";
+
+const place = () => `same:${bench()?.dataset.upcoming?.split("?")[0]}`;
+const last = () => JSON.parse(sessionStorage.getItem(place()) ?? "null");
+
+// The fields of a form that was submitted, as pairs.
+export function remember(pairs) {
+  sessionStorage.setItem(place(), JSON.stringify(ofPairs(pairs)));
+}
+
+function offer() {
+  const button = document.querySelector("#same");
+  if (button) button.hidden = !last();
+}
 
 export function follow() {
   document.addEventListener("click", (event) => {
-    const button = event.target.closest?.("#same");
-    if (button && form()) fill(form(), JSON.parse(button.dataset.answers));
+    if (event.target.closest?.("#same") && form() && last()) fill(form(), last());
   });
+  onItem(offer);
 }

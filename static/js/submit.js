@@ -5,6 +5,7 @@ import * as drafts from "./drafts.js";
 import * as fields from "./fields.js";
 import * as outbox from "./outbox.js";
 import * as prefetch from "./prefetch.js";
+import * as same from "./same.js";
 
 export function follow() {
   document.addEventListener("submit", onSubmit, true);
@@ -26,6 +27,7 @@ function onSubmit(event) {
   const sent = event.target;
   const typed = [...new FormData(sent, event.submitter)].filter(([name]) => name !== "csrfmiddlewaretoken");
   const entry = { client: sent.elements.client_id.value, item: item(), url: sent.action, fields: typed, at: Date.now() };
+  same.remember(typed);
   drafts.handOver(entry.item);
   tell("back");
   const stays = document.querySelector("input[name=stay]")?.checked;

@@ -1,48 +1,93 @@
 """Pictures of the running product: `python -m tests.browser.take_screenshots FOLDER`.
 
-Starts the demo on ports and data of its own, reviews a few items, and takes each page at 1440, 1024 and 360 px,
-light and dark.
+Starts the demo on ports and data of its own, reviews a few items, and takes each page at 1440, 1024 and 360 px, light
+and dark; then the parts of docs/design.md and the README's picture of the workbench.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import FLAGS
+from tests.browser.parts import open_parts
 from tests.demo_server import Demo, running_demo
 
 WIDTHS = {1440: 900, 1024: 768, 360: 780}
 PAGES = {
+    "projects": "/",
     "home": "/p/{project}/",
-    "queue": "/p/{project}/queues/{queue}/",
-    "workbench": "/p/{project}/queues/{queue}/review/",
-    "steps": "/p/{project}/queues/second-look/review/?tab=steps",
+    "queues": "/p/{project}/queues/",
+    "board": "/p/{project}/queues/{queue}/",
+    "settings": "/p/{project}/queues/{queue}/settings/",
+    "new-queue": "/p/{project}/queues/new/",
+    "end": "/p/{project}/queues/{queue}/end/",
     "reviews": "/p/{project}/queues/{queue}/reviews/",
+    "reviews-of-trace": "{trace}reviews/",
     "traces": "/p/{project}/traces/?m=environment%3Dproduction",
+    "nothing-found": "/p/{project}/traces/?m=environment%3Dnowhere",
+    "trace": "{trace}",
+    "trace-steps": "{trace}?tab=steps",
+    "trace-metadata": "{trace}?tab=metadata",
     "deliveries": "/p/{project}/deliveries/",
+    "delivery": "/p/{project}/deliveries/1/",
     "keys": "/p/{project}/keys/",
-    "audit": "/p/{project}/audit/",
+    "audit": "/p/{project}/audit/?verify",
+    "fault": "/p/{project}/nowhere/",
+    "workbench": "/p/{project}/queues/{queue}/review/",
 }
+# What is told in the picture of the README belongs to the trace shown there: the first item of the demo's queue.
+FIRST_ITEM = "/p/{project}/items/1/"
+NOTES = "Right about the refund, the date and the store credit. It does not say which card the money goes to."
 
 
 def take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, running_demo(Path(data)) as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        _review_some(_signed_in(browser, demo, "reviewer"), demo)
+        reviewer = _signed_in(browser, demo, "reviewer")
+        _take_first_item(reviewer, demo, folder)
+        _review_some(reviewer, demo)
         for scheme in ("light", "dark"):
-            for width, height in WIDTHS.items():
-                page = _signed_in(
-                    browser, demo, "admin", color_scheme=scheme, viewport={"width": width, "height": height}
-                )
-                for name, path in PAGES.items():
-                    page.goto(path.format(**demo.told))
-                    page.wait_for_timeout(500)
-                    page.screenshot(path=folder / f"{name}-{scheme}-{width}.png")
-                page.context.close()
+            page = browser.new_context(base_url=demo.told["url"], color_scheme=scheme).new_page()
+            page.goto("/accounts/login/")
+            _take(page, folder, f"sign-in-{scheme}")
+            page = _signed_in(browser, demo, "admin", color_scheme=scheme)
+            trace = _first_trace(page, demo)
+            for name, path in PAGES.items():
+                page.goto(path.format(trace=trace, **demo.told))
+                _take(page, folder, f"{name}-{scheme}")
+            _take_parts(page, folder, scheme)
+            page.context.close()
         browser.close()
+
+
+def _take(page: Page, folder: Path, name: str) -> None:
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=folder / f"{name}-{width}.png")
+
+
+def _take_parts(page: Page, folder: Path, scheme: str) -> None:
+    page.set_viewport_size({"width": 1024, "height": 768})
+    open_parts(page)
+    page.screenshot(path=folder / f"parts-{scheme}.png", full_page=True)
+
+
+def _take_first_item(page: Page, demo: Demo, folder: Path) -> None:
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(FIRST_ITEM.format(**demo.told))
+    expect(page.get_by_role("link", name="Transcript")).to_be_visible(timeout=15_000)
+    page.get_by_role("button", name="0.75").click()
+    page.locator("[name=notes]").fill(NOTES)
+    page.screenshot(path=folder / "workbench.png")
+
+
+def _first_trace(page: Page, demo: Demo) -> str:
+    page.goto(PAGES["traces"].format(**demo.told))
+    return page.locator("#results .row").first.get_attribute("href") or ""
 
 
 def _signed_in(browser: Browser, demo: Demo, role: str, **options: object) -> Page:
@@ -61,7 +106,7 @@ def _review_some(page: Page, demo: Demo) -> None:
     for number, score in enumerate(("1", "0.5", "0.75", "0", "1", "0.25")):
         page.locator("[name=score]").fill(score)
         if number % 3 == 1:
-            page.locator("[name=notes]").fill("Left out that store credit is final.")
+            page.locator("[name=notes]").fill("Right, but longer than it has to be.")
             page.get_by_label("Needs review").check()
         with page.expect_response("**/items/*/"):
             page.get_by_role("button", name="Submit and next").click()

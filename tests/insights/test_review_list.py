@@ -62,7 +62,7 @@ def test_it_shows_what_was_said(written: Any, show: Any, reviewer: User) -> None
 
     assert "&lt;b&gt;rude&lt;/b&gt;" in shown
     assert "&lt;i&gt;17&lt;/i&gt;" in shown
-    assert '<td class="num">0.5</td>' in shown
+    assert '<td class="num" data-label="score">0.5</td>' in shown
     assert '<b class="look">yes</b>' in shown
 
 
@@ -83,7 +83,8 @@ def test_it_counts_by_person(written: Any, show: Any, reviewer: User, colleague:
     shown = show()
 
     for name, flagged in (("colleague", 0), ("reviewer", 1)):
-        assert f'{name}</a></td><td class="num">1</td><td class="num">{flagged}</td>' in shown
+        figures = f'data-label="items">1</td><td class="num" data-label="needs review">{flagged}</td>'
+        assert f'{name}</a></td><td class="num" {figures}' in shown
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""Each kind of page, with enough on it to be judged."""
+
+from django.utils import timezone
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.audit.recording import record
+from reviewapp.delivery.models import Patch, State
+from reviewapp.keys.models import AccessToken
+from reviewapp.queues.models import Queue
+from reviewapp.traces.models import Trace
+from tests.factories import LaminarKeyFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
+
+METADATA = '{"environment":"production","customer_tier":"pro","plan":{"name":"gold"}}'
+PAGES = {
+    "projects": "/",
+    "home": "/p/support/",
+    "queues": "/p/support/queues/",
+    "board": "/p/support/queues/answers/",
+    "settings": "/p/support/queues/answers/settings/",
+    "new queue": "/p/support/queues/new/",
+    "workbench": "/p/support/queues/answers/review/",
+    "conflict": "/p/support/items/{done}/",
+    "end": "/p/support/queues/answers/end/",
+    "reviews": "/p/support/queues/answers/reviews/",
+    "reviews of a trace": "/p/support/traces/{trace}/reviews/",
+    "traces": "/p/support/traces/?m=environment%3Dproduction",
+    "nothing found": "/p/support/traces/?m=environment%3Dnowhere",
+    "transcript": "/p/support/traces/{trace}/",
+    "steps": "/p/support/traces/{trace}/?tab=steps",
+    "metadata": "/p/support/traces/{trace}/?tab=metadata",
+    "deliveries": "/p/support/deliveries/",
+    "delivery": "/p/support/deliveries/{patch}/",
+    "keys": "/p/support/keys/",
+    "audit": "/p/support/audit/?verify",
+    "fault": "/p/support/nowhere/",
+}
+
+
+def furnish(project: Project, queue: Queue, admin: User) -> dict[str, object]:
+    """Items, reviews in every delivery state, a key, a token and an event; what the addresses name."""
+    for number in range(4):
+        trace = _trace(project, status="error" if number == 1 else "success")
+        QueueItemFactory.create(queue=queue, trace_id=trace.trace_id, reference=f"order {number}", reason="20 % sample")
+    for state in State.values:
+        trace = _trace(project)
+        review = ReviewFactory.create(
+            item__queue=queue, item__trace_id=trace.trace_id, reviewer=admin, needs_review=True,
+            notes="Left out a step.", patch__state=state,
+        )  # fmt: skip
+    Patch.objects.filter(state=State.PARKED).update(reason="refused", last_error="Laminar said no.")
+    LaminarKeyFactory.create(project=project)
+    AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
+    record(project, admin, "submitted review", f"item:{review.item_id}", score="1")
+    return {"trace": trace.trace_id, "patch": review.patch_id, "done": review.item_id}
+
+
+def _trace(project: Project, **fields: object) -> Trace:
+    trace: Trace = TraceFactory.create(
+        project=project, metadata=METADATA, spans_pulled_at=timezone.now(), name="support-agent", **fields
+    )
+    SpanFactory.create(trace=trace, status=trace.status)
+    return trace

@@ -1,0 +1,129 @@
+"""How the reviewer's screen is laid out: the divider, the narrow screen, and nothing that jumps."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.queues.models import Queue
+from tests.browser.conftest import OpenPage
+from tests.browser.pages import PAGES, furnish
+
+SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => window.shifts.push(
+    ...list.getEntries().map((one) => one.value))).observe({type: "layout-shift"}); }"""
+BOXES = """() => [".top", ".rail", ".trace", ".divider", ".panel", ".answers", ".foot", "#submit"].map((name) => {
+    const box = document.querySelector(name).getBoundingClientRect();
+    return [name, box.x, box.y, box.width, box.height].join(" "); })"""
+LOOKS = [(1440, 900), (1024, 768), (360, 780), (720, 450)]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
+    return furnish(project, queue, admin)
+
+
+@pytest.fixture
+def bench(open_page: OpenPage, reviewer: User, places: dict[str, object]) -> Page:
+    page = open_page(reviewer, viewport={"width": 1440, "height": 900})
+    page.goto(PAGES["workbench"])
+    expect(page.get_by_role("separator")).to_be_visible()
+    return page
+
+
+def form_width(page: Page) -> int:
+    return round(page.locator(".panel").evaluate("(panel) => panel.getBoundingClientRect().width"))
+
+
+def submit(page: Page) -> None:
+    page.locator("[name=score]").fill("1")
+    here = page.locator("#workbench").get_attribute("data-item")
+    page.get_by_role("button", name="Submit and next").click()
+    expect(page.locator(f"#workbench:not([data-item='{here}'])")).to_be_visible()
+
+
+def test_it_moves_the_divider_by_keys_and_remembers(bench: Page) -> None:
+    before = form_width(bench)
+    bench.get_by_role("separator").focus()
+    bench.keyboard.press("ArrowLeft")
+    assert form_width(bench) == before + 24
+    assert bench.get_by_role("separator").get_attribute("aria-valuenow") == str(before + 24)
+    bench.reload()
+    assert form_width(bench) == before + 24
+
+
+def test_it_drags_the_divider_but_leaves_the_form_400_pixels(bench: Page) -> None:
+    bench.mouse.move(*_middle(bench))
+    bench.mouse.down()
+    bench.mouse.move(800, 400)
+    assert form_width(bench) == 640
+    bench.mouse.move(1400, 400)
+    bench.mouse.up()
+    assert form_width(bench) == 400
+
+
+def test_it_keeps_the_width_from_item_to_item(bench: Page) -> None:
+    bench.get_by_role("separator").focus()
+    bench.keyboard.press("End")
+    widest = form_width(bench)
+    submit(bench)
+
+    assert form_width(bench) == widest == 1440 - 360
+    assert bench.get_by_role("separator").get_attribute("aria-valuenow") == str(widest)
+
+
+@pytest.mark.parametrize(("width", "height"), LOOKS)
+def test_it_shifts_nothing_when_the_next_item_comes(bench: Page, width: int, height: int) -> None:
+    bench.set_viewport_size({"width": width, "height": height})
+    submit(bench)
+    expect(bench.locator("#way-left")).to_contain_text("waiting to be sent")
+    bench.evaluate(SHIFTS)
+    before = bench.evaluate(BOXES)
+    submit(bench)
+    expect(bench.locator("#way-left")).to_contain_text("waiting to be sent")
+
+    assert bench.evaluate(BOXES) == before
+    assert sum(bench.evaluate("window.shifts")) == 0
+
+
+def test_it_never_scrolls_sideways(open_page: OpenPage, admin: User, places: dict[str, object]) -> None:
+    page = open_page(admin)
+    for kind, address in PAGES.items():
+        page.goto(address.format(**places))
+        for width in (1024, 720, 360):
+            page.set_viewport_size({"width": width, "height": 450})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, kind
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 780), (390, 844), (320, 640)])
+def test_it_has_the_form_at_hand_on_a_phone(bench: Page, width: int, height: int) -> None:
+    bench.set_viewport_size({"width": width, "height": height})
+
+    expect(bench.get_by_role("button", name="Submit and next")).to_be_in_viewport(ratio=1)
+    expect(bench.locator("#score")).to_be_in_viewport(ratio=1)
+    expect(bench.locator(".trace h1")).to_be_in_viewport(ratio=1)
+    expect(bench.get_by_role("separator")).to_be_hidden()
+
+
+def test_it_keeps_the_last_answer_on_the_rail(bench: Page) -> None:
+    item = bench.locator("#workbench").get_attribute("data-item")
+    submit(bench)
+
+    link = bench.get_by_role("link", name="Your last answer")
+    expect(link).to_have_attribute("href", f"/p/support/items/{item}/")
+
+
+def test_it_keeps_the_item_while_its_delivery_is_followed(bench: Page) -> None:
+    submit(bench)
+    bench.get_by_role("link", name="Your last answer").click()
+    with bench.expect_response("**/delivery/"):
+        expect(bench.locator("#review .way")).to_contain_text("waiting to be sent")
+    bench.wait_for_timeout(100)
+
+    expect(bench.get_by_role("button", name="Submit a new revision")).to_be_enabled()
+
+
+def _middle(page: Page) -> tuple[float, float]:
+    box = page.get_by_role("separator").bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
