@@ -5,7 +5,7 @@ async ([item, tabs]) => {
   await open(item, "#workbench");
   for (const tab of tabs) {
     if (tab !== "transcript") await open(`${document.querySelector("#reading").dataset.url}?tab=${tab}`, "#reading");
-    for (const fold of [...document.querySelectorAll("#reading details")].slice(0, 4)) fold.open = true;
+    for (const fold of [...document.querySelectorAll("#reading details")].slice(0, 3)) fold.open = true;
     await new Promise((done) => setTimeout(done, 2));
     for (let n = 0; n < 200 && document.querySelector("#reading .htmx-request"); n += 1) {
       await new Promise((done) => setTimeout(done, 5));

@@ -73,6 +73,12 @@ class Case:
     trace: dict[str, Any] = field(default_factory=dict)
     item: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def tabs(self) -> list[str]:
+        """The tabs that show what the case holds; metadata and rows of steps show none of a message's texts."""
+        holds_texts_only = self.name.endswith((", said", ", called", ", attached"))
+        return ["transcript", "raw"] if holds_texts_only else ["transcript", "steps", "raw", "metadata"]
+
 
 def cases() -> Iterator[Case]:
     """More than two hundred, the same each time."""
