@@ -6,6 +6,7 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
+from tests.browser.bench import saved
 from tests.browser.conftest import OpenPage
 from tests.browser.pages import PAGES, furnish
 from tests.factories import PASSWORD
@@ -68,6 +69,7 @@ def test_it_goes_from_the_sign_in_to_the_next_item(page: Page, reviewer: User) -
     tab_to(page, "submit")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of")).to_be_visible()
+    saved(page)
     review = Review.objects.get(reviewer=reviewer)
     assert (review.score_text, review.notes) == ("0.5", "Left out a step.")
 

@@ -76,11 +76,11 @@ def test_it_keeps_the_width_from_item_to_item(bench: Page) -> None:
 def test_it_shifts_nothing_when_the_next_item_comes(bench: Page, width: int, height: int) -> None:
     bench.set_viewport_size({"width": width, "height": height})
     submit(bench)
-    expect(bench.locator("#way-left")).to_contain_text("waiting to be sent")
+    expect(bench.locator("#left")).to_contain_text("saved here")
     bench.evaluate(SHIFTS)
     before = bench.evaluate(BOXES)
     submit(bench)
-    expect(bench.locator("#way-left")).to_contain_text("waiting to be sent")
+    expect(bench.locator("#left")).to_contain_text("saved here")
 
     assert bench.evaluate(BOXES) == before
     assert sum(bench.evaluate("window.shifts")) == 0
@@ -117,7 +117,7 @@ def test_it_keeps_the_item_while_its_delivery_is_followed(bench: Page) -> None:
     submit(bench)
     bench.get_by_role("link", name="Your last answer").click()
     with bench.expect_response("**/delivery/"):
-        expect(bench.locator("#review .way")).to_contain_text("waiting to be sent")
+        expect(bench.locator("#review .way")).to_contain_text("saved here")
     bench.wait_for_timeout(100)
 
     expect(bench.get_by_role("button", name="Submit a new revision")).to_be_enabled()

@@ -66,7 +66,7 @@ def test_it_tells_how_far_the_queue_is_when_the_answer_comes(page: Page) -> None
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("#rail")).to_contain_text("1 reviewed")
-    expect(page.locator("#way-left")).to_contain_text("saved here")
+    expect(page.locator("#left")).to_contain_text("saved here")
 
 
 def test_it_answers_several_one_after_the_other(page: Page) -> None:

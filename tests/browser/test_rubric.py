@@ -10,6 +10,7 @@ from reviewapp.queues import criteria
 from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
+from tests.browser.bench import saved
 from tests.browser.conftest import OpenPage
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
@@ -66,6 +67,7 @@ def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, q
     page.get_by_label("A better answer").fill("It is Paris.")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 2")).to_be_visible()
+    saved(page)
     assert Review.objects.get().own == {
         "faults": ["late"], "better": {"edits": 2, "from": "Paris.", "text": "It is Paris."},
     }  # fmt: skip
