@@ -10,7 +10,7 @@ from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.queues import rubric_views as rubrics
 from reviewapp.queues import views as queues
-from reviewapp.reviews import preview
+from reviewapp.reviews import acts, preview
 from reviewapp.reviews import views as reviews
 from reviewapp.traces import views as traces
 from reviewapp.web import views as web
@@ -39,13 +39,13 @@ review_routes: Routes = [
     path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
     path("queues/<slug:queue>/mine/", reviews.my_reviews, name="my-reviews"),
     path("items/<number:item>/", reviews.item_review, name="item-review"),
-    path("items/<number:item>/draft/", reviews.item_draft, name="item-draft"),
-    path("items/<number:item>/skip/", reviews.item_skip, name="item-skip"),
-    path("items/<number:item>/undo/", reviews.item_undo, name="item-undo"),
-    path("items/<number:item>/claim/", reviews.item_claim, name="item-claim"),
-    path("items/<number:item>/take-over/", reviews.item_take_over, name="item-take-over"),
+    path("items/<number:item>/draft/", acts.item_draft, name="item-draft"),
+    path("items/<number:item>/skip/", acts.item_skip, name="item-skip"),
+    path("items/<number:item>/undo/", acts.item_undo, name="item-undo"),
+    path("items/<number:item>/claim/", acts.item_claim, name="item-claim"),
+    path("items/<number:item>/take-over/", acts.item_take_over, name="item-take-over"),
     path("items/<number:item>/left/", reviews.item_left, name="item-left"),
-    path("items/<number:item>/reopen/", reviews.item_reopen, name="item-reopen"),
+    path("items/<number:item>/reopen/", acts.item_reopen, name="item-reopen"),
     path("items/<number:item>/delivery/", reviews.item_delivery, name="item-delivery"),
     path("items/<number:item>/reading/", reviews.item_reading, name="item-reading"),
     path("traces/<uuid:trace_id>/reviews/", reviews.trace_reviews, name="trace-reviews"),

@@ -18,6 +18,11 @@ NOTES = 20_000
 _NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 
+_NOT_TAKEN = {
+    "null_characters_not_allowed": "A character in it cannot be stored (NUL). Remove it and submit again.",
+    "max_length": "A score has 20 characters at most. Shorten it and submit again.",
+    "required": "The form's version got lost on the way. Open the item again; your text stays here.",
+}
 MARKED = "Correct what is marked below; all you typed is still here."
 
 
@@ -42,11 +47,11 @@ class ReviewForm(forms.Form):
     `original` is the text that a correction starts from. Once valid, `own` holds the answers to criteria by key.
     """
 
-    score = forms.CharField(required=False, max_length=20)
-    notes = forms.CharField(required=False, strip=False, widget=forms.Textarea)
-    needs_review = forms.CharField(required=False)
-    unsure = forms.CharField(required=False)
-    version = forms.CharField()
+    score = forms.CharField(required=False, max_length=20, error_messages=_NOT_TAKEN)
+    notes = forms.CharField(required=False, strip=False, widget=forms.Textarea, error_messages=_NOT_TAKEN)
+    needs_review = forms.CharField(required=False, error_messages=_NOT_TAKEN)
+    unsure = forms.CharField(required=False, error_messages=_NOT_TAKEN)
+    version = forms.CharField(error_messages=_NOT_TAKEN)
     # What the reviewer decided about personal data in the notes, once asked.
     personal_data = forms.ChoiceField(required=False, choices=[(one, one) for one in ("send", "mask", "keep")])
 

@@ -4,29 +4,28 @@ import logging
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.audit.recording import record
 from reviewapp.delivery.models import State
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import whole
-from reviewapp.queues import claiming, passing
-from reviewapp.queues.models import ItemState, QueueItem
+from reviewapp.queues import claiming
+from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import progress_of
 from reviewapp.queues.views import queue_of
-from reviewapp.reviews import drafts, personal_data
+from reviewapp.reviews import personal_data
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review, give_rubrics
 from reviewapp.reviews.rail import position_of, rail_of
 from reviewapp.reviews.submitting import Answers, Stale, submit
-from reviewapp.reviews.undoing import TooLate, left_of, undo
+from reviewapp.reviews.undoing import left_of
 from reviewapp.reviews.workbench import form_sent, item_of, latest_of, open_item, trace_of
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
@@ -43,11 +42,6 @@ NOT_WRITTEN = (
     "The database does not take anything more just now; its disk may be full. All you typed is still here: keep this"
     " page open, tell whoever runs the review desk, and submit again when they say so."
 )
-DRAFT_PASSED = (
-    "The item was reviewed since you opened it, so the draft is not saved here. Your text stays in the form and in"
-    " this browser: submit it, and you are shown both."
-)
-DRAFT_TOO_LONG = "This is too long to be saved as a draft. It stays in the form and in this browser: shorten it."
 
 
 @access.member(Role.REVIEWER)
@@ -93,79 +87,7 @@ def item_review(request: Request, project: Project, item: int) -> HttpResponse:
     # Fetched ahead of being read: whoever comes to read it claims it.
     if "Desk-Prefetch" not in request.headers:
         claiming.claim(found, request.user)
-    return _show(request, found)
-
-
-@access.member(Role.REVIEWER)
-@require_POST
-def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
-    found = item_of(project, item)
-    if "drop" in request.POST:
-        drafts.drop(found, request.user)
-        return redirect("reviews:item-review", project=project.slug, item=found.pk)
-    try:
-        is_kept = drafts.save(found, request.user, request.POST, version=whole(request.POST.get("version")) or 0)
-    except drafts.TooLong:
-        return HttpResponse(DRAFT_TOO_LONG, status=413, content_type="text/plain")
-    if not is_kept:
-        return HttpResponse(DRAFT_PASSED, status=409, content_type="text/plain")
-    return HttpResponse(status=204)
-
-
-@access.member(Role.REVIEWER)
-@require_POST
-def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
-    found = item_of(project, item)
-    whom = request.POST.get("for") or passing.NOBODY
-    if whom not in passing.FOR:
-        messages.error(request, "Nothing was skipped: choose later, for somebody else, or for nobody.")
-        return redirect("reviews:item-review", project=project.slug, item=found.pk)
-    passing.skip(found, request.user, whom, request.POST.get("reason", "").replace("\x00", "").strip()[:300])
-    return _next(request, found)
-
-
-@access.member(Role.REVIEWER)
-@require_POST
-def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
-    found = item_of(project, item)
-    try:
-        undo(found, request.user)
-    except TooLate:
-        messages.error(
-            request, "It is too late to undo: the review is on its way. Open the item and submit a new revision."
-        )
-        return redirect("reviews:item-review", project=project.slug, item=found.pk)
-    return _show(request, item_of(project, item))
-
-
-@access.member(Role.REVIEWER)
-@require_POST
-def item_claim(request: Request, project: Project, item: int) -> HttpResponse:
-    """Keep an item that one reads; its page says so when a colleague has it."""
-    found = item_of(project, item)
-    if claiming.claim(found, request.user) or found.state != ItemState.PENDING:
-        return HttpResponse(status=204)
-    return _show(request, item_of(project, item), status=409)
-
-
-@access.member(Role.LEAD)
-@require_POST
-def item_take_over(request: Request, project: Project, item: int) -> HttpResponse:
-    found = item_of(project, item)
-    with transaction.atomic():
-        if claiming.take_over(found, request.user):
-            record(project, request.user, "took over item", f"item:{found.pk}")
-    return redirect("reviews:item-review", project=project.slug, item=found.pk)
-
-
-@access.member(Role.REVIEWER)
-@require_POST
-def item_reopen(request: Request, project: Project, item: int) -> HttpResponse:
-    found = item_of(project, item)
-    with transaction.atomic():
-        if claiming.reopen(found):
-            record(project, request.user, "reopened item", f"item:{found.pk}")
-    return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    return show(request, found)
 
 
 @access.member(Role.REVIEWER)
@@ -226,12 +148,12 @@ def trace_reviews(request: Request, project: Project, trace_id: UUID) -> HttpRes
 def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     form = form_sent(item, request.POST)
     if not form.is_valid():
-        return _show(request, item, form, status=422)
+        return show(request, item, form, status=422)
     said = form.cleaned_data
     notes = personal_data.weigh(item.queue, said["notes"], said["personal_data"])
     if notes.has_to_ask:
         form.findings = notes.findings
-        return _show(request, item, form, status=422)
+        return show(request, item, form, status=422)
     answers = Answers(
         said["score"], notes.text, said["needs_review"], form.own,
         is_unsure=said["unsure"], keeps_notes_here=notes.stays_here,
@@ -240,11 +162,11 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
         submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
     except canonical_json.NotCanonical as error:
         form.add_error("notes", str(error))
-        return _show(request, item, form, status=422)
+        return show(request, item, form, status=422)
     except OperationalError:
         log.exception("a review of item %s was not saved", item.pk)
         form.add_error(None, NOT_WRITTEN)
-        return _show(request, item, form, status=INSUFFICIENT_STORAGE)
+        return show(request, item, form, status=INSUFFICIENT_STORAGE)
     except Stale as stale:
         return _conflict(request, item, form, stale.latest)
     if notes.findings and not said["personal_data"]:
@@ -253,7 +175,7 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
         request.session["stays"] = bool(request.POST.get("stay"))
     if request.POST.get("stay"):
         return redirect("reviews:item-review", project=item.queue.project.slug, item=item.pk)
-    return _next(request, item)
+    return go_on(request, item)
 
 
 def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review | None) -> HttpResponse:
@@ -267,10 +189,10 @@ def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Revie
     else:
         latest.item = item
         give_rubrics([latest])
-    return _show(request, item, form, status=409, theirs=latest)
+    return show(request, item, form, status=409, theirs=latest)
 
 
-def _next(request: Request, left: QueueItem) -> HttpResponse:
+def go_on(request: Request, left: QueueItem) -> HttpResponse:
     """Go on with the next item; its page also shows how the one just left is delivered.
 
     A browser that has fetched the next item ahead names it in `Desk-Next`: it gets that one, or else another as
@@ -288,7 +210,7 @@ def _next(request: Request, left: QueueItem) -> HttpResponse:
     where = reverse("reviews:item-review", args=[project.slug, number]) + f"?after={left.pk}"
     if not request.htmx:
         return redirect(where)
-    response = _show(request, item_of(project, number), after=left)
+    response = show(request, item_of(project, number), after=left)
     response["HX-Push-Url"] = where
     return response
 
@@ -308,7 +230,7 @@ def _claimed(request: Request, project: Project, number: int, left: QueueItem) -
     return response
 
 
-def _show(
+def show(
     request: Request,
     item: QueueItem,
     form: ReviewForm | None = None,

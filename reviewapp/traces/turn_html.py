@@ -24,7 +24,7 @@ def summary(turn: Turn) -> str:
     """A folded turn in one line: who speaks, the gist, how much there is."""
     name = f' <span class="name">{visible(turn.message.name)}</span>' if turn.message.name else ""
     broken = ' <b class="broken">error</b>' if turn.error else ""
-    size = f' <span class="count">{turn.words:,} words</span>'
+    size = f' <span class="count">{turn.words:,} word{"" if turn.words == 1 else "s"}</span>'
     return f'<b>{role_name(turn.role)}</b>{name} <span class="preview">{visible(gist(turn))}</span>{broken}{size}'
 
 

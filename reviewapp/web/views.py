@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
 from django.db import Error, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -41,6 +42,9 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        said = "It holds more than fits into one request, 2 MB. Nothing was changed: go back and send less."
+        return _fault(request, 413, "This is too large", said)
     return _fault(request, 400, "This request cannot be read", "Nothing was changed. Go back and try again.")
 
 

@@ -1,0 +1,97 @@
+"""What one does at an item beside answering it: skip, undo, keep, take over, reopen, draft."""
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from reviewapp.accounts import access
+from reviewapp.accounts.models import Project, Role
+from reviewapp.audit.recording import record
+from reviewapp.lib.numbers import whole
+from reviewapp.queues import claiming, passing
+from reviewapp.queues.models import ItemState
+from reviewapp.reviews import drafts
+from reviewapp.reviews.undoing import TooLate, undo
+from reviewapp.reviews.views import go_on, show
+from reviewapp.reviews.workbench import item_of
+from reviewapp.web.request import Request
+
+DRAFT_PASSED = (
+    "The item was reviewed since you opened it, so the draft is not saved here. Your text stays in the form and in"
+    " this browser: submit it, and you are shown both."
+)
+DRAFT_TOO_LONG = "This is too long to be saved as a draft. It stays in the form and in this browser: shorten it."
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    if "drop" in request.POST:
+        drafts.drop(found, request.user)
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    try:
+        is_kept = drafts.save(found, request.user, request.POST, version=whole(request.POST.get("version")) or 0)
+    except drafts.TooLong:
+        return HttpResponse(DRAFT_TOO_LONG, status=413, content_type="text/plain")
+    if not is_kept:
+        return HttpResponse(DRAFT_PASSED, status=409, content_type="text/plain")
+    return HttpResponse(status=204)
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    whom = request.POST.get("for") or passing.NOBODY
+    if whom not in passing.FOR:
+        messages.error(request, "Nothing was skipped: choose later, for somebody else, or for nobody.")
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    passing.skip(found, request.user, whom, request.POST.get("reason", "").replace("\x00", "").strip()[:300])
+    return go_on(request, found)
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    try:
+        undo(found, request.user)
+    except TooLate:
+        messages.error(
+            request, "It is too late to undo: the review is on its way. Open the item and submit a new revision."
+        )
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    return show(request, item_of(project, item))
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_claim(request: Request, project: Project, item: int) -> HttpResponse:
+    """Keep an item that one reads; its page says so when a colleague has it."""
+    found = item_of(project, item)
+    if claiming.claim(found, request.user) or found.state != ItemState.PENDING:
+        return HttpResponse(status=204)
+    return show(request, item_of(project, item), status=409)
+
+
+@access.member(Role.LEAD)
+@require_POST
+def item_take_over(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    with transaction.atomic():
+        if claiming.take_over(found, request.user):
+            record(project, request.user, "took over item", f"item:{found.pk}")
+    return redirect("reviews:item-review", project=project.slug, item=found.pk)
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_reopen(request: Request, project: Project, item: int) -> HttpResponse:
+    found = item_of(project, item)
+    with transaction.atomic():
+        if claiming.reopen(found):
+            record(project, request.user, "reopened item", f"item:{found.pk}")
+    return redirect("reviews:item-review", project=project.slug, item=found.pk)
