@@ -99,8 +99,7 @@ def test_what_cannot_be_read_is_told_in_a_sentence(reviewer_client: Client, proj
     "query",
     [
         "m=%FF%3D%FE", "m=a%3D%ED%A0%80", "m=" + "k" * 300 + "%3D" + "v" * 3_000, "from=0001-01-01", "to=9999-12-31",
-        "from=2026-11-30&to=2026-11-01", "before=0001-01-01_1", "unknown=1", "m=%25%3D_", "m=%20%3D%20",
-        "key=%20&value=%20",
+        "key=%20&value=%20", "before=0001-01-01_1", "unknown=1", "m=%25%3D_", "m=%20%3D%20",
     ],
 )  # fmt: skip
 def test_what_is_odd_but_readable_shows_a_page(reviewer_client: Client, project: Project, query: str) -> None:
