@@ -20,7 +20,7 @@ export function tell(matter, text = "", links = []) {
   for (const [words, address] of links) {
     made.append(" ", Object.assign(document.createElement("a"), { textContent: words, href: address }));
   }
-  if (line?.innerHTML === made.innerHTML) return;
+  if (line?.isEqualNode(made)) return;
   if (line) line.replaceWith(made);
   else box.append(made);
 }
