@@ -6,7 +6,8 @@ import sys
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 4
+# Few: threads of one process fight for its interpreter, and eight people saving together get more done with two.
+threads = 2
 # Longer than a reviewer reads an item: the next submit finds its connection open.
 keepalive = 75
 timeout = 60
