@@ -1,6 +1,7 @@
 """A reviewer who answers a hundred items by keys alone: keystrokes and seconds."""
 
 import json
+import re
 import statistics
 import time
 
@@ -47,4 +48,5 @@ def _one_run(url: str, desk: dict[str, str]) -> tuple[int, float, float]:
 
 def _saved(html: str) -> int:
     """How many items the page says are reviewed."""
-    return int(html.split(" reviewed", 1)[0].rsplit(">", 1)[1].replace(",", ""))
+    found = re.search(r">([\d,]+) reviewed", html)
+    return int(found[1].replace(",", "")) if found else 0
