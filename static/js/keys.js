@@ -43,6 +43,7 @@ function press(selector) {
 }
 
 function digit(event) {
+  if (find("#review .fields[inert]")) return;
   const row = event.target.closest?.("#review [data-criterion]");
   const choices = row ? row.querySelectorAll("input[type=radio], input[type=checkbox]") : [];
   if (choices.length) return choices[event.key - 1]?.click();

@@ -28,6 +28,13 @@ def test_it_shows_who_has_it_instead(reviewer_client: Client, item: QueueItem, c
     assert "colleague is reviewing this item now" in answer.content.decode()
 
 
+def test_it_lets_nobody_type_into_a_form_that_is_not_theirs(
+    reviewer_client: Client, item: QueueItem, colleague: User
+) -> None:
+    claiming.claim(item, colleague)
+    assert '<div class="fields" inert>' in reviewer_client.get(url(item)).content.decode()
+
+
 def test_a_lead_takes_it_over(lead_client: Client, lead: User, item: QueueItem, colleague: User) -> None:
     claiming.claim(item, colleague)
     assert "Take it over" in lead_client.get(url(item)).content.decode()

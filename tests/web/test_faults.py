@@ -60,7 +60,7 @@ def test_it_refuses_too_many_fields(lead_client: Client, queue: Queue) -> None:
 def test_it_refuses_too_large_a_form(lead_client: Client, queue: Queue) -> None:
     response = lead_client.post("/p/support/queues/answers/add/", {"ids": "x" * 2_200_000})
 
-    says(response, 400, "This request cannot be read")
+    says(response, 413, "This is too large", "go back and send less")
 
 
 def test_it_refuses_a_visit_to_a_form(lead_client: Client, queue: Queue) -> None:
