@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from reviewapp.accounts.models import Project
@@ -112,7 +112,9 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
                 room = min(SHARE - busy[project.pk], limit - len(taken))
                 taken += _due_of(project, room, now)
             return _leased(taken, now)
-    except IntegrityError:
+    except (IntegrityError, OperationalError) as error:
+        if isinstance(error, OperationalError) and not _is_ring(error):
+            raise
         # Another worker took a patch of the same trace in the same moment: it goes first.
         return []
 
@@ -176,6 +178,11 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
             failures=0, misses=0, sends=0, reads=0, accepted_at=None, reason="",
             source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
+
+
+def _is_ring(error: OperationalError) -> bool:
+    """Whether PostgreSQL ended this transaction since two waited for each other (SQLSTATE 40P01)."""
+    return getattr(error.__cause__, "sqlstate", "") == "40P01"
 
 
 def _ready(now: datetime) -> QuerySet[Project]:

@@ -9,6 +9,8 @@ const LOOK = 15_000;
 const ahead = new Map();
 let order = [];
 let taken = null;
+// The number of an item that was left unread: it stays the next one, whatever an answer on its way says.
+let back = null;
 let isAway = false;
 let isFilling = false;
 
@@ -22,6 +24,7 @@ export function take() {
     const isFresh = page && (Date.now() - page.at < FRESH || isAway || outbox.isAway());
     if (!isFresh || !isComing(number)) continue;
     ahead.delete(number);
+    back = null;
     taken = { item: number, ...page };
     return taken;
   }
@@ -30,7 +33,10 @@ export function take() {
 
 // The item was left unread, for the one before it: it is the next one again.
 export function giveBack(number) {
-  if (taken?.item === number) ahead.set(number, taken);
+  if (taken?.item !== number) return;
+  ahead.set(number, taken);
+  back = number;
+  order = [number, ...order.filter((other) => other !== number)];
 }
 
 export async function fill() {
@@ -40,7 +46,7 @@ export async function fill() {
   isFilling = true;
   try {
     const addresses = await (await ask(where)).json();
-    order = addresses.map(numberOf);
+    order = [...new Set([...(back ? [back] : []), ...addresses.map(numberOf)])];
     for (const number of ahead.keys()) if (!order.includes(number)) ahead.delete(number);
     for (const address of addresses) await fetchOne(address);
     isAway = false;
