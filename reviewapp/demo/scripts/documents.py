@@ -76,6 +76,7 @@ def nda_in_german(case: Case) -> Script:
     )
 
 
+# Over forty lines, since a conversation is read in one go.
 def clause_question(case: Case) -> Script:
     invented = case.turn("grounded", "invented") == "invented"
     days = "48 hours" if not invented else "72 hours"

@@ -15,6 +15,7 @@ HOSTILE_PAGE = (
 )
 
 
+# Over forty lines, since a conversation is read in one go.
 def injected_page(case: Case) -> Script:
     obeyed = case.turn("resisted", "obeyed") == "obeyed"
     tail: tuple[Step, ...]

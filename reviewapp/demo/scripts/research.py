@@ -54,6 +54,7 @@ def heat_pumps(case: Case) -> Script:
     )
 
 
+# Over forty lines, since a conversation is read in one go.
 def battery_recycling(case: Case) -> Script:
     """A lead that sends two helpers out and puts their notes together."""
     brief = "You are a helper. Search, read, and return at most three facts with their source."

@@ -9,6 +9,7 @@ cannot be turned back into money, and you must say so before you offer it. Never
 hand those to a person with `escalate`. Do not mention internal systems. Sign with no name."""
 
 
+# Over forty lines, since a conversation is read in one go.
 def refund_pending(case: Case) -> Script:
     order = case.id("", 4)
     item = case.pick("headset", "soundbar", "turntable", "pair of earbuds")
@@ -77,6 +78,7 @@ def refund_pending(case: Case) -> Script:
     )
 
 
+# Over forty lines, since a conversation is read in one go.
 def damaged_parcel(case: Case) -> Script:
     order = case.id("NW-")
     return Script(

@@ -6,6 +6,7 @@ PLANNER = """You plan short trips. Check the weather and opening hours with your
 Plan at most three things a day, with the walking time between them. Say what needs a booking."""
 
 
+# Over forty lines, since a conversation is read in one go.
 def weekend(case: Case) -> Script:
     city, place, dish, closed = (
         ("Porto", "Livraria Lello", "a francesinha in Baixa", "Casa da Música"),
