@@ -2,7 +2,7 @@
 
 from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
-from reviewapp.delivery.models import Attempt, Breaker, Patch
+from reviewapp.delivery.models import Attempt, Breaker, Heartbeat, Patch, Relay, Tide
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
 from reviewapp.reviews.models import Draft, Review
@@ -16,6 +16,7 @@ __all__ = [
     "Breaker",
     "Draft",
     "FailedSignIn",
+    "Heartbeat",
     "LaminarKey",
     "Membership",
     "Pass",
@@ -25,10 +26,12 @@ __all__ = [
     "PullMark",
     "Queue",
     "QueueItem",
+    "Relay",
     "Review",
     "Rubric",
     "Span",
     "Term",
+    "Tide",
     "Trace",
     "User",
 ]

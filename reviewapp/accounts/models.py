@@ -66,6 +66,8 @@ class Project(models.Model):
     personal_data = models.CharField(
         max_length=10, choices=PersonalData.choices, default=PersonalData.TELL, db_default=PersonalData.TELL
     )
+    # How fast Laminar may be pushed to, in pushes a second by all workers together; null: as fast as it answers.
+    push_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """The outbox: what is to be pushed to Laminar, how far each push has come, and every try."""
 
+import uuid
 from datetime import datetime
 from typing import Any, Self
 
@@ -78,6 +79,12 @@ class Patch(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True, db_default="")
     last_error = models.CharField(max_length=600, blank=True, db_default="")
+    # Confirmed: when to look whether Laminar still has the values, null when nobody looks any more; looks so far.
+    watch_due_at = models.DateTimeField(null=True)
+    watches = models.PositiveSmallIntegerField(default=0, db_default=0)
+    # What Laminar holds instead, under keys of ours that somebody else has changed: a JSON object of theirs.
+    drift = models.TextField(default="{}", db_default="{}")
+    drifted_at = models.DateTimeField(null=True)
 
     objects = PatchQuerySet.as_manager()
 
@@ -95,6 +102,8 @@ class Patch(models.Model):
             models.Index(fields=["project", "due_at", "id"], name="patch_waiting", condition=Q(state=State.WAITING)),
             models.Index(fields=["leased_until"], name="patch_sending", condition=Q(state=State.SENDING)),
             models.Index(fields=["due_at", "id"], name="patch_accepted", condition=Q(state=State.ACCEPTED)),
+            models.Index(fields=["watch_due_at"], name="patch_watched", condition=Q(watch_due_at__isnull=False)),
+            models.Index(fields=["project", "-id"], name="patch_drifted", condition=Q(drifted_at__isnull=False)),
             models.Index(fields=["project", "trace_id", "-id"], name="patch_by_trace"),
             models.Index(fields=["project", "state", "-id"], name="patch_by_state"),
         ]
@@ -156,7 +165,43 @@ class Breaker(models.Model):
     # The key that was refused: another one in use closes the breaker.
     refused_key = models.UUIDField(null=True)
     reason = models.CharField(max_length=600, blank=True)
+    # The database was put back to an earlier state: nothing is pushed before a person has said so.
+    restored_at = models.DateTimeField(null=True)
+    # What the project's rate limit still allows, in pushes, and when that was reckoned.
+    allowance = models.FloatField(default=0, db_default=0)
+    allowance_at = models.DateTimeField(null=True)
 
     @property
     def is_open(self) -> bool:
         return self.held_until is not None and self.held_until > clock.now()
+
+
+class Relay(models.Model):
+    """A patch that another program handed over under a name of its own: the same call again is the same patch."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    idempotency_key = models.CharField(max_length=200)
+    # Of what was asked: the same name for something else is a mistake to be told.
+    digest = models.CharField(max_length=64)
+    patch = models.ForeignKey(Patch, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "idempotency_key"], name="one_patch_per_name")]
+
+
+class Heartbeat(models.Model):
+    """A worker that runs, or ran a while ago."""
+
+    worker = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    host = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+
+class Tide(models.Model):
+    """One row: a number that only grows. Workers note it outside too, and so see that the database was put back."""
+
+    installation = models.UUIDField(default=uuid.uuid4)
+    mark = models.PositiveBigIntegerField(default=0)
