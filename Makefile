@@ -21,9 +21,10 @@ demo: .venv/.installed
 	@exec $(BIN)/python manage.py demo
 
 # SQLite last, since it runs every test: its closing line is the one that stays in sight.
+# As many at a time as there are cores, each with databases and servers of its own.
 test: .venv/.installed-dev
-	@$(BIN)/pytest --database=postgres
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=auto --dist=worksteal --database=postgres
+	@$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 check: export DATA_DIR := .venv/check
 check: .venv/.installed-dev

@@ -11,6 +11,7 @@ import django
 django.setup()
 
 from django.contrib.auth.hashers import make_password  # noqa: E402 - models exist only after setup
+from django.db import transaction  # noqa: E402
 
 from benchmarks.conversation import spans_of  # noqa: E402
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
@@ -19,6 +20,8 @@ from reviewapp.queues.making import make_queue  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
 from reviewapp.traces.index import reindex  # noqa: E402
 from reviewapp.traces.models import Span, Trace  # noqa: E402
+from reviewapp.traces.prepared import keep  # noqa: E402
+from reviewapp.traces.telling import prepare  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
 WORDS = (
@@ -43,7 +46,11 @@ def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
     for start in range(0, items, BATCH):
         traces = Trace.objects.bulk_create([_trace(project, start + n) for n in range(min(BATCH, items - start))])
         reindex(traces)
-        Span.objects.bulk_create([span for trace in traces for span in _spans(trace, spans)], batch_size=100)
+        with transaction.atomic():
+            for trace in traces:
+                made = _spans(trace, spans)
+                Span.objects.bulk_create(made, batch_size=100)
+                keep(prepare(trace, made))
         QueueItem.objects.bulk_create(
             [QueueItem(queue=queue, trace_id=trace.trace_id, added_by="benchmark") for trace in traces]
         )

@@ -6,7 +6,7 @@ from reviewapp.delivery.models import Attempt, Breaker, Heartbeat, Patch, Relay,
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.traces.models import Posting, PullMark, Span, Term, Trace
+from reviewapp.traces.models import Posting, Prepared, PullMark, Span, Term, Trace
 
 __all__ = [
     "AccessToken",
@@ -22,6 +22,7 @@ __all__ = [
     "Pass",
     "Patch",
     "Posting",
+    "Prepared",
     "Project",
     "PullMark",
     "Queue",

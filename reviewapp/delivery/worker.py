@@ -36,6 +36,8 @@ PUSHES = 64
 IDLE = 0.2
 RENEW = 5.0
 LOOK_EVERY = 2.0
+# Transcripts prepared anew at each look.
+AGAIN = 10
 LIST_EVERY = 5.0
 LIST_AGAIN = 60.0
 SOON = timedelta(seconds=10)
@@ -58,6 +60,8 @@ class Worker:
     renewed: float = 0.0
     # Projects whose listing failed, and when it is tried again.
     silent: dict[int, float] = field(default_factory=dict)
+    # Whether older code may have prepared transcripts that are to be prepared anew.
+    is_behind: bool = True
 
     async def run(self) -> None:
         try:
@@ -141,6 +145,8 @@ class Worker:
         await sync_to_async(marking.release_rekeyed)()
         await sync_to_async(confirming.resume)()
         await self.clients.close_retired()
+        if self.is_behind:
+            self.is_behind = bool(await sync_to_async(pulling.prepare_again)(AGAIN))
         return await sync_to_async(outbox.rescue)()
 
     async def _push_one(self, patch: Patch, key: LaminarKey | None) -> Sent:

@@ -100,8 +100,7 @@ def original_of(queue: Queue, reading: Reading) -> str:
     """The trace's final answer, where the queue asks to correct it; empty otherwise, and nothing is read for it."""
     if not any(criterion.kind == "correction" for criterion in queue.asked):
         return ""
-    answer = reading.transcript.answer
-    return "" if answer is None else answer.text.replace("\r\n", "\n").strip()
+    return reading.answer.replace("\r\n", "\n").strip()
 
 
 def form_sent(item: QueueItem, data: QueryDict) -> ReviewForm:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
+from reviewapp.lib.storable import storable
 from reviewapp.traces import index
 from reviewapp.traces.models import Trace
 
@@ -59,7 +60,7 @@ def members(text: str) -> dict[str, str]:
         found = {} if _depth(text) > canonical_json.MAX_DEPTH else canonical_json.raw_members(text)
     except (ValueError, RecursionError):
         return {}
-    return {_kept(key): raw for key, raw in found.items()}
+    return {storable(key): raw for key, raw in found.items()}
 
 
 def without(metadata: str, patch: Mapping[str, Any]) -> str:
@@ -128,7 +129,7 @@ def shown(raw: str) -> str:
     """A stored JSON text as the value one would write in a filter: a string without its quotes."""
     if raw.startswith('"'):
         try:
-            return _kept(str(json.loads(raw)))
+            return storable(str(json.loads(raw)))
         except ValueError:
             return raw
     return raw
@@ -142,8 +143,3 @@ def _depth(text: str) -> int:
             depth += 1 if mark in ("{", "[") else -1 if mark in ("}", "]") else 0
             deepest = max(deepest, depth)
     return deepest
-
-
-def _kept(text: str) -> str:
-    # No database keeps a NUL, and neither it nor a page half of a character.
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -118,6 +118,21 @@ class Span(models.Model):
         return found
 
 
+class Prepared(models.Model):
+    """The transcript of a trace as a page opens it, made when its spans came; see prepared.py."""
+
+    trace = models.OneToOneField(Trace, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    # Of the code that made it, and what stands in the HTML for the address that a page has for the trace.
+    version = models.CharField(max_length=32)
+    place = models.CharField(max_length=32)
+    html = models.TextField()
+    # The ways to the first error, tool call and longest step, as JSON; the final answer's text.
+    jumps = models.TextField(default="[]")
+    answer = models.TextField(blank=True)
+    is_partial = models.BooleanField()
+    is_empty = models.BooleanField()
+
+
 class Term(models.Model):
     """One key with one value, as the traces of a project hold it: the word of the metadata index."""
 

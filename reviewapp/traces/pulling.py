@@ -15,7 +15,8 @@ from django.db.models import Q
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import clock
-from reviewapp.traces import index, metadata
+from reviewapp.lib.storable import storable
+from reviewapp.traces import index, metadata, prepared, telling
 from reviewapp.traces.models import PullMark, Span, Trace
 
 SPANS = 2_000
@@ -92,17 +93,31 @@ def store_new(project: Project, rows: Sequence[TraceRow]) -> int:
 def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> None:
     """Make the mirror's spans of a trace those of Laminar, and decide when to look again."""
     now = clock.now()
+    # Laminar may show a span twice for a moment, while it still merges two versions of it.
+    spans = [_span(trace, row) for row in {row.span_id: row for row in rows}.values()]
+    trace.spans_pulled_at, trace.span_count = now, len(spans)
+    made = telling.prepare(trace, sorted(spans, key=lambda span: span.start_time))
     with transaction.atomic():
         Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
         Span.objects.filter(trace=trace).delete()
-        # Laminar may show a span twice for a moment, while it still merges two versions of it.
-        spans = {row.span_id: row for row in rows}
-        Span.objects.bulk_create([_span(trace, row) for row in spans.values()], batch_size=100)
+        Span.objects.bulk_create(spans, batch_size=100)
+        prepared.keep(made)
         may_change = trace.end_time is None or abs(now - trace.end_time) < MAY_CHANGE
         Trace.objects.filter(pk=trace.pk).update(
             spans_pulled_at=now, span_count=len(spans), is_cut=len(rows) >= SPANS, pull_error="",
             pull_tries=0, pull_due_at=now + AGAIN if may_change else None,
         )  # fmt: skip
+
+
+def prepare_again(limit: int) -> int:
+    """Prepare pages anew that an older version of the code prepared; how many of the newest."""
+    traces = prepared.outdated(limit)
+    for trace in traces:
+        made = telling.prepare(trace, Span.objects.filter(trace=trace).order_by("start_time", "pk"))
+        with transaction.atomic():
+            Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
+            prepared.keep(made)
+    return len(traces)
 
 
 def await_reader(trace: Trace) -> None:
@@ -179,13 +194,8 @@ def _fill(trace: Trace, row: TraceRow) -> bool:
 
 def _span(trace: Trace, row: SpanRow) -> Span:
     return Span(
-        trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id, name=_kept(row.name)[:300],
+        trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id, name=storable(row.name)[:300],
         span_type=row.span_type[:30], status=row.status[:20], start_time=row.start_time, end_time=row.end_time,
-        input=_kept(row.input), output=_kept(row.output), model=row.model[:200], total_tokens=row.total_tokens,
+        input=storable(row.input), output=storable(row.output), model=row.model[:200], total_tokens=row.total_tokens,
         total_cost=row.total_cost, attributes=row.attributes, event_texts=json.dumps(row.events, ensure_ascii=True),
     )  # fmt: skip
-
-
-def _kept(text: str) -> str:
-    # PostgreSQL has no place for NUL in a text.
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from reviewapp.lib import canonical_json, sql
-from reviewapp.traces import finding, metadata, raw, steps, transcript, wish
+from reviewapp.traces import finding, metadata, prepared, raw, steps, transcript, wish
 from reviewapp.traces.finding import Found
-from reviewapp.traces.models import Span, Trace
+from reviewapp.traces.models import Prepared, Span, Trace
 from reviewapp.traces.steps import Steps
 from reviewapp.traces.transcript import Transcript
 from reviewapp.traces.wish import Wish
@@ -88,6 +88,26 @@ class Reading:
         return transcript.build(self.spans)
 
     @cached_property
+    def prepared(self) -> Prepared | None:
+        """The transcript's page, where it was prepared and nothing particular is wished."""
+        return prepared.of(self.trace) if self.trace.is_here and self.wish == wish.OPENING else None
+
+    @property
+    def answer(self) -> str:
+        """The text of the final answer; empty without one."""
+        if self.prepared is not None:
+            return self.prepared.answer
+        return "" if self.transcript.answer is None else self.transcript.answer.text
+
+    @property
+    def is_partial(self) -> bool:
+        return self.prepared.is_partial if self.prepared else self.transcript.is_partial
+
+    @property
+    def is_empty(self) -> bool:
+        return self.prepared.is_empty if self.prepared else not self.transcript.turns
+
+    @cached_property
     def found(self) -> Found | None:
         return finding.find(self.transcript, self.wish.find) if self.wish.find else None
 
@@ -110,6 +130,8 @@ class Reading:
     @property
     def jumps(self) -> list[Jump]:
         """What one jumps to on this tab: the kinds that it holds."""
+        if self.prepared is not None:
+            return [Jump(*each) for each in json.loads(self.prepared.jumps)]
         if self.tab == "transcript":
             told = self.transcript
             turns = {

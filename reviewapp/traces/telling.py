@@ -3,12 +3,16 @@
 Made here and not in a template, since the page with all of them is the one that must be quickest.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import uuid4
 
-from reviewapp.traces import loading, turn_html, windows
+from reviewapp.lib.storable import storable
+from reviewapp.traces import loading, prepared, turn_html, windows
+from reviewapp.traces.models import Prepared, Span, Trace
 from reviewapp.traces.parts import Part
-from reviewapp.traces.reading import Reading
+from reviewapp.traces.reading import Reading, reading_of
 from reviewapp.traces.transcript import Transcript
 from reviewapp.traces.turns import Turn
 from reviewapp.traces.windows import END, Gap
@@ -36,6 +40,25 @@ class Sheet:
 
 def transcript(reading: Reading) -> str:
     """The transcript tab: all groups of turns, or the stretch that was wished."""
+    if reading.prepared is not None:
+        return reading.prepared.html.replace(reading.prepared.place, reading.url)
+    return _made(reading)
+
+
+def prepare(trace: Trace, spans: Iterable[Span]) -> Prepared:
+    """The page of a trace with these spans, in time order, to be kept."""
+    # Nobody who wrote the trace knows this name: nothing in it is taken for the place.
+    place = uuid4().hex
+    reading = reading_of(trace, {}, place)
+    reading.prepared, reading.spans = None, list(spans)
+    return Prepared(
+        trace=trace, version=prepared.VERSION, place=place, html=storable(_made(reading)),
+        jumps=json.dumps(reading.jumps), answer=storable(reading.answer),
+        is_partial=reading.is_partial, is_empty=reading.is_empty,
+    )  # fmt: skip
+
+
+def _made(reading: Reading) -> str:
     told, wish = reading.transcript, reading.wish
     sheet = Sheet(reading.url, told.order, wish.turn, told.longest)
     places = _groups(told)

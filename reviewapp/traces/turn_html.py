@@ -1,11 +1,12 @@
 """One turn's pieces as HTML: everything a span may hold is foreign text, and all of it passes `rendering`."""
 
 import html
+from datetime import UTC, datetime
 
 from reviewapp.traces import rendering
 from reviewapp.traces.parts import Part
 from reviewapp.traces.turns import Turn
-from reviewapp.web.templatetags.web import moment, span_of_time
+from reviewapp.web.templatetags.web import span_of_time
 
 ERROR_LIMIT = 20_000
 _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinking", "refusal": "refusal"}
@@ -14,7 +15,7 @@ _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinki
 def heading(turn: Turn) -> str:
     """Who speaks in an open turn, and when, or how long the model took."""
     role = "Answer" if turn.is_answer else role_name(turn.role)
-    beside = [visible(turn.span.model), span_of_time(turn.span.duration)] if turn.is_output else [moment(turn.at)]
+    beside = [visible(turn.span.model), span_of_time(turn.span.duration)] if turn.is_output else [_time(turn.at)]
     if turn.message.name:
         beside.insert(0, visible(turn.message.name))
     return f"<b>{role}</b>" + "".join(f"<span>{words}</span>" for words in beside)
@@ -70,6 +71,13 @@ def visible(text: str) -> str:
 def as_it_is(text: str) -> str:
     """A text of any length, escaped and made visible."""
     return "".join(visible(text[at : at + rendering.SHOW_LIMIT]) for at in range(0, len(text), rendering.SHOW_LIMIT))
+
+
+def _time(at: datetime | None) -> str:
+    """The time of a turn; its day stands in the trace's head."""
+    if at is None:
+        return ""
+    return f'<time datetime="{at.isoformat()}" title="{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC">{at:%H:%M:%S}</time>'
 
 
 def role_name(role: str) -> str:

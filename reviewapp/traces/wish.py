@@ -32,6 +32,10 @@ class Wish:
     is_rest: bool = False
 
 
+# A trace as one comes to it.
+OPENING = Wish()
+
+
 def read(query: Mapping[str, str]) -> Wish:
     """The wish that an address's query spells; whatever it spells wrongly is not wished."""
     tab, path = query.get("tab", ""), query.get("at", "")

@@ -121,5 +121,5 @@ def test_its_queries_do_not_grow_with_spans(
 ) -> None:
     for _ in range(20):
         SpanFactory.create(trace=trace)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         reviewer_client.get(url(trace.trace_id))
