@@ -1,5 +1,6 @@
 """Read pushed values back: Laminar's 200 means queued, only the trace itself says applied."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -72,10 +73,9 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
         wanted = wanted.filter(trace_id__in=[patch.trace_id for patch in patches if patch.pk in seen])
         rows = wanted.select_for_update().order_by("trace_id").only("project_id", "trace_id", "unconfirmed")
         traces = {(trace.project_id, trace.trace_id): trace for trace in rows}
+        _confirm([patch for patch in patches if patch.pk in seen], traces, seconds)
         for patch in patches:
-            if patch.pk in seen:
-                _confirm(patch, traces.get((patch.project_id, patch.trace_id)), seconds)
-            else:
+            if patch.pk not in seen:
                 _look_again(patch, found.get(patch.trace_id), seconds)
 
 
@@ -106,13 +106,25 @@ def _same(there: Any, ours: Any) -> bool:
     return bool(there == ours)
 
 
-def _confirm(patch: Patch, trace: Trace | None, seconds: float) -> None:
-    if not _of([patch]).update(state=State.CONFIRMED, confirmed_at=clock.now(), last_error=""):
+def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace], seconds: float) -> None:
+    """Confirm these patches with a few statements for all of them; `traces` are theirs, locked."""
+    pks = [patch.pk for patch in patches]
+    still = Patch.objects.select_for_update().filter(pk__in=pks, state=State.ACCEPTED).order_by("pk")
+    kept = set(still.values_list("pk", flat=True)) if pks else set()
+    if not kept:
         return
-    _note(patch, seconds, "Every value stands in the trace.")
-    if trace is not None:
-        trace.unconfirmed = metadata.without(trace.unconfirmed, patch.values)
-        trace.save(update_fields=["unconfirmed"])
+    Patch.objects.filter(pk__in=kept).update(state=State.CONFIRMED, confirmed_at=clock.now(), last_error="")
+    confirmed = [patch for patch in patches if patch.pk in kept]
+    Attempt.objects.bulk_create([_read(patch, seconds, "Every value stands in the trace.") for patch in confirmed])
+    # Most traces have nothing left that is not confirmed: one statement is for all of these.
+    left = defaultdict(list)
+    for patch in confirmed:
+        if trace := traces.get((patch.project_id, patch.trace_id)):
+            trace.unconfirmed = metadata.without(trace.unconfirmed, patch.values)
+    for trace in traces.values():
+        left[trace.unconfirmed].append(trace.pk)
+    for text, pks in left.items():
+        Trace.objects.filter(pk__in=pks).update(unconfirmed=text)
 
 
 def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
@@ -130,14 +142,12 @@ def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
     else:
         changes = {"state": State.PARKED, "reason": Reason.UNCONFIRMED, "last_error": said}
     if _of([patch]).update(**changes):
-        _note(patch, seconds, said)
+        _read(patch, seconds, said).save(force_insert=True)
 
 
 def _of(patches: Sequence[Patch]) -> QuerySet[Patch]:
     return Patch.objects.filter(pk__in=[patch.pk for patch in patches], state=State.ACCEPTED)
 
 
-def _note(patch: Patch, seconds: float, outcome: str) -> None:
-    Attempt.objects.create(
-        patch=patch, act=Attempt.Act.READ, at=clock.now(), seconds=seconds, status=200, outcome=outcome
-    )
+def _read(patch: Patch, seconds: float, outcome: str) -> Attempt:
+    return Attempt(patch=patch, act=Attempt.Act.READ, at=clock.now(), seconds=seconds, status=200, outcome=outcome)

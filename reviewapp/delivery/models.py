@@ -1,7 +1,6 @@
 """The outbox: what is to be pushed to Laminar, how far each push has come, and every try."""
 
 import uuid
-from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
@@ -38,13 +37,6 @@ class PatchQuerySet(models.QuerySet["Patch"]):
         """How many there are in each state, in the order of the way."""
         counts = dict(self.order_by().values_list("state").annotate(models.Count("pk")))
         return {state.value: counts.get(state.value, 0) for state in State}
-
-    def sendable(self, now: datetime) -> Self:
-        """Patches to lease: due, and no other of the same trace under way."""
-        under_way = Patch.objects.filter(
-            project=models.OuterRef("project"), trace_id=models.OuterRef("trace_id"), state=State.SENDING
-        )
-        return self.filter(~models.Exists(under_way), state=State.WAITING, due_at__lte=now).order_by("due_at", "pk")
 
 
 class Patch(models.Model):

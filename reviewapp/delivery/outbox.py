@@ -6,13 +6,14 @@ Each function is one short transaction; none talks to Laminar.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery import allowing
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata import hold
@@ -20,8 +21,8 @@ from reviewapp.traces.metadata import hold
 # Long enough for a push that is renewed every few seconds, short enough that the rows of a killed
 # worker are sent again within half a minute.
 LEASE = timedelta(seconds=20)
-# How many pushes one project may have under way in a worker: one that never answers leaves room for the others.
-SHARE = 16
+# How many rows of one project a worker holds: one that never answers leaves room for the others.
+SHARE = 64
 
 # The database's own defaults fill in the counters and the empty texts.
 _PUT = """
@@ -31,6 +32,23 @@ _PUT = """
 _OPEN = """
     SELECT id FROM reviewapp_patch
     WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked') FOR UPDATE
+"""
+# Of each project: when its longest waiting row was due. A lease costs the same however many rows there are.
+_READY = """
+    SELECT p.id,
+        (SELECT w.due_at FROM reviewapp_patch w WHERE w.project_id = p.id AND w.state = 'waiting' AND w.due_at <= %s
+         ORDER BY w.due_at LIMIT 1),
+        p.push_limit, b.held_until IS NOT NULL
+    FROM reviewapp_project p LEFT JOIN reviewapp_breaker b ON b.project_id = p.id
+    WHERE b.id IS NULL OR (b.restored_at IS NULL AND (b.held_until IS NULL OR b.held_until <= %s))
+"""
+# Due, and no other of the same trace under way.
+_DUE = """
+    SELECT w.* FROM reviewapp_patch w
+    WHERE w.project_id = %s AND w.state = 'waiting' AND w.due_at <= %s AND NOT EXISTS (
+        SELECT 1 FROM reviewapp_patch s
+        WHERE s.project_id = w.project_id AND s.trace_id = w.trace_id AND s.state = 'sending')
+    ORDER BY due_at, id LIMIT %s FOR UPDATE OF w SKIP LOCKED
 """
 
 
@@ -98,19 +116,20 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
 def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
     """Take up to `limit` due patches for sending: one per trace, and SHARE per project with those `under_way`.
 
-    None of a project whose breaker is open; where it is not known whether the far side is back, one at a time.
+    None of a project whose breaker is open, or of which more than half of SHARE is under way still; where it is not
+    known whether the far side is back, one at a time; no more than a project's rate limit allows.
     """
     now = clock.now()
     busy = Counter(patch.project_id for patch in under_way)
-    ready = _ready(now).exclude(pk__in=[project_id for project_id, count in busy.items() if count >= SHARE])
-    if limit <= 0 or not ready.exists():
+    ready = [one for one in _ready(now) if busy[one.project_id] <= SHARE // 2]
+    if limit <= 0 or not ready:
         return []
     try:
         with transaction.atomic():
             taken: list[Patch] = []
-            for project in ready[:limit]:
-                room = min(SHARE - busy[project.pk], limit - len(taken))
-                taken += _due_of(project, room, now)
+            for one in ready[:limit]:
+                room = min(SHARE - busy[one.project_id], limit - len(taken))
+                taken += _due_of(one, room, now)
             return _leased(taken, now)
     except (IntegrityError, OperationalError) as error:
         if isinstance(error, OperationalError) and not _is_ring(error):
@@ -122,10 +141,14 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
 def renew(patches: Sequence[Patch]) -> None:
     """Keep the leases of pushes under way; a lease that was taken over stays lost."""
     until = clock.now() + LEASE
+    leases = {patch.pk: patch.lease for patch in patches}
     with transaction.atomic():
-        for patch in patches:
-            if Patch.objects.filter(pk=patch.pk, lease=patch.lease, state=State.SENDING).update(leased_until=until):
-                patch.leased_until = until
+        mine = Patch.objects.select_for_update().filter(pk__in=leases, state=State.SENDING).order_by("pk")
+        kept = {pk for pk, lease in mine.values_list("pk", "lease") if leases[pk] == lease}
+        Patch.objects.filter(pk__in=kept).update(leased_until=until)
+    for patch in patches:
+        if patch.pk in kept:
+            patch.leased_until = until
 
 
 def rescue() -> int:
@@ -136,6 +159,23 @@ def rescue() -> int:
     with transaction.atomic():
         stale.exclude(superseded_by=None).update(state=State.SUPERSEDED, lease=F("lease") + 1)
         return stale.update(state=State.WAITING, lease=F("lease") + 1, due_at=clock.now())
+
+
+def give_back(patches: Sequence[Patch]) -> None:
+    """End the leases of rows that were not sent: another may take them at once."""
+    with transaction.atomic():
+        for patch in patches:
+            mark(patch, state=State.WAITING)
+
+
+def mark_all(patches: Sequence[Patch], **changes: Any) -> set[int]:
+    """Write the same about many leased patches; the keys of those whose lease held and that no newer one superseded."""
+    leases = {patch.pk: patch.lease for patch in patches}
+    mine = Patch.objects.select_for_update().filter(pk__in=leases, state=State.SENDING, superseded_by=None)
+    kept = {pk for pk, lease in mine.order_by("pk").values_list("pk", "lease") if leases[pk] == lease}
+    if kept:
+        Patch.objects.filter(pk__in=kept).update(leased_until=None, **changes)
+    return kept
 
 
 def mark(patch: Patch, **changes: Any) -> bool:
@@ -185,28 +225,34 @@ def _is_ring(error: OperationalError) -> bool:
     return getattr(error.__cause__, "sqlstate", "") == "40P01"
 
 
-def _ready(now: datetime) -> QuerySet[Project]:
-    """Projects with something to push whose breaker does not hold them, the longest waiting first."""
-    due = Patch.objects.filter(project=OuterRef("pk"), state=State.WAITING, due_at__lte=now).order_by("due_at", "pk")
-    return (
-        Project.objects.annotate(oldest=Subquery(due.values("due_at")[:1]))
-        .filter(Q(breaker=None) | Q(breaker__held_until=None) | Q(breaker__held_until__lte=now), oldest__lte=now)
-        .select_related("breaker")
-        .order_by("oldest")
-    )
+class _Ready(NamedTuple):
+    """A project with something to push that is not held."""
+
+    project_id: int
+    oldest: Any
+    push_limit: int | None
+    # The far side failed, and the time to try it again has come.
+    is_probed: bool
 
 
-def _due_of(project: Project, room: int, now: datetime) -> list[Patch]:
-    due = Patch.objects.sendable(now).filter(project=project).select_for_update(skip_locked=True)
-    if hasattr(project, "breaker") and project.breaker.held_until is not None:
-        mine = Breaker.objects.select_for_update(skip_locked=True).filter(pk=project.breaker.pk).first()
-        if mine is None or Patch.objects.filter(project=project, state=State.SENDING).exists():
+def _ready(now: datetime) -> list[_Ready]:
+    """The project that has waited longest first."""
+    found = [_Ready(*row) for row in sql.rows(_READY, now, now) if row[1] is not None]
+    return sorted(found, key=lambda one: str(one.oldest))
+
+
+def _due_of(one: _Ready, room: int, now: datetime) -> list[Patch]:
+    due = _DUE
+    if one.is_probed:
+        mine = Breaker.objects.select_for_update(skip_locked=True).filter(project=one.project_id).first()
+        if mine is None or Patch.objects.filter(project=one.project_id, state=State.SENDING).exists():
             return []
         # The one that failed least goes to try: one that always fails would hold the others for ever.
-        due, room = due.order_by("failures", "due_at", "pk"), 1
+        due, room = _DUE.replace("ORDER BY", "ORDER BY failures,"), 1
+    elif one.push_limit is not None:
+        room = min(room, allowing.take(one.project_id, one.push_limit, room, now))
     found: dict[UUID, Patch] = {}
-    for patch in due[:room]:
-        patch.project = project
+    for patch in sql.objects(Patch, due, one.project_id, now, room):
         found.setdefault(patch.trace_id, patch)
     return list(found.values())
 

@@ -19,10 +19,10 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirming, marking, outbox
 from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
-from reviewapp.delivery.marking import CannotTag, NotSent, Sent
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.pushing import Pushing
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, LaminarError, NotThere
+from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.lib import clock
 from reviewapp.traces import pulling
 from reviewapp.traces.models import Trace
@@ -31,20 +31,14 @@ log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", Patch, Trace)
 
-# Pushes under way at once, and all times in seconds.
-PUSHES = 64
+# All times in seconds.
 IDLE = 0.2
-RENEW = 5.0
 LOOK_EVERY = 2.0
 # Transcripts prepared anew at each look.
 AGAIN = 10
 LIST_EVERY = 5.0
 LIST_AGAIN = 60.0
 SOON = timedelta(seconds=10)
-NO_TAGS = (
-    "Laminar took the values, but no tags: the project's key is ingest-only, or that Laminar is older than tags."
-    " An admin gives a full key; then send this again."
-)
 
 
 @dataclass(slots=True)
@@ -53,15 +47,17 @@ class Worker:
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     clients: Clients = field(default_factory=Clients)
-    pushes: dict[asyncio.Task[Sent], Patch] = field(default_factory=dict)
+    pushes: Pushing = field(init=False)
     reads: Errands = field(default_factory=Errands)
     pulls: Errands = field(default_factory=Errands)
     lists: Errands = field(default_factory=Errands)
-    renewed: float = 0.0
     # Projects whose listing failed, and when it is tried again.
     silent: dict[int, float] = field(default_factory=dict)
     # Whether older code may have prepared transcripts that are to be prepared anew.
     is_behind: bool = True
+
+    def __post_init__(self) -> None:
+        self.pushes = Pushing(self.clients)
 
     async def run(self) -> None:
         try:
@@ -83,7 +79,7 @@ class Worker:
             await self.lists.finish()
             while await self.pull() or self.pulls.under_way:
                 await self.pulls.pause(IDLE)
-            while await self.push() or self.pushes:
+            while await self.push() or self.pushes.held:
                 await asyncio.sleep(0.01)
             for _ in range(25):
                 await self.read_back()
@@ -95,22 +91,9 @@ class Worker:
 
     async def push(self) -> int:
         """Mark the pushes that ended, start as many new ones as there is room for; how many of both."""
-        ended = [task for task in self.pushes if task.done()]
-        if ended:
-            await sync_to_async(marking.mark_sent)([task.result() for task in ended])
-            for task in ended:
-                del self.pushes[task]
-        if self.pushes and time.monotonic() > self.renewed + RENEW:
-            await sync_to_async(outbox.renew)(list(self.pushes.values()))
-            self.renewed = time.monotonic()
-        room = 0 if self.stop.is_set() else PUSHES - len(self.pushes)
-        patches = await sync_to_async(outbox.lease)(room, list(self.pushes.values())) if room else []
-        keys = await sync_to_async(keys_of)({patch.project_id for patch in patches}) if patches else {}
-        for patch in patches:
-            self.pushes[asyncio.create_task(self._push_one(patch, keys.get(patch.project_id)))] = patch
-        if self.pushes:
-            await asyncio.wait(self.pushes, timeout=IDLE, return_when=asyncio.FIRST_COMPLETED)
-        return len(patches) + len(ended)
+        if self.stop.is_set():
+            self.pushes.end()
+        return await self.pushes.round()
 
     async def read_back(self) -> int:
         """Ask for the traces of accepted patches; for how many of these."""
@@ -148,27 +131,6 @@ class Worker:
         if self.is_behind:
             self.is_behind = bool(await sync_to_async(pulling.prepare_again)(AGAIN))
         return await sync_to_async(outbox.rescue)()
-
-    async def _push_one(self, patch: Patch, key: LaminarKey | None) -> Sent:
-        at, began = clock.now(), time.monotonic()
-        error: LaminarError | None = None
-        has_metadata = False
-        try:
-            client = self.clients.of(key)
-            # A worker that was frozen wakes with a lease that another may hold by now.
-            if patch.leased_until is None or patch.leased_until <= clock.now():
-                raise NotSent("The worker was held up and sent nothing. It is sent again.")
-            if not patch.is_half_sent:
-                await client.push_metadata(patch.trace_id, patch.values)
-                has_metadata = True
-            if patch.has_tags_to_send:
-                await _tag(client, patch)
-        except LaminarError as caught:
-            error = caught
-        except Exception:
-            log.exception("delivery %s was not sent", patch.pk)
-            error = NotSent("A fault of ours kept this from being sent; the worker's log tells it. It is tried again.")
-        return Sent(patch, key, at, time.monotonic() - began, error, is_half=has_metadata and error is not None)
 
     async def _read_back_of(self, project: Project, patches: Sequence[Patch]) -> None:
         began = time.monotonic()
@@ -239,7 +201,7 @@ class Worker:
 
     async def _repeat(self, act: Callable[[], Awaitable[int]], idle: float) -> None:
         """Do `act` until told to stop; at once again while there is work, after a pause when there is none."""
-        while not self.stop.is_set() or (act == self.push and self.pushes):
+        while not self.stop.is_set() or (act == self.push and self.pushes.held):
             try:
                 busy = await act()
             except Exception:
@@ -255,15 +217,6 @@ class Worker:
         for errands in (self.reads, self.pulls, self.lists):
             await errands.give_up()
         await self.clients.close()
-
-
-async def _tag(client: AsyncLaminar, patch: Patch) -> None:
-    """Put the patch's tags on the trace's top span. Raises LaminarError."""
-    try:
-        await client.tag(patch.names, trace_id=patch.trace_id)
-    except NotThere as error:
-        # It would hold the project's pushes, whose values this key and this Laminar do take.
-        raise CannotTag(NO_TAGS, status=error.status, answer=error.answer) from None
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

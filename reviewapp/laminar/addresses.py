@@ -115,6 +115,29 @@ async def resolve(host: str, port: int) -> list[str]:
     return await found
 
 
+class Lanes(httpx.AsyncBaseTransport):
+    """Several small pools of connections: one looks through all of its own at each request, so a large one is slow.
+
+    A request goes where the fewest are under way, the first of those; so few requests keep to few connections.
+    """
+
+    def __init__(self, count: int = 4) -> None:
+        self._lanes = [httpx.AsyncHTTPTransport(verify=_trust(), trust_env=False, retries=0) for _ in range(count)]
+        self._under_way = [0] * count
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        at = self._under_way.index(min(self._under_way))
+        self._under_way[at] += 1
+        try:
+            return await self._lanes[at].handle_async_request(request)
+        finally:
+            self._under_way[at] -= 1
+
+    async def aclose(self) -> None:
+        for lane in self._lanes:
+            await lane.aclose()
+
+
 class PinnedTransport(httpx.AsyncBaseTransport):
     """Connects only to addresses that were checked, so that a name cannot change its meaning in between.
 
@@ -130,7 +153,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._allowed = _names(allowed_hosts)
         self._resolve = resolve
-        self._inner = inner or httpx.AsyncHTTPTransport(verify=_trust(), trust_env=False, retries=0)
+        self._inner = inner or Lanes()
         self._pinned: dict[tuple[str, int], tuple[float, list[str]]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

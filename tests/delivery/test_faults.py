@@ -15,8 +15,10 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outbox, schedule
+from reviewapp.delivery import outbox, pushing, schedule
+from reviewapp.delivery.clients import Clients
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
+from reviewapp.delivery.pushing import Pushing
 from reviewapp.delivery.worker import Worker
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
@@ -131,7 +133,20 @@ def test_a_project_that_never_answers_delays_no_other() -> None:
 
         work(until=done)
     assert time.monotonic() - began < 8
-    assert silent.most_under_way <= outbox.SHARE + 3
+    assert silent.most_under_way <= pushing.UNDER_WAY + 3
+
+
+def test_a_laminar_that_is_down_is_asked_few_times() -> None:
+    with laminar(Store(lambda path, body: (500, "no") if path.endswith("/metadata") else None)) as far:
+        down = project_at(far, "down")
+        for number in range(2 * outbox.SHARE):
+            put(down, {"a": number}, uuid4())
+        work(
+            until=lambda: Breaker.objects.filter(held_until__gt=clock.now()).exists() and State.SENDING not in states()
+        )
+    assert len(far.pushes) <= pushing.UNDER_WAY + schedule.BREAK_AFTER
+    assert set(states()) == {State.WAITING}
+    assert Patch.objects.filter(failures__gt=0).count() == len(far.pushes)
 
 
 def test_a_row_that_cannot_be_sent_stops_no_other() -> None:
@@ -200,7 +215,7 @@ def test_a_worker_that_was_frozen_sends_nothing_with_a_lease_that_ran_out() -> N
         patch.leased_until = clock.now() - timedelta(seconds=1)
 
         async def wake() -> str:
-            sent = await Worker()._push_one(patch, key)
+            sent = await Pushing(Clients()).send(patch, key)
             await sync_to_async(connections.close_all)()
             return str(sent.error)
 

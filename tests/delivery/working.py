@@ -83,8 +83,12 @@ def laminar(script: Script) -> Iterator[Laminar]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's own name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        # A worker opens many connections at once.
+        request_queue_size = 128
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
     far = Laminar(f"http://127.0.0.1:{server.server_address[1]}", script)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:

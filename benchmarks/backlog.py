@@ -1,0 +1,61 @@
+"""An outbox of a given size. Run in a fresh place: `python -m benchmarks.backlog URL WAITING [CONFIRMED]`.
+
+`python -m benchmarks.backlog states` prints how many patches are in each state.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import islice
+from uuid import UUID, uuid4
+
+import django
+
+django.setup()
+
+from reviewapp.accounts.models import Project  # noqa: E402 - models exist only after setup
+from reviewapp.delivery.models import Patch, State  # noqa: E402
+from reviewapp.keys.models import LaminarKey  # noqa: E402
+from reviewapp.lib import canonical_json, clock  # noqa: E402
+from reviewapp.traces.models import Trace  # noqa: E402
+
+BATCH = 5_000
+
+
+def fill(url: str, waiting: int, confirmed: int = 0) -> None:
+    """One project at `url` with a key, patches of as many traces that wait, and some that were confirmed long ago."""
+    project, is_new = Project.objects.get_or_create(slug="bench", defaults={"name": "Bench", "base_url": url})
+    if is_new:
+        LaminarKey.sealed_for(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(force_insert=True)
+    _add(project, State.CONFIRMED, confirmed)
+    _add(project, State.WAITING, waiting)
+
+
+def _add(project: Project, state: State, count: int) -> None:
+    made = (_patch(project, number, state) for number in range(count))
+    while patches := list(islice(made, BATCH)):
+        Trace.objects.bulk_create(_traces(project, patches))
+        Patch.objects.bulk_create(patches)
+
+
+def _patch(project: Project, number: int, state: State) -> Patch:
+    at = clock.now() - timedelta(days=state == State.CONFIRMED)
+    values = {"score": number % 5 / 4, "needs_review": number % 4 == 0, "notes": f"note {number}", "review_rev": 1}
+    return Patch(
+        project=project, trace_id=uuid4(), metadata=canonical_json.dumps(values), source="benchmark", state=state,
+        created_at=at, due_at=at, confirmed_at=at if state == State.CONFIRMED else None,
+    )  # fmt: skip
+
+
+def _traces(project: Project, patches: list[Patch]) -> Iterator[Trace]:
+    for patch in patches:
+        trace_id: UUID = patch.trace_id
+        yield Trace(project=project, trace_id=trace_id, metadata=patch.metadata, unconfirmed=patch.metadata)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "states":
+        sys.stdout.write(json.dumps(Patch.objects.by_state()))
+    else:
+        fill(sys.argv[1], *map(int, sys.argv[2:]))
