@@ -5,7 +5,7 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("open", "save", "ingest", "page", "start", "next-item", "reviewer")
+NAMES = ("open", "save", "ingest", "page", "start", "next-item", "reviewer", "delivery", "save-under-fire")
 
 
 def main() -> int:

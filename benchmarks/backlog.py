@@ -25,8 +25,8 @@ BATCH = 5_000
 
 def fill(url: str, waiting: int, confirmed: int = 0) -> None:
     """One project at `url` with a key, patches of as many traces that wait, and some that were confirmed long ago."""
-    project, is_new = Project.objects.get_or_create(slug="bench", defaults={"name": "Bench", "base_url": url})
-    if is_new:
+    project, _ = Project.objects.update_or_create(slug="bench", defaults={"name": "Bench", "base_url": url})
+    if not LaminarKey.objects.filter(project=project).exists():
         LaminarKey.sealed_for(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(force_insert=True)
     _add(project, State.CONFIRMED, confirmed)
     _add(project, State.WAITING, waiting)

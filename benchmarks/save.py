@@ -18,12 +18,12 @@ def run(database: str | None) -> dict[str, object]:
             browsers = [Browser(url) for _ in range(CLIENTS)]
             for browser, name in zip(browsers, desk["people"], strict=True):
                 browser.sign_in(name, desk["password"])
-            alone = [_saves(browsers[0], desk, ALONE) for _ in range(RUNS)]
+            alone = [saves(browsers[0], desk, ALONE) for _ in range(RUNS)]
             rates, together = [], []
             for _ in range(RUNS):
                 began = time.perf_counter()
                 with ThreadPoolExecutor(CLIENTS) as pool:
-                    together += list(pool.map(lambda browser: _saves(browser, desk, TOGETHER), browsers))
+                    together += list(pool.map(lambda browser: saves(browser, desk, TOGETHER), browsers))
                 rates.append(CLIENTS * TOGETHER / (time.perf_counter() - began))
     p50 = [statistics.median(times) for times in alone]
     return {
@@ -39,7 +39,8 @@ def run(database: str | None) -> dict[str, object]:
     }
 
 
-def _saves(browser: Browser, desk: dict[str, str], count: int) -> list[float]:
+def saves(browser: Browser, desk: dict[str, str], count: int) -> list[float]:
+    """Submit so many reviews; the milliseconds of each."""
     opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
     fields, where, times = review_fields(opened.body, 0), opened.location, []
     for number in range(count):

@@ -63,6 +63,9 @@ class Ear(asyncio.Protocol):
         if path == "/counts":
             told = {"pushes": heard.pushes, "first": heard.first, "last": heard.last}
             return 200, json.dumps(told).encode(), 0.0
+        if path == "/forget":
+            heard.first = heard.last = 0.0
+            return 200, b"", 0.0
         if path == "/mood":
             heard.mood = body.decode()
             return 200, b"", 0.0
@@ -109,6 +112,11 @@ def counts(url: str) -> dict[str, float]:
     with urlopen(f"{url}/counts") as answer:  # noqa: S310 - our own loopback address
         found: dict[str, float] = json.loads(answer.read())
         return found
+
+
+def forget(url: str) -> None:
+    """Let the next push be the first again."""
+    urlopen(Request(f"{url}/forget", method="POST")).close()  # noqa: S310
 
 
 def set_mood(url: str, mood: str) -> None:

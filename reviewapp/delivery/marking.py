@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from reviewapp.delivery import outbox, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.holding import key_in_use
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import LaminarError, Retry
+from reviewapp.laminar import LaminarError, RateLimited, Retry
 from reviewapp.lib import clock
 
 # Stands for "no key at all" where a breaker names the key that did not serve.
@@ -135,7 +135,8 @@ def _tell_breakers(marked: Sequence[Sent]) -> None:
             calm.discard(project_id)
         elif error is not None and error.retry is Retry.LATER:
             if not isinstance(error, NotSent):
-                _count_failure(project_id, str(error)[:600])
+                wish = error.retry_after if isinstance(error, RateLimited) else None
+                _count_failure(project_id, str(error)[:600], schedule.after_limit(wish))
                 calm.discard(project_id)
         elif (error is None or error.status is not None) and project_id not in calm:
             # Also a refusal, or a trace that is not known yet, is the word of a Laminar that serves.
@@ -151,14 +152,15 @@ def _answered(project_id: int) -> None:
         Breaker.objects.filter(pk=breaker.pk, failures__gt=0).update(failures=0, reason="")
 
 
-def _count_failure(project_id: int, said: str) -> None:
+def _count_failure(project_id: int, said: str, at_once: timedelta | None) -> None:
+    """One more failure in a row; `at_once` is how long the far side asked all of the project's pushes to wait."""
     now = clock.now()
     breaker, _ = Breaker.objects.get_or_create(project_id=project_id)
     # What was under way when the breaker opened tells nothing new.
     mine = Breaker.objects.filter(pk=breaker.pk).exclude(held_until__gt=now)
     if mine.update(failures=F("failures") + 1, reason=said):
         breaker.refresh_from_db(fields=["failures"])
-        wait = schedule.hold(breaker.failures)
+        wait = max(filter(None, (schedule.hold(breaker.failures), at_once)), default=None)
         if wait is not None:
             mine.update(held_until=now + wait)
 

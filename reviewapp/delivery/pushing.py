@@ -119,7 +119,7 @@ class Pushing:
 
     def _count(self, sent: Sent) -> None:
         error, project_id = sent.error, sent.patch.project_id
-        if error is not None and error.retry is Retry.AFTER_KEY:
+        if error is not None and (error.retry is Retry.AFTER_KEY or error.retry_after is not None):
             self.failures[project_id] = schedule.BREAK_AFTER
         elif error is None or error.retry is not Retry.LATER:
             self.failures[project_id] = 0

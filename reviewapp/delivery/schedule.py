@@ -15,6 +15,8 @@ WINDOW = timedelta(days=8)
 # each probe that fails, yet short enough that what waited is on its way again half a minute after an outage.
 BREAK_AFTER = 5
 HOLDS = [5, 10, 20, 30]
+# What a server asks for with one answer is believed of all pushes for this long at most, in seconds.
+LIMIT_HOLD = 300.0
 # A refused key is not tried again by itself for long: a new key closes the breaker at once.
 KEY_HOLD = timedelta(minutes=15)
 
@@ -32,6 +34,11 @@ def hold(failures: int) -> timedelta | None:
     if failures < BREAK_AFTER:
         return None
     return timedelta(seconds=HOLDS[min(failures - BREAK_AFTER, len(HOLDS) - 1)])
+
+
+def after_limit(retry_after: float | None) -> timedelta | None:
+    """How long a 429 that asked for it holds all pushes of its project; then one goes to see."""
+    return None if retry_after is None else timedelta(seconds=min(retry_after, LIMIT_HOLD))
 
 
 def after_miss(misses: int) -> timedelta | None:

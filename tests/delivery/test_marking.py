@@ -1,6 +1,7 @@
 """What each answer of Laminar means: for the patch, for its project, and for what the delivery page shows."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -242,3 +243,20 @@ def test_what_becomes_of_a_row_is_written_once_for_all_that_ended(project: Proje
     marking.mark_sent([marking.Sent(patch, None, now, 0.1, None) for patch in taken])
     assert {fresh(patch).state for patch in taken} == {State.ACCEPTED}
     assert Attempt.objects.count() == 2
+
+
+def test_a_wish_to_wait_holds_the_whole_project(patch: Patch) -> None:
+    ends(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=7))
+    put(patch.project, {"b": 1}, uuid4())
+    assert outbox.lease(10) == []
+    held = Breaker.objects.get().held_until
+    assert held is not None
+    assert timedelta(seconds=6) < held - clock.now() <= timedelta(seconds=7)
+
+
+def test_a_wish_for_a_day_holds_the_project_for_minutes(patch: Patch) -> None:
+    row = ends(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=86_400))
+    held = Breaker.objects.get().held_until
+    assert held is not None
+    assert held - clock.now() <= timedelta(minutes=5)
+    assert row.due_at - clock.now() > timedelta(hours=23)

@@ -1,0 +1,49 @@
+"""What a save takes while Laminar is well, dead, slow, flooding or broken, with a worker at work and rows waiting."""
+
+import json
+import signal
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks import sink
+from benchmarks.browser import Browser
+from benchmarks.place import ROOT, fresh
+from benchmarks.save import saves
+
+ITEMS, CLIENTS, EACH, WAITING = 10_000, 4, 150, 2_000
+DEAD = "http://127.0.0.1:9"
+MOODS = ("steady", "dead", "slow", "flood", "broken")
+
+
+def run(database: str | None) -> dict[str, object]:
+    times = {mood: _in_mood(database, mood) for mood in MOODS}
+    return {
+        "name": "save-under-fire",
+        "work": f"{CLIENTS} reviewers submit {EACH} reviews each over HTTP while one worker pushes {WAITING:,} patches "
+        "that waited to a Laminar that answers after 20 ms, refuses connections, never answers, says 429, or says 500",
+        **{f"{mood}_p99_ms": round(statistics.quantiles(found, n=100)[98], 1) for mood, found in times.items()},
+        "p50_ms": {mood: round(statistics.median(found), 1) for mood, found in times.items()},
+    }
+
+
+def _in_mood(database: str | None, mood: str) -> list[float]:
+    with fresh(database) as place, sink.running(20) as url:
+        place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), str(CLIENTS)))
+        place.run("-m", "benchmarks.backlog", DEAD if mood == "dead" else url, str(WAITING))
+        sink.set_mood(url, mood)
+        command = [sys.executable, "manage.py", "deliver"]
+        worker = subprocess.Popen(command, cwd=ROOT, env=place.environment, stderr=subprocess.DEVNULL)  # noqa: S603
+        try:
+            with place.web() as web:
+                browsers = [Browser(web) for _ in range(CLIENTS)]
+                for browser, name in zip(browsers, desk["people"], strict=True):
+                    browser.sign_in(name, desk["password"])
+                with ThreadPoolExecutor(CLIENTS) as pool:
+                    found = list(pool.map(lambda browser: saves(browser, desk, EACH), browsers))
+        finally:
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+    return [ms for each in found for ms in each]
