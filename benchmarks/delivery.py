@@ -40,7 +40,7 @@ def run(database: str | None) -> dict[str, object]:
         "name": "delivery",
         "work": f"{PATCHES:,} patches of as many traces to a sink that answers after {DELAY} ms: the SDK's "
         f"push_metadata in a loop; httpx alone, {CONCURRENT} at once; our worker from its start to the last push, then "
-        f"to the last confirmation; {RUNS} runs. {SUSTAINED:,} with {workers} worker(s). {AMONG:,} among rows long done",
+        f"to the last confirmation; {RUNS} runs. {SUSTAINED:,} with {workers} of it. {AMONG:,} among rows long done",
         "sdk_s": round(sdk, 1),
         "bare_per_s": round(PATCHES / statistics.median(bare)),
         "worker_s": round(statistics.median(one.pushed for one in ours), 1),
