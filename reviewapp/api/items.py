@@ -1,9 +1,15 @@
-"""Read the items of a call: strictly, and naming the one at fault."""
+"""`POST queues/<slug>/items`: read strictly, naming the item at fault, and put into the queue."""
 
 from typing import Any
 
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+
+from reviewapp.api.calls import Fault, NotTaken, parsed, refusal, token_of
 from reviewapp.lib import canonical_json, trace_ids
+from reviewapp.queues import entry
 from reviewapp.queues.entry import MOST, Entry
+from reviewapp.queues.models import Queue
 
 FIELDS = {"trace_id", "reason", "reference", "priority"}
 PRIORITY = 1_000_000
@@ -32,44 +38,68 @@ SCHEMA = {
 }
 
 
-class NotItems(ValueError):
-    """The body cannot be taken; nothing was added. `line` is the number of the item at fault, from 1, if it is one."""
-
-    def __init__(self, message: str, line: int | None = None) -> None:
-        super().__init__(f"Item {line}: {message} Nothing was added." if line else f"{message} Nothing was added.")
-        self.line = line
+router = Router()
 
 
-def read_items(body: bytes) -> list[Entry]:
-    """The entries of `{"items": [...]}`, in order. Raises NotItems."""
+class ItemOut(Schema):
+    id: int
+    trace_id: str
+    state: str
+
+
+class AddedOut(Schema):
+    added: int
+    duplicates: int
+    items: list[ItemOut]
+
+
+@router.post(
+    "/queues/{slug:queue}/items",
+    response={200: AddedOut, 400: Fault, 401: Fault, 404: Fault, 413: Fault},
+    summary="Put traces into a queue",
+    openapi_extra={"requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True}},
+)
+def add_items(request: HttpRequest, queue: str) -> Status[dict[str, object]]:
+    """At most 1,000 a call; all or nothing. Traces already in the queue are told, never doubled."""
+    token = token_of(request)
+    found = Queue.objects.select_related("project").filter(project=token.project, slug=queue).first()
+    if found is None:
+        return Status(404, {"error": f"There is no queue “{queue}” in this token's project. Nothing was added."})
     try:
-        sent = canonical_json.parse(body)
-    except canonical_json.NotCanonical as error:
-        raise NotItems(f"The body is not the JSON it should be: {error}") from None
+        entries = _entries(parsed(request))
+    except NotTaken as error:
+        return refusal(error, "Item", "Nothing was added.")
+    done = entry.add(found, entries, f"token:{token.name}")
+    items = [{"id": item.pk, "trace_id": str(item.trace_id), "state": item.state} for item in done.items]
+    return Status(200, {"added": done.added, "duplicates": done.duplicates, "items": items})
+
+
+def _entries(sent: Any) -> list[Entry]:
+    """The entries of `{"items": [...]}`, in order. Raises NotTaken."""
     if not isinstance(sent, dict) or not isinstance(sent.get("items"), list):
-        raise NotItems('Send an object of the form {"items": [{"trace_id": "…"}]}.')
+        raise NotTaken('Send an object of the form {"items": [{"trace_id": "…"}]}.')
     if unknown := sorted(sent.keys() - {"items"}):
-        raise NotItems(f"There is no field “{unknown[0][:40]}” beside items.")
+        raise NotTaken(f"There is no field “{unknown[0][:40]}” beside items.")
     items = sent["items"]
     if not items:
-        raise NotItems("The list of items is empty.")
+        raise NotTaken("The list of items is empty.")
     if len(items) > MOST:
-        raise NotItems(f"These are {len(items):,} items; {MOST:,} at most go in one call. Split it.")
+        raise NotTaken(f"These are {len(items):,} items; {MOST:,} at most go in one call. Split it.")
     return [_entry(item, line) for line, item in enumerate(items, 1)]
 
 
 def _entry(item: Any, line: int) -> Entry:
     if not isinstance(item, dict):
-        raise NotItems('Each item is an object with a "trace_id".', line)
+        raise NotTaken('Each item is an object with a "trace_id".', line)
     if unknown := sorted(item.keys() - FIELDS):
-        raise NotItems(f"There is no field “{unknown[0][:40]}”; there are {', '.join(sorted(FIELDS))}.", line)
+        raise NotTaken(f"There is no field “{unknown[0][:40]}”; there are {', '.join(sorted(FIELDS))}.", line)
     trace_id = item.get("trace_id")
     if not isinstance(trace_id, str):
-        raise NotItems("The trace_id is missing or not a text.", line)
+        raise NotTaken("The trace_id is missing or not a text.", line)
     try:
         parsed = trace_ids.parse(trace_id)
     except trace_ids.NotATraceId as error:
-        raise NotItems(str(error), line) from None
+        raise NotTaken(str(error), line) from None
     return Entry(
         parsed, reason=_text(item, "reason", 300, line), reference=_text(item, "reference", 200, line),
         priority=_priority(item.get("priority"), line),
@@ -81,13 +111,13 @@ def _text(item: dict[str, Any], name: str, most: int, line: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise NotItems(f"The {name} is not a text.", line)
+        raise NotTaken(f"The {name} is not a text.", line)
     if len(value) > most:
-        raise NotItems(f"The {name} is longer than {most} characters.", line)
+        raise NotTaken(f"The {name} is longer than {most} characters.", line)
     try:
         canonical_json.normal(value)
     except canonical_json.NotCanonical as error:
-        raise NotItems(str(error), line) from None
+        raise NotTaken(str(error), line) from None
     return value
 
 
@@ -95,5 +125,5 @@ def _priority(value: Any, line: int) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRIORITY:
-        raise NotItems(f"The priority is a whole number of {PRIORITY:,} at most; higher comes first.", line)
+        raise NotTaken(f"The priority is a whole number of {PRIORITY:,} at most; higher comes first.", line)
     return value

@@ -132,7 +132,7 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
                 taken += _due_of(one, room, now)
             return _leased(taken, now)
     except (IntegrityError, OperationalError) as error:
-        if isinstance(error, OperationalError) and not _is_ring(error):
+        if isinstance(error, OperationalError) and not is_ring(error):
             raise
         # Another worker took a patch of the same trace in the same moment: it goes first.
         return []
@@ -198,6 +198,11 @@ def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:
     return count
 
 
+def is_ring(error: OperationalError) -> bool:
+    """Whether PostgreSQL ended this transaction since two waited for each other (SQLSTATE 40P01)."""
+    return getattr(error.__cause__, "sqlstate", "") == "40P01"
+
+
 def _retry_one(project: Project, patch: Patch, actor: str) -> int:
     now = clock.now()
     if patch.state == State.WAITING:
@@ -218,11 +223,6 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
             failures=0, misses=0, sends=0, reads=0, accepted_at=None, reason="",
             source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
-
-
-def _is_ring(error: OperationalError) -> bool:
-    """Whether PostgreSQL ended this transaction since two waited for each other (SQLSTATE 40P01)."""
-    return getattr(error.__cause__, "sqlstate", "") == "40P01"
 
 
 class _Ready(NamedTuple):

@@ -75,9 +75,11 @@ def test_it_logs_no_token(queue: Queue, token: str, settings: Settings, caplog: 
 
 
 def test_it_tells_what_it_takes_to_anybody(client: Client) -> None:
-    told = client.get("/api/v1/openapi.json").json()
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    told = {(path, act): set(about["responses"]) for path, acts in paths.items() for act, about in acts.items()}
 
-    ((path, acts),) = told["paths"].items()
-
-    assert (path, list(acts)) == ("/api/v1/queues/{queue}/items", ["post"])
-    assert set(acts["post"]["responses"]) == {"200", "400", "401", "404", "413"}
+    assert told == {
+        ("/api/v1/queues/{queue}/items", "post"): {"200", "400", "401", "404", "413"},
+        ("/api/v1/patches", "post"): {"202", "400", "401", "413", "422"},
+        ("/api/v1/patches/{patch}", "get"): {"200", "401", "404"},
+    }

@@ -1,0 +1,201 @@
+"""`patches`: metadata of other programs, put on the same way to Laminar as a review, and how far each has come."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Router, Schema, Status
+
+from reviewapp.accounts.models import Project
+from reviewapp.api.calls import Fault, NotTaken, parsed, refusal, token_of
+from reviewapp.delivery import handed, relaying
+from reviewapp.delivery.handed import Handed, NotAPatch
+from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.relaying import AT_ONCE
+from reviewapp.queues.cautions import cautions
+
+MEANS = {
+    State.WAITING: "It is saved here and waits to be pushed.",
+    State.SENDING: "It is being pushed.",
+    State.ACCEPTED: "Laminar said 200; the values have not been read back yet.",
+    State.CONFIRMED: "Every value was read back from the trace.",
+    State.PARKED: "It was not delivered: a person has to look. The reason stands beside it.",
+    State.SUPERSEDED: "It ended here: a newer patch of the same trace carries what it said.",
+}
+SCHEMA = {
+    "oneOf": [
+        handed.SCHEMA,
+        {
+            "type": "object",
+            "required": ["patches"],
+            "additionalProperties": False,
+            "properties": {"patches": {"type": "array", "minItems": 1, "maxItems": AT_ONCE, "items": handed.SCHEMA}},
+        },
+    ]
+}
+KEY_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "schema": {"type": "string", "maxLength": handed.NAME},
+    "description": "For a single patch: the same as its idempotency_key",
+}
+router = Router()
+
+
+class PutOut(Schema):
+    """A patch that was put; `is_new` is false where the same name had put it before."""
+
+    id: int
+    trace_id: str
+    state: str
+    is_new: bool
+    url: str
+
+
+class OneOut(PutOut):
+    """A patch that was put, with what may surprise about it."""
+
+    warnings: list[str]
+
+
+class ManyOut(Schema):
+    """Patches that were put, in the order sent, with what may surprise about them."""
+
+    patches: list[PutOut]
+    warnings: list[str]
+
+
+class WayOut(Schema):
+    """How far a patch has come; `means` says it as a sentence."""
+
+    id: int
+    state: str
+    means: str
+    reason: str
+    last_error: str
+    created_at: datetime
+    accepted_at: datetime | None
+    confirmed_at: datetime | None
+
+
+class PatchOut(WayOut):
+    """A patch. When it was superseded, `carried_by` is how far the newest patch that carries its keys has come."""
+
+    trace_id: str
+    metadata: dict[str, Any]
+    tags: list[str]
+    superseded_by: int | None
+    carried_by: WayOut | None
+
+
+@router.post(
+    "/patches",
+    response={202: OneOut | ManyOut, 400: Fault, 401: Fault, 413: Fault, 422: Fault},
+    summary="Push metadata onto traces",
+    openapi_extra={
+        "requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True},
+        "parameters": [KEY_HEADER],
+    },
+)
+def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str, object]]:
+    """One patch, or a list of 100 at most, all or none. A 202 says that it is on disk here, not yet in Laminar.
+
+    Under the same idempotency key a patch is put once; the key with another content is a 422.
+    """
+    token = token_of(request)
+    try:
+        sent = parsed(request)
+        is_list = isinstance(sent, dict) and "patches" in sent
+        patches = _list(sent, request) if is_list else [_one(sent, request)]
+        done = _put(token.project, patches, f"token:{token.name}", is_list=is_list)
+    except NotTaken as error:
+        return refusal(error, "Patch", "Nothing was put.")
+    warnings = cautions(token.project, patches)
+    if is_list:
+        return Status(202, {"patches": [_told(one) for one in done], "warnings": warnings})
+    told = _told(done[0])
+    response["Location"] = str(told["url"])
+    return Status(202, {**told, "warnings": warnings})
+
+
+@router.get(
+    "/patches/{number:patch}",
+    response={200: PatchOut, 401: Fault, 404: Fault},
+    summary="How far a patch has come",
+    url_name="patch",
+)
+def get_patch(request: HttpRequest, patch: int) -> Status[dict[str, object]]:
+    """Any patch of the token's project, a review's too. Ask until it is confirmed or parked, or what carries it is."""
+    found = Patch.objects.filter(project=token_of(request).project, pk=patch).first()
+    if found is None:
+        return Status(404, {"error": f"There is no patch {patch} in this token's project."})
+    carrier = relaying.carrier_of(found)
+    told = {
+        "trace_id": str(found.trace_id), "metadata": found.values, "tags": found.names,
+        "superseded_by": found.superseded_by_id, "carried_by": None if carrier is None else _way(carrier),
+    }  # fmt: skip
+    return Status(200, {**_way(found), **told})
+
+
+def _list(sent: dict[str, Any], request: HttpRequest) -> list[Handed]:
+    """The patches of `{"patches": [...]}`, in order. Raises NotTaken."""
+    if "Idempotency-Key" in request.headers:
+        raise NotTaken("An Idempotency-Key names one patch: in a list give each patch an idempotency_key of its own.")
+    if unknown := sorted(sent.keys() - {"patches"}):
+        shown = unknown[0][:40].encode("utf-8", "replace").decode()
+        raise NotTaken(f"There is no field “{shown}” beside patches.")
+    patches = sent["patches"]
+    if not isinstance(patches, list):
+        raise NotTaken('Send an object of the form {"patches": [{"trace_id": "…", "metadata": {…}}]}.')
+    if not patches:
+        raise NotTaken("The list of patches is empty.")
+    if len(patches) > AT_ONCE:
+        raise NotTaken(f"These are {len(patches):,} patches; {AT_ONCE} at most go in one call. Split it.")
+    return [_read(patch, line) for line, patch in enumerate(patches, 1)]
+
+
+def _one(sent: Any, request: HttpRequest) -> Handed:
+    name = request.headers.get("Idempotency-Key")
+    if name is not None and isinstance(sent, dict):
+        if "idempotency_key" in sent:
+            raise NotTaken("The idempotency key stands twice: give it in the header or in the body.")
+        sent = {**sent, "idempotency_key": name}
+    return _read(sent)
+
+
+def _read(sent: Any, line: int | None = None) -> Handed:
+    try:
+        return handed.read(sent)
+    except NotAPatch as error:
+        raise NotTaken(str(error), line) from None
+
+
+def _put(project: Project, patches: list[Handed], source: str, *, is_list: bool) -> list[relaying.Relayed]:
+    try:
+        return relaying.relay(project, patches, source=source)
+    except relaying.NameTaken as error:
+        raise NotTaken(str(error), error.place + 1 if is_list else None, status=422) from None
+
+
+def _told(done: relaying.Relayed) -> dict[str, object]:
+    patch = done.patch
+    return {
+        "id": patch.pk, "trace_id": str(patch.trace_id), "state": patch.state, "is_new": done.is_new,
+        "url": reverse("api:patch", args=[patch.pk]),
+    }  # fmt: skip
+
+
+def _way(patch: Patch) -> dict[str, object]:
+    return {
+        "id": patch.pk, "state": patch.state, "means": _means(patch), "reason": patch.reason,
+        "last_error": patch.last_error, "created_at": patch.created_at, "accepted_at": patch.accepted_at,
+        "confirmed_at": patch.confirmed_at,
+    }  # fmt: skip
+
+
+def _means(patch: Patch) -> str:
+    if patch.state == State.SUPERSEDED and patch.superseded_by_id is None:
+        return "It was taken back before it was pushed."
+    return MEANS[State(patch.state)]

@@ -1,0 +1,105 @@
+"""Take patches of other programs: the same outbox, order and confirmation as a review's."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import IntegrityError, OperationalError, transaction
+
+from reviewapp.accounts.models import Project
+from reviewapp.audit.recording import record
+from reviewapp.delivery import outbox
+from reviewapp.delivery.handed import Handed
+from reviewapp.delivery.models import Patch, Relay
+from reviewapp.lib import sql
+from reviewapp.traces import metadata
+
+# In one transaction, at most: on SQLite everybody else's save waits for it, about a millisecond a patch.
+AT_ONCE = 100
+# Another call may put the same name in the same moment, or wait for our traces while we wait for its.
+TRIES = 5
+_CARRIER = """
+    WITH RECURSIVE way (id, newer) AS (
+        SELECT id, superseded_by_id FROM reviewapp_patch WHERE id = %s
+        UNION
+        SELECT patch.id, patch.superseded_by_id FROM reviewapp_patch patch JOIN way ON patch.id = way.newer
+    )
+    SELECT id FROM way WHERE newer IS NULL
+"""
+
+
+class Relayed(NamedTuple):
+    """The patch of one that was handed over; not new when the same had been taken before under its name."""
+
+    patch: Patch
+    is_new: bool
+
+
+class NameTaken(ValueError):
+    """A name stands for another patch already; nothing was put. `place` is that of the one at fault, from 0."""
+
+    def __init__(self, handed: Handed, place: int) -> None:
+        super().__init__(
+            f"The idempotency key “{handed.name[:80]}” was used for another patch. Give this one a key of its own."
+        )
+        self.place = place
+
+
+def relay(project: Project, handed: Sequence[Handed], *, source: str) -> list[Relayed]:
+    """Put these patches on their way, all or none, in the order given; they stand when this returns.
+
+    `source` is who handed them over, as `token:ci`. Raises NameTaken.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                return _put(project, handed, source)
+        except (IntegrityError, OperationalError) as error:
+            if not tries_left or (isinstance(error, OperationalError) and not outbox.is_ring(error)):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def carrier_of(patch: Patch) -> Patch | None:
+    """The newest patch that carries this one's keys, at the end of all that superseded it; None when none does."""
+    if patch.superseded_by_id is None:
+        return None
+    return Patch.objects.filter(pk__in=[pk for (pk,) in sql.rows(_CARRIER, patch.pk)]).first()
+
+
+def _put(project: Project, handed: Sequence[Handed], source: str) -> list[Relayed]:
+    names = [one.name for one in handed if one.name]
+    known = {
+        relay.idempotency_key: relay
+        for relay in Relay.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
+    }
+    found: dict[int, Relayed] = {}
+    new: list[Relay] = []
+    # Traces in one order, as whoever locks several does; the patches of one stay in the order given.
+    for place, one in sorted(enumerate(handed), key=lambda placed: placed[1].trace_id):
+        before = known.get(one.name)
+        if before is not None and before.digest != one.digest:
+            raise NameTaken(one, place)
+        found[place] = Relayed(_put_one(project, one, source), True) if before is None else Relayed(before.patch, False)
+        if before is None and one.name:
+            patch = found[place].patch
+            known[one.name] = Relay(project=project, idempotency_key=one.name, digest=one.digest, patch=patch)
+            new.append(known[one.name])
+    # The names after all traces and in one order too: who waits for a name holds none that another waits for.
+    Relay.objects.bulk_create(sorted(new, key=lambda relay: relay.idempotency_key))
+    _record(project, source, [one.patch for one in found.values() if one.is_new])
+    return [found[place] for place in range(len(handed))]
+
+
+def _put_one(project: Project, one: Handed, source: str) -> Patch:
+    held = metadata.hold(project, one.trace_id)
+    patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags)
+    metadata.apply_patch(project, held, one.metadata)
+    return patch
+
+
+def _record(project: Project, source: str, new: Sequence[Patch]) -> None:
+    """One event for the whole call."""
+    if new:
+        numbers = [patch.pk for patch in new]
+        target = f"patch:{numbers[0]}" if len(numbers) == 1 else "deliveries"
+        record(project, source[:120], "relayed patches", target, count=len(new), first=min(numbers), last=max(numbers))

@@ -1,0 +1,26 @@
+"""What to tell a program whose patches were taken: nothing keeps them from being pushed, but something may surprise."""
+
+from collections.abc import Sequence
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.handed import Handed
+from reviewapp.delivery.lint import crowded
+from reviewapp.queues.models import Queue
+
+
+def cautions(project: Project, handed: Sequence[Handed]) -> list[str]:
+    """The warnings about these patches, each said once."""
+    said = dict.fromkeys(sentence for one in handed for sentence in one.warnings)
+    keys = {key for one in handed for key in one.metadata}
+    overwritten = [
+        f"Reviews of the queue “{queue.name}” write {_joined(shared)} too: a review and this patch overwrite each"
+        " other, and the later one stands. Give your keys a prefix of their own."
+        for queue in Queue.objects.filter(project=project).order_by("pk")
+        if (shared := sorted(keys.intersection(queue.pushed_keys)))
+    ]
+    return [*said, *overwritten, *crowded(project, [one.metadata for one in handed])]
+
+
+def _joined(keys: Sequence[str]) -> str:
+    quoted = [f"“{key}”" for key in keys]
+    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)

@@ -1,0 +1,144 @@
+"""A patch that cannot be taken: told why, and nothing of the call put."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.models import Patch
+from reviewapp.traces.models import Trace
+from tests.api.calling import post
+
+URL = "/api/v1/patches"
+ID = "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"
+GOOD: dict[str, Any] = {"trace_id": ID, "metadata": {"a": 1}}
+
+
+@pytest.fixture
+def send(token: str) -> Any:
+    return partial(post, token=token, url=URL)
+
+
+@pytest.fixture
+def refuses(send: Any, project: Project) -> Callable[..., None]:
+    """The body is refused with this status and reason, and nothing is put."""
+
+    def check(body: Any, reason: str, line: int | None = None, status: int = 400, **headers: str) -> None:
+        response = send(body, **headers)
+        told = response.json()
+        assert response.status_code == status
+        assert set(told) == {"error", "line"}
+        assert reason in told["error"]
+        assert told["error"].endswith("Nothing was put.")
+        assert told["line"] == line
+        assert not Patch.objects.exists()
+        assert not Trace.objects.exists()
+
+    return check
+
+
+BODIES: list[tuple[Any, str]] = [
+    (b"", "not the JSON"),
+    (b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), "not the JSON"),
+    (b"[" * 100_000, "not the JSON"),
+    (f'{{"trace_id": "{ID}", "metadata": {{"a": NaN}}}}'.encode(), "NaN is not a JSON number"),
+    (f'{{"trace_id": "{ID}", "metadata": {{"a": -Infinity}}}}'.encode(), "-Infinity is not a JSON number"),
+    (f'{{"trace_id": "{ID}", "metadata": {{"a": 1e400}}}}'.encode(), "“a”: A number is infinite"),
+    (f'{{"trace_id": "{ID}", "metadata": {{"a": 1, "a": 2}}}}'.encode(), "“a” stands twice"),
+    (f'{{"trace_id": "{ID}", "metadata": {{"a": {"[" * 70}{"]" * 70}}}}}'.encode(), "nested deeper than 64"),
+    (None, "A patch is an object of the form"),
+    ([GOOD], "A patch is an object of the form"),
+    ({}, "The trace_id is missing"),
+    ({"trace_id": ID}, "The metadata is missing or not an object"),
+    ({**GOOD, "metadata": None}, "The metadata is missing or not an object"),
+    ({**GOOD, "metadata": [1]}, "The metadata is missing or not an object"),
+    ({**GOOD, "metadata": "a=1"}, "The metadata is missing or not an object"),
+    ({**GOOD, "metadata": {}}, "The metadata is empty"),
+    ({**GOOD, "metadata": {"": 1}}, "A key is empty"),
+    ({**GOOD, "metadata": {"k" * 201: 1}}, "longer than 200"),
+    ({**GOOD, "metadata": {"a": "b\x00"}}, "NUL"),
+    ({**GOOD, "metadata": {"a": "\ud800"}}, "lone surrogate"),
+    ({**GOOD, "metadata": {"a": "x" * 65_536}}, "65,536 at most"),
+    ({**GOOD, "trace_id": 7}, "The trace_id is missing or not a text"),
+    ({**GOOD, "trace_id": "../etc"}, "is not a trace id"),
+    ({**GOOD, "tags": "a"}, "The tags are not a list of texts"),
+    ({**GOOD, "tags": [1]}, "The tags are not a list of texts"),
+    ({**GOOD, "tags": [" "]}, "is no tag"),
+    ({**GOOD, "tags": ["a\nb"]}, "is no tag"),
+    ({**GOOD, "tags": ["\ud800"]}, "is no tag"),
+    ({**GOOD, "tags": ["t" * 61]}, "is no tag"),
+    ({**GOOD, "tags": [str(n) for n in range(21)]}, "These are 21 tags"),
+    ({**GOOD, "idempotency_key": 7}, "The idempotency key is a text"),
+    ({**GOOD, "idempotency_key": ""}, "The idempotency key is a text"),
+    ({**GOOD, "idempotency_key": "k" * 201}, "The idempotency key is a text"),
+    ({**GOOD, "idempotency_key": "a\x00"}, "The idempotency key is a text"),
+    ({**GOOD, "idempotency_key": "\ud800"}, "The idempotency key is a text"),
+    ({**GOOD, "project": "elsewhere"}, "There is no field “project”"),
+    ({**GOOD, "\ud800": 1}, "There is no field"),
+    ({"patches": []}, "The list of patches is empty"),
+    ({"patches": GOOD}, "Send an object of the form"),
+    ({"patches": None}, "Send an object of the form"),
+    ({"patches": [GOOD] * 101}, "These are 101 patches; 100 at most"),
+    ({"patches": [GOOD], "trace_id": ID}, "There is no field “trace_id” beside patches"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), BODIES, ids=lambda value: str(value)[:40])
+def test_it_refuses_a_body(refuses: Callable[..., None], body: Any, reason: str) -> None:
+    refuses(body, reason)
+
+
+@pytest.mark.parametrize("patch", [None, ID, {}, {**GOOD, "metadata": {}}, {**GOOD, "traceId": ID}])
+def test_it_names_the_patch_at_fault_and_puts_none(refuses: Callable[..., None], patch: Any) -> None:
+    refuses({"patches": [{**GOOD, "trace_id": str(uuid4())}, GOOD, patch, {}]}, "Patch 3: ", line=3)
+
+
+@pytest.mark.parametrize("name", ["", "k" * 201])
+def test_it_refuses_a_name(refuses: Callable[..., None], name: str) -> None:
+    refuses(GOOD, "The idempotency key is a text", **{"Idempotency-Key": name})
+
+
+def test_it_refuses_a_name_given_twice(refuses: Callable[..., None]) -> None:
+    refuses({**GOOD, "idempotency_key": "b"}, "stands twice", **{"Idempotency-Key": "a"})
+
+
+def test_it_refuses_one_name_for_a_list(refuses: Callable[..., None]) -> None:
+    refuses({"patches": [GOOD]}, "give each patch an idempotency_key", **{"Idempotency-Key": "a"})
+
+
+def test_it_refuses_too_large_a_body(refuses: Callable[..., None]) -> None:
+    refuses(b" " * (2 * 1024 * 1024 + 1), "larger than 2 MB", status=413)
+
+
+def test_it_refuses_a_name_that_stands_for_another_patch(send: Any, project: Project) -> None:
+    send(GOOD, **{"Idempotency-Key": "run 7"})
+    response = send({**GOOD, "metadata": {"a": 2}}, **{"Idempotency-Key": "run 7"})
+
+    assert response.status_code == 422
+    assert response.json()["error"] == (
+        "The idempotency key “run 7” was used for another patch. Give this one a key of its own. Nothing was put."
+    )
+    assert Patch.objects.get().values == {"a": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_puts_nothing_of_a_list_with_such_a_name(send: Any, project: Project) -> None:
+    send(GOOD, **{"Idempotency-Key": "run 7"})
+    others = [{**GOOD, "trace_id": str(uuid4())} for _ in range(2)]
+    response = send({"patches": [*others, {**GOOD, "metadata": {"a": 2}, "idempotency_key": "run 7"}]})
+
+    assert (response.status_code, response.json()["line"]) == (422, 3)
+    assert (Patch.objects.count(), Trace.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize("token", [None, "rvw_wrong"])
+def test_it_refuses_any_other_token(project: Project, client: Any, token: str | None) -> None:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    assert post(GOOD, token, url=URL).status_code == 401
+    assert client.get(f"{URL}/1", headers=headers).status_code == 401
+    assert not Patch.objects.exists()

@@ -1,0 +1,90 @@
+"""What is said of metadata before it is pushed: what keeps it back, and what is only unwise."""
+
+import json
+from typing import Any
+
+import pytest
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.lint import crowded, lint
+from reviewapp.lib import canonical_json
+from tests.factories import TraceFactory
+
+
+def refusals(metadata: dict[str, Any]) -> list[str]:
+    return [finding.sentence for finding in lint(metadata) if finding.severity == "refusal"]
+
+
+def warnings(metadata: dict[str, Any]) -> list[str]:
+    return [finding.sentence for finding in lint(metadata) if finding.severity == "warning"]
+
+
+@pytest.mark.parametrize("value", [1, 0.75, -3, True, None, "", "a=b", "ünï", ["a", "b"], 2**60])
+def test_it_says_nothing_of_what_is_well(value: Any) -> None:
+    assert lint({"judge.score": value}) == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, "The metadata is empty"),
+        ({"": 1}, "A key is empty"),
+        ({"k" * 201: 1}, "is longer than 200 characters"),
+        ({"a\x00b": 1}, "NUL"),
+        ({"\ud800": 1}, "lone surrogate"),
+        ({"a": "b\x00"}, "“a”: A text holds a NUL"),
+        ({"a": ["x", {"y": "\udfff"}]}, "“a”: A text holds half of a character"),
+        ({"a": float("nan")}, "“a”: A number is infinite or not a number"),
+        ({"a": json.loads("1e400")}, "“a”: A number is infinite or not a number"),
+        ({"a": "x" * 65_536}, "65,544 bytes; 65,536 at most"),
+        ({"a": "ü" * 40_000}, "80,008 bytes"),
+        ({f"k{n}": n for n in range(201)}, "has 201 keys; 200 at most"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_it_refuses(metadata: dict[str, Any], reason: str) -> None:
+    (sentence,) = refusals(metadata)
+
+    assert reason in sentence
+    sentence.encode()
+
+
+def test_it_takes_as_much_as_it_says() -> None:
+    assert lint({"a": "x" * (65_536 - 8)}) == []
+
+
+def test_it_warns_of_an_object() -> None:
+    (sentence,) = warnings({"judge": {"score": 1}})
+
+    assert sentence.startswith("“judge” is an object: Laminar replaces it whole")
+
+
+@pytest.mark.parametrize("number", [1.0, -0.0, 1e2])
+def test_it_tells_how_a_whole_number_with_a_point_is_pushed(number: float) -> None:
+    (sentence,) = warnings({"score": number})
+
+    assert "is pushed without it, as 1" in sentence
+    assert "." not in canonical_json.dumps(number)
+
+
+@pytest.mark.parametrize("number", [1e-7, 1e300])
+def test_it_warns_of_an_exponent(number: float) -> None:
+    (sentence,) = warnings({"score": number})
+
+    assert "exponent" in sentence
+
+
+def test_it_warns_of_a_key_with_too_many_values(project: Project, elsewhere: Project) -> None:
+    for number in range(101):
+        TraceFactory.create(project=project, metadata=f'{{"ms":{number},"few":{number % 100}}}')
+
+    (sentence,) = crowded(project, [{"ms": 7, "few": 1, "new": 1}, {"ms": 8}])
+    assert sentence.startswith("“ms” has had more than 100 different values")
+    assert crowded(elsewhere, [{"ms": 7}]) == []
+
+
+def test_it_does_not_warn_of_a_text_nobody_filters_by(project: Project) -> None:
+    for number in range(101):
+        TraceFactory.create(project=project, metadata=f'{{"why":"{number}"}}')
+
+    assert crowded(project, [{"why": "x" * 61}, {"why": None}, {"why": ["a"]}]) == []
