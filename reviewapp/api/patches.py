@@ -109,10 +109,11 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
         sent = parsed(request)
         is_list = isinstance(sent, dict) and "patches" in sent
         patches = _list(sent, request) if is_list else [_one(sent, request)]
+        # Before they are put: what was committed is told, whatever fails.
+        warnings = cautions(token.project, patches)
         done = _put(token.project, patches, f"token:{token.name}", is_list=is_list)
     except NotTaken as error:
         return refusal(error, "Patch", "Nothing was put.")
-    warnings = cautions(token.project, patches)
     if is_list:
         return Status(202, {"patches": [_told(one) for one in done], "warnings": warnings})
     told = _told(done[0])

@@ -79,29 +79,29 @@ def _put(project: Project, handed: Sequence[Handed], source: str) -> list[Relaye
         relay.idempotency_key: relay
         for relay in Relay.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
     }
+    metadata.make_places(project, [one.trace_id for one in handed])
     found: dict[int, Relayed] = {}
-    new: list[Relay] = []
+    new: list[Handed] = []
+    named: list[Relay] = []
     # Traces in one order, as whoever locks several does; the patches of one stay in the order given.
     for place, one in sorted(enumerate(handed), key=lambda placed: placed[1].trace_id):
         before = known.get(one.name)
-        if before is not None and before.digest != one.digest:
-            raise NameTaken(one, place)
-        found[place] = Relayed(_put_one(project, one, source), True) if before is None else Relayed(before.patch, False)
-        if before is None and one.name:
-            patch = found[place].patch
+        if before is not None:
+            if before.digest != one.digest:
+                raise NameTaken(one, place)
+            found[place] = Relayed(before.patch, False)
+            continue
+        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags)
+        found[place] = Relayed(patch, True)
+        new.append(one)
+        if one.name:
             known[one.name] = Relay(project=project, idempotency_key=one.name, digest=one.digest, patch=patch)
-            new.append(known[one.name])
+            named.append(known[one.name])
+    metadata.apply_patches(project, [(one.trace_id, one.metadata) for one in new])
     # The names after all traces and in one order too: who waits for a name holds none that another waits for.
-    Relay.objects.bulk_create(sorted(new, key=lambda relay: relay.idempotency_key))
+    Relay.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
     _record(project, source, [one.patch for one in found.values() if one.is_new])
     return [found[place] for place in range(len(handed))]
-
-
-def _put_one(project: Project, one: Handed, source: str) -> Patch:
-    held = metadata.hold(project, one.trace_id)
-    patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags)
-    metadata.apply_patch(project, held, one.metadata)
-    return patch
 
 
 def _record(project: Project, source: str, new: Sequence[Patch]) -> None:

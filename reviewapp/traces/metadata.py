@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -85,6 +85,15 @@ class Held(NamedTuple):
     reviews: int
 
 
+def make_places(project: Project, trace_ids: Iterable[UUID]) -> None:
+    """Make the mirror's rows for those of these traces that have none; whoever will hold several calls it first.
+
+    A row that is made is held: made one by one between others that are held already, they could wait in a ring.
+    """
+    places = [Trace(project=project, trace_id=trace_id) for trace_id in sorted(set(trace_ids))]
+    Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
+
+
 def hold(project: Project, trace_id: UUID) -> Held:
     """Lock the mirror's row for a trace; it is made when there is none. Call it in a transaction."""
     found = sql.rows(_HOLD, project.pk, trace_id)
@@ -99,15 +108,22 @@ def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, revie
 
     Returns what stood under each of the patch's keys before: a JSON text, None where there was no such key.
     """
-    before = canonical_json.raw_members(held.metadata)
-    ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
-    unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
-    sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, held.pk)
-    changed = {key: raw for key, raw in ours.items() if before.get(key) != raw}
-    if replaced := {key: before[key] for key in changed if key in before}:
-        index.remove(project.pk, held.pk, replaced)
+    before, changed = _write(project, held, patch, reviews)
     index.add(project.pk, [(held, changed)])
-    return {key: before.get(key) for key in ours}
+    return before
+
+
+def apply_patches(project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any]]]) -> None:
+    """`apply_patch` for many in order, their traces held before; the index comes last and at once.
+
+    Its terms are then written in one order, as by everybody: a save that needs some of them waits, and never in a ring.
+    """
+    rows: dict[int, tuple[Held, dict[str, str]]] = {}
+    for trace_id, patch in patches:
+        held = hold(project, trace_id)
+        _, changed = _write(project, held, patch)
+        rows.setdefault(held.pk, (held, {}))[1].update(changed)
+    index.add(project.pk, rows.values())
 
 
 def take_back(project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any]) -> None:
@@ -133,6 +149,20 @@ def shown(raw: str) -> str:
         except ValueError:
             return raw
     return raw
+
+
+def _write(
+    project: Project, held: Held, patch: Mapping[str, Any], reviews: int = 0
+) -> tuple[dict[str, str | None], dict[str, str]]:
+    """Put our values into the row, take the old ones out of the index: what stood before, and what is to be added."""
+    before = canonical_json.raw_members(held.metadata)
+    ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
+    unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
+    sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, held.pk)
+    changed = {key: raw for key, raw in ours.items() if before.get(key) != raw}
+    if replaced := {key: before[key] for key in changed if key in before}:
+        index.remove(project.pk, held.pk, replaced)
+    return {key: before.get(key) for key in ours}, changed
 
 
 def _depth(text: str) -> int:

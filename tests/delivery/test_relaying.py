@@ -1,10 +1,13 @@
 """Patches of other programs: once under a name, all or none, and on the same way as a review's."""
 
+import threading
+import time
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
@@ -13,9 +16,11 @@ from reviewapp.delivery import outbox
 from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Patch, Relay, State
 from reviewapp.delivery.relaying import NameTaken, Relayed, carrier_of, relay
+from reviewapp.lib import sql
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.submitting import Answers, submit
 from reviewapp.reviews.undoing import undo
+from reviewapp.traces.index import matching
 from reviewapp.traces.models import Trace
 from tests.delivery.acts import TRACE, accepted, fresh
 from tests.factories import TraceFactory
@@ -44,6 +49,14 @@ def test_it_shows_in_the_mirror_at_once(project: Project) -> None:
     row = Trace.objects.get()
 
     assert (row.metadata, row.unconfirmed, row.reviews) == ('{"a":2,"b":1.0}', '{"a":2}', 0)
+
+
+def test_it_is_found_by_its_last_value_at_once(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"a":1,"b":1}')
+    relay(project, [Handed(trace.trace_id, {"a": 2, "b": 2}), Handed(trace.trace_id, {"a": 1})], source="token:ci")
+
+    found = {(key, value): matching(project, [(key, value)]).count() for key in "ab" for value in "12"}
+    assert found == {("a", "1"): 1, ("a", "2"): 0, ("b", "1"): 0, ("b", "2"): 1}
 
 
 def test_it_puts_all_in_the_order_given(project: Project) -> None:
@@ -137,6 +150,37 @@ def test_calls_with_the_same_traces_in_any_order_all_end(project: Project) -> No
     assert at_once([partial(call, turn) for turn in range(8)]) == [12] * 8
     waiting = Patch.objects.filter(state=State.WAITING)
     assert [len(patch.values) for patch in waiting] == [8] * 12
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_it_gives_way_to_who_holds_its_patches_in_another_order(project: Project) -> None:
+    """The database ends one of two that wait for each other, the one that waited first; it tries again."""
+    first, second = (one(project, {"a": 1}, UUID(int=number)).patch for number in (1, 2))
+    has_second = threading.Event()
+
+    def against_the_order() -> None:
+        with transaction.atomic():
+            Patch.objects.select_for_update().get(pk=second.pk)
+            has_second.set()
+            until_somebody_waits()
+            Patch.objects.select_for_update().get(pk=first.pk)
+
+    def call() -> None:
+        has_second.wait(10)
+        relay(project, [Handed(UUID(int=number), {"b": 2}) for number in (1, 2)], source="token:ci")
+
+    at_once([against_the_order, call])
+    waiting = Patch.objects.filter(state=State.WAITING)
+    assert [patch.values for patch in waiting] == [{"a": 1, "b": 2}] * 2
+
+
+def until_somebody_waits() -> None:
+    """Until a transaction waits for another's lock."""
+    until = time.monotonic() + 10
+    while not sql.rows("SELECT pid FROM pg_locks WHERE NOT granted"):
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_review_carries_what_was_relayed_before_it(project: Project, item: QueueItem, reviewer: User) -> None:

@@ -10,7 +10,9 @@ from django.db import connections, transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirming, outbox
+from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.relaying import relay
 from reviewapp.lib import clock
 from reviewapp.traces import metadata, pulling
 from reviewapp.traces.models import Trace
@@ -25,18 +27,24 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
     chance = random.Random(7)
 
     def save() -> None:
-        trace_id, values = chance.choice(TRACES), {"n": chance.random()}
+        trace_id, values = chance.choice(TRACES), {"n": chance.random(), "m": chance.randrange(ROUNDS * 9)}
         with transaction.atomic():
             held = metadata.hold(project, trace_id)
             outbox.put(project, trace_id, values, source="a test")
             metadata.apply_patch(project, held, values)
+
+    def hand_over() -> None:
+        several = [Handed(each, {"m": chance.randrange(ROUNDS * 9)}) for each in chance.sample(TRACES, 4)]
+        relay(project, several, source="a test")
 
     def send() -> None:
         for patch in outbox.lease(6):
             outbox.mark(patch, state=State.ACCEPTED)
 
     def read_back() -> None:
-        Patch.objects.filter(state=State.ACCEPTED).update(due_at=clock.now())
+        # One by one: a statement over many rows locks them in no order, and the worker does such a one again.
+        for patch in Patch.objects.filter(state=State.ACCEPTED):
+            Patch.objects.filter(pk=patch.pk, state=State.ACCEPTED).update(due_at=clock.now())
         taken = confirming.take()
         confirming.mark_read(taken, {patch.trace_id: patch.metadata for patch in taken}, 0.1)
 
@@ -46,7 +54,7 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
             project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)]
         )
 
-    acts = [save, save, send, read_back, pull, pull]
+    acts = [save, save, hand_over, send, read_back, pull, pull]
     with ThreadPoolExecutor(len(acts)) as threads:
         for done in [threads.submit(_repeat, act) for act in acts]:
             done.result(60)
