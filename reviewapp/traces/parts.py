@@ -68,13 +68,13 @@ def from_media(kind: Literal["image", "file"], block: dict[str, Any]) -> Part:
     """An image or file as words: its name or address, its type and size. Its bytes stay out."""
     fields = _opened(_opened(block))
     payload, mime, name = (_text_at(fields, keys) for keys in (_PAYLOADS, _TYPES, _NAMES))
-    kind = "image" if mime.startswith("image/") else kind
     if fields.get("type") == "text":
         return make(kind, payload, name, media=mime or "text/plain")
     if payload.startswith("data:"):
         head, _, payload = payload.partition(",")
         mime = head[5:].split(";")[0] or mime
-    elif _ADDRESS.match(payload) or payload == fields.get("file_id"):
+    kind = "image" if mime.startswith("image/") else kind
+    if _ADDRESS.match(payload) or payload == fields.get("file_id"):
         return make(kind, payload[:ADDRESS_LIMIT], name, media=mime or kind)
     size = f", {len(payload) * 3 / 4000:,.1f} kB" if payload else ""
     return make(kind, name, name, media=(mime or kind) + size)

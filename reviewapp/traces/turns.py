@@ -206,7 +206,8 @@ def _faults(grown: Tree, at: int) -> list[Fault]:
 
 
 def _unquoted(text: str) -> str:
-    """A tool's text; a JSON string loses its quotes."""
-    read = messages.read(text) if text.startswith('"') else []
-    is_string = len(read) == 1 and len(read[0].parts) == 1
-    return read[0].parts[0].text if is_string else text
+    """A tool's text; a JSON string loses its quotes, a result what LangChain's tool message wraps around it."""
+    is_string = text.startswith('"')
+    read = messages.read(text) if is_string or '"tool_call_id"' in text else []
+    told = read[0].parts if len(read) == 1 else ()
+    return told[0].text if len(told) == 1 and (is_string or told[0].kind == "tool_result") else text

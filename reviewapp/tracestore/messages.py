@@ -8,7 +8,8 @@ from reviewapp.tracestore.spans import Attributes
 
 INPUT = "lmnr.span.input"
 OUTPUT = "lmnr.span.output"
-_INDEXED = re.compile(r"(gen_ai\.(?:prompt|completion))\.(\d+)\.(role|content)", re.ASCII)
+_INDEXED = re.compile(r"gen_ai\.(?:prompt|completion)\.(\d+)\.(role|content|tool_call_id)", re.ASCII)
+_CALLS = re.compile(r"gen_ai\.(?:prompt|completion)\.(\d+)\.tool_calls\.(\d+)\.(id|name|arguments)", re.ASCII)
 PREFIXES = ("gen_ai.prompt.", "gen_ai.completion.")
 SOURCES = frozenset(
     {
@@ -17,8 +18,11 @@ SOURCES = frozenset(
         "gen_ai.input.messages",
         "gen_ai.output.messages",
         "gen_ai.system_instructions",
+        "ai.prompt",
         "ai.prompt.messages",
         "ai.response.text",
+        "ai.response.object",
+        "ai.response.toolCalls",
         "gen_ai.tool.call.arguments",
         "gen_ai.tool.call.result",
         "traceloop.entity.input",
@@ -64,6 +68,8 @@ def _told_input(span_type: str, attributes: Attributes) -> Any:
         told = told or _indexed("gen_ai.prompt", attributes) or _parsed(attributes.get("ai.prompt.messages"))
     elif span_type == "TOOL":
         told = _parsed(attributes.get("gen_ai.tool.call.arguments"))
+    # The Vercel AI SDK's span around the model's own has what it was asked, and no type.
+    told = _parsed(attributes.get("ai.prompt")) if told is None else told
     return _parsed(attributes.get("traceloop.entity.input")) if told is None else told
 
 
@@ -71,19 +77,56 @@ def _told_output(span_type: str, attributes: Attributes) -> Any:
     told: Any = None
     if span_type == "LLM":
         told = _parsed(attributes.get("gen_ai.output.messages")) or _indexed("gen_ai.completion", attributes)
-        told = told or attributes.get("ai.response.text")
+        told = told or _vercel_answer(attributes)
     elif span_type == "TOOL":
         told = _parsed(attributes.get("gen_ai.tool.call.result"))
+    if told is None and "ai.prompt" in attributes:
+        told = _vercel_answer(attributes)
     return _parsed(attributes.get("traceloop.entity.output")) if told is None else told
 
 
 def _indexed(prefix: str, attributes: Attributes) -> list[dict[str, Any]] | None:
+    """Messages told field by field; their tool calls become parts of the content, as Laminar keeps them."""
     messages: dict[int, dict[str, Any]] = {}
+    calls: dict[int, dict[int, dict[str, Any]]] = {}
     for key, value in attributes.items():
-        found = _INDEXED.fullmatch(key) if key.startswith(prefix) else None
-        if found and len(found[2]) < 7:
-            messages.setdefault(int(found[2]), {"role": "user", "content": ""})[found[3]] = _parsed(value)
+        if not key.startswith(prefix):
+            continue
+        found = _INDEXED.fullmatch(key)
+        if found and len(found[1]) < 7:
+            messages.setdefault(int(found[1]), {"role": "user", "content": ""})[found[2]] = _parsed(value)
+        found = _CALLS.fullmatch(key)
+        if found and len(found[1]) < 7 and len(found[2]) < 7:
+            of_message = calls.setdefault(int(found[1]), {})
+            of_message.setdefault(int(found[2]), {"type": "tool_call"})[found[3]] = _parsed(value)
+    for index, made in calls.items():
+        message = messages.setdefault(index, {"role": "assistant", "content": ""})
+        message["content"] = _with_calls(message["content"], [made[at] for at in sorted(made)])
     return [messages[index] for index in sorted(messages)] or None
+
+
+def _vercel_answer(attributes: Attributes) -> Any:
+    """A text or an object as it is; with tool calls, one message of both."""
+    said = attributes.get("ai.response.text") or _parsed(attributes.get("ai.response.object"))
+    given = _parsed(attributes.get("ai.response.toolCalls"))
+    calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
+    if not calls:
+        return said
+    made = [
+        {
+            "type": "tool_call",
+            "name": call.get("toolName"),
+            "id": call.get("toolCallId"),
+            "arguments": _parsed(call["input"] if "input" in call else call.get("args")),
+        }
+        for call in calls
+    ]
+    return [{"role": "assistant", "content": _with_calls(said, made)}]
+
+
+def _with_calls(content: Any, calls: list[dict[str, Any]]) -> list[Any]:
+    parts = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
+    return [*parts, *calls]
 
 
 def _parsed(value: Any) -> Any:

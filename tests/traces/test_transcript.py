@@ -50,6 +50,16 @@ def test_it_knows_a_tools_result_though_the_model_was_told_it_in_other_words() -
     assert roles(transcript.build(refund(output="Order 4471: pending"))).count("tool") == 1
 
 
+def test_it_shows_a_result_without_the_message_that_a_tool_wrapped_it_in() -> None:
+    wrapped = {
+        "output": {"lc": 1, "id": ["ToolMessage"], "kwargs": {"content": "late", "type": "tool", "tool_call_id": "c1"}}
+    }
+
+    (turn,) = [turn for turn in transcript.build(refund(output=wrapped)).turns if turn.span.span_type == "TOOL"]
+
+    assert turn.message.parts[-1].text == "late"
+
+
 def test_it_shows_results_that_no_tool_span_has() -> None:
     without = [given for given in refund() if given.span_type != "TOOL"]
 

@@ -33,6 +33,11 @@ def test_it_finds_the_type(full: httpx.Client, trace_id: str, attributes: dict[s
     assert _row(full, trace_id, attributes)["span_type"] == kind
 
 
+VERCEL_CALLS = '[{"toolCallId":"c1","toolName":"lookup","input":"{\\"order\\":\\"A-17\\"}"}]'
+VERCEL_ANSWER = (
+    '[{"role":"assistant","content":[{"type":"text","text":"Let me look."},'
+    '{"type":"tool_call","name":"lookup","id":"c1","arguments":{"order":"A-17"}}]}]'
+)
 MESSAGES = '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
 
 
@@ -55,6 +60,20 @@ MESSAGES = '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
             '[{"role":"user","content":"a"},{"role":"user","content":"b"}]',
         ),
         ({"lmnr.span.type": "TOOL", "gen_ai.tool.call.arguments": '{"x": 1}'}, '{"x":1}'),
+        (
+            CHAT
+            | {
+                "gen_ai.prompt.0.role": "assistant",
+                "gen_ai.prompt.0.tool_calls.0.name": "lookup",
+                "gen_ai.prompt.0.tool_calls.0.arguments": '{"order":"A-17"}',
+                "gen_ai.prompt.1.role": "tool",
+                "gen_ai.prompt.1.tool_call_id": "c1",
+                "gen_ai.prompt.1.content": "late",
+            },
+            '[{"role":"assistant","content":[{"type":"tool_call","name":"lookup","arguments":{"order":"A-17"}}]},'
+            '{"role":"tool","content":"late","tool_call_id":"c1"}]',
+        ),
+        ({"ai.prompt": '{"prompt":"Where is my refund?"}'}, '{"prompt":"Where is my refund?"}'),
         ({"traceloop.entity.input": '{"last": "resort"}'}, '{"last":"resort"}'),
         ({"lmnr.span.input": "secret", "lmnr.internal.tracing_level": "meta_only"}, ""),
     ],
@@ -68,6 +87,10 @@ def test_it_shows_the_input(full: httpx.Client, trace_id: str, attributes: dict[
     [
         ({"lmnr.span.output": "5"}, "5"),
         (CHAT | {"gen_ai.completion.0.content": "c"}, '[{"role":"user","content":"c"}]'),
+        (CHAT | {"ai.response.text": "Soon.", "ai.prompt.messages": "[]"}, "Soon."),
+        (CHAT | {"ai.response.object": '{"refund": true}'}, '{"refund":true}'),
+        (CHAT | {"ai.response.text": "Let me look.", "ai.response.toolCalls": VERCEL_CALLS}, VERCEL_ANSWER),
+        ({"ai.prompt": "{}", "ai.response.text": "Soon."}, "Soon."),
         ({"lmnr.span.type": "TOOL", "gen_ai.tool.call.result": "[1, 2]"}, "[1,2]"),
         ({"traceloop.entity.output": "text"}, "text"),
     ],
