@@ -2,6 +2,8 @@
 
 An answer's value is a JSON value, None where nothing was said. That of a correction is an object: how many words
 were changed (`edits`), and unless that is none the text before (`from`) and after (`text`).
+
+The words of the score's values stand in the same JSON list, as one entry of their own: {"score": [{value, help}]}.
 """
 
 import re
@@ -74,6 +76,12 @@ class Criterion:
         return f"answer.{self.key}"
 
     @property
+    def yes_no(self) -> tuple[Option, Option]:
+        """Its two answers with their words, where it is a question for yes or no."""
+        told = {option.value: option for option in self.options}
+        return told.get("yes", Option("yes")), told.get("no", Option("no"))
+
+    @property
     def range(self) -> str:
         """A number's bounds as a sentence, empty where it has none."""
         low, high, step = (None if part is None else plain(part) for part in (self.low, self.high, self.step))
@@ -84,12 +92,20 @@ class Criterion:
 @lru_cache(maxsize=256)
 def read(text: str) -> tuple[Criterion, ...]:
     """The criteria that `write` wrote."""
-    return tuple(_criterion(member) for member in canonical_json.loads(text))
+    return tuple(_criterion(member) for member in canonical_json.loads(text) if "score" not in member)
 
 
-def write(criteria: Iterable[Criterion]) -> str:
-    """Criteria as canonical JSON, what is empty left out: equal criteria are equal texts."""
-    return canonical_json.dumps([_members(criterion) for criterion in criteria])
+@lru_cache(maxsize=256)
+def words(text: str) -> tuple[Option, ...]:
+    """What the score's values mean, as `write` wrote it."""
+    told = [member["score"] for member in canonical_json.loads(text) if "score" in member]
+    return tuple(Option(option["value"], option["help"]) for options in told for option in options)
+
+
+def write(criteria: Iterable[Criterion], words: Sequence[Option] = ()) -> str:
+    """Criteria and the score's words as canonical JSON, what is empty left out: equal rubrics are equal texts."""
+    told = [{"score": _told(words)}] if words else []
+    return canonical_json.dumps([*(_members(criterion) for criterion in criteria), *told])
 
 
 def check(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
@@ -110,6 +126,16 @@ def check(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
                     f"“{criterion.label}” and {owners[key]} have the same metadata key “{key}”: give each its own."
                 )
             owners[key] = f"“{criterion.label}”"
+
+
+def check_words(words: Sequence[Option], low: Decimal, high: Decimal, step: Decimal) -> None:
+    """That each value with words is a score of this scale, once. Raises ValidationError."""
+    for option in words:
+        number = Decimal(option.value) if _NUMBER.fullmatch(option.value) else None
+        if number is None or not low <= number <= high or (number - low) % step:
+            raise ValidationError(f"What scores mean: “{option.value[:80]}” is no score of this scale.")
+    if len(words) > MOST_OPTIONS or len({option.value for option in words}) < len(words):
+        raise ValidationError(f"What scores mean: give up to {MOST_OPTIONS} scores, each of them once.")
 
 
 def cleaned(criterion: Criterion, given: Sequence[str], original: str = "") -> Any:
@@ -162,6 +188,11 @@ def typed(criterion: Criterion, value: Any, original: str = "") -> list[str]:
     if not is_said(value):
         return []
     return value if isinstance(value, list) and criterion.options else [spelled(value)]
+
+
+def as_number(text: str) -> str:
+    """A number that was typed, as `plain` spells it; any other text as it is."""
+    return plain(Decimal(text.replace(",", "."))) if _NUMBER.fullmatch(text) else text
 
 
 def plain(number: Decimal) -> str:
@@ -247,6 +278,8 @@ def _check_one(criterion: Criterion) -> None:
     values = [option.value for option in criterion.options]
     if criterion.kind in ("choice", "choices") and not values:
         raise ValidationError(f"“{criterion.label}” has no options: write one a line.")
+    if criterion.kind == "yes_no" and not set(values) <= {"yes", "no"}:
+        raise ValidationError(f"“{criterion.label}” is answered yes or no: give words to these two only.")
     if len(values) > MOST_OPTIONS or len(set(values)) < len(values) or any(not value.strip() for value in values):
         raise ValidationError(f"“{criterion.label}”: give up to {MOST_OPTIONS} options, each of them once.")
     low, high, step = criterion.low, criterion.high, criterion.step
@@ -257,10 +290,13 @@ def _check_one(criterion: Criterion) -> None:
 
 
 def _members(criterion: Criterion) -> dict[str, Any]:
-    options = [{"value": option.value, "help": option.help} for option in criterion.options]
     found = {name: getattr(criterion, name) for name in ("key", "label", "kind", "help", "low", "high", "step")}
-    found |= {"options": options or None, "is_required": criterion.is_required or None}
+    found |= {"options": _told(criterion.options) or None, "is_required": criterion.is_required or None}
     return {name: part for name, part in found.items() if part is not None}
+
+
+def _told(options: Iterable[Option]) -> list[dict[str, str]]:
+    return [{"value": option.value, "help": option.help} for option in options]
 
 
 def _criterion(members: Mapping[str, Any]) -> Criterion:

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import clock
-from reviewapp.queues.criteria import KEY, Criterion, check, read
+from reviewapp.queues.criteria import KEY, Criterion, Option, check, check_words, plain, read, words
 
 CLAIM = timedelta(minutes=5)
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
@@ -58,6 +58,7 @@ class Queue(models.Model):
             raise ValidationError(
                 {"score_step": "The step must be above 0 and lead from the lowest to the highest score."}
             )
+        check_words(words(self.criteria), self.score_min, self.score_max, self.score_step)
         if len(set(self.keys.values())) < len(self.keys):
             raise ValidationError("Two answers have the same metadata key: give each one of its own.")
         if self.asked:
@@ -88,6 +89,17 @@ class Queue(models.Model):
         if count > 11:
             return []
         return [(self.score_min + self.score_step * n).normalize() for n in range(count)]
+
+    @property
+    def score_words(self) -> tuple[Option, ...]:
+        """What the score's values mean, those that have words."""
+        return words(self.criteria)
+
+    @property
+    def told_choices(self) -> list[Option]:
+        """Each score to choose, with its words."""
+        told = {option.value: option.help for option in self.score_words}
+        return [Option(plain(choice), told.get(plain(choice), "")) for choice in self.choices]
 
     @property
     def marks(self) -> list[Decimal]:

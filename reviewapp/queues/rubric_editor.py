@@ -20,7 +20,7 @@ from reviewapp.queues import criteria, rubrics
 from reviewapp.queues.criteria import KINDS, MOST, Criterion, Option
 from reviewapp.queues.models import Queue
 
-_WITH_OPTIONS = ("choice", "choices", "tags")
+_WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
 _ACT = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
 
 
@@ -91,6 +91,12 @@ class Editor:
         return len(self.rows) < MOST
 
     @property
+    def words(self) -> tuple[Option, ...]:
+        """What was typed of the scores' meanings, numbers as the form spells them."""
+        options = _options(self.scale["score_words"])
+        return tuple(Option(criteria.as_number(option.value), option.help) for option in options)
+
+    @property
     def forms(self) -> list[CriterionForm]:
         """A form for each row."""
         return [CriterionForm(row) for row in self.rows]
@@ -100,7 +106,7 @@ class Editor:
         rows = self.forms
         faults = [f"Criterion {number}: {said}" for number, row in enumerate(rows, 1) for said in row.faults]
         queue = copy(self.queue)
-        queue.criteria = criteria.write(row.criterion for row in rows if row.is_valid())
+        queue.criteria = criteria.write([row.criterion for row in rows if row.is_valid()], self.words)
         form = ScaleForm(self.scale, instance=queue)
         labels = {"score_min": "Lowest score: ", "score_max": "Highest score: ", "score_step": "Step: "}
         said = [f"{labels.get(name, '')}{message}" for name, messages in form.errors.items() for message in messages]
@@ -112,12 +118,12 @@ class Editor:
         if not faults:
             return queue
         queue = copy(self.queue)
-        queue.question, queue.guideline = self.scale["question"], self.scale["guideline"]
+        queue.question, queue.guideline, queue.criteria = self.scale["question"], self.scale["guideline"], "[]"
         form = ScaleForm(self.scale, instance=copy(queue))
         if form.is_valid():
             queue = form.instance
         sound = {row.criterion.key: row.criterion for row in self.forms if row.is_valid()}
-        queue.criteria = criteria.write(sound.values())
+        queue.criteria = criteria.write(sound.values(), self.words)
         return queue
 
     def after(self, act: str) -> "Editor":
@@ -143,12 +149,13 @@ def opened(queue: Queue) -> Editor:
     """The editor on what the queue asks now."""
     numbers = {name: criteria.plain(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
     scale = {"question": queue.question, "guideline": queue.guideline, **numbers}
+    scale["score_words"] = "\n".join(_line(option) for option in queue.score_words)
     return Editor(queue, scale, tuple(_row(criterion) for criterion in queue.asked), queue.rubric_version)
 
 
 def sent(queue: Queue, data: QueryDict) -> Editor:
     """The editor as a browser sent it; a version that cannot be counts as an outdated one."""
-    scale = {name: data.get(name, "") for name in ScaleForm.base_fields}
+    scale = {name: data.get(name, "") for name in (*ScaleForm.base_fields, "score_words")}
     columns = [data.getlist(name) for name in COLUMNS]
     rows = [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns, strict=False)]
     version = whole(data.get("version"), most=2**31 - 1)

@@ -55,6 +55,35 @@ def test_it_saves_the_next_version(post: Any, queue: Queue) -> None:
     assert (stars.low, stars.step, stars.is_required) == (Decimal(1), Decimal("0.5"), True)
 
 
+def test_it_keeps_what_scores_mean(post: Any, queue: Queue, lead_client: Client) -> None:
+    post(STARS, score_words="0: invented\n1,0: right: and complete")
+    queue.refresh_from_db()
+
+    assert queue.score_words == (Option("0", "invented"), Option("1", "right: and complete"))
+    assert [criterion.key for criterion in queue.asked] == ["stars"]
+    assert "0: invented\n1: right: and complete</textarea>" in lead_client.get(URL).text
+
+
+@pytest.mark.parametrize("words", ["2: too high", "good: a word", "0: once\n0.0: twice", "1e400: huge"])
+def test_it_refuses_words_for_what_is_no_score(post: Any, queue: Queue, words: str) -> None:
+    response = post(score_words=words)
+
+    assert response.status_code == 422
+    assert "What scores mean: " in response.text
+    assert words in response.text
+
+
+def test_it_keeps_what_yes_and_no_mean(post: Any, queue: Queue) -> None:
+    post({"label": "Polite", "kind": "yes_no", "options": "no: rude or cold"})
+    queue.refresh_from_db()
+
+    assert queue.asked[0].yes_no == (Option("yes"), Option("no", "rude or cold"))
+
+
+def test_it_refuses_words_for_another_answer_than_yes_or_no(post: Any) -> None:
+    assert "answered yes or no" in post({"label": "Polite", "kind": "yes_no", "options": "maybe: unsure"}).text
+
+
 def test_it_keeps_every_version(post: Any, queue: Queue) -> None:
     post(STARS)
     post(question="Kind?", version="2")

@@ -9,6 +9,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch, State
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.rail import REACH, position_of, rail_of
@@ -195,3 +197,16 @@ def test_it_asks_the_database_as_often_for_a_long_queue(
     reviewer_client.get(url(items[30]))
     with django_assert_max_num_queries(13):  # type: ignore[operator]
         reviewer_client.get(url(items[30]))
+
+
+def test_it_shows_what_scores_and_answers_mean(reviewer_client: Client, queue: Queue, items: list[QueueItem]) -> None:
+    polite = Criterion("polite", "Polite", "yes_no", options=(Option("no", "rude or cold"),))
+    queue.criteria = criteria.write([polite], [Option("1", "right & complete")])
+    queue.save()
+    scale = reviewer_client.get(url(items[0])).text
+    Queue.objects.update(score_step=1)
+    choices = reviewer_client.get(url(items[0])).text
+
+    assert "<dt>1</dt><dd>right &amp; complete</dd>" in scale
+    assert "<span>1 <i>right &amp; complete</i></span>" in choices
+    assert "<span>no <i>rude or cold</i></span>" in choices
