@@ -3,7 +3,7 @@
 An answer's value is a JSON value, None where nothing was said. That of a correction is an object: how many words
 were changed (`edits`), and unless that is none the text before (`from`) and after (`text`).
 
-The words of the score's values stand in the same JSON list, as one entry of their own: {"score": [{value, help}]}.
+What the score's values mean stands in the same JSON list, as one entry of its own: see `scale`.
 """
 
 import re
@@ -38,7 +38,7 @@ TEXT = 20_000
 CORRECTION = 100_000
 UNCHANGED = {"edits": 0}
 # Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
-_NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
+NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,6 @@ def read(text: str) -> tuple[Criterion, ...]:
     return tuple(_criterion(member) for member in canonical_json.loads(text) if "score" not in member)
 
 
-@lru_cache(maxsize=256)
-def words(text: str) -> tuple[Option, ...]:
-    """What the score's values mean, as `write` wrote it."""
-    told = [member["score"] for member in canonical_json.loads(text) if "score" in member]
-    return tuple(Option(option["value"], option["help"]) for options in told for option in options)
-
-
 def write(criteria: Iterable[Criterion], words: Sequence[Option] = ()) -> str:
     """Criteria and the score's words as canonical JSON, what is empty left out: equal rubrics are equal texts."""
     told = [{"score": _told(words)}] if words else []
@@ -126,16 +119,6 @@ def check(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
                     f"“{criterion.label}” and {owners[key]} have the same metadata key “{key}”: give each its own."
                 )
             owners[key] = f"“{criterion.label}”"
-
-
-def check_words(words: Sequence[Option], low: Decimal, high: Decimal, step: Decimal) -> None:
-    """That each value with words is a score of this scale, once. Raises ValidationError."""
-    for option in words:
-        number = Decimal(option.value) if _NUMBER.fullmatch(option.value) else None
-        if number is None or not low <= number <= high or (number - low) % step:
-            raise ValidationError(f"What scores mean: “{option.value[:80]}” is no score of this scale.")
-    if len(words) > MOST_OPTIONS or len({option.value for option in words}) < len(words):
-        raise ValidationError(f"What scores mean: give up to {MOST_OPTIONS} scores, each of them once.")
 
 
 def cleaned(criterion: Criterion, given: Sequence[str], original: str = "") -> Any:
@@ -190,18 +173,13 @@ def typed(criterion: Criterion, value: Any, original: str = "") -> list[str]:
     return value if isinstance(value, list) and criterion.options else [spelled(value)]
 
 
-def as_number(text: str) -> str:
-    """A number that was typed, as `plain` spells it; any other text as it is."""
-    return plain(Decimal(text.replace(",", "."))) if _NUMBER.fullmatch(text) else text
-
-
 def plain(number: Decimal) -> str:
     """A decimal as its JSON number."""
     return str(canonical_json.normal(number))
 
 
 def _number(criterion: Criterion, texts: Sequence[str], original: str) -> int | float:
-    if not _NUMBER.fullmatch(texts[0]):
+    if not NUMBER.fullmatch(texts[0]):
         raise ValidationError(f"“{texts[0][:80]}” is not a number. {criterion.range}".strip())
     number = Decimal(texts[0].replace(",", "."))
     low, high, step = criterion.low, criterion.high, criterion.step

@@ -11,7 +11,8 @@ from django.db.models import Q
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import clock
-from reviewapp.queues.criteria import KEY, Criterion, Option, check, check_words, plain, read, words
+from reviewapp.queues import scale
+from reviewapp.queues.criteria import KEY, Criterion, Option, check, plain, read
 
 CLAIM = timedelta(minutes=5)
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
@@ -58,7 +59,7 @@ class Queue(models.Model):
             raise ValidationError(
                 {"score_step": "The step must be above 0 and lead from the lowest to the highest score."}
             )
-        check_words(words(self.criteria), self.score_min, self.score_max, self.score_step)
+        scale.check(self.score_words, self.score_min, self.score_max, self.score_step)
         if len(set(self.keys.values())) < len(self.keys):
             raise ValidationError("Two answers have the same metadata key: give each one of its own.")
         if self.asked:
@@ -93,7 +94,7 @@ class Queue(models.Model):
     @property
     def score_words(self) -> tuple[Option, ...]:
         """What the score's values mean, those that have words."""
-        return words(self.criteria)
+        return scale.words(self.criteria)
 
     @property
     def told_choices(self) -> list[Option]:

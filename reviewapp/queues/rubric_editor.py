@@ -19,6 +19,7 @@ from reviewapp.lib.numbers import whole
 from reviewapp.queues import criteria, rubrics
 from reviewapp.queues.criteria import KINDS, MOST, Criterion, Option
 from reviewapp.queues.models import Queue
+from reviewapp.queues.scale import as_number
 
 _WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
 _ACT = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
@@ -94,7 +95,7 @@ class Editor:
     def words(self) -> tuple[Option, ...]:
         """What was typed of the scores' meanings, numbers as the form spells them."""
         options = _options(self.scale["score_words"])
-        return tuple(Option(criteria.as_number(option.value), option.help) for option in options)
+        return tuple(Option(as_number(option.value), option.help) for option in options)
 
     @property
     def forms(self) -> list[CriterionForm]:
