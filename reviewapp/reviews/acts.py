@@ -4,6 +4,8 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from reviewapp.accounts import access
@@ -11,11 +13,13 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.lib.numbers import whole
 from reviewapp.queues import claiming, passing
-from reviewapp.queues.models import ItemState
+from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.reviews import drafts
+from reviewapp.reviews.forms import ReviewForm
+from reviewapp.reviews.tags import diffed
 from reviewapp.reviews.undoing import TooLate, undo
 from reviewapp.reviews.views import go_on, show
-from reviewapp.reviews.workbench import item_of
+from reviewapp.reviews.workbench import form_sent, item_of, latest_of
 from reviewapp.web.request import Request
 
 DRAFT_PASSED = (
@@ -32,13 +36,47 @@ def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
     if "drop" in request.POST:
         drafts.drop(found, request.user)
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
+    fault, status = _kept(request, found)
+    return HttpResponse(fault, status=status, content_type="text/plain")
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_view(request: Request, project: Project, item: int) -> HttpResponse:
+    """Another view of the trace (`?tab=`), what was typed kept as a draft: how its tabs work without JavaScript."""
+    found = item_of(project, item)
+    is_worth_it = drafts.of(found, request.user) is not None or _is_touched(request, found)
+    fault, status = _kept(request, found) if is_worth_it else ("", 204)
+    if fault:
+        messages.error(request, fault)
+        return show(request, found, form_sent(found, request.POST), status=status)
+    where = reverse("reviews:item-review", args=[project.slug, found.pk])
+    return redirect(f"{where}?{urlencode({'tab': request.GET.get('tab', '')})}")
+
+
+@access.member(Role.REVIEWER)
+@require_POST
+def item_diff(request: Request, project: Project, item: int) -> HttpResponse:
+    """What the corrected answer to the criterion `?key=` changes as it is typed, word by word."""
+    form = form_sent(item_of(project, item), request.POST)
+    row = next((row for row in form.rows if row.criterion.key == request.GET.get("key")), None)
+    return HttpResponse(diffed(row.diff) if row and row.diff else "")
+
+
+def _kept(request: Request, item: QueueItem) -> tuple[str, int]:
+    """Keep the form as a draft: why it was not, if so, and the status that says so."""
     try:
-        is_kept = drafts.save(found, request.user, request.POST, version=whole(request.POST.get("version")) or 0)
+        is_kept = drafts.save(item, request.user, request.POST, version=whole(request.POST.get("version")) or 0)
     except drafts.TooLong:
-        return HttpResponse(DRAFT_TOO_LONG, status=413, content_type="text/plain")
-    if not is_kept:
-        return HttpResponse(DRAFT_PASSED, status=409, content_type="text/plain")
-    return HttpResponse(status=204)
+        return DRAFT_TOO_LONG, 413
+    return ("", 204) if is_kept else (DRAFT_PASSED, 409)
+
+
+def _is_touched(request: Request, item: QueueItem) -> bool:
+    """Whether the form says anything else than it did when it was opened."""
+    sent = form_sent(item, request.POST)
+    opened = ReviewForm.on(item.queue, item.version, latest_of(item), sent.original)
+    return sent.said != opened.said
 
 
 @access.member(Role.REVIEWER)

@@ -89,6 +89,14 @@ class ReviewForm(forms.Form):
         return {name: "" if value is None else str(value) for name, value in values.items()}
 
     @property
+    def said(self) -> list[list[str]]:
+        """What stands in each field but the version, however a browser spells ends of lines and empty answers."""
+        fields = [[text] for name, text in self.typed.items() if name != "version"]
+        fields += [row.typed for row in self.rows]
+        plain_fields = [[text.replace("\r\n", "\n").strip() for text in texts] for texts in fields]
+        return [[text for text in texts if text] for texts in plain_fields]
+
+    @property
     def rows(self) -> list[Row]:
         """The queue's criteria with what stands in each now."""
         return [self._row(criterion) for criterion in self.queue.asked]

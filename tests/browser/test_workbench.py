@@ -42,8 +42,13 @@ def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, full_q
     page.locator("[name=score]").fill("0.5")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
-    page.get_by_role("link", name="Steps").click()
+    page.locator("[name=notes]").fill("Right so far")
+    page.get_by_role("button", name="Steps").click()
     expect(page.get_by_role("columnheader", name="Waterfall")).to_be_visible()
+    expect(page.locator("[name=notes]")).to_have_value("Right so far")
+    page.locator("[name=score]").fill("1")
+    page.locator("[name=score]").press("Enter")
+    expect(page.get_by_text("Item 3 of 3")).to_be_visible()
 
 
 def test_it_is_answered_by_keys_alone(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:

@@ -108,3 +108,22 @@ def test_it_leaves_no_draft_behind_a_submit_at_the_same_time(reviewer: User, ite
     at_once([partial(client.post, path, TYPED) for client, path in zip(clients, paths, strict=True)])
     assert Review.objects.count() == 1
     assert not Draft.objects.exists()
+
+
+def test_it_goes_on_to_a_view_of_the_trace_with_the_draft_kept(reviewer_client: Client, item: QueueItem) -> None:
+    answer = reviewer_client.post(f"{url(item)}view/?tab=raw", TYPED)
+    assert answer.url == f"{url(item)}?tab=raw"  # type: ignore[attr-defined]
+    assert drafts.answers_of(Draft.objects.get())["notes"] == "half a thou"
+
+
+def test_it_keeps_no_draft_of_an_untouched_form(reviewer_client: Client, item: QueueItem) -> None:
+    answer = reviewer_client.post(f"{url(item)}view/?tab=raw", {"version": "0", "score": "", "notes": "\r\n"})
+    assert answer.status_code == 302
+    assert not Draft.objects.exists()
+
+
+def test_it_shows_what_was_typed_when_the_draft_is_not_kept(reviewer_client: Client, item: QueueItem) -> None:
+    answer = reviewer_client.post(f"{url(item)}view/?tab=raw", {**TYPED, "version": "7"})
+    assert answer.status_code == 409
+    assert "half a thou</textarea>" in answer.text
+    assert "the draft is not saved here" in answer.text

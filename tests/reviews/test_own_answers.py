@@ -1,6 +1,7 @@
 """Answers to a queue's criteria: asked on the page, kept with the review, pushed with it."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -185,3 +186,13 @@ def test_it_writes_a_column_for_each_criterion(reviewer_client: Client, lead_cli
     lines = b"".join(lead_client.get("/p/support/queues/answers/reviews.csv").streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert lines[0].endswith(",answer.faults,answer.right,answer.tags")
     assert lines[1].endswith(""",,yes,"'=1+1, b\"""")
+
+
+def test_it_tells_what_a_correction_changes_while_it_is_typed(
+    reviewer_client: Client, answered_item: QueueItem
+) -> None:
+    ask(answered_item.queue, BETTER)
+    diff = partial(reviewer_client.post, f"{url(answered_item)}diff/?key=better")
+    assert diff({"answer.better": "It is Paris."}).text == "<ins>It is</ins> Paris."
+    assert diff({"answer.better": "Paris."}).text == ""
+    assert reviewer_client.post(f"{url(answered_item)}diff/?key=nothing").text == ""
