@@ -45,6 +45,7 @@ review_routes: Routes = [
     path("items/<number:item>/skip/", acts.item_skip, name="item-skip"),
     path("items/<number:item>/undo/", acts.item_undo, name="item-undo"),
     path("items/<number:item>/claim/", acts.item_claim, name="item-claim"),
+    path("items/<number:item>/wait/", acts.item_wait, name="item-wait"),
     path("items/<number:item>/take-over/", acts.item_take_over, name="item-take-over"),
     path("items/<number:item>/left/", reviews.item_left, name="item-left"),
     path("items/<number:item>/reopen/", acts.item_reopen, name="item-reopen"),

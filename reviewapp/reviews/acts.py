@@ -115,6 +115,15 @@ def item_claim(request: Request, project: Project, item: int) -> HttpResponse:
     return show(request, item_of(project, item), status=409)
 
 
+@access.member(Role.REVIEWER)
+@require_POST
+def item_wait(request: Request, project: Project, item: int) -> HttpResponse:
+    """The item's page once no colleague holds it any more, claimed where it can be; until then nothing (204)."""
+    claiming.claim(item_of(project, item), request.user)
+    found = item_of(project, item)
+    return HttpResponse(status=204) if found.is_claimed_by_other(request.user) else show(request, found)
+
+
 @access.member(Role.LEAD)
 @require_POST
 def item_take_over(request: Request, project: Project, item: int) -> HttpResponse:

@@ -20,5 +20,6 @@ function outcome() {
 export function announce() {
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.target.id === "workbench") say(outcome());
+    if (event.target.matches(".panel")) say("The item is yours now: the form is open.");
   });
 }

@@ -26,6 +26,12 @@ export function show(html, address) {
   requestAnimationFrame(() => requestAnimationFrame(() => (isUnseen = false)));
 }
 
+// Put the form of an item's fragment in the place of the one on the screen; the trace stays as it is being read.
+export function open(html) {
+  const swap = { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 };
+  htmx.swap("#workbench > .panel", html, swap, { select: ".panel", selectOOB: "#rail" });
+}
+
 // With the mark of htmx on both pages, which brings each back when one goes back or forth.
 function push(address) {
   history.replaceState({ htmx: true }, "");
@@ -37,9 +43,9 @@ export function refresh(html) {
   htmx.swap("body", html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
 }
 
-// Whenever an item has come, by whatever way; and once for the one that is there.
+// Whenever an item or its form has come, by whatever way; and once for the one that is there.
 export function onItem(act) {
-  document.addEventListener("htmx:afterSettle", (event) => event.target.id === "workbench" && act());
+  document.addEventListener("htmx:afterSettle", (event) => event.target.matches("#workbench, .panel") && act());
   if (bench()) act();
 }
 

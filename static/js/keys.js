@@ -1,7 +1,9 @@
 // The reviewer's keys: one map, which `?` shows. The browser's own focus is the only state; a key acts only where no
 // text is being written, no widget needs it, and the item on the screen has been painted.
 import { acts } from "./acts.js";
-import { form, isBusy, wait } from "./bench.js";
+import { form, isBusy, show, wait } from "./bench.js";
+import { renew } from "./lease.js";
+import * as prefetch from "./prefetch.js";
 import { setScore } from "./score.js";
 
 const FLASH = 160;
@@ -59,8 +61,14 @@ function go(step) {
   const rail = [...document.querySelectorAll("#rail li a")];
   const link = rail[rail.findIndex((one) => one.hasAttribute("aria-current")) + step];
   if (!link) return;
-  wait(true);
-  link.click();
+  const fetched = prefetch.takeOne(prefetch.numberOf(link.pathname));
+  if (!fetched) {
+    wait(true);
+    return link.click();
+  }
+  show(fetched.html, fetched.address);
+  // Fetched ahead it was claimed for nobody.
+  renew();
 }
 
 function skip() {

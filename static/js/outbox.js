@@ -90,12 +90,16 @@ const alone = (act) => (navigator.locks ? navigator.locks.request("desk-outbox",
 
 // Say how much is not yet saved, when something keeps it from being so.
 export function count() {
-  const reviews = entries().length;
-  if (!reviews || (!held && navigator.onLine)) return tell("outbox");
+  const waiting = entries();
+  if (!waiting.length || (!held && navigator.onLine)) return tell("outbox");
   const [why, then] = WHY[held?.status ?? 0] ?? OTHER;
-  const sum = reviews === 1 ? "1 review is not yet saved." : `${reviews} reviews are not yet saved.`;
+  const skips = waiting.filter((entry) => entry.isSkip).length;
+  const sums = [sumOf(waiting.length - skips, "review"), sumOf(skips, "skip")].filter(Boolean).join(" and ");
+  const sum = `${sums} ${waiting.length === 1 ? "is" : "are"} not yet saved.`;
   tell("outbox", `${why} ${sum} ${then}`, held?.status === 401 ? [["Sign in again", signIn(held.html)]] : []);
 }
+
+const sumOf = (count, word) => (count ? `${count} ${word}${count === 1 ? "" : "s"}` : "");
 
 function signIn(html) {
   const link = new DOMParser().parseFromString(html, "text/html").querySelector("a[href]");

@@ -14,21 +14,27 @@ let back = null;
 let isAway = false;
 let isFilling = false;
 
-const numberOf = (address) => address.match(/(\d+)\/$/)?.[1];
+export const numberOf = (address) => address.match(/(\d+)\/$/)?.[1];
 const isComing = (number) => number !== item() && !outbox.has(number);
 
-// The next item's {item, address, html}, once; null without a fresh one. Without network an older one will do.
+// The next item's {item, address, html}, once; null without a fresh one.
 export function take() {
   for (const number of order) {
-    const page = ahead.get(number);
-    const isFresh = page && (Date.now() - page.at < FRESH || isAway || outbox.isAway());
-    if (!isFresh || !isComing(number)) continue;
-    ahead.delete(number);
-    back = null;
-    taken = { item: number, ...page };
-    return taken;
+    const page = takeOne(number);
+    if (page) return page;
   }
   return null;
+}
+
+// The same of exactly this item. Without network an older one will do.
+export function takeOne(number) {
+  const page = ahead.get(number);
+  const isFresh = page && (Date.now() - page.at < FRESH || isAway || outbox.isAway());
+  if (!isFresh || !isComing(number)) return null;
+  ahead.delete(number);
+  back = null;
+  taken = { item: number, ...page };
+  return taken;
 }
 
 // The item was left unread, for the one before it: it is the next one again.

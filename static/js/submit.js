@@ -1,4 +1,4 @@
-// A submit: the next item is shown at once where it was fetched ahead, and the answer is awaited afterwards.
+// A submit or a skip: the next item is shown at once where it was fetched ahead, and the answer is awaited afterwards.
 import { tell } from "./banner.js";
 import { bench, form, isBusy, item, onItem, refresh, show, wait } from "./bench.js";
 import * as drafts from "./drafts.js";
@@ -21,17 +21,21 @@ function stop(event) {
 }
 
 function onSubmit(event) {
-  if (event.target.id !== "review" || event.submitter?.hasAttribute("formaction")) return;
+  const sent = event.target;
+  const isSkip = sent.id === "skip";
+  if ((!isSkip && sent.id !== "review") || event.submitter?.hasAttribute("formaction")) return;
   stop(event);
   if (isBusy()) return;
-  const sent = event.target;
   const typed = [...new FormData(sent, event.submitter)].filter(([name]) => name !== "csrfmiddlewaretoken");
-  const entry = { client: sent.elements.client_id.value, item: item(), url: sent.action, fields: typed, at: Date.now() };
-  same.remember(typed);
-  drafts.handOver(entry.item);
+  const client = isSkip ? `skip:${item()}` : sent.elements.client_id.value;
+  const entry = { client, item: item(), url: sent.action, fields: typed, at: Date.now(), isSkip };
+  if (!isSkip) {
+    same.remember(typed);
+    drafts.handOver(entry.item);
+  }
   tell("back");
-  const stays = document.querySelector("input[name=stay]")?.checked;
-  const next = stays || fields.isBlank(sent) ? null : prefetch.take();
+  const stays = !isSkip && (document.querySelector("input[name=stay]")?.checked || fields.isBlank(sent));
+  const next = stays ? null : prefetch.take();
   if (next) {
     entry.next = next.item;
     show(next.html, `${next.address}?after=${entry.item}`);
@@ -51,7 +55,7 @@ function settle(entry, answer) {
   const isHere = entry.item === item();
   if (!answer) return wait(false);
   if (answer.status >= 300) return refused(entry, answer, isHere);
-  drafts.forget(entry.item, entry.at);
+  if (!entry.isSkip) drafts.forget(entry.item, entry.at);
   if (isHere) return turn(answer);
   if (entry.next === item()) {
     if (answer.headers.has("Desk-Claimed")) refresh(answer.html);
@@ -80,10 +84,11 @@ function refused(entry, answer, isHere) {
     show(answer.html, isHere ? null : entry.url);
     document.querySelector("#review .problem, #review .notice")?.scrollIntoView({ block: "nearest" });
   }
-  drafts.keep(entry.item, fields.ofPairs(entry.fields));
+  if (!entry.isSkip) drafts.keep(entry.item, fields.ofPairs(entry.fields));
   if (comesBack) drafts.saveSoon();
   if (comesBack && !isHere) prefetch.giveBack(entry.next);
   if (comesBack && isHere) return;
-  if (comesBack) tell("back", "You are back at your last item: it was not saved. What you typed is in the form.");
+  if (entry.isSkip) tell("back", "An item was not skipped: it is where it was.", [["Open it", entry.url.replace("skip/", "")]]);
+  else if (comesBack) tell("back", "You are back at your last item: it was not saved. What you typed is in the form.");
   else tell("back", "An earlier review was not saved. What you typed is kept in this browser.", [["Open it", entry.url]]);
 }

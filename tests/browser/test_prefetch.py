@@ -132,3 +132,37 @@ def test_it_comes_back_by_the_browsers_own_button(page: Page, items: list[QueueI
     page.go_back()
     at(page, 1)
     expect(page.locator("#submit")).to_contain_text("Submit a new revision")
+
+
+def test_it_skips_to_what_was_fetched_ahead(page: Page, items: list[QueueItem], reviewer: User) -> None:
+    with page.expect_response("**/skip/") as told:
+        page.keyboard.press("s")
+        page.get_by_role("button", name="Leave it out").click()
+    assert told.value.headers["desk-claimed"] == str(items[1].pk)
+    at(page, 2)
+    saved(page)
+    items[0].refresh_from_db()
+    assert (items[0].state, list(QueueItem.objects.filter(claimed_by=reviewer))) == ("skipped", [items[1]])
+
+
+def test_it_travels_to_what_was_fetched_ahead_and_claims_it(page: Page, items: list[QueueItem], reviewer: User) -> None:
+    page.evaluate("window.isSamePage = true")
+    with page.expect_response("**/claim/"):
+        page.keyboard.press("j")
+    at(page, 2)
+    assert page.evaluate("window.isSamePage") is True
+    expect(page).to_have_url(f"/p/support/items/{items[1].pk}/")
+    items[1].refresh_from_db()
+    assert items[1].claimed_by == reviewer
+
+
+def test_a_skip_waits_for_the_network(page: Page, items: list[QueueItem]) -> None:
+    page.context.set_offline(True)
+    page.keyboard.press("s")
+    page.get_by_role("button", name="Leave it out").click()
+    at(page, 2)
+    expect(page.locator("#banner")).to_contain_text("1 skip is not yet saved.")
+    page.context.set_offline(False)
+    saved(page)
+    items[0].refresh_from_db()
+    assert items[0].state == "skipped"

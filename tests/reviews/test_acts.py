@@ -28,6 +28,28 @@ def test_it_shows_who_has_it_instead(reviewer_client: Client, item: QueueItem, c
     assert "colleague is reviewing this item now" in answer.content.decode()
 
 
+def test_it_waits_while_a_colleague_has_it(reviewer_client: Client, item: QueueItem, colleague: User) -> None:
+    claiming.claim(item, colleague)
+    assert reviewer_client.post(url(item, "wait/")).status_code == 204
+    assert QueueItem.objects.get().claimed_by == colleague
+
+
+def test_it_opens_the_form_that_nobody_has_any_more(
+    reviewer_client: Client, reviewer: User, item: QueueItem, colleague: User
+) -> None:
+    claiming.claim(item, colleague)
+    claiming.let_go(item, colleague)
+    assert '<div class="fields">' in reviewer_client.post(url(item, "wait/")).text
+    assert QueueItem.objects.get().claimed_by == reviewer
+
+
+def test_it_shows_the_review_of_a_colleague_who_is_done(
+    reviewer_client: Client, item: QueueItem, colleague_client: Client
+) -> None:
+    colleague_client.post(url(item), {"version": "0", "score": "1", "notes": "All of it is right."})
+    assert "All of it is right." in reviewer_client.post(url(item, "wait/")).text
+
+
 def test_it_lets_nobody_type_into_a_form_that_is_not_theirs(
     reviewer_client: Client, item: QueueItem, colleague: User
 ) -> None:
