@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json
 from reviewapp.traces import metadata
+from reviewapp.traces.entries import Entry
 from reviewapp.traces.models import Trace
-from reviewapp.traces.reading import Entry
 
 # Patches looked through for a trace, the newest first.
 PATCHES = 200

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from reviewapp.lib import canonical_json, sql
 from reviewapp.traces import finding, metadata, prepared, raw, steps, transcript, wish
+from reviewapp.traces.entries import Entry, Portion, portion
 from reviewapp.traces.finding import Found
 from reviewapp.traces.models import Prepared, Span, Trace
 from reviewapp.traces.steps import Steps
@@ -25,24 +25,6 @@ _LAST_SPANS = _SPANS.rstrip().replace("start_time, id", "start_time DESC, id DES
 # A transcript of more spans than twice this is made of the first and the last so many.
 END = 1_000
 JUMPS = {"error": "Error", "tool": "Tool call", "longest": "Longest step"}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One metadata key of a trace, its value as a filter writes it, and whether it is ours and not yet confirmed."""
-
-    key: str
-    value: str
-    is_ours: bool
-
-    @property
-    def query(self) -> str:
-        """The query string of the view of all traces that hold this value."""
-        return urlencode({"m": f"{self.key}={self.value}"})
-
-    @property
-    def is_long(self) -> bool:
-        return len(self.value) > 60 or self.value[:1] in ("{", "[")
 
 
 class Jump(NamedTuple):
@@ -157,6 +139,10 @@ class Reading:
         ours = canonical_json.raw_members(self.trace.unconfirmed)
         members = canonical_json.raw_members(self.trace.metadata)
         return [Entry(key, metadata.shown(raw), key in ours) for key, raw in sorted(members.items())]
+
+    @cached_property
+    def portion(self) -> Portion:
+        return portion(self.entries, self.wish)
 
     @cached_property
     def chips(self) -> list[Entry]:

@@ -22,6 +22,7 @@ class Wish:
 
     tab: str = TABS[0]
     find: str = ""
+    key: str = ""
     turn: int | None = None
     part: int | None = None
     span: UUID | None = None
@@ -42,6 +43,7 @@ def read(query: Mapping[str, str]) -> Wish:
     return Wish(
         tab=tab if tab in TABS else TABS[0],
         find=query.get("find", "").strip()[:FIND_LIMIT],
+        key=query.get("key", "").strip()[:FIND_LIMIT],
         turn=whole(query.get("turn")),
         part=whole(query.get("part")),
         span=_uuid(query.get("span", "")),

@@ -1,6 +1,8 @@
 """The page of one trace: read it, or be told that it is on its way."""
 
+import json
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -123,3 +125,18 @@ def test_its_queries_do_not_grow_with_spans(
         SpanFactory.create(trace=trace)
     with django_assert_max_num_queries(7):
         reviewer_client.get(url(trace.trace_id))
+
+
+def test_it_shows_two_hundred_keys_at_a_time(reviewer_client: Client, project: Project) -> None:
+    keys = {f"Key.{number:04}": number for number in range(450)}
+    trace = TraceFactory.create(project=project, metadata=json.dumps(keys), spans_pulled_at="2026-11-22T10:00Z")
+    page = partial(reviewer_client.get, f"/p/support/traces/{trace.trace_id}/")
+    setters = partial(reviewer_client.get, f"/p/support/deliveries/traces/{trace.trace_id}/metadata/")
+
+    assert page({"tab": "metadata"}).text.count("<td><code>Key.") == 200
+    for answer in (page({"tab": "metadata", "from": "400"}).text, setters({"from": "400"}).text):
+        assert answer.count("<td><code>Key.") == 50
+        assert "Keys 401 to 450 of 450" in answer
+    for answer in (page({"tab": "metadata", "key": "key.04"}).text, setters({"key": "key.04"}).text):
+        assert answer.count("<td><code>Key.") == 50
+    assert "No key holds this" in page({"tab": "metadata", "key": "else", "from": "200"}).text
