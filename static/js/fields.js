@@ -18,9 +18,9 @@ export function ofPairs(pairs) {
   return found;
 }
 
-// What the answers do not name is unticked; a text they do not name stays.
-export function fill(form, answers) {
-  for (const input of inputs(form)) {
+// What the answers do not name is unticked; a text they do not name stays, and so does what `takes` refuses.
+export function fill(form, answers, takes = () => true) {
+  for (const input of inputs(form).filter(takes)) {
     const values = [answers[input.name] ?? []].flat().map(String);
     if (isTick(input)) input.checked = values.includes(input.value);
     else if (input.tagName === "SELECT") for (const option of input.options) option.selected = values.includes(option.value);

@@ -11,6 +11,12 @@ export function remember(pairs) {
   sessionStorage.setItem(place(), JSON.stringify(ofPairs(pairs)));
 }
 
+// A correction belongs to its own trace, and what one has written stands.
+function repeats(input) {
+  if (input.closest("[data-kind=correction]")) return false;
+  return input.tagName !== "TEXTAREA" || !input.value.trim();
+}
+
 function offer() {
   const button = document.querySelector("#same");
   if (button) button.hidden = !last();
@@ -18,7 +24,7 @@ function offer() {
 
 export function follow() {
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#same") && form() && last()) fill(form(), last());
+    if (event.target.closest?.("#same") && form() && last()) fill(form(), last(), repeats);
   });
   onItem(offer);
 }

@@ -10,7 +10,7 @@ from reviewapp.queues import criteria
 from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
-from tests.browser.bench import saved
+from tests.browser.bench import at, fill_queue, opened, saved
 from tests.browser.conftest import OpenPage
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
@@ -72,3 +72,21 @@ def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, q
     assert Review.objects.get().own == {
         "faults": ["late"], "better": {"edits": 2, "from": "Paris.", "text": "It is Paris."},
     }  # fmt: skip
+
+
+def test_it_repeats_no_correction_and_overwrites_no_text(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.write((*ASKED, Criterion("why", "Why", "text")))
+    queue.save()
+    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    page.get_by_label("invented").check()
+    page.get_by_label("A better answer").fill("Paris, in France.")
+    page.get_by_label("Why", exact=True).fill("As asked.")
+    page.get_by_label("Notes").fill("of the first")
+    page.locator("#submit").click()
+    at(page, 2)
+    page.get_by_label("Notes").fill("of the second")
+    page.locator("#same").click()
+    expect(page.get_by_label("invented")).to_be_checked()
+    expect(page.get_by_label("Why", exact=True)).to_have_value("As asked.")
+    expect(page.get_by_label("Notes")).to_have_value("of the second")
+    expect(page.get_by_label("A better answer")).to_have_value("Paris.")
