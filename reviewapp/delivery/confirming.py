@@ -66,10 +66,11 @@ def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
 
 def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
     """Confirm each patch whose every value stands in its trace's metadata text; look again later for the others."""
+    project_ids = {patch.project_id for patch in patches}
     seen = {patch.pk for patch in patches if holds(found.get(patch.trace_id, "{}"), patch)}
     with transaction.atomic():
         # Traces before patches, as a save locks them: two orders could wait for each other.
-        wanted = Trace.objects.filter(project__in={patch.project_id for patch in patches})
+        wanted = Trace.objects.filter(project__in=project_ids)
         wanted = wanted.filter(trace_id__in=[patch.trace_id for patch in patches if patch.pk in seen])
         rows = wanted.select_for_update().order_by("trace_id").only("project_id", "trace_id", "unconfirmed")
         traces = {(trace.project_id, trace.trace_id): trace for trace in rows}
@@ -77,15 +78,18 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
         for patch in patches:
             if patch.pk not in seen:
                 _look_again(patch, found.get(patch.trace_id), seconds)
+        if traces:
+            _watch_replaced(project_ids, [trace_id for _, trace_id in traces])
 
 
 def holds(text: str, patch: Patch) -> bool:
     """Whether a metadata text has every key of the patch with the patch's value, however numbers are spelled."""
     members = metadata.members(text)
-    return all(key in members and _stands(members[key], value) for key, value in patch.values.items())
+    return all(key in members and stands(members[key], value) for key, value in patch.values.items())
 
 
-def _stands(raw: str, value: object) -> bool:
+def stands(raw: str, value: object) -> bool:
+    """Whether a JSON text is this value, however its numbers are spelled."""
     try:
         return _same(canonical_json.loads(raw), value)
     except canonical_json.NotCanonical:
@@ -113,7 +117,9 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     kept = set(still.values_list("pk", flat=True)) if pks else set()
     if not kept:
         return
-    Patch.objects.filter(pk__in=kept).update(state=State.CONFIRMED, confirmed_at=clock.now(), last_error="")
+    now = clock.now()
+    changes = {"confirmed_at": now, "watch_due_at": schedule.next_watch(now, now), "last_error": ""}
+    Patch.objects.filter(pk__in=kept).update(state=State.CONFIRMED, **changes)
     confirmed = [patch for patch in patches if patch.pk in kept]
     Attempt.objects.bulk_create([_read(patch, seconds, "Every value stands in the trace.") for patch in confirmed])
     # Most traces have nothing left that is not confirmed: one statement is for all of these.
@@ -125,6 +131,12 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
         left[trace.unconfirmed].append(trace.pk)
     for text, pks in left.items():
         Trace.objects.filter(pk__in=pks).update(unconfirmed=text)
+
+
+def _watch_replaced(project_ids: Collection[int], trace_ids: Collection[UUID]) -> None:
+    """Look again at older patches of these traces that had drifted: newer values of ours may have ended that."""
+    drifted = Patch.objects.filter(project__in=project_ids, trace_id__in=trace_ids).exclude(drifted_at=None)
+    drifted.update(watch_due_at=clock.now())
 
 
 def _look_again(patch: Patch, text: str | None, seconds: float) -> None:

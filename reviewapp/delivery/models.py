@@ -74,7 +74,8 @@ class Patch(models.Model):
     # Confirmed: when to look whether Laminar still has the values, null when nobody looks any more; looks so far.
     watch_due_at = models.DateTimeField(null=True)
     watches = models.PositiveSmallIntegerField(default=0, db_default=0)
-    # What Laminar holds instead, under keys of ours that somebody else has changed: a JSON object of theirs.
+    # What Laminar holds instead, under keys of ours that somebody else has changed: a JSON object of lists, each with
+    # the value there, or empty where the key is gone. Without `drifted_at` a person has let these be.
     drift = models.TextField(default="{}", db_default="{}")
     drifted_at = models.DateTimeField(null=True)
 

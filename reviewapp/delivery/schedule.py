@@ -1,7 +1,7 @@
 """When to try again, and when to stop trying."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 # A trace that Laminar does not know may not be ingested yet: soon at first, then for days, then a person.
 MISSES = [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
@@ -9,6 +9,9 @@ MISSES = [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
 READS = [1, 1, 2, 3, 5, 8, 15, 30, 60]
 FIRST_READ = timedelta(seconds=READS[0])
 SENDS = 3
+# After a confirmation: when it is looked whether Laminar still has the values. Soon, where spans that arrive late carry
+# the same keys; then for a day.
+WATCHES = [10, 60, 300, 1_800, 10_800, 86_400]
 CAP = 3_600
 WINDOW = timedelta(days=8)
 # Failures in a row that open a project's breaker, and how many seconds it then stays open before one probe: longer with
@@ -53,3 +56,8 @@ def after_read(reads: int) -> timedelta | None:
     if reads >= len(READS):
         return None
     return timedelta(seconds=READS[reads])
+
+
+def next_watch(confirmed_at: datetime, now: datetime) -> datetime | None:
+    """When to look again whether confirmed values still stand; looks that were missed are not made up for."""
+    return next((at for wait in WATCHES if (at := confirmed_at + timedelta(seconds=wait)) > now), None)

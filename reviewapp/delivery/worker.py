@@ -16,10 +16,12 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import confirming, marking, outbox
+from reviewapp.delivery import confirming, marking, outbox, watching
 from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
+from reviewapp.delivery.looking import Looking, look_at
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.presence import Pulse
 from reviewapp.delivery.pushing import Pushing
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, LaminarError
@@ -36,6 +38,7 @@ IDLE = 0.2
 LOOK_EVERY = 2.0
 # Transcripts prepared anew at each look.
 AGAIN = 10
+WATCH_EVERY = 1.0
 LIST_EVERY = 5.0
 LIST_AGAIN = 60.0
 SOON = timedelta(seconds=10)
@@ -48,7 +51,9 @@ class Worker:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     clients: Clients = field(default_factory=Clients)
     pushes: Pushing = field(init=False)
+    pulse: Pulse = field(default_factory=Pulse)
     reads: Errands = field(default_factory=Errands)
+    watches: Errands = field(default_factory=Errands)
     pulls: Errands = field(default_factory=Errands)
     lists: Errands = field(default_factory=Errands)
     # Projects whose listing failed, and when it is tried again.
@@ -64,6 +69,7 @@ class Worker:
             await asyncio.gather(
                 self._repeat(self.push, IDLE),
                 self._repeat(self.read_back, IDLE),
+                self._repeat(self.watch, WATCH_EVERY),
                 self._repeat(self.pull, IDLE),
                 self._repeat(self.list_new, LIST_EVERY),
                 self._repeat(self.look_after, LOOK_EVERY),
@@ -86,6 +92,8 @@ class Worker:
                 if not self.reads.under_way and not await sync_to_async(_is_reading_soon)():
                     break
                 await asyncio.sleep(IDLE)
+            while await self.watch() or self.watches.under_way:
+                await self.watches.pause(IDLE)
         finally:
             await self._close()
 
@@ -93,15 +101,17 @@ class Worker:
         """Mark the pushes that ended, start as many new ones as there is room for; how many of both."""
         if self.stop.is_set():
             self.pushes.end()
+        if not self.pulse.is_sure:
+            await sync_to_async(self.pulse.beat)()
         return await self.pushes.round()
 
     async def read_back(self) -> int:
         """Ask for the traces of accepted patches; for how many of these."""
-        taken = await sync_to_async(confirming.take)(list(self.reads.under_way))
-        for project, patches in _by_project(taken):
-            self.reads.start(project.pk, self._read_back_of(project, patches))
-        await self.reads.pause(IDLE)
-        return len(taken)
+        return await self._look(confirming, self.reads)
+
+    async def watch(self) -> int:
+        """Ask for the traces of confirmed patches that are watched; for how many of these."""
+        return await self._look(watching, self.watches)
 
     async def pull(self) -> int:
         """Pull traces that are wanted, with their spans; how many of them."""
@@ -123,8 +133,9 @@ class Worker:
         return len(ready)
 
     async def look_after(self) -> int:
-        """Take back the leases of dead workers, notice new keys, drop connections that broke."""
+        """Give a sign of life, take back the leases of dead workers, notice new keys, drop connections that broke."""
         await sync_to_async(close_old_connections)()
+        await sync_to_async(self.pulse.beat)()
         await sync_to_async(marking.release_rekeyed)()
         await sync_to_async(confirming.resume)()
         await self.clients.close_retired()
@@ -132,19 +143,12 @@ class Worker:
             self.is_behind = bool(await sync_to_async(pulling.prepare_again)(AGAIN))
         return await sync_to_async(outbox.rescue)()
 
-    async def _read_back_of(self, project: Project, patches: Sequence[Patch]) -> None:
-        began = time.monotonic()
-        try:
-            client = await self._reader(project)
-            if client is None:
-                await sync_to_async(confirming.set_aside)(patches)
-                return
-            rows = await client.traces(list({patch.trace_id for patch in patches}))
-        except LaminarError as error:
-            await sync_to_async(confirming.note_error)(project, patches, str(error))
-            return
-        found = {row.id: row.metadata for row in rows}
-        await sync_to_async(confirming.mark_read)(patches, found, time.monotonic() - began)
+    async def _look(self, looking: Looking, errands: Errands) -> int:
+        taken = await sync_to_async(looking.take)(list(errands.under_way))
+        for project, patches in _by_project(taken):
+            errands.start(project.pk, look_at(looking, project, patches, self._reader))
+        await errands.pause(IDLE)
+        return len(taken)
 
     async def _pull_of(self, project: Project, traces: Sequence[Trace]) -> None:
         left = {trace.trace_id: trace for trace in traces}
@@ -208,13 +212,15 @@ class Worker:
                 # The rows are the truth: whatever failed here is found again by its lease or its due time.
                 log.exception("%s failed and is tried again", act.__name__)
                 busy = 0
+                # It may have broken since the database was put back to an earlier state.
+                self.pulse.is_sure = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
             if not busy or act in (self.list_new, self.look_after):
                 await _pause(self.stop, idle)
 
     async def _close(self) -> None:
-        for errands in (self.reads, self.pulls, self.lists):
+        for errands in (self.reads, self.watches, self.pulls, self.lists):
             await errands.give_up()
         await self.clients.close()
 

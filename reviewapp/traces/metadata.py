@@ -141,6 +141,27 @@ def take_back(project: Project, held: Held, before: Mapping[str, str | None], st
     index.add(project.pk, [(held, again)])
 
 
+def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) -> None:
+    """Put what Laminar holds under these keys into the mirror, index included: a JSON text, None for no such key.
+
+    Values of ours that are not confirmed yet stay on top.
+    """
+    ours, before = canonical_json.raw_members(held.unconfirmed), canonical_json.raw_members(held.metadata)
+    changed = {key: raw for key, raw in theirs.items() if key not in ours and before.get(key) != raw}
+    if not changed:
+        return
+    added = {key: raw for key, raw in changed.items() if raw is not None}
+    members = {key: raw for key, raw in before.items() if key not in changed} | added
+    sql.change(_PATCH, joined(members), held.unconfirmed, 0, held.pk)
+    index.remove(project.pk, held.pk, {key: before[key] for key in changed if key in before})
+    index.add(project.pk, [(held, added)])
+
+
+def let_go(held: Held, patch: Mapping[str, Any]) -> None:
+    """Stop calling a patch's values ours: it is never pushed, and the next pull brings what Laminar holds."""
+    sql.change(_PATCH, held.metadata, without(held.unconfirmed, patch), 0, held.pk)
+
+
 def shown(raw: str) -> str:
     """A stored JSON text as the value one would write in a filter: a string without its quotes."""
     if raw.startswith('"'):

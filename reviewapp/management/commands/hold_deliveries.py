@@ -1,0 +1,23 @@
+"""`manage.py hold_deliveries`: push nothing until a person has looked."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.restoring import hold, with_open_patches
+from reviewapp.management.projects import project_named
+
+
+class Command(BaseCommand):
+    help = "Hold what waits for Laminar, after a backup was restored: nothing is pushed until it is released."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", help="this one only; without it every project with deliveries on their way")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        projects = with_open_patches()
+        if options["project"]:
+            projects = Project.objects.filter(pk=project_named(options["project"]).pk)
+        self.stdout.write(f"{hold(projects, 'command')} held. An admin looks at Deliveries, and sends or leaves out.")

@@ -1,0 +1,24 @@
+"""`manage.py release_deliveries`: send what was held after a restore."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.restoring import release
+from reviewapp.management.projects import project_named
+
+
+class Command(BaseCommand):
+    help = "Send what was held after a backup was restored."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", help="this one only; without it every project that is held")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        projects = Project.objects.exclude(breaker__restored_at=None).order_by("pk")
+        if options["project"]:
+            projects = Project.objects.filter(pk=project_named(options["project"]).pk)
+        count = sum(release(project, "command") for project in projects)
+        self.stdout.write(f"{count} released. What waited is sent when a worker runs.")
