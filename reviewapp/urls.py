@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from reviewapp.accounts import views as accounts
 from reviewapp.api.endpoints import routes as api_routes
 from reviewapp.audit import views as audit
+from reviewapp.delivery import acts as delivery_acts
 from reviewapp.delivery import views as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
@@ -59,8 +60,15 @@ trace_routes: Routes = [
 ]
 delivery_routes: Routes = [
     path("", delivery.patch_list, name="patch-list"),
-    path("retry/", delivery.patch_retry, name="patch-retry"),
+    path("retry/", delivery_acts.patch_retry, name="patch-retry"),
+    path("try/", delivery_acts.hold_probe, name="hold-probe"),
+    path("held/", delivery.held_page, name="held-page"),
+    path("held/release/", delivery_acts.held_release, name="held-release"),
     path("<number:patch>/", delivery.patch_page, name="patch-page"),
+    path("<number:patch>/look/", delivery_acts.patch_look, name="patch-look"),
+    path("<number:patch>/push-again/", delivery_acts.patch_push_again, name="patch-push-again"),
+    path("<number:patch>/leave-theirs/", delivery_acts.patch_leave_theirs, name="patch-leave-theirs"),
+    path("<number:patch>/leave-out/", delivery_acts.patch_leave_out, name="patch-leave-out"),
     path("traces/<uuid:trace_id>/metadata/", delivery.trace_settings, name="trace-settings"),
 ]
 key_routes: Routes = [

@@ -86,6 +86,18 @@ def release(project_id: int) -> None:
         Patch.objects.filter(project_id=project_id, state=State.WAITING, failures__gt=0).update(due_at=clock.now())
 
 
+def probe(project_id: int) -> bool:
+    """End the wait of a held project for one push that goes to try; False when nothing is held."""
+    now = clock.now()
+    with transaction.atomic():
+        if not Breaker.objects.filter(project_id=project_id, held_until__gt=now).update(held_until=now):
+            return False
+        waiting = Patch.objects.filter(project_id=project_id, state=State.WAITING).order_by("failures", "due_at", "pk")
+        first = list(waiting.values_list("pk", flat=True)[:1])
+        Patch.objects.filter(pk__in=first, state=State.WAITING).update(due_at=now)
+        return True
+
+
 def _changes(sent: Sent) -> dict[str, Any]:
     """What becomes of the patch."""
     now = clock.now()

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
+from reviewapp.delivery.confirming import stands
 from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.watching import drifted
 from reviewapp.lib import canonical_json
 from reviewapp.traces import metadata
 from reviewapp.traces.entries import Entry
 from reviewapp.traces.models import Trace
 
+GONE = "no longer there"
+# Our value beside theirs is cut to this.
+SHOWN = 80
 # Patches looked through for a trace, the newest first.
 PATCHES = 200
 
@@ -18,6 +23,7 @@ class Setting(Entry):
 
     words: str
     patch: Patch | None
+    is_gone: bool = False
 
 
 def settings_of(trace: Trace) -> list[Setting]:
@@ -28,8 +34,11 @@ def settings_of(trace: Trace) -> list[Setting]:
     found = []
     for key, raw in sorted(members.items()):
         patch, ours_raw = pushed.get(key, (None, ""))
-        words = _words(patch, is_waiting=key in ours, is_same=raw == ours_raw)
+        words = "us, not confirmed yet" if key in ours else _words(patch, raw, ours_raw)
         found.append(Setting(key, metadata.shown(raw), key in ours, words, patch))
+    for key, (patch, ours_raw) in sorted(pushed.items()):
+        if key not in members and any(one.key == key and one.theirs is None for one in drifted(patch)):
+            found.append(Setting(key, GONE, False, _others(None, ours_raw), patch, is_gone=True))
     return found
 
 
@@ -43,11 +52,19 @@ def _pushed(trace: Trace) -> dict[str, tuple[Patch, str]]:
     return found
 
 
-def _words(patch: Patch | None, *, is_waiting: bool, is_same: bool) -> str:
-    if is_waiting:
-        return "us, not confirmed yet"
+def _words(patch: Patch | None, raw: str, ours_raw: str) -> str:
     if patch is None:
         return "the application, in flight"
     if patch.state != State.CONFIRMED:
         return f"us, {patch.state}"
-    return "us, confirmed" if is_same else "others, after us: Laminar no longer has what we pushed"
+    return "us, confirmed" if stands(raw, canonical_json.loads(ours_raw)) else _others(raw, ours_raw)
+
+
+def _others(raw: str | None, ours_raw: str) -> str:
+    theirs = "the key is gone" if raw is None else f"{_short(raw)} there"
+    return f"others, after us: {theirs}, {_short(ours_raw)} from us"
+
+
+def _short(raw: str) -> str:
+    value = metadata.shown(raw)
+    return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"

@@ -2,18 +2,16 @@
 
 from uuid import UUID
 
-from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.audit.recording import record
-from reviewapp.delivery import outbox
+from reviewapp.delivery import listing, presence, restoring, watching
+from reviewapp.delivery.lag import lag_of
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.delivery.setters import settings_of
+from reviewapp.delivery.way import way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib.numbers import whole
 from reviewapp.traces import wish
@@ -22,32 +20,35 @@ from reviewapp.traces.models import Trace
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
-PAGE = 50
-# Sent again in one transaction: a save waits for no more than these.
-AT_ONCE = 100
+# Held deliveries that are shown one by one.
+SHOWN = 20
 
 
 @access.member(Role.LEAD)
 @require_safe
 def patch_list(request: Request, project: Project) -> HttpResponse:
-    patches = Patch.objects.filter(project=project).order_by("-pk")
-    state, before = request.GET.get("state", ""), whole(request.GET.get("before"))
-    if state in State.values:
-        patches = patches.filter(state=state)
-    if before is not None:
-        patches = patches.filter(pk__lt=before)
-    rows = list(patches[: PAGE + 1])
+    asked = listing.PatchFilter.read(request.GET)
     ours = Patch.objects.filter(project=project)
+    breaker = Breaker.objects.filter(project=project).first()
     context = {
         "project": project,
         "section": "deliveries",
-        "patches": rows[:PAGE],
-        "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
-        "state": state,
+        "asked": asked,
+        "found": listing.page_of(asked, project, request.GET),
+        "before": whole(request.GET.get("before")),
+        "after": whole(request.GET.get("after")),
+        "chosen": [whole(text) for text in request.GET.getlist("patch")],
         "counts": ours.by_state(),
-        "oldest": ours.filter(state=State.WAITING).order_by("created_at").first(),
-        "breaker": Breaker.objects.filter(project=project).first(),
+        "drifted": ours.exclude(drifted_at=None).count(),
+        "reasons": listing.by_reason(project) if asked.state == State.PARKED else [],
+        "waits": ours.filter(state=State.WAITING).order_by("created_at").first(),
+        "unread": ours.filter(state=State.ACCEPTED).order_by("accepted_at").first(),
+        "breaker": breaker,
+        "held": restoring.waiting(project) if breaker is not None and breaker.restored_at else None,
         "key": key_in_use(project),
+        "workers": presence.workers(),
+        # The rows refresh themselves every few seconds; a day's figures do not change so fast.
+        "lag": None if request.htmx and not request.htmx.boosted else lag_of(project),
     }
     return page(request, "delivery/list.html", context, part="patches")
 
@@ -55,16 +56,35 @@ def patch_list(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_safe
 def patch_page(request: Request, project: Project, patch: int) -> HttpResponse:
-    found = Patch.objects.filter(project=project, pk=patch).first()
-    if found is None:
-        raise Http404("There is no such delivery in this project.")
+    found = patch_of(project, patch)
+    key = key_in_use(project)
+    can_read = key is not None and key.can_read
     context = {
         "project": project,
         "section": "deliveries",
         "patch": found,
+        "way": way_of(found, can_read=can_read),
+        "drifted": watching.drifted(found),
+        "can_read": can_read,
         "attempts": found.attempts.order_by("-pk")[:100],
     }
     return page(request, "delivery/patch.html", context)
+
+
+@access.member(Role.LEAD)
+@require_safe
+def held_page(request: Request, project: Project) -> HttpResponse:
+    """What waits in a project that is held after a restore, before an admin lets it go."""
+    breaker = Breaker.objects.filter(project=project).first()
+    rows = Patch.objects.filter(project=project, state=State.WAITING).order_by("pk")
+    context = {
+        "project": project,
+        "section": "deliveries",
+        "breaker": breaker,
+        "held": restoring.waiting(project),
+        "patches": rows[:SHOWN],
+    }
+    return page(request, "delivery/held.html", context)
 
 
 @access.member(Role.REVIEWER)
@@ -79,20 +99,10 @@ def trace_settings(request: Request, project: Project, trace_id: UUID) -> HttpRe
     return page(request, "delivery/setters.html", context, part="setters")
 
 
-@access.member(Role.LEAD)
-@require_POST
-def patch_retry(request: Request, project: Project) -> HttpResponse:
-    chosen = sorted(number for text in request.POST.getlist("patch") if (number := whole(text)) is not None)
-    if request.POST.get("all") == "parked":
-        parked = Patch.objects.filter(project=project, state=State.PARKED).order_by("pk")
-        chosen = list(parked.values_list("pk", flat=True))
-    count = 0
-    for start in range(0, len(chosen), AT_ONCE):
-        part = chosen[start : start + AT_ONCE]
-        with transaction.atomic():
-            sent = outbox.retry(project, part, request.user.username)
-            if sent:
-                record(project, request.user, "retried deliveries", "deliveries", count=sent, patches=part)
-        count += sent
-    messages.success(request, f"{count} sent again." if count else "Nothing was waiting to be sent again.")
-    return redirect("delivery:patch-list", project=project.slug)
+def patch_of(project: Project, number: int) -> Patch:
+    """The project's delivery with this number. Raises Http404."""
+    found = Patch.objects.filter(project=project, pk=number).first()
+    if found is None:
+        raise Http404("There is no such delivery in this project.")
+    found.project = project
+    return found

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
+from reviewapp.delivery.way import way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import whole
@@ -272,10 +273,12 @@ def _delivery(project: Project, review: Review | None) -> dict[str, object]:
     if review is None:
         return {"review": None}
     key = key_in_use(project)
+    can_read = key is not None and key.can_read
     patch = review.patch
     while patch.state == State.SUPERSEDED and patch.superseded_by is not None:
         patch = patch.superseded_by
-    is_final = patch.state in (State.CONFIRMED, State.PARKED) or (
+    is_final = patch.state in (State.CONFIRMED, State.PARKED, State.SUPERSEDED) or (
         patch.state == State.ACCEPTED and key is not None and not key.can_read
     )
-    return {"review": review, "patch": patch, "is_final": is_final, "can_read": key is not None and key.can_read}
+    way = way_of(patch, can_read=can_read, saved_at=review.submitted_at, replaced=patch != review.patch)
+    return {"review": review, "patch": patch, "is_final": is_final, "way": way}

@@ -1,6 +1,6 @@
 """The delivery page: what a lead sees of every push, and whom it lets in."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -8,8 +8,10 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.models import Breaker, Patch, Reason, State
-from reviewapp.delivery.views import PAGE
+from reviewapp.delivery import outbox
+from reviewapp.delivery.listing import PAGE
+from reviewapp.delivery.models import Breaker, Heartbeat, Patch, Reason, State
+from reviewapp.delivery.presence import Pulse
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from tests.factories import LaminarKeyFactory, PatchFactory
@@ -48,7 +50,7 @@ def test_it_counts_and_filters_by_state(lead_client: Client, project: Project) -
     for state in State:
         PatchFactory.create(project=project, state=state, source=f"from {state}")
     page = lead_client.get(URL, {"state": "parked"})
-    assert [patch.state for patch in page.context["patches"]] == [State.PARKED]
+    assert [patch.state for patch in page.context["found"].rows] == [State.PARKED]
     assert page.context["counts"] == dict.fromkeys(State.values, 1)
 
 
@@ -70,8 +72,8 @@ def test_every_row_stands_on_one_page(lead_client: Client, project: Project) -> 
     before: str | None = ""
     while before is not None:
         page = lead_client.get(URL, {"state": "parked", "before": before})
-        seen += [patch.pk for patch in page.context["patches"]]
-        before = page.context["older"]
+        seen += [patch.pk for patch in page.context["found"].rows]
+        before = page.context["found"].older
     assert seen == sorted(seen, reverse=True)
     assert len(set(seen)) == len(seen) == 2 * PAGE + 3
 
@@ -79,7 +81,7 @@ def test_every_row_stands_on_one_page(lead_client: Client, project: Project) -> 
 def test_the_link_to_older_ones_keeps_the_filter(lead_client: Client, project: Project) -> None:
     Patch.objects.bulk_create([PatchFactory.build(project=project, state=State.PARKED) for _ in range(PAGE + 1)])
     page = lead_client.get(URL, {"state": "parked"})
-    assert f"?state=parked&amp;before={page.context['older']}" in page.text
+    assert f"?state=parked&amp;before={page.context['found'].older}" in page.text
 
 
 @pytest.mark.parametrize(
@@ -132,5 +134,113 @@ def test_its_queries_do_not_grow_with_rows(
     lead_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(PAGE)])
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(13):
         lead_client.get(URL)
+
+
+def test_it_goes_back_to_newer_ones_as_it_came(lead_client: Client, project: Project) -> None:
+    Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(2 * PAGE + 3)])
+    first = lead_client.get(URL).context["found"]
+    second = lead_client.get(URL, {"before": first.older}).context["found"]
+    third = lead_client.get(URL, {"before": second.older}).context["found"]
+    assert (first.newer, third.older, len(third.rows)) == (None, None, 3)
+    assert lead_client.get(URL, {"after": third.newer}).context["found"].rows == second.rows
+    assert lead_client.get(URL, {"after": second.newer}).context["found"] == first
+
+
+def test_it_finds_those_of_a_trace_in_any_spelling(lead_client: Client, project: Project) -> None:
+    patch, _ = (PatchFactory.create(project=project) for _ in range(2))
+    page = lead_client.get(URL, {"trace": f"  {patch.trace_id.hex.upper()} "})
+    assert page.context["found"].rows == [patch]
+
+
+def test_it_tells_what_is_no_trace_id(lead_client: Client, project: Project) -> None:
+    PatchFactory.create(project=project)
+    page = lead_client.get(URL, {"trace": "order 7"})
+    assert "“order 7” is not a trace id" in page.text
+    assert page.context["found"].rows == []
+
+
+def test_it_narrows_parked_ones_by_reason(lead_client: Client, project: Project) -> None:
+    one, _ = (
+        PatchFactory.create(project=project, state=State.PARKED, reason=reason)
+        for reason in (Reason.REFUSED, Reason.GAVE_UP)
+    )
+    page = lead_client.get(URL, {"state": "parked", "reason": "refused"})
+    assert page.context["found"].rows == [one]
+    assert [count for _, _, count in page.context["reasons"]] == [1, 1]
+    assert "Send all that are parked for this reason again" in page.text
+
+
+def test_it_counts_and_filters_drifted_ones(lead_client: Client, project: Project) -> None:
+    PatchFactory.create(project=project, state=State.CONFIRMED)
+    patch = PatchFactory.create(project=project, state=State.CONFIRMED, drifted_at=clock.now())
+    page = lead_client.get(URL, {"state": "drifted"})
+    assert page.context["found"].rows == [patch]
+    assert page.context["drifted"] == 1
+    assert "Changed in Laminar since" in page.text
+
+
+def test_it_tells_how_long_the_oldest_has_waited_and_gone_unconfirmed(lead_client: Client, project: Project) -> None:
+    hour = timedelta(hours=1)
+    PatchFactory.create(project=project, created_at=clock.now() - 3 * hour)
+    PatchFactory.create(project=project, state=State.ACCEPTED, accepted_at=clock.now() - 2 * hour)
+    text = lead_client.get(URL).text
+    assert "The oldest that waits has waited 3 h." in text
+    assert "was accepted 2 h ago." in text
+
+
+def test_what_was_selected_stays_selected_when_the_rows_refresh(lead_client: Client, project: Project) -> None:
+    rows = [PatchFactory.create(project=project, state=State.PARKED) for _ in range(2)]
+    part = lead_client.get(URL, {"patch": rows[0].pk}, headers={"HX-Request": "true"})
+    assert part.text.count(" checked") == 1
+    assert "patch=" not in part.text.partition(">")[0].replace("name=patch", "")
+
+
+def test_it_tells_how_many_workers_run(lead_client: Client, project: Project) -> None:
+    assert "No worker has been seen yet." in lead_client.get(URL).text
+    Pulse().beat()
+    assert "1 worker runs." in lead_client.get(URL).text
+    Heartbeat.objects.update(seen_at=clock.now() - timedelta(seconds=40))
+    assert "No worker has been seen for 40 s. What is saved waits safely" in lead_client.get(URL).text
+
+
+def test_it_shows_the_lag_of_the_last_day_by_hour(lead_client: Client, project: Project) -> None:
+    now = clock.now()
+    for seconds in (1, 2, 30):
+        _confirmed(project, now, seconds)
+    _confirmed(project, now - timedelta(hours=5), 4)
+    _confirmed(project, now - timedelta(days=2), 99)
+    page = lead_client.get(URL)
+    hours = page.context["lag"].hours
+    assert [(hour.count, hour.p50, hour.p95) for hour in hours] == [(1, 4, 4), (3, 2, 30)]
+    assert page.text.count("<rect ") == 4
+    assert "95 of 100 took 30 s at most" in page.text
+
+
+def test_it_shows_no_lag_where_nothing_was_confirmed(lead_client: Client, project: Project) -> None:
+    _confirmed(project, clock.now() - timedelta(days=2), 99)
+    assert "<svg" not in lead_client.get(URL).text
+
+
+def test_one_may_try_before_the_hold_ends(lead_client: Client, project: Project) -> None:
+    PatchFactory.create(project=project, due_at=clock.now() + timedelta(hours=1), failures=6)
+    Breaker.objects.create(project=project, failures=6, held_until=clock.now() + timedelta(minutes=1))
+    assert "Try now" in lead_client.get(URL).text
+    lead_client.post(f"{URL}try/")
+    assert len(outbox.lease(5)) == 1
+    assert "Nothing is held back any more." in lead_client.post(f"{URL}try/", follow=True).text
+
+
+def test_it_leads_an_admin_to_the_keys(admin_client: Client, lead_client: Client, project: Project) -> None:
+    key = LaminarKeyFactory.create(project=project)
+    until = clock.now() + timedelta(minutes=1)
+    Breaker.objects.create(project=project, held_until=until, refused_key=key.pk, reason="Laminar refused the key.")
+    assert "Give a new key" in admin_client.get(URL).text
+    assert "An admin gives a new key, or you" in lead_client.get(URL).text
+
+
+def _confirmed(project: Project, at: datetime, seconds: int) -> None:
+    PatchFactory.create(
+        project=project, state=State.CONFIRMED, created_at=at - timedelta(seconds=seconds), confirmed_at=at
+    )

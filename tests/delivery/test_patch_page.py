@@ -5,7 +5,7 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Attempt, Patch, Reason, State
 from reviewapp.lib import clock
-from tests.factories import PatchFactory
+from tests.factories import LaminarKeyFactory, PatchFactory
 
 
 def url(patch: Patch) -> str:
@@ -54,3 +54,62 @@ def test_a_number_that_no_delivery_has_is_not_there(lead_client: Client) -> None
 
 def test_a_reviewer_is_told_it_is_not_theirs(reviewer_client: Client, project: Project) -> None:
     assert reviewer_client.get(url(PatchFactory.create(project=project))).status_code == 403
+
+
+def drifted(project: Project, drift: str = '{"notes":[],"score":[0.5]}') -> Patch:
+    patch: Patch = PatchFactory.create(
+        project=project, metadata='{"notes":"right","score":1}', state=State.CONFIRMED, confirmed_at=clock.now(),
+        drift=drift, drifted_at=clock.now(),
+    )  # fmt: skip
+    return patch
+
+
+def test_it_shows_both_values_where_others_wrote_after_us(lead_client: Client, project: Project) -> None:
+    page = lead_client.get(url(drifted(project)))
+    assert [(one.key, one.ours, one.theirs) for one in page.context["drifted"]] == [
+        ("notes", "right", None), ("score", "1", "0.5"),
+    ]  # fmt: skip
+    assert "the key is gone" in page.text
+
+
+def test_what_others_wrote_is_shown_as_text(lead_client: Client, project: Project) -> None:
+    text = lead_client.get(url(drifted(project, '{"score":["<script>alert(1)</script>"]}'))).text
+    assert "<script>alert" not in text
+
+
+def test_ours_is_pushed_again_once_however_often_it_is_clicked(lead_client: Client, project: Project) -> None:
+    patch = drifted(project)
+    lead_client.post(f"{url(patch)}push-again/")
+    again = lead_client.post(f"{url(patch)}push-again/", follow=True)
+    assert "There is nothing of this delivery to push again" in again.text
+    assert Patch.objects.exclude(pk=patch.pk).get().values == {"notes": "right", "score": 1}
+
+
+def test_theirs_is_left(lead_client: Client, project: Project) -> None:
+    patch = drifted(project)
+    page = lead_client.post(f"{url(patch)}leave-theirs/", follow=True)
+    assert "Push ours again" not in page.text
+    assert "lead left Laminar&#x27;s values as they are: notes, score." in page.text
+
+
+def test_one_can_have_it_looked_at_now(lead_client: Client, project: Project) -> None:
+    LaminarKeyFactory.create(project=project)
+    patch = PatchFactory.create(project=project, state=State.CONFIRMED)
+    assert "Look now" in lead_client.get(url(patch)).text
+    lead_client.post(f"{url(patch)}look/")
+    patch.refresh_from_db()
+    assert patch.watch_due_at is not None
+
+
+def test_only_what_is_confirmed_is_looked_at(lead_client: Client, project: Project) -> None:
+    patch = PatchFactory.create(project=project)
+    assert "This one is not confirmed." in lead_client.post(f"{url(patch)}look/", follow=True).text
+    patch.refresh_from_db()
+    assert patch.watch_due_at is None
+
+
+def test_it_says_that_an_ingest_only_key_cannot_look(lead_client: Client, project: Project) -> None:
+    LaminarKeyFactory.create(project=project, kind="ingest-only")
+    text = lead_client.get(url(PatchFactory.create(project=project, state=State.CONFIRMED))).text
+    assert "nobody can look whether Laminar still has these values" in text
+    assert "Look now" not in text

@@ -5,8 +5,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
+from reviewapp.delivery.acts import AT_ONCE
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.delivery.views import AT_ONCE
 from reviewapp.lib import canonical_json
 from tests.delivery.acts import fresh
 from tests.factories import PatchFactory
@@ -82,3 +82,9 @@ def test_it_needs_the_forms_token(lead: object, parked: list[Patch]) -> None:
     client.force_login(lead)  # type: ignore[arg-type]
     assert client.post(URL, {"all": "parked"}).status_code == 403
     assert {fresh(row).state for row in parked} == {State.PARKED}
+
+
+def test_it_sends_all_of_one_reason_again(lead_client: Client, parked: list[Patch]) -> None:
+    Patch.objects.filter(pk=parked[0].pk).update(reason=Reason.GAVE_UP)
+    lead_client.post(URL, {"all": "parked", "reason": "gave up"})
+    assert [fresh(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.PARKED]

@@ -43,3 +43,21 @@ def test_its_page_works(reviewer_client: Client, project: Project) -> None:
     page = reviewer_client.get(f"/p/support/deliveries/traces/{trace.trace_id}/metadata/")
     assert page.status_code == 200
     assert "<img" not in page.text
+
+
+def test_it_tells_both_values_and_what_is_gone(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"score":0.50}')
+    PatchFactory.create(
+        project=project, trace_id=trace.trace_id, metadata='{"notes":"right","score":1}', state=State.CONFIRMED,
+        drift='{"notes":[],"score":[0.50]}',
+    )  # fmt: skip
+    assert words(trace) == {
+        "score": "others, after us: 0.50 there, 1 from us",
+        "notes": "others, after us: the key is gone, right from us",
+    }
+
+
+def test_another_spelling_of_a_number_is_ours(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"score":1.0}')
+    PatchFactory.create(project=project, trace_id=trace.trace_id, metadata='{"score":1}', state=State.CONFIRMED)
+    assert words(trace) == {"score": "us, confirmed"}

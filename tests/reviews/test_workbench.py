@@ -9,12 +9,13 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch, State
+from reviewapp.lib import clock
 from reviewapp.queues import criteria
 from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.rail import REACH, position_of, rail_of
-from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
+from tests.factories import PatchFactory, QueueItemFactory, SpanFactory, TraceFactory
 
 HTMX = {"HX-Request": "true"}
 
@@ -148,6 +149,20 @@ def test_it_asks_again_only_while_the_review_is_on_its_way(reviewer_client: Clie
     assert "hx-trigger" in reviewer_client.get(f"{url(item)}delivery/", headers=HTMX).content.decode()
     Patch.objects.update(state=State.CONFIRMED)
     assert "hx-trigger" not in reviewer_client.get(f"{url(item)}delivery/", headers=HTMX).content.decode()
+
+
+def test_it_says_that_others_have_changed_a_value_since(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(url(item), {"score": "1", "version": "0"})
+    Patch.objects.update(state=State.CONFIRMED, drifted_at=clock.now())
+    assert "changed in Laminar since" in reviewer_client.get(url(item)).text
+
+
+def test_it_tells_where_a_newer_delivery_carries_the_review(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(url(item), {"score": "1", "version": "0"})
+    newer = PatchFactory.create(project=item.queue.project, trace_id=item.trace_id, state=State.SENDING)
+    Patch.objects.exclude(pk=newer.pk).update(state=State.SUPERSEDED, superseded_by=newer)
+    text = reviewer_client.get(f"{url(item)}delivery/", headers=HTMX).text
+    assert text.index("saved here") < text.index("carried by a newer delivery") < text.index("being sent")
 
 
 def test_it_says_that_a_trace_has_not_come(reviewer_client: Client, item: QueueItem) -> None:

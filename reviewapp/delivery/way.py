@@ -1,0 +1,72 @@
+"""The way of a patch in words: what has happened, what happens now, and what a person has to look at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reviewapp.delivery.models import Patch, State
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step in words; `look` is how its dot looks beside them, `at` when it was or, where it is to come, will be."""
+
+    words: str
+    look: str = ""
+    at: datetime | None = None
+    detail: str = ""
+
+
+def way_of(patch: Patch, *, can_read: bool, saved_at: datetime | None = None, replaced: bool = False) -> list[Step]:
+    """The steps in order. `saved_at` is the review's own time; `replaced` says that a newer patch carries its keys."""
+    steps = [Step("saved here", "done", saved_at or patch.created_at)]
+    if replaced:
+        steps.append(Step("carried by a newer delivery", "replaced", patch.created_at))
+    if patch.tries:
+        steps.append(Step("pushed" if patch.tries == 1 else f"pushed, {patch.tries} tries", "done"))
+    if patch.accepted_at is not None:
+        steps.append(Step("accepted by Laminar", "done", patch.accepted_at))
+    return steps + _NOW[State(patch.state)](patch, can_read)
+
+
+def _waiting(patch: Patch, can_read: bool) -> list[Step]:
+    if patch.tries:
+        return [Step("waiting to be sent again, next try", "", patch.due_at, patch.last_error)]
+    return [Step("waiting to be sent")]
+
+
+def _sending(patch: Patch, can_read: bool) -> list[Step]:
+    return [Step("being sent")]
+
+
+def _accepted(patch: Patch, can_read: bool) -> list[Step]:
+    if can_read:
+        return [Step("being read back", "", None, patch.last_error)]
+    return [Step("not read back", detail="This project's key may not read, so nobody can read it back.")]
+
+
+def _confirmed(patch: Patch, can_read: bool) -> list[Step]:
+    steps = [Step("confirmed", "done", patch.confirmed_at)]
+    if patch.drifted_at is not None:
+        steps.append(Step("changed in Laminar since", "look", patch.drifted_at))
+    return steps
+
+
+def _parked(patch: Patch, can_read: bool) -> list[Step]:
+    safe = "The review is safe here; a lead can send it again under Deliveries."
+    return [Step(f"parked: {patch.get_reason_display()}", "broken", None, f"{patch.last_error} {safe}".strip())]
+
+
+def _superseded(patch: Patch, can_read: bool) -> list[Step]:
+    if patch.superseded_by_id is not None:
+        return [Step("replaced by a newer delivery", "replaced", detail=patch.last_error)]
+    return [Step("not sent", "replaced", detail=patch.last_error)]
+
+
+_NOW = {
+    State.WAITING: _waiting,
+    State.SENDING: _sending,
+    State.ACCEPTED: _accepted,
+    State.CONFIRMED: _confirmed,
+    State.PARKED: _parked,
+    State.SUPERSEDED: _superseded,
+}

@@ -1,0 +1,51 @@
+"""The way of a patch in words, as the reviewer and the lead read it."""
+
+from typing import Any
+
+import pytest
+
+from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.way import way_of
+from reviewapp.lib import clock
+from tests.factories import PatchFactory
+
+NOW = clock.now()
+
+
+def words(*, can_read: bool = True, **fields: Any) -> list[str]:
+    patch: Patch = PatchFactory.build(**fields)
+    return [step.words for step in way_of(patch, can_read=can_read)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, ["waiting to be sent"]),
+        ({"failures": 2}, ["pushed, 2 tries", "waiting to be sent again, next try"]),
+        ({"state": State.SENDING}, ["being sent"]),
+        (
+            {"state": State.ACCEPTED, "sends": 1, "accepted_at": NOW},
+            ["pushed", "accepted by Laminar", "being read back"],
+        ),
+        (
+            {"state": State.CONFIRMED, "sends": 1, "accepted_at": NOW, "drifted_at": NOW},
+            ["pushed", "accepted by Laminar", "confirmed", "changed in Laminar since"],
+        ),
+        (
+            {"state": State.PARKED, "failures": 1, "reason": "refused"},
+            ["pushed", "parked: Laminar refused it"],
+        ),
+        ({"state": State.SUPERSEDED}, ["not sent"]),
+    ],
+)
+def test_it_tells_each_step(fields: dict[str, Any], told: list[str]) -> None:
+    assert words(**fields) == ["saved here", *told]
+
+
+def test_it_says_that_nobody_can_read_back() -> None:
+    assert words(can_read=False, state=State.ACCEPTED)[-1] == "not read back"
+
+
+def test_it_says_why_one_is_tried_again() -> None:
+    patch = PatchFactory.build(failures=1, last_error="Laminar is in trouble (500).")
+    assert way_of(patch, can_read=True)[-1].detail == "Laminar is in trouble (500)."
