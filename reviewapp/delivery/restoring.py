@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, Min, QuerySet
+from django.db.models import Count, F, Max, Min, QuerySet
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import name_of, record
@@ -101,9 +101,9 @@ def leave_out(project: Project, patch_id: int, actor: User) -> bool:
 
 def waiting(project: Project) -> Waiting:
     """How much waits in a project, and since when."""
-    open_ones = Patch.objects.filter(project=project).open()
-    oldest, newest = open_ones.aggregate(Min("created_at"), Max("created_at")).values()
-    return Waiting(open_ones.count(), oldest, newest)
+    found = Patch.objects.filter(project=project, state=State.WAITING)
+    said = found.aggregate(count=Count("pk"), oldest=Min("created_at"), newest=Max("created_at"))
+    return Waiting(**said)
 
 
 def _noted(path: Path) -> tuple[UUID, int] | None:

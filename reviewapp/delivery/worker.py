@@ -110,8 +110,8 @@ class Worker:
         return await self._look(confirming, self.reads)
 
     async def watch(self) -> int:
-        """Ask for the traces of confirmed patches that are watched; for how many of these."""
-        return await self._look(watching, self.watches)
+        """Ask for the traces of confirmed patches that are watched; for how many of these. Pushes go first."""
+        return 0 if len(self.pushes) > PUSHES // 2 else await self._look(watching, self.watches)
 
     async def pull(self) -> int:
         """Pull traces that are wanted, with their spans; how many of them."""
@@ -216,7 +216,7 @@ class Worker:
                 self.pulse.is_sure = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
-            if not busy or act in (self.list_new, self.look_after):
+            if not busy or act in (self.list_new, self.look_after, self.watch):
                 await _pause(self.stop, idle)
 
     async def _close(self) -> None:

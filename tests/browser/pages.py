@@ -1,14 +1,16 @@
 """Each kind of page, with enough on it to be judged."""
 
+from datetime import timedelta
+
 from django.utils import timezone
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
-from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import Queue
 from reviewapp.traces.models import Trace
-from tests.factories import LaminarKeyFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
+from tests.factories import LaminarKeyFactory, PatchFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
 
 METADATA = '{"environment":"production","customer_tier":"pro","plan":{"name":"gold"}}'
 PAGES = {
@@ -29,7 +31,10 @@ PAGES = {
     "steps": "/p/support/traces/{trace}/?tab=steps",
     "metadata": "/p/support/traces/{trace}/?tab=metadata",
     "deliveries": "/p/support/deliveries/",
+    "deliveries parked": "/p/support/deliveries/?state=parked",
     "delivery": "/p/support/deliveries/{patch}/",
+    "drifted delivery": "/p/support/deliveries/{drifted}/",
+    "held deliveries": "/p/support/deliveries/held/",
     "keys": "/p/support/keys/",
     "audit": "/p/support/audit/?verify",
     "fault": "/p/support/nowhere/",
@@ -48,10 +53,22 @@ def furnish(project: Project, queue: Queue, admin: User) -> dict[str, object]:
             notes="Left out a step.", patch__state=state,
         )  # fmt: skip
     Patch.objects.filter(state=State.PARKED).update(reason="refused", last_error="Laminar said no.")
+    hours = [timezone.now() - timedelta(hours=number) for number in range(5)]
+    for hour in hours:
+        PatchFactory.create(
+            project=project, state=State.CONFIRMED, created_at=hour, confirmed_at=hour + timedelta(seconds=3),
+            metadata='{"notes":"right","score":1}', drift='{"notes":[],"score":[0.5]}', drifted_at=hours[0],
+        )  # fmt: skip
+    Breaker.objects.create(project=project, restored_at=hours[0], held_until=hours[0] + timedelta(days=1))
     LaminarKeyFactory.create(project=project)
     AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     record(project, admin, "submitted review", f"item:{review.item_id}", score="1")
-    return {"trace": trace.trace_id, "patch": review.patch_id, "done": review.item_id}
+    return {
+        "trace": trace.trace_id,
+        "patch": review.patch_id,
+        "done": review.item_id,
+        "drifted": Patch.objects.latest("pk").pk,
+    }
 
 
 def _trace(project: Project, **fields: object) -> Trace:
