@@ -135,8 +135,8 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
 
 def _watch_replaced(project_ids: Collection[int], trace_ids: Collection[UUID]) -> None:
     """Look again at older patches of these traces that had drifted: newer values of ours may have ended that."""
-    drifted = Patch.objects.filter(project__in=project_ids, trace_id__in=trace_ids).exclude(drifted_at=None)
-    drifted.update(watch_due_at=clock.now())
+    drifted = Patch.objects.filter(project__in=project_ids, drifted_at__isnull=False)
+    drifted.filter(trace_id__in=trace_ids).update(watch_due_at=clock.now())
 
 
 def _look_again(patch: Patch, text: str | None, seconds: float) -> None:

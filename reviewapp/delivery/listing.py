@@ -52,7 +52,7 @@ class PatchFilter:
         if self.reason:
             found = found.filter(reason=self.reason)
         if self.state == DRIFTED:
-            return found.exclude(drifted_at=None)
+            return found.filter(drifted_at__isnull=False)
         return found.filter(state=self.state) if self.state else found
 
 

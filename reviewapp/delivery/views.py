@@ -39,7 +39,7 @@ def patch_list(request: Request, project: Project) -> HttpResponse:
         "after": whole(request.GET.get("after")),
         "chosen": [whole(text) for text in request.GET.getlist("patch")],
         "counts": ours.by_state(),
-        "drifted": ours.exclude(drifted_at=None).count(),
+        "drifted": ours.filter(drifted_at__isnull=False).count(),
         "reasons": listing.by_reason(project) if asked.state == State.PARKED else [],
         "waits": ours.filter(state=State.WAITING).order_by("created_at").first(),
         "unread": ours.filter(state=State.ACCEPTED).order_by("accepted_at").first(),

@@ -105,7 +105,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
     """
     with transaction.atomic():
         held = metadata.hold(project, patch.trace_id)
-        row = Patch.objects.filter(project=project, pk=patch.pk).exclude(drifted_at=None).first()
+        row = Patch.objects.filter(project=project, pk=patch.pk, drifted_at__isnull=False).first()
         if row is None or not _settle(row, drift="{}"):
             return None
         keys = _newest([row])[row.pk] & _read(row.drift).keys()
@@ -121,7 +121,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
 def leave_theirs(project: Project, patch: Patch, actor: User) -> bool:
     """Let Laminar's values be: the same ones are no drift any more, others would be. False when there is none."""
     with transaction.atomic():
-        row = Patch.objects.filter(project=project, pk=patch.pk).exclude(drifted_at=None).first()
+        row = Patch.objects.filter(project=project, pk=patch.pk, drifted_at__isnull=False).first()
         if row is None or not _settle(row):
             return False
         keys = sorted(_read(row.drift))
