@@ -13,7 +13,9 @@ from django.conf import settings
 from tests import postgres_server
 
 # What somebody's shell may hold for the real thing must not reach a test.
-FOREIGN = "ALLOWED_HOSTS CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG LOG_LEVEL SECURE_COOKIES".split()
+FOREIGN = (
+    "ALLOWED_HOSTS CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG FAILPOINTS LOG_LEVEL SECURE_COOKIES".split()
+)
 
 IS_ABSENT = pytest.StashKey[bool]()
 

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch
 from reviewapp.laminar import AsyncLaminar, LaminarError
+from reviewapp.lib import failpoints
 
 
 class Looking(Protocol):
@@ -39,4 +40,5 @@ async def look_at(
         await sync_to_async(looking.note_error)(project, patches, str(error))
         return
     found = {row.id: row.metadata for row in rows}
+    failpoints.reach("read.before_mark")
     await sync_to_async(looking.mark_read)(patches, found, time.monotonic() - began)

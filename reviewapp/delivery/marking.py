@@ -14,7 +14,7 @@ from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.holding import key_in_use
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, RateLimited, Retry
-from reviewapp.lib import clock
+from reviewapp.lib import clock, failpoints
 
 # Stands for "no key at all" where a breaker names the key that did not serve.
 NO_KEY = UUID(int=0)
@@ -54,6 +54,7 @@ def mark_sent(results: Sequence[Sent]) -> None:
         taken = {sent.patch.pk: sent for sent in ordered if sent.error is None and not sent.patch.is_half_sent}
         kept = outbox.mark_all([sent.patch for sent in taken.values()], **_accepted()) if taken else set()
         marked = [sent for sent in ordered if sent.patch.pk in kept or outbox.mark(sent.patch, **_changes(sent))]
+        failpoints.reach("push.marking")
         _tell_breakers(marked)
         Attempt.objects.bulk_create([_attempt(sent) for sent in marked])
         _note_keys(marked)

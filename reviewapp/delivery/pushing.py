@@ -17,7 +17,7 @@ from reviewapp.delivery.marking import CannotTag, NotSent, Sent
 from reviewapp.delivery.models import Patch
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, LaminarError, NotThere, Retry
-from reviewapp.lib import clock
+from reviewapp.lib import clock, failpoints
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ class Pushing:
                 await sync_to_async(outbox.give_back)(left)
             if ended:
                 await sync_to_async(marking.mark_sent)(ended)
+                failpoints.reach("push.marked")
         except Exception:
             # Nothing was written: it is tried again with the next round, while the leases hold.
             self.ended, self.left = ended + self.ended, left + self.left
@@ -136,9 +137,11 @@ class Pushing:
             # A worker that was frozen wakes with a lease that another may hold by now.
             if patch.leased_until is None or patch.leased_until <= clock.now():
                 raise NotSent("The worker was held up and sent nothing. It is sent again.")
+            failpoints.reach("push.before_send")
             if not patch.is_half_sent:
                 await client.push_metadata(patch.trace_id, patch.values)
                 has_metadata = True
+                failpoints.reach("push.sent")
             if patch.has_tags_to_send:
                 await _tag(client, patch)
         except LaminarError as caught:

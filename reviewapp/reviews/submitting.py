@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
-from reviewapp.lib import canonical_json, sql
+from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import claiming, criteria, passing
 from reviewapp.queues.models import Pass, Queue, QueueItem
 from reviewapp.reviews import drafts
@@ -73,7 +73,9 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int, clien
         with transaction.atomic():
             if claiming.complete(item, version, stays_pending=answers.is_unsure):
                 drafts.drop(item, user)
-                return _write(item, item.queue, user, answers, version + 1, client_id)
+                review = _write(item, item.queue, user, answers, version + 1, client_id)
+                failpoints.reach("submit.before_commit")
+                return review
     except IntegrityError:
         # The mark belongs to a review of another item: then it says nothing of this one.
         if client_id is None:
@@ -129,6 +131,7 @@ def _write(
         project, item.trace_id, values, tags=tags_for(queue, answers), source=f"review by {user.username}"[:160],
         after=timedelta(seconds=queue.grace_seconds),
     )  # fmt: skip
+    failpoints.reach("submit.between_rows")
     before = metadata.apply_patch(project, held, values, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)

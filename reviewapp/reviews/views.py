@@ -15,7 +15,7 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
 from reviewapp.delivery.way import way_of
 from reviewapp.keys.holding import key_in_use
-from reviewapp.lib import canonical_json, clock
+from reviewapp.lib import canonical_json, clock, failpoints
 from reviewapp.lib.numbers import whole
 from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
@@ -161,6 +161,7 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     )  # fmt: skip
     try:
         submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
+        failpoints.reach("submit.committed")
     except canonical_json.NotCanonical as error:
         form.add_error("notes", str(error))
         return show(request, item, form, status=422)
