@@ -4,7 +4,7 @@ import logging
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -165,7 +165,7 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     except canonical_json.NotCanonical as error:
         form.add_error("notes", str(error))
         return show(request, item, form, status=422)
-    except OperationalError:
+    except (OperationalError, InternalError):
         log.exception("a review of item %s was not saved", item.pk)
         form.add_error(None, NOT_WRITTEN)
         return show(request, item, form, status=INSUFFICIENT_STORAGE)

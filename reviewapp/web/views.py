@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
-from django.db import Error, OperationalError, connection
+from django.db import Error, InternalError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -80,7 +80,7 @@ def server_fault(request: HttpRequest) -> HttpResponse:
         "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
     )  # fmt: skip
     # Django calls this while it handles what was raised.
-    if isinstance(sys.exception(), OperationalError):
+    if isinstance(sys.exception(), (OperationalError, InternalError)):
         status, title, said = INSUFFICIENT_STORAGE, "The database does not answer as it should", (
             "It may be down, or its disk full. What was saved before is safe; what you typed stays if you go back."
             " Tell whoever runs the review desk, and try again when they say so."

@@ -39,6 +39,18 @@ def full_disk() -> Iterator[None]:
             cursor.execute("DROP TRIGGER full_disk ON reviewapp_patch")
 
 
+@contextlib.contextmanager
+def read_only() -> Iterator[None]:
+    """The database takes no writes, as one that stands by for another."""
+    with connection.cursor() as cursor:
+        is_sqlite = connection.vendor == "sqlite"
+        cursor.execute("PRAGMA query_only = 1" if is_sqlite else "SET default_transaction_read_only = on")
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA query_only = 0" if is_sqlite else "SET default_transaction_read_only = off")
+
+
 @pytest.fixture
 def items(queue: Queue) -> list[QueueItem]:
     return QueueItemFactory.create_batch(3, queue=queue)
@@ -87,6 +99,17 @@ def test_it_keeps_what_was_typed_when_the_disk_is_full(reviewer_client: Client, 
     assert "kept kept" in answer.content.decode()
     assert "its disk may be full" in answer.content.decode()
     assert not Review.objects.exists()
+    assert reviewer_client.post(url(item), {"notes": "kept", "version": "0"}).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_keeps_what_was_typed_when_the_database_takes_no_writes(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.raise_request_exception = False
+    with read_only():
+        answer = reviewer_client.post(url(item), {"notes": "kept", "version": "0"})
+        assert answer.status_code == 507
+        assert "kept" in answer.content.decode()
+        assert reviewer_client.get("/p/support/queues/answers/review/").status_code == 507
     assert reviewer_client.post(url(item), {"notes": "kept", "version": "0"}).status_code == 302
 
 
