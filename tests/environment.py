@@ -18,6 +18,8 @@ FOREIGN = (
 )
 
 IS_ABSENT = pytest.StashKey[bool]()
+# The session's own server, where it runs one.
+SERVER = pytest.StashKey[postgres_server.Server]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,4 +73,5 @@ def _postgres_url(config: pytest.Config) -> str | None:
     config.add_cleanup(folder.cleanup)
     server = postgres_server.Server(binaries, Path(folder.name))
     config.add_cleanup(server.stop)
+    config.stash[SERVER] = server
     return server.start()

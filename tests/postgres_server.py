@@ -45,9 +45,13 @@ class Server:
         if os.geteuid() == 0:
             self._hand_over()
         self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.run()
+        return f"postgres://postgres@/reviewapp?host={self.folder}"
+
+    def run(self) -> None:
+        """Start it with the data it has."""
         options = f"{FAST} -c listen_addresses='' -k {self.folder}"
         self._run("pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={options}")
-        return f"postgres://postgres@/reviewapp?host={self.folder}"
 
     def stop(self) -> None:
         if (self.folder / "data" / "postmaster.pid").exists():

@@ -5,7 +5,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,9 +22,11 @@ Answer = tuple[int, object]
 Script = Callable[[str, dict[str, Any]], Answer]
 
 
-def work(until: Callable[[], bool], *, workers: int = 1, seconds: float = 15) -> None:
+def work(
+    until: Callable[[], bool], *, workers: int = 1, seconds: float = 15, make: Callable[[], Worker] = Worker
+) -> None:
     """Run workers until something holds; fails when it does not in time."""
-    asyncio.run(_work(until, workers, seconds))
+    asyncio.run(_work(until, [make() for _ in range(workers)], seconds))
 
 
 def states(*patches: Patch) -> list[str]:
@@ -98,8 +100,7 @@ def laminar(script: Script) -> Iterator[Laminar]:
         server.server_close()
 
 
-async def _work(until: Callable[[], bool], count: int, seconds: float) -> None:
-    workers = [Worker() for _ in range(count)]
+async def _work(until: Callable[[], bool], workers: Sequence[Worker], seconds: float) -> None:
     running = [asyncio.create_task(worker.run()) for worker in workers]
     try:
         async with asyncio.timeout(seconds):

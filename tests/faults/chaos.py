@@ -1,0 +1,109 @@
+"""Kill web and workers again and again under load, at a Laminar that misbehaves; then let everything be well."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import OperationalError
+
+from tests.faults.desk import help_along, is_settled, let_leases_end, let_waits_end
+from tests.faults.misbehaving import rules
+from tests.faults.rig import Sink, Web, Workers, until
+
+# Each worker dies at one of these, the N-th time it comes there; one in four by a signal from outside.
+POINTS = "push.before_send push.sent push.marking push.marked read.before_mark".split()
+WEB_POINTS = "submit.between_rows=kill@p0.007;submit.before_commit=kill@p0.007;submit.committed=kill@p0.007"
+# A worker gets so many seconds to come to its point.
+ROUND = 0.5
+
+
+@dataclass(slots=True)
+class Chaos:
+    """A run: its parts, and how many workers there are at once."""
+
+    sink: Sink
+    workers: Workers
+    web: Web
+    at_once: int
+    # Between two uses of a fault, so many requests that are well answered.
+    every: int = 2
+    rounds: int = 0
+    freezes: int = 0
+    faults: set[str] = field(default_factory=set)
+
+    @property
+    def kills(self) -> int:
+        return self.workers.killed + self.web.killed
+
+    def until_killed(self, kills: int) -> None:
+        """Kill until there were so many kills, the time between two of a row's tries passing at once."""
+        while self.kills < kills or not self.is_through:
+            self.rounds += 1
+            self.misbehave()
+            for _ in range(self.at_once):
+                self.workers.start(a_death())
+            time.sleep(ROUND)
+            self.hit_web()
+            self.workers.kill()
+            for act in (let_leases_end, let_waits_end, help_along):
+                patiently(act)
+
+    @property
+    def is_through(self) -> bool:
+        """Whether the sink has misbehaved in every way at least once."""
+        return {rule["name"] for rule in rules()} <= self.faults
+
+    def misbehave(self) -> None:
+        """Give the sink what it has not done yet; all of it anew once that was done."""
+        self.faults |= {line["fault"] for line in self.sink.log() if line["what"] == "asked"}
+        left = [rule for rule in rules(self.every) if rule["name"] not in self.faults]
+        chosen = left or rules(self.every * 5)
+        random.shuffle(chosen)
+        self.sink.tell(*chosen)
+
+    def hit_web(self) -> None:
+        """Kill one process of the web app at this moment, or freeze it a little; each fourth time all of it."""
+        if self.rounds % 4 == 0:
+            self.web.fell()
+            self.web.start()
+        elif self.web.workers:
+            pid = random.choice(self.web.workers)
+            if self.rounds % 4 == 2:
+                self.freezes += 1
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.1)
+                os.kill(pid, signal.SIGCONT)
+            else:
+                os.kill(pid, signal.SIGKILL)
+
+    def be_well(self, seconds: float = 30) -> None:
+        """Everything is healthy again, and a person looks after what waits for one: until every patch has its end."""
+        self.sink.tell(keys=None)
+        for _ in range(self.at_once):
+            self.workers.start()
+
+        def settled() -> bool:
+            patiently(help_along)
+            patiently(let_waits_end)
+            return is_settled()
+
+        until(settled, seconds, every=0.25)
+
+
+def a_death() -> str:
+    """A failpoint to die at, or none: then a signal comes from outside."""
+    return "" if random.random() < 0.25 else f"{random.choice(POINTS)}=kill@{random.randint(1, 12)}"
+
+
+def patiently(act: Callable[[], object]) -> None:
+    """Do something in the database of a run, also when the workers hold it just now."""
+    for _ in range(5):
+        try:
+            act()
+            return
+        except OperationalError:
+            time.sleep(0.2)
+    act()

@@ -1,0 +1,47 @@
+"""Workers that are killed at each step of their way; and several on one backlog."""
+
+import signal
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.models import State
+from tests.delivery.acts import put, put_many
+from tests.delivery.working import all_are, states
+from tests.faults.desk import hurried, let_leases_end
+from tests.faults.rig import Sink, Workers, until
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.mark.parametrize(
+    ("point", "left", "sends"),
+    [
+        ("push.before_send", State.SENDING, 1),
+        ("push.sent", State.SENDING, 2),
+        ("push.marking", State.SENDING, 2),
+        ("push.marked", State.ACCEPTED, 1),
+        ("read.before_mark", State.ACCEPTED, 1),
+    ],
+)
+def test_what_a_killed_worker_left_is_brought_to_its_end_by_another(
+    point: str, left: str, sends: int, project: Project, sink: Sink, workers: Workers
+) -> None:
+    patch = put(project, {"score": 1, "review_rev": 1}, uuid4())
+    assert workers.wait(workers.start(f"{point}=kill")) == -signal.SIGKILL
+    assert states() == [left]
+    let_leases_end()
+    workers.start()
+    until(hurried(all_are(State.CONFIRMED)), every=0.2)
+    assert len(sink.asked()) == sends
+    assert sink.held()[str(patch.trace_id)] == {"score": 1, "review_rev": 1}
+
+
+def test_several_workers_send_each_patch_of_a_backlog_once(project: Project, sink: Sink, workers: Workers) -> None:
+    patches = put_many(project, 120)
+    for _ in range(4 if connection.vendor == "postgresql" else 2):
+        workers.start()
+    until(all_are(State.CONFIRMED))
+    assert sorted(line["trace"] for line in sink.asked()) == sorted(str(patch.trace_id) for patch in patches)
