@@ -72,9 +72,8 @@ def hasty() -> Worker:
     return Worker(clients=Clients(kept=kept))
 
 
-async def push_each_once() -> datetime:
+async def push_each_once(worker: Worker) -> datetime:
     """Push all that is due, and mark what came of it; when that was."""
-    worker = hasty()
     patches = await sync_to_async(outbox.lease)(100)
     keys = await sync_to_async(keys_of)([patch.project_id for patch in patches])
     sent = await asyncio.gather(*[worker._push_one(patch, keys[patch.project_id]) for patch in patches])
@@ -86,10 +85,9 @@ async def push_each_once() -> datetime:
 
 
 def test_each_fault_is_met_as_it_should_be_and_ends_confirmed(cases: list[Case], sink: Sink) -> None:
-    marked = asyncio.run(push_each_once())
-    assert {case.name: _made_of(case, marked) for case in cases} == {
-        name: FIRST.get(name, LATER) for name in PUSH_FAULTS
-    }
+    marked = asyncio.run(push_each_once(hasty()))
+    made = {case.name: _made_of(case, marked) for case in cases}
+    assert made == {name: FIRST.get(name, LATER) for name in PUSH_FAULTS}
 
     def well() -> bool:
         help_along()
