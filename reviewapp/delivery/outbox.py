@@ -153,12 +153,15 @@ def renew(patches: Sequence[Patch]) -> None:
 
 def rescue() -> int:
     """Give back the rows of workers that died; how many there were."""
-    stale = Patch.objects.filter(state=State.SENDING, leased_until__lt=clock.now())
+    now = clock.now()
+    # Also one that ends later than any lease given by this clock: it was put back since, perhaps by an hour.
+    over = Q(leased_until__lt=now) | Q(leased_until__gt=now + 2 * LEASE)
+    stale = Patch.objects.filter(over, state=State.SENDING)
     if not stale.exists():
         return 0
     with transaction.atomic():
         stale.exclude(superseded_by=None).update(state=State.SUPERSEDED, lease=F("lease") + 1)
-        return stale.update(state=State.WAITING, lease=F("lease") + 1, due_at=clock.now())
+        return stale.update(state=State.WAITING, lease=F("lease") + 1, due_at=now)
 
 
 def give_back(patches: Sequence[Patch]) -> None:

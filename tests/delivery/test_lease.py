@@ -100,6 +100,16 @@ def test_it_takes_back_the_rows_of_a_dead_worker_within_half_a_minute(project: P
         assert [row.pk for row in outbox.lease(1)] == [patch.pk]
 
 
+def test_it_takes_back_the_rows_of_a_dead_worker_also_when_the_clock_was_put_back(project: Project) -> None:
+    now = clock.now()
+    with time_machine.travel(now + timedelta(hours=1), tick=False):
+        patch = leased(put(project, {"a": 1}))
+    with time_machine.travel(now, tick=False):
+        assert outbox.rescue() == 1
+        assert [row.pk for row in outbox.lease(1)] == [patch.pk]
+        assert outbox.rescue() == 0
+
+
 def test_it_ends_a_replaced_row_of_a_dead_worker(project: Project) -> None:
     patch = leased(put(project, {"a": 1}))
     put(project, {"a": 2})
