@@ -6,11 +6,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench clean
+.PHONY: help demo test faults check format bench clean
 
 help:
 	@echo "make demo    start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
 	@echo "make test    every test on SQLite, a browser included; those of the database on PostgreSQL too"
+	@echo "make faults  kill and misbehave for half an hour on both databases; writes docs/faults.md"
 	@echo "make check   style, types, floors, templates, migrations"
 	@echo "make format  put code and templates in the one style that check asks for"
 	@echo "make bench   measure; prints one line of JSON per benchmark"
@@ -25,6 +26,9 @@ demo: .venv/.installed
 test: .venv/.installed-dev
 	@$(BIN)/pytest --numprocesses=auto --dist=worksteal --database=postgres
 	@$(BIN)/pytest --numprocesses=auto --dist=worksteal
+
+faults: .venv/.installed-dev
+	@$(BIN)/python -m tests.faults.long
 
 check: export DATA_DIR := .venv/check
 check: .venv/.installed-dev

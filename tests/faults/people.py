@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from uuid import UUID, uuid4
 
 from benchmarks.browser import Answer, Browser
@@ -51,8 +52,9 @@ class Person:
             time.sleep(self.pause)
 
     def save(self, browser: Browser, item: int, version: int) -> None:
-        """Submit one review of an item that is at `version`, over and over until there is an answer."""
-        score, notes = str(random.randint(0, 10) / 10), f"Note {uuid4()} on the missing step."
+        """Submit one review of an item that is at `version`, over and over until there is an answer; a no ends the work."""
+        # Letters only: digits may look like somebody's telephone number, about which the form asks.
+        score, notes = str(random.randint(0, 10) / 10), "Note " + "".join(random.choices(ascii_lowercase, k=16))
         fields = form(str(version), notes, uuid4()) | {"score": score}
         at, began, tries = time.time(), time.monotonic(), 0
         while True:
@@ -62,6 +64,9 @@ class Person:
                 break
             if answer is not None and answer.status != 507:
                 self.odd.append(f"{answer.status} for item {item} at {version}: {answer.body[:300]}")
+                if answer.status < 500:
+                    self.stop.set()
+                    return
             self.unanswered += answer is None
             time.sleep(0.02)
         seconds = time.monotonic() - began
