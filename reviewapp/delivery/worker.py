@@ -111,7 +111,7 @@ class Worker:
 
     async def watch(self) -> int:
         """Ask for the traces of confirmed patches that are watched; for how many of these. Pushes go first."""
-        return 0 if len(self.pushes) > PUSHES // 2 else await self._look(watching, self.watches)
+        return 0 if len(self.pushes.held) > outbox.SHARE // 2 else await self._look(watching, self.watches)
 
     async def pull(self) -> int:
         """Pull traces that are wanted, with their spans; how many of them."""

@@ -76,7 +76,7 @@ async def push_each_once(worker: Worker) -> datetime:
     """Push all that is due, and mark what came of it; when that was."""
     patches = await sync_to_async(outbox.lease)(100)
     keys = await sync_to_async(keys_of)([patch.project_id for patch in patches])
-    sent = await asyncio.gather(*[worker._push_one(patch, keys[patch.project_id]) for patch in patches])
+    sent = await asyncio.gather(*[worker.pushes.send(patch, keys[patch.project_id]) for patch in patches])
     marked = clock.now()
     await sync_to_async(marking.mark_sent)(sent)
     await worker.clients.close()
