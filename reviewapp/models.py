@@ -6,7 +6,7 @@ from reviewapp.delivery.models import Attempt, Breaker, Heartbeat, Patch, Relay,
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.traces.models import Posting, Prepared, PullMark, Span, Term, Trace
+from reviewapp.traces.models import Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace
 
 __all__ = [
     "AccessToken",
@@ -17,6 +17,7 @@ __all__ = [
     "Draft",
     "FailedSignIn",
     "Heartbeat",
+    "Key",
     "LaminarKey",
     "Membership",
     "Pass",
@@ -31,6 +32,7 @@ __all__ = [
     "Review",
     "Rubric",
     "Span",
+    "Tally",
     "Term",
     "Tide",
     "Trace",

@@ -26,7 +26,7 @@ from reviewapp.delivery.pushing import Pushing
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.lib import clock
-from reviewapp.traces import pulling
+from reviewapp.traces import index, pulling
 from reviewapp.traces.models import Trace
 
 log = logging.getLogger(__name__)
@@ -133,7 +133,7 @@ class Worker:
         return len(ready)
 
     async def look_after(self) -> int:
-        """Give a sign of life, take back the leases of dead workers, notice new keys, drop connections that broke."""
+        """Give a sign of life, take back the leases of dead workers, notice new keys, tend the index."""
         await sync_to_async(close_old_connections)()
         await sync_to_async(self.pulse.beat)()
         await sync_to_async(marking.release_rekeyed)()
@@ -141,6 +141,7 @@ class Worker:
         await self.clients.close_retired()
         if self.is_behind:
             self.is_behind = bool(await sync_to_async(pulling.prepare_again)(AGAIN))
+        await sync_to_async(index.tend)()
         return await sync_to_async(outbox.rescue)()
 
     async def _look(self, looking: Looking, errands: Errands) -> int:

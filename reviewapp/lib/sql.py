@@ -5,18 +5,20 @@ Whatever is not on that way stays with the ORM.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Field, Model
 
 _FOR_UPDATE = re.compile(r"FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
+PART = 500
 M = TypeVar("M", bound=Model)
+V = TypeVar("V")
 
 
 def rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -52,6 +54,34 @@ def change(statement: str, *values: object) -> int:
         return int(cursor.rowcount)
 
 
+def rows_among(statement: str, *values: object) -> list[tuple[Any, ...]]:
+    """As `rows`; the last of the values is a list, whose place in the statement is `[]`, and may be of any length."""
+    *before, wanted = values
+    found: list[tuple[Any, ...]] = []
+    for part in _parts(cast(Sequence[object], wanted)):
+        found += rows(statement.replace("[]", places(part)), *before, *part)
+    return found
+
+
+def add(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
+    """Insert any number of rows by few statements; `head` ends before VALUES, `tail` says what to do with conflicts."""
+    for part in _parts(new):
+        each = ", ".join([places(part[0])] * len(part))
+        change(f"{head} VALUES {each} {tail}", *(value for row in part for value in row))
+
+
+def places(values: Collection[object]) -> str:
+    """As many places as there are values, in brackets: `(%s, %s)`."""
+    return f"({', '.join(['%s'] * len(values))})"
+
+
+def change_each(statement: str, each: Sequence[Sequence[object]]) -> None:
+    """Run a statement once for each of these rows of values."""
+    if each:
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, [[bound(value) for value in values] for values in each])
+
+
 def bound(value: object) -> Any:
     """A value as the database in use stores it."""
     if isinstance(value, UUID):
@@ -61,6 +91,11 @@ def bound(value: object) -> Any:
     if isinstance(value, Decimal):
         return connection.ops.adapt_decimalfield_value(value, 12, 4)
     return value
+
+
+def _parts(values: Sequence[V]) -> Iterator[Sequence[V]]:
+    # Both databases bound the values of one statement, PostgreSQL at 65,535 and SQLite at 32,766.
+    return (values[start : start + PART] for start in range(0, len(values), PART))
 
 
 class _Shape(NamedTuple):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0003_delivery_is_watched_and_held'),
+        ('reviewapp', '0004_the_index_counts_and_signs'),
     ]
 
     operations = [

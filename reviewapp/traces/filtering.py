@@ -28,14 +28,14 @@ class FilterView:
     since: datetime | None = None
     until: datetime | None = None
 
-    def places(self, project: Project) -> QuerySet[Any]:
-        """The view's traces as `start_time` and `place`, their primary key."""
-        found = index.matching(project, self.pairs)
+    def places(self, project: Project, beyond: Q | None = None) -> QuerySet[Any]:
+        """The view's traces as `start_time` and `place`, their primary key; those that lie `beyond` a cursor."""
+        within = beyond or Q()
         if self.since is not None:
-            found = found.filter(start_time__gte=self.since)
+            within &= Q(start_time__gte=self.since)
         if self.until is not None:
-            found = found.filter(start_time__lt=self.until)
-        return found.values_list("start_time", "place")
+            within &= Q(start_time__lt=self.until)
+        return index.matching(project, self.pairs, within).values_list("start_time", "place")
 
     @property
     def query(self) -> str:
@@ -55,9 +55,10 @@ class FilterView:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a view, newest first; `older` is the cursor of the next."""
+    """One page of a view, newest first; `newer` and `older` are the cursors of its neighbours, empty without one."""
 
     traces: list[Trace]
+    newer: str
     older: str
     count: int
 
@@ -85,17 +86,38 @@ def read_view(query: QueryDict) -> FilterView:
     return FilterView(metadata.parse_pairs(texts), since, until)
 
 
-def page_of(view: FilterView, project: Project, cursor: str) -> Page:
-    """A page of 50 by keyset: the time and id of the last trace seen, never an offset. Raises NotAPair."""
-    found = view.places(project)
-    count = found.order_by()[: COUNTED + 1].count()
+def page_of(view: FilterView, project: Project, before: str = "", after: str = "") -> Page:
+    """A page of 50 by keyset: what is older than one cursor or newer than the other, never an offset.
+
+    Where nothing is left there, the view's newest. Raises NotAPair.
+    """
+    is_upward = bool(after) and not before
+    places = _beyond(view, project, before or after, is_upward=is_upward)
+    if not places and (before or after):
+        return page_of(view, project)
+    is_more, places = len(places) > PAGE, places[:PAGE]
+    if is_upward:
+        places.reverse()
+    has_newer, has_older = (is_more, True) if is_upward else (bool(before), is_more)
+    traces = Trace.objects.defer("unconfirmed").in_bulk([place for _, place in places])
+    return Page(
+        [traces[place] for _, place in places if place in traces],
+        newer=_cursor(places[0]) if has_newer else "",
+        older=_cursor(places[-1]) if has_older else "",
+        count=view.places(project)[: COUNTED + 1].count() if has_newer or has_older else len(places),
+    )
+
+
+def _beyond(view: FilterView, project: Project, cursor: str, *, is_upward: bool) -> list[tuple[datetime, int]]:
+    """The places nearest to a cursor, one more than a page takes; the newest without a cursor."""
+    sign, order = ("gt", ("start_time", "place")) if is_upward else ("lt", ("-start_time", "-place"))
+    beyond = Q()
     if cursor:
         start_time, place = _read_cursor(cursor)
-        found = found.filter(Q(start_time__lt=start_time) | Q(start_time=start_time, place__lt=place))
-    places = list(found.order_by("-start_time", "-place")[: PAGE + 1])
-    traces = Trace.objects.defer("unconfirmed").in_bulk([place for _, place in places[:PAGE]])
-    older = f"{places[PAGE - 1][0].isoformat()}_{places[PAGE - 1][1]}" if len(places) > PAGE else ""
-    return Page([traces[place] for _, place in places[:PAGE] if place in traces], older, count)
+        # The bound alone is what an index goes by; the rest tells apart what began in the same moment.
+        beyond = Q(**{f"start_time__{sign}e": start_time})
+        beyond &= Q(**{f"start_time__{sign}": start_time}) | Q(**{f"place__{sign}": place})
+    return list(view.places(project, beyond).order_by(*order)[: PAGE + 1])
 
 
 def _moment(query: QueryDict, name: str) -> datetime | None:
@@ -103,6 +125,10 @@ def _moment(query: QueryDict, name: str) -> datetime | None:
     if not text:
         return None
     return _aware(text, f"“{text[:40]}” is not a time: write it as 2026-11-22 or 2026-11-22T10:30.")
+
+
+def _cursor(place: tuple[datetime, int]) -> str:
+    return f"{place[0].isoformat()}_{place[1]}"
 
 
 def _read_cursor(cursor: str) -> tuple[datetime, int]:

@@ -108,9 +108,9 @@ def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, revie
 
     Returns what stood under each of the patch's keys before: a JSON text, None where there was no such key.
     """
-    before, changed = _write(project, held, patch, reviews)
-    index.add(project.pk, [(held, changed)])
-    return before
+    before, members = _write(held, patch, reviews)
+    index.put(project.pk, [(held, members)])
+    return {key: before.get(key) for key in patch}
 
 
 def apply_patches(project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any]]]) -> None:
@@ -121,9 +121,9 @@ def apply_patches(project: Project, patches: Iterable[tuple[UUID, Mapping[str, A
     rows: dict[int, tuple[Held, dict[str, str]]] = {}
     for trace_id, patch in patches:
         held = hold(project, trace_id)
-        _, changed = _write(project, held, patch)
-        rows.setdefault(held.pk, (held, {}))[1].update(changed)
-    index.add(project.pk, rows.values())
+        _, members = _write(held, patch)
+        rows[held.pk] = held, members
+    index.put(project.pk, rows.values())
 
 
 def take_back(project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any]) -> None:
@@ -137,8 +137,7 @@ def take_back(project: Project, held: Held, before: Mapping[str, str | None], st
     waiting = {key: raw for key, raw in unconfirmed.items() if key not in before}
     waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
     sql.change(_PATCH, joined(members), joined(waiting), -1, held.pk)
-    index.remove(project.pk, held.pk, {key: now[key] for key in before if key in now})
-    index.add(project.pk, [(held, again)])
+    index.put(project.pk, [(held, members)])
 
 
 def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) -> None:
@@ -153,8 +152,7 @@ def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) ->
     added = {key: raw for key, raw in changed.items() if raw is not None}
     members = {key: raw for key, raw in before.items() if key not in changed} | added
     sql.change(_PATCH, joined(members), held.unconfirmed, 0, held.pk)
-    index.remove(project.pk, held.pk, {key: before[key] for key in changed if key in before})
-    index.add(project.pk, [(held, added)])
+    index.put(project.pk, [(held, members)])
 
 
 def let_go(held: Held, patch: Mapping[str, Any]) -> None:
@@ -172,18 +170,13 @@ def shown(raw: str) -> str:
     return raw
 
 
-def _write(
-    project: Project, held: Held, patch: Mapping[str, Any], reviews: int = 0
-) -> tuple[dict[str, str | None], dict[str, str]]:
-    """Put our values into the row, take the old ones out of the index: what stood before, and what is to be added."""
+def _write(held: Held, patch: Mapping[str, Any], reviews: int = 0) -> tuple[dict[str, str], dict[str, str]]:
+    """Put our values into the row: its members before and after."""
     before = canonical_json.raw_members(held.metadata)
     ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
     unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
     sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, held.pk)
-    changed = {key: raw for key, raw in ours.items() if before.get(key) != raw}
-    if replaced := {key: before[key] for key in changed if key in before}:
-        index.remove(project.pk, held.pk, replaced)
-    return {key: before.get(key) for key in ours}, changed
+    return before, before | ours
 
 
 def _depth(text: str) -> int:

@@ -133,6 +133,18 @@ class Prepared(models.Model):
     is_empty = models.BooleanField()
 
 
+class Key(models.Model):
+    """One key of a project's metadata, with how many of its traces hold it."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=300)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_row_per_key")]
+        indexes = [models.Index(fields=["project", "-count"], name="key_most_held")]
+
+
 class Term(models.Model):
     """One key with one value, as the traces of a project hold it: the word of the metadata index."""
 
@@ -141,19 +153,40 @@ class Term(models.Model):
     key = models.CharField(max_length=300)
     value = models.CharField(max_length=200)
     digest = models.CharField(max_length=32)
+    # How many postings it has, a few seconds late: changes wait as tallies.
+    count = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "digest"], name="one_term_per_key_and_value")]
-        indexes = [models.Index(fields=["project", "key"], name="term_by_key")]
+        indexes = [models.Index(fields=["project", "key", "-count"], name="term_most_held")]
+
+
+class Tally(models.Model):
+    """A change of a term's count, waiting to be added to it.
+
+    Many savers at once hold the same value (`score` 1, `needs_review` false): a row each, where they would queue
+    up for the term's own.
+    """
+
+    term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="+", db_index=False)
+    delta = models.BigIntegerField()
 
 
 class Posting(models.Model):
-    """A trace that holds a term, with the time it sorts by."""
+    """A trace that holds a term, with the time it sorts by and the trace's signature."""
+
+    UNSIGNED = -1
 
     term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="postings", db_index=False)
     trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="postings")
     start_time = models.DateTimeField()
+    # The bits of all the trace's terms; every bit is set as long as nobody has worked them out.
+    signature = models.BigIntegerField(default=UNSIGNED, db_default=UNSIGNED)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["term", "trace"], name="one_posting_per_term_and_trace")]
-        indexes = [models.Index(fields=["term", "-start_time", "-trace"], name="posting_newest_first")]
+        indexes = [
+            # All that a walk down a term asks for: the postings themselves are not read.
+            models.Index(fields=["term", "-start_time", "-trace", "signature"], name="posting_walked"),
+            models.Index(fields=["trace"], name="posting_unsigned", condition=models.Q(signature=-1)),
+        ]

@@ -27,7 +27,7 @@ def trace_list(request: Request, project: Project) -> HttpResponse:
         if request.GET.get("key", "").strip():
             # The form's fields become part of the view's own address.
             return redirect(f"{request.path}?{view.query}")
-        found = page_of(view, project, request.GET.get("before", ""))
+        found = page_of(view, project, request.GET.get("before", ""), request.GET.get("after", ""))
     except NotAPair as error:
         return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
     rows = [(trace, _values(trace)) for trace in found.traces]

@@ -143,9 +143,10 @@ def test_it_counts_up_to_a_thousand(project: Project) -> None:
 
 @pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
 def test_its_queries_do_not_grow_with_traces(project: Project, pairs: list[Pair]) -> None:
-    _trace(project, NOON)
+    for number in range(PAGE + 1):
+        _trace(project, NOON + timedelta(seconds=number))
     few = _queries(project, pairs)
-    for number in range(PAGE + 10):
+    for number in range(PAGE):
         _trace(project, NOON + timedelta(seconds=number))
     assert _queries(project, pairs) == few
 
@@ -153,8 +154,13 @@ def test_its_queries_do_not_grow_with_traces(project: Project, pairs: list[Pair]
 def test_a_page_is_read_from_the_index_in_order(project: Project) -> None:
     _many(project, 2_000)
     (term, _) = Term.objects.order_by("pk")
-    plan = Posting.objects.filter(term=term).order_by("-start_time", "-trace")[:51].explain()
-    assert "posting_newest_first" in plan
+    plan = (
+        Posting.objects.filter(term=term)
+        .order_by("-start_time", "-trace")
+        .values_list("start_time", "trace")[:51]
+        .explain()
+    )
+    assert "posting_walked" in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
 
@@ -162,10 +168,11 @@ def test_a_page_is_read_from_the_index_in_order(project: Project) -> None:
 def test_the_rarest_condition_leads(project: Project) -> None:
     _many(project, 200)
     rare = _trace(project, NOON, '{"k":1,"rare":true}')
+    index.fold()
     pairs = [Pair("k", "1"), Pair("rare", "true")]
     statement = str(index.matching(project, pairs).query)
     (term,) = Term.objects.filter(key="rare").values_list("pk", flat=True)
-    assert f'WHERE ("reviewapp_posting"."term_id" = {term} ' in statement
+    assert f'"reviewapp_posting"."term_id" = {term} ' in statement
     assert [trace.pk for trace in page_of(FilterView(pairs), project, "").traces] == [rare.pk]
 
 

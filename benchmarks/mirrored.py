@@ -1,0 +1,143 @@
+"""A mirror of N traces with their index, by bulk inserts. Run in a fresh place: `python -m benchmarks.mirrored N`.
+
+Each trace has five metadata keys in the proportions of a support agent's traces, one in ten has seven more.
+"""
+
+import hashlib
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import django
+
+django.setup()
+
+from django.contrib.auth.hashers import make_password  # noqa: E402 - models exist only after setup
+from django.db import connection, transaction  # noqa: E402
+
+from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
+from reviewapp.lib import canonical_json, clock, sql  # noqa: E402
+from reviewapp.traces import index  # noqa: E402
+from reviewapp.traces.models import Key, Term  # noqa: E402
+
+PASSWORD = "a password for a benchmark"
+SEED, APART, LASTS, PART = 7, timedelta(seconds=7), timedelta(seconds=6), 10_000
+CHOICES = {
+    "environment": (("production", "staging", "development"), (60, 30, 10)),
+    "region": (("us-west", "us-east", "eu-central", "ap-south"), (25, 30, 25, 20)),
+    "feature_flag": (("baseline", "new-retriever", "gpt-router-v2"), (50, 30, 20)),
+    "customer_tier": (("free", "pro", "enterprise"), (50, 35, 15)),
+}
+MORE = {f"experiment_{number}": "on" for number in range(7)}
+_TRACE = (
+    "id, project_id, trace_id, name, start_time, end_time, status, session_id, user_id, input_tokens, output_tokens,"
+    " total_tokens, total_cost, span_count, is_cut, metadata, unconfirmed, reviews, pulled_at, pull_tries, pull_error"
+)
+_POSTING = "term_id, trace_id, start_time, signature"
+
+
+def fill(size: int) -> dict[str, object]:
+    """A project of `size` traces, seven seconds apart up to now, and a lead; bytes of rows and of index per trace."""
+    project = Project.objects.create(slug="bench", name="Bench", base_url="http://127.0.0.1:1")
+    user = User.objects.create(username="lead", password=make_password(PASSWORD))
+    Membership.objects.create(project=project, user=user, role="lead")
+    began = clock.now() - size * APART
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = OFF")
+            cursor.execute("PRAGMA cache_size = -800000")
+    empty = _bytes()
+    _insert("reviewapp_trace", _TRACE, _traces(project, began, size))
+    rows = _bytes()
+    terms, counts = {}, Counter(member for values in _metadata(size) for member in values.items())
+    for (key, value), count in counts.items():
+        raw = canonical_json.dumps(value)
+        digest = index.digest_of(key, raw)
+        term = Term.objects.create(project=project, key=key, value=raw, digest=digest, count=count)
+        terms[key, value] = (term.pk, digest)
+    keys: Counter[str] = Counter()
+    for (key, _), count in counts.items():
+        keys[key] += count
+    Key.objects.bulk_create([Key(project=project, name=key, count=count) for key, count in keys.items()])
+    _insert("reviewapp_posting", _POSTING, _postings(terms, began, size))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT setval(pg_get_serial_sequence('reviewapp_trace', 'id'), %s)", [size])
+        # As the database does by itself some time after so many inserts.
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)")
+    return {
+        "project": "bench", "person": "lead", "password": PASSWORD, "row_bytes": round((rows - empty) / size),
+        "index_bytes": round((_bytes() - rows) / size), "postings": round(sum(counts.values()) / size, 2),
+    }  # fmt: skip
+
+
+def _metadata(size: int) -> Iterator[dict[str, object]]:
+    chance = random.Random(SEED)
+    for number in range(size):
+        values: dict[str, object] = {
+            key: chance.choices(values, weights)[0] for key, (values, weights) in CHOICES.items()
+        }
+        # Two common values that are never together: who uses it free is not billed.
+        values["billing"] = "none" if values["customer_tier"] == "free" else "invoice"
+        if number % 10 == 3:
+            values |= MORE
+        if number % 2_000 == 7:
+            values["incident"] = True
+        yield values
+
+
+def _traces(project: Project, began: datetime, size: int) -> Iterator[tuple[Any, ...]]:
+    for number, values in enumerate(_metadata(size)):
+        start = began + number * APART
+        trace_id = UUID(bytes=hashlib.blake2b(f"{SEED}:{number}".encode(), digest_size=16).digest())
+        yield (
+            number + 1, project.pk, sql.bound(trace_id), "support-agent", sql.bound(start), sql.bound(start + LASTS),
+            "success", f"session-{number // 4}", f"user-{number % 500}", 2_100, 900, 3_000, 0.021, 5, False,
+            json.dumps(values, separators=(",", ":")), "{}", 0, sql.bound(start), 0, "",
+        )  # fmt: skip
+
+
+def _postings(
+    terms: dict[tuple[str, object], tuple[int, str]], began: datetime, size: int
+) -> Iterator[tuple[Any, ...]]:
+    signature_of = cache(index.signature_of)
+    for number, values in enumerate(_metadata(size)):
+        held = [terms[member] for member in values.items()]
+        signature, start = signature_of(tuple(digest for _, digest in held)), sql.bound(began + number * APART)
+        for term, _ in held:
+            yield term, number + 1, start, signature
+
+
+def _insert(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    left = iter(rows)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in left:
+                    copy.write_row(row)
+            return
+        marks = ", ".join("%s" for _ in columns.split(","))
+        while part := list(islice(left, PART)):
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", part)  # noqa: S608 - ours alone
+
+
+def _bytes() -> int:
+    """How much disk the database takes, without what a checkpoint or a vacuum would give back."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_database_size(current_database())")
+        else:
+            cursor.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        found: int = cursor.fetchone()[0]
+    return found
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(fill(int(sys.argv[1]))))
