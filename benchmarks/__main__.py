@@ -5,7 +5,19 @@ import json
 import sys
 from importlib import import_module
 
-NAMES = ("open", "save", "ingest", "page", "start", "next-item", "reviewer", "delivery", "save-under-fire")
+NAMES = (
+    "open",
+    "save",
+    "ingest",
+    "page",
+    "start",
+    "next-item",
+    "reviewer",
+    "delivery",
+    "save-under-fire",
+    "filter",
+    "mirror",
+)
 
 
 def main() -> int:

@@ -70,6 +70,17 @@ def add(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
         change(f"{head} VALUES {each} {tail}", *(value for row in part for value in row))
 
 
+def add_objects(new: Sequence[Model]) -> None:
+    """Insert these objects of one model, their fields plain values; whatever stands in their place is left.
+
+    Their primary keys stay unknown.
+    """
+    if new:
+        fields = [field for field in new[0]._meta.concrete_fields if not field.primary_key]
+        head = f"INSERT INTO {new[0]._meta.db_table} ({', '.join(str(field.column) for field in fields)})"
+        add(head, [[getattr(each, field.attname) for field in fields] for each in new], "ON CONFLICT DO NOTHING")
+
+
 def places(values: Collection[object]) -> str:
     """As many places as there are values, in brackets: `(%s, %s)`."""
     return f"({', '.join(['%s'] * len(values))})"

@@ -81,7 +81,7 @@ def put(project_id: int, rows: Iterable[tuple[Placed, Mapping[str, str]]]) -> No
     terms = _terms(project_id, {digest: member for _, members in traces.values() for digest, member in members.items()})
     held: dict[int, dict[int, tuple[Any, int]]] = {pk: {} for pk in traces}
     for pk, term, start_time, signature in sql.rows_among(_HELD, list(traces)):
-        held[pk][term] = (start_time, signature)
+        held[pk][term] = (sql.bound(start_time), signature)
     new: list[tuple[int, int, Any, int]] = []
     gone: list[tuple[int, int]] = []
     moved: list[tuple[Any, int, int]] = []

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
-from reviewapp.lib import clock
+from reviewapp.lib import clock, sql
 from reviewapp.lib.storable import storable
 from reviewapp.traces import index, metadata, prepared, telling
 from reviewapp.traces.models import PullMark, Span, Trace
@@ -69,17 +69,20 @@ def take(busy: Collection[int] = ()) -> list[Trace]:
 def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
     """Put traces as Laminar shows them into the mirror, index included; our unconfirmed values stay on top."""
     found = {row.id: row for row in rows}
-    # In one order for everybody: two workers that store the same traces wait for each other and never in a ring.
-    ids = sorted(found)
+    now = clock.now()
     with transaction.atomic():
-        Trace.objects.bulk_create(
-            [Trace(project=project, trace_id=trace_id) for trace_id in ids], ignore_conflicts=True, batch_size=500
-        )
-        places = list(Trace.objects.select_for_update().filter(project=project, trace_id__in=ids).order_by("trace_id"))
-        changed = [trace for trace in places if _fill(trace, found[trace.trace_id])]
-        Trace.objects.bulk_update(places, _FIELDS, batch_size=100)
-        index.reindex(changed)
-    return places
+        held = Trace.objects.select_for_update().filter(project=project, trace_id__in=found).order_by("trace_id")
+        places = list(held)
+        changed = [place for place in places if _fill(place, found[place.trace_id], now)]
+        sql.change_each(_UPDATE, [[*(getattr(place, field) for field in _FIELDS), place.pk] for place in places])
+        # In one order for everybody: two workers that store the same traces wait for each other and never in a ring.
+        absent = sorted(found.keys() - {place.trace_id for place in places})
+        new = _added(project, [found[trace_id] for trace_id in absent], now)
+        index.reindex(changed + new)
+        if left := found.keys() - {trace.trace_id for trace in places + new}:
+            # Somebody made places for them meanwhile.
+            places += store_rows(project, [found[trace_id] for trace_id in left])
+    return places + new
 
 
 def store_new(project: Project, rows: Sequence[TraceRow]) -> int:
@@ -169,25 +172,43 @@ def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
     return [row for row in rows if known.get(row.id) != (row.metadata or "{}", row.end_time, row.total_tokens)]
 
 
+def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Trace]:
+    """Traces made of rows that had no place; those that somebody makes at this moment are left out."""
+    new = {sql.bound(row.id): Trace(project=project, trace_id=row.id) for row in rows}
+    for trace, row in zip(new.values(), rows, strict=True):
+        _fill(trace, row, now)
+    sql.add_objects(list(new.values()))
+    added = []
+    for pk, trace_id, pulled_at in sql.rows_among(_ADDED, project.pk, list(new)):
+        if sql.bound(pulled_at) == sql.bound(now):
+            new[trace_id].pk = pk
+            added.append(new[trace_id])
+    return added
+
+
 _FIELDS = [
     "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
     "total_tokens", "total_cost", "metadata", "pulled_at", "pull_due_at",
 ]  # fmt: skip
+_UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
+
+_ADDED = "SELECT id, trace_id, pulled_at FROM reviewapp_trace WHERE project_id = %s AND trace_id IN []"
 
 
-def _fill(trace: Trace, row: TraceRow) -> bool:
+def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:
     """Take over a row's values; whether the index has to follow."""
     before = (trace.metadata, trace.start_time)
     has_grown = (trace.end_time, trace.total_tokens) != (row.end_time, row.total_tokens)
     if has_grown and trace.spans_pulled_at is not None and trace.pull_due_at is None:
-        trace.pull_due_at = clock.now()
+        trace.pull_due_at = now
     trace.name, trace.status = row.top_span_name[:300], row.status[:20]
     trace.start_time, trace.end_time = row.start_time, row.end_time
     trace.session_id, trace.user_id = row.session_id[:300], row.user_id[:300]
     trace.input_tokens, trace.output_tokens, trace.total_tokens = row.input_tokens, row.output_tokens, row.total_tokens
-    trace.total_cost, trace.pulled_at = row.total_cost, clock.now()
+    trace.total_cost, trace.pulled_at = row.total_cost, now
     members = metadata.members(row.metadata)
-    members.update(metadata.members(trace.unconfirmed))
+    if trace.unconfirmed != "{}":
+        members |= metadata.members(trace.unconfirmed)
     trace.metadata = metadata.joined(members)
     return (trace.metadata, trace.start_time) != before
 

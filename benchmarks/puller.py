@@ -1,0 +1,53 @@
+"""Pull a store's new traces as the worker does: `python -m benchmarks.puller URL KEY TRACES`, in a fresh place."""
+
+import asyncio
+import json
+import sys
+import time
+from datetime import timedelta
+
+import django
+
+django.setup()
+
+from django.conf import settings  # noqa: E402 - models exist only after setup
+
+from reviewapp.accounts.models import Project  # noqa: E402
+from reviewapp.delivery.worker import Worker  # noqa: E402
+from reviewapp.keys.models import LaminarKey  # noqa: E402
+from reviewapp.laminar import Laminar  # noqa: E402
+from reviewapp.lib import clock  # noqa: E402
+from reviewapp.traces.models import Trace  # noqa: E402
+
+
+def pull(url: str, key: str, traces: int) -> dict[str, float]:
+    """Traces a second, and the store's answers in milliseconds."""
+    project = Project.objects.create(slug="bench", name="Bench", base_url=url)
+    LaminarKey.sealed_for(project, key, LaminarKey.Kind.FULL, "admin").save()
+    began = time.perf_counter()
+    asyncio.run(Worker().once())
+    seconds = time.perf_counter() - began
+    assert Trace.objects.here().count() == traces
+    client = Laminar(url, key, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
+    ids = list(Trace.objects.values_list("trace_id", flat=True)[:500])
+    now = clock.now()
+    asked = {
+        "store_match_ms": lambda: client.traces_matching([("region", "us-west"), ("environment", "production")]),
+        "store_rare_ms": lambda: client.traces_matching([("region", "nowhere")]),
+        "store_new_ms": lambda: client.traces_matching([], since=now - timedelta(hours=2), limit=500),
+        "store_deep_ms": lambda: client.traces_matching([], until=now - timedelta(days=40), limit=500),
+        "store_ids_ms": lambda: client.traces(ids),
+    }
+    answers: dict[str, float] = {}
+    for name, ask in asked.items():
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            ask()
+            times.append((time.perf_counter() - began) * 1000)
+        answers[name] = sorted(times)[1]
+    return {"per_s": traces / seconds, **answers}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(pull(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
