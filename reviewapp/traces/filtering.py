@@ -17,6 +17,7 @@ from reviewapp.traces.metadata import NotAPair, Pair
 from reviewapp.traces.models import Trace
 
 PAGE = 50
+UNLISTED = ("unconfirmed", "pulled_at", "spans_pulled_at", "pull_due_at", "pull_tries", "pull_error")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -99,7 +100,7 @@ def page_of(view: FilterView, project: Project, before: str = "", after: str = "
     if is_upward:
         places.reverse()
     has_newer, has_older = (is_more, True) if is_upward else (bool(before), is_more)
-    traces = Trace.objects.defer("unconfirmed").in_bulk([place for _, place in places])
+    traces = Trace.objects.defer(*UNLISTED).in_bulk([place for _, place in places])
     return Page(
         [traces[place] for _, place in places if place in traces],
         newer=_cursor(places[0]) if has_newer else "",

@@ -1,8 +1,10 @@
 """The index against reading every trace: what it finds, in which order, and what it counts."""
 
 import json
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -19,6 +21,7 @@ from reviewapp.traces.metadata import Pair
 from reviewapp.traces.models import Key, Posting, Tally, Term, Trace
 from reviewapp.traces.offers import Offer
 from tests.factories import ProjectFactory, TraceFactory
+from tests.threads import at_once
 from tests.traces.rows import trace_row
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -129,6 +132,25 @@ def test_a_save_writes_no_row_that_others_write_too(project: Project) -> None:
     _patch(project, trace.trace_id.int, {"score": "1"})
     assert Term.objects.get().count == 0
     assert Tally.objects.get().delta == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_two_saves_of_the_same_value_do_not_wait_for_each_other() -> None:
+    project = ProjectFactory.create()
+    TraceFactory.create(project=project, metadata='{"score":1}')
+    traces = [TraceFactory.create(project=project) for _ in range(2)]
+    both = threading.Barrier(2)
+
+    def save(trace: Trace) -> None:
+        with transaction.atomic():
+            metadata.apply_patch(project, metadata.hold(project, trace.trace_id), {"score": 1})
+            # Neither has committed, and both have come as far as here.
+            both.wait(timeout=10)
+
+    at_once([partial(save, trace) for trace in traces])
+    index.tend()
+    assert Term.objects.get().count == 3
 
 
 def test_tending_adds_up_whatever_waits(project: Project) -> None:

@@ -69,6 +69,10 @@ def test_its_next_page_keeps_the_view(reviewer_client: Client, project: Project)
     assert f'href="?m=k%3Da%26b&amp;before={quote(older, safe="")}"' in page.text
     second = reviewer_client.get(f"{URL}?m=k%3Da%26b&before={quote(older, safe='')}")
     assert len(second.context["found"].traces) == 1
+    newer = second.context["found"].newer
+    assert f'href="?m=k%3Da%26b&amp;after={quote(newer, safe="")}"' in second.text
+    first = reviewer_client.get(f"{URL}?m=k%3Da%26b&after={quote(newer, safe='')}")
+    assert first.context["found"].traces == page.context["found"].traces
 
 
 def test_it_says_when_nothing_is_found(reviewer_client: Client, project: Project) -> None:
