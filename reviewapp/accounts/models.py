@@ -62,7 +62,7 @@ class Project(models.Model):
     ui_url = models.CharField(max_length=300, blank=True)
     # Laminar's own id of the project, learnt from GET /v1/project: deep links need it.
     laminar_id = models.UUIDField(null=True, blank=True)
-    # What happens when notes seem to hold personal data or a secret.
+    # What happens when what a reviewer writes seems to hold personal data or a secret.
     personal_data = models.CharField(
         max_length=10, choices=PersonalData.choices, default=PersonalData.TELL, db_default=PersonalData.TELL
     )

@@ -143,6 +143,24 @@ def metadata(criterion: Criterion, value: Any) -> dict[str, Any]:
     return dict.fromkeys(criterion.members, value)
 
 
+def free_texts(criterion: Criterion, value: Any) -> list[str]:
+    """What a person wrote in an answer themselves, where they did not only choose or count."""
+    if not is_said(value) or criterion.options:
+        return []
+    if criterion.kind == "correction":
+        return [value["text"]]
+    if criterion.kind == "tags":
+        return list(value)
+    return [value] if criterion.kind == "text" else []
+
+
+def corrected(original: str, text: str) -> dict[str, Any]:
+    """A correction's value: the text that is there instead of the original one."""
+    if text == original:
+        return UNCHANGED
+    return {"edits": words_changed(original, text), "from": original, "text": text}
+
+
 def is_said(value: Any) -> bool:
     """Whether a value says anything: an answer left as it is does not."""
     return value is not None and value != UNCHANGED
@@ -219,12 +237,9 @@ def _text(criterion: Criterion, texts: Sequence[str], original: str) -> str:
 
 
 def _correction(criterion: Criterion, texts: Sequence[str], original: str) -> dict[str, Any]:
-    if texts[0] == original:
-        return UNCHANGED
-    if len(texts[0]) > CORRECTION:
+    if texts[0] != original and len(texts[0]) > CORRECTION:
         raise ValidationError(f"The text has {len(texts[0]):,} characters; {CORRECTION:,} fit. Shorten it.")
-    edits = words_changed(original, texts[0])
-    return {"edits": edits, "from": original, "text": texts[0]}
+    return corrected(original, texts[0])
 
 
 def _tags(criterion: Criterion, texts: Sequence[str], original: str) -> list[str] | None:

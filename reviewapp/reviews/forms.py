@@ -52,13 +52,13 @@ class ReviewForm(forms.Form):
     needs_review = forms.CharField(required=False, error_messages=_NOT_TAKEN)
     unsure = forms.CharField(required=False, error_messages=_NOT_TAKEN)
     version = forms.CharField(error_messages=_NOT_TAKEN)
-    # What the reviewer decided about personal data in the notes, once asked.
+    # What the reviewer decided about personal data in what they wrote, once asked.
     personal_data = forms.ChoiceField(required=False, choices=[(one, one) for one in ("send", "mask", "keep")])
 
     def __init__(self, queue: Queue, *args: Any, original: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.queue = queue
-        # What looks like personal data or a secret in the notes, in words, when the reviewer has to decide about it.
+        # What looks like personal data or a secret, a sentence each, when the reviewer has to decide about it.
         self.findings: list[str] = []
         self.original = original
         self.own: dict[str, Any] = {}

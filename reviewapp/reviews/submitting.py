@@ -42,13 +42,18 @@ class Answers:
     own: Mapping[str, Any] = field(default_factory=dict)
     # No score is forced: the item goes to a second person.
     is_unsure: bool = False
-    # The notes stay here for this review, whatever the queue's setting.
+    # The notes stay here for this review, whatever the queue's setting; and so do the answers with these keys.
     keeps_notes_here: bool = False
+    kept: frozenset[str] = frozenset()
 
     @property
     def said(self) -> tuple[object, ...]:
         """All that is answered, to compare."""
         return (self.score, self.notes, self.needs_review, self.is_unsure, dict(self.own))
+
+    def pushed(self, key: str) -> Any:
+        """What Laminar is told of the answer with this key; None for one that stays here."""
+        return None if key in self.kept else self.own.get(key)
 
 
 class Stale(Exception):
@@ -104,14 +109,14 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
     if queue.keeps_notes_here:
         del patch[keys["notes"]]
     for criterion in queue.asked:
-        members = criteria.metadata(criterion, answers.own.get(criterion.key))
+        members = criteria.metadata(criterion, answers.pushed(criterion.key))
         patch.update({queue.key_prefix + key: value for key, value in members.items()})
     return patch
 
 
 def tags_for(queue: Queue, answers: Answers) -> list[str]:
     """The names to tag the trace with. They are only ever added: nothing there takes a tag back."""
-    given = [answers.own.get(criterion.key) or [] for criterion in queue.asked if criterion.kind == "tags"]
+    given = [answers.pushed(criterion.key) or [] for criterion in queue.asked if criterion.kind == "tags"]
     return list(dict.fromkeys(name for names in given for name in names))
 
 

@@ -151,13 +151,13 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     if not form.is_valid():
         return show(request, item, form, status=422)
     said = form.cleaned_data
-    notes = personal_data.weigh(item.queue, said["notes"], said["personal_data"])
-    if notes.has_to_ask:
-        form.findings = notes.findings
+    weighed = personal_data.weigh(item.queue, said["notes"], form.own, said["personal_data"])
+    if weighed.has_to_ask:
+        form.findings = weighed.findings
         return show(request, item, form, status=422)
     answers = Answers(
-        said["score"], notes.text, said["needs_review"], form.own,
-        is_unsure=said["unsure"], keeps_notes_here=notes.stays_here,
+        said["score"], weighed.notes, said["needs_review"], weighed.own,
+        is_unsure=said["unsure"], keeps_notes_here=weighed.keeps_notes, kept=weighed.kept,
     )  # fmt: skip
     try:
         submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
@@ -171,8 +171,8 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
         return show(request, item, form, status=INSUFFICIENT_STORAGE)
     except Stale as stale:
         return _conflict(request, item, form, stale.latest)
-    if notes.findings and not said["personal_data"]:
-        messages.warning(request, f"The notes hold {' and '.join(notes.findings)}. Undo, if that should not be sent.")
+    if weighed.findings and not said["personal_data"]:
+        messages.warning(request, f"{' '.join(weighed.findings)} Undo, if that should not be sent.")
     if bool(request.POST.get("stay")) != bool(request.session.get("stays")):
         request.session["stays"] = bool(request.POST.get("stay"))
     if request.POST.get("stay"):

@@ -5,9 +5,12 @@ from django.test import Client
 
 from reviewapp.accounts.models import PersonalData, Project
 from reviewapp.delivery.models import Patch
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.personal_data import find, masked
+from tests.factories import SpanFactory, TraceFactory
 
 MAIL = "Write to ann.lee@example.org about it."
 
@@ -79,6 +82,71 @@ def test_the_reviewer_decides(reviewer_client: Client, where: str, decision: str
     reviewer_client.post(where, {"notes": MAIL, "version": "0", "personal_data": decision})
     assert Review.objects.get().notes == kept
     assert Patch.objects.get().values["notes"] == sent
+
+
+WHY = Criterion("why", "Why", "text")
+BETTER = Criterion("better", "A better answer", "correction")
+TAGS = Criterion("tags", "Tags", "tags")
+WROTE = {
+    "answer.why": MAIL,
+    "answer.better": f"Paris. {MAIL}",
+    "answer.tags": "ok, ann.lee@example.org",
+    "version": "0",
+}
+HIDDEN = "Write to [e-mail address] about it."
+
+
+@pytest.fixture
+def asking(item: QueueItem) -> QueueItem:
+    """An item whose queue asks for three free texts; its trace answers “Paris.”"""
+    item.queue.criteria = criteria.write((WHY, BETTER, TAGS))
+    item.queue.save()
+    trace = TraceFactory.create(project=item.queue.project, trace_id=item.trace_id, spans_pulled_at="2026-11-22T10:00Z")
+    SpanFactory.create(trace=trace)
+    return item
+
+
+@pytest.mark.parametrize("wish", [PersonalData.REQUIRE, PersonalData.TELL])
+def test_it_asks_about_every_free_text(reviewer_client: Client, asking: QueueItem, where: str, wish: str) -> None:
+    Project.objects.update(personal_data=wish)
+    answer = reviewer_client.post(where, WROTE)
+    assert answer.status_code == 422
+    for label in ("Why", "A better answer", "Tags"):
+        assert f"“{label}” holds an e-mail address (ann.…)." in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("decision", "why", "better", "edits", "tags"),
+    [
+        ("send", MAIL, f"Paris. {MAIL}", 5, ["ok", "ann.lee@example.org"]),
+        ("mask", HIDDEN, f"Paris. {HIDDEN}", 6, ["ok", "[e-mail address]"]),
+        ("keep", None, None, None, []),
+    ],
+)
+def test_the_reviewer_decides_about_every_free_text(
+    reviewer_client: Client, asking: QueueItem, where: str, decision: str,
+    why: str | None, better: str | None, edits: int | None, tags: list[str],
+) -> None:  # fmt: skip
+    reviewer_client.post(where, {**WROTE, "personal_data": decision})
+    patch = Patch.objects.get()
+    assert [patch.values[key] for key in ("why", "better", "better_edits")] == [why, better, edits]
+    assert patch.names == tags
+    assert Review.objects.get().own["why"] == (why or MAIL)
+
+
+def test_it_tells_of_every_free_text(reviewer_client: Client, asking: QueueItem, where: str) -> None:
+    Queue.objects.update(grace_seconds=5)
+    page = reviewer_client.post(where, WROTE, follow=True).content.decode()
+    assert "“Tags” holds an e-mail address (ann.…). Undo, if that should not be sent." in page
+
+
+def test_it_looks_at_no_free_text_where_it_shall_not(reviewer_client: Client, asking: QueueItem, where: str) -> None:
+    Project.objects.update(personal_data=PersonalData.OFF)
+    assert reviewer_client.post(where, WROTE).status_code == 302
+
+
+def test_what_the_trace_itself_says_is_no_finding() -> None:
+    assert find(f"{MAIL} And +49 151 23456789.", known=MAIL)[0].kind == "a phone number"
 
 
 def test_it_tells_while_it_can_be_undone(reviewer_client: Client, where: str) -> None:
