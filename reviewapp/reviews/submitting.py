@@ -18,7 +18,7 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import claiming, criteria, passing
-from reviewapp.queues.models import Pass, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review, plain
 from reviewapp.traces import metadata
@@ -72,8 +72,12 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int, clien
 
     `client_id` is the form's own mark. Raises Stale when the item is no longer at `version`; sending the very
     same answers again is no conflict but the same review, and with the same `client_id` also when a colleague
-    has reviewed the item since. Raises canonical_json.NotCanonical for a text Laminar would drop.
+    has reviewed the item since. Answers that change nothing make no revision either. Raises
+    canonical_json.NotCanonical for a text Laminar would drop.
     """
+    standing = _standing(item, user, answers, version)
+    if standing is not None:
+        return standing
     try:
         with transaction.atomic():
             if claiming.complete(item, version, stays_pending=answers.is_unsure):
@@ -118,6 +122,28 @@ def tags_for(queue: Queue, answers: Answers) -> list[str]:
     """The names to tag the trace with. They are only ever added: nothing there takes a tag back."""
     given = [answers.pushed(criterion.key) or [] for criterion in queue.asked if criterion.kind == "tags"]
     return list(dict.fromkeys(name for names in given for name in names))
+
+
+def _standing(item: QueueItem, user: User, answers: Answers, version: int) -> Review | None:
+    """This person's newest review, where these answers change nothing of it nor of what it pushed; the draft goes."""
+    state = ItemState.PENDING if answers.is_unsure else ItemState.COMPLETED
+    if version == 0 or (item.version, item.state) != (version, state):
+        return None
+    queue = item.queue
+    latest = Review.objects.select_related("patch").filter(item=item, is_latest=True, reviewer=user).first()
+    if latest is None or (latest.said, latest.rubric_version) != (answers.said, queue.rubric_version):
+        return None
+    pushed = latest.patch
+    wanted = canonical_json.loads(canonical_json.dumps(patch_for(queue, user, answers, rev=0)))
+    del wanted[queue.keys["review_rev"]]
+    if any(key not in pushed.values or pushed.values[key] != value for key, value in wanted.items()):
+        return None
+    if not set(tags_for(queue, answers)) <= set(pushed.names):
+        return None
+    drafts.drop(item, user)
+    if answers.is_unsure:
+        claiming.let_go(item, user)
+    return latest
 
 
 def _sent_before(item: QueueItem, user: User, client_id: UUID | None) -> Review | None:

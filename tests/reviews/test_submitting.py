@@ -1,7 +1,9 @@
 """Submitting: one transaction that saves all there is to save, and nothing of Laminar in it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -11,6 +13,7 @@ from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json
 from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, Stale, submit
 from reviewapp.traces.index import matching
@@ -86,6 +89,43 @@ def test_it_makes_a_new_revision_of_a_reviewed_item(item: QueueItem, reviewer: U
     submit(item, colleague, BAD, version=1)
     revisions = Review.objects.filter(item=item).order_by("revision").values_list("revision", "is_latest", "score")
     assert list(revisions) == [(1, False, Decimal("0.8")), (2, True, Decimal(0))]
+
+
+def test_it_makes_no_revision_of_what_was_not_changed(item: QueueItem, reviewer: User) -> None:
+    first = submit(item, reviewer, GOOD, version=0)
+    item.refresh_from_db()
+    assert submit(item, reviewer, GOOD, version=1) == first
+    assert Review.objects.count() == Patch.objects.count() == AuditEvent.objects.count() == 1
+
+
+def test_it_drops_the_draft_that_changes_nothing(item: QueueItem, reviewer: User) -> None:
+    submit(item, reviewer, GOOD, version=0)
+    item.refresh_from_db()
+    drafts.put(item, reviewer, {"notes": "Right."}, version=1)
+    submit(item, reviewer, GOOD, version=1)
+    assert drafts.of(item, reviewer) is None
+
+
+@pytest.mark.parametrize("change", [{"notes": "Wrong."}, {"keeps_notes_here": True}])
+def test_it_makes_a_revision_of_what_was_changed(item: QueueItem, reviewer: User, change: dict[str, Any]) -> None:
+    submit(item, reviewer, GOOD, version=0)
+    item.refresh_from_db()
+    assert submit(item, reviewer, replace(GOOD, **change), version=1).revision == 2
+
+
+def test_it_makes_a_revision_of_the_same_words_of_a_colleague(item: QueueItem, reviewer: User, colleague: User) -> None:
+    submit(item, reviewer, GOOD, version=0)
+    item.refresh_from_db()
+    assert submit(item, colleague, GOOD, version=1).reviewer == colleague
+
+
+def test_it_reviews_a_reopened_item_by_the_same_answers(item: QueueItem, reviewer: User) -> None:
+    submit(item, reviewer, GOOD, version=0)
+    QueueItem.objects.update(state=ItemState.PENDING)
+    item.refresh_from_db()
+    submit(item, reviewer, GOOD, version=1)
+    item.refresh_from_db()
+    assert (item.state, item.version) == (ItemState.COMPLETED, 2)
 
 
 def test_it_supersedes_what_still_waits(item: QueueItem, reviewer: User) -> None:
