@@ -1,5 +1,6 @@
 """Take an item for some minutes, so that two reviewers do not read the same one."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -119,6 +120,16 @@ def skip(item: QueueItem, user: User) -> bool:
     """Leave a pending item out; False when it was reviewed or skipped meanwhile, or a colleague holds it."""
     mine = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
     return bool(mine.free_for(user, clock.now()).update(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None))
+
+
+def put_back(item: QueueItem, user: User, passes: Collection[str]) -> bool:
+    """Hold an item that one has passed on in one of these ways, pending again; False when it was reviewed meanwhile, a
+    colleague holds it, or one has not.
+    """
+    now = clock.now()
+    mine = QueueItem.objects.filter(pk=item.pk, version=item.version).exclude(state=ItemState.COMPLETED)
+    mine = mine.free_for(user, now).filter(passes__user=user, passes__kind__in=passes)
+    return bool(mine.update(state=ItemState.PENDING, claimed_by=user, claimed_until=now + CLAIM))
 
 
 def reopen(item: QueueItem) -> bool:

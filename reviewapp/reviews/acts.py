@@ -26,6 +26,11 @@ DRAFT_PASSED = (
     "The item was reviewed since you opened it, so the draft is not saved here. Your text stays in the form and in"
     " this browser: submit it, and you are shown both."
 )
+TOO_LATE = (
+    "It is too late to undo: the review is on its way, or a colleague has gone on with the item. Open the item and"
+    " submit a new revision."
+)
+NOT_SKIPPED = "The item was not skipped: a colleague has it, or it was reviewed or left out since you opened it."
 DRAFT_TOO_LONG = "This is too long to be saved as a draft. It stays in the form and in this browser: shorten it."
 
 
@@ -87,22 +92,32 @@ def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
     if whom not in passing.FOR:
         messages.error(request, "Nothing was skipped: choose later, for somebody else, or for nobody.")
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
-    passing.skip(found, request.user, whom, request.POST.get("reason", "").replace("\x00", "").strip()[:300])
+    reason = request.POST.get("reason", "").replace("\x00", "").strip()[:300]
+    if not passing.skip(found, request.user, whom, reason):
+        messages.error(request, NOT_SKIPPED)
+        return redirect("reviews:item-review", project=project.slug, item=found.pk)
     return go_on(request, found)
 
 
 @access.member(Role.REVIEWER)
 @require_POST
 def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
+    """Take back what this person did last at the item: a skip, or else their review of it."""
     found = item_of(project, item)
+    where = reverse("reviews:item-review", args=[project.slug, found.pk])
     try:
-        undo(found, request.user)
+        if not passing.put_back(found, request.user):
+            undo(found, request.user)
     except TooLate:
-        messages.error(
-            request, "It is too late to undo: the review is on its way. Open the item and submit a new revision."
-        )
-        return redirect("reviews:item-review", project=project.slug, item=found.pk)
-    return show(request, item_of(project, item))
+        if request.htmx:
+            return HttpResponse(TOO_LATE, status=409, content_type="text/plain")
+        messages.error(request, TOO_LATE)
+        return redirect(where)
+    if not request.htmx:
+        return redirect(where)
+    response = show(request, item_of(project, item))
+    response["HX-Push-Url"] = where
+    return response
 
 
 @access.member(Role.REVIEWER)

@@ -11,7 +11,7 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
-from reviewapp.queues import claiming, criteria
+from reviewapp.queues import claiming, criteria, passing
 from reviewapp.queues.models import ItemState, Pass, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
@@ -24,14 +24,22 @@ class TooLate(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """An item this person answered and left; until when the answer can be undone, None when it no longer can."""
+    """An item this person left: how they skipped it, in words, or else until when their answer can be undone."""
 
     item: QueueItem
     until: datetime | None
+    skipped: str = ""
+
+    @property
+    def can_be_undone(self) -> bool:
+        return bool(self.skipped) or self.until is not None
 
 
 def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
     """The item with what can still be done about its newest review."""
+    skipped = passing.skipped_as(item, user)
+    if skipped:
+        return Left(item, None, skipped)
     is_mine = review is not None and review.reviewer_id == user.pk
     if review is None or not is_mine or review.patch.state != State.WAITING or review.patch.tries:
         return Left(item, None)

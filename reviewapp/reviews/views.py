@@ -74,6 +74,7 @@ def queue_end(request: Request, project: Project, queue: str) -> HttpResponse:
     context = {
         "project": project, "queue": found, "section": "queues",
         "progress": progress_of(found), "held": held.count(), "more": claiming.upcoming(found, request.user, 0, 1),
+        "after": _left_before(request),
         "mine": Review.objects.filter(item__queue=found, reviewer=request.user, is_latest=True).count(),
     }  # fmt: skip
     return page(request, "reviews/end.html", context, part="end")
@@ -208,7 +209,7 @@ def go_on(request: Request, left: QueueItem) -> HttpResponse:
         return _claimed(request, project, wanted, left)
     number = claiming.claim_next(queue, request.user, after=left)
     if number is None:
-        return redirect("reviews:queue-end", project=project.slug, queue=queue.slug)
+        return redirect(reverse("reviews:queue-end", args=[project.slug, queue.slug]) + f"?after={left.pk}")
     where = reverse("reviews:item-review", args=[project.slug, number]) + f"?after={left.pk}"
     if not request.htmx:
         return redirect(where)

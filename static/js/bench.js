@@ -8,6 +8,9 @@ export const bench = () => document.querySelector("#workbench");
 export const form = () => document.querySelector("#review");
 export const item = () => bench()?.dataset.item;
 
+// Whether the form may only be read.
+export const isClosed = () => Boolean(document.querySelector("#review .fields[inert]"));
+
 // An item that is not painted yet was not read by anybody.
 export const isBusy = () => isUnseen || isWaiting || Boolean(document.querySelector(REQUESTS));
 

@@ -8,10 +8,13 @@ import * as prefetch from "./prefetch.js";
 import { followReading } from "./reading.js";
 import * as same from "./same.js";
 import * as score from "./score.js";
+import * as stay from "./stay.js";
 import * as submit from "./submit.js";
+import * as travel from "./travel.js";
+import * as undo from "./undo.js";
 
 announce();
 arrange();
 listen();
-for (const part of [score, same, drafts, prefetch, lease, submit]) part.follow();
+for (const part of [score, same, drafts, prefetch, lease, stay, submit, travel, undo]) part.follow();
 followReading();

@@ -1,10 +1,10 @@
 // The reviewer's keys: one map, which `?` shows. The browser's own focus is the only state; a key acts only where no
 // text is being written, no widget needs it, and the item on the screen has been painted.
 import { acts } from "./acts.js";
-import { form, isBusy, show, wait } from "./bench.js";
-import { renew } from "./lease.js";
-import * as prefetch from "./prefetch.js";
+import { bench, form, isBusy, isClosed } from "./bench.js";
 import { setScore } from "./score.js";
+import { travel } from "./travel.js";
+import { refuse } from "./undo.js";
 
 const FLASH = 160;
 const TEXT = "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=hidden], [type=button])";
@@ -16,28 +16,31 @@ const named = (name) => () => acts.get(name)?.();
 
 const MAP = [
   { keys: [..."1234567890"], shown: ["1", "…", "9"], does: "Set the score, or choose in the row that has the focus", act: digit },
+  { keys: ["f"], does: "Go to the form's first field", act: enterForm },
   { keys: ["r"], does: "Needs review: tick or untick", act: () => press("#review [name=needs_review]") },
+  { keys: ["x"], does: "Unsure: tick or untick", act: () => press("#review [name=unsure]") },
   { keys: ["n"], does: "Go to the notes", act: () => find("#notes")?.focus() },
   { keys: ["Enter"], does: "Submit; the next item is there", act: () => press("#submit") },
   { keys: ["Ctrl+Enter"], shown: ["Ctrl", "Enter"], does: "Submit from inside a text (Cmd on a Mac)", act: () => press("#submit") },
   { keys: ["ArrowRight", "j"], shown: ["→", "j"], does: "The next item of the queue", act: () => go(1) },
   { keys: ["ArrowLeft", "k"], shown: ["←", "k"], does: "The item before", act: () => go(-1) },
   { keys: ["s"], does: "Skip: later, or for someone else", act: skip },
-  { keys: ["u"], does: "Undo the last submit", act: () => press("#undo") },
+  { keys: ["u"], does: "Undo the last submit or skip", act: undo, atEnd: true },
   { keys: ["="], does: "The same answers as for the last item", act: () => press("#same") },
   { keys: ["/"], does: "Search in the trace", act: named("search"), needs: "search" },
   { keys: ["e"], does: "The next error", act: named("error"), needs: "error" },
   { keys: ["t"], does: "The next tool call", act: named("tool"), needs: "tool" },
   { keys: ["l"], does: "The longest step", act: named("longest"), needs: "longest" },
-  { keys: ["Escape"], shown: ["Esc"], does: "Leave a text or a menu", act: null },
-  { keys: ["?"], does: "These keys", act: showKeys },
+  { keys: ["Escape"], shown: ["Esc"], does: "Leave the form or a menu", act: null },
+  { keys: ["?"], does: "These keys", act: showKeys, atEnd: true },
 ];
 
-const inUse = () => MAP.filter((entry) => !entry.needs || acts.has(entry.needs));
+// At the queue's end there is no form, and little to do.
+const inUse = () => MAP.filter(({ needs, atEnd }) => (form() ? !needs || acts.has(needs) : atEnd));
 
 function press(selector) {
   const control = find(selector);
-  if (!control || control.disabled) return;
+  if (!control || control.disabled || control.closest("[inert]")) return;
   const seen = control.closest("label") ?? control;
   seen.classList.add("pressed");
   setTimeout(() => seen.classList.remove("pressed"), FLASH);
@@ -45,7 +48,7 @@ function press(selector) {
 }
 
 function digit(event) {
-  if (find("#review .fields[inert]")) return;
+  if (isClosed()) return;
   const row = event.target.closest?.("#review [data-criterion]");
   const choices = row ? row.querySelectorAll("input[type=radio], input[type=checkbox]") : [];
   if (choices.length) return choices[event.key - 1]?.click();
@@ -60,20 +63,25 @@ function digit(event) {
 function go(step) {
   const rail = [...document.querySelectorAll("#rail li a")];
   const link = rail[rail.findIndex((one) => one.hasAttribute("aria-current")) + step];
-  if (!link) return;
-  const fetched = prefetch.takeOne(prefetch.numberOf(link.pathname));
-  if (!fetched) {
-    wait(true);
-    return link.click();
-  }
-  show(fetched.html, fetched.address);
-  // Fetched ahead it was claimed for nobody.
-  renew();
+  if (link) travel(link.getAttribute("href"));
+}
+
+function undo() {
+  if (find("#undo")) press("#undo");
+  else refuse();
+}
+
+// A mark before the score's field, and the chosen option before the first: digits keep their meaning there.
+function enterForm() {
+  const fields = find("#review .fields:not([inert])");
+  const first = fields?.querySelector(".preset") ?? fields?.querySelector("input:not([type=hidden]), textarea, select");
+  const chosen = first?.name && fields.querySelector(`[name="${first.name}"]:checked`);
+  (chosen || first)?.focus();
 }
 
 function skip() {
   const menu = find("#skip-menu");
-  if (!menu) return press("button[form=skip]");
+  if (!menu) return press("#pass-by");
   menu.open = true;
   menu.querySelector("button")?.focus();
 }
@@ -101,7 +109,7 @@ function leave(target) {
   if (menu) {
     menu.open = false;
     menu.querySelector("summary")?.focus();
-  } else if (target.matches(TEXT)) {
+  } else if (target.matches(TEXT) || target.closest?.("#review")) {
     target.blur();
     find("#workbench > .trace")?.focus({ preventScroll: true });
   }
@@ -117,7 +125,7 @@ function isTheirs({ key, target, shiftKey }) {
 }
 
 function onKey(event) {
-  if (!form() || event.isComposing || event.altKey || event.getModifierState("AltGraph") || find("dialog[open]")) return;
+  if (!bench() || event.isComposing || event.altKey || event.getModifierState("AltGraph") || find("dialog[open]")) return;
   const isCommand = event.ctrlKey || event.metaKey;
   // A held key presses a button, and submits from a field, again and again.
   if (event.repeat && event.key === "Enter" && !event.target.matches("textarea")) return event.preventDefault();

@@ -1,6 +1,6 @@
 // The answers given to the item before, once more. The browser remembers them, queue by queue: a page that was fetched
 // ahead was made before they were given.
-import { bench, form, onItem } from "./bench.js";
+import { bench, form, isClosed, onItem } from "./bench.js";
 import { fill, ofPairs } from "./fields.js";
 
 const place = () => `same:${bench()?.dataset.upcoming?.split("?")[0]}`;
@@ -24,7 +24,7 @@ function offer() {
 
 export function follow() {
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#same") && form() && last()) fill(form(), last(), repeats);
+    if (event.target.closest?.("#same") && form() && last() && !isClosed()) fill(form(), last(), repeats);
   });
   onItem(offer);
 }

@@ -4,6 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from reviewapp.accounts.models import User
+from reviewapp.queues import criteria
+from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
 from tests.browser.bench import at, fill_queue, opened, saved
@@ -153,6 +155,8 @@ def test_it_gives_the_same_answers_again(page: Page) -> None:
 
 
 def test_it_shows_the_keys(page: Page) -> None:
+    page.get_by_role("button", name="Keys").click()
+    page.keyboard.press("Escape")
     page.keyboard.press("?")
     sheet = page.get_by_role("dialog", name="Keys")
     expect(sheet).to_contain_text("Undo the last submit")

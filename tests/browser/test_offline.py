@@ -130,10 +130,36 @@ def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page:
     expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
     page.keyboard.type(" and more")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#notes")).to_have_value("three and more")
+    expect(page.locator("[name=needs_review]")).not_to_be_checked()
     context.set_offline(False)
     at(page, 4)
-    assert said() == ["one", "two", "three and more"]
+    assert said() == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("act", ["j", "ArrowRight", "click"])
+def test_it_stays_at_the_item_when_another_cannot_be_fetched(page: Page, context: BrowserContext, act: str) -> None:
+    page.locator("#notes").fill("being typed")
+    page.keyboard.press("Escape")
+    context.set_offline(True)
+    if act == "click":
+        page.locator("#rail li a").nth(3).click()
+    else:
+        page.keyboard.press(act)
+    expect(page.locator("#banner")).to_contain_text("You stay here, and what you type is kept.")
+    at(page, 1)
+    expect(page.locator("#notes")).to_have_value("being typed")
+    context.set_offline(False)
+    expect(page.locator("#banner [data-matter=away]")).to_have_count(0)
+
+
+def test_it_stays_at_the_tab_when_another_cannot_be_fetched(
+    page: Page, context: BrowserContext, faults: list[str]
+) -> None:
+    context.set_offline(True)
+    page.get_by_role("link", name="Steps").click()
+    expect(page.locator("#banner")).to_contain_text("The network is away: this cannot be fetched now.")
+    at(page, 1)
+    faults.clear()
 
 
 def test_it_makes_one_revision_of_a_submit_and_the_way_back(page: Page, items: list[QueueItem]) -> None:

@@ -48,6 +48,14 @@ def test_the_form_leads_to_the_next_item(reviewer_client: Client, queue: Queue) 
     assert answer["Location"].startswith(f"/p/support/items/{second.pk}/")
 
 
+def test_the_form_says_why_nothing_was_skipped(lead_client: Client, item: QueueItem, colleague: User) -> None:
+    claiming.claim(item, colleague)
+    where = f"/p/support/items/{item.pk}/"
+    assert "skip-menu" not in lead_client.get(where).content.decode()
+    answer = lead_client.post(f"{where}skip/", {"for": "later"}, follow=True)
+    assert "The item was not skipped: a colleague has it" in answer.content.decode()
+
+
 def test_the_form_refuses_other_words(reviewer_client: Client, item: QueueItem) -> None:
     answer = reviewer_client.post(f"/p/support/items/{item.pk}/skip/", {"for": "ever"}, follow=True)
     assert "Nothing was skipped" in answer.content.decode()

@@ -9,7 +9,8 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import first_broken
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import Patch, State
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues import claiming
+from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, submit
 from reviewapp.reviews.undoing import TooLate, undo
@@ -102,10 +103,27 @@ def test_it_is_recorded(item: QueueItem, reviewer: User) -> None:
 def test_it_opens_the_form_as_it_was(reviewer_client: Client, item: QueueItem) -> None:
     where = f"/p/support/items/{item.pk}/"
     reviewer_client.post(where, {"score": "0.8", "notes": "Right.", "version": "0"})
-    page = reviewer_client.post(f"{where}undo/").content.decode()
+    page = reviewer_client.post(f"{where}undo/", follow=True).content.decode()
     assert "Right.</textarea>" in page
     assert 'name="version" value="2"' in page
     assert reviewer_client.post(where, {"score": "0.9", "version": "2"}).status_code == 302
+
+
+def test_it_ends_at_the_items_own_address(reviewer_client: Client, item: QueueItem) -> None:
+    where = f"/p/support/items/{item.pk}/"
+    reviewer_client.post(where, {"score": "0.8", "version": "0"})
+    assert reviewer_client.post(f"{where}undo/", headers={"HX-Request": "true"})["HX-Push-Url"] == where
+    reviewer_client.post(where, {"score": "0.8", "version": "2"})
+    assert reviewer_client.post(f"{where}undo/")["Location"] == where
+
+
+def test_it_asks_for_no_new_revision_of_what_was_undone(reviewer_client: Client, item: QueueItem) -> None:
+    where = f"/p/support/items/{item.pk}/"
+    reviewer_client.post(where, {"score": "0.8", "version": "0"})
+    assert "Submit a new revision" in reviewer_client.get(where).content.decode()
+    page = reviewer_client.post(f"{where}undo/", follow=True).content.decode()
+    assert "Not reviewed yet" in page
+    assert "Submit and next" in page
 
 
 def test_it_says_that_it_is_too_late(reviewer_client: Client, item: QueueItem) -> None:
@@ -120,6 +138,38 @@ def test_it_offers_to_undo_while_it_can(reviewer_client: Client, item: QueueItem
     assert 'id="undo"' in reviewer_client.get(left).content.decode()
     outbox.retry(item.queue.project, [Patch.objects.get().pk], "a test")
     assert 'id="undo"' not in reviewer_client.get(left).content.decode()
+
+
+def test_it_is_offered_at_the_end(reviewer_client: Client, item: QueueItem) -> None:
+    answer = reviewer_client.post(f"/p/support/items/{item.pk}/", {"score": "0.8", "version": "0"})
+    assert answer["Location"] == f"/p/support/queues/answers/end/?after={item.pk}"
+    assert f"/p/support/items/{item.pk}/left/" in reviewer_client.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("whom", "words"), [("later", "put off"), ("other", "left to somebody else"), ("nobody", "left out")]
+)
+def test_it_takes_a_skip_back(reviewer_client: Client, reviewer: User, item: QueueItem, whom: str, words: str) -> None:
+    where = f"/p/support/items/{item.pk}/"
+    reviewer_client.post(f"{where}skip/", {"for": whom})
+    left = reviewer_client.get(f"{where}left/").content.decode()
+    assert f">{words}</span>" in left
+    assert 'id="undo"' in left
+    reviewer_client.post(f"{where}undo/")
+    item.refresh_from_db()
+    assert (item.state, item.claimed_by) == (ItemState.PENDING, reviewer)
+    assert not Pass.objects.exists()
+
+
+def test_it_takes_no_skip_back_that_a_colleague_went_on_with(
+    reviewer_client: Client, item: QueueItem, colleague: User
+) -> None:
+    where = f"/p/support/items/{item.pk}/"
+    reviewer_client.post(f"{where}skip/", {"for": "other"})
+    claiming.claim(item, colleague)
+    assert 'id="undo"' not in reviewer_client.get(f"{where}left/").content.decode()
+    answer = reviewer_client.post(f"{where}undo/", headers={"HX-Request": "true"})
+    assert (answer.status_code, QueueItem.objects.get().claimed_by) == (409, colleague)
 
 
 def found(item: QueueItem, key: str, value: str) -> list[int]:

@@ -1,0 +1,112 @@
+"""Undo by key and by mouse: of a review and of a skip, at the next item and at the end, in time and too late."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.delivery.models import Patch
+from reviewapp.lib import clock
+from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.reviews.models import Review
+from tests.browser.bench import at, fill_queue, opened, saved
+from tests.browser.conftest import OpenPage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def items(queue: Queue) -> list[QueueItem]:
+    Queue.objects.update(grace_seconds=60)
+    return list(fill_queue(queue, 2).items.in_order())
+
+
+@pytest.fixture
+def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
+    return opened(open_page, reviewer, ahead=1)
+
+
+def answer(page: Page, position: int) -> None:
+    at(page, position)
+    page.keyboard.press("4")
+    page.keyboard.press("Enter")
+
+
+def test_it_shows_the_item_at_its_own_address(page: Page, items: list[QueueItem]) -> None:
+    answer(page, 1)
+    expect(page.locator("#undo")).to_be_visible()
+    page.keyboard.press("u")
+    expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
+    at(page, 1)
+    page.reload()
+    at(page, 1)
+    expect(page.locator("#score")).to_have_value("0.75")
+    expect(page.locator("#submit")).to_contain_text("Submit and next")
+
+
+def test_it_hears_a_press_on_words_that_have_just_come(page: Page, items: list[QueueItem]) -> None:
+    answer(page, 1)
+    expect(page.locator("#undo")).to_be_visible()
+    # As the poll puts it in, and before htmx has looked at it.
+    page.evaluate(
+        """() => { const left = document.querySelector("#left"); const fresh = left.cloneNode(true);
+            left.replaceWith(fresh); fresh.querySelector("#undo").click(); }"""
+    )
+    expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
+    at(page, 1)
+
+
+def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> None:
+    page = open_page(reviewer, java_script_enabled=False)
+    page.goto(f"/p/support/items/{items[0].pk}/")
+    page.locator("#score").fill("0.5")
+    page.locator("#submit").click()
+    page.get_by_role("link", name="What you did last").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
+    expect(page.locator("#score")).to_have_value("0.5")
+
+
+def test_it_takes_a_skip_back(page: Page, items: list[QueueItem]) -> None:
+    page.keyboard.press("s")
+    page.get_by_role("button", name="Leave it out").click()
+    at(page, 2)
+    expect(page.locator("#left")).to_contain_text("left out")
+    page.keyboard.press("u")
+    at(page, 1)
+    items[0].refresh_from_db()
+    assert items[0].state == ItemState.PENDING
+
+
+def test_it_is_there_at_the_end(page: Page, items: list[QueueItem]) -> None:
+    answer(page, 1)
+    answer(page, 2)
+    expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page.keyboard.press("u")
+    at(page, 2)
+    expect(page).to_have_url(f"/p/support/items/{items[1].pk}/")
+    assert list(Review.objects.filter(is_latest=True).values_list("item", flat=True)) == [items[0].pk]
+
+
+def test_it_says_that_it_is_too_late(page: Page, items: list[QueueItem]) -> None:
+    answer(page, 1)
+    expect(page.locator("#undo")).to_be_visible()
+    Patch.objects.update(due_at=clock.now())
+    expect(page.locator("#undo")).to_have_count(0)
+    page.keyboard.press("u")
+    expect(page.locator("#banner")).to_contain_text("It is too late to undo: your last answer was pushed.")
+
+
+def test_it_says_that_there_is_nothing_to_undo(page: Page) -> None:
+    page.keyboard.press("u")
+    expect(page.locator("#banner")).to_contain_text("There is nothing to undo now.")
+
+
+def test_it_says_that_the_answer_is_not_sent(page: Page) -> None:
+    page.context.set_offline(True)
+    answer(page, 1)
+    at(page, 2)
+    page.keyboard.press("u")
+    expect(page.locator("#banner")).to_contain_text("Your last answer is not sent yet.")
+    page.context.set_offline(False)
+    saved(page)
