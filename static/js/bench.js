@@ -25,7 +25,7 @@ export function show(html, address) {
   isUnseen = true;
   htmx.swap("#workbench", html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
   if (address) push(address);
-  document.querySelector("#workbench > .trace")?.focus({ preventScroll: true });
+  land();
   requestAnimationFrame(() => requestAnimationFrame(() => (isUnseen = false)));
 }
 
@@ -33,6 +33,16 @@ export function show(html, address) {
 export function open(html) {
   const swap = { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 };
   htmx.swap("#workbench > .panel", html, swap, { select: ".panel", selectOOB: "#rail" });
+}
+
+// Where one goes on: at a question, at the first field that was refused, or at the trace.
+function land() {
+  const fault = document.querySelector("#review .fault");
+  const field = fault?.closest("fieldset, .field")?.querySelector("input:not([type=hidden]), textarea, select");
+  const told = document.querySelector("#review .foot [role=alert]") ?? field ?? document.querySelector("#review [role=alert]");
+  if (!told) return document.querySelector("#workbench > .trace")?.focus({ preventScroll: true });
+  told.focus({ preventScroll: true });
+  told.scrollIntoView({ block: "center" });
 }
 
 // With the mark of htmx on both pages, which brings each back when one goes back or forth.
@@ -51,5 +61,8 @@ export function onItem(act) {
   document.addEventListener("htmx:afterSettle", (event) => event.target.matches("#workbench, .panel") && act());
   if (bench()) act();
 }
+
+// A page that has just come has its focus nowhere; one that is used keeps it.
+onItem(() => document.activeElement === document.body && form() && land());
 
 window.addEventListener("pageshow", (event) => event.persisted && wait(false));

@@ -82,7 +82,6 @@ function refused(entry, answer, isHere) {
   }
   if (comesBack) {
     show(answer.html, isHere ? null : entry.url);
-    document.querySelector("#review .problem, #review .notice")?.scrollIntoView({ block: "nearest" });
   }
   if (!entry.isSkip) drafts.keep(entry.item, fields.ofPairs(entry.fields));
   if (comesBack) drafts.saveSoon();
