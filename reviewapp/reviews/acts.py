@@ -42,6 +42,9 @@ def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
         drafts.drop(found, request.user)
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
     fault, status = _kept(request, found)
+    if not fault and found.is_claimed_by_other(request.user):
+        # The draft is kept all the same, and stands in the form that comes back, which is closed.
+        return show(request, item_of(project, item), status=409)
     return HttpResponse(fault, status=status, content_type="text/plain")
 
 

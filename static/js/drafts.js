@@ -1,6 +1,6 @@
 // What is typed and not submitted: in this browser at each key, on the server when the keys rest.
 import { tell } from "./banner.js";
-import { form, item, onItem } from "./bench.js";
+import { form, item, onItem, show } from "./bench.js";
 import * as fields from "./fields.js";
 import * as kept from "./kept.js";
 import * as outbox from "./outbox.js";
@@ -55,14 +55,23 @@ async function save() {
         ["Sign in again", `/accounts/login/?next=${encodeURIComponent(location.pathname)}`],
       ]);
     } else {
-      const said = answer.headers.get("Content-Type")?.startsWith("text/plain") ? await answer.text() : "";
-      tell("draft", said || "Your draft is not yet saved: the server does not take it. It is kept in this browser.");
+      const text = await answer.text();
+      const isWords = answer.headers.get("Content-Type")?.startsWith("text/plain");
+      if (answer.status === 409 && !isWords && item() === number) return taken(number, copy.at, text);
+      tell("draft", isWords ? text : "Your draft is not yet saved: the server does not take it. It is kept in this browser.");
     }
   } catch (error) {
     if (error.name === "AbortError") return;
     tell("draft", "1 draft is not yet saved: the network is away. It is kept in this browser.");
     timer = setTimeout(save, PATIENCE);
   }
+}
+
+// A colleague has the item now: the draft was kept all the same, and stands in the closed form.
+function taken(number, at, html) {
+  forget(number, at);
+  show(html);
+  tell("draft", "A colleague has taken this item over. What you typed is kept as your draft and stands in the form.");
 }
 
 // The item's text goes on with its submit.
@@ -86,7 +95,8 @@ function restore() {
   const copy = kept.read(copyOf(item()));
   if (!copy || !form() || outbox.has(item())) return;
   fields.fill(form(), copy.answers);
-  const at = new Date(copy.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  // As all times of the pages: UTC, of 24 hours.
+  const at = new Date(copy.at).toISOString().slice(11, 19);
   tell("restored", `What you typed here at ${at} is back in the form. It is not submitted.`);
   saveSoon();
 }

@@ -1,9 +1,12 @@
 """What is typed and not submitted comes back, whatever happens to the page."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from reviewapp.accounts.models import User
+from reviewapp.queues import claiming
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Draft, Review
 from tests.browser.bench import at, fill_queue, opened, saved
@@ -43,6 +46,23 @@ def test_it_has_the_last_keys_too_when_the_page_is_closed(page: Page) -> None:
     other.goto(address)
     expect(other.locator("#notes")).to_have_value("typed and gone")
     assert not Review.objects.exists()
+
+
+def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[QueueItem], lead: User) -> None:
+    claiming.take_over(items[0], lead)
+    page.locator("#notes").fill("half a thou")
+    expect(page.get_by_text("lead is reviewing this item now")).to_be_visible()
+    expect(page.locator("#banner")).to_contain_text("What you typed is kept as your draft")
+    expect(page.locator("#notes")).to_have_value("half a thou")
+    expect(page.locator(".fields[inert]")).to_have_count(1)
+
+
+def test_it_spells_the_time_as_the_pages_do(page: Page) -> None:
+    page.route("**/draft/", lambda route: route.abort())
+    page.locator("#notes").fill("half a thou")
+    page.reload()
+    said = page.locator("#banner [data-matter=restored]")
+    expect(said).to_have_text(re.compile(r"What you typed here at \d\d:\d\d:\d\d is back in the form"))
 
 
 def test_it_discards_a_draft(page: Page, items: list[QueueItem]) -> None:

@@ -7,6 +7,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from reviewapp.accounts.models import User
+from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Draft, Review
@@ -80,6 +81,16 @@ def test_it_shows_both_texts_for_a_draft_from_before_a_review(
     assert "half a thou</textarea>" in page
     assert "“theirs”" in page
     assert 'name="version" value="1"' in page
+
+
+def test_it_says_at_once_that_a_colleague_has_taken_the_item(
+    reviewer_client: Client, item: QueueItem, lead: User
+) -> None:
+    claiming.take_over(item, lead)
+    answer = reviewer_client.post(f"{url(item)}draft/", TYPED, headers={"HX-Request": "true"})
+    assert answer.status_code == 409
+    assert "lead is reviewing this item now" in answer.content.decode()
+    assert "half a thou</textarea>" in answer.content.decode()
 
 
 @pytest.mark.parametrize("notes", ["a\x00b", "\ud800", "🦊" * 20_000, "n" * 30_000])
