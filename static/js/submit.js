@@ -12,6 +12,7 @@ export function follow() {
   // The second click of a double click falls on the next item's button.
   document.addEventListener("click", (event) => event.detail > 1 && event.target.closest("#submit") && stop(event), true);
   onItem(() => prefetch.fill());
+  onItem(hold);
   outbox.open(nextOf, settle);
 }
 
@@ -53,7 +54,10 @@ function nextOf(entry) {
 // `answer` is null where nothing is answered for now: then no submit keeps the screen waiting.
 function settle(entry, answer) {
   const isHere = entry.item === item();
-  if (!answer) return wait(false);
+  if (!answer) {
+    wait(false);
+    return hold();
+  }
   if (answer.status >= 300) return refused(entry, answer, isHere);
   if (!entry.isSkip) drafts.forget(entry.item, entry.at);
   if (isHere) return turn(answer);
@@ -65,6 +69,22 @@ function settle(entry, answer) {
     }
   }
   prefetch.fill();
+}
+
+// The form of an answer that is on its way is closed: it is no new one.
+function hold() {
+  if (!form() || !outbox.has(item())) return;
+  form().querySelector(".fields").inert = true;
+  form().querySelector("#submit").disabled = true;
+  const count = outbox.entries().length;
+  const words = count === 1 ? "Your answer is kept and sent" : `Your ${count} answers are kept and sent`;
+  if (outbox.isAway() && !form().querySelector("#held")) {
+    const said = Object.assign(document.createElement("p"), { id: "held", className: "notice", tabIndex: -1 });
+    said.setAttribute("role", "status");
+    form().querySelector(".foot").prepend(said);
+    said.textContent = `No further item is here while the network is away. ${words} when it is back.`;
+    said.focus();
+  }
 }
 
 function turn(answer) {

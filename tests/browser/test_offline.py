@@ -128,7 +128,10 @@ def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page:
     answer(page, "one", "two", "three")
     at(page, 3)
     expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
-    page.keyboard.type(" and more")
+    expect(page.locator("#held")).to_have_text(
+        "No further item is here while the network is away. Your 3 answers are kept and sent when it is back."
+    )
+    page.keyboard.press("r")
     page.keyboard.press("Control+Enter")
     expect(page.locator("[name=needs_review]")).not_to_be_checked()
     context.set_offline(False)
