@@ -9,6 +9,13 @@ export function setScore(value) {
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+const unsure = () => document.querySelector("#review [name=unsure]");
+
+function clear() {
+  if (field()) field().value = "";
+  else document.querySelector("#review [name=score][value='']").checked = true;
+}
+
 export function show() {
   const input = field();
   for (const mark of document.querySelectorAll("#review .preset")) {
@@ -21,8 +28,13 @@ export function follow() {
     const mark = event.target.closest?.("#review .preset");
     if (mark) setScore(mark.dataset.score);
   });
-  document.addEventListener("input", (event) => {
-    if (event.target.id === "score") show();
+  document.addEventListener("input", ({ target }) => {
+    if (target.form?.id !== "review") return;
+    // A score and "unsure" exclude each other: the later one holds.
+    const isSet = target.type === "radio" ? target.checked : true;
+    if (target.name === "score" && isSet && target.value.trim()) unsure().checked = false;
+    if (target === unsure() && target.checked) clear();
+    show();
   });
   document.addEventListener("htmx:afterSettle", show);
   show();

@@ -141,6 +141,84 @@ def test_it_skips(page: Page) -> None:
     at(page, 2)
 
 
+@pytest.mark.parametrize("come", ["opened", "reloaded", "arrow", "skipped"])
+def test_it_lets_one_read_at_once(page: Page, come: str) -> None:
+    if come == "reloaded":
+        page.reload()
+    elif come == "arrow":
+        page.keyboard.press("j")
+        at(page, 2)
+    elif come == "skipped":
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")
+        at(page, 2)
+    page.wait_for_function("document.activeElement.id === 'trace'")
+
+
+def test_it_goes_to_the_field_that_was_refused(page: Page) -> None:
+    page.locator("#score").fill("seven")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#score")).to_be_focused()
+    expect(page.locator("#score")).to_be_in_viewport()
+
+
+def test_it_goes_to_the_question_about_personal_data(page: Page) -> None:
+    page.locator("#notes").fill("ask ann@example.org")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#review .foot [role=alert]")).to_be_focused()
+
+
+def test_it_goes_to_the_form_and_back(page: Page) -> None:
+    page.keyboard.press("f")
+    assert focused(page) == "preset"
+    page.keyboard.press("2")
+    expect(page.locator("#score")).to_have_value("0.25")
+    page.keyboard.press("Escape")
+    assert focused(page) == "trace"
+
+
+def test_the_later_of_score_and_unsure_holds(page: Page) -> None:
+    page.keyboard.press("3")
+    page.keyboard.press("x")
+    expect(page.locator("[name=unsure]")).to_be_checked()
+    expect(page.locator("#score")).to_have_value("")
+    page.keyboard.press("3")
+    expect(page.locator("[name=unsure]")).not_to_be_checked()
+    expect(page.locator("#score")).to_have_value("0.5")
+
+
+def test_the_later_of_a_chosen_score_and_unsure_holds(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    Queue.objects.update(score_max=5, score_min=1, score_step=1)
+    fill_queue(queue, 2)
+    page = opened(open_page, reviewer, ahead=1)
+    page.keyboard.press("3")
+    page.keyboard.press("x")
+    expect(page.locator("[name=score][value='']")).to_be_checked()
+    page.keyboard.press("4")
+    expect(page.locator("[name=unsure]")).not_to_be_checked()
+
+
+def test_it_stays_from_the_moment_one_says_so(page: Page) -> None:
+    page.get_by_label("Stay here").check()
+    page.keyboard.press("j")
+    at(page, 2)
+    expect(page.get_by_label("Stay here")).to_be_checked()
+    page.get_by_label("Stay here").uncheck()
+    page.reload()
+    expect(page.get_by_label("Stay here")).not_to_be_checked()
+
+
+def test_it_marks_the_row_that_the_digits_go_to(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.write([Criterion("right", "Is it right?", "yes_no")])
+    queue.save()
+    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    row = page.get_by_role("group", name="Is it right?")
+    expect(row).to_have_css("box-shadow", "none")
+    page.get_by_label("yes", exact=True).click()
+    expect(row).not_to_have_css("box-shadow", "none")
+    expect(page.locator(".score .keys")).to_be_hidden()
+
+
 def test_it_gives_the_same_answers_again(page: Page) -> None:
     page.locator("#notes").fill("as before")
     page.locator("#notes").blur()
