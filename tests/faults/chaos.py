@@ -81,7 +81,8 @@ class Chaos:
 
     def be_well(self, seconds: float = 30) -> None:
         """Everything is healthy again, and a person looks after what waits for one: until every patch has its end."""
-        self.sink.tell(keys=None)
+        # One more thing goes wrong, with what was said last: no later save will set it right.
+        self.sink.tell({"name": "not applied", "on": "metadata", "times": 5, "apply": "never"}, keys=None)
         for _ in range(self.at_once):
             self.workers.start()
 

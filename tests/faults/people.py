@@ -52,7 +52,7 @@ class Person:
             time.sleep(self.pause)
 
     def save(self, browser: Browser, item: int, version: int) -> None:
-        """Submit one review of an item that is at `version`, over and over until answered; a no ends the work."""
+        """Submit one review of an item that is at `version`, until there is an answer; a no ends the work."""
         # Letters only: digits may look like somebody's telephone number, about which the form asks.
         score, notes = str(random.randint(0, 10) / 10), "Note " + "".join(random.choices(ascii_lowercase, k=16))
         fields = form(str(version), notes, uuid4()) | {"score": score}
