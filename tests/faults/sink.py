@@ -9,7 +9,7 @@ answers what it holds. The first rule that fits a request acts. A rule is an obj
     times, every, chance  acts so often and no more; at each N-th request only; with a chance
     status, body, headers the answer in place of Laminar's own; values are applied with an answer of our own 200 only
     delay                 seconds before anything happens
-    apply                 "now", "never", seconds later, or "behind": after the next patch of the trace, or a second
+    apply                 "now", "never", seconds later, or "behind": after the next patch of the trace, or 5 seconds
     replay                applied a second time so many seconds later
     close                 the connection breaks "before" or "after" the values are applied
     silent, drip, endless never answers; so many seconds for each byte; a body without end
@@ -34,7 +34,7 @@ from typing import Any, TextIO
 PATHS = {"/v1/traces/metadata": "metadata", "/v1/sql/query": "query", "/v1/tag": "tag", "/v1/project": "project"}
 PROJECT = "0b0f3a52-6f0e-4b52-9d5a-2f6f6f1d9a10"
 ROW = {"start_time": "2026-01-02 03:04:05.000000000", "end_time": "2026-01-02 03:04:06.000000000"}
-BEHIND = 1.0
+BEHIND = 5.0
 
 Rule = dict[str, Any]
 

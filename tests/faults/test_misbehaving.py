@@ -103,7 +103,7 @@ def test_what_is_applied_out_of_order_ends_with_the_right_value(project: Project
     sink.tell({"name": "behind", "on": "metadata", "times": 1, "apply": "behind"})
     trace_id = uuid4()
     put(project, {"review_rev": 1}, trace_id)
-    work(until=lambda: states() == [State.ACCEPTED])
+    work(until=lambda: len(sink.asked()) == 1)
     newer = put(project, {"review_rev": 2}, trace_id)
     work(until=hurried(lambda: states(newer) == [State.CONFIRMED]))
     applied = [line["metadata"]["review_rev"] for line in sink.log() if line["what"] == "applied"]
@@ -116,9 +116,8 @@ def test_an_old_patch_replayed_before_the_new_one_is_confirmed_ends_with_the_rig
     sink.tell({"name": "replayed", "on": "metadata", "times": 1, "replay": 0.5})
     trace_id = uuid4()
     put(project, {"review_rev": 1}, trace_id)
-    work(until=lambda: states() == [State.ACCEPTED])
+    work(until=lambda: len(sink.asked()) == 1)
     newer = put(project, {"review_rev": 2}, trace_id)
-    work(until=lambda: states(newer) == [State.ACCEPTED])
 
     def replayed() -> bool:
         return [line["what"] for line in sink.log()].count("applied") >= 3
