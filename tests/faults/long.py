@@ -27,7 +27,7 @@ ROWS = {
     "minutes": "minutes of load",
     "kills": "processes killed",
     "database_stops": "hard stops of the database server",
-    "freezes": "workers frozen for longer than their lease",
+    "freezes": "workers frozen, for 25 s unless the load ended sooner",
     "faults": "requests that the far side answered badly or not at all",
     "saves": "saves acknowledged",
     "unanswered": "submits that got no answer and were sent again",
