@@ -48,9 +48,8 @@ def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
         reindex(traces)
         with transaction.atomic():
             for trace in traces:
-                made = _spans(trace, spans)
-                Span.objects.bulk_create(made, batch_size=100)
-                keep(prepare(trace, made))
+                Span.objects.bulk_create(_spans(trace, spans), batch_size=100)
+                keep(prepare(trace))
         QueueItem.objects.bulk_create(
             [QueueItem(queue=queue, trace_id=trace.trace_id, added_by="benchmark") for trace in traces]
         )

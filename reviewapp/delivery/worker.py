@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TypeVar
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
@@ -162,8 +163,10 @@ class Worker:
             missing = left.keys() - {row.id for row in rows}
             await sync_to_async(pulling.note_missing)([left.pop(trace_id) for trace_id in missing])
             for trace in await sync_to_async(pulling.store_rows)(project, rows):
-                spans = await client.spans(trace.trace_id, limit=pulling.SPANS)
-                await sync_to_async(pulling.store_spans)(trace, spans)
+                stored: set[UUID] = set()
+                async for page in client.span_pages(trace.trace_id, pulling.SPANS):
+                    stored |= await sync_to_async(pulling.store_spans)(trace, page)
+                await sync_to_async(pulling.settle)(trace, stored)
                 del left[trace.trace_id]
         except LaminarError as error:
             await sync_to_async(pulling.note_error)(list(left.values()), str(error))

@@ -4,6 +4,7 @@ from reviewapp.laminar.addresses import check_address, normal_base_url
 from reviewapp.laminar.client import AsyncLaminar, KeyKind, Laminar
 from reviewapp.laminar.errors import (
     AddressRefused,
+    AnswerTooLong,
     KeyRefused,
     LaminarError,
     NotThere,
@@ -22,6 +23,7 @@ from reviewapp.laminar.rows import SpanEvent, SpanRow, TraceRow
 
 __all__ = [
     "AddressRefused",
+    "AnswerTooLong",
     "AsyncLaminar",
     "KeyKind",
     "KeyRefused",

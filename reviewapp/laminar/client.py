@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from reviewapp.laminar import rows, wire
+from reviewapp.laminar import paging, rows, wire
 from reviewapp.laminar.addresses import PinnedTransport, normal_base_url
 from reviewapp.laminar.errors import (
     LaminarError,
@@ -132,9 +132,9 @@ class AsyncLaminar:
         found = await self.query(*wire.traces_matching(pairs, since, until, limit))
         return [rows.trace_row(row) for row in found]
 
-    async def spans(self, trace_id: UUID, *, limit: int = 2000) -> list[SpanRow]:
-        """A trace's spans, oldest first."""
-        return [rows.span_row(row) for row in await self.query(*wire.spans(trace_id, limit))]
+    def span_pages(self, trace_id: UUID, most: int) -> AsyncIterator[list[SpanRow]]:
+        """A trace's first `most` spans in pages, oldest first."""
+        return paging.span_pages(self.query, trace_id, most)
 
     async def key_kind(self) -> KeyKind:
         """Whether the key may read ("full") or only write. Writes nothing."""
@@ -241,10 +241,6 @@ class Laminar:
     ) -> list[TraceRow]:
         """As AsyncLaminar.traces_matching."""
         return self._run(lambda client: client.traces_matching(pairs, since=since, until=until, limit=limit))
-
-    def spans(self, trace_id: UUID, *, limit: int = 2000) -> list[SpanRow]:
-        """As AsyncLaminar.spans."""
-        return self._run(lambda client: client.spans(trace_id, limit=limit))
 
     def key_kind(self) -> KeyKind:
         """As AsyncLaminar.key_kind."""

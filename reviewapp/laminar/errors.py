@@ -91,3 +91,7 @@ class Redirected(LaminarError):
 
 class UnexpectedAnswer(LaminarError):
     """A success that is not Laminar's: another 2xx, a web page, no JSON, or too much of it."""
+
+
+class AnswerTooLong(UnexpectedAnswer):
+    """A query's answer beyond what is read of one: ask for less at once."""

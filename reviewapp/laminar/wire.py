@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.laminar.errors import (
+    AnswerTooLong,
     KeyRefused,
     LaminarError,
     NotThere,
@@ -137,12 +138,6 @@ def traces_matching(
     return " ".join(["SELECT * FROM traces", *where, "ORDER BY start_time DESC LIMIT {limit:UInt32}"]), parameters
 
 
-def spans(trace_id: UUID, limit: int) -> tuple[str, dict[str, Any]]:
-    """The query for a trace's first `limit` spans, oldest first, and its parameters."""
-    sql = "SELECT * FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time ASC LIMIT {limit:UInt32}"
-    return sql, {"id": trace_id, "limit": limit}
-
-
 def accepted(got: Answer, call: Call) -> None:
     """Pass when a write was taken: exactly 200, and no web page. Raises LaminarError."""
     _succeeded(got, call)
@@ -240,12 +235,12 @@ def _succeeded(got: Answer, call: Call) -> None:
     if got.is_encoded:
         raise _unexpected(got, "is compressed, which was not asked for")
     if got.is_cut:
-        raise _unexpected(got, f"is longer than {call.longest} bytes: ask for less at once")
+        raise _unexpected(got, f"is longer than {call.longest} bytes: ask for less at once", AnswerTooLong)
 
 
-def _unexpected(got: Answer, what: str) -> UnexpectedAnswer:
+def _unexpected(got: Answer, what: str, kind: type[UnexpectedAnswer] = UnexpectedAnswer) -> UnexpectedAnswer:
     message = f"Laminar's answer {what}. What was sent may not have arrived; it is safe to send it again."
-    return UnexpectedAnswer(message, status=got.status, answer=got.shown, retry_after=got.retry_after)
+    return kind(message, status=got.status, answer=got.shown, retry_after=got.retry_after)
 
 
 def _fault(got: Answer, call: Call) -> LaminarError:

@@ -19,12 +19,16 @@ from reviewapp.lib.storable import storable
 from reviewapp.traces import index, metadata, prepared, telling
 from reviewapp.traces.models import PullMark, Span, Trace
 
-SPANS = 2_000
-PAGE = 500
+# Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
+SPANS = 100_000
+SPANS_STORED = 200
 STORED = 50
+PAGE = 500
 # A trace that ended this recently may still get spans and metadata.
 MAY_CHANGE = timedelta(minutes=5)
 AGAIN = timedelta(seconds=20)
+# A longer one is pulled again the more rarely the longer it is: each pull reads all of it.
+MANY_SPANS = 2_000
 # Traces arrive late: each listing looks back this far behind the newest one seen.
 OVERLAP = timedelta(minutes=10)
 FIRST_LISTING = timedelta(days=7)
@@ -93,22 +97,37 @@ def store_new(project: Project, rows: Sequence[TraceRow]) -> int:
     return len(new)
 
 
-def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> None:
-    """Make the mirror's spans of a trace those of Laminar, and decide when to look again."""
-    now = clock.now()
+def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
+    """Put a page of a trace's spans into the mirror, and keep other workers from pulling it; the ids stored."""
     # Laminar may show a span twice for a moment, while it still merges two versions of it.
     spans = [_span(trace, row) for row in {row.span_id: row for row in rows}.values()]
-    trace.spans_pulled_at, trace.span_count = now, len(spans)
-    made = telling.prepare(trace, sorted(spans, key=lambda span: span.start_time))
+    for start in range(0, len(spans), SPANS_STORED):
+        with transaction.atomic():
+            Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
+            Span.objects.bulk_create(
+                spans[start : start + SPANS_STORED], batch_size=100, update_conflicts=True,
+                unique_fields=["trace", "span_id"], update_fields=_SPAN_FIELDS,
+            )  # fmt: skip
+    Trace.objects.filter(pk=trace.pk).update(pull_due_at=clock.now() + TAKEN)
+    return {span.span_id for span in spans}
+
+
+def settle(trace: Trace, stored: Collection[UUID]) -> None:
+    """All spans of a trace are stored: those that Laminar shows no more go, and it is decided when to look again."""
+    gone = [pk for pk, span_id in _span_ids(trace) if span_id not in stored]
+    for start in range(0, len(gone), SPANS_STORED):
+        Span.objects.filter(pk__in=gone[start : start + SPANS_STORED]).delete()
+    now = clock.now()
+    trace.spans_pulled_at, trace.span_count = now, len(stored)
+    made = telling.prepare(trace)
+    may_change = trace.end_time is None or abs(now - trace.end_time) < MAY_CHANGE
+    again = AGAIN * max(1, len(stored) // MANY_SPANS)
     with transaction.atomic():
         Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
-        Span.objects.filter(trace=trace).delete()
-        Span.objects.bulk_create(spans, batch_size=100)
         prepared.keep(made)
-        may_change = trace.end_time is None or abs(now - trace.end_time) < MAY_CHANGE
         Trace.objects.filter(pk=trace.pk).update(
-            spans_pulled_at=now, span_count=len(spans), is_cut=len(rows) >= SPANS, pull_error="",
-            pull_tries=0, pull_due_at=now + AGAIN if may_change else None,
+            spans_pulled_at=now, span_count=len(stored), is_cut=len(stored) >= SPANS, pull_error="",
+            pull_tries=0, pull_due_at=now + again if may_change else None,
         )  # fmt: skip
 
 
@@ -116,7 +135,7 @@ def prepare_again(limit: int) -> int:
     """Prepare pages anew that an older version of the code prepared; how many of the newest."""
     traces = prepared.outdated(limit)
     for trace in traces:
-        made = telling.prepare(trace, Span.objects.filter(trace=trace).order_by("start_time", "pk"))
+        made = telling.prepare(trace)
         with transaction.atomic():
             Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
             prepared.keep(made)
@@ -193,6 +212,16 @@ _FIELDS = [
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
 
 _ADDED = "SELECT id, trace_id, pulled_at FROM reviewapp_trace WHERE project_id = %s AND trace_id IN []"
+
+
+_SPAN_FIELDS = [
+    "parent_span_id", "name", "span_type", "status", "start_time", "end_time", "input", "output", "model",
+    "total_tokens", "total_cost", "attributes", "event_texts",
+]  # fmt: skip
+
+
+def _span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
+    return Span.objects.filter(trace=trace).values_list("pk", "span_id")
 
 
 def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:

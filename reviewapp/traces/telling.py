@@ -4,13 +4,13 @@ Made here and not in a template, since the page with all of them is the one that
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
 from reviewapp.lib.storable import storable
 from reviewapp.traces import loading, prepared, turn_html, windows
-from reviewapp.traces.models import Prepared, Span, Trace
+from reviewapp.traces.models import Prepared, Trace
 from reviewapp.traces.parts import Part
 from reviewapp.traces.reading import Reading, reading_of
 from reviewapp.traces.transcript import Transcript
@@ -45,12 +45,12 @@ def transcript(reading: Reading) -> str:
     return _made(reading)
 
 
-def prepare(trace: Trace, spans: Iterable[Span]) -> Prepared:
-    """The page of a trace with these spans, in time order, to be kept."""
+def prepare(trace: Trace) -> Prepared:
+    """The page of a trace whose spans have come, to be kept."""
     # Nobody who wrote the trace knows this name: nothing in it is taken for the place.
     place = uuid4().hex
     reading = reading_of(trace, {}, place)
-    reading.prepared, reading.spans = None, list(spans)
+    reading.prepared = None
     return Prepared(
         trace=trace, version=prepared.VERSION, place=place, html=storable(_made(reading)),
         jumps=json.dumps(reading.jumps), answer=storable(reading.answer),

@@ -24,7 +24,7 @@ from tests.delivery.acts import put
 from tests.delivery.conftest import project_of
 from tests.delivery.working import all_are, states, work
 from tests.factories import LaminarKeyFactory
-from tests.tracestore.sending import METADATA, PROTOBUF, encoded, make_span, metadata, send_span
+from tests.tracestore.sending import METADATA, PROTOBUF, START, encoded, make_span, metadata, send_span
 from tests.tracestore_server import RunningStore, running_store, start_store
 
 
@@ -146,6 +146,17 @@ def test_it_pulls_a_wanted_trace_with_its_spans(connected: Project, tracestore: 
     work(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(spans_pulled_at=None).exists())
     trace = Trace.objects.get(trace_id=trace_id)
     assert (trace.metadata, trace.spans.count()) == ('{"environment":"production"}', 1)
+
+
+def test_it_pulls_a_long_trace_page_by_page(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:
+    # Many begin at one moment: a page ends among them.
+    spans = [make_span(str(trace_id), number, start=START + number // 400) for number in range(1, 1_201)]
+    with tracestore.client() as full:
+        full.post("/v1/traces", content=encoded(*spans), headers=PROTOBUF)
+    pulling.want(connected, [trace_id])
+    work(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(spans_pulled_at=None).exists())
+    trace = Trace.objects.get(trace_id=trace_id)
+    assert (trace.span_count, trace.spans.count(), trace.is_cut) == (1_200, 1_200, False)
 
 
 def test_it_lists_new_traces_by_itself(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:

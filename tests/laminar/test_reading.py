@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from reviewapp.laminar import LaminarError, NotThere, RateLimited, Refused, ServerFault, UnexpectedAnswer
+from reviewapp.laminar import LaminarError, NotThere, RateLimited, Refused, ServerFault, SpanRow, UnexpectedAnswer
 from tests.laminar.far_side import answering, calling, saying, serving
+from tests.laminar.test_paging import pages
 
 TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
 TRACE_COLUMNS: dict[str, Any] = {
@@ -32,6 +33,11 @@ SPAN_COLUMNS: dict[str, Any] = {
     "attributes": '{"n":1.0}',
     "events": [{"timestamp": 1795342320000000001, "name": "exception", "attributes": '{"a":1}'}],
 }
+
+
+def spans(*given: dict[str, Any]) -> list[SpanRow]:
+    """These rows of an answer as spans."""
+    return [row for page in pages(answering(200, {"data": list(given)}), TRACE, 10) for row in page]
 
 
 def test_it_reads_a_trace() -> None:
@@ -90,7 +96,7 @@ def test_it_survives_bytes_that_are_no_text() -> None:
 
 
 def test_it_reads_a_span() -> None:
-    (span,) = answering(200, {"data": [SPAN_COLUMNS]}).spans(TRACE)
+    (span,) = spans(SPAN_COLUMNS)
     assert (span.name, span.parent_span_id, span.duration) == ("plan", None, 1.5)
     assert span.attributes == '{"n":1.0}'
     assert span.events == [{"timestamp": 1795342320000000001, "name": "exception", "attributes": '{"a":1}'}]
@@ -99,7 +105,7 @@ def test_it_reads_a_span() -> None:
 @pytest.mark.parametrize("events", [5, ["x"], [{"timestamp": "x"}]])
 def test_it_refuses_events_of_another_kind(events: object) -> None:
     with pytest.raises(UnexpectedAnswer):
-        answering(200, {"data": [SPAN_COLUMNS | {"events": events}]}).spans(TRACE)
+        spans(SPAN_COLUMNS | {"events": events})
 
 
 def test_it_asks_for_no_traces_without_a_request() -> None:

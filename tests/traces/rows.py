@@ -1,10 +1,13 @@
 """Rows as Laminar's SQL answers them, with what a test does not care about left out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 from reviewapp.laminar import SpanRow, TraceRow, rows
+from reviewapp.traces import pulling
+from reviewapp.traces.models import Trace
 
 BEGAN = "2026-11-22 10:00:00.123456789"
 ENDED = "2026-11-22 10:00:02.000000000"
@@ -23,6 +26,11 @@ def span_row(number: int = 1, **more: Any) -> SpanRow:
         "start_time": BEGAN, "end_time": ENDED,
     }  # fmt: skip
     return rows.span_row({**columns, **more})
+
+
+def store_spans(trace: Trace, given: Sequence[SpanRow]) -> None:
+    """Leave a trace as a pull of all these spans does."""
+    pulling.settle(trace, pulling.store_spans(trace, given))
 
 
 def _text(value: Any) -> Any:

@@ -10,7 +10,7 @@ from reviewapp.traces import prepared, pulling
 from reviewapp.traces.models import Prepared, Span, Trace
 from reviewapp.traces.reading import Reading, reading_of
 from reviewapp.traces.telling import transcript
-from tests.traces.rows import span_row, trace_row
+from tests.traces.rows import span_row, store_spans, trace_row
 
 pytestmark = pytest.mark.django_db
 URL = "/p/support/items/7/reading/"
@@ -20,7 +20,7 @@ def pulled(project: Project, *said: str) -> Trace:
     """A trace as a pull leaves it: a model call for each of these texts."""
     row = trace_row()
     (trace,) = pulling.store_rows(project, [row])
-    pulling.store_spans(
+    store_spans(
         trace, [span_row(number, output=text, span_type="LLM", input="Where?") for number, text in enumerate(said)]
     )
     trace.refresh_from_db()
@@ -56,7 +56,7 @@ def test_it_reads_no_span_to_open(project: Project) -> None:
 
 def test_it_follows_the_spans(project: Project) -> None:
     trace = pulled(project, "One moment.")
-    pulling.store_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
+    store_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
     assert "It is Paris." in transcript(opened(trace))
 
 

@@ -12,7 +12,7 @@ from reviewapp.lib import clock
 from reviewapp.traces import index, metadata, pulling
 from reviewapp.traces.models import Trace
 from tests.factories import SpanFactory, TraceFactory
-from tests.traces.rows import span_row, trace_row
+from tests.traces.rows import span_row, store_spans, trace_row
 
 TRACE = UUID(int=7)
 
@@ -154,7 +154,7 @@ def test_only_what_is_new_or_changed_is_stored(project: Project) -> None:
 def test_spans_are_replaced(project: Project) -> None:
     trace = stored(project)
     SpanFactory.create(trace=trace, name="old")
-    pulling.store_spans(trace, [span_row(1, name="a"), span_row(2, name="b\x00", input='{"q":1}')])
+    store_spans(trace, [span_row(1, name="a"), span_row(2, name="b\x00", input='{"q":1}')])
     trace.refresh_from_db()
     assert [span.name for span in trace.spans.order_by("pk")] == ["a", "b\N{REPLACEMENT CHARACTER}"]
     assert (trace.is_here, trace.span_count, trace.is_cut) == (True, 2, False)
@@ -162,14 +162,36 @@ def test_spans_are_replaced(project: Project) -> None:
 
 def test_a_span_shown_twice_is_stored_once(project: Project) -> None:
     trace = stored(project)
-    pulling.store_spans(trace, [span_row(1, name="before"), span_row(1, name="after")])
+    store_spans(trace, [span_row(1, name="before"), span_row(1, name="after")])
     assert [span.name for span in trace.spans.all()] == ["after"]
 
 
-def test_it_says_when_there_were_more_spans(project: Project) -> None:
+def test_spans_come_in_pages_and_keep_their_rows(project: Project) -> None:
     trace = stored(project)
-    pulling.store_spans(trace, [span_row(number) for number in range(1, pulling.SPANS + 1)])
+    store_spans(trace, [span_row(1, name="before"), span_row(2), span_row(3)])
+    rows = dict(trace.spans.values_list("span_id", "pk"))
+    seen = pulling.store_spans(trace, [span_row(1, name="after")]) | pulling.store_spans(trace, [span_row(4)])
+    assert trace.spans.count() == 4
+    pulling.settle(trace, seen)
+    assert [(span.span_id.int, span.name) for span in trace.spans.order_by("pk")] == [(1, "after"), (4, "step 4")]
+    assert trace.spans.get(name="after").pk == rows[UUID(int=1)]
+    assert Trace.objects.get().span_count == 2
+
+
+def test_it_says_when_there_were_more_spans(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "SPANS", 3)
+    trace = stored(project)
+    store_spans(trace, [span_row(1), span_row(2)])
+    assert not Trace.objects.get().is_cut
+    store_spans(trace, [span_row(1), span_row(2), span_row(3)])
     assert Trace.objects.get().is_cut
+
+
+def test_while_its_pages_come_nobody_else_pulls_it(project: Project) -> None:
+    pulling.want(project, [TRACE])
+    with time_machine.travel(clock.now() + pulling.TAKEN, tick=False):
+        pulling.store_spans(Trace.objects.get(), [span_row()])
+        assert pulling.take() == []
 
 
 @pytest.mark.parametrize(
@@ -179,13 +201,13 @@ def test_it_says_when_there_were_more_spans(project: Project) -> None:
 )
 def test_a_trace_that_may_still_change_is_pulled_again(project: Project, ago: timedelta, again: bool) -> None:
     trace = stored(project, end_time=clock.now() - ago)
-    pulling.store_spans(trace, [span_row()])
+    store_spans(trace, [span_row()])
     due = Trace.objects.get().pull_due_at
     assert (due is not None and clock.now() < due < clock.now() + timedelta(minutes=1)) == again
 
 
 def test_a_trace_that_grows_after_it_was_pulled_is_pulled_again(project: Project) -> None:
-    pulling.store_spans(stored(project, total_tokens=5), [span_row()])
+    store_spans(stored(project, total_tokens=5), [span_row()])
     stored(project, total_tokens=5)
     assert pulling.take() == []
     stored(project, total_tokens=9)
@@ -206,7 +228,7 @@ def test_a_missing_trace_is_looked_for_ever_more_rarely_for_a_day(project: Proje
 def test_a_missing_trace_that_comes_is_here_without_a_complaint(project: Project) -> None:
     pulling.want(project, [TRACE])
     pulling.note_missing(pulling.take())
-    pulling.store_spans(stored(project), [span_row()])
+    store_spans(stored(project), [span_row()])
     trace = Trace.objects.get()
     assert (trace.pull_error, trace.pull_tries, trace.is_here) == ("", 0, True)
 
@@ -222,7 +244,7 @@ def test_a_fault_is_noted_and_never_ends_the_search(project: Project) -> None:
 
 
 def test_a_fault_takes_nothing_from_what_is_here(project: Project) -> None:
-    pulling.store_spans(stored(project), [span_row()])
+    store_spans(stored(project), [span_row()])
     pulling.note_error([Trace.objects.get()], "Nobody answers.")
     assert (Trace.objects.get().is_here, Trace.objects.get().spans.count()) == (True, 1)
 
