@@ -16,6 +16,16 @@ class Step:
     detail: str = ""
 
 
+def overtaking(patch: Patch) -> Patch | None:
+    """A newer patch of ours that has set some of this one's keys to other values; the newest."""
+    newer = Patch.objects.filter(project=patch.project_id, trace_id=patch.trace_id, pk__gt=patch.pk)
+    ours = patch.values
+    for one in newer.exclude(state=State.SUPERSEDED).order_by("-pk")[:20]:
+        if any(key in ours and ours[key] != value for key, value in one.values.items()):
+            return one
+    return None
+
+
 def way_of(patch: Patch, *, can_read: bool, saved_at: datetime | None = None, replaced: bool = False) -> list[Step]:
     """The steps in order. `saved_at` is the review's own time; `replaced` says that a newer patch carries its keys."""
     steps = [Step("saved here", "done", saved_at or patch.created_at)]

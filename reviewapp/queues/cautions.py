@@ -1,4 +1,4 @@
-"""What to tell a program whose patches were taken: nothing keeps them from being pushed, but something may surprise."""
+"""What to tell those who write metadata: nothing keeps it from being pushed, but something may surprise."""
 
 from collections.abc import Sequence
 
@@ -19,6 +19,14 @@ def cautions(project: Project, handed: Sequence[Handed]) -> list[str]:
         if (shared := sorted(keys.intersection(queue.pushed_keys)))
     ]
     return [*said, *overwritten, *crowded(project, [one.metadata for one in handed])]
+
+
+def shared_keys(queue: Queue) -> list[tuple[Queue, list[str]]]:
+    """The project's other queues that write some of this one's keys, each with those."""
+    keys = set(queue.pushed_keys)
+    others = Queue.objects.filter(project=queue.project).exclude(pk=queue.pk).order_by("pk")
+    found = [(other, [key for key in other.pushed_keys if key in keys]) for other in others]
+    return [(other, shared) for other, shared in found if shared]
 
 
 def _joined(keys: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib import sql
 from reviewapp.lib.numbers import whole
 from reviewapp.queues import entry
+from reviewapp.queues.cautions import shared_keys
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.making import make_queue
 from reviewapp.queues.models import ItemState, Queue, QueueItem
@@ -122,6 +123,7 @@ def _board(request: Request, queue: Queue) -> dict[str, object]:
         "state": state,
         "states": ItemState.values,
         "clashes": _clashes(queue),
+        "shared": shared_keys(queue),
         "form": PasteForm(),
     }
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
-from reviewapp.delivery.way import way_of
+from reviewapp.delivery.way import Step, overtaking, way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import canonical_json, clock, failpoints
 from reviewapp.lib.numbers import whole
@@ -28,6 +28,7 @@ from reviewapp.reviews.rail import position_of, rail_of
 from reviewapp.reviews.submitting import Answers, Stale, submit
 from reviewapp.reviews.undoing import left_of
 from reviewapp.reviews.workbench import form_sent, item_of, latest_of, open_item, trace_of
+from reviewapp.traces.models import Trace
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
@@ -130,8 +131,14 @@ def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
     rows = mine.select_related("item", "patch").order_by("-submitted_at", "-pk")
     number = whole(request.GET.get("page"), most=100_000) or 1
     shown = list(rows[(number - 1) * PAGE : number * PAGE + 1])
+    for review in shown:
+        review.item.queue = found
+    give_rubrics(shown)
+    seen = Trace.objects.filter(project=project, trace_id__in=[review.item.trace_id for review in shown])
+    names = dict(seen.values_list("trace_id", "name"))
     context = {
-        "project": project, "section": "queues", "queue": found, "reviews": shown[:PAGE],
+        "project": project, "section": "queues", "queue": found,
+        "rows": [(review, names.get(review.item.trace_id)) for review in shown[:PAGE]],
         "page_number": number, "has_more": len(shown) > PAGE,
     }  # fmt: skip
     return page(request, "reviews/mine.html", context)
@@ -283,4 +290,6 @@ def _delivery(project: Project, review: Review | None) -> dict[str, object]:
         patch.state == State.ACCEPTED and key is not None and not key.can_read
     )
     way = way_of(patch, can_read=can_read, saved_at=review.submitted_at, replaced=patch != review.patch)
+    if later := overtaking(patch):
+        way.append(Step(f"other answers since, {later.source}", "look", later.created_at))
     return {"review": review, "patch": patch, "is_final": is_final, "way": way}

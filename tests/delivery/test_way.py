@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.way import way_of
+from reviewapp.delivery.way import overtaking, way_of
 from reviewapp.lib import clock
 from tests.factories import PatchFactory
 
@@ -49,3 +50,17 @@ def test_it_says_that_nobody_can_read_back() -> None:
 def test_it_says_why_one_is_tried_again() -> None:
     patch = PatchFactory.build(failures=1, last_error="Laminar is in trouble (500).")
     assert way_of(patch, can_read=True)[-1].detail == "Laminar is in trouble (500)."
+
+
+def test_a_newer_patch_with_other_values_is_told(project: Project) -> None:
+    older = PatchFactory.create(project=project, metadata='{"score":1}', state=State.CONFIRMED)
+    newer = PatchFactory.create(project=project, trace_id=older.trace_id, metadata='{"score":0}')
+    assert overtaking(older) == newer
+    assert overtaking(newer) is None
+
+
+@pytest.mark.parametrize("metadata", ['{"score":1}', '{"other":0}'], ids=["the same value", "another key"])
+def test_a_newer_patch_that_changes_nothing_is_not_told(project: Project, metadata: str) -> None:
+    older = PatchFactory.create(project=project, metadata='{"score":1}', state=State.CONFIRMED)
+    PatchFactory.create(project=project, trace_id=older.trace_id, metadata=metadata)
+    assert overtaking(older) is None

@@ -150,3 +150,13 @@ class TestClash:
         Queue.objects.update(key_prefix="review.")
 
         assert "itself sets <code>review.notes</code> on" in board(lead_client)
+
+
+def test_it_tells_a_lead_of_another_queue_with_the_same_keys(queue: Queue, lead_client: Client) -> None:
+    QueueFactory.create(project=queue.project, name="Second look")
+    assert "the queue “Second look” writes" in lead_client.get(URL).text
+
+
+def test_it_tells_of_no_queue_with_keys_of_its_own(queue: Queue, lead_client: Client) -> None:
+    QueueFactory.create(project=queue.project, name="Second look", key_prefix="second.")
+    assert "writes" not in lead_client.get(URL).text
