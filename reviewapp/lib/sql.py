@@ -66,8 +66,15 @@ def rows_among(statement: str, *values: object) -> list[tuple[Any, ...]]:
 def add(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
     """Insert any number of rows by few statements; `head` ends before VALUES, `tail` says what to do with conflicts."""
     for part in _parts(new):
-        each = ", ".join([places(part[0])] * len(part))
-        change(f"{head} VALUES {each} {tail}", *(value for row in part for value in row))
+        change(_inserting(head, part, tail), *(value for row in part for value in row))
+
+
+def add_returning(head: str, new: Sequence[Sequence[object]], tail: str) -> list[tuple[Any, ...]]:
+    """As `add`, with a `tail` that says what to answer of each row that was inserted."""
+    found: list[tuple[Any, ...]] = []
+    for part in _parts(new):
+        found += rows(_inserting(head, part, tail), *(value for row in part for value in row))
+    return found
 
 
 def add_objects(new: Sequence[Model]) -> None:
@@ -102,6 +109,10 @@ def bound(value: object) -> Any:
     if isinstance(value, Decimal):
         return connection.ops.adapt_decimalfield_value(value, 12, 4)
     return value
+
+
+def _inserting(head: str, new: Sequence[Sequence[object]], tail: str) -> str:
+    return f"{head} VALUES {', '.join([places(new[0])] * len(new))} {tail}"
 
 
 def _parts(values: Sequence[V]) -> Iterator[Sequence[V]]:

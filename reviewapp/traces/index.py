@@ -32,6 +32,9 @@ _TERMS = "SELECT digest, id FROM reviewapp_term WHERE project_id = %s AND digest
 _ADD_TERMS = "INSERT INTO reviewapp_term (project_id, key, value, digest, count)"
 _HELD = "SELECT trace_id, term_id, start_time, signature FROM reviewapp_posting WHERE trace_id IN []"
 _ADD_POSTINGS = "INSERT INTO reviewapp_posting (term_id, trace_id, start_time, signature)"
+_OR_SIGN = """
+    ON CONFLICT (term_id, trace_id) DO UPDATE SET start_time = excluded.start_time, signature = excluded.signature
+"""
 _SIGN = "UPDATE reviewapp_posting SET start_time = %s, signature = %s WHERE trace_id = %s"
 _REMOVE = "DELETE FROM reviewapp_posting WHERE term_id = %s AND trace_id = %s"
 _TALLY = "INSERT INTO reviewapp_tally (term_id, delta)"
@@ -82,21 +85,18 @@ def put(project_id: int, rows: Iterable[tuple[Placed, Mapping[str, str]]]) -> No
     held: dict[int, dict[int, tuple[Any, int]]] = {pk: {} for pk in traces}
     for pk, term, start_time, signature in sql.rows_among(_HELD, list(traces)):
         held[pk][term] = (sql.bound(start_time), signature)
-    new: list[tuple[int, int, Any, int]] = []
+    written: list[tuple[int, int, Any, int]] = []
     gone: list[tuple[int, int]] = []
-    moved: list[tuple[Any, int, int]] = []
+    deltas: Counter[int] = Counter()
     for pk, (trace, members) in traces.items():
         place = (sql.bound(trace.start_time), signature_of(members))
         wanted = {terms[digest] for digest in members} if trace.start_time is not None else set()
-        new += [(term, pk, *place) for term in wanted if term not in held[pk]]
-        gone += [(term, pk) for term in held[pk] if term not in wanted]
-        if any(held[pk][term] != place for term in wanted & held[pk].keys()):
-            moved.append((*place, pk))
+        written += [(term, pk, *place) for term in wanted if held[pk].get(term) != place]
+        gone += [(term, pk) for term in held[pk].keys() - wanted]
+        deltas.update(wanted - held[pk].keys())
+        deltas.subtract(held[pk].keys() - wanted)
     sql.change_each(_REMOVE, gone)
-    sql.change_each(_SIGN, moved)
-    sql.add(_ADD_POSTINGS, new)
-    deltas = Counter(term for term, *_ in new)
-    deltas.subtract(term for term, _ in gone)
+    sql.add(_ADD_POSTINGS, written, _OR_SIGN)
     sql.add(_TALLY, [(term, delta) for term, delta in deltas.items() if delta])
 
 
@@ -194,8 +194,9 @@ def _terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str,
     missing = sorted(members.keys() - known.keys())
     if missing:
         rows = [(project_id, members[digest][0][:300], members[digest][1][:200], digest, 0) for digest in missing]
-        sql.add(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING")
-        known |= dict(sql.rows_among(_TERMS, project_id, missing))
+        known |= dict(sql.add_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
+        # What somebody else made meanwhile was not inserted.
+        known |= dict(sql.rows_among(_TERMS, project_id, [digest for digest in missing if digest not in known]))
     return known
 
 
