@@ -113,6 +113,13 @@ def test_an_unsigned_posting_is_taken_for_one_that_may_hold_anything(project: Pr
     assert not index.matching(project, [("a", "1"), ("b", "1")]).exists()
 
 
+def test_what_a_patch_adds_is_found_from_what_was_there(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"a":1}')
+    metadata.apply_patch(project, metadata.hold(project, trace.trace_id), {"b": 2, "c": 3})
+    assert len(set(Posting.objects.values_list("signature", flat=True))) == 1
+    assert index.matching(project, [("a", "1"), ("b", "2"), ("c", "3")]).get().place == trace.pk
+
+
 def test_two_values_of_one_key_are_never_together(project: Project) -> None:
     TraceFactory.create(project=project, metadata='{"a":1}')
     TraceFactory.create(project=project, metadata='{"a":2}')
