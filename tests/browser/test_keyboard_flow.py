@@ -34,10 +34,10 @@ def bench(open_page: OpenPage, reviewer: User) -> Page:
     return page
 
 
-def tab_to(page: Page, words: str, most: int = 40) -> None:
-    """Press Tab until what these words begin has the focus; every stop on the way must be seen."""
+def tab_to(page: Page, words: str, most: int = 40, key: str = "Tab") -> None:
+    """Press Tab, or another key, until what these words begin has the focus; every stop on the way must be seen."""
     for _ in range(most):
-        page.keyboard.press("Tab")
+        page.keyboard.press(key)
         assert page.evaluate(SEEN), page.evaluate(FOCUSED)
         if page.evaluate(FOCUSED).startswith(words):
             return
@@ -90,7 +90,7 @@ def test_it_stops_at_few_items_of_the_rail(bench: Page) -> None:
 
 @pytest.mark.parametrize(("link", "target"), [("content", "main"), ("trace", "trace"), ("your review", "review")])
 def test_it_skips_to(link: str, target: str, bench: Page) -> None:
-    tab_to(bench, f"Skip to the {link}" if link != "your review" else "Skip to your review")
+    tab_to(bench, f"Skip to the {link}" if link != "your review" else "Skip to your review", key="Shift+Tab")
     bench.keyboard.press("Enter")
 
     assert bench.evaluate("document.activeElement.id") == target
