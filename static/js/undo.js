@@ -1,7 +1,8 @@
 // Undo: the words around its button are fetched anew each second, so that one listener on the page hears every press.
 import { tell } from "./banner.js";
-import { form, isBusy, onItem, show, wait } from "./bench.js";
+import { form, isBusy, item, onItem, show, wait } from "./bench.js";
 import * as outbox from "./outbox.js";
+import * as prefetch from "./prefetch.js";
 
 const PATIENCE = 20_000;
 const AWAY = "The network is away: nothing is undone.";
@@ -19,8 +20,10 @@ async function onSubmit(event) {
     const answer = await fetch(action, { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE) });
     const text = await answer.text();
     if (!answer.ok) tell("undo", answer.headers.get("Content-Type")?.startsWith("text/plain") ? text : OTHER);
-    else if (form()) show(text, dataset.item);
-    else location.assign(dataset.item);
+    else if (form()) {
+      prefetch.giveBack(item());
+      show(text, dataset.item);
+    } else location.assign(dataset.item);
   } catch {
     tell("undo", AWAY);
   } finally {

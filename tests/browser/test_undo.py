@@ -43,6 +43,18 @@ def test_it_shows_the_item_at_its_own_address(page: Page, items: list[QueueItem]
     expect(page.locator("#submit")).to_contain_text("Submit and next")
 
 
+def test_it_goes_on_with_the_item_one_came_from(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    Queue.objects.update(grace_seconds=60)
+    fill_queue(queue, 4)
+    page = opened(open_page, reviewer)
+    answer(page, 1)
+    at(page, 2)
+    saved(page)
+    page.locator("#undo").click()
+    answer(page, 1)
+    at(page, 2)
+
+
 def test_it_hears_a_press_on_words_that_have_just_come(page: Page, items: list[QueueItem]) -> None:
     answer(page, 1)
     expect(page.locator("#undo")).to_be_visible()
