@@ -1,12 +1,13 @@
 // What is typed and not submitted: in this browser at each key, on the server when the keys rest.
 import { tell } from "./banner.js";
-import { form, item, onItem, show } from "./bench.js";
+import { form, item, onItem, show, wait } from "./bench.js";
 import * as fields from "./fields.js";
 import * as kept from "./kept.js";
 import * as outbox from "./outbox.js";
 
 const REST = 600;
 const PATIENCE = 10_000;
+const PAUSE = 1500;
 
 let timer = 0;
 let sending = null;
@@ -71,6 +72,9 @@ async function save() {
 function taken(number, at, html) {
   forget(number, at);
   show(html);
+  // Who is in the midst of a word means no key by what they type on.
+  wait(true);
+  setTimeout(() => wait(false), PAUSE);
   tell("draft", "A colleague has taken this item over. What you typed is kept as your draft and stands in the form.");
 }
 

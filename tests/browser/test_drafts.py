@@ -55,6 +55,8 @@ def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[Queu
     expect(page.locator("#banner")).to_contain_text("What you typed is kept as your draft")
     expect(page.locator("#notes")).to_have_value("half a thou")
     expect(page.locator(".fields[inert]")).to_have_count(1)
+    page.keyboard.type("jj")
+    at(page, 1)
 
 
 def test_it_spells_the_time_as_the_pages_do(page: Page) -> None:
