@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from reviewapp.lib import canonical_json, sql
-from reviewapp.traces import finding, metadata, prepared, raw, steps, transcript, wish
+from reviewapp.traces import finding, jumping, metadata, prepared, raw, steps, transcript, wish
 from reviewapp.traces.entries import Entry, Portion, portion
 from reviewapp.traces.finding import Found
+from reviewapp.traces.jumping import Jump, Places
 from reviewapp.traces.models import Prepared, Span, Trace
-from reviewapp.traces.steps import Steps
+from reviewapp.traces.steps import Course, Steps
 from reviewapp.traces.transcript import Transcript
 from reviewapp.traces.wish import Wish
 
@@ -24,16 +25,6 @@ _SPANS = """
 _LAST_SPANS = _SPANS.rstrip().replace("start_time, id", "start_time DESC, id DESC") + " LIMIT %s"
 # A transcript of more spans than twice this is made of the first and the last so many.
 END = 1_000
-JUMPS = {"error": "Error", "tool": "Tool call", "longest": "Longest step"}
-
-
-class Jump(NamedTuple):
-    """A way to the next of a kind: its words, how many there are on the tab, the address of the first."""
-
-    kind: str
-    words: str
-    number: int
-    first: str
 
 
 @dataclass
@@ -91,11 +82,25 @@ class Reading:
 
     @cached_property
     def found(self) -> Found | None:
-        return finding.find(self.transcript, self.wish.find) if self.wish.find else None
+        """What the whole trace holds of the text that is searched for."""
+        if not self.wish.find or not self.trace.is_here:
+            return None
+        if self.tab == "transcript":
+            return finding.find(self.transcript, self.wish.find)
+        if self.tab == "metadata":
+            return finding.find_values([(entry.key, entry.value) for entry in self.entries], self.wish.find)
+        return finding.find_steps(self.trace, self.wish.find)
+
+    @cached_property
+    def course(self) -> Course | None:
+        return steps.course_of(self.trace)
 
     @cached_property
     def steps(self) -> Steps:
-        return steps.page_of(self.trace, self.wish.start or 0)
+        start = self.wish.start or 0
+        return steps.page_of(
+            self.course, start if self.goal is None else self.places.at[self.goal] // steps.PAGE * steps.PAGE
+        )
 
     @cached_property
     def span(self) -> Span | None:
@@ -109,30 +114,58 @@ class Reading:
         """The wished node of that span; None when there is none."""
         return None if self.span is None else raw.reach(self.span, self.wish.at)
 
+    @cached_property
+    def places(self) -> Places:
+        """What one jumps to on this tab."""
+        found = self.found.places if self.found else []
+        if self.tab == "transcript":
+            return jumping.in_transcript(self.transcript, found)
+        if self.tab == "metadata" or self.course is None:
+            return Places()
+        return jumping.in_steps(self.course, found, is_raw=self.tab == "raw")
+
+    @cached_property
+    def goal(self) -> int | None:
+        """The turn or step that the wished jump leads to."""
+        return self.places.after(self.wish.jump, self.wish.after) if self.wish.jump else None
+
+    @property
+    def goal_words(self) -> str:
+        """What is said of the wished jump."""
+        if self.goal is None:
+            return f"There is no {jumping.WORDS[self.wish.jump].lower()} here." if self.wish.jump else ""
+        return self.places.words(self.wish.jump, self.goal)
+
+    @property
+    def goal_place(self) -> str:
+        """The id of the element that the wished jump leads to."""
+        return "" if self.goal is None else f"{'turn' if self.tab == 'transcript' else 'step'}-{self.goal}"
+
+    @property
+    def turn(self) -> int | None:
+        """The number of the turn that is to be seen."""
+        return self.goal or self.wish.turn
+
     @property
     def jumps(self) -> list[Jump]:
-        """What one jumps to on this tab: the kinds that it holds."""
+        """The ways to the next of each kind that the tab holds."""
         if self.prepared is not None:
             return [Jump(*each) for each in json.loads(self.prepared.jumps)]
+        here = self.goal or self.wish.after or self.wish.turn
+        found = {kind: self.places.after(kind, here) for kind in jumping.WORDS}
+        return [
+            Jump(kind, jumping.WORDS[kind], len(self.places.kinds[kind]), self._address(place))
+            for kind, place in found.items()
+            if place is not None
+        ]
+
+    def _address(self, place: int) -> str:
+        """The address of a turn or a step's row, what is searched for kept."""
+        find = {"find": self.wish.find} if self.wish.find else {}
         if self.tab == "transcript":
-            told = self.transcript
-            turns = {
-                "error": [turn for turn in told.order if turn.error],
-                "tool": [turn for turn in told.order if turn.role == "tool"],
-                "longest": [told.longest] if told.longest else [],
-            }
-            found = {kind: [f"?turn={turn.number}#turn-{turn.number}" for turn in turns[kind]] for kind in turns}
-        elif self.tab == "steps":
-            page = self.steps
-            rows = {
-                "error": [step for step in page.rows if step.is_error],
-                "tool": [step for step in page.rows if step.span.span_type == "TOOL"],
-                "longest": [page.longest] if page.longest else [],
-            }
-            found = {kind: [f"#step-{step.span.pk}" for step in rows[kind]] for kind in rows}
-        else:
-            found = {}
-        return [Jump(kind, JUMPS[kind], len(places), places[0]) for kind, places in found.items() if places]
+            return f"?{urlencode({'turn': place, **find})}#turn-{place}"
+        start = self.places.at[place] // steps.PAGE * steps.PAGE
+        return f"?{urlencode({'tab': self.tab, 'from': start, 'after': place, **find})}#step-{place}"
 
     @cached_property
     def entries(self) -> list[Entry]:

@@ -5,11 +5,10 @@ The order needs every span, but only its ids; what a row shows is read for the r
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Max, Min
 from django.db.models.functions import Length, Substr
 
 from reviewapp.lib import sql
@@ -20,7 +19,12 @@ from reviewapp.traces.tree import SpanLike
 PAGE = 500
 # Of a span's input and output, what a row shows.
 TEXT_LIMIT = 4_000
-_LINKS = "SELECT span_id, parent_span_id, id FROM reviewapp_span WHERE trace_id = %s ORDER BY start_time, id"
+# An event's name is spelled as `pulling` writes it; quotes inside of texts are escaped there.
+_LINKS = """
+    SELECT span_id, parent_span_id, id, span_type, start_time, end_time,
+        CASE WHEN LOWER(status) = 'error' OR event_texts LIKE '%%"name": "exception"%%' THEN 1 ELSE 0 END
+    FROM reviewapp_span WHERE trace_id = %s ORDER BY start_time, id
+"""
 _NO_PARENT = (None, "0" * 32, UUID(int=0))
 
 Link = tuple[Hashable, Hashable]
@@ -31,6 +35,16 @@ class Place(NamedTuple):
 
     at: int
     depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Every step of a trace in its order, as primary key and depth, and the keys of those that one jumps to by kind."""
+
+    stops: list[tuple[int, int]]
+    kinds: dict[str, list[int]]
+    begin: datetime
+    end: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +71,7 @@ class Steps:
     rows: list[Step]
     start: int
     total: int
-
-    @property
-    def longest(self) -> Step | None:
-        """The row that took most of the time, those around it left out: the one at the deepest."""
-        return max(self.rows, key=lambda step: (step.width, step.depth), default=None)
+    longest: Step | None = None
 
     @property
     def last(self) -> int:
@@ -77,15 +87,36 @@ class Steps:
         return self.start + PAGE if self.start + PAGE < self.total else None
 
 
-def page_of(trace: Trace, start: int) -> Steps:
-    """The page of steps that begins at a position, the last page for one beyond the end."""
+def course_of(trace: Trace) -> Course | None:
+    """The way through all steps of a trace; None where it has none."""
     links = sql.rows(_LINKS, trace.pk)
-    start = min(start, max(0, (len(links) - 1) // PAGE * PAGE))
-    places = outline([(own, parent) for own, parent, _ in links])[start : start + PAGE]
-    spans = _spans([links[place.at][2] for place in places])
-    ends = Span.objects.filter(trace=trace).aggregate(begin=Min("start_time"), end=Max("end_time"))
-    rows = [_row(spans[pk], place.depth, ends) for place in places if (pk := links[place.at][2]) in spans]
-    return Steps(rows, start, len(links))
+    if not links:
+        return None
+    begins, ends = ([_moment(link[column]) for link in links] for column in (4, 5))
+    places = outline([(link[0], link[1]) for link in links])
+    parents = {link[1] for link in links}
+    # What took longest is a step and not what stands around it.
+    leaves = [place.at for place in places if links[place.at][0] not in parents]
+    longest = max(leaves or [places[0].at], key=lambda at: ends[at] - begins[at])
+    kinds = {
+        "error": [links[place.at][2] for place in places if links[place.at][6]],
+        "tool": [links[place.at][2] for place in places if links[place.at][3] == "TOOL"],
+        "longest": [links[longest][2]],
+    }
+    return Course([(links[place.at][2], place.depth) for place in places], kinds, min(begins), max(ends))
+
+
+def page_of(course: Course | None, start: int) -> Steps:
+    """The page of steps that begins at a position, the last page for one beyond the end."""
+    if course is None:
+        return Steps([], 0, 0)
+    total = len(course.stops)
+    start = min(start, max(0, (total - 1) // PAGE * PAGE))
+    stops = course.stops[start : start + PAGE]
+    spans = _spans([pk for pk, _ in stops])
+    rows = [_row(spans[pk], depth, course) for pk, depth in stops if pk in spans]
+    longest = next((row for row in rows if row.span.pk in course.kinds["longest"]), None)
+    return Steps(rows, start, total, longest)
 
 
 def outline(links: Sequence[Link]) -> list[Place]:
@@ -145,8 +176,14 @@ def _spans(pks: list[int]) -> dict[int, Span]:
     }
 
 
-def _row(span: Span, depth: int, ends: dict[str, datetime]) -> Step:
+def _moment(value: datetime | str) -> datetime:
+    """A time as the database spells it, in UTC."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _row(span: Span, depth: int, course: Course) -> Step:
     given, said, size = (getattr(span, name) for name in ("given", "said", "size"))
-    offset, width = fractions(ends["begin"], ends["end"], span)
+    offset, width = fractions(course.begin, course.end, span)
     left_out = size - len(given) - len(said)
     return Step(span, depth, offset, width, tree.is_error(span), given, said, left_out)

@@ -60,7 +60,7 @@ def prepare(trace: Trace) -> Prepared:
 
 def _made(reading: Reading) -> str:
     told, wish = reading.transcript, reading.wish
-    sheet = Sheet(reading.url, told.order, wish.turn, told.longest)
+    sheet = Sheet(reading.url, told.order, reading.turn, told.longest)
     places = _groups(told)
     if wish.turn is not None and wish.part is not None:
         return f'<p class="gap"><a href="?turn={wish.turn}#turn-{wish.turn}">Back to the turn</a></p>{piece(reading)}'

@@ -28,6 +28,7 @@ const MAP = [
   { keys: ["u"], does: "Undo the last submit or skip", act: undo, atEnd: true },
   { keys: ["="], does: "The same answers as for the last item", act: () => press("#same") },
   { keys: ["/"], does: "Search in the trace", act: named("search"), needs: "search" },
+  { keys: ["a"], does: "The final answer", act: named("answer"), needs: "answer" },
   { keys: ["e"], does: "The next error", act: named("error"), needs: "error" },
   { keys: ["t"], does: "The next tool call", act: named("tool"), needs: "tool" },
   { keys: ["l"], does: "The longest step", act: named("longest"), needs: "longest" },

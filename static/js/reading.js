@@ -1,19 +1,20 @@
-// Finding one's way in a trace: jumps to the next error, tool call or longest step, and a search with counts.
+// Finding one's way in a trace: jumps to the next error, tool call or longest step, wherever it stands, and a search with counts.
 // Marks are drawn by the browser over the text (CSS highlights): the page's own HTML is never touched.
 
 import { acts } from "./acts.js";
 
 const KINDS = {
-  error: [".failed", "error"],
-  tool: [".turn.tool, .step.tool", "tool call"],
-  longest: [".longest", "longest step"],
+  answer: [".turn.answer", "Answer"],
+  error: [".failed", "Error"],
+  tool: [".turn.tool, .step.tool", "Tool call"],
+  longest: [".longest", "Longest step"],
 };
 const MOST = 2000; // matches marked
 const PATIENCE = 150; // milliseconds after the last letter
 
 const reading = () => document.querySelector("#reading");
 const body = () => reading()?.querySelector(".transcript, .steps, .metadata, .raw");
-const field = () => reading()?.querySelector(".search input");
+const field = () => reading()?.querySelector(".search [type=search]");
 const ahead = (from, to) => from.compareDocumentPosition(to) & Node.DOCUMENT_POSITION_FOLLOWING;
 
 const say = (words) => {
@@ -37,24 +38,50 @@ function goTo(place) {
   place.scrollIntoView({ block: "start" });
 }
 
+// The turn or step that stands around an element, by the number the server knows it by.
+const around = (element) => element?.closest("#reading .turn, #reading .step");
+const numberOf = (place) => place?.id.split("-")[1] ?? "";
+
+// Whether something between two places is left to be loaded.
+const isGapBetween = (from, to) =>
+  [...body().querySelectorAll(".gap a[hx-get]")].some((gap) => (!from || ahead(from, gap)) && ahead(gap, to));
+
+// The server knows the whole trace: it answers with the page that holds the next place, which land() goes to.
+function ask(query) {
+  const { url, tab } = reading().dataset;
+  const find = field().value.trim();
+  const isTyping = document.activeElement === field();
+  const asked = `${url}?tab=${tab}&${query}${find ? `&find=${encodeURIComponent(find)}` : ""}`;
+  return htmx.ajax("GET", asked, { target: "#reading", swap: "outerHTML" }).then(() => isTyping && field()?.focus());
+}
+
+function land() {
+  const goal = reading()?.dataset.goal;
+  if (!goal) return;
+  delete reading().dataset.goal;
+  const place = document.getElementById(goal);
+  const isTyping = document.activeElement === field();
+  if (place) goTo(place);
+  if (isTyping) field().focus({ preventScroll: true });
+}
+
 export function jump(kind) {
   const [selector, words] = KINDS[kind];
-  const places = [...(body()?.querySelectorAll(selector) ?? [])];
-  if (!places.length) return say(`There is no ${words} here.`);
-  const from = document.activeElement?.closest("#reading .turn, #reading .step");
+  const total = Number(reading()?.querySelector(`.jump[data-jump="${kind}"]`)?.dataset.number ?? 0);
+  if (!total) return say(`There is no ${words.toLowerCase()} on this tab.`);
+  const places = [...body().querySelectorAll(selector)];
+  const from = around(document.activeElement);
   const next = from ? places.find((place) => place !== from && ahead(from, place)) : places[0];
-  const gap = next ? null : [...body().querySelectorAll(".gap a[hx-get]")].find((link) => !from || ahead(from, link));
-  if (gap) {
-    document.body.addEventListener("htmx:afterSettle", () => jump(kind), { once: true });
-    return gap.click();
-  }
+  const isAll = places.length === total;
+  if (!isAll && (!next || isGapBetween(from, next))) return ask(`jump=${kind}&after=${numberOf(from)}`);
   const place = next ?? places[0];
   goTo(place);
-  say(`${words} ${places.indexOf(place) + 1} of ${places.length}`);
+  say(isAll ? `${words} ${places.indexOf(place) + 1} of ${total}` : `${words}, one of ${total}`);
 }
 
 let found = [];
 let here = -1;
+let sought = "";
 
 function textsOf(root) {
   // A folded turn's gist only repeats what stands below it.
@@ -99,12 +126,17 @@ function mark(name, ranges) {
   else CSS.highlights.delete(name);
 }
 
+// Whether all that a search could find stands on the page.
+const isWhole = () => !reading()?.querySelector(".later, .gap a[hx-get], .more, .pages");
+
 function tell() {
   const count = document.querySelector("#found");
+  const button = reading()?.querySelector(".search button");
+  const part = isWhole() ? "" : " here";
   const most = found.length === MOST ? "+" : "";
-  const words = found.length ? `${here + 1} of ${found.length}${most}` : field()?.value.trim() ? "none" : "";
-  if (count) count.textContent = words;
-  if (words) say(words === "none" ? "No match." : `Match ${words}.`);
+  const isAsked = Boolean(field()?.value.trim());
+  if (count) count.textContent = found.length ? `${here + 1} of ${found.length}${most}${part}` : isAsked ? `none${part}` : "";
+  if (button) button.textContent = isAsked && part ? "Search the whole trace" : "Find";
 }
 
 function show(step) {
@@ -117,12 +149,24 @@ function show(step) {
   tell();
 }
 
-function search() {
+// The next match on the page, or the one that lies before it in what is not loaded.
+function showNext() {
+  const at = here < 0 ? null : found[here].startContainer.parentElement;
+  const next = found[here + 1]?.startContainer.parentElement;
+  if (isWhole() || (next && !(at && isGapBetween(at, next)))) return show(1);
+  return ask(`jump=match&after=${numberOf(around(at))}`);
+}
+
+// Looks from a place on, else from the top.
+function search(from) {
   const wanted = field()?.value.trim().toLowerCase() ?? "";
   found = wanted ? rangesOf(wanted) : [];
+  sought = wanted;
   here = -1;
   mark("found", found);
   mark("found-here", []);
+  if (from) here = found.findIndex((range) => from.contains(range.startContainer)) - 1;
+  if (here < -1) here = -1;
   if (found.length) show(1);
   else tell();
 }
@@ -153,7 +197,7 @@ export function followReading() {
   for (const kind of Object.keys(KINDS)) acts.set(kind, () => jump(kind));
   let waiting;
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("#reading a.jump");
+    const link = event.target.closest?.("#reading .tools a.jump");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     jump(link.dataset.jump);
@@ -169,19 +213,27 @@ export function followReading() {
   document.addEventListener("submit", (event) => {
     if (!event.target.matches?.("#reading .search")) return;
     event.preventDefault();
-    if (found.length) show(1);
-    else loadRest().then(search);
+    ask("");
   });
   document.addEventListener("keydown", (event) => {
     if (event.target !== field() || event.isComposing) return;
     if (event.key === "Escape") closeSearch();
     else if (event.key === "Enter" && event.shiftKey) show(-1);
+    else if (event.key === "Enter") loadRest().then(goOn);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }, true);
   document.addEventListener("htmx:afterSettle", () => {
-    if (field()?.value.trim()) search();
+    const goal = document.getElementById(reading()?.dataset.goal ?? "");
+    land();
+    if (field()?.value.trim()) search(goal ?? around(found[here]?.startContainer.parentElement));
     else if (found.length) search();
   });
+}
+
+// On to the next match; what was typed a moment ago is looked for first.
+function goOn() {
+  if (field().value.trim().toLowerCase() !== sought) search();
+  else showNext();
 }

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import User
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.traces.models import Trace
+from reviewapp.traces.models import Span, Trace
 from tests.browser.conftest import OpenPage
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
@@ -72,7 +72,7 @@ def test_it_goes_from_error_to_error_and_round(open_page: OpenPage, reviewer: Us
         page.locator("[data-jump=error]").focus()
         page.evaluate("document.activeElement.click()")
         places.append(heard(page))
-    assert places == ["error 1 of 2"] * 3
+    assert places == ["Error 1 of 2"] * 3
 
 
 def test_it_goes_on_from_where_one_is(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
@@ -84,7 +84,7 @@ def test_it_goes_on_from_where_one_is(open_page: OpenPage, reviewer: User, item:
     assert names == ["first", "second", "first"]
     page.evaluate(JUMP, "longest")
     assert "slow" in here(page)
-    assert heard(page) == "longest step 1 of 1"
+    assert heard(page) == "Longest step 1 of 1"
 
 
 def test_it_opens_a_folded_turn_and_loads_what_it_holds(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
@@ -177,3 +177,53 @@ def test_a_jump_works_without_javascript(open_page: OpenPage, reviewer: User, it
     page = opened(open_page(reviewer, java_script_enabled=False), item)
     page.locator("[data-jump=error]").click()
     expect(page.locator("#turn-4:target")).to_contain_text("This step failed without recording an exception.")
+
+
+@pytest.fixture
+def long_item(queue: Queue) -> QueueItem:
+    """An agent that calls six hundred tools, of which the 301st and the 401st break, and answers."""
+    trace: Trace = TraceFactory.create(project=queue.project, spans_pulled_at=clock.now(), span_count=602)
+    begin = trace.start_time
+    assert begin is not None
+    asked = canonical_json.dumps([{"role": "user", "content": "Where is my parcel?"}])
+    spans = [SpanFactory.build(trace=trace, span_id=UUID(int=1), input=asked, output='"I look it up."')]
+    spans += [
+        SpanFactory.build(
+            trace=trace, span_id=UUID(int=number), span_type="TOOL", name=f"look {number}", input="{}",
+            output=f"a needle in step {number}" if number in (301, 550) else "hay",
+            status="error" if number in (301, 401) else "success", start_time=begin + timedelta(seconds=number),
+            event_texts="[]",
+        )
+        for number in range(2, 602)
+    ]  # fmt: skip
+    late = begin + timedelta(seconds=700)
+    spans.append(
+        SpanFactory.build(trace=trace, span_id=UUID(int=700), input=asked, output='"On Friday."', start_time=late)
+    )
+    Span.objects.bulk_create(spans)
+    made: QueueItem = QueueItemFactory.create(queue=queue, trace_id=trace.trace_id)
+    return made
+
+
+@pytest.mark.parametrize("tab", ["transcript", "steps"])
+def test_it_jumps_to_errors_that_are_not_loaded(
+    open_page: OpenPage, reviewer: User, long_item: QueueItem, tab: str
+) -> None:
+    page = opened(open_page(reviewer), long_item, tab)
+    for number, words in ((301, "Error 1 of 2"), (401, "Error 2 of 2"), (301, "Error 1 of 2")):
+        page.keyboard.press("e")
+        expect(page.locator("#jumped")).to_have_text(words)
+        expect(page.locator(":focus")).to_contain_text(f"look {number}")
+
+
+def test_a_search_goes_on_to_what_is_not_loaded(open_page: OpenPage, reviewer: User, long_item: QueueItem) -> None:
+    page = opened(open_page(reviewer), long_item, "steps")
+    page.locator(".search [type=search]").fill("needle")
+    expect(page.locator("#found")).to_have_text("1 of 1 here")
+    page.locator(".search [type=search]").press("Enter")
+    expect(page.locator(".found")).to_contain_text("2 steps of the whole trace hold “needle”.")
+    expect(page.locator("#jumped")).to_have_text("Match 2 of 2")
+    expect(page.get_by_text("a needle in step 550")).to_be_visible()
+    expect(page.locator(".search [type=search]")).to_be_focused()
+    page.get_by_role("button", name="Search the whole trace").click()
+    expect(page.locator(".tabs [aria-current]")).to_contain_text("Steps")

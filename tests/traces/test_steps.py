@@ -102,10 +102,10 @@ def test_its_queries_do_not_grow_with_steps(trace: Trace, django_assert_max_num_
     with_chain(trace, 40)
     assert callable(django_assert_max_num_queries)
     with django_assert_max_num_queries(3):
-        assert len(steps.page_of(trace, 0).rows) == 40
+        assert len(steps.page_of(steps.course_of(trace), 0).rows) == 40
 
 
 def test_it_tells_errors_and_what_it_left_out(trace: Trace) -> None:
     SpanFactory.create(trace=trace, status="error", input="x" * 5_000, output="")
-    (row,) = steps.page_of(trace, 0).rows
+    (row,) = steps.page_of(steps.course_of(trace), 0).rows
     assert (row.is_error, len(row.given), row.left_out) == (True, steps.TEXT_LIMIT, 1_000)
