@@ -20,6 +20,9 @@ from reviewapp.traces.windows import END, Gap
 # In characters: what all folded turns of a page may bring along, and what one open turn may show at once.
 FOLDED_AT_ONCE, OPEN_AT_ONCE, REST_AT_ONCE = 6_000, 200_000, 1_000_000
 CHUNK = 200_000
+# Turns, and characters in them, that may stand open between question and answer.
+BETWEEN, BETWEEN_SIZE = 2, 3_000
+NO_ANSWER = '<p class="notice">This trace has no final answer.</p>'
 
 
 @dataclass(slots=True)
@@ -66,7 +69,8 @@ def _made(reading: Reading) -> str:
         return f'<p class="gap"><a href="?turn={wish.turn}#turn-{wish.turn}">Back to the turn</a></p>{piece(reading)}'
     if wish.start is not None or _is_hidden(sheet, places):
         return _stretch(sheet, wish.start)
-    return "".join(_group(told, sheet, name, shown) for name, shown in places)
+    made = "".join(_group(told, sheet, name, shown) for name, shown in places)
+    return made + NO_ANSWER if told.turns and told.answer is None else made
 
 
 def piece(reading: Reading) -> str:
@@ -115,14 +119,52 @@ def _stretch(sheet: Sheet, start: int | None) -> str:
 
 
 def _group(told: Transcript, sheet: Sheet, name: str, places: list[int | Gap]) -> str:
+    if name == "main" and _is_long(told):
+        return _ends_first(told, sheet, places)
     inside = "".join(_place(sheet, place) for place in places)
     if not inside or name not in ("earlier", "after"):
         return inside
     count = len(told.earlier if name == "earlier" else told.after)
     words = "message" if count == 1 else "messages"
     summary = f"{count:,} earlier {words}" if name == "earlier" else f"After the answer: {count:,} more"
+    return _fold(sheet, places, summary, inside)
+
+
+def _fold(sheet: Sheet, places: Sequence[int | Gap], summary: str, inside: str) -> str:
     is_open = any(isinstance(place, int) and sheet.order[place].number == sheet.wished for place in places)
     return f'<details class="fold group"{" open" if is_open else ""}><summary>{summary}</summary>{inside}</details>'
+
+
+def _is_long(told: Transcript) -> bool:
+    """Whether there is more between question and answer than can stand there with both in sight."""
+    between = told.main[1:-1]
+    if told.answer is None or told.question is None or told.main[0] is not told.question:
+        return False
+    return len(between) > BETWEEN or sum(turn.size for turn in between) > BETWEEN_SIZE
+
+
+def _ends_first(told: Transcript, sheet: Sheet, places: Sequence[int | Gap]) -> str:
+    """Question and answer, what lies between them folded."""
+    begin, *between, end = places
+    inside = "".join(_place(sheet, place) for place in between)
+    fold = _fold(sheet, between, _summary(told.main[1:-1]), inside)
+    return f"{_place(sheet, begin)}{fold}{_place(sheet, end)}"
+
+
+def _summary(between: Sequence[Turn]) -> str:
+    """How much lies between question and answer, and of what kinds."""
+    broken = sum(1 for turn in between if turn.error)
+    kinds = (
+        ("model call", len({id(turn.span) for turn in between if turn.is_output and turn.role == "assistant"})),
+        ("tool call", sum(1 for turn in between if turn.role == "tool")),
+    )
+    told = [_counted(count, word) for word, count in kinds if count]
+    error = f' <b class="broken">{_counted(broken, "error")}</b>' if broken else ""
+    return f"{_counted(len(between), 'step')} between{': ' if told else ''}{', '.join(told)}{error}"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _place(sheet: Sheet, place: int | Gap) -> str:

@@ -154,7 +154,7 @@ def test_it_shows_a_span_raw_node_by_node(open_page: OpenPage, reviewer: User, i
 def test_it_is_read_without_javascript(open_page: OpenPage, reviewer: User, item: QueueItem, tab: str) -> None:
     page = opened(open_page(reviewer, java_script_enabled=False), item, tab)
     for words in {
-        "transcript": ["slow", "Open this turn"],
+        "transcript": ["5 steps between", "slow", "Open this turn"],
         "steps": ["slow"],
         "raw": ["slow", "Open this span", "output text"],
     }[tab]:
@@ -227,3 +227,13 @@ def test_a_search_goes_on_to_what_is_not_loaded(open_page: OpenPage, reviewer: U
     expect(page.locator(".search [type=search]")).to_be_focused()
     page.get_by_role("button", name="Search the whole trace").click()
     expect(page.locator(".tabs [aria-current]")).to_contain_text("Steps")
+
+
+def test_the_answer_is_in_sight_at_the_opening(open_page: OpenPage, reviewer: User, long_item: QueueItem) -> None:
+    page = opened(open_page(reviewer), long_item)
+    expect(page.locator(".turn.answer")).to_be_in_viewport()
+    expect(page.get_by_text("601 steps between: 1 model call, 600 tool calls 2 errors")).to_be_visible()
+    page.keyboard.press("t")
+    expect(page.locator(":focus")).to_contain_text("look 2")
+    page.keyboard.press("a")
+    expect(page.locator(".turn.answer")).to_be_focused()

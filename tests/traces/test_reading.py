@@ -97,3 +97,39 @@ def test_a_transcript_of_very_many_spans_is_made_of_its_ends(reviewer_client: Cl
     assert "the first and the last 1,000 of 2,100 spans" in page
     assert "tool_0001" in page
     assert "tool_2099" in page
+
+
+def with_steps(trace: Trace, *outputs: str) -> None:
+    """A question, a tool call for each of these outputs, and an answer."""
+    SpanFactory.create(trace=trace, span_id=UUID(int=100), output='"I look it up."')
+    for output in outputs:
+        SpanFactory.create(trace=trace, span_type="TOOL", input="{}", output=output)
+    SpanFactory.create(trace=trace, span_id=UUID(int=101))
+
+
+def test_what_lies_between_question_and_answer_is_folded(reviewer_client: Client, trace: Trace) -> None:
+    with_steps(trace, "one", "two")
+    page = asked(reviewer_client, trace, "")
+    assert '<details class="fold group"><summary>3 steps between: 1 model call, 2 tool calls</summary>' in page
+    assert page.index("3 steps between") < page.index("turn tool") < page.index("turn assistant answer")
+
+
+def test_a_little_between_question_and_answer_stands_open(reviewer_client: Client, trace: Trace) -> None:
+    with_steps(trace, "one")
+    assert "between" not in asked(reviewer_client, trace, "")
+
+
+def test_a_long_text_between_question_and_answer_is_folded(reviewer_client: Client, trace: Trace) -> None:
+    with_steps(trace, "x" * 3_000)
+    assert "2 steps between: 1 model call, 1 tool call<" in asked(reviewer_client, trace, "")
+
+
+def test_what_is_wished_between_question_and_answer_is_open(reviewer_client: Client, trace: Trace) -> None:
+    with_steps(trace, "one", "two")
+    assert '<details class="fold group" open>' in asked(reviewer_client, trace, "turn=3")
+
+
+def test_it_says_that_there_is_no_answer(reviewer_client: Client, trace: Trace) -> None:
+    SpanFactory.create(trace=trace, output="", status="error")
+    assert "This trace has no final answer." in asked(reviewer_client, trace, "")
+    assert 'data-jump="answer"' not in asked(reviewer_client, trace, "")
