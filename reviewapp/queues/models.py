@@ -84,6 +84,11 @@ class Queue(models.Model):
         return built_in + [self.key_prefix + key for criterion in self.asked for key in criterion.members]
 
     @property
+    def written_keys(self) -> set[str]:
+        """The metadata keys that a review of this queue writes, or wrote before its notes stayed here."""
+        return {*self.pushed_keys, self.keys["notes"]}
+
+    @property
     def choices(self) -> list[Decimal]:
         """Each score there is, when they are few enough to be buttons; none otherwise."""
         count = int((self.score_max - self.score_min) / self.score_step) + 1

@@ -27,9 +27,8 @@ from reviewapp.reviews.models import Review, give_rubrics
 from reviewapp.reviews.rail import position_of, rail_of
 from reviewapp.reviews.submitting import Answers, Stale, submit
 from reviewapp.reviews.undoing import left_of
-from reviewapp.reviews.workbench import form_sent, item_of, latest_of, open_item, trace_of
+from reviewapp.reviews.workbench import form_sent, item_of, latest_of, open_item, reading_for
 from reviewapp.traces.models import Trace
-from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 from reviewapp.web.views import INSUFFICIENT_STORAGE
@@ -115,10 +114,10 @@ def item_left(request: Request, project: Project, item: int) -> HttpResponse:
 @require_safe
 def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
-    trace = trace_of(found)
+    reading = reading_for(found, request.GET, request.path)
+    trace = reading.trace
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
-    reading = reading_of(trace, request.GET, request.path)
     template = "traces/_piece.html" if reading.wish.is_piece else "traces/_reading.html"
     return page(request, template, {"project": project, "item": found, "reading": reading, "trace": trace})
 

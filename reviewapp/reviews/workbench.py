@@ -70,7 +70,7 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
     """What the screen needs for this item; `query` says what to show of its trace, `form` is one that was refused."""
     url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])
     review = latest_of(item)
-    reading = reading_of(trace_of(item), query, url)
+    reading = reading_for(item, query, url)
     draft = drafts.of(item, user) if form is None else None
     return Workbench(
         item=item,
@@ -116,6 +116,13 @@ def latest_of(item: QueueItem) -> Review | None:
     if item.version == 0:
         return None
     return Review.objects.select_related("reviewer", "patch").filter(item=item, is_latest=True).first()
+
+
+def reading_for(item: QueueItem, query: Mapping[str, str], url: str) -> Reading:
+    """The item's trace to be judged: what reviews said of it, here or in another queue, does not stand above it."""
+    trace = trace_of(item)
+    queues = Queue.objects.filter(project=trace.project) if trace.reviews else []
+    return reading_of(trace, query, url, {key for queue in queues for key in queue.written_keys})
 
 
 def trace_of(item: QueueItem) -> Trace:

@@ -1,10 +1,11 @@
 """What the trace page and the workbench show of a trace: one preparation for both."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from reviewapp.lib import canonical_json, sql
 from reviewapp.traces import finding, jumping, metadata, prepared, raw, steps, transcript, wish
@@ -37,6 +38,8 @@ class Reading:
     trace: Trace
     wish: Wish
     url: str
+    # Metadata keys that are not told at the head: what others said of the trace, where one is to judge it anew.
+    hides: Collection[str] = ()
 
     @property
     def tab(self) -> str:
@@ -179,8 +182,9 @@ class Reading:
 
     @cached_property
     def chips(self) -> list[Entry]:
-        """The short, flat values: what one filters by."""
-        return [entry for entry in self.entries if len(entry.value) <= 40 and entry.value[:1] not in ("{", "[")][:12]
+        """The short, flat values that say something: what one filters by."""
+        told = [entry for entry in self.entries if entry.key not in self.hides and entry.value != "null"]
+        return [entry for entry in told if len(entry.value) <= 40 and entry.value[:1] not in ("{", "[")][:12]
 
     @property
     def tabs(self) -> list[tuple[str, int | None]]:
@@ -189,8 +193,8 @@ class Reading:
         return [(tab, counts.get(tab)) for tab in wish.TABS]
 
 
-def reading_of(trace: Trace, query: Mapping[str, str], url: str) -> Reading:
-    return Reading(trace, wish.read(query), url)
+def reading_of(trace: Trace, query: Mapping[str, str], url: str, hides: Collection[str] = ()) -> Reading:
+    return Reading(trace, wish.read(query), url, hides)
 
 
 def pretty(raw: str) -> str:

@@ -9,13 +9,15 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch, State
-from reviewapp.lib import clock
+from reviewapp.lib import canonical_json, clock
 from reviewapp.queues import criteria
 from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.rail import REACH, position_of, rail_of
-from tests.factories import PatchFactory, QueueItemFactory, SpanFactory, TraceFactory
+from reviewapp.reviews.submitting import Answers, submit
+from reviewapp.traces.models import Trace
+from tests.factories import PatchFactory, QueueFactory, QueueItemFactory, SpanFactory, TraceFactory
 
 HTMX = {"HX-Request": "true"}
 
@@ -70,6 +72,25 @@ def test_it_shows_why_the_item_is_here(reviewer_client: Client, queue: Queue) ->
     page = reviewer_client.get(url(item)).content.decode()
     assert "sampled &lt;b&gt;" in page
     assert "order 4471" in page
+
+
+def test_what_another_queue_said_does_not_stand_above_the_trace(
+    reviewer: User, reviewer_client: Client, queue: Queue
+) -> None:
+    own = {"environment": "production", "plan": None}
+    item = QueueItemFactory.create(queue=queue)
+    trace = TraceFactory.create(project=queue.project, trace_id=item.trace_id, metadata=canonical_json.dumps(own))
+    Trace.objects.filter(pk=trace.pk).update(spans_pulled_at=clock.now())
+    other = QueueFactory.create(project=queue.project, key_prefix="tone.")
+    submit(QueueItemFactory.create(queue=other, trace_id=item.trace_id), reviewer, Answers(None, "", False), version=0)
+    chips = (
+        reviewer_client.get(f"/p/support/items/{item.pk}/")
+        .text.partition('<div class="chips">')[2]
+        .partition("</div>")[0]
+    )
+    assert "environment" in chips
+    assert not any(word in chips for word in ("plan", "tone.reviewer", "tone.review_rev", "tone.score"))
+    assert "tone.reviewer" in reviewer_client.get(f"/p/support/items/{item.pk}/?tab=metadata").text
 
 
 def test_it_goes_on_to_the_next_item_without_javascript(reviewer_client: Client, items: list[QueueItem]) -> None:
