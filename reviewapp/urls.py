@@ -57,6 +57,7 @@ review_routes: Routes = [
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
     path("<uuid:trace_id>/", traces.trace_page, name="trace-page"),
+    path("<uuid:trace_id>/images/<uuid:span_id>/<slug:name>", traces.span_image, name="span-image"),
 ]
 delivery_routes: Routes = [
     path("", delivery.patch_list, name="patch-list"),

@@ -10,9 +10,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from reviewapp.accounts.models import Role
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
-from tests.factories import PatchFactory, TraceFactory
+from reviewapp.traces import pictures
+from tests.factories import PatchFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+PICTURE = "iVBORw0KGgpwaWN0dXJl"
 ROLES = [role.value for role in Role]
 
 
@@ -59,10 +61,12 @@ def each(routes: list[Route]) -> pytest.MarkDecorator:
 def one_of_each(item: QueueItem) -> dict[str, object]:
     """One of everything that an address can name, all of it in the item's project."""
     project = item.queue.project
-    TraceFactory.create(project=project, trace_id=item.trace_id)
+    trace = TraceFactory.create(project=project, trace_id=item.trace_id)
+    span = SpanFactory.create(trace=trace, input=f"data:image/png;base64,{PICTURE}")
     patch = PatchFactory.create(project=project, trace_id=item.trace_id)
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     return {
         "project": project.slug, "queue": item.queue.slug, "item": item.pk,
-        "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk,
+        "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
+        "name": pictures.digest(PICTURE),
     }  # fmt: skip

@@ -11,7 +11,15 @@ from reviewapp.queues.models import QueueItem
 from tests.routes import ALL, OF_PROJECTS, ROLES, Route, each, one_of_each
 
 OF_OBJECTS = [route for route in OF_PROJECTS if route.parameters > {"project"}]
-ABSENT = {"queue": "no-such-queue", "item": 10**9, "patch": 10**9, "token": 10**9, "trace_id": UUID(int=1)}
+ABSENT = {
+    "queue": "no-such-queue",
+    "item": 10**9,
+    "patch": 10**9,
+    "token": 10**9,
+    "trace_id": UUID(int=1),
+    "span_id": UUID(int=1),
+    "name": "none",
+}
 
 
 @pytest.fixture

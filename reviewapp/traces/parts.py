@@ -5,8 +5,10 @@ Images and files are described, never fetched: a reviewer's browser asks no othe
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from reviewapp.traces import pictures
 
 Kind = Literal["text", "json", "code", "thinking", "tool_call", "tool_result", "image", "file", "refusal"]
 
@@ -32,6 +34,7 @@ class Part:
     """A piece of a message. `text` is plain or JSON text; `media` is words such as "image/png, 48.0 kB".
 
     `name` and `call_id` belong to tool calls and their results, `name` also to files and to the language of code.
+    `picture` names an image that its span holds and that may be shown; see pictures.py.
     `cut` is the number of characters of `text` that were left out; `rest` holds them where they are at hand.
     """
 
@@ -42,6 +45,7 @@ class Part:
     media: str = ""
     cut: int = 0
     rest: str = ""
+    picture: str = ""
 
 
 def make(kind: Kind, text: str, name: str = "", call_id: str = "", media: str = "") -> Part:
@@ -77,7 +81,8 @@ def from_media(kind: Literal["image", "file"], block: dict[str, Any]) -> Part:
     if _ADDRESS.match(payload) or payload == fields.get("file_id"):
         return make(kind, payload[:ADDRESS_LIMIT], name, media=mime or kind)
     size = f", {len(payload) * 3 / 4000:,.1f} kB" if payload else ""
-    return make(kind, name, name, media=(mime or kind) + size)
+    made = make(kind, name, name, media=(mime or kind) + size)
+    return replace(made, picture=pictures.digest(payload)) if pictures.is_shown(mime, payload) else made
 
 
 def has_media(block: dict[str, Any]) -> bool:

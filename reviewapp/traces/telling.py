@@ -3,10 +3,14 @@
 Made here and not in a template, since the page with all of them is the one that must be quickest.
 """
 
+import html
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import uuid4
+from typing import Self
+from uuid import UUID, uuid4
+
+from django.urls import reverse
 
 from reviewapp.lib.storable import storable
 from reviewapp.traces import loading, prepared, turn_html, windows
@@ -30,10 +34,16 @@ class Sheet:
     """A page being filled: its address, the turn somebody wished to see, and how much may still be folded in."""
 
     url: str
+    trace: tuple[str, UUID]
     order: tuple[Turn, ...]
     wished: int | None
     longest: Turn | None
     left: int = FOLDED_AT_ONCE
+
+    @classmethod
+    def of(cls, reading: Reading, wished: int | None) -> Self:
+        told, trace = reading.transcript, reading.trace
+        return cls(reading.url, (trace.project.slug, trace.trace_id), told.order, wished, told.longest)
 
     def spends(self, size: int) -> bool:
         """Whether there is room for so many characters, which are then taken."""
@@ -63,7 +73,7 @@ def prepare(trace: Trace) -> Prepared:
 
 def _made(reading: Reading) -> str:
     told, wish = reading.transcript, reading.wish
-    sheet = Sheet(reading.url, told.order, reading.turn, told.longest)
+    sheet = Sheet.of(reading, reading.turn)
     places = _groups(told)
     if wish.turn is not None and wish.part is not None:
         return f'<p class="gap"><a href="?turn={wish.turn}#turn-{wish.turn}">Back to the turn</a></p>{piece(reading)}'
@@ -76,7 +86,7 @@ def _made(reading: Reading) -> str:
 def piece(reading: Reading) -> str:
     """The part of a transcript that was wished: a turn, one part of it from a character on, or the turns of a gap."""
     told, wish = reading.transcript, reading.wish
-    sheet = Sheet(reading.url, told.order, None, told.longest)
+    sheet = Sheet.of(reading, None)
     if wish.is_rest:
         return _rest(told, sheet)
     if wish.turn is None:
@@ -200,8 +210,20 @@ def _parts(turn: Turn, sheet: Sheet) -> str:
             made.append(_more(turn, at, 0, f"Show this part, {size:,} characters", sheet))
             continue
         made.append(f'<div class="part {part.kind}">{turn_html.label(part)}{turn_html.content(part)}')
-        made.append(f"{_cut_off(turn, at, part, sheet)}</div>")
+        made.append(f"{_picture(turn, part, sheet)}{_cut_off(turn, at, part, sheet)}</div>")
     return "".join(made)
+
+
+def _picture(turn: Turn, part: Part, sheet: Sheet) -> str:
+    """An image of the trace's own, loaded when its fold is opened."""
+    if not part.picture:
+        return ""
+    place = reverse("traces:span-image", args=[*sheet.trace, turn.span.span_id, part.picture])
+    alt = html.escape(part.name or part.media)
+    return (
+        '<details class="fold picture"><summary>Show image</summary>'
+        f'<img src="{place}" alt="{alt}" loading="lazy"></details>'
+    )
 
 
 def _cut_off(turn: Turn, at: int, part: Part, sheet: Sheet) -> str:

@@ -9,12 +9,12 @@ from django.views.decorators.http import require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
-from reviewapp.traces import metadata, pulling
+from reviewapp.traces import metadata, pictures, pulling
 from reviewapp.traces.filtering import FilterView, page_of, read_view
 from reviewapp.traces.metadata import NotAPair
-from reviewapp.traces.models import Trace
+from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.reading import reading_of
-from reviewapp.web.pages import page
+from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
 
@@ -49,6 +49,21 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
     if reading.wish.is_piece:
         return page(request, "traces/_piece.html", context)
     return page(request, "traces/page.html", context, part="reading")
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def span_image(request: Request, project: Project, trace_id: UUID, span_id: UUID, name: str) -> HttpResponse:
+    span = Span.objects.filter(trace__project=project, trace__trace_id=trace_id, span_id=span_id).first()
+    picture = None if span is None else pictures.of(span, name)
+    if picture is None:
+        raise Http404("The trace holds no such image, or none of a kind that is shown: PNG, JPEG, GIF and WebP are.")
+    answer = HttpResponse(picture.content, content_type=picture.type)
+    # Whatever else the bytes may be, they are an image here and can do nothing.
+    answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    answer["Cross-Origin-Resource-Policy"] = "same-origin"
+    answer["Cache-Control"] = NO_STORE
+    return answer
 
 
 def _values(trace: Trace) -> list[tuple[str, str]]:

@@ -237,3 +237,16 @@ def test_the_answer_is_in_sight_at_the_opening(open_page: OpenPage, reviewer: Us
     expect(page.locator(":focus")).to_contain_text("look 2")
     page.keyboard.press("a")
     expect(page.locator(".turn.answer")).to_be_focused()
+
+
+def test_an_image_comes_only_when_it_is_asked_for(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    trace = Trace.objects.get(trace_id=item.trace_id)
+    picture = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    block = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}
+    trace.spans.filter(name="plan").update(input=canonical_json.dumps([{"role": "user", "content": [block]}]))
+    page, asked = open_page(reviewer), []
+    page.on("request", lambda request: asked.append("/images/" in request.url))
+    opened(page, item)
+    assert not any(asked)
+    page.get_by_text("Show image").click()
+    expect(page.locator(".picture img")).to_have_js_property("naturalWidth", 1)
