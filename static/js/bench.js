@@ -59,6 +59,7 @@ export function refresh(html) {
 // Whenever an item or its form has come, by whatever way; and once for the one that is there.
 export function onItem(act) {
   document.addEventListener("htmx:afterSettle", (event) => event.target.matches("#workbench, .panel") && act());
+  document.addEventListener("htmx:historyRestore", () => bench() && act());
   if (bench()) act();
 }
 

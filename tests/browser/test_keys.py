@@ -141,7 +141,7 @@ def test_it_skips(page: Page) -> None:
     at(page, 2)
 
 
-@pytest.mark.parametrize("come", ["opened", "reloaded", "arrow", "skipped"])
+@pytest.mark.parametrize("come", ["opened", "reloaded", "arrow", "skipped", "back"])
 def test_it_lets_one_read_at_once(page: Page, come: str) -> None:
     if come == "reloaded":
         page.reload()
@@ -152,6 +152,11 @@ def test_it_lets_one_read_at_once(page: Page, come: str) -> None:
         page.keyboard.press("s")
         page.keyboard.press("Enter")
         at(page, 2)
+    elif come == "back":
+        page.keyboard.press("j")
+        at(page, 2)
+        page.go_back()
+        at(page, 1)
     page.wait_for_function("document.activeElement.id === 'trace'")
 
 

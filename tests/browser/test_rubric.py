@@ -74,6 +74,16 @@ def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, q
     }  # fmt: skip
 
 
+def test_it_goes_to_the_criterion_that_was_refused(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.write((*ASKED, Criterion("right", "Is it right?", "yes_no", is_required=True)))
+    queue.save()
+    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    page.get_by_label("Notes").fill("good")
+    page.locator("#submit").click()
+    expect(page.get_by_label("yes", exact=True)).to_be_focused()
+    expect(page.get_by_text("This has to be answered.")).to_be_in_viewport()
+
+
 def test_it_repeats_no_correction_and_overwrites_no_text(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     queue.criteria = criteria.write((*ASKED, Criterion("why", "Why", "text")))
     queue.save()
