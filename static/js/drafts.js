@@ -38,6 +38,13 @@ export function saveSoon() {
   timer = setTimeout(save, REST);
 }
 
+// Save what is typed now, before another item takes its place.
+export function flush() {
+  if (!kept.read(copyOf(item()))) return;
+  clearTimeout(timer);
+  save();
+}
+
 async function save() {
   const number = item();
   const copy = number && kept.read(copyOf(number));

@@ -1,12 +1,14 @@
 // From item to item along the rail, on one page: without network one stays where one is, and is told.
 import { tell } from "./banner.js";
 import { isBusy, onItem, show, wait } from "./bench.js";
+import { flush } from "./drafts.js";
 import { renew } from "./lease.js";
 import * as prefetch from "./prefetch.js";
 
 const PATIENCE = 10_000;
 
 export async function travel(address) {
+  flush();
   const fetched = prefetch.takeOne(prefetch.numberOf(address));
   if (fetched) {
     show(fetched.html, fetched.address);

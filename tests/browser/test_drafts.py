@@ -48,6 +48,16 @@ def test_it_has_the_last_keys_too_when_the_page_is_closed(page: Page) -> None:
     assert not Review.objects.exists()
 
 
+def test_it_saves_a_draft_before_one_goes_elsewhere(page: Page, items: list[QueueItem]) -> None:
+    page.locator("#notes").fill("half a thou")
+    page.keyboard.press("Escape")
+    with page.expect_response("**/draft/"):
+        page.keyboard.press("j")
+    at(page, 2)
+    saved(page)
+    assert Draft.objects.get().item_id == items[0].pk
+
+
 def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[QueueItem], lead: User) -> None:
     claiming.take_over(items[0], lead)
     page.locator("#notes").fill("half a thou")
