@@ -209,9 +209,14 @@ def _parts(turn: Turn, sheet: Sheet) -> str:
             size = len(part.text) + part.cut
             made.append(_more(turn, at, 0, f"Show this part, {size:,} characters", sheet))
             continue
-        made.append(f'<div class="part {part.kind}">{turn_html.label(part)}{turn_html.content(part)}')
+        made.append(f'<div class="part {part.kind}">{turn_html.label(part)}{_content(turn, part)}')
         made.append(f"{_picture(turn, part, sheet)}{_cut_off(turn, at, part, sheet)}</div>")
     return "".join(made)
+
+
+def _content(turn: Turn, part: Part) -> str:
+    # People write no markdown: their line breaks and numbers are what they are.
+    return turn_html.content(part, as_written=turn.role == "user")
 
 
 def _picture(turn: Turn, part: Part, sheet: Sheet) -> str:
@@ -238,7 +243,7 @@ def _rest_of(turn: Turn, at: int, start: int, sheet: Sheet) -> str:
     """A part's text from a character on, and the way to what is left."""
     part = turn.message.parts[at]
     if start == 0:
-        return f"{turn_html.label(part)}{turn_html.content(part)}{_cut_off(turn, at, part, sheet)}"
+        return f"{turn_html.label(part)}{_content(turn, part)}{_cut_off(turn, at, part, sheet)}"
     at_rest = max(0, start - len(part.text))
     end = at_rest + CHUNK
     text = turn_html.as_it_is(part.rest[at_rest:end])

@@ -9,6 +9,7 @@ from reviewapp.traces.turns import Turn
 from reviewapp.web.templatetags.web import span_of_time
 
 ERROR_LIMIT = 20_000
+_SAID = ("text", "thinking", "refusal")
 _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinking", "refusal": "refusal"}
 
 
@@ -25,20 +26,30 @@ def summary(turn: Turn) -> str:
     """A folded turn in one line: who speaks, the gist, how much there is."""
     name = f' <span class="name">{visible(turn.message.name)}</span>' if turn.message.name else ""
     broken = ' <b class="broken">error</b>' if turn.error else ""
-    size = f' <span class="count">{turn.words:,} word{"" if turn.words == 1 else "s"}</span>'
+    size = f' <span class="count">{_amount(turn)}</span>'
     return f'<b>{role_name(turn.role)}</b>{name} <span class="preview">{visible(gist(turn))}</span>{broken}{size}'
+
+
+def _amount(turn: Turn) -> str:
+    """How much a turn holds: words of what was said, characters of data."""
+    count, unit = (
+        (turn.words, "word") if any(part.kind in _SAID for part in turn.message.parts) else (turn.size, "character")
+    )
+    return f"{count:,} {unit}{'' if count == 1 else 's'}" if count else ""
 
 
 def error(turn: Turn) -> str:
     return f'<p class="problem">{visible(turn.error[:ERROR_LIMIT])}</p>' if turn.error else ""
 
 
-def content(part: Part) -> str:
-    """A part of a message as safe HTML: markdown for words, coloured code, folded JSON; media as a label only."""
+def content(part: Part, *, as_written: bool = False) -> str:
+    """A part of a message as safe HTML: markdown for words (or plain, `as_written`), code, media as a label."""
     if part.kind in ("image", "file"):
         address = f' <span class="address">({visible(part.text)})</span>' if part.text not in ("", part.media) else ""
         return f'<span class="media">{part.kind}, not loaded: {visible(part.media or part.text)}{address}</span>'
-    if part.kind in ("text", "thinking", "refusal"):
+    if as_written and part.kind == "text":
+        return f'<p class="plain" dir="auto">{visible(part.text)}</p>'
+    if part.kind in _SAID:
         return rendering.markdown(part.text)
     return code(part.text, part.name if part.kind == "code" else "json")
 

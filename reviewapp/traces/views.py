@@ -17,6 +17,9 @@ from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
+# Characters of a metadata value that a row of the list shows.
+SHORT = 40
+
 
 @access.member(Role.REVIEWER)
 @require_safe
@@ -68,5 +71,5 @@ def span_image(request: Request, project: Project, trace_id: UUID, span_id: UUID
 
 def _values(trace: Trace) -> list[tuple[str, str]]:
     members = canonical_json.raw_members(trace.metadata)
-    flat = [(key, metadata.shown(raw)) for key, raw in sorted(members.items()) if raw[:1] not in ("{", "[")]
-    return [(key, value) for key, value in flat if len(value) <= 40][:8]
+    shown = [(key, raw if raw[:1] in ("{", "[") else metadata.shown(raw)) for key, raw in sorted(members.items())]
+    return [(key, value if len(value) <= SHORT else f"{value[: SHORT - 1]}…") for key, value in shown][:8]

@@ -40,7 +40,7 @@ def item(queue: Queue) -> QueueItem:
 
     add(1, "DEFAULT", "agent", "Where is my **parcel**?", "It comes on Friday.")
     asked = {"role": "user", "content": "Where is my **parcel**?"}
-    plan = {"role": "assistant", "content": "I look it up."}
+    plan = {"role": "assistant", "content": "I **look** it up."}
     add(7, "LLM", "plan", [asked], [plan])
     add(2, "TOOL", "lookup", {"order": 1}, "found needle and needle")
     add(3, "TOOL", "broken_first", {"order": 2}, "", status="error")
@@ -112,11 +112,11 @@ def test_it_counts_matches_in_folded_turns_and_opens_them(open_page: OpenPage, r
 
 def test_a_match_may_lie_across_marked_words(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
     page = opened(open_page(reviewer), item)
-    before = page.locator(".turn.user .parts").inner_html()
-    page.locator(".search input").fill("my parcel?")
+    before = page.locator(".turn.assistant .parts").first.inner_html()
+    page.locator(".search input").fill("look it up")
     expect(page.locator("#found")).to_have_text("1 of 1")
-    assert page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["my parcel?"]
-    assert page.locator(".turn.user .parts").inner_html() == before
+    assert page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["look it up"]
+    assert page.locator(".turn.assistant .parts").first.inner_html() == before
 
 
 def test_escape_ends_the_search(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
@@ -247,6 +247,24 @@ def test_an_image_comes_only_when_it_is_asked_for(open_page: OpenPage, reviewer:
     page, asked = open_page(reviewer), []
     page.on("request", lambda request: asked.append("/images/" in request.url))
     opened(page, item)
+    page.evaluate("for (const fold of document.querySelectorAll('#reading details:not(.picture)')) fold.open = true")
+    expect(page.get_by_text("Show image")).to_be_visible()
     assert not any(asked)
     page.get_by_text("Show image").click()
     expect(page.locator(".picture img")).to_have_js_property("naturalWidth", 1)
+
+
+def test_a_phone_shows_more_of_the_trace_than_of_its_head(
+    open_page: OpenPage, reviewer: User, long_item: QueueItem
+) -> None:
+    Trace.objects.update(
+        name="a trace with quite a long name of its own", total_tokens=39_120, total_cost=0.21,
+        metadata=canonical_json.dumps({f"key_{number}": "a value of some length" for number in range(9)}),
+    )  # fmt: skip
+    QueueItem.objects.update(reason="sampled at 5 % of all conversations with the refund desk", reference="order 4471")
+    page = opened(open_page(reviewer, viewport={"width": 360, "height": 740}), long_item)
+    room, head = page.evaluate("""() => {
+      const half = document.querySelector("#trace").getBoundingClientRect();
+      return [half.height, document.querySelector(".transcript").getBoundingClientRect().top - half.top];
+    }""")
+    assert head <= room / 2, (head, room)

@@ -74,6 +74,11 @@ def test_it_shows_why_the_item_is_here(reviewer_client: Client, queue: Queue) ->
     assert "order 4471" in page
 
 
+def test_it_shows_who_added_an_item_without_a_reason(reviewer_client: Client, queue: Queue) -> None:
+    item = QueueItemFactory.create(queue=queue, added_by="lena")
+    assert "Added by lena, <time" in reviewer_client.get(url(item)).text
+
+
 def test_what_another_queue_said_does_not_stand_above_the_trace(
     reviewer: User, reviewer_client: Client, queue: Queue
 ) -> None:

@@ -133,3 +133,17 @@ def test_it_says_that_there_is_no_answer(reviewer_client: Client, trace: Trace) 
     SpanFactory.create(trace=trace, output="", status="error")
     assert "This trace has no final answer." in asked(reviewer_client, trace, "")
     assert 'data-jump="answer"' not in asked(reviewer_client, trace, "")
+
+
+def test_what_a_user_wrote_stands_as_written(reviewer_client: Client, trace: Trace) -> None:
+    written = "My lease:\n1. Term\n   2. Rent *net*\n\n\n# not a heading"
+    SpanFactory.create(trace=trace, input=json.dumps([said("user", written)]))
+    assert f'<p class="plain" dir="auto">{written}</p>' in asked(reviewer_client, trace, "")
+
+
+def test_a_fold_tells_the_size_of_data_in_characters(reviewer_client: Client, trace: Trace) -> None:
+    with_steps(trace, '{"a":1}', "")
+    page = asked(reviewer_client, trace, "")
+    assert '<span class="count">9 characters</span>' in page
+    assert '<span class="count">2 characters</span>' in page
+    assert "0 words" not in page

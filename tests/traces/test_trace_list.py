@@ -138,3 +138,12 @@ def test_its_queries_do_not_grow_with_traces(
         reviewer_client.get(URL)
     with django_assert_max_num_queries(11):
         reviewer_client.get(URL, {"m": ["a=1", "b=2"]})
+
+
+def test_it_shows_the_beginning_of_an_object(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(
+        project=project, metadata=canonical_json.dumps({"order": {"number": 4471, "lines": ["x" * 50]}})
+    )
+    page = reviewer_client.get(URL).text
+    assert "{&quot;lines&quot;:[&quot;xxxxxxx" in page
+    assert "x" * 50 not in page

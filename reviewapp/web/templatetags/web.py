@@ -26,9 +26,9 @@ def span_of_time(seconds: float | None) -> str:
     if seconds is None:
         return ""
     seconds = max(0.0, float(seconds))
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     for limit, size, unit in ((90, 1, "s"), (5400, 60, "min"), (172_800, 3600, "h")):
         if seconds < limit:
