@@ -76,6 +76,7 @@ key_routes: Routes = [
     path("", keys.key_page, name="key-page"),
     path("laminar/", keys.laminar_key_replace, name="laminar-key-replace"),
     path("personal-data/", keys.personal_data_change, name="personal-data-change"),
+    path("push-limit/", keys.push_limit_change, name="push-limit-change"),
     path("tokens/", keys.token_make, name="token-make"),
     path("tokens/<number:token>/revoke/", keys.token_revoke, name="token-revoke"),
 ]

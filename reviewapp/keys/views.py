@@ -11,8 +11,12 @@ from reviewapp.accounts.models import PersonalData, Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.keys import holding
 from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.lib.numbers import whole
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
+
+# Pushes a second that a limit may allow; faster than this no Laminar was seen.
+MOST_PUSHES = 10_000
 
 
 @access.member(Role.ADMIN)
@@ -50,6 +54,21 @@ def personal_data_change(request: Request, project: Project) -> HttpResponse:
 
 @access.member(Role.ADMIN)
 @require_POST
+def push_limit_change(request: Request, project: Project) -> HttpResponse:
+    typed = request.POST.get("push_limit", "").strip()
+    limit = whole(typed, most=MOST_PUSHES)
+    if typed and not limit:
+        error = f"Nothing was changed: give a whole number from 1 to {MOST_PUSHES:,}, or leave it empty for no limit."
+        return page(request, "keys/keys.html", {**_context(project), "limit_error": error, "limit": typed}, status=422)
+    with transaction.atomic():
+        if Project.objects.filter(pk=project.pk).exclude(push_limit=limit).update(push_limit=limit):
+            record(project, request.user, "changed project", f"project:{project.slug}", push_limit=limit)
+    messages.success(request, "It is saved, and holds for every push from now on.")
+    return redirect("keys:key-page", project=project.slug)
+
+
+@access.member(Role.ADMIN)
+@require_POST
 def token_make(request: Request, project: Project) -> HttpResponse:
     name = request.POST.get("name", "").strip()
     if not name or len(name) > 80 or not name.isprintable():
@@ -75,6 +94,7 @@ def _context(project: Project) -> dict[str, object]:
     keys = LaminarKey.objects.filter(project=project).order_by("-added_at")
     return {
         "wishes": PersonalData.choices,
+        "limit": project.push_limit or "",
         "project": project,
         "section": "keys",
         "key": next((key for key in keys if key.retired_at is None), None),
