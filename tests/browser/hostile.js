@@ -18,8 +18,8 @@ async ([item, tabs]) => {
     }
     for (const node of shown.querySelectorAll("*")) {
       for (const { name, value } of node.attributes) {
-        if (/^on|^style$|^srcdoc$|^hx-on|^name$/i.test(name) && !(name === "name" && /^(find|tab)$/.test(value))) add(`${tab}: ${name}="${value}"`);
-        if (name === "id" && !/^(reading|found|jumped|(turn|parts|step)-\d+)$/.test(value)) add(`${tab}: id="${value}"`);
+        if (/^on|^style$|^srcdoc$|^hx-on|^name$/i.test(name) && !(name === "name" && /^(find|tab|key)$/.test(value))) add(`${tab}: ${name}="${value}"`);
+        if (name === "id" && !/^(reading|found|jumped|keys-holding|(turn|parts|step)-\d+)$/.test(value)) add(`${tab}: id="${value}"`);
         if (/^(href|src|action|hx-get)$/.test(name) && new URL(value, location).origin !== location.origin) add(`${tab}: ${name}="${value}"`);
       }
     }
