@@ -90,6 +90,8 @@ function hold() {
 function turn(answer) {
   const where = answer.headers.get("HX-Location");
   if (where) return location.assign(JSON.parse(where).path);
+  // It was answered for another item, which one has come back from since: then this one is shown as it is now.
+  if (answer.status === 204 || answer.headers.has("Desk-Claimed")) return location.reload();
   show(answer.html, answer.headers.get("HX-Push-Url"));
 }
 

@@ -1,7 +1,7 @@
 """The next item is on the screen at once, and is the right one whatever the server then says."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from reviewapp.accounts.models import User
 from reviewapp.queues import claiming
@@ -134,6 +134,18 @@ def test_it_goes_on_without_anything_fetched(page: Page, items: list[QueueItem])
     at(page, 5)
     saved(page)
     assert Review.objects.count() == 4
+
+
+def test_it_comes_back_before_the_answer(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/items/*/", lambda one: held.append(one) if one.request.method == "POST" else one.continue_())
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    at(page, 2)
+    page.go_back()
+    at(page, 1)
+    held[0].continue_()
+    expect(page.locator("#submit")).to_contain_text("Submit a new revision")
 
 
 def test_it_comes_back_by_the_browsers_own_button(page: Page, items: list[QueueItem]) -> None:
