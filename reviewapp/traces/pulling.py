@@ -21,7 +21,7 @@ from reviewapp.traces.models import PullMark, Span, Trace
 
 # Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
 SPANS = 100_000
-SPANS_STORED = 200
+SPANS_STORED = 100
 STORED = 50
 PAGE = 500
 # A trace that ended this recently may still get spans and metadata.
