@@ -1,5 +1,6 @@
 """A project's deliveries as a list one narrows by state, drift, reason and trace: newest first, a page at a time."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import trace_ids
 from reviewapp.lib.numbers import whole
+from reviewapp.traces.models import Trace
 
 PAGE = 50
 # Beside the states: confirmed ones whose values somebody else has changed in Laminar since.
@@ -80,6 +82,15 @@ def page_of(asked: PatchFilter, project: Project, query: QueryDict) -> Page:
     has_older, rows = len(rows) > PAGE, rows[:PAGE]
     newer = rows[0].pk if rows and before is not None else None
     return Page(rows, newer, rows[-1].pk if has_older else None)
+
+
+def give_names(project: Project, patches: Iterable[Patch]) -> None:
+    """Let patches tell the names of their traces: one query."""
+    shown = list(patches)
+    traces = Trace.objects.filter(project=project, trace_id__in=[patch.trace_id for patch in shown])
+    names = dict(traces.values_list("trace_id", "name"))
+    for patch in shown:
+        patch.trace_name = names.get(patch.trace_id, "")
 
 
 def by_reason(project: Project) -> list[tuple[str, str, int]]:

@@ -79,6 +79,9 @@ class Patch(models.Model):
     drift = models.TextField(default="{}", db_default="{}")
     drifted_at = models.DateTimeField(null=True)
 
+    # The trace's name, where a list has looked it up.
+    trace_name = ""
+
     objects = PatchQuerySet.as_manager()
 
     class Meta:

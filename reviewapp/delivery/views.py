@@ -30,19 +30,21 @@ def patch_list(request: Request, project: Project) -> HttpResponse:
     asked = listing.PatchFilter.read(request.GET)
     ours = Patch.objects.filter(project=project)
     breaker = Breaker.objects.filter(project=project).first()
+    found = listing.page_of(asked, project, request.GET)
+    listing.give_names(project, found.rows)
     context = {
         "project": project,
         "section": "deliveries",
         "asked": asked,
-        "found": listing.page_of(asked, project, request.GET),
+        "found": found,
         "before": whole(request.GET.get("before")),
         "after": whole(request.GET.get("after")),
         "chosen": [whole(text) for text in request.GET.getlist("patch")],
         "counts": ours.by_state(),
         "drifted": ours.filter(drifted_at__isnull=False).count(),
         "reasons": listing.by_reason(project) if asked.state == State.PARKED else [],
-        "waits": ours.filter(state=State.WAITING).order_by("created_at").first(),
-        "unread": ours.filter(state=State.ACCEPTED).order_by("accepted_at").first(),
+        "waits": ours.filter(state=State.WAITING).order_by("pk").first(),
+        "unread": ours.filter(state=State.ACCEPTED).order_by("pk").first(),
         "breaker": breaker,
         "held": restoring.waiting(project) if breaker is not None and breaker.restored_at else None,
         "key": key_in_use(project),

@@ -43,11 +43,14 @@ def error(turn: Turn) -> str:
 
 
 def content(part: Part, *, as_written: bool = False) -> str:
-    """A part of a message as safe HTML: markdown for words (or plain, `as_written`), code, media as a label."""
+    """A part of a message as safe HTML: markdown for words, code, media as a label.
+
+    `as_written` is for words of people, who seldom write markdown: plain, unless they fence code in it.
+    """
     if part.kind in ("image", "file"):
         address = f' <span class="address">({visible(part.text)})</span>' if part.text not in ("", part.media) else ""
         return f'<span class="media">{part.kind}, not loaded: {visible(part.media or part.text)}{address}</span>'
-    if as_written and part.kind == "text":
+    if as_written and part.kind == "text" and "```" not in part.text:
         return f'<p class="plain" dir="auto">{visible(part.text)}</p>'
     if part.kind in _SAID:
         return rendering.markdown(part.text)

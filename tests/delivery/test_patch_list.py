@@ -134,7 +134,7 @@ def test_its_queries_do_not_grow_with_rows(
     lead_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(PAGE)])
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         lead_client.get(URL)
 
 
