@@ -23,8 +23,9 @@ from benchmarks.mirrored import MORE  # noqa: E402
 from reviewapp.accounts.models import Project  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
 from reviewapp.traces import metadata  # noqa: E402
-from reviewapp.traces.filtering import page_of, read_view  # noqa: E402
+from reviewapp.traces.filtering import read_view  # noqa: E402
 from reviewapp.traces.models import Trace  # noqa: E402
+from reviewapp.traces.paging import page_of  # noqa: E402
 
 TIMES = 25
 COMMON = ("region=us-west", "environment=production")

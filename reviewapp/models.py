@@ -2,11 +2,11 @@
 
 from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
-from reviewapp.delivery.models import Attempt, Breaker, Heartbeat, Patch, Relay, Tide
+from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Patch, Relay, Tide
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.traces.models import Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace
+from reviewapp.traces.models import Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace, View
 
 __all__ = [
     "AccessToken",
@@ -14,6 +14,7 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Breaker",
+    "Bulk",
     "Draft",
     "FailedSignIn",
     "Heartbeat",
@@ -37,4 +38,5 @@ __all__ = [
     "Tide",
     "Trace",
     "User",
+    "View",
 ]

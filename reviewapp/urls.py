@@ -13,6 +13,7 @@ from reviewapp.queues import rubric_views as rubrics
 from reviewapp.queues import views as queues
 from reviewapp.reviews import acts, preview
 from reviewapp.reviews import views as reviews
+from reviewapp.traces import acts as trace_acts
 from reviewapp.traces import views as traces
 from reviewapp.web import views as web
 from reviewapp.web.converters import RowNumber
@@ -56,6 +57,12 @@ review_routes: Routes = [
 ]
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
+    path("offers/", traces.offer_list, name="offer-list"),
+    path("views/", traces.view_list, name="view-list"),
+    path("views/save/", trace_acts.view_save, name="view-save"),
+    path("views/<number:view>/", trace_acts.view_open, name="view-open"),
+    path("views/<number:view>/change/", trace_acts.view_change, name="view-change"),
+    path("views/<number:view>/delete/", trace_acts.view_delete, name="view-delete"),
     path("<uuid:trace_id>/", traces.trace_page, name="trace-page"),
     path("<uuid:trace_id>/images/<uuid:span_id>/<slug:name>", traces.span_image, name="span-image"),
 ]

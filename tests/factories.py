@@ -80,6 +80,11 @@ class TraceFactory(DjangoModelFactory[Trace]):
     name = factory.Sequence(lambda n: f"answer question {n}")
     start_time = factory.Sequence(lambda n: clock.now() - timedelta(days=1) + timedelta(minutes=n))
     end_time = factory.LazyAttribute(lambda trace: trace.start_time and trace.start_time + timedelta(seconds=2))
+    duration = factory.LazyAttribute(
+        lambda trace: (
+            (trace.end_time - trace.start_time).total_seconds() if trace.start_time and trace.end_time else None
+        )
+    )
     status = "success"
     pulled_at = factory.LazyFunction(clock.now)
 

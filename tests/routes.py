@@ -11,6 +11,7 @@ from reviewapp.accounts.models import Role
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
 from reviewapp.traces import pictures
+from reviewapp.traces.models import View
 from tests.factories import PatchFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -65,8 +66,9 @@ def one_of_each(item: QueueItem) -> dict[str, object]:
     span = SpanFactory.create(trace=trace, input=f"data:image/png;base64,{PICTURE}")
     patch = PatchFactory.create(project=project, trace_id=item.trace_id)
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
+    view = View.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
     return {
-        "project": project.slug, "queue": item.queue.slug, "item": item.pk,
+        "project": project.slug, "view": view.pk, "queue": item.queue.slug, "item": item.pk,
         "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE),
     }  # fmt: skip

@@ -75,9 +75,14 @@ class Project(models.Model):
 
     def trace_url(self, trace_id: uuid.UUID) -> str:
         """The trace's page in Laminar; empty while the project's UI address or id is not known."""
+        return f"{self.traces_url}/{trace_id}" if self.traces_url else ""
+
+    @property
+    def traces_url(self) -> str:
+        """The list of traces in Laminar; empty while the project's UI address or id is not known."""
         if not self.ui_url or self.laminar_id is None:
             return ""
-        return f"{self.ui_url}/project/{self.laminar_id}/traces/{trace_id}"
+        return f"{self.ui_url}/project/{self.laminar_id}/traces"
 
 
 class Role(models.TextChoices):

@@ -172,18 +172,37 @@ class Breaker(models.Model):
         return self.held_until is not None and self.held_until > clock.now()
 
 
+class Bulk(models.Model):
+    """One patch that a lead pushed to many traces at once, each trace's under a Relay."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Made with the preview: the same confirmation sent again is the same bulk.
+    mark = models.UUIDField()
+    metadata = models.TextField()
+    made_by = models.CharField(max_length=80)
+    made_at = models.DateTimeField(default=clock.now)
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "mark"], name="one_bulk_per_preview")]
+
+
 class Relay(models.Model):
-    """A patch that another program handed over under a name of its own: the same call again is the same patch."""
+    """A patch that another program, or a bulk, handed over under a name: the same call again is the same patch."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     idempotency_key = models.CharField(max_length=200)
     # Of what was asked: the same name for something else is a mistake to be told.
     digest = models.CharField(max_length=64)
     patch = models.ForeignKey(Patch, on_delete=models.CASCADE, related_name="+")
+    bulk = models.ForeignKey(Bulk, on_delete=models.CASCADE, null=True, related_name="relays", db_index=False)
+    # Of a bulk: what stood under each of its keys before, as JSON of texts and nulls, for an undo.
+    before = models.TextField(default="{}", db_default="{}")
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "idempotency_key"], name="one_patch_per_name")]
+        indexes = [models.Index(fields=["bulk", "id"], name="relay_of_bulk", condition=Q(bulk__isnull=False))]
 
 
 class Heartbeat(models.Model):

@@ -15,6 +15,7 @@ from reviewapp.lib.numbers import whole
 from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
 from reviewapp.reviews.models import Review, give_rubrics
+from reviewapp.traces import keeping
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
@@ -49,6 +50,7 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "key": key_in_use(project),
         "flagged": latest.filter(needs_review=True).count(),
         "mine": latest.filter(reviewer=request.user).count(),
+        "views": keeping.seen_by(project, request.user).filter(on_home=True)[: keeping.ON_HOME],
         "traces": Trace.objects.filter(project=project).here().count(),
     }
     return page(request, "insights/home.html", context)

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from django.db import models
 
-from reviewapp.accounts.models import Project
+from reviewapp.accounts.models import Project, User
+from reviewapp.lib import clock
 
 
 class TraceQuerySet(models.QuerySet["Trace"]):
@@ -27,6 +28,8 @@ class Trace(models.Model):
     name = models.CharField(max_length=300, blank=True)
     start_time = models.DateTimeField(null=True)
     end_time = models.DateTimeField(null=True)
+    # Seconds from start to end, to sort by; null while the trace has no end.
+    duration = models.FloatField(null=True)
     status = models.CharField(max_length=20, blank=True)
     session_id = models.CharField(max_length=300, blank=True)
     user_id = models.CharField(max_length=300, blank=True)
@@ -55,6 +58,9 @@ class Trace(models.Model):
         constraints = [models.UniqueConstraint(fields=["project", "trace_id"], name="one_row_per_trace")]
         indexes = [
             models.Index(fields=["project", "-start_time", "-id"], name="trace_newest_first"),
+            models.Index(fields=["project", "-duration", "-id"], name="trace_longest_first"),
+            models.Index(fields=["project", "-total_cost", "-id"], name="trace_dearest_first"),
+            models.Index(fields=["project", "-total_tokens", "-id"], name="trace_most_tokens_first"),
             # Only the few that wait for a pull, however many traces there are.
             models.Index(fields=["pull_due_at"], name="trace_pull_due", condition=models.Q(pull_due_at__isnull=False)),
         ]
@@ -189,4 +195,29 @@ class Posting(models.Model):
             # All that a walk down a term asks for: the postings themselves are not read.
             models.Index(fields=["term", "-start_time", "-trace", "signature"], name="posting_walked"),
             models.Index(fields=["trace"], name="posting_unsigned", condition=models.Q(signature=-1)),
+        ]
+
+
+class View(models.Model):
+    """A filter view under a name: one person's, or without an owner the project's."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="views", db_index=False)
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+    name = models.CharField(max_length=80)
+    # Pairs, time range, columns and order, as `FilterView.query` spells them: whoever shows the same has the same text.
+    query = models.TextField(blank=True)
+    on_home = models.BooleanField(default=False)
+    made_by = models.CharField(max_length=80)
+    made_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "owner", "name"],
+                condition=models.Q(owner__isnull=False),
+                name="one_view_per_name_of_one",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "name"], condition=models.Q(owner__isnull=True), name="one_view_per_name_of_all"
+            ),
         ]

@@ -206,7 +206,7 @@ def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Tr
 
 
 _FIELDS = [
-    "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
+    "name", "start_time", "end_time", "duration", "status", "session_id", "user_id", "input_tokens", "output_tokens",
     "total_tokens", "total_cost", "metadata", "pulled_at", "pull_due_at",
 ]  # fmt: skip
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
@@ -232,6 +232,7 @@ def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:
         trace.pull_due_at = now
     trace.name, trace.status = row.top_span_name[:300], row.status[:20]
     trace.start_time, trace.end_time = row.start_time, row.end_time
+    trace.duration = trace.seconds
     trace.session_id, trace.user_id = row.session_id[:300], row.user_id[:300]
     trace.input_tokens, trace.output_tokens, trace.total_tokens = row.input_tokens, row.output_tokens, row.total_tokens
     trace.total_cost, trace.pulled_at = row.total_cost, now

@@ -2,39 +2,75 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
-from reviewapp.traces import metadata, pictures, pulling
-from reviewapp.traces.filtering import FilterView, page_of, read_view
+from reviewapp.traces import hidden, keeping, metadata, offers, pictures, pulling
+from reviewapp.traces.filtering import FilterView, link_there, read_view
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import Span, Trace
+from reviewapp.traces.offers import Offer
+from reviewapp.traces.paging import alone, count_of, page_of
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
-# Characters of a metadata value that a row of the list shows.
+# Characters of a value that a chosen column shows, and that a row shows of each where none was chosen.
+SHOWN = 80
 SHORT = 40
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def trace_list(request: Request, project: Project) -> HttpResponse:
-    context: dict[str, object] = {"project": project, "section": "traces", "typed": request.GET}
+    return listed(request, project, request.GET)
+
+
+def listed(request: Request, project: Project, query: QueryDict, **told: object) -> HttpResponse:
+    """The list of a view, the one that `query` describes; `told` is what an act on it has to say, a refusal."""
+    context: dict[str, object] = {
+        "project": project,
+        "section": "traces",
+        "typed": query,
+        # Links to the list are short where one is on it.
+        "here": reverse("traces:trace-list", args=[project.slug]) if told else "",
+        "views": list(keeping.seen_by(project, request.user)),
+        "keys": _typable(offers.keys(project)),
+    }
     try:
-        view = read_view(request.GET)
-        if request.GET.get("key", "").strip():
+        view = read_view(query)
+        if query.get("key", "").strip() or query.get("column", "").strip():
             # The form's fields become part of the view's own address.
             return redirect(f"{request.path}?{view.query}")
-        found = page_of(view, project, request.GET.get("before", ""), request.GET.get("after", ""))
+        found = page_of(view, project, query.get("before", ""), query.get("after", ""))
     except NotAPair as error:
         return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
-    rows = [(trace, _values(trace)) for trace in found.traces]
-    return page(request, "traces/list.html", {**context, "view": view, "found": found, "rows": rows}, part="results")
+    there, why_not = link_there(view, project)
+    context |= {
+        "view": view,
+        "found": found,
+        "rows": [(trace, _cells(trace, view)) for trace in found.traces],
+        "alone": [] if found.traces else alone(view, project),
+        "there": there,
+        "why_not": why_not,
+        **told,
+    }
+    return page(request, "traces/list.html", context, part="results", status=422 if told else 200)
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def offer_list(request: Request, project: Project) -> HttpResponse:
+    """Keys for the field named by `of`, or values of the key that is typed, as the options of a field."""
+    field = request.GET.get("of", "key")
+    part, key = (request.GET.get(name, "").replace("\x00", "") for name in (field, "key"))
+    found = offers.values(project, key, part) if field == "value" else offers.keys(project, part.strip())
+    return page(request, "traces/_offers.html", {"project": project, "offers": _typable(found)})
 
 
 @access.member(Role.REVIEWER)
@@ -69,7 +105,26 @@ def span_image(request: Request, project: Project, trace_id: UUID, span_id: UUID
     return answer
 
 
-def _values(trace: Trace) -> list[tuple[str, str]]:
+@access.member(Role.REVIEWER)
+@require_safe
+def view_list(request: Request, project: Project) -> HttpResponse:
+    """The views with their counts; to the home page the ones that stand there."""
+    views = keeping.seen_by(project, request.user)
+    if request.htmx:
+        views = views.filter(on_home=True)[: keeping.ON_HOME]
+    rows = [(view, count_of(read_view(QueryDict(view.query)), project)) for view in views]
+    return page(request, "traces/views.html", {"project": project, "section": "traces", "rows": rows}, part="views")
+
+
+def _cells(trace: Trace, view: FilterView) -> list[tuple[str, str]]:
+    """The chosen columns of a trace, empty where it has no such key; without any choice some of all."""
     members = canonical_json.raw_members(trace.metadata)
+    if view.columns:
+        return [(key, metadata.shown(members[key])[:SHOWN] if key in members else "") for key in view.columns]
     shown = [(key, raw if raw[:1] in ("{", "[") else metadata.shown(raw)) for key, raw in sorted(members.items())]
     return [(key, value if len(value) <= SHORT else f"{value[: SHORT - 1]}…") for key, value in shown][:8]
+
+
+def _typable(found: list[Offer]) -> list[Offer]:
+    """Offers without characters that nobody sees: they would show as something else."""
+    return [offer for offer in found if hidden.mark(offer.text) == offer.text]

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import filtering, index
-from reviewapp.traces.filtering import PAGE, FilterView, page_of, read_view
+from reviewapp.traces import index, paging
+from reviewapp.traces.filtering import FilterView, read_view
 from reviewapp.traces.metadata import NotAPair, Pair
 from reviewapp.traces.models import Posting, Term, Trace
+from reviewapp.traces.paging import PAGE, page_of
 from tests.factories import TraceFactory
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -211,7 +212,7 @@ def _is_counted(project: Project) -> bool:
 
 def _queries(project: Project, pairs: list[Pair]) -> int:
     with CaptureQueriesContext(connection) as queries:
-        filtering.page_of(FilterView(pairs), project, "")
+        paging.page_of(FilterView(pairs), project, "")
     return len(queries)
 
 

@@ -16,10 +16,11 @@ from pytest_django import DjangoAssertNumQueries
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import TraceRow
 from reviewapp.traces import index, metadata, offers, pulling
-from reviewapp.traces.filtering import PAGE, FilterView, page_of
+from reviewapp.traces.filtering import FilterView
 from reviewapp.traces.metadata import Pair
 from reviewapp.traces.models import Key, Posting, Tally, Term, Trace
 from reviewapp.traces.offers import Offer
+from reviewapp.traces.paging import PAGE, page_of
 from tests.factories import ProjectFactory, TraceFactory
 from tests.threads import at_once
 from tests.traces.rows import trace_row

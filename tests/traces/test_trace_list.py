@@ -1,17 +1,21 @@
 """The page of a filter view: an address one can send, a count, and sentences for what cannot be read."""
 
+import json
 from datetime import timedelta
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces.filtering import PAGE
+from reviewapp.traces import index
 from reviewapp.traces.models import Trace
+from reviewapp.traces.paging import PAGE
 from tests.factories import TraceFactory
 
 URL = "/p/support/traces/"
@@ -134,9 +138,9 @@ def test_its_queries_do_not_grow_with_traces(
 ) -> None:
     for _ in range(PAGE):
         TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         reviewer_client.get(URL)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         reviewer_client.get(URL, {"m": ["a=1", "b=2"]})
 
 
@@ -147,3 +151,80 @@ def test_it_shows_the_beginning_of_an_object(reviewer_client: Client, project: P
     page = reviewer_client.get(URL).text
     assert "{&quot;lines&quot;:[&quot;xxxxxxx" in page
     assert "x" * 50 not in page
+
+
+def test_it_says_which_condition_leaves_nothing(reviewer_client: Client, project: Project) -> None:
+    for _ in range(2):
+        TraceFactory.create(project=project, metadata='{"a":1}')
+    page = reviewer_client.get(URL, {"m": ["a=1", "b=2"], "from": "2000-01-01"})
+    assert [(str(pair), count) for pair, count, _ in page.context["alone"]] == [("a=1", 2), ("b=2", 0)]
+    assert 'href="?m=a%3D1"' in page.text
+    assert "it leaves nothing for the others" in page.text
+
+
+def test_chosen_keys_are_columns(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, metadata='{"a":"x","b":2}')
+    TraceFactory.create(project=project, metadata='{"b":{"c":[1]}}')
+    page = reviewer_client.get(URL, {"c": ["b", "a"]})
+    assert [cells for _, cells in page.context["rows"]] == [[("b", '{"c":[1]}'), ("a", "")], [("b", "2"), ("a", "x")]]
+    assert "<th>b</th><th>a</th>" in page.text
+
+
+def test_a_column_typed_into_the_form_becomes_part_of_the_address(reviewer_client: Client, project: Project) -> None:
+    answer = reviewer_client.get(URL, {"c": "a", "column": " b ", "sort": "-cost"})
+    assert answer["Location"] == f"{URL}?c=a&c=b&sort=-cost"
+    page = reviewer_client.get(answer["Location"])
+    assert 'href="?c=b&amp;sort=-cost"' in page.text
+
+
+@pytest.mark.parametrize("query", ["&".join(f"c=k{n}" for n in range(7)), "c=%00"])
+def test_columns_that_cannot_be_shown_are_told(reviewer_client: Client, project: Project, query: str) -> None:
+    assert reviewer_client.get(f"{URL}?{query}").status_code == 422
+
+
+def test_a_heading_says_its_order_and_leads_to_the_other(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project)
+    page = reviewer_client.get(URL, {"sort": "-duration"}).text
+    assert '<th class="num" aria-sort="descending"><a href="?sort=duration">Duration</a>' in page
+    assert '<a href="?">Start</a>' in page
+    assert "longest first" in page
+
+
+def test_keys_and_values_are_offered_with_counts(reviewer_client: Client, project: Project) -> None:
+    for value in ("production", "production", "staging"):
+        TraceFactory.create(project=project, metadata=canonical_json.dumps({"environment": value, "other": 1}))
+    index.tend()
+    assert '<option value="environment">environment · 3 traces</option>' in reviewer_client.get(URL).text
+    keys = reviewer_client.get(f"{URL}offers/", {"of": "key", "key": "VIR"}).text
+    assert keys.strip() == '<option value="environment">environment · 3 traces</option>'
+    values = reviewer_client.get(f"{URL}offers/", {"of": "value", "key": "environment", "value": "prod"}).text
+    assert values.strip() == '<option value="production">production · 2 traces</option>'
+
+
+def test_only_the_own_projects_values_are_offered(outsider_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, metadata='{"secret":1}')
+    index.tend()
+    assert outsider_client.get(f"{URL}offers/").status_code == 404
+    assert "secret" not in outsider_client.get("/p/elsewhere/traces/offers/").text
+
+
+def test_it_links_to_the_same_filter_in_laminar(reviewer_client: Client, project: Project) -> None:
+    Project.objects.update(ui_url="https://laminar.test", laminar_id=UUID(int=7))
+    there = reviewer_client.get(URL, {"m": ["a=x y", "b=2"], "from": "2026-11-01", "to": "2026-11-02"}).context["there"]
+    place, _, query = there.partition("?")
+    asked = QueryDict(query)
+    assert place == f"https://laminar.test/project/{UUID(int=7)}/traces"
+    assert [json.loads(text) for text in asked.getlist("filter")] == [
+        {"column": "metadata", "operator": "eq", "value": value} for value in ("a=x y", "b=2")
+    ]
+    assert asked["startDate"] == "2026-11-01T00:00:00.000000Z"
+    assert asked["endDate"] == "2026-11-02T23:59:59.999999Z"
+    assert reviewer_client.get(URL).context["there"].endswith("?pastHours=all")
+
+
+@pytest.mark.parametrize("pair", ["a=b=c", "a="])
+def test_it_says_why_laminar_cannot_ask_for_it(reviewer_client: Client, project: Project, pair: str) -> None:
+    Project.objects.update(ui_url="https://laminar.test", laminar_id=UUID(int=7))
+    page = reviewer_client.get(URL, {"m": pair})
+    assert page.context["there"] == ""
+    assert "own filter cannot ask for this view" in page.text

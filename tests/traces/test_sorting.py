@@ -1,0 +1,86 @@
+"""A list sorted by something else than time: the whole of it by an index, of a view the newest few."""
+
+from datetime import timedelta
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import clock
+from reviewapp.traces import paging, pulling
+from reviewapp.traces.filtering import FilterView, read_view
+from reviewapp.traces.metadata import NotAPair, Pair
+from reviewapp.traces.models import Trace
+from reviewapp.traces.paging import PAGE, page_of
+from tests.factories import TraceFactory
+from tests.traces.rows import trace_row
+
+URL = "/p/support/traces/"
+FIELDS = {"duration": "duration", "cost": "total_cost", "tokens": "total_tokens", "start": "start_time"}
+VIEWS = {"all": (), "narrowed": (Pair("k", "1"),)}
+
+
+@pytest.fixture
+def many(project: Project) -> None:
+    """A page and a few more, many of them alike in what they are sorted by."""
+    start = clock.now()
+    for number in range(PAGE + 7):
+        TraceFactory.create(
+            project=project, metadata='{"k":1}', start_time=start + timedelta(seconds=number // 3),
+            end_time=start + timedelta(seconds=number // 3, milliseconds=number * 7 % 5), total_tokens=number * 5 % 7,
+            total_cost=number * 3 % 8 / 10,
+        )  # fmt: skip
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("sort", [*FIELDS, *(f"-{name}" for name in FIELDS)])
+@pytest.mark.parametrize("which", VIEWS)
+def test_it_walks_every_order_both_ways_without_a_gap(project: Project, sort: str, which: str) -> None:
+    view = FilterView(VIEWS[which], sort="" if sort == "-start" else sort)
+    first = page_of(view, project)
+    second = page_of(view, project, before=first.older)
+    walked = [trace.pk for trace in first.traces + second.traces]
+    sign, field = ("-" if sort.startswith("-") else ""), FIELDS[sort.removeprefix("-")]
+    assert walked == list(Trace.objects.order_by(f"{sign}{field}", f"{sign}pk").values_list("pk", flat=True))
+    assert page_of(view, project, after=second.newer).traces == first.traces
+
+
+def test_a_trace_without_an_end_has_no_place_among_durations(project: Project) -> None:
+    ended = TraceFactory.create(project=project, metadata='{"k":1}')
+    TraceFactory.create(project=project, metadata='{"k":1}', end_time=None)
+    for pairs in VIEWS.values():
+        assert page_of(FilterView(pairs, sort="-duration"), project).traces == [ended]
+
+
+def test_it_shows_no_other_projects_traces(project: Project, elsewhere: Project) -> None:
+    TraceFactory.create(project=elsewhere, metadata='{"k":1}')
+    assert page_of(FilterView(sort="-cost"), project).traces == []
+
+
+def test_a_pull_notes_how_long_a_trace_ran(project: Project) -> None:
+    row = trace_row()
+    pulling.store_rows(project, [row])
+    assert Trace.objects.get().duration == pytest.approx(1.876543, abs=1e-5)
+    pulling.store_rows(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
+    assert Trace.objects.get().duration == pytest.approx(9, abs=1e-5)
+
+
+def test_of_a_large_view_the_newest_are_sorted(project: Project, lead_client: Client) -> None:
+    rows = [TraceFactory.build(project=project, total_tokens=n) for n in range(paging.SORTED + 1)]
+    rows[0].total_tokens = 10**9
+    Trace.objects.bulk_create(rows)
+    page = lead_client.get(URL, {"from": "2000-01-01", "sort": "-tokens"})
+    assert page.context["found"].traces[0].total_tokens == paging.SORTED
+    assert "the newest 5,000" in page.text
+    assert "the newest 5,000" not in lead_client.get(URL, {"sort": "-tokens"}).text
+
+
+def test_an_order_that_there_is_not_is_left_out() -> None:
+    assert read_view(QueryDict("sort=metadata")) == read_view(QueryDict("sort=-start")) == FilterView([])
+
+
+@pytest.mark.parametrize("cursor", ["x_1", "nan_1", "inf_1", "_1", "1e999_1", "1"])
+def test_a_cursor_that_was_cut_short_is_told(project: Project, cursor: str) -> None:
+    with pytest.raises(NotAPair):
+        page_of(FilterView(sort="-cost"), project, before=cursor)
