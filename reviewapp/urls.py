@@ -89,6 +89,7 @@ key_routes: Routes = [
 ]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
+    path("traces/states/", insights.trace_states, name="trace-states"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
     path("queues/<slug:queue>/reviews.csv", insights.review_export, name="review-export"),
 ]

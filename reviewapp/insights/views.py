@@ -1,5 +1,7 @@
 """Read-only pages over everything: home, a queue's reviews, exports."""
 
+from contextlib import suppress
+
 from django.db.models import Prefetch
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -10,7 +12,9 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Membership, Project, Role
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.insights.reviews import ReviewFilter, csv_lines, people_of
+from reviewapp.insights.states import states_of
 from reviewapp.keys.holding import key_in_use
+from reviewapp.lib import trace_ids
 from reviewapp.lib.numbers import whole
 from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
@@ -54,6 +58,18 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "traces": Trace.objects.filter(project=project).here().count(),
     }
     return page(request, "insights/home.html", context)
+
+
+@access.member(Role.REVIEWER)
+@require_safe
+def trace_states(request: Request, project: Project) -> HttpResponse:
+    """The state of review of the traces named in the address, of a page at most; to htmx for the list's own rows."""
+    wanted = []
+    for text in request.GET.getlist("trace")[:PAGE]:
+        with suppress(trace_ids.NotATraceId):
+            wanted.append(trace_ids.parse(text))
+    context = {"project": project, "section": "traces", "states": states_of(project, wanted)}
+    return page(request, "insights/states.html", context, part="states")
 
 
 @access.member(Role.LEAD)
