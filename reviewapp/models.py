@@ -6,7 +6,7 @@ from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Patch, 
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.traces.models import Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace, View
+from reviewapp.traces.models import Change, Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace, View
 
 __all__ = [
     "AccessToken",
@@ -15,6 +15,7 @@ __all__ = [
     "AuditHead",
     "Breaker",
     "Bulk",
+    "Change",
     "Draft",
     "FailedSignIn",
     "Heartbeat",

@@ -1,7 +1,8 @@
 """Take patches of other programs: the same outbox, order and confirmation as a review's."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
 
@@ -81,7 +82,7 @@ def _put(project: Project, handed: Sequence[Handed], source: str) -> list[Relaye
     }
     metadata.make_places(project, [one.trace_id for one in handed])
     found: dict[int, Relayed] = {}
-    new: list[Handed] = []
+    new: list[tuple[UUID, Mapping[str, Any], int]] = []
     named: list[Relay] = []
     # Traces in one order, as whoever locks several does; the patches of one stay in the order given.
     for place, one in sorted(enumerate(handed), key=lambda placed: placed[1].trace_id):
@@ -93,11 +94,11 @@ def _put(project: Project, handed: Sequence[Handed], source: str) -> list[Relaye
             continue
         patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags)
         found[place] = Relayed(patch, True)
-        new.append(one)
+        new.append((one.trace_id, one.metadata, patch.pk))
         if one.name:
             known[one.name] = Relay(project=project, idempotency_key=one.name, digest=one.digest, patch=patch)
             named.append(known[one.name])
-    metadata.apply_patches(project, [(one.trace_id, one.metadata) for one in new])
+    metadata.apply_patches(project, new)
     # The names after all traces and in one order too: who waits for a name holds none that another waits for.
     Relay.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
     _record(project, source, [one.patch for one in found.values() if one.is_new])

@@ -1,14 +1,16 @@
 """Who set each value of a trace's metadata: we, and whether it arrived, or the traced application in flight."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from reviewapp.delivery.confirming import stands
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.watching import drifted
 from reviewapp.lib import canonical_json
-from reviewapp.traces import metadata
+from reviewapp.traces import history, metadata
 from reviewapp.traces.entries import Entry
-from reviewapp.traces.models import Trace
+from reviewapp.traces.models import Change, Trace
 
 GONE = "no longer there"
 # Our value beside theirs is cut to this.
@@ -18,12 +20,23 @@ PATCHES = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """One change of a value, as one would write it in a filter; None where there was no such key."""
+
+    at: datetime
+    words: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Setting(Entry):
-    """A metadata entry, in words who set it, and the patch that did, if one of ours."""
+    """A metadata entry, in words who set it, and the patch that did, if one of ours; its changes, the newest first."""
 
     words: str
     patch: Patch | None
     is_gone: bool = False
+    past: Sequence[Past] = ()
 
 
 def settings_of(trace: Trace) -> list[Setting]:
@@ -31,15 +44,35 @@ def settings_of(trace: Trace) -> list[Setting]:
     pushed = _pushed(trace)
     ours = canonical_json.raw_members(trace.unconfirmed)
     members = canonical_json.raw_members(trace.metadata)
+    past = _past(trace)
     found = []
     for key, raw in sorted(members.items()):
         patch, ours_raw = pushed.get(key, (None, ""))
         words = "us, not confirmed yet" if key in ours else _words(patch, raw, ours_raw)
-        found.append(Setting(key, metadata.shown(raw), key in ours, words, patch))
+        found.append(Setting(key, metadata.shown(raw), key in ours, words, patch, past=past.get(key, ())))
     for key, (patch, ours_raw) in sorted(pushed.items()):
         if key not in members and any(one.key == key and one.theirs is None for one in drifted(patch)):
-            found.append(Setting(key, GONE, False, _others(None, ours_raw), patch, is_gone=True))
+            words = _others(None, ours_raw)
+            found.append(Setting(key, GONE, False, words, patch, is_gone=True, past=past.get(key, ())))
     return found
+
+
+def _past(trace: Trace) -> dict[str, list[Past]]:
+    """Each key's changes, the newest first, a push of ours with where it came from."""
+    changes = history.changes_of(trace)
+    numbers = {change.patch for found in changes.values() for change in found if change.patch is not None}
+    sources = dict(Patch.objects.filter(project=trace.project, pk__in=numbers).values_list("pk", "source"))
+    return {
+        key: [_told(change, sources.get(change.patch or 0, "")) for change in found] for key, found in changes.items()
+    }
+
+
+def _told(change: Change, source: str) -> Past:
+    words = change.get_by_display()
+    if change.by == Change.By.US:
+        words = f"us, {source}" if source else "us" if change.patch else "us, taken back"
+    before, after = (None if raw is None else _short(raw) for raw in (change.before, change.after))
+    return Past(change.at, words, before, after)
 
 
 def _pushed(trace: Trace) -> dict[str, tuple[Patch, str]]:

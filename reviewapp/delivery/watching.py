@@ -113,7 +113,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
         if not values:
             return None
         new = outbox.put(project, row.trace_id, values, source=f"{row.source}, ours again by {actor.username}"[:160])
-        metadata.apply_patch(project, held, values)
+        metadata.apply_patch(project, held, values, number=new.pk)
         record(project, actor, "pushed ours again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
         return new
 

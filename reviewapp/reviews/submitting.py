@@ -163,7 +163,7 @@ def _write(
         after=timedelta(seconds=queue.grace_seconds),
     )  # fmt: skip
     failpoints.reach("submit.between_rows")
-    before = metadata.apply_patch(project, held, values, reviews=1)
+    before = metadata.apply_patch(project, held, values, number=patch.pk, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(

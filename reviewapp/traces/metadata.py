@@ -9,8 +9,8 @@ from uuid import UUID
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
 from reviewapp.lib.storable import storable
-from reviewapp.traces import index
-from reviewapp.traces.models import Trace
+from reviewapp.traces import history, index
+from reviewapp.traces.models import Change, Trace
 
 MAX_PAIRS = 12
 _HOLD = """
@@ -103,27 +103,34 @@ def hold(project: Project, trace_id: UUID) -> Held:
     return Held(*found[0])
 
 
-def apply_patch(project: Project, held: Held, patch: Mapping[str, Any], *, reviews: int = 0) -> dict[str, str | None]:
+def apply_patch(
+    project: Project, held: Held, patch: Mapping[str, Any], *, number: int | None = None, reviews: int = 0
+) -> dict[str, str | None]:
     """Put our values into the mirror at once, index included, and count the `reviews` they come from.
 
-    Returns what stood under each of the patch's keys before: a JSON text, None where there was no such key.
+    `number` is the patch's in the outbox. Returns what stood under each of the patch's keys before: a JSON text, None
+    where there was no such key.
     """
     before, members = _write(held, patch, reviews)
     index.put(project.pk, [(held, members)])
+    history.add(project, history.differing(held.pk, before, members), Change.By.US, number)
     return {key: before.get(key) for key in patch}
 
 
-def apply_patches(project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any]]]) -> None:
-    """`apply_patch` for many in order, their traces held before; the index comes last and at once.
+def apply_patches(project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any], int]]) -> None:
+    """`apply_patch` for many in order, each with its number, their traces held before; the index comes at once.
 
     Its terms are then written in one order, as by everybody: a save that needs some of them waits, and never in a ring.
     """
     rows: dict[int, tuple[Held, dict[str, str]]] = {}
-    for trace_id, patch in patches:
+    changes = []
+    for trace_id, patch, number in patches:
         held = hold(project, trace_id)
-        _, members = _write(held, patch)
+        before, members = _write(held, patch)
         rows[held.pk] = held, members
+        changes += history.rows(project, history.differing(held.pk, before, members), Change.By.US, number)
     index.put(project.pk, rows.values())
+    history.insert(changes)
 
 
 def take_back(project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any]) -> None:
@@ -138,6 +145,7 @@ def take_back(project: Project, held: Held, before: Mapping[str, str | None], st
     waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
     sql.change(_PATCH, joined(members), joined(waiting), -1, held.pk)
     index.put(project.pk, [(held, members)])
+    history.add(project, history.differing(held.pk, now, members), Change.By.US)
 
 
 def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) -> None:
@@ -153,6 +161,7 @@ def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) ->
     members = {key: raw for key, raw in before.items() if key not in changed} | added
     sql.change(_PATCH, joined(members), held.unconfirmed, 0, held.pk)
     index.put(project.pk, [(held, members)])
+    history.add(project, history.differing(held.pk, before, members), Change.By.OTHERS)
 
 
 def let_go(held: Held, patch: Mapping[str, Any]) -> None:

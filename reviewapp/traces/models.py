@@ -1,13 +1,19 @@
 """The local mirror: what a reviewer reads and a lead filters by, pulled from Laminar."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import models
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import clock
+
+# A trace that ended this recently may still get spans and metadata.
+MAY_CHANGE = timedelta(minutes=5)
+# How long after a trace ended, or was last seen to change, its metadata is read again.
+READS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)]
+KEPT_READ = timedelta(days=7)
 
 
 class TraceQuerySet(models.QuerySet["Trace"]):
@@ -18,6 +24,10 @@ class TraceQuerySet(models.QuerySet["Trace"]):
     def due(self, now: datetime) -> Self:
         """Traces the worker should pull now, the longest waiting first."""
         return self.filter(pull_due_at__lte=now).order_by("pull_due_at")
+
+    def due_again(self, now: datetime) -> Self:
+        """Traces whose metadata the worker should read again, the longest waiting first."""
+        return self.filter(read_due_at__lte=now).order_by("read_due_at")
 
 
 class Trace(models.Model):
@@ -51,6 +61,11 @@ class Trace(models.Model):
     pull_due_at = models.DateTimeField(null=True)
     pull_tries = models.PositiveIntegerField(default=0)
     pull_error = models.CharField(max_length=300, blank=True)
+    # When its metadata is read again, and when a reading last found it changed.
+    read_due_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
+    # Queued or reviewed: it stays in the mirror for ever, the others for a while.
+    is_kept = models.BooleanField(default=False, db_default=False)
 
     objects = TraceQuerySet.as_manager()
 
@@ -63,6 +78,9 @@ class Trace(models.Model):
             models.Index(fields=["project", "-total_tokens", "-id"], name="trace_most_tokens_first"),
             # Only the few that wait for a pull, however many traces there are.
             models.Index(fields=["pull_due_at"], name="trace_pull_due", condition=models.Q(pull_due_at__isnull=False)),
+            models.Index(fields=["read_due_at"], name="trace_read_due", condition=models.Q(read_due_at__isnull=False)),
+            # What goes first when the mirror is pruned, however many older ones are kept.
+            models.Index(fields=["project", "start_time"], name="trace_pruned", condition=models.Q(is_kept=False)),
         ]
 
     def __str__(self) -> str:
@@ -80,6 +98,17 @@ class Trace(models.Model):
         return (self.end_time - self.start_time).total_seconds()
 
     @property
+    def may_change(self) -> bool:
+        """Whether it runs still or ended a moment ago, so that its values may be others soon."""
+        return self.start_time is not None and (self.end_time is None or abs(clock.now() - self.end_time) < MAY_CHANGE)
+
+    def next_read(self, now: datetime) -> datetime | None:
+        """When to read its metadata again; one that nobody has queued is left after a day."""
+        since = min(max(self.end_time or now, self.changed_at or datetime.min.replace(tzinfo=now.tzinfo)), now)
+        again = next((at for wait in READS if (at := since + wait) > now), None)
+        return again or (now + KEPT_READ if self.is_kept else None)
+
+    @property
     def link(self) -> str:
         return self.project.trace_url(self.trace_id)
 
@@ -89,6 +118,35 @@ class PullMark(models.Model):
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="pull_mark")
     reached = models.DateTimeField()
+    # Every trace that began since then is in the mirror; of earlier ones only those that are kept.
+    holds_since = models.DateTimeField(null=True)
+
+
+class Change(models.Model):
+    """One value of a trace that became another after the mirror saw it first: JSON texts, cut; null for no such key."""
+
+    class By(models.TextChoices):
+        FLIGHT = "flight", "the application, in flight"
+        US = "us", "us"
+        OTHERS = "others", "others, after us"
+
+    CUT = 200
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="changes", db_index=False)
+    key = models.CharField(max_length=300)
+    before = models.CharField(max_length=CUT, null=True)
+    after = models.CharField(max_length=CUT, null=True)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=10, choices=By.choices)
+    # The number of our patch; null with us where a push was taken back before it was sent.
+    patch = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["trace", "-id"], name="change_of_trace"),
+            models.Index(fields=["project", "-id"], name="change_newest_first"),
+        ]
 
 
 class Span(models.Model):

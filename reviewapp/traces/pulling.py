@@ -16,16 +16,14 @@ from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import clock, sql
 from reviewapp.lib.storable import storable
-from reviewapp.traces import index, metadata, prepared, telling
-from reviewapp.traces.models import PullMark, Span, Trace
+from reviewapp.traces import history, index, metadata, prepared, telling
+from reviewapp.traces.models import MAY_CHANGE, PullMark, Span, Trace
 
 # Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
 SPANS = 100_000
 SPANS_STORED = 100
 STORED = 50
 PAGE = 500
-# A trace that ended this recently may still get spans and metadata.
-MAY_CHANGE = timedelta(minutes=5)
 AGAIN = timedelta(seconds=20)
 # A longer one is pulled again the more rarely the longer it is: each pull reads all of it.
 MANY_SPANS = 2_000
@@ -77,12 +75,14 @@ def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
     with transaction.atomic():
         held = Trace.objects.select_for_update().filter(project=project, trace_id__in=found).order_by("trace_id")
         places = list(held)
+        before = [(place, place.metadata) for place in places if place.pulled_at is not None]
         changed = [place for place in places if _fill(place, found[place.trace_id], now)]
         sql.change_each(_UPDATE, [[*(getattr(place, field) for field in _FIELDS), place.pk] for place in places])
         # In one order for everybody: two workers that store the same traces wait for each other and never in a ring.
         absent = sorted(found.keys() - {place.trace_id for place in places})
         new = _added(project, [found[trace_id] for trace_id in absent], now)
         index.reindex(changed + new)
+        history.add_read(project, before)
         if left := found.keys() - {trace.trace_id for trace in places + new}:
             # Somebody made places for them meanwhile.
             places += store_rows(project, [found[trace_id] for trace_id in left])
@@ -207,7 +207,7 @@ def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Tr
 
 _FIELDS = [
     "name", "start_time", "end_time", "duration", "status", "session_id", "user_id", "input_tokens", "output_tokens",
-    "total_tokens", "total_cost", "metadata", "pulled_at", "pull_due_at",
+    "total_tokens", "total_cost", "metadata", "pulled_at", "pull_due_at", "read_due_at", "changed_at",
 ]  # fmt: skip
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
 
@@ -226,7 +226,7 @@ def _span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
 
 def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:
     """Take over a row's values; whether the index has to follow."""
-    before = (trace.metadata, trace.start_time)
+    before, is_known = (trace.metadata, trace.start_time), trace.pulled_at is not None
     has_grown = (trace.end_time, trace.total_tokens) != (row.end_time, row.total_tokens)
     if has_grown and trace.spans_pulled_at is not None and trace.pull_due_at is None:
         trace.pull_due_at = now
@@ -240,6 +240,9 @@ def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:
     if trace.unconfirmed != "{}":
         members |= metadata.members(trace.unconfirmed)
     trace.metadata = metadata.joined(members)
+    if is_known and trace.metadata != before[0]:
+        trace.changed_at = now
+    trace.read_due_at = trace.next_read(now)
     return (trace.metadata, trace.start_time) != before
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
-from reviewapp.traces import hidden, keeping, metadata, offers, pictures, pulling
+from reviewapp.traces import hidden, history, keeping, metadata, offers, pictures, pulling
 from reviewapp.traces.filtering import FilterView, link_there, read_view
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import Span, Trace
@@ -56,6 +56,7 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         "found": found,
         "rows": [(trace, _cells(trace, view)) for trace in found.traces],
         "alone": [] if found.traces else alone(view, project),
+        "moved": history.moved(found.traces, [pair.key for pair in view.pairs]),
         "there": there,
         "why_not": why_not,
         **told,

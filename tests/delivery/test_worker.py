@@ -19,7 +19,7 @@ from reviewapp.delivery.worker import Worker
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from reviewapp.traces import pulling
-from reviewapp.traces.models import Trace
+from reviewapp.traces.models import MAY_CHANGE, Trace
 from tests.delivery.acts import put
 from tests.delivery.conftest import project_of
 from tests.delivery.working import all_are, states, work
@@ -120,7 +120,7 @@ def test_an_ingest_only_key_pushes_and_a_full_one_confirms(
     with tracestore.client() as full:
         send_span(full, str(trace_id))
     patch = put(connected, {"score": 1}, trace_id)
-    far_off = clock.now() + pulling.MAY_CHANGE
+    far_off = clock.now() + MAY_CHANGE
     work(until=lambda: Patch.objects.filter(state=State.ACCEPTED, due_at__gt=far_off).exists())
     LaminarKey.objects.update(retired_at=clock.now())
     LaminarKeyFactory.create(project=connected, secret=tracestore.full_key)

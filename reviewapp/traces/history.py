@@ -1,0 +1,104 @@
+"""What a trace's values were before: every change since the mirror saw it first, with when and by whom."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import canonical_json, clock, sql
+from reviewapp.traces.models import Change, Trace
+
+# A value that somebody else changed this recently may change again.
+LATELY = timedelta(hours=1)
+# Changes of one trace that a page looks through, the newest first.
+SHOWN = 500
+_ADD = "INSERT INTO reviewapp_change (project_id, trace_id, key, before, after, at, by, patch)"
+_OURS = "SELECT DISTINCT trace_id, key FROM reviewapp_change WHERE by = 'us' AND trace_id IN []"
+
+
+class Differing(NamedTuple):
+    """A key of a trace (its primary key here) with both values as JSON texts; None for no such key."""
+
+    trace: int
+    key: str
+    before: str | None
+    after: str | None
+
+
+def differing(trace: int, before: dict[str, str], after: dict[str, str]) -> list[Differing]:
+    """The keys whose values are not the same in both."""
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return [Differing(trace, key, before.get(key), after.get(key)) for key in keys]
+
+
+def rows(project: Project, found: Iterable[Differing], by: str, patch: int | None = None) -> list[list[object]]:
+    """Rows for `insert`."""
+    now = clock.now()
+    return [[project.pk, one.trace, one.key[:300], _cut(one.before), _cut(one.after), now, by, patch] for one in found]
+
+
+def insert(changes: Sequence[Sequence[object]]) -> None:
+    sql.add(_ADD, changes)
+
+
+def add(project: Project, found: Iterable[Differing], by: str, patch: int | None = None) -> None:
+    """Keep these changes; call it in the transaction that makes them in the mirror."""
+    insert(rows(project, found, by, patch))
+
+
+def add_read(project: Project, traces: Sequence[tuple[Trace, str]]) -> None:
+    """Keep what a reading changed in these traces, each with its metadata text before.
+
+    Whoever changed a value of ours, or any value of a trace that we had pushed to and that no longer runs, is
+    somebody else; all other changes came in flight.
+    """
+    found = {trace: _read(trace, before) for trace, before in traces if before != trace.metadata}
+    if not found:
+        return
+    ours: dict[int, set[str]] = {}
+    for pk, key in sql.rows_among(_OURS, [trace.pk for trace in found]):
+        ours.setdefault(pk, set()).add(key)
+    changes = []
+    for trace, differences in found.items():
+        mine = ours.get(trace.pk, set())
+        # Laminar may spell a number of ours in another way; nobody has changed it.
+        real = [one for one in differences if one.key not in mine or not _is_same(one.before, one.after)]
+        may_be_late = trace.may_change or not mine
+        for one in real:
+            by = Change.By.FLIGHT if may_be_late and one.key not in mine else Change.By.OTHERS
+            changes += rows(project, [one], by)
+    insert(changes)
+
+
+def changes_of(trace: Trace) -> dict[str, list[Change]]:
+    """Each key's changes, the newest first."""
+    found: dict[str, list[Change]] = {}
+    for change in Change.objects.filter(trace=trace).order_by("-pk")[:SHOWN]:
+        found.setdefault(change.key, []).append(change)
+    return found
+
+
+def moved(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
+    """Of these traces, by primary key, those that somebody but us lately gave another value under one of the keys."""
+    keys, pks = [key[:300] for key in keys], [trace.pk for trace in traces]
+    if not keys or not pks:
+        return set()
+    lately = Change.objects.filter(trace__in=pks, key__in=keys, at__gte=clock.now() - LATELY)
+    return set(lately.exclude(by=Change.By.US).values_list("trace_id", flat=True))
+
+
+def _read(trace: Trace, before: str) -> list[Differing]:
+    return differing(trace.pk, canonical_json.raw_members(before), canonical_json.raw_members(trace.metadata))
+
+
+def _is_same(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return False
+    try:
+        return canonical_json.dumps(canonical_json.loads(one)) == canonical_json.dumps(canonical_json.loads(other))
+    except canonical_json.NotCanonical:
+        return False
+
+
+def _cut(raw: str | None) -> str | None:
+    return None if raw is None else raw if len(raw) <= Change.CUT else f"{raw[: Change.CUT - 1]}…"
