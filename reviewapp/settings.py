@@ -34,6 +34,10 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `host:port` of Laminar servers on loopback or private addresses that are meant to be reached.
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
 
+# How long a trace that nobody has queued stays in the mirror, and how many of these a project may have.
+MIRROR_DAYS = env.int("MIRROR_DAYS", default=90)
+MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -5,10 +5,9 @@ Loops in one event loop over shared connections. Concurrency lives here; every d
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
@@ -21,10 +20,10 @@ from reviewapp.delivery import confirming, marking, outbox, watching
 from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
 from reviewapp.delivery.looking import Looking, look_at
-from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.mirroring import Mirroring
+from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.presence import Pulse
 from reviewapp.delivery.pushing import Pushing
-from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.lib import clock
 from reviewapp.traces import index, pulling
@@ -41,7 +40,8 @@ LOOK_EVERY = 2.0
 AGAIN = 10
 WATCH_EVERY = 1.0
 LIST_EVERY = 5.0
-LIST_AGAIN = 60.0
+REREAD_EVERY = 2.0
+PRUNE_EVERY = 60.0
 SOON = timedelta(seconds=10)
 
 
@@ -56,14 +56,13 @@ class Worker:
     reads: Errands = field(default_factory=Errands)
     watches: Errands = field(default_factory=Errands)
     pulls: Errands = field(default_factory=Errands)
-    lists: Errands = field(default_factory=Errands)
-    # Projects whose listing failed, and when it is tried again.
-    silent: dict[int, float] = field(default_factory=dict)
+    mirror: Mirroring = field(init=False)
     # Whether older code may have prepared transcripts that are to be prepared anew.
     is_behind: bool = True
 
     def __post_init__(self) -> None:
         self.pushes = Pushing(self.clients)
+        self.mirror = Mirroring(self._reader)
 
     async def run(self) -> None:
         try:
@@ -72,7 +71,9 @@ class Worker:
                 self._repeat(self.read_back, IDLE),
                 self._repeat(self.watch, WATCH_EVERY),
                 self._repeat(self.pull, IDLE),
-                self._repeat(self.list_new, LIST_EVERY),
+                self._repeat(self.mirror.list_new, LIST_EVERY),
+                self._repeat(self.mirror.read_again, REREAD_EVERY),
+                self._repeat(self.mirror.prune, PRUNE_EVERY),
                 self._repeat(self.look_after, LOOK_EVERY),
             )
         finally:
@@ -82,8 +83,11 @@ class Worker:
         """Pull, push and read back what is due now, and wait a little for what was just accepted."""
         try:
             await self.look_after()
-            await self.list_new()
-            await self.lists.finish()
+            await self.mirror.list_new()
+            await self.mirror.lists.finish()
+            await self.mirror.read_again()
+            await self.mirror.reads.finish()
+            await self.mirror.prune()
             while await self.pull() or self.pulls.under_way:
                 await self.pulls.pause(IDLE)
             while await self.push() or self.pushes.held:
@@ -116,22 +120,11 @@ class Worker:
 
     async def pull(self) -> int:
         """Pull traces that are wanted, with their spans; how many of them."""
-        taken = await sync_to_async(pulling.take)(list(self.pulls.under_way))
+        taken = await sync_to_async(pulling.take)([*self.pulls.under_way, *self.mirror.held_back])
         for project, traces in _by_project(taken):
             self.pulls.start(project.pk, self._pull_of(project, traces))
         await self.pulls.pause(IDLE)
         return len(taken)
-
-    async def list_new(self) -> int:
-        """List each project's new traces into the mirror; for how many projects."""
-        ready = [
-            project
-            for project in await sync_to_async(_readable_projects)()
-            if project.pk not in self.lists.under_way and self.silent.get(project.pk, 0.0) <= time.monotonic()
-        ]
-        for project in ready:
-            self.lists.start(project.pk, self._list_of(project))
-        return len(ready)
 
     async def look_after(self) -> int:
         """Give a sign of life, take back the leases of dead workers, notice new keys, tend the index."""
@@ -169,37 +162,11 @@ class Worker:
                 await sync_to_async(pulling.settle)(trace, stored)
                 del left[trace.trace_id]
         except LaminarError as error:
+            self.mirror.note(project, error)
             await sync_to_async(pulling.note_error)(list(left.values()), str(error))
         except Exception:
             await sync_to_async(pulling.note_error)(list(left.values()), pulling.OUR_FAULT)
             raise
-
-    async def _list_of(self, project: Project) -> None:
-        try:
-            client = await self._reader(project)
-            if client is not None:
-                await self._list_with(client, project)
-        except LaminarError as error:
-            self.silent[project.pk] = time.monotonic() + LIST_AGAIN
-            log.info("listing traces of %s failed: %s", project.slug, error)
-
-    async def _list_with(self, client: AsyncLaminar, project: Project) -> None:
-        since = await sync_to_async(pulling.listed_since)(project)
-        until: datetime | None = None
-        newest: datetime | None = None
-        limit = pulling.PAGE
-        while True:
-            rows = await client.traces_matching([], since=since, until=until, limit=limit)
-            await sync_to_async(pulling.store_new)(project, rows)
-            newest = newest or (rows[0].start_time if rows else None)
-            if len(rows) < limit:
-                break
-            # The next page begins with this page's last moment, which may hold more traces than were shown.
-            before, until = until, rows[-1].start_time + timedelta(microseconds=1)
-            if until == before:
-                limit *= 2
-        if newest is not None:
-            await sync_to_async(pulling.note_listed)(project, newest)
 
     async def _reader(self, project: Project) -> AsyncLaminar | None:
         """The project's client, None when its key may not read. Raises LaminarError."""
@@ -220,12 +187,13 @@ class Worker:
                 self.pulse.is_sure = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
-            if not busy or act in (self.list_new, self.look_after, self.watch):
+            if not busy or act not in (self.push, self.read_back, self.pull):
                 await _pause(self.stop, idle)
 
     async def _close(self) -> None:
-        for errands in (self.reads, self.watches, self.pulls, self.lists):
+        for errands in (self.reads, self.watches, self.pulls):
             await errands.give_up()
+        await self.mirror.close()
         await self.clients.close()
 
 
@@ -240,12 +208,6 @@ def _by_project(rows: Iterable[Row]) -> list[tuple[Project, list[Row]]]:
     ordered = sorted(rows, key=lambda row: row.project_id)
     groups = [list(group) for _, group in groupby(ordered, key=lambda row: row.project_id)]
     return [(group[0].project, group) for group in groups]
-
-
-def _readable_projects() -> list[Project]:
-    held = Breaker.objects.filter(held_until__gt=clock.now()).values("project")
-    keys = LaminarKey.objects.filter(retired_at=None, kind=LaminarKey.Kind.FULL)
-    return list(Project.objects.filter(pk__in=keys.values("project")).exclude(pk__in=held))
 
 
 def _is_reading_soon() -> bool:

@@ -11,12 +11,17 @@ from django.db.models import Q
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import name_of, record
 from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.keys.sealing import CannotOpen
 from reviewapp.laminar import AsyncLaminar, Laminar, LaminarError, normal_base_url
 from reviewapp.lib import clock
 
 
 class KeyNotTaken(Exception):
     """The key was not stored; the message is a sentence for a person."""
+
+
+class CannotRead(Exception):
+    """The project has no key that may read; the message is a sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,20 @@ def key_in_use(project: Project) -> LaminarKey | None:
 def async_client(project: Project, key: LaminarKey) -> AsyncLaminar:
     """A client of the project's Laminar. Raises sealing.CannotOpen."""
     return AsyncLaminar(project.base_url, key.secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
+
+
+def reader(project: Project, *, deadline: float = 30.0) -> Laminar:
+    """A client that may read the project's Laminar; `deadline` of a call in seconds. Raises CannotRead."""
+    key = key_in_use(project)
+    if key is None:
+        raise CannotRead("The project has no Laminar key. An admin adds a full one.")
+    if not key.can_read:
+        raise CannotRead("The project's Laminar key is ingest-only and may not read. An admin adds a full key.")
+    try:
+        hosts = settings.ALLOWED_LAMINAR_HOSTS
+        return Laminar(project.base_url, key.secret, allowed_hosts=hosts, deadline=deadline)
+    except (CannotOpen, LaminarError) as error:
+        raise CannotRead(str(error)) from None
 
 
 def make_token(project: Project, name: str, actor: User | str, *, secret: str = "") -> str:

@@ -17,7 +17,10 @@ class Terminal(Protocol):
 
 
 class Progress:
-    """A bar that is drawn over itself while its block runs, and gone after it; nothing where no person looks."""
+    """A bar that is drawn over itself while its block runs, and gone after it; nothing where no person looks.
+
+    A total of 0 is one that nobody knows: the count alone is drawn.
+    """
 
     def __init__(self, words: str, total: int, out: Terminal) -> None:
         self.words, self.total, self.out = words, total, out
@@ -39,6 +42,9 @@ class Progress:
 
     def _draw(self) -> None:
         self.drawn_at = time.monotonic()
+        if not self.total:
+            self._write(f"\r{self.words} {self.done:,}\x1b[K")
+            return
         full = WIDTH * self.done // max(self.total, 1)
         self._write(f"\r{self.words} [{'#' * full}{'.' * (WIDTH - full)}] {self.done:,} of {self.total:,}\x1b[K")
 

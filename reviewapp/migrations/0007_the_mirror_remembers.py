@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='trace',
-            index=models.Index(condition=models.Q(('read_due_at__isnull', False)), fields=['read_due_at'], name='trace_read_due'),
+            index=models.Index(condition=models.Q(('read_due_at__isnull', False)), fields=['project', 'read_due_at'], name='trace_read_due'),
         ),
         migrations.AddIndex(
             model_name='trace',

@@ -25,9 +25,13 @@ class TraceQuerySet(models.QuerySet["Trace"]):
         """Traces the worker should pull now, the longest waiting first."""
         return self.filter(pull_due_at__lte=now).order_by("pull_due_at")
 
-    def due_again(self, now: datetime) -> Self:
-        """Traces whose metadata the worker should read again, the longest waiting first."""
-        return self.filter(read_due_at__lte=now).order_by("read_due_at")
+    def due_again(self, project: Project, now: datetime) -> Self:
+        """A project's traces whose metadata the worker should read again, the longest waiting first."""
+        return self.filter(project=project, read_due_at__lte=now).order_by("read_due_at")
+
+    def loose(self, project: Project) -> Self:
+        """A project's traces that are here, and that nobody has queued."""
+        return self.filter(project=project, is_kept=False, start_time__isnull=False)
 
 
 class Trace(models.Model):
@@ -78,7 +82,9 @@ class Trace(models.Model):
             models.Index(fields=["project", "-total_tokens", "-id"], name="trace_most_tokens_first"),
             # Only the few that wait for a pull, however many traces there are.
             models.Index(fields=["pull_due_at"], name="trace_pull_due", condition=models.Q(pull_due_at__isnull=False)),
-            models.Index(fields=["read_due_at"], name="trace_read_due", condition=models.Q(read_due_at__isnull=False)),
+            models.Index(
+                fields=["project", "read_due_at"], name="trace_read_due", condition=models.Q(read_due_at__isnull=False)
+            ),
             # What goes first when the mirror is pruned, however many older ones are kept.
             models.Index(fields=["project", "start_time"], name="trace_pruned", condition=models.Q(is_kept=False)),
         ]

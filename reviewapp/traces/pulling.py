@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
@@ -42,18 +43,31 @@ MAY_NOT_READ = "The project's Laminar key is ingest-only and may not read. An ad
 OUR_FAULT = "A fault of ours kept this trace from being stored; the worker's log tells it. It is tried again."
 
 
-def want(project: Project, trace_ids: Iterable[UUID]) -> None:
-    """Ask the worker to pull these traces with their spans soon; those that are here already are left."""
-    ids = sorted(trace_ids)
+def want(project: Project, trace_ids: Iterable[UUID], *, is_kept: bool = True) -> None:
+    """Ask the worker to pull these traces with their spans soon; the spans of those that have them are left.
+
+    They stay in the mirror for ever, unless `is_kept` says that a moment's reading is all that is wanted.
+    """
+    ids = sorted(set(trace_ids))
     now = clock.now()
-    places = [Trace(project=project, trace_id=trace_id, pull_due_at=now) for trace_id in ids]
+    places = [Trace(project=project, trace_id=trace_id, pull_due_at=now, is_kept=is_kept) for trace_id in ids]
     with transaction.atomic():
         Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
-        for start in range(0, len(ids), 500):
-            known = Trace.objects.filter(project=project, trace_id__in=ids[start : start + 500])
-            late = known.filter(Q(pull_due_at=None) | Q(pull_due_at__gt=now + PATIENCE), spans_pulled_at=None)
-            rows = late.select_for_update().order_by("trace_id").values_list("pk", flat=True)
-            Trace.objects.filter(pk__in=list(rows)).update(pull_due_at=now, pull_tries=0)
+        found = sum(_hurry(project, ids[start : start + 500], now, is_kept) for start in range(0, len(ids), 500))
+        if found < len(ids):
+            # The mirror was pruned of some in this moment.
+            want(project, ids, is_kept=is_kept)
+
+
+def _hurry(project: Project, ids: Sequence[UUID], now: datetime, is_kept: bool) -> int:
+    """Bring the pull of these traces forward; how many have a place."""
+    known = Trace.objects.filter(project=project, trace_id__in=ids)
+    kept = dict(known.select_for_update().order_by("trace_id").values_list("pk", "is_kept"))
+    if is_kept and not all(kept.values()):
+        Trace.objects.filter(pk__in=kept, is_kept=False).update(is_kept=True, read_due_at=now)
+    late = Trace.objects.filter(Q(pull_due_at=None) | Q(pull_due_at__gt=now + PATIENCE), pk__in=kept)
+    late.filter(spans_pulled_at=None).update(pull_due_at=now, pull_tries=0)
+    return len(kept)
 
 
 def take(busy: Collection[int] = ()) -> list[Trace]:
@@ -145,7 +159,7 @@ def prepare_again(limit: int) -> int:
 def await_reader(trace: Trace) -> None:
     """Somebody has the page of a trace open that is not here: look for it now, unless that was planned anyhow."""
     if not trace.is_here and (trace.pull_due_at is None or trace.pull_due_at > clock.now() + PATIENCE):
-        want(trace.project, [trace.trace_id])
+        want(trace.project, [trace.trace_id], is_kept=False)
 
 
 def note_missing(traces: Sequence[Trace]) -> None:
@@ -170,14 +184,21 @@ def note_error(traces: Sequence[Trace], error: str) -> None:
 def listed_since(project: Project) -> datetime:
     """From which start time on the next listing of new traces has to look."""
     mark = PullMark.objects.filter(project=project).first()
-    return mark.reached - OVERLAP if mark else clock.now() - FIRST_LISTING
+    return mark.reached - OVERLAP if mark else clock.now() - min(FIRST_LISTING, timedelta(days=settings.MIRROR_DAYS))
 
 
-def note_listed(project: Project, newest: datetime) -> None:
-    """Remember how far the listing has come; it never goes back, nor into the future by a clock that is wrong."""
+def note_listed(project: Project, since: datetime, newest: datetime) -> None:
+    """Remember how far a listing from `since` on has come: never back, nor into the future by a clock that is wrong."""
     newest = min(newest, clock.now())
-    PullMark.objects.get_or_create(project=project, defaults={"reached": newest})
-    PullMark.objects.filter(project=project, reached__lt=newest).update(reached=newest)
+    PullMark.objects.get_or_create(project=project, defaults={"reached": newest, "holds_since": since})
+    # A listing that began later than the last one ended says nothing about what lies between.
+    PullMark.objects.filter(project=project, reached__lt=newest, reached__gte=since).update(reached=newest)
+    note_held(project, since, newest)
+
+
+def note_held(project: Project, since: datetime, until: datetime) -> None:
+    """Remember that all traces that began between these moments are here, where it joins on to what is."""
+    PullMark.objects.filter(project=project, holds_since__gt=since, holds_since__lte=until).update(holds_since=since)
 
 
 def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:

@@ -60,9 +60,9 @@ def test_the_next_listing_looks_back_a_little(store: RunningStore) -> None:
 def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
     async def list_twice() -> tuple[int, int]:
         worker = Worker()
-        first = await worker.list_new()
-        await worker.lists.finish()
-        second = await worker.list_new()
+        first = await worker.mirror.list_new()
+        await worker.mirror.lists.finish()
+        second = await worker.mirror.list_new()
         await worker.clients.close()
         await sync_to_async(connections.close_all)()
         return first, second
@@ -74,7 +74,8 @@ def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
 
 
 def test_a_trace_from_the_future_does_not_hide_those_to_come(project: Project) -> None:
-    pulling.note_listed(project, clock.now() + timedelta(days=400))
+    began = clock.now() - timedelta(days=2)
+    pulling.note_listed(project, began, clock.now() + timedelta(days=400))
     assert pulling.listed_since(project) <= clock.now()
-    pulling.note_listed(project, clock.now() - timedelta(days=1))
+    pulling.note_listed(project, began, clock.now() - timedelta(days=1))
     assert pulling.listed_since(project) > clock.now() - pulling.OVERLAP - timedelta(minutes=1)

@@ -255,6 +255,6 @@ def test_the_first_listing_looks_back_a_week(project: Project) -> None:
 
 def test_a_listing_begins_a_little_before_where_the_last_one_ended(project: Project) -> None:
     reached = clock.now() - timedelta(hours=1)
-    pulling.note_listed(project, reached)
-    pulling.note_listed(project, reached - timedelta(hours=5))
+    pulling.note_listed(project, reached - timedelta(days=1), reached)
+    pulling.note_listed(project, reached - timedelta(days=1), reached - timedelta(hours=5))
     assert pulling.listed_since(project) == reached - pulling.OVERLAP

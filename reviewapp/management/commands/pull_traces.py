@@ -1,0 +1,103 @@
+"""`manage.py pull_traces`: bring new traces from Laminar into the mirror now."""
+
+import sys
+import time
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from reviewapp.accounts.models import Project
+from reviewapp.keys.holding import CannotRead, reader
+from reviewapp.laminar import Laminar, LaminarError, RateLimited
+from reviewapp.lib import clock
+from reviewapp.lib.progress import Progress
+from reviewapp.management.projects import project_named
+from reviewapp.traces import pulling
+from reviewapp.traces.listing import Listing, pull
+
+# Exit codes: stopped halfway, or some projects failed; nothing was pulled.
+NEEDS_A_LOOK, NOTHING_PULLED = 1, 2
+# A 429 is waited for so often and so long, in seconds.
+WAITS, LONGEST, UNNAMED = 5, 300.0, 10.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Pull traces and their metadata from Laminar into the mirror, as the worker does by itself: those since its"
+        " last listing, or of a time range. What is stored stays, so that a command that was stopped is run again. Ends"
+        " with 0 when all was pulled; with 1 when it was stopped halfway or a project failed; with 2 when nothing was"
+        " pulled."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", help="this one only; without it every project")
+        parser.add_argument("--since", type=_moment, help="traces that began then or later, as 2026-11-22T10:30")
+        parser.add_argument("--until", type=_moment, help="and before this moment")
+        parser.add_argument("--limit", type=_positive, help="so many traces at most for each project, the newest first")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            projects = [project_named(options["project"])] if options["project"] else list(Project.objects.all())
+        except CommandError as error:
+            raise CommandError(str(error), returncode=NOTHING_PULLED) from None
+        if options["since"] and options["until"] and options["until"] <= options["since"]:
+            raise CommandError("The time range ends before it begins. Nothing was pulled.", returncode=NOTHING_PULLED)
+        faults, listed = [], 0
+        for project in projects:
+            listing = Listing(options["since"] or pulling.listed_since(project), options["until"], options["limit"])
+            try:
+                self._pull(project, listing)
+            except (LaminarError, CannotRead, KeyboardInterrupt) as error:
+                faults.append(f"{project.name}: {_told(error, listing)}")
+                if isinstance(error, KeyboardInterrupt):
+                    break
+            finally:
+                listed += listing.listed
+        if faults:
+            raise CommandError("\n".join(faults), returncode=NEEDS_A_LOOK if listed else NOTHING_PULLED)
+
+    def _pull(self, project: Project, listing: Listing) -> None:
+        began, until = clock.now(), listing.until
+        client = reader(project)
+        with Progress(f"Pulling {project.name}", listing.most or 0, sys.stderr) as progress:
+            _patiently(client, project, listing, progress)
+        if listing.is_whole and until is None and listing.since <= pulling.listed_since(project):
+            pulling.note_listed(project, listing.since, listing.newest or began)
+        elif listing.is_whole:
+            pulling.note_held(project, listing.since, until or began)
+        said = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
+        if not listing.is_whole and listing.until is not None:
+            said += f" Older ones: --until {listing.until.isoformat()}."
+        self.stdout.write(said)
+
+
+def _patiently(client: Laminar, project: Project, listing: Listing, progress: Progress) -> None:
+    """Pull the whole listing, waiting where Laminar asks to slow down. Raises LaminarError."""
+    for waits_left in reversed(range(WAITS)):
+        try:
+            pull(client, project, listing, progress.reach)
+            return
+        except RateLimited as error:
+            if not waits_left:
+                raise
+            time.sleep(min(error.retry_after or UNNAMED, LONGEST))
+
+
+def _told(error: BaseException, listing: Listing) -> str:
+    said = "It was stopped." if isinstance(error, KeyboardInterrupt) else str(error)
+    if listing.listed and listing.until is not None:
+        return f"{said} {listing.listed:,} traces are here; go on with --until {listing.until.isoformat()}."
+    return f"{said} Nothing was pulled."
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number

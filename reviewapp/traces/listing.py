@@ -1,0 +1,71 @@
+"""List a project's traces by start time, page by page, the newest first: there is no other way to find new ones."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from reviewapp.accounts.models import Project
+from reviewapp.laminar import Laminar, Refused, TooLarge, TraceRow, UnexpectedAnswer
+from reviewapp.traces import pulling
+
+# Answers that may mean: ask for less at once.
+TOO_MUCH = (TooLarge, Refused, UnexpectedAnswer)
+
+
+@dataclass(slots=True)
+class Listing:
+    """A listing under way: traces that began in [since, until), `most` of them, `limit` at once.
+
+    `stored` of those `listed` were new or changed. `until` moves down with each page: a listing that was stopped goes
+    on from there.
+    """
+
+    since: datetime
+    until: datetime | None = None
+    most: int | None = None
+    limit: int = pulling.PAGE
+    listed: int = 0
+    stored: int = 0
+    newest: datetime | None = None
+    is_done: bool = False
+    is_whole: bool = False
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What to ask Laminar for next."""
+        left = self.limit if self.most is None else min(self.limit, self.most - self.listed)
+        return {"since": self.since, "until": self.until, "limit": left}
+
+    def take(self, rows: Sequence[TraceRow]) -> None:
+        """Go on behind a page that was stored."""
+        asked = self.asked["limit"]
+        self.listed += len(rows)
+        self.newest = self.newest or (rows[0].start_time if rows else None)
+        if len(rows) < asked:
+            self.is_done = self.is_whole = True
+            return
+        # The next page begins with this page's last moment, which may hold more traces than were shown.
+        before, self.until = self.until, rows[-1].start_time + timedelta(microseconds=1)
+        if self.until == before:
+            self.limit *= 2
+        self.is_done = self.most is not None and self.listed >= self.most
+
+    def shrink(self) -> bool:
+        """Ask for half as many at once; False when it is one already."""
+        self.limit, before = max(self.limit // 2, 1), self.limit
+        return self.limit < before
+
+
+def pull(client: Laminar, project: Project, listing: Listing, reach: Callable[[int], None]) -> None:
+    """Store what a listing has left, and tell `reach` how far it is. Raises LaminarError; what is stored stays."""
+    while not listing.is_done:
+        try:
+            rows = client.traces_matching([], **listing.asked)
+        except TOO_MUCH:
+            if not listing.shrink():
+                raise
+            continue
+        listing.stored += pulling.store_new(project, rows)
+        listing.take(rows)
+        reach(listing.listed)

@@ -1,0 +1,74 @@
+"""`manage.py pull_traces`: the worker's listing, at once."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.management.base import CommandError
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import clock
+from reviewapp.traces import pulling
+from reviewapp.traces.models import PullMark, Trace
+from tests.commands.calling import told
+from tests.delivery.conftest import project_of
+from tests.factories import LaminarKeyFactory
+from tests.tracestore.sending import send_span
+from tests.tracestore_server import running_store
+
+
+@pytest.fixture
+def connected(db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with running_store(tmp_path_factory.mktemp("store")) as store:
+        with store.client() as full:
+            for _ in range(3):
+                send_span(full, str(uuid4()), start=time.time_ns() - 3_600 * 10**9)
+        yield project_of(store)
+
+
+def test_it_pulls_what_is_new_and_remembers_how_far(connected: Project) -> None:
+    assert "3 traces listed, 3 of them new" in told("pull_traces", "--project", "support")
+    assert Trace.objects.here().count() == 3
+    mark = PullMark.objects.get()
+    assert mark.holds_since is not None
+    assert mark.holds_since < clock.now() - timedelta(days=6)
+    assert "0 of them new" in told("pull_traces")
+
+
+def test_a_part_is_no_whole(connected: Project) -> None:
+    said = told("pull_traces", "--limit", "2")
+    assert "2 traces listed" in said
+    assert "--until" in said
+    assert (Trace.objects.count(), PullMark.objects.exists()) == (2, False)
+
+
+def test_an_older_range_that_joins_on_moves_what_is_held(connected: Project) -> None:
+    since = clock.now() - timedelta(days=5)
+    PullMark.objects.create(project=connected, reached=clock.now(), holds_since=since)
+    told("pull_traces", "--since", (since - timedelta(days=5)).isoformat(), "--until", clock.now().isoformat())
+    assert PullMark.objects.get().holds_since == since - timedelta(days=5)
+
+
+def test_it_refuses_without_a_key_that_reads(project: Project) -> None:
+    LaminarKeyFactory.create(project=project, kind="ingest-only")
+    with pytest.raises(CommandError, match="ingest-only") as fault:
+        told("pull_traces")
+    assert fault.value.returncode == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--project", "nowhere"), ("--since", "2026-01-02", "--until", "2026-01-01")], ids=["who", "when"]
+)
+def test_it_refuses_what_makes_no_sense(project: Project, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError) as fault:
+        told("pull_traces", *arguments)
+    assert fault.value.returncode == 2
+
+
+def test_a_later_range_leaves_no_gap_behind(project: Project) -> None:
+    reached = clock.now() - timedelta(days=1)
+    pulling.note_listed(project, reached - timedelta(days=7), reached)
+    pulling.note_listed(project, reached + timedelta(hours=2), clock.now())
+    assert PullMark.objects.get().reached == reached
