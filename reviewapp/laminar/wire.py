@@ -135,7 +135,9 @@ def traces_matching(
             tests.append(f"start_time {sign} {{{name}:String}}")
             parameters[name] = moment
     where = ["WHERE", " AND ".join(tests)] if tests else []
-    return " ".join(["SELECT * FROM traces", *where, "ORDER BY start_time DESC LIMIT {limit:UInt32}"]), parameters
+    return " ".join(
+        ["SELECT * FROM traces", *where, "ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"]
+    ), parameters
 
 
 def accepted(got: Answer, call: Call) -> None:

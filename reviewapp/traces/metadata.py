@@ -13,6 +13,8 @@ from reviewapp.traces import history, index
 from reviewapp.traces.models import Change, Trace
 
 MAX_PAIRS = 12
+# Characters of a value that a row of a list shows.
+SHORT = 40
 _HOLD = """
     SELECT id, start_time, metadata, unconfirmed, reviews FROM reviewapp_trace
     WHERE project_id = %s AND trace_id = %s FOR UPDATE
@@ -177,6 +179,12 @@ def shown(raw: str) -> str:
         except ValueError:
             return raw
     return raw
+
+
+def short(text: str) -> list[tuple[str, str]]:
+    """The first few values of a metadata text, cut, as one writes them in a filter: what a list shows."""
+    found = [(key, raw if raw[:1] in ("{", "[") else shown(raw)) for key, raw in sorted(members(text).items())]
+    return [(key, value if len(value) <= SHORT else f"{value[: SHORT - 1]}…") for key, value in found][:8]
 
 
 def _write(held: Held, patch: Mapping[str, Any], reviews: int = 0) -> tuple[dict[str, str], dict[str, str]]:

@@ -63,8 +63,8 @@ def page_of(view: FilterView, project: Project, before: str = "", after: str = "
     traces = Trace.objects.defer(*UNLISTED).in_bulk([place for _, place in places])
     return Page(
         [traces[place] for _, place in places if place in traces],
-        newer=_cursor(places[0]) if has_newer else "",
-        older=_cursor(places[-1]) if has_older else "",
+        newer=cursor_of(places[0]) if has_newer else "",
+        older=cursor_of(places[-1]) if has_older else "",
         count=count_of(view, project) if has_newer or has_older or not places else len(places),
         is_cut=is_cut,
     )
@@ -93,7 +93,7 @@ def _beyond(view: FilterView, project: Project, cursor: str, *, is_upward: bool)
     """
     field, is_descending = view.order
     falls = is_descending != is_upward
-    place = _read_cursor(cursor, field) if cursor else None
+    place = read_cursor(cursor, field) if cursor else None
     if field != SORTS["start"] and view.is_narrowed:
         found = newest(view, project, SORTED + 1)
         values: list[Place] = [(value, pk) for value, pk in sql.rows_among(_VALUES[field], found[:SORTED])]
@@ -111,12 +111,14 @@ def _beyond(view: FilterView, project: Project, cursor: str, *, is_upward: bool)
     return list(here.filter(beyond).order_by(*order).values_list(field, "place")[: PAGE + 1]), False
 
 
-def _cursor(place: Place) -> str:
+def cursor_of(place: Place) -> str:
+    """A place as an address spells it."""
     value, pk = place
     return f"{value.isoformat() if isinstance(value, datetime) else value}_{pk}"
 
 
-def _read_cursor(cursor: str, field: str) -> Place:
+def read_cursor(cursor: str, field: str = SORTS["start"]) -> Place:
+    """The place that a cursor names. Raises NotAPair."""
     text, _, number = cursor.rpartition("_")
     if not number.isdecimal() or not number.isascii() or len(number) > 18:
         raise NotAPair(_CUT)

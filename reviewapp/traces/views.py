@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
-from reviewapp.traces import hidden, history, keeping, metadata, offers, pictures, pulling
+from reviewapp.traces import beyond, hidden, history, keeping, metadata, offers, pictures, pulling
 from reviewapp.traces.filtering import FilterView, link_there, read_view
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import Span, Trace
@@ -20,9 +20,8 @@ from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
-# Characters of a value that a chosen column shows, and that a row shows of each where none was chosen.
+# Characters of a value that a chosen column shows.
 SHOWN = 80
-SHORT = 40
 
 
 @access.member(Role.REVIEWER)
@@ -47,6 +46,9 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         if query.get("key", "").strip() or query.get("column", "").strip():
             # The form's fields become part of the view's own address.
             return redirect(f"{request.path}?{view.query}")
+        source = context["source"] = beyond.source_of(query, view, project)
+        if source.is_laminar and not source.error:
+            return page(request, "traces/list.html", {**context, "view": view}, part="results")
         found = page_of(view, project, query.get("before", ""), query.get("after", ""))
     except NotAPair as error:
         return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
@@ -119,11 +121,10 @@ def view_list(request: Request, project: Project) -> HttpResponse:
 
 def _cells(trace: Trace, view: FilterView) -> list[tuple[str, str]]:
     """The chosen columns of a trace, empty where it has no such key; without any choice some of all."""
-    members = canonical_json.raw_members(trace.metadata)
     if view.columns:
+        members = canonical_json.raw_members(trace.metadata)
         return [(key, metadata.shown(members[key])[:SHOWN] if key in members else "") for key in view.columns]
-    shown = [(key, raw if raw[:1] in ("{", "[") else metadata.shown(raw)) for key, raw in sorted(members.items())]
-    return [(key, value if len(value) <= SHORT else f"{value[: SHORT - 1]}…") for key, value in shown][:8]
+    return metadata.short(trace.metadata)
 
 
 def _typable(found: list[Offer]) -> list[Offer]:

@@ -44,7 +44,7 @@ def test_it_sends_pairs_as_parameters() -> None:
 
 def test_it_asks_for_the_newest_without_a_filter() -> None:
     sent = sent_by([], limit=7)
-    assert sent["query"] == "SELECT * FROM traces ORDER BY start_time DESC LIMIT {limit:UInt32}"
+    assert sent["query"] == "SELECT * FROM traces ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"
     assert sent["parameters"] == {"limit": 7}
 
 

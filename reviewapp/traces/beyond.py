@@ -1,0 +1,86 @@
+"""Ask Laminar's own SQL for a view: one that reaches past what the mirror keeps, or that somebody wants from there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reviewapp.accounts.models import Project
+from reviewapp.keys.holding import CannotRead, reader
+from reviewapp.laminar import LaminarError, TraceRow
+from reviewapp.traces import metadata
+from reviewapp.traces.filtering import FilterView
+from reviewapp.traces.metadata import NotAPair
+from reviewapp.traces.models import PullMark, Trace
+from reviewapp.traces.paging import PAGE, cursor_of, read_cursor
+
+# A page does not wait longer, in seconds.
+DEADLINE = 10.0
+# More traces that began in one microsecond cannot be paged through.
+SKIPPED = 1_000
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A trace as Laminar shows it, its short flat values, and where it is read: here if it is in the mirror."""
+
+    row: TraceRow
+    values: list[tuple[str, str]]
+    is_here: bool
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who answers a view: the mirror, or Laminar with `rows`, or nobody there and `error` says why.
+
+    `holds_since` is from when on the mirror holds all traces; `older` is the cursor of Laminar's next page.
+    """
+
+    is_laminar: bool
+    holds_since: datetime | None
+    rows: list[Shown]
+    older: str = ""
+    error: str = ""
+    is_past: bool = False
+
+
+def source_of(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
+    """Who answers the view at this address, with the page asked for where that is Laminar. Raises NotAPair."""
+    mark = PullMark.objects.filter(project=project).first()
+    since = None if mark is None else mark.holds_since
+    is_past = since is not None and any(moment is not None and moment < since for moment in (view.since, view.until))
+    wanted = query.get("source", "")
+    if wanted != "laminar" and (wanted == "mirror" or not is_past):
+        return Source(False, since, [], is_past=is_past)
+    moment, skipped = read_cursor(query["before"]) if query.get("before") else (None, 0)
+    if skipped > SKIPPED:
+        raise NotAPair("This page's address was cut short. Start again from the view's first page.")
+    try:
+        rows = _asked(view, project, moment, skipped)
+    except (CannotRead, LaminarError) as error:
+        return Source(True, since, [], error=str(error), is_past=is_past)
+    page = rows[:PAGE]
+    older = _older(page, moment, skipped) if len(rows) > PAGE else ""
+    return Source(True, since, _shown(project, page), older, is_past=is_past)
+
+
+def _asked(view: FilterView, project: Project, moment: datetime | None, skipped: int) -> list[TraceRow]:
+    """One trace more than a page, from the cursor on: its moment, and how many of that moment have been shown."""
+    client = reader(project, deadline=DEADLINE)
+    until = view.until if moment is None else moment + _MOMENT
+    rows = client.traces_matching(view.pairs, since=view.since, until=until, limit=PAGE + 1 + skipped)
+    return rows[min(skipped, sum(row.start_time == moment for row in rows)) :]
+
+
+def _older(page: list[TraceRow], moment: datetime | None, skipped: int) -> str:
+    last = page[-1].start_time
+    shown = sum(row.start_time == last for row in page)
+    return cursor_of((last, shown + skipped if last == moment else shown))
+
+
+def _shown(project: Project, rows: list[TraceRow]) -> list[Shown]:
+    here = set(
+        Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows]).values_list("trace_id", flat=True)
+    )
+    return [Shown(row, metadata.short(row.metadata), row.id in here, project.trace_url(row.id)) for row in rows]

@@ -1,0 +1,117 @@
+"""A view that reaches past the mirror is answered by Laminar, and the page says who answered."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import clock
+from reviewapp.traces import beyond
+from reviewapp.traces.filtering import PAGE
+from reviewapp.traces.models import PullMark
+from tests.delivery.working import Laminar, laminar
+from tests.factories import LaminarKeyFactory, TraceFactory
+
+URL = "/p/support/traces/"
+Script = Any
+
+
+def connect(project: Project, far: Laminar) -> None:
+    project.base_url = far.url
+    project.save()
+    LaminarKeyFactory.create(project=project)
+    PullMark.objects.create(project=project, reached=clock.now(), holds_since=clock.now() - timedelta(days=7))
+
+
+def rows(number: int, start: str = "2026-11-01 10:00:00.000000000") -> list[dict[str, object]]:
+    return [
+        {
+            "id": f"00000000-0000-0000-0000-{at:012}", "start_time": start, "end_time": start,
+            "metadata": '{"env":"test"}', "top_span_name": f"<i>{at}",
+        }
+        for at in range(number)
+    ]  # fmt: skip
+
+
+def answering(found: list[dict[str, object]]) -> Script:
+    return lambda path, body: (200, {"data": found[: body["parameters"]["limit"]]})
+
+
+@pytest.mark.parametrize("query", ["source=laminar", "from=2020-01-01", "to=2020-01-01", "m=env%3Dtest&source=laminar"])
+def test_laminar_answers_what_reaches_past_the_mirror(reviewer_client: Client, project: Project, query: str) -> None:
+    with laminar(answering(rows(1))) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?{query}").text
+    assert "Answered by Laminar itself" in page
+    assert "&lt;i&gt;0" in page
+    assert "not in the mirror" in page
+
+
+@pytest.mark.parametrize("query", ["m=a%3D1", "source=mirror&from=2020-01-01", "from=2999-01-01"])
+def test_the_mirror_answers_all_else(reviewer_client: Client, project: Project, query: str) -> None:
+    with laminar(answering([])) as far:
+        connect(project, far)
+        assert "Answered by the mirror" in reviewer_client.get(f"{URL}?{query}").text
+    assert far.asked == []
+
+
+def test_the_same_pairs_are_asked_for(reviewer_client: Client, project: Project) -> None:
+    with laminar(answering([])) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?m=a%3D1&m=b%3Dx%3Dy&source=laminar").text
+        (_, _, body) = far.asked[0]
+    assert "Laminar has no trace in this view" in page
+    assert {"key0": "a", "value0": "1", "key1": "b", "value1": "x=y"}.items() <= body["parameters"].items()
+
+
+def test_its_pages_lose_none_that_began_in_one_moment(reviewer_client: Client, project: Project) -> None:
+    seen: list[str] = []
+    with laminar(answering(rows(2 * PAGE + 5))) as far:
+        connect(project, far)
+        url = f"{URL}?source=laminar"
+        for _ in range(3):
+            page = reviewer_client.get(url).text
+            seen += re.findall(r"&lt;i&gt;(\d+)", page)
+            url = URL + "".join(re.findall(r'<a href="(\?[^"]*before=[^"]*)">Older', page)).replace("&amp;", "&")
+    assert [int(number) for number in seen] == list(range(2 * PAGE + 5))
+    assert url == URL
+
+
+def test_a_fault_is_told_and_the_mirror_shown(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, name="from the mirror")
+    with laminar(lambda path, body: (429, None)) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?source=laminar").text
+    assert "Laminar asks to slow down" in page
+    assert "from the mirror" in page
+
+
+@pytest.mark.parametrize(("kind", "words"), [("", "no Laminar key"), ("ingest-only", "ingest-only")])
+def test_a_key_that_may_not_read_is_told(reviewer_client: Client, project: Project, kind: str, words: str) -> None:
+    if kind:
+        LaminarKeyFactory.create(project=project, kind=kind)
+    assert words in reviewer_client.get(f"{URL}?source=laminar").text
+
+
+def test_it_waits_no_longer_than_a_person_does() -> None:
+    assert beyond.DEADLINE <= 10
+
+
+def test_an_address_that_was_cut_is_told(reviewer_client: Client, project: Project) -> None:
+    answer = reviewer_client.get(f"{URL}?source=laminar&before=2026-11-01T10:00:00_99999")
+    assert (answer.status_code, "cut short" in answer.text) == (422, True)
+
+
+def test_a_trace_of_the_mirror_is_read_here(
+    reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    shown = rows(PAGE)
+    trace = TraceFactory.create(project=project, trace_id=str(shown[0]["id"]))
+    with laminar(answering(shown)) as far, django_assert_max_num_queries(14):
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?source=laminar").text
+    assert f'href="{URL}{trace.trace_id}/"' in page
