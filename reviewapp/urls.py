@@ -14,6 +14,7 @@ from reviewapp.queues import views as queues
 from reviewapp.reviews import acts, preview
 from reviewapp.reviews import views as reviews
 from reviewapp.traces import acts as trace_acts
+from reviewapp.traces import key_views as trace_keys
 from reviewapp.traces import views as traces
 from reviewapp.web import views as web
 from reviewapp.web.converters import RowNumber
@@ -63,6 +64,7 @@ trace_routes: Routes = [
     path("views/<number:view>/", trace_acts.view_open, name="view-open"),
     path("views/<number:view>/change/", trace_acts.view_change, name="view-change"),
     path("views/<number:view>/delete/", trace_acts.view_delete, name="view-delete"),
+    path("keys/", trace_keys.key_list, name="key-list"),
     path("<uuid:trace_id>/", traces.trace_page, name="trace-page"),
     path("<uuid:trace_id>/images/<uuid:span_id>/<slug:name>", traces.span_image, name="span-image"),
 ]

@@ -135,9 +135,9 @@ def traces_matching(
             tests.append(f"start_time {sign} {{{name}:String}}")
             parameters[name] = moment
     where = ["WHERE", " AND ".join(tests)] if tests else []
-    return " ".join(
-        ["SELECT * FROM traces", *where, "ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"]
-    ), parameters
+    # The id keeps those of one moment in one order, from page to page.
+    order = "ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"
+    return " ".join(["SELECT * FROM traces", *where, order]), parameters
 
 
 def accepted(got: Answer, call: Call) -> None:

@@ -6,7 +6,7 @@ Whatever is not on that way stays with the ORM.
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, TypeVar, cast
@@ -113,6 +113,13 @@ def bound(value: object) -> Any:
 
 def _inserting(head: str, new: Sequence[Sequence[object]], tail: str) -> str:
     return f"{head} VALUES {', '.join([places(new[0])] * len(new))} {tail}"
+
+
+def moment(value: object) -> datetime | None:
+    """A time as `rows` answers it, aware: SQLite has but its text, in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value.replace(tzinfo=value.tzinfo or UTC) if isinstance(value, datetime) else None
 
 
 def _parts(values: Sequence[V]) -> Iterator[Sequence[V]]:

@@ -5,11 +5,11 @@ from django.test import Client
 
 from reviewapp.accounts.models import PersonalData, Project
 from reviewapp.delivery.models import Patch
+from reviewapp.lib.personal_data import find, masked
 from reviewapp.queues import criteria
 from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.personal_data import find, masked
 from tests.factories import SpanFactory, TraceFactory
 
 MAIL = "Write to ann.lee@example.org about it."

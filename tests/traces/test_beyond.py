@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces import beyond
-from reviewapp.traces.filtering import PAGE
 from reviewapp.traces.models import PullMark
+from reviewapp.traces.paging import PAGE
 from tests.delivery.working import Laminar, laminar
 from tests.factories import LaminarKeyFactory, TraceFactory
 

@@ -1,0 +1,122 @@
+"""All metadata keys of a project: what they hold, who sets them, and what is unwise about them."""
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import clock
+from reviewapp.traces import index, metadata, pulling, registry
+from reviewapp.traces.registry import Registered
+from tests.factories import TraceFactory
+from tests.queries import queries
+from tests.traces.rows import trace_row
+
+URL = "/p/support/traces/keys/"
+
+
+def key(project: Project, name: str, *raws: str) -> Registered:
+    """The registry's entry of a key that traces hold with these values, as JSON texts."""
+    for raw in raws:
+        TraceFactory.create(project=project, metadata=metadata.joined({name: raw}))
+    index.tend()
+    (found,) = [one for one in registry.page_of(project).keys if one.name == name]
+    return found
+
+
+def test_it_counts_traces_and_values(project: Project, elsewhere: Project) -> None:
+    TraceFactory.create(project=elsewhere, metadata='{"env":"foreign"}')
+    found = key(project, "env", '"live"', '"live"', '"test"')
+    assert (found.count, found.distinct, found.has_more, found.findings) == (3, 2, False, [])
+    assert [(value.text, value.count) for value in found.values] == [("live", 2), ("test", 1)]
+
+
+def test_it_tells_since_when(project: Project) -> None:
+    first = TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=9), metadata='{"a":1}')
+    last = TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=2), metadata='{"a":2}')
+    found = key(project, "a")
+    assert (found.first_at, found.last_at) == (first.start_time, last.start_time)
+
+
+@pytest.mark.parametrize(
+    ("raws", "words"),
+    [
+        (("1", '"1"', "1.0"), "several types (whole number, text, number with a point)"),
+        (('{"a":1}',), "are objects"),
+        (('[{"a":1}]',), "are objects"),
+        (('"ann@example.org"',), "an e-mail address"),
+        (tuple(map(str, range(registry.CROWDED + 1))), "more than 100 different values"),
+    ],
+    ids=["types", "object", "list", "personal data", "crowded"],
+)
+def test_it_points_at_a_poor_key(project: Project, raws: tuple[str, ...], words: str) -> None:
+    (finding,) = key(project, "k", *raws).findings
+    assert words in finding
+
+
+@pytest.mark.parametrize("raws", [("1", "null"), ("true", "false"), ('["a"]',), ("-5", "12")])
+def test_it_leaves_a_good_key_alone(project: Project, raws: tuple[str, ...]) -> None:
+    assert key(project, "k", *raws).findings == []
+
+
+def test_it_points_at_two_spellings_of_a_name(project: Project) -> None:
+    TraceFactory.create(project=project, metadata='{"feature_flag":"a"}')
+    (finding,) = key(project, "featureFlag", '"a"').findings
+    assert "“feature_flag”" in finding
+
+
+def test_it_tells_who_changed_a_value_and_that_it_flips(project: Project) -> None:
+    for at in range(registry.FLIPS):
+        for raw in ("1", "2"):
+            pulling.store_rows(project, [trace_row(UUID(int=at), metadata.joined({"step": raw}))])
+    with transaction.atomic():
+        metadata.apply_patch(project, metadata.hold(project, UUID(int=0)), {"step": 3}, number=1)
+    found = key(project, "step")
+    assert found.set_by == [("the application, in flight", 2), ("us", 1)]
+    assert "in 2 traces" in " ".join(found.findings)
+
+
+def test_very_many_values_are_not_all_looked_at(project: Project) -> None:
+    rows = [trace_row(metadata=json.dumps({"id": number})) for number in range(registry.LOOKED + 5)]
+    pulling.store_new(project, rows)
+    found = key(project, "id")
+    assert (found.distinct, found.has_more, found.first_at) == (registry.LOOKED, True, None)
+
+
+def test_the_page_shows_keys_in_pages_and_by_a_part(lead_client: Client, project: Project) -> None:
+    names = {f"key-{number:02}": number for number in range(registry.PAGE + 1)}
+    TraceFactory.create(project=project, metadata=json.dumps(names, separators=(",", ":")))
+    index.tend()
+    page = lead_client.get(URL).text
+    assert ("key-00" in page, "key-25" in page, "start=25" in page) == (True, False, True)
+    assert "key-25" in lead_client.get(URL, {"start": 25}).text
+    assert "key-25" in lead_client.get(URL, {"part": "KEY-25"}).text
+
+
+def test_what_a_key_says_is_shown_as_text(lead_client: Client, project: Project) -> None:
+    key(project, "<b>bold</b>", '"<script>alert(1)</script>"', '"\u202e"')
+    page = lead_client.get(URL).text
+    assert not any(foreign in page for foreign in ("<b>bold", "<script>alert", "\u202e"))
+
+
+@pytest.mark.parametrize("query", [{}, {"part": "\x00"}, {"start": "-1"}, {"start": "9" * 400}, {"part": "x" * 900}])
+def test_an_empty_page_is_a_page(lead_client: Client, project: Project, query: dict[str, str]) -> None:
+    assert lead_client.get(URL, query).status_code == 200
+
+
+def test_reviewers_and_outsiders_do_not_see_it(
+    reviewer_client: Client, outsider_client: Client, project: Project
+) -> None:
+    assert (reviewer_client.get(URL).status_code, outsider_client.get(URL).status_code) == (403, 404)
+
+
+def test_its_queries_do_not_grow_with_keys(lead_client: Client, project: Project) -> None:
+    key(project, "a", "1")
+    few = queries(lambda: lead_client.get(URL))
+    for number in range(10):
+        key(project, f"k{number}", "1", "2", "3")
+    assert queries(lambda: lead_client.get(URL)) == few
