@@ -30,6 +30,8 @@ PAGES = {
     "trace": "{trace}",
     "trace-steps": "{trace}?tab=steps",
     "trace-metadata": "{trace}?tab=metadata",
+    "trace-keys": "/p/{project}/traces/keys/",
+    "traces-of-laminar": "/p/{project}/traces/?m=environment%3Dproduction&source=laminar",
     "deliveries": "/p/{project}/deliveries/",
     "delivery": "/p/{project}/deliveries/1/",
     "keys": "/p/{project}/keys/",
