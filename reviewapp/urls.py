@@ -6,10 +6,12 @@ from reviewapp.accounts import views as accounts
 from reviewapp.api.endpoints import routes as api_routes
 from reviewapp.audit import views as audit
 from reviewapp.delivery import acts as delivery_acts
+from reviewapp.delivery import bulk_views as bulk
 from reviewapp.delivery import views as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.queues import rubric_views as rubrics
+from reviewapp.queues import taking
 from reviewapp.queues import views as queues
 from reviewapp.reviews import acts, preview
 from reviewapp.reviews import views as reviews
@@ -58,6 +60,8 @@ review_routes: Routes = [
 ]
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
+    path("export.csv", traces.trace_export, {"shape": "csv"}, name="trace-csv"),
+    path("export.jsonl", traces.trace_export, {"shape": "jsonl"}, name="trace-jsonl"),
     path("offers/", traces.offer_list, name="offer-list"),
     path("views/", traces.view_list, name="view-list"),
     path("views/save/", trace_acts.view_save, name="view-save"),
@@ -67,6 +71,12 @@ trace_routes: Routes = [
     path("keys/", trace_keys.key_list, name="key-list"),
     path("<uuid:trace_id>/", traces.trace_page, name="trace-page"),
     path("<uuid:trace_id>/images/<uuid:span_id>/<slug:name>", traces.span_image, name="span-image"),
+]
+bulk_routes: Routes = [
+    path("to-queue/", taking.traces_queue, name="traces-queue"),
+    path("push/", bulk.traces_push, name="traces-push"),
+    path("pushed/<number:bulk>/", bulk.bulk_page, name="bulk-page"),
+    path("pushed/<number:bulk>/undo/", bulk.bulk_undo, name="bulk-undo"),
 ]
 delivery_routes: Routes = [
     path("", delivery.patch_list, name="patch-list"),
@@ -104,6 +114,7 @@ urlpatterns: Routes = [
     path("", include(([path("", insights.home, name="home")], "home"))),
     path("p/<slug:project>/queues/", include((queue_routes, "queues"))),
     path("p/<slug:project>/traces/", include((trace_routes, "traces"))),
+    path("p/<slug:project>/traces/", include((bulk_routes, "bulk"))),
     path("p/<slug:project>/deliveries/", include((delivery_routes, "delivery"))),
     path("p/<slug:project>/keys/", include((key_routes, "keys"))),
     path("p/<slug:project>/audit/", include(([path("", audit.event_list, name="event-list")], "audit"))),

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from reviewapp.accounts.models import Role
+from reviewapp.delivery.models import Bulk
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
 from reviewapp.traces import pictures
@@ -67,8 +69,9 @@ def one_of_each(item: QueueItem) -> dict[str, object]:
     patch = PatchFactory.create(project=project, trace_id=item.trace_id)
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     view = View.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
+    bulk = Bulk.objects.create(project=project, mark=uuid4(), metadata='{"k":1}', made_by="lead")
     return {
-        "project": project.slug, "view": view.pk, "queue": item.queue.slug, "item": item.pk,
+        "project": project.slug, "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE),
     }  # fmt: skip

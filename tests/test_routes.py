@@ -17,6 +17,7 @@ ABSENT = {
     "patch": 10**9,
     "token": 10**9,
     "view": 10**9,
+    "bulk": 10**9,
     "trace_id": UUID(int=1),
     "span_id": UUID(int=1),
     "name": "none",

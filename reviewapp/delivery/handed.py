@@ -1,7 +1,7 @@
 """A patch that another program hands over, read strictly from JSON and looked through before it is taken."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -91,6 +91,19 @@ def checked(trace_id: str, metadata: Mapping[str, Any], tags: Any = None, name: 
     return Handed(parsed, metadata, _tags(tags), name, tuple(finding.sentence for finding in findings))
 
 
+def of_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """The metadata of `key=value` texts; a value that is JSON is that value, any other a text. Raises NotAPatch."""
+    metadata: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise NotAPatch(f"“{_shown(pair)}” is no pair: write it as key=value.")
+        if key in metadata:
+            raise NotAPatch(f"The key “{_shown(key)}” stands twice.")
+        metadata[key] = _value(key, value)
+    return metadata
+
+
 def name_of(value: Any) -> str:
     """An idempotency key, empty for none. Raises NotAPatch."""
     if value is None:
@@ -112,3 +125,16 @@ def _tags(value: Any) -> tuple[str, ...]:
             shown = name[:TAG].encode("utf-8", "replace").decode()
             raise NotAPatch(f"“{shown}” is no tag: use {TAG} characters at most, on one line.")
     return tuple(dict.fromkeys(value))
+
+
+def _value(key: str, text: str) -> Any:
+    if text in ("NaN", "Infinity", "-Infinity"):
+        raise NotAPatch(f"“{_shown(key)}”: {text} is not a JSON number. Put it in double quotes if you mean the text.")
+    try:
+        return canonical_json.parse(text)
+    except canonical_json.NotCanonical:
+        return text
+
+
+def _shown(text: str) -> str:
+    return text[:80].encode("utf-8", "replace").decode()

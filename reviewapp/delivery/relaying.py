@@ -1,6 +1,8 @@
 """Take patches of other programs: the same outbox, order and confirmation as a review's."""
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.handed import Handed
-from reviewapp.delivery.models import Patch, Relay
+from reviewapp.delivery.models import Bulk, Patch, Relay
 from reviewapp.lib import sql
 from reviewapp.traces import metadata
 
@@ -45,15 +47,26 @@ class NameTaken(ValueError):
         self.place = place
 
 
-def relay(project: Project, handed: Sequence[Handed], *, source: str) -> list[Relayed]:
+class Undone(Exception):
+    """The bulk was undone meanwhile; nothing more of it is put."""
+
+
+def relay(
+    project: Project,
+    handed: Sequence[Handed],
+    *,
+    source: str,
+    bulk: Bulk | None = None,
+    after: timedelta = timedelta(0),
+) -> list[Relayed]:
     """Put these patches on their way, all or none, in the order given; they stand when this returns.
 
-    `source` is who handed them over, as `token:ci`. Raises NameTaken.
+    `source` is who handed them over, as `token:ci`; they are pushed `after` a time. Raises NameTaken, and Undone.
     """
     for tries_left in reversed(range(TRIES)):
         try:
             with transaction.atomic():
-                return _put(project, handed, source)
+                return _put(project, handed, source, bulk, after)
         except (IntegrityError, OperationalError) as error:
             if not tries_left or (isinstance(error, OperationalError) and not outbox.is_ring(error)):
                 raise
@@ -74,7 +87,9 @@ def carrier_of(patch: Patch) -> Patch | None:
     return Patch.objects.filter(pk__in=[pk for (pk,) in sql.rows(_CARRIER, patch.pk)]).first()
 
 
-def _put(project: Project, handed: Sequence[Handed], source: str) -> list[Relayed]:
+def _put(project: Project, handed: Sequence[Handed], source: str, bulk: Bulk | None, after: timedelta) -> list[Relayed]:
+    if bulk is not None and not Bulk.objects.select_for_update().filter(pk=bulk.pk, undone_at=None).exists():
+        raise Undone
     names = [one.name for one in handed if one.name]
     known = {
         relay.idempotency_key: relay
@@ -92,13 +107,18 @@ def _put(project: Project, handed: Sequence[Handed], source: str) -> list[Relaye
                 raise NameTaken(one, place)
             found[place] = Relayed(before.patch, False)
             continue
-        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags)
+        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags, after=after)
         found[place] = Relayed(patch, True)
         new.append((one.trace_id, one.metadata, patch.pk))
         if one.name:
-            known[one.name] = Relay(project=project, idempotency_key=one.name, digest=one.digest, patch=patch)
+            known[one.name] = Relay(
+                project=project, idempotency_key=one.name, digest=one.digest, patch=patch, bulk=bulk
+            )
             named.append(known[one.name])
-    metadata.apply_patches(project, new)
+    stood = metadata.apply_patches(project, new)
+    if bulk is not None:
+        for place, members in zip((place for place in found if found[place].is_new), stood, strict=True):
+            known[handed[place].name].before = json.dumps(members)
     # The names after all traces and in one order too: who waits for a name holds none that another waits for.
     Relay.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
     _record(project, source, [one.patch for one in found.values() if one.is_new])

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from reviewapp.delivery import handed
 from reviewapp.delivery.handed import Handed, NotAPatch
@@ -21,15 +20,7 @@ class Lines:
 
 def of_words(trace_id: str, pairs: Sequence[str], tags: Sequence[str], prefix: str) -> Handed:
     """One patch of `key=value` words; a value that is JSON is that value, any other is a text. Raises NotAPatch."""
-    metadata: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise NotAPatch(f"“{_shown(pair)}” is no pair: write it as key=value.")
-        if key in metadata:
-            raise NotAPatch(f"The key “{_shown(key)}” stands twice.")
-        metadata[key] = _value(key, value)
-    patch = handed.checked(trace_id, metadata, list(tags))
+    patch = handed.checked(trace_id, handed.of_pairs(pairs), list(tags))
     return _named(patch, prefix, 1) if prefix else patch
 
 
@@ -61,20 +52,7 @@ def _of_line(line: bytes) -> Handed:
     return patch
 
 
-def _value(key: str, text: str) -> Any:
-    if text in ("NaN", "Infinity", "-Infinity"):
-        raise NotAPatch(f"“{_shown(key)}”: {text} is not a JSON number. Put it in double quotes if you mean the text.")
-    try:
-        return canonical_json.parse(text)
-    except canonical_json.NotCanonical:
-        return text
-
-
 def _named(patch: Handed, prefix: str, count: int) -> Handed:
     said = f"{prefix}\n{patch.digest}\n{count}"
     name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
     return replace(patch, name=f"push_metadata {name[:40]}")
-
-
-def _shown(text: str) -> str:
-    return text[:80].encode("utf-8", "replace").decode()

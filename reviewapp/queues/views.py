@@ -98,7 +98,7 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
     if form.errors:
         return page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
     added = entry.add(found, paste.entries, request.user)
-    messages.success(request, _told(added))
+    messages.success(request, told(added.added, added.duplicates))
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
@@ -136,8 +136,9 @@ def _clashes(queue: Queue) -> list[str]:
     return sorted(set(held.filter(Exists(untouched), ~Exists(pushed)).values_list("term__key", flat=True)[:500]))
 
 
-def _told(added: entry.Added) -> str:
-    told = f"{added.added} added." if added.added else "Nothing new."
-    if added.duplicates:
-        told += f" {added.duplicates} stood here already and stay as they are."
-    return told
+def told(added: int, duplicates: int) -> str:
+    """What adding did, as a sentence."""
+    said = f"{added:,} added." if added else "Nothing new."
+    if duplicates:
+        said += f" {duplicates:,} stood here already and stay as they are."
+    return said

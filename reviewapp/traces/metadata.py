@@ -119,24 +119,31 @@ def apply_patch(
     return {key: before.get(key) for key in patch}
 
 
-def apply_patches(project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any], int]]) -> None:
-    """`apply_patch` for many in order, each with its number, their traces held before; the index comes at once.
+def apply_patches(
+    project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any], int]]
+) -> list[dict[str, str | None]]:
+    """`apply_patch` for many in order, each with its number, and what each returns; the index comes last, at once.
 
     Its terms are then written in one order, as by everybody: a save that needs some of them waits, and never in a ring.
     """
     rows: dict[int, tuple[Held, dict[str, str]]] = {}
     changes = []
+    stood: list[dict[str, str | None]] = []
     for trace_id, patch, number in patches:
         held = hold(project, trace_id)
         before, members = _write(held, patch)
         rows[held.pk] = held, members
         changes += history.rows(project, history.differing(held.pk, before, members), Change.By.US, number)
+        stood.append({key: before.get(key) for key in patch})
     index.put(project.pk, rows.values())
     history.insert(changes)
+    return stood
 
 
-def take_back(project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any]) -> None:
-    """Undo one `apply_patch` that was never pushed: `before` is what that returned.
+def take_back(
+    project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any], *, reviews: int = 1
+) -> None:
+    """Undo one `apply_patch` that was never pushed: `before` is what that returned, `reviews` how many it counted.
 
     `still` is what older patches of ours say and Laminar has not confirmed.
     """
@@ -145,7 +152,7 @@ def take_back(project: Project, held: Held, before: Mapping[str, str | None], st
     members = {key: raw for key, raw in now.items() if key not in before} | again
     waiting = {key: raw for key, raw in unconfirmed.items() if key not in before}
     waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
-    sql.change(_PATCH, joined(members), joined(waiting), -1, held.pk)
+    sql.change(_PATCH, joined(members), joined(waiting), -reviews, held.pk)
     index.put(project.pk, [(held, members)])
     history.add(project, history.differing(held.pk, now, members), Change.By.US)
 

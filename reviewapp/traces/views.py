@@ -2,7 +2,9 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, QueryDict
+from django.contrib import messages
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -10,7 +12,7 @@ from django.views.decorators.http import require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
-from reviewapp.traces import beyond, hidden, history, keeping, metadata, offers, pictures, pulling
+from reviewapp.traces import beyond, exporting, hidden, history, keeping, metadata, offers, pictures, pulling, selecting
 from reviewapp.traces.filtering import FilterView, link_there, read_view
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import Span, Trace
@@ -74,6 +76,25 @@ def offer_list(request: Request, project: Project) -> HttpResponse:
     part, key = (request.GET.get(name, "").replace("\x00", "") for name in (field, "key"))
     found = offers.values(project, key, part) if field == "value" else offers.keys(project, part.strip())
     return page(request, "traces/_offers.html", {"project": project, "offers": _typable(found)})
+
+
+@access.member(Role.LEAD)
+@require_safe
+def trace_export(request: Request, project: Project, shape: str) -> HttpResponseBase:
+    """The ticked traces, or all of the view, as `csv` or `jsonl`."""
+    try:
+        chosen = selecting.ticked(project, request.GET)
+    except NotAPair as error:
+        messages.error(request, str(error))
+        return redirect("traces:trace-list", project=project.slug)
+    if "trace" not in request.GET:
+        chosen = selecting.whole(project, chosen.view)
+    lines = exporting.csv_lines(chosen) if shape == "csv" else exporting.json_lines(chosen)
+    kind = "text/csv" if shape == "csv" else "application/jsonl"
+    response = StreamingHttpResponse(lines, content_type=f"{kind}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{project.slug}-traces.{shape}"'
+    response["Cache-Control"] = NO_STORE
+    return response
 
 
 @access.member(Role.REVIEWER)

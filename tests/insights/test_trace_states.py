@@ -17,7 +17,7 @@ URL = "/p/support/traces/states/"
 
 def told(client: Client, *trace_ids: UUID) -> list[str]:
     """What each trace's cell says."""
-    part = client.get(URL, {"trace": list(trace_ids)}, headers={"HX-Request": "true"}).text
+    part = client.get(URL, {"trace": [str(one) for one in trace_ids]}, headers={"HX-Request": "true"}).text
     return [" ".join(cell.partition("</td>")[0].split()) for cell in part.split("<td ")[1:]]
 
 
@@ -45,7 +45,7 @@ def test_it_tells_each_queue_of_a_trace(reviewer_client: Client, item: QueueItem
 
 
 def test_it_is_a_page_of_its_own_too(reviewer_client: Client, item: QueueItem) -> None:
-    page = reviewer_client.get(URL, {"trace": item.trace_id})
+    page = reviewer_client.get(URL, {"trace": str(item.trace_id)})
     assert "<!doctype html>" in page.text
     assert ">pending</a>" in page.text
     assert reviewer_client.get(URL, {"trace": "x"}).status_code == 200
@@ -53,7 +53,7 @@ def test_it_is_a_page_of_its_own_too(reviewer_client: Client, item: QueueItem) -
 
 def test_it_tells_nothing_of_another_project(outsider_client: Client, item: QueueItem) -> None:
     assert outsider_client.get(URL).status_code == 404
-    page = outsider_client.get("/p/elsewhere/traces/states/", {"trace": item.trace_id}).text
+    page = outsider_client.get("/p/elsewhere/traces/states/", {"trace": str(item.trace_id)}).text
     assert "not queued" in page
     assert "pending" not in page
 

@@ -1,0 +1,55 @@
+"""Put many traces into a queue at once: those chosen on the list of traces, or all of a view."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from reviewapp.accounts import access
+from reviewapp.accounts.models import Project, Role
+from reviewapp.queues import entry
+from reviewapp.queues.models import Queue
+from reviewapp.queues.views import queue_of, told
+from reviewapp.traces import selecting
+from reviewapp.traces.metadata import NotAPair
+from reviewapp.web.pages import page
+from reviewapp.web.request import Request
+
+# Characters of an item's reason.
+REASON = 300
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def traces_queue(request: Request, project: Project) -> HttpResponse:
+    """What is to be queued, to look at; posted, it is."""
+    if request.method == "POST":
+        return _add(request, project)
+    try:
+        chosen = selecting.ticked(project, request.GET)
+    except NotAPair as error:
+        messages.error(request, str(error))
+        return redirect("traces:trace-list", project=project.slug)
+    if not chosen.places:
+        messages.info(request, "No trace was chosen. Tick some rows, or all of the view.")
+        return redirect("traces:trace-list", project=project.slug)
+    context = {
+        "project": project, "section": "traces", "chosen": chosen,
+        "queues": Queue.objects.filter(project=project).order_by("name"),
+        "reason": ", ".join(str(pair) for pair in chosen.view.pairs)[:REASON],
+    }  # fmt: skip
+    return page(request, "queues/take.html", context)
+
+
+def _add(request: Request, project: Project) -> HttpResponse:
+    queue = queue_of(project, request.POST.get("queue", ""))
+    reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:REASON]
+    ids = selecting.carried(project, request.POST.get("traces", "")).ids
+    new = known = 0
+    # A part at a time: a save waits for no more than these.
+    for start in range(0, len(ids), entry.MOST):
+        entries = [entry.Entry(trace_id, reason=reason) for trace_id in ids[start : start + entry.MOST]]
+        added = entry.add(queue, entries, request.user)
+        new, known = new + added.added, known + added.duplicates
+    messages.success(request, told(new, known))
+    return redirect("queues:queue-board", project=project.slug, queue=queue.slug)
