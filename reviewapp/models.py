@@ -4,7 +4,7 @@ from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Patch, Relay, Tide
 from reviewapp.keys.models import AccessToken, LaminarKey
-from reviewapp.queues.models import Pass, Queue, QueueItem, Rubric
+from reviewapp.queues.models import Pass, Queue, QueueItem, Removal, Rubric, Rule
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.traces.models import Change, Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace, View
 
@@ -31,8 +31,10 @@ __all__ = [
     "Queue",
     "QueueItem",
     "Relay",
+    "Removal",
     "Review",
     "Rubric",
+    "Rule",
     "Span",
     "Tally",
     "Term",

@@ -13,7 +13,7 @@ from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.delivery.models import Patch
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Rule
 from reviewapp.reviews.models import Review
 from reviewapp.traces.index import reindex
 from reviewapp.traces.models import Span, Trace
@@ -87,6 +87,7 @@ class TraceFactory(DjangoModelFactory[Trace]):
     )
     status = "success"
     pulled_at = factory.LazyFunction(clock.now)
+    noted_at = factory.LazyFunction(lambda: clock.now() - timedelta(minutes=5))
 
     @factory.post_generation
     def _in_the_index(self: Trace, create: bool, extracted: None) -> None:
@@ -129,6 +130,19 @@ class QueueItemFactory(DjangoModelFactory[QueueItem]):
     queue = factory.SubFactory(QueueFactory)
     trace_id = factory.LazyFunction(uuid4)
     added_by = "lead"
+
+
+class RuleFactory(DjangoModelFactory[Rule]):
+    """A rule that takes all that is in production, whenever it came."""
+
+    class Meta:
+        model = Rule
+
+    queue = factory.SubFactory(QueueFactory)
+    name = factory.Sequence(lambda n: f"rule {n}")
+    pairs = '[["environment","production"]]'
+    made_by = "lead"
+    looked_at = factory.LazyFunction(lambda: clock.now() - timedelta(days=7))
 
 
 class PatchFactory(DjangoModelFactory[Patch]):

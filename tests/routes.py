@@ -14,7 +14,7 @@ from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
 from reviewapp.traces import pictures
 from reviewapp.traces.models import View
-from tests.factories import PatchFactory, SpanFactory, TraceFactory
+from tests.factories import PatchFactory, RuleFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 PICTURE = "iVBORw0KGgpwaWN0dXJl"
@@ -70,8 +70,9 @@ def one_of_each(item: QueueItem) -> dict[str, object]:
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     view = View.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
     bulk = Bulk.objects.create(project=project, mark=uuid4(), metadata='{"k":1}', made_by="lead")
+    rule = RuleFactory.create(queue=item.queue)
     return {
         "project": project.slug, "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
-        "name": pictures.digest(PICTURE),
+        "name": pictures.digest(PICTURE), "rule": rule.pk,
     }  # fmt: skip

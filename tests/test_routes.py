@@ -16,6 +16,7 @@ ABSENT = {
     "item": 10**9,
     "patch": 10**9,
     "token": 10**9,
+    "rule": 10**9,
     "view": 10**9,
     "bulk": 10**9,
     "trace_id": UUID(int=1),

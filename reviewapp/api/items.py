@@ -33,7 +33,8 @@ SCHEMA = {
                     "priority": {"type": "integer", "description": "Higher comes first; 0 by default"},
                 },
             },
-        }
+        },
+        "bring_back": {"type": "boolean", "description": "Also put in what a person removed from the queue"},
     },
 }
 
@@ -42,7 +43,7 @@ router = Router()
 
 
 class ItemOut(Schema):
-    id: int
+    id: int | None
     trace_id: str
     state: str
 
@@ -50,6 +51,7 @@ class ItemOut(Schema):
 class AddedOut(Schema):
     added: int
     duplicates: int
+    removed: int
     items: list[ItemOut]
 
 
@@ -60,26 +62,36 @@ class AddedOut(Schema):
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True}},
 )
 def add_items(request: HttpRequest, queue: str) -> Status[dict[str, object]]:
-    """At most 1,000 a call; all or nothing. Traces already in the queue are told, never doubled."""
+    """At most 1,000 a call; all or nothing. Traces already in the queue are told, never doubled.
+
+    What a person removed from the queue stays out, its `state` being `removed`, unless the call says `bring_back`.
+    """
     token = token_of(request)
     found = Queue.objects.select_related("project").filter(project=token.project, slug=queue).first()
     if found is None:
         return Status(404, {"error": f"There is no queue “{queue}” in this token's project. Nothing was added."})
     try:
-        entries = _entries(parsed(request))
+        sent = parsed(request)
+        entries = _entries(sent)
     except NotTaken as error:
         return refusal(error, "Item", "Nothing was added.")
-    done = entry.add(found, entries, f"token:{token.name}")
-    items = [{"id": item.pk, "trace_id": str(item.trace_id), "state": item.state} for item in done.items]
-    return Status(200, {"added": done.added, "duplicates": done.duplicates, "items": items})
+    done = entry.add(found, entries, f"token:{token.name}", brings_back=sent.get("bring_back", False))
+    items = [
+        {"id": item and item.pk, "trace_id": str(asked.trace_id), "state": item.state if item else "removed"}
+        for asked, item in zip(entries, done.items, strict=True)
+    ]
+    told = {"added": done.added, "duplicates": done.duplicates, "removed": done.removed, "items": items}
+    return Status(200, told)
 
 
 def _entries(sent: Any) -> list[Entry]:
     """The entries of `{"items": [...]}`, in order. Raises NotTaken."""
     if not isinstance(sent, dict) or not isinstance(sent.get("items"), list):
         raise NotTaken('Send an object of the form {"items": [{"trace_id": "…"}]}.')
-    if unknown := sorted(sent.keys() - {"items"}):
-        raise NotTaken(f"There is no field “{unknown[0][:40]}” beside items.")
+    if unknown := sorted(sent.keys() - {"items", "bring_back"}):
+        raise NotTaken(f"There is no field “{unknown[0][:40]}” beside items and bring_back.")
+    if not isinstance(sent.get("bring_back", False), bool):
+        raise NotTaken("The field bring_back is true or false.")
     items = sent["items"]
     if not items:
         raise NotTaken("The list of items is empty.")

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import wraps
 from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
@@ -42,6 +43,7 @@ WATCH_EVERY = 1.0
 LIST_EVERY = 5.0
 REREAD_EVERY = 2.0
 PRUNE_EVERY = 60.0
+BESIDE_EVERY = 3.0
 SOON = timedelta(seconds=10)
 
 
@@ -50,6 +52,8 @@ class Worker:
     """One worker process. `run` ends soon after `stop` is set; pushes under way are finished first."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    # What else is to be done, again and again, that delivery knows nothing of: each says how much there was to do.
+    beside: Sequence[Callable[[], int]] = ()
     clients: Clients = field(default_factory=Clients)
     pushes: Pushing = field(init=False)
     pulse: Pulse = field(default_factory=Pulse)
@@ -75,6 +79,7 @@ class Worker:
                 self._repeat(self.mirror.read_again, REREAD_EVERY),
                 self._repeat(self.mirror.prune, PRUNE_EVERY),
                 self._repeat(self.look_after, LOOK_EVERY),
+                *(self._repeat(_in_loop(act), BESIDE_EVERY) for act in self.beside),
             )
         finally:
             await self._close()
@@ -88,6 +93,9 @@ class Worker:
             await self.mirror.read_again()
             await self.mirror.reads.finish()
             await self.mirror.prune()
+            for act in self.beside:
+                while await sync_to_async(act)():
+                    pass
             while await self.pull() or self.pulls.under_way:
                 await self.pulls.pause(IDLE)
             while await self.push() or self.pushes.held:
@@ -195,6 +203,14 @@ class Worker:
             await errands.give_up()
         await self.mirror.close()
         await self.clients.close()
+
+
+def _in_loop(act: Callable[[], int]) -> Callable[[], Awaitable[int]]:
+    @wraps(act)
+    async def acting() -> int:
+        return await sync_to_async(act)()
+
+    return acting
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

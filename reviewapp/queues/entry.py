@@ -1,7 +1,7 @@
-"""How traces get into a queue: pasted, or handed over by an application. Told twice, they stand once."""
+"""How traces get into a queue: pasted, handed over by an application, or by a rule. Told twice, they stand once."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import name_of, record
 from reviewapp.lib import trace_ids
-from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
 from reviewapp.traces import pulling
 
 MOST = 1_000
@@ -31,11 +31,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What adding did: every item in the order given, and how many of them were new."""
+    """What adding did: every item in the order given, None for what was left out; how many were new, stood here.
 
-    items: list[QueueItem]
+    `removed` were left out because a person took them out of the queue, `brought_back` came in spite of that.
+    """
+
+    items: list[QueueItem | None]
     added: int
     duplicates: int
+    removed: int = 0
+    brought_back: int = 0
 
 
 @dataclass(slots=True)
@@ -67,8 +72,19 @@ def read_paste(text: str, *, reason: str = "") -> Paste:
     return paste
 
 
-def add(queue: Queue, entries: Sequence[Entry], actor: User | str) -> Added:
-    """Put traces into the queue; those already there stay as they are, and the worker pulls the new ones."""
+def add(
+    queue: Queue,
+    entries: Sequence[Entry],
+    actor: User | str,
+    *,
+    rule: Rule | None = None,
+    most: int | None = None,
+    brings_back: bool = False,
+) -> Added:
+    """Put traces into the queue; those already there stay as they are, and the worker pulls the new ones.
+
+    What a person removed from it is left out, unless this `brings_back`. `most` bounds how many are new.
+    """
     wanted: dict[UUID, Entry] = {}
     for entry in entries:
         wanted.setdefault(entry.trace_id, entry)
@@ -76,26 +92,44 @@ def add(queue: Queue, entries: Sequence[Entry], actor: User | str) -> Added:
         # One call at a time for each queue: so each is told rightly what was new.
         Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
         items = _present(queue, wanted)
+        removed = _removed(queue, wanted, forget=brings_back)
+        left_out = set() if brings_back else removed
+        absent = [entry for entry in wanted.values() if entry.trace_id not in items and entry.trace_id not in left_out]
         new = [
             QueueItem(
                 queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference,
-                priority=entry.priority, added_by=name_of(actor),
+                priority=entry.priority, rule=rule, added_by=name_of(actor),
             )
-            for entry in wanted.values()
-            if entry.trace_id not in items
+            for entry in absent[:most]
         ]  # fmt: skip
         QueueItem.objects.bulk_create(new, batch_size=200)
         items.update({item.trace_id: item for item in new})
         pulling.want(queue.project, [item.trace_id for item in new])
         if new:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new))
-    return Added([items[entry.trace_id] for entry in entries], len(new), len(entries) - len(new))
+    told = [items.get(entry.trace_id) for entry in entries]
+    duplicates = len(told) - told.count(None) - len(new)
+    kept_out = sum(entry.trace_id in left_out for entry in entries)
+    return Added(told, len(new), duplicates, removed=kept_out, brought_back=len(removed) if brings_back else 0)
 
 
 def _present(queue: Queue, wanted: dict[UUID, Entry]) -> dict[UUID, QueueItem]:
-    ids = list(wanted)
-    found: dict[UUID, QueueItem] = {}
-    for start in range(0, len(ids), 500):
-        rows = QueueItem.objects.filter(queue=queue, trace_id__in=ids[start : start + 500])
-        found.update({item.trace_id: item for item in rows})
+    rows = (QueueItem.objects.filter(queue=queue, trace_id__in=part) for part in _parts(wanted))
+    return {item.trace_id: item for part in rows for item in part}
+
+
+def _removed(queue: Queue, wanted: dict[UUID, Entry], *, forget: bool) -> set[UUID]:
+    """Those of the traces that a person took out of the queue; told to forget it, nothing says so any more."""
+    found: set[UUID] = set()
+    for part in _parts(wanted):
+        removals = Removal.objects.filter(queue=queue, trace_id__in=part)
+        some = set(removals.values_list("trace_id", flat=True))
+        if some and forget:
+            removals.delete()
+        found |= some
     return found
+
+
+def _parts(wanted: dict[UUID, Entry]) -> Iterator[list[UUID]]:
+    ids = list(wanted)
+    return (ids[start : start + 500] for start in range(0, len(ids), 500))

@@ -1,21 +1,34 @@
 """Ordered work for people: a queue of traces, and each one's place in it."""
 
+import secrets
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from reviewapp.accounts.models import SLUG, Project, User
-from reviewapp.lib import clock
+from reviewapp.lib import canonical_json, clock
 from reviewapp.queues import scale
 from reviewapp.queues.criteria import KEY, Criterion, Option, check, plain, read
+from reviewapp.traces.metadata import Pair
 
 CLAIM = timedelta(minutes=5)
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
+
+SALT = RegexValidator(r"^[0-9a-f]{16}\Z", "A draw is named by 16 hex digits.")
+SHARE = [
+    MinValueValidator(0, "Give a share from 0 to 100 per cent."),
+    MaxValueValidator(100, "Give a share from 0 to 100 per cent."),
+]
+
+
+def new_salt() -> str:
+    """A name for a draw that nobody else has."""
+    return secrets.token_hex(8)
 
 
 class Queue(models.Model):
@@ -129,6 +142,56 @@ class Rubric(models.Model):
         constraints = [models.UniqueConstraint(fields=["queue", "version"], name="one_rubric_per_queue_and_version")]
 
 
+class RuleQuerySet(models.QuerySet["Rule"]):
+    def ready(self, now: datetime) -> Self:
+        """Rules to apply: those that are on, but for those that failed a moment ago."""
+        return self.filter(Q(retry_at=None) | Q(retry_at__lte=now), is_on=True)
+
+
+class Rule(models.Model):
+    """What a queue takes by itself: a share of the traces that hold all pairs, and a share of all others."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="rules")
+    name = models.CharField(max_length=100)
+    # [[key, value], ...] as JSON.
+    pairs = models.TextField(default="[]")
+    percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(100), validators=SHARE)
+    rest_percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(0), validators=SHARE)
+    # At most so many of a day in UTC; more are passed over.
+    daily_cap = models.PositiveIntegerField(null=True, blank=True, validators=[MaxValueValidator(1_000_000)])
+    priority = models.IntegerField(default=0, validators=[MinValueValidator(-1_000_000), MaxValueValidator(1_000_000)])
+    is_on = models.BooleanField(default=True)
+    # Makes its draw its own: two rules of 10 % take different tenths.
+    salt = models.CharField(max_length=16, default=new_salt, validators=[SALT])
+    made_by = models.CharField(max_length=120)
+    made_at = models.DateTimeField(default=clock.now)
+    # It has looked at all traces that changed before this, and at those of this moment up to this number.
+    looked_at = models.DateTimeField(default=clock.now)
+    looked_pk = models.BigIntegerField(default=0)
+    # How many it took in all and on the last day it took any: a removed item was taken all the same.
+    taken = models.PositiveIntegerField(default=0)
+    taken_that_day = models.PositiveIntegerField(default=0)
+    taken_at = models.DateTimeField(null=True)
+    # Why it could not be applied, and when it is tried again.
+    fault = models.CharField(max_length=300, blank=True)
+    retry_at = models.DateTimeField(null=True)
+
+    objects = RuleQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def conditions(self) -> list[Pair]:
+        return [Pair(*pair) for pair in canonical_json.loads(self.pairs)]
+
+    @property
+    def taken_today(self) -> int:
+        """How many it took since midnight in UTC."""
+        is_today = self.taken_at is not None and self.taken_at.date() == clock.now().date()
+        return self.taken_that_day if is_today else 0
+
+
 class ItemState(models.TextChoices):
     PENDING = "pending", "pending"
     COMPLETED = "completed", "completed"
@@ -157,6 +220,7 @@ class QueueItem(models.Model):
     # Why it is here, in a lead's or a rule's words; and the caller's own handle: an order, a session.
     reason = models.CharField(max_length=300, blank=True)
     reference = models.CharField(max_length=200, blank=True)
+    rule = models.ForeignKey(Rule, on_delete=models.SET_NULL, null=True, related_name="items", db_index=False)
     added_by = models.CharField(max_length=120)
     added_at = models.DateTimeField(default=clock.now)
     claimed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -178,6 +242,7 @@ class QueueItem(models.Model):
             ),
             models.Index(fields=["queue", "-priority", "id"], name="item_in_order"),
             models.Index(fields=["queue", "state"], name="item_by_state"),
+            models.Index(fields=["rule"], name="item_by_rule", condition=Q(rule__isnull=False)),
         ]
 
     @property
@@ -209,3 +274,15 @@ class Pass(models.Model):
             models.UniqueConstraint(fields=["item", "user"], name="one_pass_per_item_and_person"),
             models.CheckConstraint(condition=Q(kind__in=["later", "other", "unsure"]), name="pass_kind_is_known"),
         ]
+
+
+class Removal(models.Model):
+    """A trace that a person took out of a queue: no rule and no program brings it back, only a person."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="removals", db_index=False)
+    trace_id = models.UUIDField()
+    by = models.CharField(max_length=120)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["queue", "trace_id"], name="one_removal_per_trace_and_queue")]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from reviewapp.accounts.models import Project
-from reviewapp.lib import canonical_json, sql
+from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.lib.storable import storable
 from reviewapp.traces import history, index
 from reviewapp.traces.models import Change, Trace
@@ -19,7 +19,9 @@ _HOLD = """
     SELECT id, start_time, metadata, unconfirmed, reviews FROM reviewapp_trace
     WHERE project_id = %s AND trace_id = %s FOR UPDATE
 """
-_PATCH = "UPDATE reviewapp_trace SET metadata = %s, unconfirmed = %s, reviews = reviews + %s WHERE id = %s"
+_PATCH = """
+    UPDATE reviewapp_trace SET metadata = %s, unconfirmed = %s, reviews = reviews + %s, noted_at = %s WHERE id = %s
+"""
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
 
 
@@ -152,7 +154,7 @@ def take_back(
     members = {key: raw for key, raw in now.items() if key not in before} | again
     waiting = {key: raw for key, raw in unconfirmed.items() if key not in before}
     waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
-    sql.change(_PATCH, joined(members), joined(waiting), -reviews, held.pk)
+    sql.change(_PATCH, joined(members), joined(waiting), -reviews, clock.now(), held.pk)
     index.put(project.pk, [(held, members)])
     history.add(project, history.differing(held.pk, now, members), Change.By.US)
 
@@ -168,14 +170,14 @@ def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) ->
         return
     added = {key: raw for key, raw in changed.items() if raw is not None}
     members = {key: raw for key, raw in before.items() if key not in changed} | added
-    sql.change(_PATCH, joined(members), held.unconfirmed, 0, held.pk)
+    sql.change(_PATCH, joined(members), held.unconfirmed, 0, clock.now(), held.pk)
     index.put(project.pk, [(held, members)])
     history.add(project, history.differing(held.pk, before, members), Change.By.OTHERS)
 
 
 def let_go(held: Held, patch: Mapping[str, Any]) -> None:
     """Stop calling a patch's values ours: it is never pushed, and the next pull brings what Laminar holds."""
-    sql.change(_PATCH, held.metadata, without(held.unconfirmed, patch), 0, held.pk)
+    sql.change(_PATCH, held.metadata, without(held.unconfirmed, patch), 0, clock.now(), held.pk)
 
 
 def shown(raw: str) -> str:
@@ -199,7 +201,7 @@ def _write(held: Held, patch: Mapping[str, Any], reviews: int = 0) -> tuple[dict
     before = canonical_json.raw_members(held.metadata)
     ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
     unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
-    sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, held.pk)
+    sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, clock.now(), held.pk)
     return before, before | ours
 
 

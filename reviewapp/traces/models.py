@@ -59,6 +59,8 @@ class Trace(models.Model):
     unconfirmed = models.TextField(default="{}")
     # How many reviews were submitted for it, in whichever queue: the number that each push's revision key carries.
     reviews = models.PositiveIntegerField(default=0)
+    # When its metadata here last changed, its coming included: who reads traces in this order misses no change.
+    noted_at = models.DateTimeField(null=True)
     pulled_at = models.DateTimeField(null=True)
     # When its spans came too; the row alone is enough for a list, not for a reader.
     spans_pulled_at = models.DateTimeField(null=True)
@@ -87,6 +89,12 @@ class Trace(models.Model):
             ),
             # What goes first when the mirror is pruned, however many older ones are kept.
             models.Index(fields=["project", "start_time"], name="trace_pruned", condition=models.Q(is_kept=False)),
+            # Those of before this was noted are left out: the index is made at once, however many traces there are.
+            models.Index(
+                fields=["project", "noted_at", "id"],
+                name="trace_as_noted",
+                condition=models.Q(noted_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,7 +17,7 @@ from reviewapp.traces.models import Trace
 PAGE = 50
 # Of a narrowed view that is not sorted by time, only so many of the newest are sorted: no index has them in order.
 SORTED = 5_000
-UNLISTED = ("unconfirmed", "pulled_at", "spans_pulled_at", "pull_due_at", "pull_tries", "pull_error")
+UNLISTED = ("unconfirmed", "noted_at", "pulled_at", "spans_pulled_at", "pull_due_at", "pull_tries", "pull_error")
 _CUT = "This page's address was cut short. Start again from the view's first page."
 _VALUES = {
     # The name of a column comes from the list of those that one may sort by.

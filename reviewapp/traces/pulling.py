@@ -228,7 +228,7 @@ def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Tr
 
 _FIELDS = [
     "name", "start_time", "end_time", "duration", "status", "session_id", "user_id", "input_tokens", "output_tokens",
-    "total_tokens", "total_cost", "metadata", "pulled_at", "pull_due_at", "read_due_at", "changed_at",
+    "total_tokens", "total_cost", "metadata", "noted_at", "pulled_at", "pull_due_at", "read_due_at", "changed_at",
 ]  # fmt: skip
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
 
@@ -264,7 +264,10 @@ def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:
     if is_known and trace.metadata != before[0]:
         trace.changed_at = now
     trace.read_due_at = trace.next_read(now)
-    return (trace.metadata, trace.start_time) != before
+    is_new = (trace.metadata, trace.start_time) != before
+    if is_new:
+        trace.noted_at = now
+    return is_new
 
 
 def _span(trace: Trace, row: SpanRow) -> Span:

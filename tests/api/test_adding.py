@@ -7,7 +7,7 @@ import pytest
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues.models import ItemState, Queue
+from reviewapp.queues.models import ItemState, Queue, Removal
 from reviewapp.traces.models import Trace
 from tests.api.calling import URL, post
 from tests.factories import QueueFactory, QueueItemFactory
@@ -27,11 +27,38 @@ def test_it_adds_items(send: Any, queue: Queue) -> None:
     assert response.json() == {
         "added": 2,
         "duplicates": 0,
+        "removed": 0,
         "items": [
             {"id": rows[0].pk, "trace_id": str(first), "state": "pending"},
             {"id": rows[1].pk, "trace_id": str(second), "state": "pending"},
         ],
     }
+
+
+def test_it_leaves_out_what_a_person_removed(send: Any, queue: Queue) -> None:
+    removed, other = uuid4(), uuid4()
+    Removal.objects.create(queue=queue, trace_id=removed, by="lead")
+    told = send(items(removed, other)).json()
+
+    assert (told["added"], told["duplicates"], told["removed"]) == (1, 0, 1)
+    assert told["items"][0] == {"id": None, "trace_id": str(removed), "state": "removed"}
+    assert queue.items.get().trace_id == other
+
+
+def test_it_brings_back_what_it_is_asked_to(send: Any, queue: Queue) -> None:
+    removed = uuid4()
+    Removal.objects.create(queue=queue, trace_id=removed, by="lead")
+    told = send({**items(removed), "bring_back": True}).json()
+
+    assert (told["added"], told["removed"], queue.items.get().trace_id) == (1, 0, removed)
+
+
+def test_it_refuses_another_wish_than_true_or_false(send: Any, queue: Queue) -> None:
+    response = send({**items(uuid4()), "bring_back": "yes"})
+
+    assert response.status_code == 400
+    assert "bring_back is true or false" in response.json()["error"]
+    assert not queue.items.exists()
 
 
 def test_it_keeps_what_was_said(send: Any, queue: Queue) -> None:

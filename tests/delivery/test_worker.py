@@ -166,6 +166,19 @@ def test_it_lists_new_traces_by_itself(connected: Project, tracestore: RunningSt
     work(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(pulled_at=None).exists())
 
 
+def test_it_does_what_it_is_given_beside(transactional_db: None) -> None:
+    done: list[int] = []
+
+    def act() -> int:
+        done.append(1)
+        return int(len(done) < 3)
+
+    work(until=lambda: len(done) == 3, make=lambda: Worker(beside=[act]))
+    asyncio.run(Worker(beside=[act]).once())
+
+    assert len(done) == 4
+
+
 def test_once_does_what_is_due_and_ends(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))

@@ -10,10 +10,11 @@ from django.core.management.base import BaseCommand
 
 from reviewapp.delivery.models import Patch
 from reviewapp.delivery.worker import Worker
+from reviewapp.queues.applying import apply_due
 
 
 class Command(BaseCommand):
-    help = "Push waiting reviews to Laminar, read them back, and pull the traces that reviewers will open."
+    help = "Push waiting reviews to Laminar, read them back, pull the traces that reviewers will open, apply rules."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="do what is due now, then end")
@@ -35,11 +36,11 @@ class Command(BaseCommand):
 
 
 async def _once() -> None:
-    await Worker().once()
+    await Worker(beside=[apply_due]).once()
 
 
 async def _until_told() -> None:
-    worker = Worker()
+    worker = Worker(beside=[apply_due])
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, worker.stop.set)
