@@ -11,6 +11,7 @@ from reviewapp.delivery import views as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.queues import rubric_views as rubrics
+from reviewapp.queues import rule_views as rules
 from reviewapp.queues import taking
 from reviewapp.queues import views as queues
 from reviewapp.reviews import acts, preview
@@ -32,10 +33,17 @@ accounts_routes: Routes = [
 queue_routes: Routes = [
     path("", queues.queue_list, name="queue-list"),
     path("new/", queues.queue_make, name="queue-make"),
+    path("new/rule/", rules.rule_begin, name="rule-begin"),
     path("<slug:queue>/", queues.queue_board, name="queue-board"),
     path("<slug:queue>/settings/", queues.queue_settings, name="queue-settings"),
     path("<slug:queue>/rubric/", rubrics.queue_rubric, name="queue-rubric"),
     path("<slug:queue>/add/", queues.item_add, name="item-add"),
+    path("<slug:queue>/items/<number:item>/remove/", queues.item_remove, name="item-remove"),
+    path("<slug:queue>/rules/", rules.rule_list, name="rule-list"),
+    path("<slug:queue>/rules/new/", rules.rule_make, name="rule-make"),
+    path("<slug:queue>/rules/<number:rule>/", rules.rule_change, name="rule-change"),
+    path("<slug:queue>/rules/<number:rule>/switch/", rules.rule_switch, name="rule-switch"),
+    path("<slug:queue>/rules/<number:rule>/delete/", rules.rule_delete, name="rule-delete"),
 ]
 review_routes: Routes = [
     path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('pairs', models.TextField(default='[]')),
                 ('percent', models.DecimalField(decimal_places=2, default=Decimal('100'), max_digits=5, validators=[django.core.validators.MinValueValidator(0, 'Give a share from 0 to 100 per cent.'), django.core.validators.MaxValueValidator(100, 'Give a share from 0 to 100 per cent.')])),
                 ('rest_percent', models.DecimalField(decimal_places=2, default=Decimal('0'), max_digits=5, validators=[django.core.validators.MinValueValidator(0, 'Give a share from 0 to 100 per cent.'), django.core.validators.MaxValueValidator(100, 'Give a share from 0 to 100 per cent.')])),
-                ('daily_cap', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MaxValueValidator(1000000)])),
+                ('daily_cap', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000000)])),
                 ('priority', models.IntegerField(default=0, validators=[django.core.validators.MinValueValidator(-1000000), django.core.validators.MaxValueValidator(1000000)])),
                 ('is_on', models.BooleanField(default=True)),
                 ('salt', models.CharField(default=reviewapp.queues.models.new_salt, max_length=16, validators=[django.core.validators.RegexValidator('^[0-9a-f]{16}\\Z', 'A draw is named by 16 hex digits.')])),

@@ -158,7 +158,9 @@ class Rule(models.Model):
     percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(100), validators=SHARE)
     rest_percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(0), validators=SHARE)
     # At most so many of a day in UTC; more are passed over.
-    daily_cap = models.PositiveIntegerField(null=True, blank=True, validators=[MaxValueValidator(1_000_000)])
+    daily_cap = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(1_000_000)]
+    )
     priority = models.IntegerField(default=0, validators=[MinValueValidator(-1_000_000), MaxValueValidator(1_000_000)])
     is_on = models.BooleanField(default=True)
     # Makes its draw its own: two rules of 10 % take different tenths.

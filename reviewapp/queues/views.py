@@ -20,11 +20,13 @@ from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.making import make_queue
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.progress import progress_by_queue, progress_of
+from reviewapp.queues.removing import remove
 from reviewapp.traces.models import Posting, Trace
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
 PAGE = 50
+NOT_REMOVED = "Nothing was removed: somebody has reviewed the item, and a review stays, or a colleague has it open now."
 # On the way to each next item; see reviewapp.lib.sql for why it is written out.
 _QUEUE = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
@@ -99,6 +101,21 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
         return page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
     added = entry.add(found, paste.entries, request.user, brings_back=True)
     messages.success(request, told(added.added, added.duplicates, added.brought_back))
+    return redirect("queues:queue-board", project=project.slug, queue=queue)
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def item_remove(request: Request, project: Project, queue: str, item: int) -> HttpResponse:
+    found = QueueItem.objects.filter(queue=queue_of(project, queue), pk=item).select_related("queue__project").first()
+    if found is None:
+        raise Http404("There is no such item in this queue.")
+    context = {"project": project, "section": "queues", "queue": found.queue, "item": found}
+    if request.method == "GET":
+        return page(request, "queues/remove.html", context)
+    if not remove(found, request.user):
+        return page(request, "queues/remove.html", {**context, "error": NOT_REMOVED}, status=409)
+    messages.success(request, "The trace is removed from the queue. No rule brings it back.")
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 

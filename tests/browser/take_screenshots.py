@@ -21,6 +21,8 @@ PAGES = {
     "queues": "/p/{project}/queues/",
     "board": "/p/{project}/queues/{queue}/",
     "settings": "/p/{project}/queues/{queue}/settings/",
+    "rules": "/p/{project}/queues/{queue}/rules/",
+    "new-rule": "/p/{project}/queues/{queue}/rules/new/?m=environment%3Dproduction",
     "new-queue": "/p/{project}/queues/new/",
     "end": "/p/{project}/queues/{queue}/end/",
     "reviews": "/p/{project}/queues/{queue}/reviews/",

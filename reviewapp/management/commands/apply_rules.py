@@ -1,0 +1,35 @@
+"""`manage.py apply_rules`: what the worker does every few seconds, once."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from reviewapp.management.projects import project_named
+from reviewapp.queues.applying import apply_due
+from reviewapp.queues.forecasting import DAYS, forecast
+from reviewapp.queues.models import Rule
+
+
+class Command(BaseCommand):
+    help = "Let all rules look at the traces that have come or changed, until there are no more."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--project", help="this one only")
+        parser.add_argument("--dry-run", action="store_true", help="only say what they would take of the last days")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = project_named(options["project"]) if options["project"] else None
+        if options["dry_run"]:
+            on = Rule.objects.filter(is_on=True).select_related("queue__project").order_by("queue", "name")
+            for rule in on if project is None else on.filter(queue__project=project):
+                seen = forecast(rule)
+                self.stdout.write(
+                    f"{rule.name} ({rule.queue.slug}): {seen.taken:,} of the last {DAYS} days;"
+                    f" {seen.matching:,} hold its pairs{', the newest only' if seen.is_cut else ''}."
+                )
+            return
+        looked = 0
+        while some := apply_due(project):
+            looked += some
+        self.stdout.write(f"Rules looked at {looked:,} traces.")

@@ -1,0 +1,108 @@
+"""What a rule would have taken of the last days: tried, and nothing written."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from reviewapp.lib import clock
+from reviewapp.queues import rules
+from reviewapp.queues.models import Rule
+from reviewapp.queues.rules import Drawn
+from reviewapp.traces.filtering import FilterView
+from reviewapp.traces.metadata import Pair
+from reviewapp.traces.models import Trace
+
+# Today is the last of these days.
+DAYS = 7
+# The newest are looked at, no more: a lead waits for it.
+LOOKED = 5_000
+EXAMPLES = 20
+
+# Start times by primary key, newest first.
+Places = dict[int, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day in UTC: how many of its traces the shares would take, and how many of these the cap lets in."""
+
+    date: date
+    matching: int
+    drawn: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The days, newest first, and the newest traces that would be taken, each with whether it holds the pairs.
+
+    Of more traces than are looked at (`is_cut`) these are the newest only, back to `since`.
+    """
+
+    days: list[Day]
+    examples: list[tuple[Trace, bool]]
+    is_cut: bool
+    since: datetime
+
+    @property
+    def matching(self) -> int:
+        return sum(day.matching for day in self.days)
+
+    @property
+    def drawn(self) -> int:
+        return sum(day.drawn for day in self.days)
+
+    @property
+    def taken(self) -> int:
+        return sum(day.taken for day in self.days)
+
+
+def forecast(rule: Rule) -> Forecast:
+    """What this rule, saved or not, would have taken of the traces that began in the last days."""
+    since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
+    held, is_cut = _newest(rule, rule.conditions, since)
+    looked = dict(held)
+    if rule.conditions and rule.rest_percent:
+        # The newest of all hold none of the pairs but those among the newest that do.
+        others, others_cut = _newest(rule, [], since)
+        looked |= others
+        is_cut = is_cut or others_cut
+    if is_cut:
+        since = min(looked.values())
+    drawn = rules.draw(rule, _trace_ids(looked), set(held))
+    drawn.sort(key=lambda each: (looked[each.place], each.place), reverse=True)
+    return Forecast(_days(rule, looked, held, drawn), _examples(drawn), is_cut, since)
+
+
+def _newest(rule: Rule, pairs: list[Pair], since: datetime) -> tuple[Places, bool]:
+    """The newest traces with these pairs, and whether there are more."""
+    places = FilterView(pairs, since).places(rule.queue.project).order_by("-start_time", "-place")[: LOOKED + 1]
+    found = [(place, start_time) for start_time, place in places]
+    return dict(found[:LOOKED]), len(found) > LOOKED
+
+
+def _trace_ids(places: Places) -> dict[int, UUID]:
+    pks = list(places)
+    found: dict[int, UUID] = {}
+    for start in range(0, len(pks), 500):
+        found |= dict(Trace.objects.filter(pk__in=pks[start : start + 500]).values_list("pk", "trace_id"))
+    return found
+
+
+def _days(rule: Rule, looked: Places, held: Mapping[int, datetime], drawn: list[Drawn]) -> list[Day]:
+    matching = Counter(start_time.date() for start_time in held.values())
+    sampled = Counter(looked[each.place].date() for each in drawn)
+    today = clock.now().date()
+    days = [today - timedelta(days=back) for back in range(DAYS)]
+    cap = rule.daily_cap
+    return [
+        Day(day, matching[day], sampled[day], sampled[day] if cap is None else min(sampled[day], cap)) for day in days
+    ]
+
+
+def _examples(drawn: list[Drawn]) -> list[tuple[Trace, bool]]:
+    newest = drawn[:EXAMPLES]
+    traces = Trace.objects.only("trace_id", "name", "start_time").in_bulk([each.place for each in newest])
+    return [(traces[each.place], each.is_match) for each in newest if each.place in traces]

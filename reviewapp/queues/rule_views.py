@@ -1,0 +1,116 @@
+"""The lead's pages of a queue's rules."""
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from reviewapp.accounts import access
+from reviewapp.accounts.models import Project, Role
+from reviewapp.lib import canonical_json
+from reviewapp.queues import rules
+from reviewapp.queues.forecasting import forecast
+from reviewapp.queues.models import Queue, Rule
+from reviewapp.queues.rule_form import NewRuleForm, RuleForm
+from reviewapp.queues.views import queue_of
+from reviewapp.traces import metadata
+from reviewapp.traces.metadata import NotAPair
+from reviewapp.web.pages import page
+from reviewapp.web.request import Request
+
+
+def rule_of(project: Project, slug: str, number: int) -> Rule:
+    """The rule of this number of the queue at this address. Raises Http404."""
+    queue = queue_of(project, slug)
+    rule = Rule.objects.filter(queue=queue, pk=number).first()
+    if rule is None:
+        raise Http404("There is no such rule in this queue.")
+    rule.queue = queue
+    return rule
+
+
+@access.member(Role.LEAD)
+@require_safe
+def rule_begin(request: Request, project: Project) -> HttpResponse:
+    """For a view of traces (`m=`) the choice of the queue that a rule is to fill."""
+    queues = Queue.objects.filter(project=project).order_by("name")
+    context = {"project": project, "section": "queues", "queues": queues, "view": request.GET.urlencode()}
+    return page(request, "queues/rule_begin.html", context)
+
+
+@access.member(Role.LEAD)
+@require_safe
+def rule_list(request: Request, project: Project, queue: str) -> HttpResponse:
+    found = queue_of(project, queue)
+    rows = Rule.objects.filter(queue=found).order_by("name", "pk")
+    return page(request, "queues/rules.html", {"project": project, "section": "queues", "queue": found, "rows": rows})
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def rule_make(request: Request, project: Project, queue: str) -> HttpResponse:
+    rule = Rule(queue=queue_of(project, queue))
+    if request.method == "GET":
+        fault = _fill(rule, request)
+        return _show(request, NewRuleForm(instance=rule), fault=fault)
+    form = NewRuleForm(request.POST, instance=rule)
+    if not form.is_valid() or request.POST.get("act") == "try":
+        return _show(request, form)
+    rules.make(rule, request.user)
+    messages.success(request, f"The rule “{rule.name}” is made. The worker applies it.")
+    return redirect("queues:rule-list", project=project.slug, queue=queue)
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def rule_change(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
+    found = rule_of(project, queue, rule)
+    form = RuleForm(request.POST if request.method == "POST" else None, instance=found)
+    if request.method == "GET" or not form.is_valid() or request.POST.get("act") == "try":
+        return _show(request, form)
+    if form.said:
+        rules.change(found, request.user, form.said)
+    messages.success(request, "The rule is saved. It holds for the traces it looks at from now on.")
+    return redirect("queues:rule-list", project=project.slug, queue=queue)
+
+
+@access.member(Role.LEAD)
+@require_POST
+def rule_switch(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
+    found = rule_of(project, queue, rule)
+    is_on = request.POST.get("to") == "on"
+    if rules.switch(found, request.user, is_on=is_on):
+        told = "on. It looks at traces from now on." if is_on else "off. It takes nothing more."
+        messages.success(request, f"The rule “{found.name}” is {told}")
+    return redirect("queues:rule-list", project=project.slug, queue=queue)
+
+
+@access.member(Role.LEAD)
+@require_http_methods(["GET", "POST"])
+def rule_delete(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
+    found = rule_of(project, queue, rule)
+    if request.method == "POST":
+        rules.delete(found, request.user)
+        messages.success(request, f"The rule “{found.name}” is deleted. Its items stay in the queue.")
+        return redirect("queues:rule-list", project=project.slug, queue=queue)
+    context = {"project": project, "section": "queues", "queue": found.queue, "rule": found}
+    return page(request, "queues/rule_delete.html", context)
+
+
+def _fill(rule: Rule, request: Request) -> str:
+    """Let a rule begin with the pairs of the address; what is wrong with them, if anything."""
+    try:
+        rule.pairs = canonical_json.dumps(metadata.parse_pairs([m for m in request.GET.getlist("m") if m.strip()]))
+    except (NotAPair, canonical_json.NotCanonical) as error:
+        return str(error)
+    return ""
+
+
+def _show(request: Request, form: RuleForm, *, fault: str = "") -> HttpResponse:
+    rule: Rule = form.instance
+    is_wrong = bool(form.errors or fault)
+    context = {
+        "project": rule.queue.project, "section": "queues", "queue": rule.queue, "rule": rule, "form": form,
+        "fault": fault, "forecast": None if is_wrong else forecast(rule),
+    }  # fmt: skip
+    return page(request, "queues/rule.html", context, part="forecast", status=422 if is_wrong else 200)
