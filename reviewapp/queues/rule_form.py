@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json, clock
+from reviewapp.queues.criteria import plain
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules import SAID
 from reviewapp.traces import metadata
@@ -44,6 +46,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["pairs"] = spelled(self.instance.conditions)
+        for share in ("percent", "rest_percent"):
+            self.initial[share] = Decimal(plain(self.initial[share]))
         if self.instance.pk:
             # Another draw would take other traces: it is chosen once.
             del self.fields["salt"]
