@@ -61,11 +61,13 @@ def page_of(view: FilterView, project: Project, before: str = "", after: str = "
         places.reverse()
     has_newer, has_older = (is_more, True) if is_upward else (bool(before), is_more)
     traces = Trace.objects.defer(*UNLISTED).in_bulk([place for _, place in places])
+    # A trace that has not ended belongs to the view and has no place in this order.
+    is_whole = not has_newer and not has_older and view.order[0] != SORTS["duration"]
     return Page(
         [traces[place] for _, place in places if place in traces],
         newer=cursor_of(places[0]) if has_newer else "",
         older=cursor_of(places[-1]) if has_older else "",
-        count=count_of(view, project) if has_newer or has_older or not places else len(places),
+        count=len(places) if is_whole else count_of(view, project),
         is_cut=is_cut,
     )
 

@@ -55,11 +55,12 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
     except NotAPair as error:
         return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
     there, why_not = link_there(view, project)
+    is_puzzling = len(view.pairs) > 1 or bool(view.since or view.until)
     context |= {
         "view": view,
         "found": found,
         "rows": [(trace, _cells(trace, view)) for trace in found.traces],
-        "alone": [] if found.traces else alone(view, project),
+        "alone": alone(view, project) if is_puzzling and not found.traces else [],
         "moved": history.moved(found.traces, [pair.key for pair in view.pairs]),
         "there": there,
         "why_not": why_not,

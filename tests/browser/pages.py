@@ -1,15 +1,18 @@
 """Each kind of page, with enough on it to be judged."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from django.utils import timezone
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
+from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import Queue
-from reviewapp.traces.models import Trace
+from reviewapp.traces import index
+from reviewapp.traces.models import Trace, View
 from tests.factories import LaminarKeyFactory, PatchFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
 
 METADATA = '{"environment":"production","customer_tier":"pro","plan":{"name":"gold"}}'
@@ -27,6 +30,13 @@ PAGES = {
     "reviews of a trace": "/p/support/traces/{trace}/reviews/",
     "traces": "/p/support/traces/?m=environment%3Dproduction",
     "nothing found": "/p/support/traces/?m=environment%3Dnowhere",
+    "columns": "/p/support/traces/?m=environment%3Dproduction&c=environment&c=plan&sort=-duration",
+    "which leaves nothing": "/p/support/traces/?m=environment%3Dproduction&m=environment%3Dnowhere",
+    "views": "/p/support/traces/views/",
+    "states": "/p/support/traces/states/?trace={trace}",
+    "to a queue": "/p/support/traces/to-queue/?m=environment%3Dproduction&all=1",
+    "push to many": "/p/support/traces/push/?m=environment%3Dproduction&all=1",
+    "pushed to many": "/p/support/traces/pushed/{bulk}/",
     "transcript": "/p/support/traces/{trace}/",
     "steps": "/p/support/traces/{trace}/?tab=steps",
     "metadata": "/p/support/traces/{trace}/?tab=metadata",
@@ -62,10 +72,17 @@ def furnish(project: Project, queue: Queue, admin: User) -> dict[str, object]:
     Breaker.objects.create(project=project, restored_at=hours[0], held_until=hours[0] + timedelta(days=1))
     LaminarKeyFactory.create(project=project)
     AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
+    for name, owner in (("Production", None), ("Mine", admin)):
+        View.objects.create(
+            project=project, owner=owner, name=name, query="m=environment%3Dproduction", on_home=True, made_by="admin"
+        )
+    bulk = bulks.push(project, admin, uuid4(), {"checked": True}, [trace.trace_id])
+    index.tend()
     record(project, admin, "submitted review", f"item:{review.item_id}", score="1")
     return {
         "trace": trace.trace_id,
         "patch": review.patch_id,
+        "bulk": bulk.pk,
         "done": review.item_id,
         "drifted": Patch.objects.latest("pk").pk,
     }

@@ -29,7 +29,7 @@ def test_it_says_how_far_each_has_come(reviewer_client: Client, item: QueueItem,
     review = ReviewFactory.create(item__queue=item.queue, patch__state=State.CONFIRMED)
     wanted = [review.item.trace_id, skipped.trace_id, claimed.trace_id, item.trace_id, uuid4()]
     reviewed, left_out, with_colleague, pending, nowhere = told(reviewer_client, *wanted)
-    assert "score <b>1</b></a>, confirmed" in reviewed
+    assert "score <b>1</b></a> confirmed" in reviewed
     assert ">skipped</a>" in left_out
     assert ">with colleague</a>" in with_colleague
     assert ">pending</a>" in pending

@@ -228,3 +228,9 @@ def test_it_says_why_laminar_cannot_ask_for_it(reviewer_client: Client, project:
     page = reviewer_client.get(URL, {"m": pair})
     assert page.context["there"] == ""
     assert "own filter cannot ask for this view" in page.text
+
+
+def test_a_view_whose_traces_all_run_still_says_so(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, metadata='{"a":1}', end_time=None)
+    assert "No trace of this view has an end yet." in reviewer_client.get(URL, {"sort": "duration"}).text
+    assert "Each condition alone" not in reviewer_client.get(URL, {"m": "a=2"}).text

@@ -1,0 +1,47 @@
+"""The list of traces in a browser: offers as one types, how far each review has come, a push to many."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.queues.models import Queue
+from tests.browser.conftest import OpenPage
+from tests.browser.pages import PAGES, furnish
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def traces(open_page: OpenPage, project: Project, queue: Queue, admin: User) -> Page:
+    furnish(project, queue, admin)
+    page = open_page(admin)
+    page.goto(PAGES["traces"])
+    return page
+
+
+def test_it_offers_the_values_of_the_key_that_is_typed(traces: Page) -> None:
+    traces.get_by_label("Key", exact=True).fill("environment")
+    traces.get_by_label("equals").press_sequentially("prod")
+    expect(traces.locator("#values option")).to_have_attribute("value", "production")
+    traces.get_by_label("equals").fill("production")
+    traces.keyboard.press("Enter")
+    expect(traces.locator("#results .chip.on")).to_have_count(1)
+
+
+def test_each_row_says_how_far_its_review_has_come(traces: Page) -> None:
+    expect(traces.locator("td.review", has_text="pending")).to_have_count(4)
+    expect(traces.locator("td.review", has_text="confirmed")).to_have_count(1)
+    expect(traces.get_by_text("How far the reviews of these")).to_have_count(0)
+
+
+def test_a_push_to_many_is_previewed_confirmed_and_undone(traces: Page) -> None:
+    for box in traces.locator("[name=trace]").all()[:2]:
+        box.check()
+    traces.get_by_role("button", name="Push metadata").click()
+    traces.get_by_label("Metadata, a key=value a line").fill("checked=true\nratio=1.0")
+    traces.get_by_role("button", name="Preview").click()
+    expect(traces.get_by_text("is a whole number written with a point")).to_be_visible()
+    traces.get_by_role("button", name="Push to 2 traces").click()
+    expect(traces.locator("#progress")).to_contain_text("waiting 2")
+    traces.get_by_role("button", name="Undo").click()
+    expect(traces.locator("#progress")).to_contain_text("superseded 2")
