@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 # All times in seconds: after a listing or reading that failed, and after a 429 that names no time.
 AGAIN = 60.0
 SLOW_DOWN = 10.0
+# Batches that are pruned of a project in one go: five thousand traces, in seconds.
+BATCHES = 50
 
 
 @dataclass(slots=True)
@@ -58,12 +60,15 @@ class Mirroring:
         return await self._each(self.reads, self._read_of)
 
     async def prune(self) -> int:
-        """Take out of the mirror what is past its window; how many traces."""
+        """Take out of the mirror what is past its window, of each project a bounded part; how many traces."""
         pruned = 0
         for project in await sync_to_async(_all_projects)():
             before = await sync_to_async(pruning.bound_of)(project)
-            while gone := await sync_to_async(pruning.prune)(project, before, in_hand()):
+            for _ in range(BATCHES):
+                gone = await sync_to_async(pruning.prune)(project, before, in_hand())
                 pruned += gone
+                if not gone:
+                    break
         return pruned
 
     async def close(self) -> None:

@@ -39,7 +39,9 @@ def test_a_change_begins_the_schedule_anew() -> None:
 
 
 def due(project: Project, **more: object) -> Trace:
-    trace: Trace = TraceFactory.create(project=project, read_due_at=clock.now() - timedelta(minutes=1), **more)
+    now = clock.now()
+    times = {"end_time": now - timedelta(days=2), "read_due_at": now - timedelta(minutes=1)}
+    trace: Trace = TraceFactory.create(project=project, **times, **more)
     return trace
 
 
