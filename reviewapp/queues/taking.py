@@ -45,11 +45,11 @@ def _add(request: Request, project: Project) -> HttpResponse:
     queue = queue_of(project, request.POST.get("queue", ""))
     reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:REASON]
     ids = selecting.carried(project, request.POST.get("traces", "")).ids
-    new = known = 0
+    new = known = removed = 0
     # A part at a time: a save waits for no more than these.
     for start in range(0, len(ids), entry.MOST):
         entries = [entry.Entry(trace_id, reason=reason) for trace_id in ids[start : start + entry.MOST]]
         added = entry.add(queue, entries, request.user)
-        new, known = new + added.added, known + added.duplicates
-    messages.success(request, told(new, known))
+        new, known, removed = new + added.added, known + added.duplicates, removed + added.removed
+    messages.success(request, told(new, known, removed=removed))
     return redirect("queues:queue-board", project=project.slug, queue=queue.slug)

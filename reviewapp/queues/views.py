@@ -100,7 +100,7 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
     if form.errors:
         return page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
     added = entry.add(found, paste.entries, request.user, brings_back=True)
-    messages.success(request, told(added.added, added.duplicates, added.brought_back))
+    messages.success(request, told(added.added, added.duplicates, brought_back=added.brought_back))
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
@@ -153,11 +153,15 @@ def _clashes(queue: Queue) -> list[str]:
     return sorted(set(held.filter(Exists(untouched), ~Exists(pushed)).values_list("term__key", flat=True)[:500]))
 
 
-def told(added: int, duplicates: int, brought_back: int = 0) -> str:
+def told(added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0) -> str:
     """What adding did, as a sentence."""
     said = f"{added:,} added." if added else "Nothing new."
     if duplicates:
         said += f" {duplicates:,} stood here already and stay as they are."
     if brought_back:
         said += f" {brought_back:,} of these had been removed from this queue before."
+    if removed:
+        said += (
+            f" {removed:,} had been removed from this queue before and stay out: paste their ids to bring them back."
+        )
     return said

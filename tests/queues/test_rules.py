@@ -271,7 +271,7 @@ def test_one_that_fails_stops_no_other(queue: Queue, rule: Rule) -> None:
 
 def test_it_applies_many_in_few_queries(queue: Queue, rule: Rule, django_assert_max_num_queries: Any) -> None:
     traces(queue, 40)
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(26):
         apply_due()
 
     assert queue.items.count() == 40

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import Project
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal
 from reviewapp.traces.models import Trace
 from tests.factories import QueueFactory, QueueItemFactory, TraceFactory
 
@@ -57,3 +57,9 @@ def test_it_says_when_nothing_was_chosen(lead_client: Client, queue: Queue, thre
     answer = lead_client.get(f"{URL}?{query}", follow=True)
     assert answer.redirect_chain[0][0] == "/p/support/traces/"
     assert 'class="message' in answer.text
+
+
+def test_what_a_person_removed_stays_out_and_is_told(lead_client: Client, queue: Queue, three: list[Trace]) -> None:
+    Removal.objects.create(queue=queue, trace_id=three[0].trace_id, by="lead")
+    said = {"traces": " ".join(trace.trace_id.hex for trace in three), "queue": queue.slug}
+    assert "2 added. 1 had been removed from this queue before" in lead_client.post(URL, said, follow=True).text
