@@ -162,6 +162,6 @@ def told(added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0
         said += f" {brought_back:,} of these had been removed from this queue before."
     if removed:
         said += (
-            f" {removed:,} had been removed from this queue before and stay out: paste their ids to bring them back."
+            f" {removed:,} were removed from this queue before and stay out; pasted ids bring them back."
         )
     return said

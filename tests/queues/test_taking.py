@@ -62,4 +62,4 @@ def test_it_says_when_nothing_was_chosen(lead_client: Client, queue: Queue, thre
 def test_what_a_person_removed_stays_out_and_is_told(lead_client: Client, queue: Queue, three: list[Trace]) -> None:
     Removal.objects.create(queue=queue, trace_id=three[0].trace_id, by="lead")
     said = {"traces": " ".join(trace.trace_id.hex for trace in three), "queue": queue.slug}
-    assert "2 added. 1 had been removed from this queue before" in lead_client.post(URL, said, follow=True).text
+    assert "2 added. 1 were removed from this queue before" in lead_client.post(URL, said, follow=True).text
