@@ -161,7 +161,5 @@ def told(added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0
     if brought_back:
         said += f" {brought_back:,} of these had been removed from this queue before."
     if removed:
-        said += (
-            f" {removed:,} were removed from this queue before and stay out; pasted ids bring them back."
-        )
+        said += f" {removed:,} were removed from this queue before and stay out; pasted ids bring them back."
     return said
