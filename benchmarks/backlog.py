@@ -35,7 +35,8 @@ def fill(url: str, waiting: int, confirmed: int = 0) -> None:
 def _add(project: Project, state: State, count: int) -> None:
     made = (_patch(project, number, state) for number in range(count))
     while patches := list(islice(made, BATCH)):
-        Trace.objects.bulk_create(_traces(project, patches))
+        if state == State.WAITING:
+            Trace.objects.bulk_create(_traces(project, patches))
         Patch.objects.bulk_create(patches)
 
 

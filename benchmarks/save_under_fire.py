@@ -12,7 +12,7 @@ from benchmarks.browser import Browser
 from benchmarks.place import ROOT, fresh
 from benchmarks.save import saves
 
-ITEMS, CLIENTS, EACH, WAITING = 10_000, 4, 150, 2_000
+ITEMS, CLIENTS, EACH, WAITING = 2_000, 4, 150, 2_000
 DEAD = "http://127.0.0.1:9"
 MOODS = ("steady", "dead", "slow", "flood", "broken")
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import allowing
@@ -159,9 +159,9 @@ def rescue() -> int:
     stale = Patch.objects.filter(over, state=State.SENDING)
     if not stale.exists():
         return 0
-    with transaction.atomic():
-        stale.exclude(superseded_by=None).update(state=State.SUPERSEDED, lease=F("lease") + 1)
-        return stale.update(state=State.WAITING, lease=F("lease") + 1, due_at=now)
+    # One statement: of two, a save could come between them, and what it superseded would wait again and be sent late.
+    to = Case(When(superseded_by=None, then=Value(State.WAITING)), default=Value(State.SUPERSEDED))
+    return stale.update(state=to, lease=F("lease") + 1, due_at=clock.now())
 
 
 def give_back(patches: Sequence[Patch]) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
@@ -268,3 +269,25 @@ def test_a_row_given_back_after_a_newer_one_came_is_superseded(project: Project)
     put(project, {"a": 2})
     outbox.give_back([patch])
     assert fresh(patch).state == State.SUPERSEDED
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_what_a_save_supersedes_while_leases_are_taken_back_is_not_sent_late(project: Project) -> None:
+    patch = leased(put(project, {"a": 1}))
+    Patch.objects.filter(pk=patch.pk).update(leased_until=clock.now() - timedelta(seconds=1))
+    with ThreadPoolExecutor(1) as other:
+        with transaction.atomic():
+            put(project, {"a": 2})
+            rescued = other.submit(_in_thread, outbox.rescue)
+            while not sql.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                time.sleep(0.01)
+        rescued.result(10)
+    assert fresh(patch).state == State.SUPERSEDED
+
+
+def _in_thread(act: Callable[[], object]) -> None:
+    try:
+        act()
+    finally:
+        connections.close_all()

@@ -138,7 +138,7 @@ def test_its_queries_do_not_grow_with_traces(
 ) -> None:
     for _ in range(PAGE):
         TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         reviewer_client.get(URL)
     with django_assert_max_num_queries(13):
         reviewer_client.get(URL, {"m": ["a=1", "b=2"]})
