@@ -22,7 +22,7 @@ from reviewapp.traces.metadata import hold
 # worker are sent again within half a minute.
 LEASE = timedelta(seconds=20)
 # How many rows of one project a worker holds: one that never answers leaves room for the others.
-SHARE = 64
+SHARE = 128
 
 # The database's own defaults fill in the counters and the empty texts.
 _PUT = """

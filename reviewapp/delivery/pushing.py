@@ -26,7 +26,7 @@ ROWS = 1_024
 UNDER_WAY = 16
 # In seconds: how long a round waits for a push to end, and then for others to end with it.
 IDLE = 0.2
-GATHER = 0.02
+GATHER = 0.05
 RENEW = 5.0
 NO_TAGS = (
     "Laminar took the values, but no tags: the project's key is ingest-only, or that Laminar is older than tags."
