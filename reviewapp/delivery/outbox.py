@@ -30,8 +30,9 @@ _PUT = """
     VALUES (%s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
 """
 _OPEN = """
-    SELECT id FROM reviewapp_patch
-    WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked') FOR UPDATE
+    SELECT * FROM reviewapp_patch
+    WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked')
+    ORDER BY id FOR UPDATE
 """
 # Of each project: when its longest waiting row was due. A lease costs the same however many rows there are.
 _READY = """
@@ -271,8 +272,7 @@ def _leased(patches: list[Patch], now: datetime) -> list[Patch]:
 
 def _open(project: Project, trace_id: UUID) -> list[Patch]:
     """The trace's patches whose way has not ended well, oldest first, locked; a trace seldom has any."""
-    found = [pk for (pk,) in sql.rows(_OPEN, project.pk, trace_id)]
-    return list(Patch.objects.filter(pk__in=found).order_by("pk")) if found else []
+    return sql.objects(Patch, _OPEN, project.pk, trace_id)
 
 
 def _supersede(older: Sequence[Patch], new: Patch) -> None:

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
@@ -61,13 +60,20 @@ def want(project: Project, trace_ids: Iterable[UUID], *, is_kept: bool = True) -
 
 def _hurry(project: Project, ids: Sequence[UUID], now: datetime, is_kept: bool) -> int:
     """Bring the pull of these traces forward; how many have a place."""
-    known = Trace.objects.filter(project=project, trace_id__in=ids)
-    kept = dict(known.select_for_update().order_by("trace_id").values_list("pk", "is_kept"))
-    if is_kept and not all(kept.values()):
-        Trace.objects.filter(pk__in=kept, is_kept=False).update(is_kept=True, read_due_at=now)
-    late = Trace.objects.filter(Q(pull_due_at=None) | Q(pull_due_at__gt=now + PATIENCE), pk__in=kept)
-    late.filter(spans_pulled_at=None).update(pull_due_at=now, pull_tries=0)
-    return len(kept)
+    known = Trace.objects.select_for_update().filter(project=project, trace_id__in=ids).order_by("trace_id")
+    rows = list(known.only("is_kept", "pull_due_at", "spans_pulled_at"))
+    passing = [row.pk for row in rows if is_kept and not row.is_kept]
+    if passing:
+        Trace.objects.filter(pk__in=passing).update(is_kept=True, read_due_at=now)
+    late = [row.pk for row in rows if row.spans_pulled_at is None and _is_late(row.pull_due_at, now)]
+    if late:
+        Trace.objects.filter(pk__in=late).update(pull_due_at=now, pull_tries=0)
+    return len(rows)
+
+
+def _is_late(due_at: datetime | None, now: datetime) -> bool:
+    """Whether a look that is planned, or none, is too far off for somebody who wants to read."""
+    return due_at is None or due_at > now + PATIENCE
 
 
 def take(busy: Collection[int] = ()) -> list[Trace]:

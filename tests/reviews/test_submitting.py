@@ -198,5 +198,5 @@ def test_it_takes_one_of_two_at_the_same_moment(item: QueueItem, reviewer: User,
 
 def test_it_needs_few_statements(item: QueueItem, reviewer: User, django_assert_max_num_queries: object) -> None:
     submit(item, reviewer, GOOD, version=0)
-    with django_assert_max_num_queries(21):  # type: ignore[operator]
+    with django_assert_max_num_queries(19):  # type: ignore[operator]
         submit(item, reviewer, BAD, version=1)

@@ -64,7 +64,7 @@ def test_a_look_that_comes_soon_stays_as_it_is(project: Project) -> None:
 def test_very_many_can_be_wanted_at_once(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(41):
+    with django_assert_max_num_queries(38):
         pulling.want(project, [uuid4() for _ in range(1_200)])
     assert Trace.objects.exclude(pull_due_at=None).count() == 1_200
 
