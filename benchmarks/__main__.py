@@ -15,6 +15,7 @@ NAMES = (
     "reviewer",
     "delivery",
     "save-under-fire",
+    "isolation",
     "filter",
     "mirror",
 )

@@ -25,11 +25,16 @@ BATCH = 5_000
 
 def fill(url: str, waiting: int, confirmed: int = 0) -> None:
     """One project at `url` with a key, patches of as many traces that wait, and some that were confirmed long ago."""
-    project, _ = Project.objects.update_or_create(slug="bench", defaults={"name": "Bench", "base_url": url})
-    if not LaminarKey.objects.filter(project=project).exists():
-        LaminarKey.sealed_for(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(force_insert=True)
+    project = project_at(url)
     _add(project, State.CONFIRMED, confirmed)
     _add(project, State.WAITING, waiting)
+
+
+def project_at(url: str, slug: str = "bench") -> Project:
+    project, _ = Project.objects.update_or_create(slug=slug, defaults={"name": slug.title(), "base_url": url})
+    if not LaminarKey.objects.filter(project=project).exists():
+        LaminarKey.sealed_for(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(force_insert=True)
+    return project
 
 
 def _add(project: Project, state: State, count: int) -> None:

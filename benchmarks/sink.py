@@ -1,7 +1,8 @@
 """A Laminar that only listens: as fast as one process can, after a delay, in one of several moods.
 
 `python -m benchmarks.sink DELAY_MS` prints its address. `POST /mood` with `steady`, `slow`, `flood` or `broken` changes
-it; `GET /counts` tells how many pushes it took, and when the first and the last came (seconds of its own clock).
+it; a patch with the key `poison` is answered by 500 in each of them. `GET /counts` tells how many pushes it took, and
+when the first and the last came (seconds of its own clock).
 """
 
 import asyncio
@@ -78,6 +79,8 @@ class Ear(asyncio.Protocol):
         if path == "/v1/sql/query":
             return 200, json.dumps({"data": list(self._rows(json.loads(body)))}).encode(), heard.delay
         patch = json.loads(body)
+        if "poison" in patch["metadata"]:
+            return 500, b"", heard.delay
         heard.held.setdefault(patch["traceId"], {}).update(patch["metadata"])
         heard.last = time.time()
         heard.first = heard.first or heard.last

@@ -1,5 +1,6 @@
 """The worker's part in the mirror: lists new traces, reads others again, prunes what is past the window."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -23,8 +24,8 @@ log = logging.getLogger(__name__)
 # All times in seconds: after a listing or reading that failed, and after a 429 that names no time.
 AGAIN = 60.0
 SLOW_DOWN = 10.0
-# Batches that are pruned of a project in one go: five thousand traces, in seconds.
-BATCHES = 50
+# Batches that are pruned of a project in one go.
+BATCHES = 10
 
 
 @dataclass(slots=True)
@@ -96,7 +97,8 @@ class Mirroring:
 
     async def _list_of(self, project: Project, client: AsyncLaminar) -> None:
         since = await sync_to_async(pulling.listed_since)(project)
-        listing = Listing(since)
+        listing, storing = Listing(since), asyncio.get_running_loop().create_future()
+        storing.set_result(0)
         while not listing.is_done:
             try:
                 rows = await client.traces_matching([], **listing.asked)
@@ -104,8 +106,12 @@ class Mirroring:
                 if not listing.shrink():
                     raise
                 continue
-            await sync_to_async(pulling.store_new)(project, rows)
+            finally:
+                # One page is stored while the next is asked for.
+                await storing
+            storing = asyncio.ensure_future(sync_to_async(pulling.store_new)(project, rows))
             listing.take(rows)
+        await storing
         if listing.newest is not None:
             await sync_to_async(pulling.note_listed)(project, since, listing.newest)
 

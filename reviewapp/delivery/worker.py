@@ -92,7 +92,8 @@ class Worker:
             await self.mirror.lists.finish()
             await self.mirror.read_again()
             await self.mirror.reads.finish()
-            await self.mirror.prune()
+            while await self.mirror.prune():
+                pass
             for act in self.beside:
                 while await sync_to_async(act)():
                     pass
@@ -195,7 +196,7 @@ class Worker:
                 self.pulse.is_sure = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
-            if not busy or act not in (self.push, self.read_back, self.pull):
+            if not busy or act not in (self.push, self.read_back, self.pull, self.mirror.prune):
                 await _pause(self.stop, idle)
 
     async def _close(self) -> None:

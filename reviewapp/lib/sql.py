@@ -4,6 +4,7 @@ Composing such a statement costs the ORM ten times what running it costs the dat
 Whatever is not on that way stays with the ORM.
 """
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,11 @@ from django.db import connection
 from django.db.models import Field, Model
 
 _FOR_UPDATE = re.compile(r"FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
+# What both databases take as it is.
+_PLAIN = (str, int, float, type(None))
 PART = 500
+# Rows from which on PostgreSQL gets them as one text: the driver looks for each single place in a statement.
+MANY = 10
 M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 
@@ -66,26 +71,30 @@ def rows_among(statement: str, *values: object) -> list[tuple[Any, ...]]:
 def add(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
     """Insert any number of rows by few statements; `head` ends before VALUES, `tail` says what to do with conflicts."""
     for part in _parts(new):
-        change(_inserting(head, part, tail), *(value for row in part for value in row))
+        statement, values = _insert(head, part, tail)
+        change(statement, *values)
 
 
 def add_returning(head: str, new: Sequence[Sequence[object]], tail: str) -> list[tuple[Any, ...]]:
     """As `add`, with a `tail` that says what to answer of each row that was inserted."""
     found: list[tuple[Any, ...]] = []
     for part in _parts(new):
-        found += rows(_inserting(head, part, tail), *(value for row in part for value in row))
+        statement, values = _insert(head, part, tail)
+        found += rows(statement, *values)
     return found
 
 
-def add_objects(new: Sequence[Model]) -> None:
+def add_objects(new: Sequence[Model], *answer: str) -> list[tuple[Any, ...]]:
     """Insert these objects of one model, their fields plain values; whatever stands in their place is left.
 
-    Their primary keys stay unknown.
+    Answers these columns of each row that was inserted, as the database spells them.
     """
-    if new:
-        fields = [field for field in new[0]._meta.concrete_fields if not field.primary_key]
-        head = f"INSERT INTO {new[0]._meta.db_table} ({', '.join(str(field.column) for field in fields)})"
-        add(head, [[getattr(each, field.attname) for field in fields] for each in new], "ON CONFLICT DO NOTHING")
+    if not new:
+        return []
+    fields = [field for field in new[0]._meta.concrete_fields if not field.primary_key]
+    head = f"INSERT INTO {new[0]._meta.db_table} ({', '.join(str(field.column) for field in fields)})"
+    rows = [[getattr(each, field.attname) for field in fields] for each in new]
+    return add_returning(head, rows, f"ON CONFLICT DO NOTHING RETURNING {', '.join(answer)}")
 
 
 def places(values: Collection[object]) -> str:
@@ -102,6 +111,8 @@ def change_each(statement: str, each: Sequence[Sequence[object]]) -> None:
 
 def bound(value: object) -> Any:
     """A value as the database in use stores it."""
+    if isinstance(value, _PLAIN):
+        return value
     if isinstance(value, UUID):
         return value if connection.features.has_native_uuid_field else value.hex
     if isinstance(value, datetime):
@@ -111,8 +122,14 @@ def bound(value: object) -> Any:
     return value
 
 
-def _inserting(head: str, new: Sequence[Sequence[object]], tail: str) -> str:
-    return f"{head} VALUES {', '.join([places(new[0])] * len(new))} {tail}"
+def _insert(head: str, new: Sequence[Sequence[object]], tail: str) -> tuple[str, Sequence[object]]:
+    """A statement that inserts these rows, and its values."""
+    if connection.vendor != "postgresql" or len(new) < MANY:
+        return f"{head} VALUES {', '.join([places(new[0])] * len(new))} {tail}", [value for row in new for value in row]
+    table, _, columns = head.removeprefix("INSERT INTO ").removesuffix(")").partition(" (")
+    names = columns.split(", ")
+    text = json.dumps([dict(zip(names, row, strict=True)) for row in new], default=str)
+    return f"{head} SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s) {tail}", [text]  # noqa: S608
 
 
 def moment(value: object) -> datetime | None:

@@ -22,7 +22,7 @@ from reviewapp.traces.models import MAY_CHANGE, PullMark, Span, Trace
 # Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
 SPANS = 100_000
 SPANS_STORED = 100
-STORED = 50
+STORED = 100
 PAGE = 500
 AGAIN = timedelta(seconds=20)
 # A longer one is pulled again the more rarely the longer it is: each pull reads all of it.
@@ -223,12 +223,10 @@ def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Tr
     new = {sql.bound(row.id): Trace(project=project, trace_id=row.id) for row in rows}
     for trace, row in zip(new.values(), rows, strict=True):
         _fill(trace, row, now)
-    sql.add_objects(list(new.values()))
     added = []
-    for pk, trace_id, pulled_at in sql.rows_among(_ADDED, project.pk, list(new)):
-        if sql.bound(pulled_at) == sql.bound(now):
-            new[trace_id].pk = pk
-            added.append(new[trace_id])
+    for pk, trace_id in sql.add_objects(list(new.values()), "id", "trace_id"):
+        new[trace_id].pk = pk
+        added.append(new[trace_id])
     return added
 
 
@@ -237,8 +235,6 @@ _FIELDS = [
     "total_tokens", "total_cost", "metadata", "noted_at", "pulled_at", "pull_due_at", "read_due_at", "changed_at",
 ]  # fmt: skip
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
-
-_ADDED = "SELECT id, trace_id, pulled_at FROM reviewapp_trace WHERE project_id = %s AND trace_id IN []"
 
 
 _SPAN_FIELDS = [

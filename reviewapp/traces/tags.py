@@ -1,5 +1,7 @@
 """A trace's content in templates: the filters that make safe HTML of foreign text, and of what was read from it."""
 
+from collections.abc import Iterable
+
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
@@ -49,6 +51,13 @@ def gist(turn: Turn) -> SafeString:
 def visible(text: str) -> SafeString:
     """A plain text with its invisible and direction-turning characters made visible."""
     return _safe(turn_html.visible(text))
+
+
+@register.filter
+def pairs(cells: Iterable[tuple[str, str]]) -> SafeString:
+    """Keys with their values, side by side."""
+    shown = [(turn_html.visible(key), turn_html.visible(value)) for key, value in cells]
+    return _safe("".join(f'<span class="value"><span>{key}</span> <b>{value}</b></span> ' for key, value in shown))
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """Filter views over the mirror, and the page of one trace."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -60,6 +61,7 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         "view": view,
         "found": found,
         "rows": [(trace, _cells(trace, view)) for trace in found.traces],
+        "shown": urlencode([("trace", trace.trace_id) for trace in found.traces]),
         "alone": alone(view, project) if is_puzzling and not found.traces else [],
         "moved": history.moved(found.traces, [pair.key for pair in view.pairs]),
         "there": there,

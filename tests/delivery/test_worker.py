@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -14,16 +15,17 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection, connections
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery.mirroring import BATCHES
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.delivery.worker import Worker
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
-from reviewapp.traces import pulling
+from reviewapp.traces import pruning, pulling
 from reviewapp.traces.models import MAY_CHANGE, Trace
 from tests.delivery.acts import put
 from tests.delivery.conftest import project_of
 from tests.delivery.working import all_are, states, work
-from tests.factories import LaminarKeyFactory
+from tests.factories import LaminarKeyFactory, ProjectFactory
 from tests.tracestore.sending import METADATA, PROTOBUF, START, encoded, make_span, metadata, send_span
 from tests.tracestore_server import RunningStore, running_store, start_store
 
@@ -164,6 +166,13 @@ def test_it_lists_new_traces_by_itself(connected: Project, tracestore: RunningSt
     with tracestore.client() as full:
         full.post("/v1/traces", content=encoded(span), headers=PROTOBUF)
     work(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(pulled_at=None).exists())
+
+
+def test_it_prunes_until_nothing_is_left_to_prune(transactional_db: None) -> None:
+    project, began = ProjectFactory.create(), clock.now() - timedelta(days=100)
+    more = BATCHES * pruning.BATCH + 1
+    Trace.objects.bulk_create([Trace(project=project, trace_id=uuid4(), start_time=began) for _ in range(more)])
+    work(until=lambda: not Trace.objects.exists())
 
 
 def test_it_does_what_it_is_given_beside(transactional_db: None) -> None:

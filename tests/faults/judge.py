@@ -2,6 +2,7 @@
 
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,7 +10,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
 from tests.faults.people import Ack
-from tests.faults.rig import Sink
+from tests.faults.rig import Freeze, Sink
 
 Line = dict[str, Any]
 
@@ -27,6 +28,8 @@ class Verdict:
     inversions: list[str] = field(default_factory=list)
     # Two requests of a trace open at one time.
     overlaps: list[str] = field(default_factory=list)
+    # The same, where the first was of a worker that stood still: it can neither send more nor let go of what it sent.
+    beside_frozen: list[str] = field(default_factory=list)
     sends: int = 0
     most_sends: int = 0
 
@@ -36,14 +39,16 @@ class Verdict:
         return self.lost_here + self.lost_there + self.inversions + self.overlaps
 
 
-def judge(project: Project, acks: list[Ack], sink: Sink) -> Verdict:
+def judge(project: Project, acks: list[Ack], sink: Sink, freezes: Sequence[Freeze] = ()) -> Verdict:
     """Compare, once everything is healthy again and every patch has come to its end."""
     verdict, log = Verdict(len(acks)), sink.log()
     traces = {item.pk: str(item.trace_id) for item in QueueItem.objects.filter(queue__project=project)}
     verdict.lost_here = _lost_here(acks)
     verdict.lost_there = _lost_there(acks, traces, sink.held())
     verdict.inversions = _inversions(log)
-    verdict.overlaps = _overlaps(log)
+    for first, second in _overlaps(log):
+        told = f"{second['n']} while {first['n']} of {first['trace']} was open"
+        (verdict.beside_frozen if _is_frozen(first, second["at"], freezes) else verdict.overlaps).append(told)
     pushes = [line for line in log if line["what"] == "asked" and line["on"] == "metadata"]
     verdict.sends = len(pushes)
     again = Counter((line["trace"], line["metadata"]["review_rev"]) for line in pushes)
@@ -91,16 +96,23 @@ def _inversions(log: list[Line]) -> list[str]:
     return found
 
 
-def _overlaps(log: list[Line]) -> list[str]:
-    open_now: dict[str, int] = {}
+def _overlaps(log: list[Line]) -> list[tuple[Line, Line]]:
+    """Requests that were open when another of their trace was asked, each with that other."""
+    open_now: dict[str, Line] = {}
     found = []
     for line in log:
         if line["on"] != "metadata":
             continue
+        trace = line["trace"]
         if line["what"] == "asked":
-            if line["trace"] in open_now:
-                found.append(f"{line['n']} while {open_now[line['trace']]} of {line['trace']} was open")
-            open_now[line["trace"]] = line["n"]
-        elif line["what"] in ("answered", "gone") and open_now.get(line["trace"]) == line["n"]:
-            del open_now[line["trace"]]
+            if trace in open_now:
+                found.append((open_now[trace], line))
+            open_now[trace] = line
+        elif line["what"] in ("answered", "gone") and trace in open_now and open_now[trace]["n"] == line["n"]:
+            del open_now[trace]
     return found
+
+
+def _is_frozen(asked: Line, at: float, freezes: Sequence[Freeze]) -> bool:
+    """Whether the process that asked stood still at that time."""
+    return any(asked["port"] in freeze.ports and freeze.since <= at <= freeze.until for freeze in freezes)

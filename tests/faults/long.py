@@ -36,6 +36,7 @@ ROWS = {
     "lost_there": "traces whose last value Laminar does not show",
     "inversions": "pushes out of order",
     "overlaps": "traces with two pushes under way",
+    "beside_frozen": "the same, the first of a worker that was frozen, which nobody can call back",
     "sends_per_review": "sends per review during this",
     "most_sends": "most sends of one review",
     "save_p50_ms": "save, median, ms",

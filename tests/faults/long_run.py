@@ -32,7 +32,7 @@ from tests.faults.desk import furnish, help_along, is_settled  # noqa: E402
 from tests.faults.judge import judge, p99  # noqa: E402
 from tests.faults.misbehaving import rules  # noqa: E402
 from tests.faults.people import People, people  # noqa: E402
-from tests.faults.rig import Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web, until  # noqa: E402
+from tests.faults.rig import Freeze, Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web, ports_of, until  # noqa: E402
 from tests.postgres_server import Server  # noqa: E402
 
 IS_POSTGRES = connection.vendor == "postgresql"
@@ -54,8 +54,9 @@ class Killing:
     workers: Workers
     kills: int
     seconds: float
-    freezes: int = 0
+    freezes: list[Freeze] = field(default_factory=list)
     stops: int = 0
+    # When each worker that stands still was frozen, in seconds since 1970.
     frozen: dict[int, float] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -97,14 +98,14 @@ class Killing:
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.05)
         if is_free():
-            self.frozen[pid] = time.monotonic()
-            self.freezes += 1
+            self.frozen[pid] = time.time()
         else:
             os.kill(pid, signal.SIGCONT)
 
     def _thaw(self, until: float = FROZEN) -> None:
         for pid, since in list(self.frozen.items()):
-            if time.monotonic() >= since + until:
+            if time.time() >= since + until:
+                self.freezes.append(Freeze(ports_of(pid), since, time.time()))
                 os.kill(pid, signal.SIGCONT)
                 del self.frozen[pid]
 
@@ -134,14 +135,15 @@ def killing(sink: Sink, web: Web, nursery: Nursery, kills: int, minutes: float) 
     acks = crowd.finish()
     run.workers.kill()
     settled = settle(sink, nursery)
-    verdict = judge(project, acks, sink)
+    verdict = judge(project, acks, sink, run.freezes)
     for line in (*verdict.faults, *crowd.odd):
         sys.stderr.write(f"{line[:300]}\n")
     return {
-        "minutes": minutes, "kills": killed, "database_stops": run.stops, "freezes": run.freezes,
+        "minutes": minutes, "kills": killed, "database_stops": run.stops, "freezes": len(run.freezes),
         "faults": sum(1 for line in sink.log() if line["what"] == "asked" and line["fault"]),
         "saves": len(acks), "odd": len(crowd.odd), "lost_here": len(verdict.lost_here),
         "lost_there": len(verdict.lost_there), "inversions": len(verdict.inversions), "overlaps": len(verdict.overlaps),
+        "beside_frozen": len(verdict.beside_frozen),
         "sends_per_review": round(verdict.sends / len(acks), 2), "most_sends": verdict.most_sends,
         "settled_s": round(settled, 1), **_times(crowd),
     }  # fmt: skip

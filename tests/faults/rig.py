@@ -171,6 +171,22 @@ class Workers:
         return [pid for pid in self.pids if pid in self.nursery.running]
 
 
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A process that stood still: the ports of its connections then, and from when to when, in seconds since 1970."""
+
+    ports: frozenset[int]
+    since: float
+    until: float
+
+
+def ports_of(pid: int) -> frozenset[int]:
+    """The local ports of a process's TCP connections."""
+    sockets = {os.readlink(place) for place in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [row.split() for row in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return frozenset(int(row[1].rpartition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in sockets)
+
+
 @dataclass(slots=True)
 class Web:
     """The web app as gunicorn serves it; started again it has the same address."""

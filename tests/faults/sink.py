@@ -15,7 +15,7 @@ answers what it holds. The first rule that fits a request acts. A rule is an obj
     silent, drip, endless never answers; so many seconds for each byte; a body without end
 
 The log has one JSON object per line: `at` (seconds since 1970), `n` (the number of the request), `what` (asked,
-answered, gone, applied), `on`, `trace`, `metadata`, `status`, `fault`.
+answered, gone, applied), `on`, `trace`, `metadata`, `status`, `fault`, and of what was asked the client's `port`.
 """
 
 import argparse
@@ -183,7 +183,8 @@ class Wire(asyncio.Protocol):
     async def _serve(self, request: Request) -> None:
         sink, rule = self.sink, self.sink.rule_for(request)
         self.asked = request
-        sink.note("asked", request, fault=rule.get("name", ""))
+        port = self.transport.get_extra_info("peername")[1]
+        sink.note("asked", request, fault=rule.get("name", ""), port=port)
         await asyncio.sleep(rule.get("delay", 0))
         if rule.get("silent"):
             await self.lost

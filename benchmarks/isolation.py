@@ -1,0 +1,55 @@
+"""How long a project's patches take while another project, or some traces of its own, fail at every try."""
+
+import json
+import signal
+import statistics
+import subprocess
+import sys
+
+from benchmarks import sink
+from benchmarks.place import ROOT, fresh, spread
+
+RATE, SECONDS, WAITING, POISON, RUNS = 20, 20, 2_000, 20, 3
+DEAD = "http://127.0.0.1:9"
+MOODS = ("dead", "slow", "flood", "broken")
+
+
+def run(database: str | None) -> dict[str, object]:
+    times = {
+        "alone": [_beside(database) for _ in range(RUNS)],
+        "poison": [_beside(database, poison=POISON) for _ in range(RUNS)],
+        **{mood: [_beside(database, mood) for _ in range(RUNS)] for mood in MOODS},
+    }
+    p99 = {name: [_p99(each) for each in found] for name, found in times.items()}
+    return {
+        "name": "isolation",
+        "work": f"{RATE} patches a second for {SECONDS} s from their save to Laminar's yes, written down, by one "
+        f"worker: alone; beside {POISON} traces of their own that Laminar refuses for ever; while {WAITING:,} patches "
+        f"of another project meet one that refuses connections, never answers, says 429, or says 500; "
+        f"medians of {RUNS} runs, on {'PostgreSQL' if database else 'SQLite'}",
+        **{f"{name}_p99_ms": round(statistics.median(found)) for name, found in p99.items()},
+        "p50_ms": {name: round(statistics.median(map(statistics.median, found))) for name, found in times.items()},
+        "spread": {name: spread(found) for name, found in p99.items()},
+    }
+
+
+def _p99(found: list[float]) -> float:
+    return statistics.quantiles(found, n=100)[98]
+
+
+def _beside(database: str | None, mood: str = "", poison: int = 0) -> list[float]:
+    """Milliseconds of each patch, beside a neighbour whose Laminar is in this mood; without it there is none."""
+    with fresh(database) as place, sink.running(20) as url, sink.running(20) as neighbour:
+        place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+        sink.set_mood(neighbour, mood)
+        place.run("-m", "benchmarks.backlog", DEAD if mood == "dead" else neighbour, str(WAITING if mood else 0))
+        command = [sys.executable, "manage.py", "deliver"]
+        worker = subprocess.Popen(command, cwd=ROOT, env=place.environment, stderr=subprocess.DEVNULL)  # noqa: S603
+        try:
+            found: list[float] = json.loads(
+                place.run("-m", "benchmarks.stream", url, str(RATE), str(SECONDS), str(poison))
+            )
+        finally:
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+    return found
