@@ -1,9 +1,11 @@
 """A lead's filters on the mirror that lies in a place, timed: `python -m benchmarks.lead`, after `benchmarks.mirrored`.
 
 Each time is in milliseconds, the median of many; a page is what the view's function does, rows read to what is shown.
+`mib` is the most memory that this process had.
 """
 
 import json
+import resource
 import statistics
 import sys
 import time
@@ -67,6 +69,7 @@ def measure() -> dict[str, object]:
             metadata.apply_patch(project, metadata.hold(project, trace_id), values, reviews=1)
 
     figures["patch_ms"] = _timed(patch)
+    figures["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
 
 
