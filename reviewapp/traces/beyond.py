@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from reviewapp.accounts.models import Project
 from reviewapp.keys.holding import CannotRead, reader
@@ -11,13 +11,14 @@ from reviewapp.traces import metadata
 from reviewapp.traces.filtering import FilterView
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import PullMark, Trace
-from reviewapp.traces.paging import PAGE, cursor_of, read_cursor
+from reviewapp.traces.paging import CUT, PAGE, cursor_of, read_cursor
 
 # A page does not wait longer, in seconds.
 DEADLINE = 10.0
 # More traces that began in one microsecond cannot be paged through.
 SKIPPED = 1_000
 _MOMENT = timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who answers a view: the mirror, or Laminar with `rows`, or nobody there and `error` says why.
+    """Who answers a view: Laminar with `rows`, or the mirror; `error` says why Laminar, which was asked, did not.
 
     `holds_since` is from when on the mirror holds all traces; `older` is the cursor of Laminar's next page.
     """
@@ -44,22 +45,32 @@ class Source:
     error: str = ""
     is_past: bool = False
 
+    @property
+    def fields(self) -> str:
+        """What the links of this page begin with, so that the same one answers: empty where it does so by itself."""
+        if self.is_laminar == self.is_past:
+            return ""
+        return "source=laminar&" if self.is_laminar else "source=mirror&"
+
 
 def source_of(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
-    """Who answers the view at this address, with the page asked for where that is Laminar. Raises NotAPair."""
+    """Who answers the view at this address, with the page asked for where that is Laminar. Raises NotAPair.
+
+    A cursor is Laminar's where the address names Laminar, and else the mirror's: neither reads one of the other.
+    """
     mark = PullMark.objects.filter(project=project).first()
     since = None if mark is None else mark.holds_since
     is_past = since is not None and any(moment is not None and moment < since for moment in (view.since, view.until))
-    wanted = query.get("source", "")
-    if wanted != "laminar" and (wanted == "mirror" or not is_past):
+    wanted, has_cursor = query.get("source", ""), bool(query.get("before") or query.get("after"))
+    if wanted != "laminar" and (wanted == "mirror" or has_cursor or not is_past):
         return Source(False, since, [], is_past=is_past)
     moment, skipped = read_cursor(query["before"]) if query.get("before") else (None, 0)
-    if skipped > SKIPPED:
-        raise NotAPair("This page's address was cut short. Start again from the view's first page.")
+    if skipped > SKIPPED or moment == _LAST:
+        raise NotAPair(CUT)
     try:
         rows = _asked(view, project, moment, skipped)
     except (CannotRead, LaminarError) as error:
-        return Source(True, since, [], error=str(error), is_past=is_past)
+        return Source(False, since, [], error=str(error), is_past=is_past)
     page = rows[:PAGE]
     older = _older(page, moment, skipped) if len(rows) > PAGE else ""
     return Source(True, since, _shown(project, page), older, is_past=is_past)

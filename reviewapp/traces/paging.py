@@ -18,7 +18,7 @@ PAGE = 50
 # Of a narrowed view that is not sorted by time, only so many of the newest are sorted: no index has them in order.
 SORTED = 5_000
 UNLISTED = ("unconfirmed", "noted_at", "pulled_at", "spans_pulled_at", "pull_due_at", "pull_tries", "pull_error")
-_CUT = "This page's address was cut short. Start again from the view's first page."
+CUT = "This page's address was cut short. Start again from the view's first page."
 _VALUES = {
     # The name of a column comes from the list of those that one may sort by.
     field: f"SELECT {field}, id FROM reviewapp_trace WHERE {field} IS NOT NULL AND id IN []"  # noqa: S608
@@ -123,15 +123,15 @@ def read_cursor(cursor: str, field: str = SORTS["start"]) -> Place:
     """The place that a cursor names. Raises NotAPair."""
     text, _, number = cursor.rpartition("_")
     if not number.isdecimal() or not number.isascii() or len(number) > 18:
-        raise NotAPair(_CUT)
-    return (aware(text, _CUT) if field == SORTS["start"] else _number(text)), int(number)
+        raise NotAPair(CUT)
+    return (aware(text, CUT) if field == SORTS["start"] else _number(text)), int(number)
 
 
 def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise NotAPair(_CUT) from None
+        raise NotAPair(CUT) from None
     if not math.isfinite(value):
-        raise NotAPair(_CUT)
+        raise NotAPair(CUT)
     return value

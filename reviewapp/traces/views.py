@@ -50,9 +50,11 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
             # The form's fields become part of the view's own address.
             return redirect(f"{request.path}?{view.query}")
         source = context["source"] = beyond.source_of(query, view, project)
-        if source.is_laminar and not source.error:
+        if source.is_laminar:
             return page(request, "traces/list.html", {**context, "view": view}, part="results")
-        found = page_of(view, project, query.get("before", ""), query.get("after", ""))
+        # Laminar did not answer: its cursor is none of the mirror's, which begins with the first page.
+        cursors = ("", "") if source.error else (query.get("before", ""), query.get("after", ""))
+        found = page_of(view, project, *cursors)
     except NotAPair as error:
         return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
     there, why_not = link_there(view, project)

@@ -101,8 +101,10 @@ def test_it_waits_no_longer_than_a_person_does() -> None:
     assert beyond.DEADLINE <= 10
 
 
-def test_an_address_that_was_cut_is_told(reviewer_client: Client, project: Project) -> None:
-    answer = reviewer_client.get(f"{URL}?source=laminar&before=2026-11-01T10:00:00_99999")
+@pytest.mark.parametrize("cursor", ["2026-11-01T10:00:00_99999", "9999-12-31T23:59:59.999999_0"])
+def test_an_address_that_was_cut_is_told(reviewer_client: Client, project: Project, cursor: str) -> None:
+    LaminarKeyFactory.create(project=project)
+    answer = reviewer_client.get(f"{URL}?source=laminar&before={cursor}")
     assert (answer.status_code, "cut short" in answer.text) == (422, True)
 
 
@@ -115,3 +117,49 @@ def test_a_trace_of_the_mirror_is_read_here(
         connect(project, far)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert f'href="{URL}{trace.trace_id}/"' in page
+
+
+def link(page: str, name: str) -> str:
+    """Where the link of this name among a page's pages leads."""
+    return URL + "".join(re.findall(rf'<a href="(\?[^"]*)">{name}</a>', page)).replace("&amp;", "&")
+
+
+@pytest.mark.parametrize("sort", ["", "&sort=-duration"])
+@pytest.mark.parametrize("status", [200, 429])
+def test_the_mirror_pages_what_it_answered(reviewer_client: Client, project: Project, status: int, sort: str) -> None:
+    traces = TraceFactory.create_batch(PAGE + 1, project=project, duration=1.0)
+    first = f"{URL}?from=2020-01-01{sort}{'&source=mirror' if status == 200 else ''}"
+    onward, back = ("Next", "Previous") if sort else ("Older", "Newer")
+    with laminar(lambda path, body: (status, {"data": []})) as far:
+        connect(project, far)
+        page = reviewer_client.get(first)
+        asked = len(far.asked)
+        older = reviewer_client.get(link(page.text, onward))
+        newer = reviewer_client.get(link(older.text, back))
+    assert {row[0].pk for row in (*page.context["rows"], *older.context["rows"])} == {trace.pk for trace in traces}
+    assert newer.context["rows"] == page.context["rows"]
+    assert len(far.asked) == asked
+
+
+def test_a_cursor_of_the_mirror_is_never_read_as_laminars(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=8))
+    with laminar(answering(rows(1))) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?from=2020-01-01&before={clock.now().isoformat().replace('+', '%2B')}_5000")
+    assert (page.status_code, len(page.context["rows"]), far.asked) == (200, 1, [])
+
+
+def test_where_laminar_fails_its_cursor_is_not_the_mirrors(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, duration=1.0)
+    with laminar(lambda path, body: (429, None)) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?sort=-duration&source=laminar&before=2026-11-01T10:00:00_50")
+    assert (page.status_code, len(page.context["rows"])) == (200, 1)
+
+
+def test_another_order_is_asked_of_whom_answered(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project)
+    with laminar(answering([])) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?from=2020-01-01&source=mirror").text
+    assert '<a href="?source=mirror&amp;from=2020-01-01T00%3A00%3A00%2B00%3A00&amp;sort=-duration">Duration</a>' in page
