@@ -48,7 +48,12 @@ def objects(model: type[M], statement: str, *values: object) -> list[M]:
 
 
 def first(model: type[M], statement: str, *values: object) -> M | None:
-    """The first row of a statement as an object of a model, None without any."""
+    """The first row of a statement as an object of a model, None without any.
+
+    No row has a NUL, which PostgreSQL refuses in a value: whoever types one into an address or a form finds none.
+    """
+    if any(isinstance(value, str) and "\x00" in value for value in values):
+        return None
     return next(iter(objects(model, statement, *values)), None)
 
 

@@ -195,3 +195,10 @@ def test_it_asks_for_the_forms_own_token(reviewer: User) -> None:
 
     assert response.status_code == 403
     assert "The form has expired" in response.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_cookie_that_holds_a_nul_is_nobodys(client: Client) -> None:
+    client.cookies["sessionid"] = "a-session-key\x00"
+
+    assert client.get("/").status_code == 302

@@ -63,3 +63,8 @@ def test_what_a_person_removed_stays_out_and_is_told(lead_client: Client, queue:
     Removal.objects.create(queue=queue, trace_id=three[0].trace_id, by="lead")
     said = {"traces": " ".join(trace.trace_id.hex for trace in three), "queue": queue.slug}
     assert "2 added. 1 were removed from this queue before" in lead_client.post(URL, said, follow=True).text
+
+
+def test_a_queue_whose_name_holds_a_nul_is_not_there(lead_client: Client, queue: Queue, three: list[Trace]) -> None:
+    said = {"traces": three[0].trace_id.hex, "queue": f"{queue.slug}\x00"}
+    assert lead_client.post(URL, said).status_code == 404
