@@ -20,7 +20,8 @@ from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
 from reviewapp.reviews.models import Review, give_rubrics
 from reviewapp.traces import keeping
-from reviewapp.traces.models import Trace
+from reviewapp.traces.filtering import FilterView
+from reviewapp.traces.paging import count_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
@@ -55,7 +56,7 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "flagged": latest.filter(needs_review=True).count(),
         "mine": latest.filter(reviewer=request.user).count(),
         "views": keeping.seen_by(project, request.user).filter(on_home=True)[: keeping.ON_HOME],
-        "traces": Trace.objects.filter(project=project).here().count(),
+        "traces": count_of(FilterView(), project),
     }
     return page(request, "insights/home.html", context)
 

@@ -19,6 +19,10 @@ _MOMENT = timedelta(microseconds=1)
 def bound_of(project: Project) -> datetime:
     """Traces that began before this moment are not in the mirror's window."""
     oldest = clock.now() - timedelta(days=settings.MIRROR_DAYS)
+    first, last = (Trace.objects.order_by(order).values_list("pk", flat=True).first() or 0 for order in ("pk", "-pk"))
+    if last - first < settings.MIRROR_TRACES:
+        # All projects together have no more: nothing needs to be counted.
+        return oldest
     newest_first = Trace.objects.loose(project).order_by("-start_time").values_list("start_time", flat=True)
     surplus = list(newest_first[settings.MIRROR_TRACES : settings.MIRROR_TRACES + 1])
     return max([oldest, *(begun + _MOMENT for begun in surplus if begun is not None)])

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 from django.test import Client
 from django.utils import timezone
@@ -9,6 +10,8 @@ from django.utils import timezone
 from reviewapp.accounts.models import Project, User
 from reviewapp.delivery.models import Breaker, State
 from reviewapp.queues.models import Queue
+from reviewapp.traces.index import COUNTED
+from reviewapp.traces.models import Trace
 from tests.factories import (
     LaminarKeyFactory,
     MembershipFactory,
@@ -141,3 +144,11 @@ def test_it_links_to_the_flag_of_each_queue_by_its_own_key(reviewer_client: Clie
     page = reviewer_client.get("/p/support/").content.decode()
     assert "?m=needs_review%3Dtrue" in page
     assert "?m=qa_needs_review%3Dtrue" in page
+
+
+def test_it_counts_traces_no_further_than_a_list_does(project: Project, reviewer_client: Client) -> None:
+    now = timezone.now()
+    Trace.objects.bulk_create(
+        Trace(project=project, trace_id=uuid4(), start_time=now, pulled_at=now) for _ in range(COUNTED + 1)
+    )
+    assert ">1,000+</a>" in home(reviewer_client)

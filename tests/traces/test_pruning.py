@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.conf import LazySettings
+from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.mirroring import in_hand
@@ -41,6 +42,17 @@ def test_only_so_many_stay(project: Project, settings: LazySettings) -> None:
     traces = [old(project, days=days) for days in (4, 3, 2, 1)]
     assert prune(project) == 2
     assert set(Trace.objects.all()) == set(traces[2:])
+
+
+def test_nothing_is_counted_where_all_are_too_few(
+    project: Project, settings: LazySettings, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.MIRROR_TRACES = 2
+    for days in (4, 3):
+        old(project, days=days)
+    with django_assert_num_queries(2) as asked:
+        pruning.bound_of(project)
+    assert not [query for query in asked.captured_queries if "OFFSET" in query["sql"]]
 
 
 def test_those_that_are_kept_do_not_count(project: Project, settings: LazySettings) -> None:
