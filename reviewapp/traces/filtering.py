@@ -124,7 +124,7 @@ class FilterView:
 def read_view(query: QueryDict) -> FilterView:
     """The view that a URL's query describes. Raises NotAPair with a sentence for what cannot be read."""
     texts = [text for text in query.getlist("m") if text.strip()]
-    key, value = query.get("key", "").strip(), query.get("value", "")
+    key, value = query.get("key", ""), query.get("value", "")
     if "=" in key:
         raise NotAPair("A key with an equals sign cannot be asked for: the first one divides key and value.")
     if key:
@@ -178,7 +178,7 @@ def aware(text: str, otherwise: str) -> datetime:
 
 
 def _columns(query: QueryDict) -> tuple[str, ...]:
-    asked = [*query.getlist("c"), query.get("column", "").strip()]
+    asked = [*query.getlist("c"), query.get("column", "")]
     columns = tuple(dict.fromkeys(key for key in asked if key.strip()))
     if any("\x00" in key for key in columns):
         raise NotAPair("A column's key holds a NUL character. Remove it.")

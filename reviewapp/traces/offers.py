@@ -13,8 +13,9 @@ from reviewapp.traces.models import Key, Term
 OFFERED = 20
 # A key that numbers each trace has as many values as there are traces: only the most held are looked through.
 LOOKED = 2_000
-# A longer value is cut in the index, and what is left of it finds nothing.
+# A longer value or key is cut in the index, and what is left of it finds nothing.
 _WHOLE = 199
+_WHOLE_KEY = 299
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +27,17 @@ class Offer:
 
 
 def keys(project: Project, part: str = "") -> list[Offer]:
-    """Keys that hold this part of a text, small and capital letters alike."""
+    """Keys that hold this part of a text, small and capital letters alike; those that a field can ask for."""
     held = Key.objects.filter(project=project, count__gt=0).order_by("-count").values_list("name", "count")
-    return _offered(Counter(dict(held[:LOOKED])), part)
+    return _offered(Counter({name: count for name, count in held[:LOOKED] if _can_be_typed(name)}), part)
+
+
+def spelled(project: Project, typed: str) -> str:
+    """A key as its field means it: without the blanks at its ends, unless the project's traces hold it with them."""
+    bare = typed.strip()
+    if typed == bare or "\x00" in typed or not Key.objects.filter(project=project, name=typed, count__gt=0).exists():
+        return bare
+    return typed
 
 
 def values(project: Project, key: str, part: str = "") -> list[Offer]:
@@ -39,6 +48,10 @@ def values(project: Project, key: str, part: str = "") -> list[Offer]:
         if len(raw) <= _WHOLE:
             counts[metadata.shown(raw)] += count
     return _offered(counts, part)
+
+
+def _can_be_typed(key: str) -> bool:
+    return "=" not in key and key == key.strip() and len(key) <= _WHOLE_KEY
 
 
 def _offered(counts: Counter[str], part: str) -> list[Offer]:

@@ -45,7 +45,7 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         "keys": _typable(offers.keys(project)),
     }
     try:
-        view = read_view(query)
+        view = read_view(_meant(query, project))
         if query.get("key", "").strip() or query.get("column", "").strip():
             # The form's fields become part of the view's own address.
             return redirect(f"{request.path}?{view.query}")
@@ -143,6 +143,14 @@ def view_list(request: Request, project: Project) -> HttpResponse:
         views = views.filter(on_home=True)[: keeping.ON_HOME]
     rows = [(view, count_of(read_view(QueryDict(view.query)), project)) for view in views]
     return page(request, "traces/views.html", {"project": project, "section": "traces", "rows": rows}, part="views")
+
+
+def _meant(query: QueryDict, project: Project) -> QueryDict:
+    """The address with its fields for keys as they are meant."""
+    meant = query.copy()
+    for field in ("key", "column"):
+        meant[field] = offers.spelled(project, query.get(field, ""))
+    return meant
 
 
 def _cells(trace: Trace, view: FilterView) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces import index
 from reviewapp.traces.models import Trace
+from reviewapp.traces.offers import Offer
 from reviewapp.traces.paging import PAGE
 from tests.factories import TraceFactory
 
@@ -199,6 +200,24 @@ def test_keys_and_values_are_offered_with_counts(reviewer_client: Client, projec
     assert keys.strip() == '<option value="environment">environment · 3 traces</option>'
     values = reviewer_client.get(f"{URL}offers/", {"of": "value", "key": "environment", "value": "prod"}).text
     assert values.strip() == '<option value="production">production · 2 traces</option>'
+
+
+def test_no_key_is_offered_that_its_field_cannot_ask_for(reviewer_client: Client, project: Project) -> None:
+    TraceFactory.create(project=project, metadata=canonical_json.dumps({"a=b": 1, " c": 1, "d" * 300: 1, "e": 1}))
+    index.tend()
+    assert reviewer_client.get(f"{URL}offers/").context["offers"] == [Offer("e", 1)]
+
+
+@pytest.mark.parametrize(("field", "name"), [("key", "m"), ("column", "c")])
+def test_a_key_is_stripped_only_where_no_trace_holds_it_as_typed(
+    reviewer_client: Client, project: Project, field: str, name: str
+) -> None:
+    TraceFactory.create(project=project, metadata='{" a":1}')
+    index.tend()
+    value, end = {"m": ("1", "%3D1"), "c": ("", "")}[name]
+    for typed, meant in ((" a", "+a"), ("a ", "a")):
+        answer = reviewer_client.get(URL, {field: typed, "value": value})
+        assert answer["Location"] == f"{URL}?{name}={meant}{end}"
 
 
 def test_only_the_own_projects_values_are_offered(outsider_client: Client, project: Project) -> None:
