@@ -64,16 +64,20 @@ def forecast(rule: Rule) -> Forecast:
     since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
     held, is_cut = _newest(rule, rule.conditions, since)
     looked = dict(held)
+    oldest = [min(held.values())] if is_cut else []
     if rule.conditions and rule.rest_percent:
         # The newest of all hold none of the pairs but those among the newest that do.
         others, others_cut = _newest(rule, [], since)
         looked |= others
-        is_cut = is_cut or others_cut
-    if is_cut:
-        since = min(looked.values())
+        oldest += [min(others.values())] if others_cut else []
+    # Each that was cut is whole from its own oldest on: both are where the later one begins.
+    since = max([since, *oldest])
+    looked = {place: start_time for place, start_time in looked.items() if start_time >= since}
+    held = {place: start_time for place, start_time in held.items() if place in looked}
     drawn = rules.draw(rule, _trace_ids(looked), set(held))
     drawn.sort(key=lambda each: (looked[each.place], each.place), reverse=True)
-    return Forecast(_days(rule, looked, held, drawn), _examples(drawn), is_cut, since)
+    days = [day for day in _days(rule, looked, held, drawn) if day.date >= since.date()]
+    return Forecast(days, _examples(drawn), bool(oldest), since)
 
 
 def _newest(rule: Rule, pairs: list[Pair], since: datetime) -> tuple[Places, bool]:

@@ -1,6 +1,7 @@
 """The lead's pages of rules: a list, a form with its dry run, a switch, and a question before deleting."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.test import Client
 
 from reviewapp.audit.models import AuditEvent
 from reviewapp.lib import clock
+from reviewapp.queues import forecasting
 from reviewapp.queues.models import Queue, QueueItem, Rule
 from tests.factories import QueueItemFactory, RuleFactory, TraceFactory
 from tests.queries import queries
@@ -135,6 +137,16 @@ class TestTrying:
 
         assert "drawn <b>1</b>" in told
         assert "one of the others" in told
+
+    def test_both_shares_are_of_the_same_time(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of the others fewer days are looked at than of the traces that match, which are rare."""
+        monkeypatch.setattr(forecasting, "LOOKED", 3)
+        others = TraceFactory.create_batch(3, project=queue.project, start_time=clock.now())
+        pairs = '[["environment","production"]]'
+        found = forecasting.forecast(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
+
+        assert (found.is_cut, found.since) == (True, min(trace.start_time for trace in others))
+        assert (found.matching, found.drawn, len(found.days)) == (0, 3, 1)
 
     def test_it_is_a_part_of_the_page_for_htmx(self, lead_client: Client) -> None:
         said = {**SAID, "act": "try"}
