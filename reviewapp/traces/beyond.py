@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from reviewapp.accounts.models import Project
 from reviewapp.keys.holding import CannotRead, reader
 from reviewapp.laminar import LaminarError, TraceRow
-from reviewapp.traces import metadata
 from reviewapp.traces.filtering import FilterView
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import PullMark, Trace
@@ -23,10 +22,9 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A trace as Laminar shows it, its short flat values, and where it is read: here if it is in the mirror."""
+    """A trace as Laminar shows it, and where it is read: here if it is in the mirror."""
 
     row: TraceRow
-    values: list[tuple[str, str]]
     is_here: bool
     link: str
 
@@ -46,11 +44,21 @@ class Source:
     is_past: bool = False
 
     @property
-    def fields(self) -> str:
-        """What the links of this page begin with, so that the same one answers: empty where it does so by itself."""
+    def kept(self) -> str:
+        """What the links of this page say, so that the same one answers; empty where it does so by itself."""
         if self.is_laminar == self.is_past:
             return ""
-        return "source=laminar&" if self.is_laminar else "source=mirror&"
+        return "laminar" if self.is_laminar else "mirror"
+
+    @property
+    def query(self) -> str:
+        """What the addresses of such links begin with."""
+        return _named(self.kept)
+
+
+def asked(query: Mapping[str, str]) -> str:
+    """The source that an address names, as another address begins with it; empty for none."""
+    return _named(query.get("source", ""))
 
 
 def source_of(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
@@ -76,6 +84,10 @@ def source_of(query: Mapping[str, str], view: FilterView, project: Project) -> S
     return Source(True, since, _shown(project, page), older, is_past=is_past)
 
 
+def _named(source: str) -> str:
+    return f"source={source}&" if source in ("laminar", "mirror") else ""
+
+
 def _asked(view: FilterView, project: Project, moment: datetime | None, skipped: int) -> list[TraceRow]:
     """One trace more than a page, from the cursor on: its moment, and how many of that moment have been shown."""
     client = reader(project, deadline=DEADLINE)
@@ -94,4 +106,4 @@ def _shown(project: Project, rows: list[TraceRow]) -> list[Shown]:
     here = set(
         Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows]).values_list("trace_id", flat=True)
     )
-    return [Shown(row, metadata.short(row.metadata), row.id in here, project.trace_url(row.id)) for row in rows]
+    return [Shown(row, row.id in here, project.trace_url(row.id)) for row in rows]

@@ -12,13 +12,12 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.lib import canonical_json
 from reviewapp.traces import beyond, exporting, hidden, history, keeping, metadata, offers, pictures, pulling, selecting
 from reviewapp.traces.filtering import FilterView, link_there, read_view
 from reviewapp.traces.metadata import NotAPair
 from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.offers import Offer
-from reviewapp.traces.paging import alone, count_of, page_of
+from reviewapp.traces.paging import Page, alone, count_of, page_of
 from reviewapp.traces.reading import reading_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
@@ -48,29 +47,32 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         view = read_view(_meant(query, project))
         if query.get("key", "").strip() or query.get("column", "").strip():
             # The form's fields become part of the view's own address.
-            return redirect(f"{request.path}?{view.query}")
-        source = context["source"] = beyond.source_of(query, view, project)
-        if source.is_laminar:
-            return page(request, "traces/list.html", {**context, "view": view}, part="results")
-        # Laminar did not answer: its cursor is none of the mirror's, which begins with the first page.
+            return redirect(f"{request.path}?{beyond.asked(query)}{view.query}")
+        source = beyond.source_of(query, view, project)
+        # Where Laminar did not answer, its cursor is none of the mirror's, which begins with the first page.
         cursors = ("", "") if source.error else (query.get("before", ""), query.get("after", ""))
-        found = page_of(view, project, *cursors)
+        found = None if source.is_laminar else page_of(view, project, *cursors)
     except NotAPair as error:
         return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
     there, why_not = link_there(view, project)
+    context |= {"view": view, "source": source, "there": there, "why_not": why_not, **told}
+    if found is None:
+        context["rows"] = [(shown, _cells(shown.row.metadata, view)) for shown in source.rows]
+    else:
+        context |= _of_mirror(found, view, project)
+    return page(request, "traces/list.html", context, part="results", status=422 if told else 200)
+
+
+def _of_mirror(found: Page, view: FilterView, project: Project) -> dict[str, object]:
+    """What a page of the mirror shows."""
     is_puzzling = len(view.pairs) > 1 or bool(view.since or view.until)
-    context |= {
-        "view": view,
+    return {
         "found": found,
-        "rows": [(trace, _cells(trace, view)) for trace in found.traces],
+        "rows": [(trace, _cells(trace.metadata, view)) for trace in found.traces],
         "shown": urlencode([("trace", trace.trace_id) for trace in found.traces]),
         "alone": alone(view, project) if is_puzzling and not found.traces else [],
         "moved": history.moved(found.traces, [pair.key for pair in view.pairs]),
-        "there": there,
-        "why_not": why_not,
-        **told,
     }
-    return page(request, "traces/list.html", context, part="results", status=422 if told else 200)
 
 
 @access.member(Role.REVIEWER)
@@ -153,12 +155,12 @@ def _meant(query: QueryDict, project: Project) -> QueryDict:
     return meant
 
 
-def _cells(trace: Trace, view: FilterView) -> list[tuple[str, str]]:
-    """The chosen columns of a trace, empty where it has no such key; without any choice some of all."""
+def _cells(text: str, view: FilterView) -> list[tuple[str, str]]:
+    """The chosen columns of a trace's metadata, empty where it has no such key; without any choice some of all."""
     if view.columns:
-        members = canonical_json.raw_members(trace.metadata)
+        members = metadata.members(text)
         return [(key, metadata.shown(members[key])[:SHOWN] if key in members else "") for key in view.columns]
-    return metadata.short(trace.metadata)
+    return metadata.short(text)
 
 
 def _typable(found: list[Offer]) -> list[Offer]:

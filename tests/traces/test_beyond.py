@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -163,3 +164,36 @@ def test_another_order_is_asked_of_whom_answered(reviewer_client: Client, projec
         connect(project, far)
         page = reviewer_client.get(f"{URL}?from=2020-01-01&source=mirror").text
     assert '<a href="?source=mirror&amp;from=2020-01-01T00%3A00%3A00%2B00%3A00&amp;sort=-duration">Duration</a>' in page
+
+
+def test_what_laminar_answers_has_columns_and_the_link_there(reviewer_client: Client, project: Project) -> None:
+    project.ui_url, project.laminar_id = "https://laminar.test", UUID(int=7)
+    with laminar(answering(rows(1))) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?to=2020-01-01&c=env&c=none")
+        plain = reviewer_client.get(f"{URL}?source=laminar&m=env%3D%3D").text
+    assert [cells for _, cells in page.context["rows"]] == [[("env", "test"), ("none", "")]]
+    assert "Only the mirror sorts and counts a view" in page.text
+    assert "Open this filter in Laminar" in page.text
+    assert "own filter cannot ask for this view" in plain
+
+
+def test_a_column_is_added_to_what_laminar_answers(reviewer_client: Client, project: Project) -> None:
+    with laminar(answering(rows(1))) as far:
+        connect(project, far)
+        page = reviewer_client.get(f"{URL}?source=laminar").text
+    assert page.count('<input type="hidden" name="source" value="laminar">') == 2
+    answer = reviewer_client.get(f"{URL}?source=laminar&column=env")
+    assert answer["Location"] == f"{URL}?source=laminar&c=env"
+
+
+def test_a_view_that_laminar_answers_is_saved(reviewer_client: Client, project: Project) -> None:
+    said = {"name": "long ago", "query": "to=2020-01-01T00%3A00%3A00%2B00%3A00"}
+    with laminar(answering(rows(1))) as far:
+        connect(project, far)
+        assert "Save this view" in reviewer_client.get(f"{URL}?{said['query']}").text
+        saved = reviewer_client.post(f"{URL}views/save/", said, follow=True)
+        again = reviewer_client.post(f"{URL}views/save/", said)
+    assert "The view is saved." in saved.text
+    assert "Rename or delete “long ago”" in saved.text
+    assert (again.status_code, "Choose another name" in again.text) == (422, True)
