@@ -158,11 +158,15 @@ def _tell_breakers(marked: Sequence[Sent]) -> None:
 
 
 def _answered(project_id: int) -> None:
-    breaker = Breaker.objects.filter(Q(failures__gt=0) | ~Q(held_until=None), project_id=project_id).first()
-    if breaker is not None and breaker.held_until is not None:
+    told = Breaker.objects.filter(Q(failures__gt=0) | ~Q(held_until=None), project_id=project_id)
+    breaker = told.select_for_update().first()
+    # While a hold lasts, who answers had begun before it: what Laminar asked for since still counts.
+    if breaker is None or breaker.is_open:
+        return
+    if breaker.held_until is not None:
         release(project_id)
-    elif breaker is not None:
-        Breaker.objects.filter(pk=breaker.pk, failures__gt=0).update(failures=0, reason="")
+    else:
+        Breaker.objects.filter(pk=breaker.pk).update(failures=0, reason="")
 
 
 def _count_failure(project_id: int, said: str, at_once: timedelta | None) -> None:

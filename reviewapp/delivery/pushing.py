@@ -73,9 +73,12 @@ class Pushing:
         patches = await sync_to_async(outbox.lease)(ROWS - len(self.held), list(self.held.values()))
         if patches:
             keys = await sync_to_async(keys_of)({patch.project_id for patch in patches})
+            # Of what ended meanwhile the database knows nothing yet: a hold among it counts.
+            unmarked = {sent.patch.project_id for sent in self.ended}
             for patch in patches:
                 self.held[patch.pk] = patch
-                self.failures[patch.project_id] = 0
+                if patch.project_id not in unmarked:
+                    self.failures[patch.project_id] = 0
                 task = asyncio.create_task(self._push(patch, keys.get(patch.project_id)))
                 self.tasks.add(task)
                 task.add_done_callback(self.tasks.discard)
@@ -123,7 +126,9 @@ class Pushing:
         if error is not None and (error.retry is Retry.AFTER_KEY or error.retry_after is not None):
             self.failures[project_id] = schedule.BREAK_AFTER
         elif error is None or error.retry is not Retry.LATER:
-            self.failures[project_id] = 0
+            # A push that had begun before the project was given up brings nothing back.
+            if self.failures[project_id] < schedule.BREAK_AFTER:
+                self.failures[project_id] = 0
         elif not isinstance(error, NotSent):
             self.failures[project_id] += 1
 

@@ -1,0 +1,55 @@
+"""What holds a project's pushes stays until it is over: no push that had begun before undoes it."""
+
+import pytest
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery import marking, outbox, schedule
+from reviewapp.delivery.clients import Clients
+from reviewapp.delivery.marking import Sent
+from reviewapp.delivery.models import Breaker
+from reviewapp.delivery.pushing import Pushing
+from reviewapp.laminar import KeyRefused, LaminarError, RateLimited, Unreachable
+from reviewapp.lib import clock
+from tests.delivery.acts import ends, put_many
+
+HOLDING = [
+    RateLimited("Laminar asks to slow down.", status=429, retry_after=60),
+    KeyRefused("No.", status=401),
+]
+
+
+@pytest.mark.parametrize("error", HOLDING, ids=["429", "401"])
+def test_a_push_that_had_begun_before_ends_no_hold(project: Project, error: LaminarError) -> None:
+    put_many(project, 3)
+    first, late = outbox.lease(2)
+    ends(first, error)
+    ends(late)
+    assert Breaker.objects.get().is_open
+    assert outbox.lease(10) == []
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["hold first", "yes first"])
+def test_a_hold_stands_when_it_is_marked_with_an_answer(project: Project, is_first: bool) -> None:
+    put_many(project, 2)
+    errors = HOLDING[:1] + [None] if is_first else [None, *HOLDING[:1]]
+    taken = zip(outbox.lease(2), errors, strict=True)
+    marking.mark_sent([Sent(patch, None, clock.now(), 0.1, error) for patch, error in taken])
+    assert Breaker.objects.get().is_open
+
+
+def test_an_answer_after_the_fifth_failure_ends_no_hold(project: Project) -> None:
+    put_many(project, 6)
+    *failing, late = outbox.lease(6)
+    for patch in failing:
+        ends(patch, Unreachable("Nobody answers."))
+    ends(late)
+    assert Breaker.objects.get().is_open
+
+
+def test_a_worker_begins_no_more_after_a_hold_though_others_are_answered(project: Project) -> None:
+    put_many(project, 2)
+    held, late = outbox.lease(2)
+    pushes = Pushing(Clients())
+    pushes._count(Sent(held, None, clock.now(), 0.1, HOLDING[0]))
+    pushes._count(Sent(late, None, clock.now(), 0.1, None))
+    assert pushes.failures[project.pk] == schedule.BREAK_AFTER
