@@ -63,7 +63,8 @@ def by_state(bulk: Bulk) -> dict[str, int]:
 
 
 def _waiting(bulk: Bulk) -> QuerySet[Relay]:
-    return Relay.objects.filter(bulk=bulk, patch__state=State.WAITING).select_related("patch")
+    """Those that nobody has ever held to push."""
+    return Relay.objects.filter(bulk=bulk, patch__state=State.WAITING, patch__lease=0).select_related("patch")
 
 
 def _take_back(project: Project, one: Relay) -> bool:

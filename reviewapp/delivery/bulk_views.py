@@ -60,7 +60,7 @@ def bulk_undo(request: Request, project: Project, bulk: int) -> HttpResponse:
     if count:
         messages.success(request, f"{count:,} taken back before they were sent.")
     else:
-        messages.info(request, "Nothing was taken back: all of it was sent, or undone before.")
+        messages.info(request, "Nothing was taken back: its sending had begun, or it was undone before.")
     return redirect("bulk:bulk-page", project=project.slug, bulk=bulk)
 
 

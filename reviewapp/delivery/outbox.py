@@ -100,7 +100,8 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
 
     Returns the values of older patches that it carried: they are put on their way again. None when it is too late.
     """
-    fresh = Patch.objects.filter(pk=patch.pk, state=State.WAITING, sends=0, failures=0, misses=0)
+    # The number only grows: whoever once held the row, and died, may have sent it.
+    fresh = Patch.objects.filter(pk=patch.pk, state=State.WAITING, lease=0)
     if not fresh.update(state=State.SUPERSEDED, last_error="Undone before it was sent."):
         return None
     carried: dict[str, Any] = {}
@@ -216,7 +217,9 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
         row = Patch.objects.select_for_update().filter(pk=patch.pk, state=State.PARKED).first()
         if row is None:
             return 0
+        # What was withdrawn or left out never says what it held; what was replaced, its carrier says.
         newer = Patch.objects.filter(project=project, trace_id=row.trace_id, pk__gt=row.pk).order_by("pk")
+        newer = newer.exclude(state=State.SUPERSEDED)
         since = {key for later in newer for key in later.values}
         left = {key: value for key, value in row.values.items() if key not in since}
         if not left:

@@ -41,7 +41,7 @@ def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
     if skipped:
         return Left(item, None, skipped)
     is_mine = review is not None and review.reviewer_id == user.pk
-    if review is None or not is_mine or review.patch.state != State.WAITING or review.patch.tries:
+    if review is None or not is_mine or review.patch.state != State.WAITING or review.patch.lease:
         return Left(item, None)
     until = review.patch.due_at
     return Left(item, until if until > clock.now() else None)

@@ -91,6 +91,16 @@ def test_an_undo_leaves_what_was_begun(project: Project, lead: User, three: list
     assert not bulks.can_be_undone(bulk)
 
 
+def test_it_offers_no_undo_of_what_a_worker_that_died_may_have_sent(
+    project: Project, lead: User, three: list[Trace], lead_client: Client
+) -> None:
+    bulk = pushed(project, lead, three)
+    Patch.objects.update(lease=1)
+    assert not bulks.can_be_undone(bulk)
+    said = lead_client.post(f"/p/support/traces/pushed/{bulk.pk}/undo/", follow=True).text
+    assert "Nothing was taken back: its sending had begun" in said
+
+
 def test_an_undo_sends_what_an_older_patch_said(project: Project, lead: User, three: list[Trace]) -> None:
     outbox.put(project, three[0].trace_id, {"score": 1}, source="review of ana")
     bulk = pushed(project, lead, three[:1])

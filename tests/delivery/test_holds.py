@@ -31,7 +31,7 @@ def test_a_push_that_had_begun_before_ends_no_hold(project: Project, error: Lami
 @pytest.mark.parametrize("is_first", [True, False], ids=["hold first", "yes first"])
 def test_a_hold_stands_when_it_is_marked_with_an_answer(project: Project, is_first: bool) -> None:
     put_many(project, 2)
-    errors = HOLDING[:1] + [None] if is_first else [None, *HOLDING[:1]]
+    errors = [HOLDING[0], None] if is_first else [None, HOLDING[0]]
     taken = zip(outbox.lease(2), errors, strict=True)
     marking.mark_sent([Sent(patch, None, clock.now(), 0.1, error) for patch, error in taken])
     assert Breaker.objects.get().is_open

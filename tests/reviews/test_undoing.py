@@ -140,6 +140,14 @@ def test_it_offers_to_undo_while_it_can(reviewer_client: Client, item: QueueItem
     assert 'id="undo"' not in reviewer_client.get(left).content.decode()
 
 
+def test_it_offers_no_undo_of_what_a_worker_that_died_may_have_sent(reviewer_client: Client, item: QueueItem) -> None:
+    Queue.objects.update(grace_seconds=60)
+    reviewer_client.post(f"/p/support/items/{item.pk}/", {"score": "0.8", "version": "0"})
+    Patch.objects.update(lease=1)
+    assert 'id="undo"' not in reviewer_client.get(f"/p/support/items/{item.pk}/left/").content.decode()
+    assert "too late" in reviewer_client.post(f"/p/support/items/{item.pk}/undo/", follow=True).content.decode()
+
+
 def test_it_is_offered_at_the_end(reviewer_client: Client, item: QueueItem) -> None:
     answer = reviewer_client.post(f"/p/support/items/{item.pk}/", {"score": "0.8", "version": "0"})
     assert answer["Location"] == f"/p/support/queues/answers/end/?after={item.pk}"

@@ -1,0 +1,59 @@
+"""Taking back a patch that nobody has begun to push: what it carried, or stood before, is still said."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import time_machine
+from django.db import transaction
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.delivery import outbox, restoring
+from reviewapp.delivery.models import Patch, State
+from reviewapp.laminar import Refused
+from reviewapp.lib import clock
+from reviewapp.traces import metadata
+from tests.delivery.acts import ends, fresh, leased, put
+
+
+def withdrawn(patch: Patch) -> Mapping[str, Any] | None:
+    """What an undo of this patch gives back, None where it is too late."""
+    with transaction.atomic():
+        metadata.hold(patch.project, patch.trace_id)
+        return outbox.withdraw(patch.project, patch)
+
+
+def parked(project: Project, values: Mapping[str, object]) -> Patch:
+    return ends(leased(put(project, values)), Refused("Laminar refused this.", status=400))
+
+
+def test_a_retry_says_what_only_an_undone_patch_had_changed(project: Project) -> None:
+    patch = parked(project, {"score": 1, "huge": "x"})
+    assert withdrawn(put(project, {"score": 2})) == {}
+    assert outbox.retry(project, [patch.pk], "ana") == 1
+    assert fresh(patch).values == {"score": 1, "huge": "x"}
+
+
+def test_a_retry_says_what_only_undone_patches_had_changed_between_them(project: Project) -> None:
+    patch = parked(project, {"score": 1, "huge": "x"})
+    for values in ({"score": 2}, {"huge": "y"}):
+        withdrawn(put(project, values))
+    assert outbox.retry(project, [patch.pk], "ana") == 1
+    assert (fresh(patch).state, fresh(patch).values) == (State.WAITING, {"score": 1, "huge": "x"})
+
+
+def test_a_retry_says_what_only_a_patch_that_was_left_out_had_changed(project: Project, admin: User) -> None:
+    patch = parked(project, {"score": 1, "huge": "x"})
+    new = put(project, {"score": 2})
+    restoring.hold(restoring.with_open_patches(), "worker")
+    assert restoring.leave_out(project, new.pk, admin)
+    assert outbox.retry(project, [patch.pk], "ana") == 1
+    assert fresh(patch).values == {"score": 1, "huge": "x"}
+
+
+def test_it_refuses_what_a_worker_that_died_may_have_sent(project: Project) -> None:
+    patch = leased(put(project, {"score": 1}))
+    with time_machine.travel(clock.now() + timedelta(seconds=21), tick=False):
+        assert outbox.rescue() == 1
+    assert withdrawn(patch) is None
+    assert fresh(patch).state == State.WAITING
