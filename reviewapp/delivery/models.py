@@ -1,6 +1,7 @@
 """The outbox: what is to be pushed to Laminar, how far each push has come, and every try."""
 
 import uuid
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from django.db import models
@@ -118,13 +119,27 @@ class Patch(models.Model):
 
     @property
     def is_half_sent(self) -> bool:
-        """Whether Laminar took the metadata and only the tags are left to send."""
-        return self.tags != "[]" and self.accepted_at is not None
+        """Whether only the tags are left to send: Laminar took the metadata, or newer patches say all of it."""
+        return self.tags != "[]" and (self.accepted_at is not None or self.metadata == "{}")
 
     @property
     def has_tags_to_send(self) -> bool:
         """Whether Laminar has not taken the tags yet; metadata that is sent once more goes without them."""
+        if self.state == State.ACCEPTED or self.reason == Reason.UNCONFIRMED:
+            return False
         return self.tags != "[]" and (self.sends == 0 or self.is_half_sent)
+
+    @property
+    def lacks_only_tags(self) -> bool:
+        """Whether Laminar took the metadata and not yet the tags."""
+        return self.is_half_sent and self.has_tags_to_send
+
+    def is_said_by(self, metadata: Mapping[str, Any], tags: Collection[str]) -> bool:
+        """Whether a new patch may take the place of this one, parked perhaps for what is in it.
+
+        Tags that could not go stay with it: carried on they would park each patch after it, and its metadata is there.
+        """
+        return self.values.keys() <= metadata.keys() and (not self.lacks_only_tags or set(self.names) <= set(tags))
 
     @property
     def tries(self) -> int:

@@ -73,14 +73,13 @@ def put(
         hold(project, trace_id)
         now = clock.now()
         older = _open(project, trace_id)
-        # A parked patch may be parked for what is in it: it is replaced only by one that says all it said.
-        older = [patch for patch in older if patch.state != State.PARKED or patch.values.keys() <= metadata.keys()]
+        older = [patch for patch in older if patch.state != State.PARKED or patch.is_said_by(metadata, tags)]
         carried: dict[str, Any] = {}
         names: list[str] = []
         for patch in older:
             carried.update(patch.values)
             # What Laminar took it has: tags that came twice would stand there twice.
-            names += [] if patch.state == State.ACCEPTED else patch.names
+            names += patch.names if patch.has_tags_to_send else []
         text = canonical_json.dumps({**carried, **metadata})
         tags_text = canonical_json.dumps(list(dict.fromkeys([*names, *tags]))) if names or tags else "[]"
         # What the worker could not read would be found by it alone; here somebody is told.
@@ -108,8 +107,9 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
     older = list(Patch.objects.filter(superseded_by=patch).order_by("pk"))
     for one in older:
         carried.update(one.values)
-    if older:
-        names = [name for one in older if one.accepted_at is None for name in one.names]
+    # Tags that Laminar took were not carried.
+    names = [name for one in older for name in one.names if name in patch.names]
+    if carried or names:
         again = put(project, patch.trace_id, carried, tags=names, source=older[-1].source)
         Patch.objects.filter(pk=patch.pk).update(superseded_by=again)
     return carried
@@ -191,7 +191,10 @@ def mark(patch: Patch, **changes: Any) -> bool:
     mine = Patch.objects.filter(pk=patch.pk, state=State.SENDING, lease=patch.lease)
     if mine.filter(superseded_by=None).update(**{"leased_until": None, **changes}):
         return True
-    return bool(mine.update(**{**changes, "state": State.SUPERSEDED, "reason": "", "leased_until": None}))
+    ended = mine.update(**{**changes, "state": State.SUPERSEDED, "reason": "", "leased_until": None})
+    if ended and patch.tags != "[]" and changes.get("state") == State.ACCEPTED:
+        _spare(patch)
+    return bool(ended)
 
 
 def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:
@@ -222,12 +225,15 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
         newer = newer.exclude(state=State.SUPERSEDED)
         since = {key for later in newer for key in later.values}
         left = {key: value for key, value in row.values.items() if key not in since}
-        if not left:
+        if not left and not row.has_tags_to_send:
             Patch.objects.filter(pk=row.pk).update(state=State.SUPERSEDED, superseded_by=newer.last(), reason="")
             return 0
         return Patch.objects.filter(pk=row.pk).update(
             state=State.WAITING, metadata=canonical_json.dumps(left), due_at=now, created_at=now,
-            failures=0, misses=0, sends=0, reads=0, accepted_at=None, reason="",
+            failures=0, misses=0, reads=0, reason="",
+            # What Laminar took of metadata and tags, and cannot be sure to lack, is not sent to it twice.
+            sends=int(row.tags != "[]" and row.sends > 0),
+            accepted_at=row.accepted_at if row.lacks_only_tags else None,
             source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
 
@@ -276,6 +282,15 @@ def _leased(patches: list[Patch], now: datetime) -> list[Patch]:
 def _open(project: Project, trace_id: UUID) -> list[Patch]:
     """The trace's patches whose way has not ended well, oldest first, locked; a trace seldom has any."""
     return sql.objects(Patch, _OPEN, project.pk, trace_id)
+
+
+def _spare(patch: Patch) -> None:
+    """Laminar took the tags of a patch while newer ones that carry them waited: these send them no more."""
+    newer = Patch.objects.filter(project=patch.project_id, trace_id=patch.trace_id, state=State.WAITING)
+    # One that is being withdrawn in this moment is left: to wait for it could be a ring.
+    for one in newer.filter(pk__gt=patch.pk).exclude(tags="[]").select_for_update(skip_locked=True):
+        left = [name for name in one.names if name not in patch.names]
+        Patch.objects.filter(pk=one.pk).update(tags=canonical_json.dumps(left))
 
 
 def _supersede(older: Sequence[Patch], new: Patch) -> None:

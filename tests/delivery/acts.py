@@ -14,6 +14,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError
 from reviewapp.lib import clock
+from reviewapp.traces import metadata as traced
 
 TRACE = UUID(int=7)
 
@@ -55,3 +56,10 @@ def due(patch: Patch) -> None:
 def fresh(patch: Patch) -> Patch:
     """The row as it stands now."""
     return Patch.objects.get(pk=patch.pk)
+
+
+def withdrawn(patch: Patch) -> Mapping[str, Any] | None:
+    """What an undo of this patch gives back, None where it is too late."""
+    with transaction.atomic():
+        traced.hold(patch.project, patch.trace_id)
+        return outbox.withdraw(patch.project, patch)

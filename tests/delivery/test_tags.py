@@ -8,21 +8,30 @@ from django.test import Client
 from lmnr import LaminarClient
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import confirming, outbox
+from reviewapp.delivery import confirming, marking, outbox
+from reviewapp.delivery.marking import CannotTag, Sent
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
+from reviewapp.laminar import LaminarError, Refused, ServerFault
 from reviewapp.lib import clock
-from tests.delivery.acts import accepted, due, fresh, leased, put
+from tests.delivery.acts import accepted, due, ends, fresh, leased, put, withdrawn
 from tests.delivery.test_faults import Store, project_at
 from tests.delivery.working import Laminar, all_are, laminar, work
 from tests.factories import LaminarKeyFactory, PatchFactory
 from tests.tracestore.sending import metadata, send_span
 from tests.tracestore_server import RunningStore
 
+IN_TROUBLE = ServerFault("Laminar is in trouble.", status=500)
+
 
 def acts(far: Laminar) -> list[str]:
     """What was written there, in order."""
     return [path.rpartition("/")[2] for _, path, body in far.asked if "traceId" in body]
+
+
+def lacks_tags(patch: Patch, error: LaminarError = IN_TROUBLE) -> None:
+    """Mark a leased patch whose metadata Laminar took, and not its tags."""
+    marking.mark_sent([Sent(patch, None, clock.now(), 0.1, error, is_half=True)])
 
 
 def test_it_tags_the_top_span(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:
@@ -99,6 +108,74 @@ def test_it_carries_the_tags_of_what_it_replaces(project: Project) -> None:
 def test_it_carries_no_tags_that_laminar_took(project: Project) -> None:
     accepted(put(project, {"score": 1}, tags=["slow"]))
     assert put(project, {"score": 2}).names == []
+
+
+def test_it_carries_no_tags_where_only_metadata_is_sent_once_more(project: Project) -> None:
+    patch = accepted(put(project, {"score": 1}, tags=["slow"]))
+    Patch.objects.filter(pk=patch.pk).update(state=State.WAITING, accepted_at=None)
+    assert put(project, {"score": 2}).names == []
+
+
+def test_tags_that_laminar_took_meanwhile_are_sent_by_no_newer_patch(project: Project) -> None:
+    patch = leased(put(project, {"score": 1}, tags=["slow"]))
+    put(project, {"score": 2}, tags=["late"])
+    newest = put(project, {"score": 3})
+    ends(patch)
+    assert fresh(newest).names == ["late"]
+
+
+def test_tags_that_laminar_did_not_take_are_still_carried(project: Project) -> None:
+    patch = leased(put(project, {"score": 1}, tags=["slow"]))
+    newer = put(project, {"score": 2})
+    lacks_tags(patch)
+    assert fresh(newer).names == ["slow"]
+
+
+def test_an_undo_sends_the_tags_that_were_carried(project: Project) -> None:
+    old = leased(put(project, {"score": 1}, tags=["slow"]))
+    lacks_tags(old)
+    new = put(project, {"score": 2}, tags=["late"])
+    assert withdrawn(new) == {"score": 1}
+    assert (fresh(new).superseded_by or new).names == ["slow"]
+
+
+def test_tags_that_cannot_go_stay_with_their_patch(project: Project) -> None:
+    old = leased(put(project, {"score": 1}, tags=["slow"]))
+    lacks_tags(old, CannotTag("No tags.", status=404))
+    new = put(project, {"score": 2})
+    assert (fresh(old).state, new.names) == (State.PARKED, [])
+    assert put(project, {"score": 3}, tags=["slow"]).names == ["slow"]
+    assert fresh(old).state == State.SUPERSEDED
+
+
+def test_a_retry_after_tags_that_could_not_go_sends_no_metadata(project: Project) -> None:
+    patch = leased(put(project, {"score": 1}, tags=["slow"]))
+    lacks_tags(patch, CannotTag("No tags.", status=404))
+    assert outbox.retry(project, [patch.pk], "lead") == 1
+    again = leased(patch)
+    assert (again.is_half_sent, again.has_tags_to_send) == (True, True)
+
+
+def test_a_retry_of_an_unconfirmed_patch_sends_no_tags(project: Project) -> None:
+    patch = accepted(put(project, {"score": 1}, tags=["slow"]))
+    Patch.objects.update(state=State.PARKED, reason=Reason.UNCONFIRMED, sends=3)
+    assert outbox.retry(project, [patch.pk], "lead") == 1
+    again = leased(patch)
+    assert (again.is_half_sent, again.has_tags_to_send) == (False, False)
+    assert put(project, {"score": 2}).names == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_retry_with_nothing_else_to_say_sends_the_tags() -> None:
+    with laminar(Store(lambda path, body: (200, None) if path.endswith("/tag") else None)) as far:
+        project = project_at(far)
+        old = ends(leased(put(project, {"score": 1, "huge": "x"}, tags=["slow"])), Refused("No.", status=413))
+        put(project, {"score": 2})
+        accepted(put(project, {"huge": None}))
+        assert outbox.retry(project, [old.pk], "lead") == 1
+        work(until=lambda: fresh(old).state == State.CONFIRMED)
+    assert [body["names"] for _, path, body in far.asked if path.endswith("/tag")] == [["slow"]]
+    assert acts(far) == ["tag"]
 
 
 def test_a_deliverys_page_shows_them(lead_client: Client, project: Project) -> None:

@@ -2,25 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import time_machine
-from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.delivery import outbox, restoring
 from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import Refused
 from reviewapp.lib import clock
-from reviewapp.traces import metadata
-from tests.delivery.acts import ends, fresh, leased, put
-
-
-def withdrawn(patch: Patch) -> Mapping[str, Any] | None:
-    """What an undo of this patch gives back, None where it is too late."""
-    with transaction.atomic():
-        metadata.hold(patch.project, patch.trace_id)
-        return outbox.withdraw(patch.project, patch)
+from tests.delivery.acts import ends, fresh, leased, put, withdrawn
 
 
 def parked(project: Project, values: Mapping[str, object]) -> Patch:
