@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from reviewapp.delivery.models import Breaker
 
@@ -18,3 +19,8 @@ def take(project_id: int, limit: int, wanted: int, now: datetime) -> int:
         taken = min(wanted, int(allowed))
         Breaker.objects.filter(pk=mine.pk).update(allowance=allowed - taken, allowance_at=now)
     return taken
+
+
+def give_back(project_id: int, count: int) -> None:
+    """Give back what was taken and not needed, in the same transaction."""
+    Breaker.objects.filter(project_id=project_id).update(allowance=F("allowance") + count)

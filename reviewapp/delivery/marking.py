@@ -1,6 +1,6 @@
 """What Laminar's answer means for a patch and for its project."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -70,6 +70,12 @@ def hold(project_id: int, reason: str, key: LaminarKey | None) -> None:
             "reason": reason[:600],
         },
     )
+
+
+def held(project_ids: Collection[int]) -> set[int]:
+    """Those of these projects for which nothing is to be pushed now, whoever held them."""
+    now_held = Q(held_until__gt=clock.now()) | Q(restored_at__isnull=False)
+    return set(Breaker.objects.filter(now_held, project__in=project_ids).values_list("project_id", flat=True))
 
 
 def release_rekeyed() -> None:

@@ -6,15 +6,15 @@ Each function is one short transaction; none talks to Laminar.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import allowing
-from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery import choosing
+from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata import hold
 
@@ -33,23 +33,6 @@ _OPEN = """
     SELECT * FROM reviewapp_patch
     WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked')
     ORDER BY id FOR UPDATE
-"""
-# Of each project: when its longest waiting row was due. A lease costs the same however many rows there are.
-_READY = """
-    SELECT p.id,
-        (SELECT w.due_at FROM reviewapp_patch w WHERE w.project_id = p.id AND w.state = 'waiting' AND w.due_at <= %s
-         ORDER BY w.due_at LIMIT 1),
-        p.push_limit, b.held_until IS NOT NULL
-    FROM reviewapp_project p LEFT JOIN reviewapp_breaker b ON b.project_id = p.id
-    WHERE b.id IS NULL OR (b.restored_at IS NULL AND (b.held_until IS NULL OR b.held_until <= %s))
-"""
-# Due, and no other of the same trace under way.
-_DUE = """
-    SELECT w.* FROM reviewapp_patch w
-    WHERE w.project_id = %s AND w.state = 'waiting' AND w.due_at <= %s AND NOT EXISTS (
-        SELECT 1 FROM reviewapp_patch s
-        WHERE s.project_id = w.project_id AND s.trace_id = w.trace_id AND s.state = 'sending')
-    ORDER BY due_at, id LIMIT %s FOR UPDATE OF w SKIP LOCKED
 """
 
 
@@ -123,7 +106,7 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
     """
     now = clock.now()
     busy = Counter(patch.project_id for patch in under_way)
-    ready = [one for one in _ready(now) if busy[one.project_id] <= SHARE // 2]
+    ready = [one for one in choosing.ready(now) if busy[one.project_id] <= SHARE // 2]
     if limit <= 0 or not ready:
         return []
     try:
@@ -131,7 +114,7 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
             taken: list[Patch] = []
             for one in ready[:limit]:
                 room = min(SHARE - busy[one.project_id], limit - len(taken))
-                taken += _due_of(one, room, now)
+                taken += choosing.due_of(one, room, now)
             return _leased(taken, now)
     except (IntegrityError, OperationalError) as error:
         if isinstance(error, OperationalError) and not is_ring(error):
@@ -236,38 +219,6 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
             accepted_at=row.accepted_at if row.lacks_only_tags else None,
             source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
-
-
-class _Ready(NamedTuple):
-    """A project with something to push that is not held."""
-
-    project_id: int
-    oldest: Any
-    push_limit: int | None
-    # The far side failed, and the time to try it again has come.
-    is_probed: bool
-
-
-def _ready(now: datetime) -> list[_Ready]:
-    """The project that has waited longest first."""
-    found = [_Ready(*row) for row in sql.rows(_READY, now, now) if row[1] is not None]
-    return sorted(found, key=lambda one: str(one.oldest))
-
-
-def _due_of(one: _Ready, room: int, now: datetime) -> list[Patch]:
-    due = _DUE
-    if one.is_probed:
-        mine = Breaker.objects.select_for_update(skip_locked=True).filter(project=one.project_id).first()
-        if mine is None or Patch.objects.filter(project=one.project_id, state=State.SENDING).exists():
-            return []
-        # The one that failed least goes to try: one that always fails would hold the others for ever.
-        due, room = _DUE.replace("ORDER BY", "ORDER BY failures,"), 1
-    elif one.push_limit is not None:
-        room = min(room, allowing.take(one.project_id, one.push_limit, room, now))
-    found: dict[UUID, Patch] = {}
-    for patch in sql.objects(Patch, due, one.project_id, now, room):
-        found.setdefault(patch.trace_id, patch)
-    return list(found.values())
 
 
 def _leased(patches: list[Patch], now: datetime) -> list[Patch]:

@@ -59,6 +59,9 @@ class Pushing:
         ended = await self._settle()
         if self.held and time.monotonic() > self.renewed + RENEW:
             await sync_to_async(outbox.renew)(list(self.held.values()))
+            # Another worker's failures, or a person, may have held a project since its rows were leased.
+            for project_id in await sync_to_async(marking.held)({patch.project_id for patch in self.held.values()}):
+                self.failures[project_id] = schedule.BREAK_AFTER
             self.renewed = time.monotonic()
         begun = 0 if self.is_ending else await self._begin()
         if self.held:

@@ -8,7 +8,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import Breaker
 from reviewapp.lib import clock
-from tests.delivery.acts import put, put_many
+from tests.delivery.acts import leased, put, put_many
 
 
 def limited(project: Project, limit: int | None) -> None:
@@ -53,3 +53,22 @@ def test_without_a_limit_all_that_is_due_is_leased(project: Project) -> None:
     limited(project, None)
     assert len(outbox.lease(50)) == 12
     assert not Breaker.objects.exists()
+
+
+def test_what_is_not_due_takes_nothing_of_it(project: Project) -> None:
+    limited(project, 5)
+    with time_machine.travel(clock.now(), tick=False):
+        put_many(project, 1)
+        assert len(outbox.lease(50)) == 1
+        put_many(project, 6)
+        assert len(outbox.lease(50)) == 4
+
+
+def test_a_row_that_waits_for_a_push_of_its_trace_takes_nothing_of_it(project: Project) -> None:
+    limited(project, 5)
+    with time_machine.travel(clock.now(), tick=False):
+        leased(put(project, {"a": 1}))
+        put(project, {"a": 2})
+        assert [outbox.lease(50) for _ in range(5)] == [[]] * 5
+        put_many(project, 6)
+        assert len(outbox.lease(50)) == 4

@@ -1,16 +1,23 @@
 """What holds a project's pushes stays until it is over: no push that had begun before undoes it."""
 
+import asyncio
+import threading
+
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import marking, outbox, schedule
+from reviewapp.delivery import marking, outbox, restoring, schedule
 from reviewapp.delivery.clients import Clients
 from reviewapp.delivery.marking import Sent
-from reviewapp.delivery.models import Breaker
-from reviewapp.delivery.pushing import Pushing
+from reviewapp.delivery.models import Breaker, State
+from reviewapp.delivery.pushing import UNDER_WAY, Pushing
 from reviewapp.laminar import KeyRefused, LaminarError, RateLimited, Unreachable
 from reviewapp.lib import clock
 from tests.delivery.acts import ends, put_many
+from tests.delivery.test_faults import project_at
+from tests.delivery.working import laminar, states
 
 HOLDING = [
     RateLimited("Laminar asks to slow down.", status=429, retry_after=60),
@@ -53,3 +60,37 @@ def test_a_worker_begins_no_more_after_a_hold_though_others_are_answered(project
     pushes._count(Sent(held, None, clock.now(), 0.1, HOLDING[0]))
     pushes._count(Sent(late, None, clock.now(), 0.1, None))
     assert pushes.failures[project.pk] == schedule.BREAK_AFTER
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by", ["a person", "another worker"])
+def test_rows_that_were_leased_and_not_begun_are_given_back(by: str) -> None:
+    gate = threading.Event()
+
+    def slow(path: str, body: dict[str, object]) -> tuple[int, None]:
+        gate.wait(10)
+        return 200, None
+
+    def hold(project: Project) -> None:
+        if by == "a person":
+            restoring.hold(restoring.with_open_patches(), "command")
+        else:
+            marking.hold(project.pk, "Laminar refused the key.", None)
+
+    async def push(project: Project) -> None:
+        pushes = Pushing(Clients())
+        await pushes.round()
+        await sync_to_async(hold)(project)
+        await pushes.round()
+        gate.set()
+        while pushes.held:
+            await pushes.round()
+        await pushes.clients.close()
+        await sync_to_async(connections.close_all)()
+
+    with laminar(slow) as far:
+        project = project_at(far)
+        put_many(project, UNDER_WAY + 10)
+        asyncio.run(asyncio.wait_for(push(project), 20))
+    assert len(far.pushes) == UNDER_WAY
+    assert states().count(State.WAITING) == 10

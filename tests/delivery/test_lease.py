@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outbox
+from reviewapp.delivery import choosing, outbox
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import clock, sql
 from tests.delivery.acts import ends, fresh, leased, put, put_many
@@ -216,7 +216,7 @@ def test_only_one_of_two_workers_goes_to_try(project: Project) -> None:
 def test_its_cost_does_not_grow_with_rows_that_are_done_or_held(project: Project, elsewhere: Project) -> None:
     _many_rows(project, elsewhere)
     explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
-    plan = str(sql.rows(explain + outbox._DUE, project.pk, clock.now(), 10))
+    plan = str(sql.rows(explain + choosing._DUE, project.pk, clock.now(), 10))
     if connection.vendor == "postgresql":
         assert "patch_waiting" in plan
         assert "Seq Scan" not in plan
