@@ -1,13 +1,13 @@
 """Push one patch to many traces at once, and take it back while nobody has begun to push it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
@@ -45,15 +45,30 @@ def push(project: Project, user: User, mark: UUID, patch: Mapping[str, Any], tra
 
 
 def undo(bulk: Bulk, user: User) -> int:
-    """Withdraw those patches of a bulk that nobody has begun to push, the mirror as before; how many."""
+    """Withdraw those patches of a bulk that nobody has begun to push, the mirror as before; how many.
+
+    One that a later change of its trace carries by now is taken out of that.
+    """
     with transaction.atomic():
         if Bulk.objects.filter(pk=bulk.pk, undone_at=None).update(undone_at=clock.now()):
             record(bulk.project, user, "undid push to many", f"bulk:{bulk.pk}")
-    return sum(_take_back(bulk.project, one) for one in _waiting(bulk).order_by("patch__trace_id"))
+    still = _standing(bulk).filter(patch__state__in=[State.WAITING, State.SUPERSEDED])
+    ordered = still.select_related("patch").order_by("patch__trace_id")
+    return sum(_take_back(bulk.project, one) for one in ordered)
+
+
+def left(bulk: Bulk) -> int:
+    """How many of its patches an undo did not take back."""
+    return _standing(bulk).count()
 
 
 def can_be_undone(bulk: Bulk) -> bool:
-    return bulk.undone_at is None and _waiting(bulk).filter(patch__due_at__gt=clock.now()).exists()
+    if bulk.undone_at is not None:
+        return False
+    waits = Q(patch__state=State.WAITING, patch__lease=0, patch__due_at__gt=clock.now())
+    newer = Patch.objects.filter(project=bulk.project, trace_id=OuterRef("patch__trace_id"), state=State.WAITING)
+    is_carried = Q(Exists(newer.filter(lease=0)), patch__state=State.SUPERSEDED)
+    return _standing(bulk).filter(waits | is_carried).exists()
 
 
 def by_state(bulk: Bulk) -> dict[str, int]:
@@ -62,18 +77,61 @@ def by_state(bulk: Bulk) -> dict[str, int]:
     return {state.value: counts[state.value] for state in State if state.value in counts}
 
 
-def _waiting(bulk: Bulk) -> QuerySet[Relay]:
-    """Those that nobody has ever held to push."""
-    return Relay.objects.filter(bulk=bulk, patch__state=State.WAITING, patch__lease=0).select_related("patch")
+def _standing(bulk: Bulk) -> QuerySet[Relay]:
+    return Relay.objects.filter(bulk=bulk).exclude(before="{}")
 
 
 def _take_back(project: Project, one: Relay) -> bool:
     """Withdraw one patch, in a transaction of its own: nobody waits for more than one trace."""
-    patch: Patch = one.patch
     with transaction.atomic():
-        held = metadata.hold(project, patch.trace_id)
-        still = outbox.withdraw(project, patch)
+        held = metadata.hold(project, one.patch.trace_id)
+        # Both again, now that nobody else changes them.
+        one = Relay.objects.select_related("patch").get(pk=one.pk)
+        before: dict[str, str | None] = json.loads(one.before)
+        if not before:
+            return False
+        still = outbox.withdraw(project, one.patch)
+        if still is None:
+            still = _take_out(one.patch, before.keys())
         if still is None:
             return False
-        metadata.take_back(project, held, json.loads(one.before), still, reviews=0)
+        metadata.take_back(project, held, before, still, reviews=0)
+        Relay.objects.filter(pk=one.pk).update(before="{}")
     return True
+
+
+def _take_out(patch: Patch, keys: Set[str]) -> dict[str, Any] | None:
+    """Take a superseded patch's keys out of those that carry them, in the caller's transaction, its trace held.
+
+    Returns what older patches say under these keys: that is carried on. None when one of them was taken for sending,
+    which it may have been, or has set such a key itself.
+    """
+    carriers = _carriers(patch)
+    if not carriers or patch.lease or not all(one.lease == 0 and keys <= one.carried_keys for one in carriers):
+        return None
+    older: dict[str, Any] = {}
+    for one in Patch.objects.filter(superseded_by=patch).order_by("pk"):
+        older.update(one.values)
+    again = {key: older[key] for key in keys if key in older}
+    # The newest first, the only one that may be begun in this moment: nothing has been written then.
+    for one in reversed(carriers):
+        values = {key: value for key, value in one.values.items() if key not in keys} | again
+        passed_on = one.carried_keys - keys | again.keys()
+        changes = {"metadata": canonical_json.dumps(values), "carried": canonical_json.dumps(sorted(passed_on))}
+        state = State.WAITING if one is carriers[-1] else State.SUPERSEDED
+        if not Patch.objects.filter(pk=one.pk, state=state, lease=0).update(**changes):
+            return None
+    Patch.objects.filter(superseded_by=patch).update(superseded_by=carriers[0])
+    said = "Undone before it was sent: no later change of the trace carries it any more."
+    Patch.objects.filter(pk=patch.pk).update(superseded_by=None, last_error=said)
+    return again
+
+
+def _carriers(patch: Patch) -> list[Patch]:
+    """The patches that carry this one's keys, each superseded by the next."""
+    found = []
+    newer = patch.superseded_by
+    while newer is not None:
+        found.append(newer)
+        newer = newer.superseded_by
+    return found

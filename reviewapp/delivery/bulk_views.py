@@ -56,11 +56,16 @@ def bulk_page(request: Request, project: Project, bulk: int) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_POST
 def bulk_undo(request: Request, project: Project, bulk: int) -> HttpResponse:
-    count = bulks.undo(bulk_of(project, bulk), request.user)
+    found = bulk_of(project, bulk)
+    count = bulks.undo(found, request.user)
     if count:
         messages.success(request, f"{count:,} taken back before they were sent.")
-    else:
-        messages.info(request, "Nothing was taken back: its sending had begun, or it was undone before.")
+    if left := bulks.left(found):
+        messages.info(
+            request, f"{left:,} not taken back: on their way before, or gone with a later change of the trace."
+        )
+    elif not count:
+        messages.info(request, "Nothing was taken back: all of it was undone before.")
     return redirect("bulk:bulk-page", project=project.slug, bulk=bulk)
 
 

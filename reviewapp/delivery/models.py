@@ -56,6 +56,8 @@ class Patch(models.Model):
     source = models.CharField(max_length=160)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="supersedes")
+    # The keys it only carries for older ones, as a JSON list; null where an older release put it and nobody knows.
+    carried = models.TextField(null=True)
     created_at = models.DateTimeField()
     # waiting: when to push; accepted: when to read back.
     due_at = models.DateTimeField()
@@ -110,6 +112,11 @@ class Patch(models.Model):
         """The patch as a JSON object."""
         found: dict[str, Any] = canonical_json.loads(self.metadata)
         return found
+
+    @property
+    def carried_keys(self) -> set[str]:
+        """The keys that older patches set and it did not, as far as is known."""
+        return set(canonical_json.loads(self.carried or "[]"))
 
     @property
     def names(self) -> list[str]:
@@ -211,7 +218,7 @@ class Relay(models.Model):
     digest = models.CharField(max_length=64)
     patch = models.ForeignKey(Patch, on_delete=models.CASCADE, related_name="+")
     bulk = models.ForeignKey(Bulk, on_delete=models.CASCADE, null=True, related_name="relays", db_index=False)
-    # Of a bulk: what stood under each of its keys before, as JSON of texts and nulls, for an undo.
+    # Of a bulk: what stood under each of its keys before, as JSON of texts and nulls, for an undo, which empties it.
     before = models.TextField(default="{}", db_default="{}")
     created_at = models.DateTimeField(default=clock.now)
 

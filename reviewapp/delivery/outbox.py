@@ -26,8 +26,8 @@ SHARE = 128
 
 # The database's own defaults fill in the counters and the empty texts.
 _PUT = """
-    INSERT INTO reviewapp_patch (project_id, trace_id, metadata, tags, source, state, created_at, due_at)
-    VALUES (%s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
+    INSERT INTO reviewapp_patch (project_id, trace_id, metadata, carried, tags, source, state, created_at, due_at)
+    VALUES (%s, %s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
 """
 _OPEN = """
     SELECT * FROM reviewapp_patch
@@ -67,11 +67,12 @@ def put(
         tags_text = canonical_json.dumps(list(dict.fromkeys([*names, *tags]))) if names or tags else "[]"
         # What the worker could not read would be found by it alone; here somebody is told.
         canonical_json.loads(text)
+        only_carried = canonical_json.dumps(sorted(carried.keys() - metadata.keys()))
         new = Patch(
-            project=project, trace_id=trace_id, metadata=text, tags=tags_text, source=source,
+            project=project, trace_id=trace_id, metadata=text, carried=only_carried, tags=tags_text, source=source,
             created_at=now, due_at=now + after,
         )  # fmt: skip
-        new.pk = sql.rows(_PUT, project.pk, trace_id, text, tags_text, source, now, new.due_at)[0][0]
+        new.pk = sql.rows(_PUT, project.pk, trace_id, text, only_carried, tags_text, source, now, new.due_at)[0][0]
         if older:
             _supersede(older, new)
     return new

@@ -143,6 +143,7 @@ class Change(models.Model):
         FLIGHT = "flight", "the application, in flight"
         US = "us", "us"
         OTHERS = "others", "others, after us"
+        SOMEBODY = "somebody", "somebody else"
 
     CUT = 200
 
@@ -236,7 +237,11 @@ class Term(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "digest"], name="one_term_per_key_and_value")]
-        indexes = [models.Index(fields=["project", "key", "-count"], name="term_most_held")]
+        indexes = [
+            models.Index(fields=["project", "key", "-count"], name="term_most_held"),
+            # The few that may be forgotten, however many there are.
+            models.Index(fields=["id"], name="term_held_by_none", condition=models.Q(count=0)),
+        ]
 
 
 class Tally(models.Model):

@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -11,8 +11,9 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery import outbox
+from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Bulk, Patch, Relay, State
-from reviewapp.delivery.relaying import NameTaken, Undone
+from reviewapp.delivery.relaying import NameTaken, Undone, relay
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.filtering import FilterView
 from reviewapp.traces.metadata import Pair
@@ -156,3 +157,39 @@ def test_its_page_says_how_far_it_has_come(
     page = re.sub(r"\s+", " ", lead_client.get(f"/p/support/traces/pushed/{bulk.pk}/").text)
     assert "waiting</span> <b>2</b>" in page
     assert "confirmed</span> <b>1</b>" in page
+
+
+def test_an_undo_takes_it_out_of_later_changes(project: Project, lead: User, three: list[Trace]) -> None:
+    trace_id = three[0].trace_id
+    outbox.put(project, trace_id, {"checked": 0, "old": 1}, source="a test")
+    bulk = pushed(project, lead, three[:1])
+    first, last = relayed(project, trace_id, {"score": 1}), relayed(project, trace_id, {"score": 2})
+    assert bulks.can_be_undone(bulk)
+    assert (bulks.undo(bulk, lead), bulks.left(bulk)) == (1, 0)
+    assert Patch.objects.get(state=State.WAITING).values == {"checked": 0, "old": 1, "score": 2}
+    assert found(project, Pair("checked", "no")) == 3
+    trace = Trace.objects.get(trace_id=trace_id)
+    assert canonical_json.loads(trace.unconfirmed) == {"checked": 0, "score": 2}
+    assert outbox.withdraw(project, last) == {"checked": 0, "old": 1, "score": 1}
+    first.refresh_from_db()
+    assert first.values == {"checked": 0, "old": 1, "score": 1}
+
+
+@pytest.mark.parametrize("later", [{"score": 1}, PATCH], ids=["begun", "its own value"])
+def test_an_undo_says_what_went_with_a_later_change(
+    lead_client: Client, project: Project, lead: User, three: list[Trace], later: dict[str, object]
+) -> None:
+    bulk = pushed(project, lead, three)
+    relayed(project, three[0].trace_id, later)
+    if later != PATCH:
+        assert len(outbox.lease(10)) == 1
+    answer = lead_client.post(f"/p/support/traces/pushed/{bulk.pk}/undo/", follow=True).text
+    assert "2 taken back" in answer
+    assert "1 not taken back" in answer
+    assert found(project, Pair("checked", "true")) == 1
+    assert "1 not taken back" in lead_client.post(f"/p/support/traces/pushed/{bulk.pk}/undo/", follow=True).text
+
+
+def relayed(project: Project, trace_id: UUID, patch: dict[str, object]) -> Patch:
+    """Another program's patch, as it waits to be pushed."""
+    return relay(project, [Handed(trace_id, patch)], source="token:ci")[0].patch
