@@ -1,19 +1,25 @@
 """What a trace's values were before: every change since the mirror saw it first, with when and by whom."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.traces.models import Change, Trace
+from reviewapp.traces.models import MAY_CHANGE, READS, Change, Trace
 
 # A value that somebody else changed this recently may change again.
 LATELY = timedelta(hours=1)
 # Changes of one trace that a page looks through, the newest first.
 SHOWN = 500
+# A trace that ended so long ago was read after it had settled, as readings are planned: what is new now came later.
+READ_SINCE = READS[2]
 _ADD = "INSERT INTO reviewapp_change (project_id, trace_id, key, before, after, at, by, patch)"
-_OURS = "SELECT DISTINCT trace_id, key FROM reviewapp_change WHERE by = 'us' AND trace_id IN []"
+# A push that was taken back is two rows, the second without a number: it leaves nothing of ours.
+_OURS = """
+    SELECT trace_id, key FROM reviewapp_change WHERE by = 'us' AND trace_id IN []
+    GROUP BY trace_id, key HAVING SUM(CASE WHEN patch IS NULL THEN -1 ELSE 1 END) > 0
+"""
 
 
 class Differing(NamedTuple):
@@ -46,27 +52,28 @@ def add(project: Project, found: Iterable[Differing], by: str, patch: int | None
     insert(rows(project, found, by, patch))
 
 
-def add_read(project: Project, traces: Sequence[tuple[Trace, str]]) -> None:
-    """Keep what a reading changed in these traces, each with its metadata text before.
+def add_read(project: Project, traces: Sequence[tuple[Trace, str, datetime]]) -> None:
+    """Keep what a reading changed in these traces, each with its metadata text before, and when that was stored.
 
-    Whoever changed a value of ours, or any value of a trace that we had pushed to and that no longer runs, is
-    somebody else; all other changes came in flight.
+    Whoever changed a value of ours, or any value of a trace that we had pushed to and that no longer runs, came after
+    us; who changed another trace after it had settled is somebody else; all other changes came in flight.
     """
-    found = {trace: _read(trace, before) for trace, before in traces if before != trace.metadata}
+    found = {trace: _read(trace, before) for trace, before, _ in traces if before != trace.metadata}
     if not found:
         return
     ours: dict[int, set[str]] = {}
     for pk, key in sql.rows_among(_OURS, [trace.pk for trace in found]):
         ours.setdefault(pk, set()).add(key)
+    stored = {trace: at for trace, _, at in traces}
     changes = []
     for trace, differences in found.items():
         mine = ours.get(trace.pk, set())
         # Laminar may spell a number of ours in another way; nobody has changed it.
         real = [one for one in differences if one.key not in mine or not _is_same(one.before, one.after)]
-        may_be_late = trace.may_change or not mine
+        late = Change.By.SOMEBODY if _had_settled(trace, stored[trace]) else Change.By.FLIGHT
+        others = late if trace.may_change or not mine else Change.By.OTHERS
         for one in real:
-            by = Change.By.FLIGHT if may_be_late and one.key not in mine else Change.By.OTHERS
-            changes += rows(project, [one], by)
+            changes += rows(project, [one], Change.By.OTHERS if one.key in mine else others)
     insert(changes)
 
 
@@ -85,6 +92,12 @@ def moved(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
         return set()
     lately = Change.objects.filter(trace__in=pks, key__in=keys, at__gte=clock.now() - LATELY)
     return set(lately.exclude(by=Change.By.US).values_list("trace_id", flat=True))
+
+
+def _had_settled(trace: Trace, stored_at: datetime) -> bool:
+    """Whether what was stored then was read after the trace had settled."""
+    end = trace.end_time
+    return end is not None and (stored_at - end > MAY_CHANGE or clock.now() - end > READ_SINCE)
 
 
 def _read(trace: Trace, before: str) -> list[Differing]:

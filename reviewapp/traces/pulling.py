@@ -95,7 +95,7 @@ def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
     with transaction.atomic():
         held = Trace.objects.select_for_update().filter(project=project, trace_id__in=found).order_by("trace_id")
         places = list(held)
-        before = [(place, place.metadata) for place in places if place.pulled_at is not None]
+        before = [(place, place.metadata, place.pulled_at) for place in places if place.pulled_at is not None]
         changed = [place for place in places if _fill(place, found[place.trace_id], now)]
         sql.change_each(_UPDATE, [[*(getattr(place, field) for field in _FIELDS), place.pk] for place in places])
         # In one order for everybody: two workers that store the same traces wait for each other and never in a ring.

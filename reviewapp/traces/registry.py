@@ -52,6 +52,8 @@ class Registered:
     twins: Sequence[str] = ()
     setters: Counter[str] = field(default_factory=Counter)
     flips: int = 0
+    # Whether all changes of the project were looked through: else an older one may be unknown.
+    is_all_known: bool = True
 
     @property
     def has_more(self) -> bool:
@@ -113,11 +115,11 @@ def page_of(project: Project, part: str = "", start: int = 0) -> Page:
     twins: dict[str, list[str]] = {}
     for name, _ in names:
         twins.setdefault(_folded(name), []).append(name)
-    setters, flips = _changes(project)
+    setters, flips, is_all = _changes(project)
     keys = [
         Registered(
             name, count, terms.get(name, []), [other for other in twins[_folded(name)] if other != name],
-            setters.get(name, Counter()), len(flips.get(name, ())),
+            setters.get(name, Counter()), len(flips.get(name, ())), is_all,
         )
         for name, count in chosen
     ]  # fmt: skip
@@ -140,16 +142,20 @@ def _terms(project: Project, keys: Sequence[str]) -> dict[str, list[tuple[str, i
     return found
 
 
-def _changes(project: Project) -> tuple[dict[str, Counter[str]], dict[str, set[int]]]:
-    """For each key who changed it how often, and the traces in which it became another value in flight, of late."""
+def _changes(project: Project) -> tuple[dict[str, Counter[str]], dict[str, set[int]], bool]:
+    """For each key who changed it how often, and the traces in which it became another value in flight, of late.
+
+    Says too whether these are all changes that were ever seen.
+    """
     setters: dict[str, Counter[str]] = {}
     flips: dict[str, set[int]] = {}
-    newest = Change.objects.filter(project=project).order_by("-pk")[:CHANGES]
-    for key, by, trace, before in newest.values_list("key", "by", "trace_id", "before"):
+    newest = Change.objects.filter(project=project).order_by("-pk")[: CHANGES + 1]
+    looked = list(newest.values_list("key", "by", "trace_id", "before"))
+    for key, by, trace, before in looked[:CHANGES]:
         setters.setdefault(key, Counter())[by] += 1
         if by == Change.By.FLIGHT and before is not None:
             flips.setdefault(key, set()).add(trace)
-    return setters, flips
+    return setters, flips, len(looked) <= CHANGES
 
 
 def _folded(name: str) -> str:

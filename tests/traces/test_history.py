@@ -41,9 +41,36 @@ def test_the_first_sight_is_no_change(project: Project) -> None:
 
 
 def test_what_the_application_changed_came_in_flight(project: Project) -> None:
-    read(project, '{"a":1,"b":1}')
-    read(project, '{"a":2,"c":"x"}')
+    for text in ('{"a":1,"b":1}', '{"a":2,"c":"x"}'):
+        pulling.store_rows(project, [trace_row(TRACE, text, end_time=clock.now())])
     assert told() == [("a", "1", "2", "flight"), ("b", "1", None, "flight"), ("c", None, '"x"', "flight")]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "by"),
+    [(1, 4, "flight"), (1, 10, "flight"), (6, 7, "somebody"), (1, 24 * 60, "somebody")],
+    ids=["at once", "first read after", "settled", "weeks later"],
+)
+def test_what_changes_after_a_trace_has_settled_is_somebody_elses(
+    project: Project, first: int, then: int, by: str
+) -> None:
+    end = clock.now()
+    for minutes, text in ((first, '{"a":1}'), (then, '{"a":2}')):
+        with time_machine.travel(end + timedelta(minutes=minutes), tick=False):
+            pulling.store_rows(project, [trace_row(TRACE, text, end_time=end)])
+    assert told() == [("a", "1", "2", by)]
+
+
+def test_a_push_that_was_taken_back_leaves_nothing_of_ours(project: Project) -> None:
+    read(project, '{"a":1,"b":1}')
+    with transaction.atomic():
+        before = metadata.apply_patch(project, metadata.hold(project, TRACE), {"a": 2}, number=5)
+        metadata.take_back(project, metadata.hold(project, TRACE), before, {}, reviews=0)
+    read(project, '{"a":3,"b":2}')
+    assert [by for *_, by in told()] == ["us", "us", "somebody", "somebody"]
+    pushed(project, a=4)
+    read(project, '{"a":5,"b":2}')
+    assert told()[-1] == ("a", "4", "5", "others")
 
 
 def test_a_push_is_ours_and_names_its_patch(project: Project) -> None:

@@ -11,6 +11,7 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces import index, metadata, pulling, registry
+from reviewapp.traces.models import Change
 from reviewapp.traces.registry import Registered
 from tests.factories import TraceFactory
 from tests.queries import queries
@@ -72,12 +73,34 @@ def test_it_points_at_two_spellings_of_a_name(project: Project) -> None:
 def test_it_tells_who_changed_a_value_and_that_it_flips(project: Project) -> None:
     for at in range(registry.FLIPS):
         for raw in ("1", "2"):
-            pulling.store_rows(project, [trace_row(UUID(int=at), metadata.joined({"step": raw}))])
+            pulling.store_rows(project, [trace_row(UUID(int=at), metadata.joined({"step": raw}), end_time=clock.now())])
     with transaction.atomic():
         metadata.apply_patch(project, metadata.hold(project, UUID(int=0)), {"step": 3}, number=1)
     found = key(project, "step")
     assert found.set_by == [("the application, in flight", 2), ("us", 1)]
     assert "in 2 traces" in " ".join(found.findings)
+
+
+def test_it_does_not_call_changes_of_long_after_the_end_a_flip(project: Project) -> None:
+    for at in range(registry.FLIPS):
+        for raw in ("1", "2"):
+            ended = clock.now() - timedelta(days=20)
+            pulling.store_rows(project, [trace_row(UUID(int=at), metadata.joined({"step": raw}), end_time=ended)])
+    found = key(project, "step")
+    assert (found.set_by, found.findings) == ([("somebody else", 2)], [])
+
+
+@pytest.mark.parametrize(("more", "words"), [(0, "unchanged since"), (1, "not changed of late")])
+def test_it_claims_nothing_of_changes_older_than_it_looks(
+    lead_client: Client, project: Project, more: int, words: str
+) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"quiet":1}')
+    index.tend()
+    now = clock.now()
+    rows = [Change(project=project, trace=trace, key="loud", at=now, by="us") for _ in range(registry.CHANGES + more)]
+    Change.objects.bulk_create(rows, batch_size=2_000)
+    page = lead_client.get(URL).text
+    assert [said for said in ("unchanged since", "not changed of late") if said in page] == [words]
 
 
 def test_very_many_values_are_not_all_looked_at(project: Project) -> None:
