@@ -52,7 +52,8 @@ def rule_make(request: Request, project: Project, queue: str) -> HttpResponse:
     rule = Rule(queue=queue_of(project, queue))
     if request.method == "GET":
         fault = _fill(rule, request)
-        return _show(request, NewRuleForm(instance=rule), fault=fault)
+        has_times = bool(request.GET.get("from") or request.GET.get("to"))
+        return _show(request, NewRuleForm(instance=rule), fault=fault, has_times=has_times)
     form = NewRuleForm(request.POST, instance=rule)
     if not form.is_valid() or request.POST.get("act") == "try":
         return _show(request, form)
@@ -106,11 +107,12 @@ def _fill(rule: Rule, request: Request) -> str:
     return ""
 
 
-def _show(request: Request, form: RuleForm, *, fault: str = "") -> HttpResponse:
+def _show(request: Request, form: RuleForm, *, fault: str = "", has_times: bool = False) -> HttpResponse:
+    """The form with its dry run; `has_times` where it began with a view whose time range a rule cannot have."""
     rule: Rule = form.instance
     is_wrong = bool(form.errors or fault)
     context = {
         "project": rule.queue.project, "section": "queues", "queue": rule.queue, "rule": rule, "form": form,
-        "fault": fault, "forecast": None if is_wrong else forecast(rule),
+        "fault": fault, "has_times": has_times, "forecast": None if is_wrong else forecast(rule),
     }  # fmt: skip
     return page(request, "queues/rule.html", context, part="forecast", status=422 if is_wrong else 200)

@@ -38,13 +38,13 @@ def keep(
     """
     name, owner = _checked(name), None if for_all else user
     same = View.objects.filter(project=project, owner=owner)
-    if same.count() >= MOST and not replaces:
-        raise NotKept(f"There are {MOST} views already. Delete one that nobody needs first.")
     try:
         with transaction.atomic():
             if replaces and same.filter(name=name).update(query=view.query, on_home=on_home):
                 kept = same.get(name=name)
             else:
+                if same.count() >= MOST:
+                    raise NotKept(f"There are {MOST} views already. Delete one that nobody needs first.")
                 kept = View.objects.create(
                     project=project, owner=owner, name=name, query=view.query, on_home=on_home, made_by=user.username
                 )

@@ -92,6 +92,13 @@ def test_it_begins_with_a_view(lead_client: Client, queue: Queue) -> None:
     assert "environment=production\na=b=c\ntext=&quot;two\\nlines&quot;</textarea>" in told
 
 
+def test_it_says_that_a_views_time_range_is_left_out(lead_client: Client, queue: Queue) -> None:
+    words = "The view's time range is left out"
+
+    assert words in shown(lead_client, f"{URL}new/", m="a=1", to="2026-11-01T00:00:00+00:00")
+    assert words not in shown(lead_client, f"{URL}new/", m="a=1")
+
+
 def test_it_tells_of_a_view_that_cannot_be_read(lead_client: Client, queue: Queue) -> None:
     assert "“nothing” is not a condition" in shown(lead_client, f"{URL}new/", m="nothing")
 

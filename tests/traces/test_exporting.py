@@ -4,6 +4,7 @@ import csv
 import json
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import Project
@@ -44,6 +45,16 @@ def test_no_cell_is_a_formula(lead_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, name="=1+1", metadata=canonical_json.dumps({"=k": "@cmd"}))
     (row,) = rows(lead_client, c="=k")
     assert (row["name"], row["'=k"]) == ("'=1+1", "'@cmd")
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [(-5, "-5"), (-1.5e-9, "-1.5e-09"), ("+5", "+5"), ("-5+1", "'-5+1"), ("-", "'-")],
+)
+def test_a_number_is_a_number(lead_client: Client, project: Project, value: object, cell: str) -> None:
+    TraceFactory.create(project=project, metadata=json.dumps({"k": value}))
+    (row,) = rows(lead_client, c="k")
+    assert row["k"] == cell
 
 
 def test_a_line_is_an_object_with_laminars_spelling(lead_client: Client, project: Project) -> None:

@@ -81,6 +81,9 @@ def test_it_refuses_more_than_anybody_looks_at(reviewer_client: Client, reviewer
         View(project=project, owner=reviewer, name=f"v{n}", made_by="reviewer") for n in range(keeping.MOST)
     )
     assert saved(reviewer_client) == 422
+    assert saved(reviewer_client, replaces="on") == 422
+    assert saved(reviewer_client, "v1", replaces="on") == 302
+    assert View.objects.count() == keeping.MOST
 
 
 def test_it_is_renamed_and_put_on_the_home_page(lead_client: Client, ours: View) -> None:
