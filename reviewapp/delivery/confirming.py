@@ -26,12 +26,15 @@ TAKEN = timedelta(seconds=40)
 PAUSE = timedelta(seconds=15)
 # An ingest-only key cannot read: the rows stay accepted, this far off, until the project has a full key.
 WITHOUT_READING = timedelta(days=1)
-# No row that is read back is ever due later than this.
+# A trace that Laminar answers nothing readable for waits so long, and no row that is read back is ever due later.
 SOON = timedelta(minutes=5)
 
 
 def take(busy: Collection[int] = ()) -> list[Patch]:
-    """Accepted patches whose values should show by now, taken for one read; none of a project `busy` or held back."""
+    """Accepted patches whose values should show by now, taken for one read; none of a project `busy` or held back.
+
+    Their `due_at` is set to a moment of this taking: only who holds it decides what comes of a read in vain.
+    """
     now = clock.now()
     held = Breaker.objects.filter(held_until__gt=now).values("project")
     due = Patch.objects.filter(state=State.ACCEPTED, due_at__lte=now).exclude(project__in=busy)
@@ -41,6 +44,8 @@ def take(busy: Collection[int] = ()) -> list[Patch]:
     with transaction.atomic():
         rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH])
         Patch.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=now + TAKEN)
+    for row in rows:
+        row.due_at = now + TAKEN
     return rows
 
 
@@ -62,6 +67,11 @@ def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
     later = clock.now() + PAUSE
     _of(patches).update(due_at=later, last_error=error[:600])
     Patch.objects.filter(project=project, state=State.ACCEPTED, due_at__lt=later).update(due_at=later)
+
+
+def note_unreadable(patch: Patch, error: str) -> None:
+    """Leave a patch alone for a while whose trace by itself is more than Laminar's answer can be read of."""
+    _of([patch]).update(due_at=clock.now() + SOON, last_error=error[:600])
 
 
 def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
@@ -158,7 +168,9 @@ def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
 
 
 def _of(patches: Sequence[Patch]) -> QuerySet[Patch]:
-    return Patch.objects.filter(pk__in=[patch.pk for patch in patches], state=State.ACCEPTED)
+    """The rows of these patches that nobody else has taken, or sent again, since."""
+    as_taken = Patch.objects.filter(state=State.ACCEPTED, due_at__in={patch.due_at for patch in patches})
+    return as_taken.filter(pk__in=[patch.pk for patch in patches])
 
 
 def _read(patch: Patch, seconds: float, outcome: str) -> Attempt:

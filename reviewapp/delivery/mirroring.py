@@ -13,8 +13,9 @@ from django.db.models import Exists, OuterRef, Q
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.errands import Errands
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.portions import Portions
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, LaminarError, RateLimited
+from reviewapp.laminar import AsyncLaminar, LaminarError, RateLimited, TimedOut
 from reviewapp.lib import clock
 from reviewapp.traces import pruning, pulling, rereading
 from reviewapp.traces.listing import TOO_MUCH, Listing
@@ -36,11 +37,10 @@ class Mirroring:
     lists: Errands = field(default_factory=Errands)
     reads: Errands = field(default_factory=Errands)
     # Projects by primary key, each with the moment of the monotonic clock when it goes on: what failed is tried again,
-    # and who asked to slow down is left alone by every kind of pull.
+    # and who asked to slow down is left alone by every kind of pull and look.
     silent: dict[int, float] = field(default_factory=dict)
     held: dict[int, float] = field(default_factory=dict)
-    # How many traces a project's Laminar answers for at once, where that is fewer than usual.
-    sizes: dict[int, int] = field(default_factory=dict)
+    portions: Portions = field(default_factory=lambda: Portions(rereading.BATCH))
 
     @property
     def held_back(self) -> list[int]:
@@ -48,7 +48,7 @@ class Mirroring:
         return [project for project, until in self.held.items() if until > time.monotonic()]
 
     def note(self, project: Project, error: LaminarError) -> None:
-        """Heed a 429: nothing is pulled for this project before the time it asks for."""
+        """Heed a 429: nothing is read of this project before the time it asks for."""
         if isinstance(error, RateLimited):
             self.held[project.pk] = time.monotonic() + (error.retry_after or SLOW_DOWN)
 
@@ -116,23 +116,24 @@ class Mirroring:
             await sync_to_async(pulling.note_listed)(project, since, listing.newest)
 
     async def _read_of(self, project: Project, client: AsyncLaminar) -> None:
-        size = self.sizes.get(project.pk, rereading.BATCH)
-        traces = await sync_to_async(rereading.take)(project, size)
+        traces = await sync_to_async(rereading.take)(project, self.portions.of(project))
         if not traces:
             return
         try:
             rows = await client.traces([trace.trace_id for trace in traces])
         except TOO_MUCH:
             # Half as many next time; the one that is too much by itself is left alone for long.
-            self.sizes[project.pk] = max(len(traces) // 2, 1)
+            self.portions.halve(project, len(traces))
             wait = rereading.UNREADABLE if len(traces) == 1 else timedelta()
             await sync_to_async(rereading.set_aside)(traces, wait)
-        except LaminarError:
+        except LaminarError as error:
+            if isinstance(error, TimedOut):
+                self.portions.halve(project, len(traces))
             await sync_to_async(rereading.set_aside)(traces)
             raise
         else:
             await sync_to_async(rereading.store)(project, traces, rows)
-            self.sizes[project.pk] = min(size * 2, rereading.BATCH)
+            self.portions.grow(project)
 
 
 def in_hand() -> Exists:

@@ -19,6 +19,8 @@ from reviewapp.traces import metadata
 
 # After a look that failed, all of the project's looks wait this long: a push or a read-back is of more use.
 PAUSE = timedelta(minutes=1)
+# And a trace that Laminar answers nothing readable for is left alone for so long.
+UNREADABLE = timedelta(hours=1)
 # What Laminar holds under keys of ours: a JSON text, None where there is no such key.
 Theirs = Mapping[str, str | None]
 
@@ -54,9 +56,11 @@ def take(busy: Collection[int] = ()) -> list[Patch]:
     return rows
 
 
-def set_aside(patches: Sequence[Patch]) -> None:
+def set_aside(patches: Sequence[Patch], wait: timedelta = PAUSE) -> None:
     """Leave them for now: the key was changed for one that cannot read."""
-    Patch.objects.filter(pk__in=[patch.pk for patch in patches]).update(watch_due_at=clock.now() + PAUSE)
+    # Who asked for a look meanwhile gets one.
+    as_taken = Patch.objects.filter(watch_due_at__in={patch.watch_due_at for patch in patches})
+    as_taken.filter(pk__in=[patch.pk for patch in patches]).update(watch_due_at=clock.now() + wait)
 
 
 def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
@@ -64,6 +68,11 @@ def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
     set_aside(patches)
     now = clock.now()
     Patch.objects.filter(project=project, watch_due_at__lte=now).update(watch_due_at=now + PAUSE)
+
+
+def note_unreadable(patch: Patch, error: str) -> None:
+    """Leave a patch alone for long whose trace by itself is more than Laminar's answer can be read of."""
+    set_aside([patch], UNREADABLE)
 
 
 def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:

@@ -20,7 +20,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirming, marking, outbox, watching
 from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
-from reviewapp.delivery.looking import Looking, look_at
+from reviewapp.delivery.looking import Looking, Looks
 from reviewapp.delivery.mirroring import Mirroring
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.presence import Pulse
@@ -61,12 +61,14 @@ class Worker:
     watches: Errands = field(default_factory=Errands)
     pulls: Errands = field(default_factory=Errands)
     mirror: Mirroring = field(init=False)
+    looks: Looks = field(init=False)
     # Whether older code may have prepared transcripts that are to be prepared anew.
     is_behind: bool = True
 
     def __post_init__(self) -> None:
         self.pushes = Pushing(self.clients)
         self.mirror = Mirroring(self._reader)
+        self.looks = Looks(self._reader, self.mirror.note)
 
     async def run(self) -> None:
         try:
@@ -148,9 +150,9 @@ class Worker:
         return await sync_to_async(outbox.rescue)()
 
     async def _look(self, looking: Looking, errands: Errands) -> int:
-        taken = await sync_to_async(looking.take)(list(errands.under_way))
+        taken = await sync_to_async(looking.take)([*errands.under_way, *self.mirror.held_back])
         for project, patches in _by_project(taken):
-            errands.start(project.pk, look_at(looking, project, patches, self._reader))
+            errands.start(project.pk, self.looks.at(looking, project, patches))
         await errands.pause(IDLE)
         return len(taken)
 

@@ -103,7 +103,7 @@ def trace_row(row: Mapping[str, Any]) -> TraceRow:
         start_time=_read(row, "start_time", _time),
         end_time=_read(row, "end_time", _time),
         duration=_read(row, "duration", _real, 0.0),
-        metadata=_read(row, "metadata", _text) or "{}",
+        metadata=metadata_row(row)[1],
         session_id=_read(row, "session_id", _text, ""),
         user_id=_read(row, "user_id", _text, ""),
         status=_read(row, "status", _text, ""),
@@ -117,6 +117,11 @@ def trace_row(row: Mapping[str, Any]) -> TraceRow:
         has_browser_session=_read(row, "has_browser_session", bool, False),
         **_usage(row),
     )
+
+
+def metadata_row(row: Mapping[str, Any]) -> tuple[UUID, str]:
+    """Of a row of `traces` just the id and the metadata. Raises UnexpectedAnswer."""
+    return _read(row, "id", _uuid), _read(row, "metadata", _text) or "{}"
 
 
 def span_row(row: Mapping[str, Any]) -> SpanRow:

@@ -106,10 +106,10 @@ def query(sql: str, parameters: Mapping[str, Any], longest: int) -> Call:
     return Call("POST", "/v1/sql/query", _json({"query": sql, "parameters": values}), longest)
 
 
-def traces(ids: Sequence[UUID]) -> tuple[str, dict[str, Any]]:
-    """The query for traces by id, and its parameters."""
+def traces(ids: Sequence[UUID], columns: str = "*") -> tuple[str, dict[str, Any]]:
+    """The query for these columns of traces by id, and its parameters."""
     # Laminar's validator of 2026 knows IN only with parentheses.
-    return "SELECT * FROM traces WHERE id IN ({ids:Array(UUID)})", {"ids": list(ids)}
+    return " ".join(["SELECT", columns, "FROM traces WHERE id IN ({ids:Array(UUID)})"]), {"ids": list(ids)}
 
 
 def traces_matching(

@@ -135,6 +135,16 @@ def test_what_was_taken_comes_up_again_when_its_reader_died(patch: Patch) -> Non
         assert confirming.take() == [patch]
 
 
+def test_a_reader_that_wakes_late_decides_nothing(patch: Patch) -> None:
+    Patch.objects.update(reads=len(schedule.READS) - 1)
+    [late] = confirming.take()
+    assert read(patch, "{}").state == State.WAITING
+    again = accepted(patch)
+    confirming.mark_read([late], {}, 0.1)
+    confirming.note_error(patch.project, [late], "Laminar is in trouble (500).")
+    assert (fresh(patch).state, fresh(patch).sends, fresh(patch).last_error) == (State.ACCEPTED, again.sends, "")
+
+
 def test_a_batch_is_bounded(project: Project) -> None:
     rows = [PatchFactory.build(project=project, state=State.ACCEPTED) for _ in range(confirming.BATCH + 3)]
     Patch.objects.bulk_create(rows)
@@ -159,7 +169,7 @@ def test_a_read_that_failed_is_told_and_the_whole_project_waits(project: Project
 @pytest.mark.parametrize("hours", [0, 6, 13, 23])
 def test_a_key_that_may_not_read_sets_them_aside_until_one_may(patch: Patch, hours: int) -> None:
     key = LaminarKeyFactory.create(project=patch.project, kind=LaminarKey.Kind.INGEST_ONLY)
-    confirming.set_aside([patch])
+    confirming.set_aside([fresh(patch)])
     with time_machine.travel(clock.now() + timedelta(hours=hours), tick=False):
         confirming.resume()
         assert confirming.take() == []

@@ -53,6 +53,17 @@ def test_it_leaves_metadata_as_it_is_spelled() -> None:
     assert trace.metadata == '{"b": 1.0,"a":"é"}'
 
 
+def test_it_reads_just_the_metadata() -> None:
+    assert answering(200, {"data": [TRACE_COLUMNS | {"start_time": None}]}).metadata_of([TRACE]) == {
+        TRACE: '{"b": 1.0,"a":"é"}'
+    }
+
+
+def test_it_refuses_metadata_that_is_no_text() -> None:
+    with pytest.raises(UnexpectedAnswer, match="“metadata”"):
+        answering(200, {"data": [TRACE_COLUMNS | {"metadata": None}]}).metadata_of([TRACE])
+
+
 def test_it_fills_in_columns_that_a_server_lacks() -> None:
     (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
     assert (trace.session_id, trace.reasoning_tokens, trace.trace_tags, trace.input_cost) == ("", 0, [], 0.0)
