@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
@@ -187,14 +186,17 @@ def _change(patch: Patch, there: Mapping[str, str], seconds: float) -> None:
         # Asked again now that no newer patch can come: what a person has saved meanwhile is not undone in the mirror.
         keys = _newest([patch])[patch.pk]
         theirs = _differing(patch, keys, there)
+        row = Patch.objects.select_for_update().filter(pk=patch.pk, watch_due_at=patch.watch_due_at).first()
+        if row is None:
+            return
         now = clock.now()
-        changed = Patch.objects.filter(pk=patch.pk, watch_due_at=patch.watch_due_at).update(
-            drift=_spelled(theirs), drifted_at=now if theirs else None, watches=F("watches") + 1,
-            watch_due_at=schedule.next_watch(patch.confirmed_at or now, now),
-        )  # fmt: skip
-        if changed:
-            _note(patch, seconds, 200, _told(theirs))
-            metadata.take_over(patch.project, held, {key: there.get(key) for key in keys})
+        # What a person has let be is no drift again because another key came or went.
+        left = _read(row.drift).items() if row.drifted_at is None else set()
+        row.drift, row.drifted_at = _spelled(theirs), now if theirs.items() - left else None
+        row.watches, row.watch_due_at = row.watches + 1, schedule.next_watch(patch.confirmed_at or now, now)
+        row.save(update_fields=["drift", "drifted_at", "watches", "watch_due_at"])
+        _note(patch, seconds, 200, _told(theirs))
+        metadata.take_over(patch.project, held, {key: there.get(key) for key in keys})
 
 
 def _settle(row: Patch, **changes: str) -> bool:

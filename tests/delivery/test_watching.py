@@ -242,6 +242,22 @@ def test_theirs_is_left_until_it_changes_again(patch: Patch, lead: User) -> None
     assert look(patch, '{"score":0.25,"notes":"right"}').drifted_at is not None
 
 
+def test_theirs_that_were_left_are_no_drift_again_when_another_key_is_ours_once_more(patch: Patch, lead: User) -> None:
+    row = look(patch, '{"score":0,"notes":"wrong"}')
+    assert watching.leave_theirs(patch.project, row, lead)
+    row = look(patch, '{"score":0,"notes":"right"}')
+    assert (row.drift, row.drifted_at) == ('{"score":[0]}', None)
+    row = look(patch, '{"score":0,"notes":"wrong"}')
+    assert row.drifted_at is not None
+
+
+def test_theirs_that_were_left_are_no_drift_again_when_a_newer_patch_sets_another_key(patch: Patch, lead: User) -> None:
+    row = look(patch, '{"score":0,"notes":"wrong"}')
+    assert watching.leave_theirs(patch.project, row, lead)
+    put(patch.project, {"notes": "newer"})
+    assert look(patch, '{"score":0,"notes":"wrong"}').drifted_at is None
+
+
 def test_the_worker_sees_what_others_pushed(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))
