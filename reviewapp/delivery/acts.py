@@ -44,10 +44,13 @@ def patch_retry(request: Request, project: Project) -> HttpResponse:
 @require_POST
 def hold_probe(request: Request, project: Project) -> HttpResponse:
     """Let one push of a project that is held back go to try now."""
-    if marking.probe(project.pk):
+    sent = marking.probe(project.pk)
+    if sent is None:
+        messages.info(request, "Nothing is held back any more.")
+    elif sent:
         messages.success(request, "One delivery is sent to try. When Laminar answers, the others follow.")
     else:
-        messages.info(request, "Nothing is held back any more.")
+        messages.info(request, "No delivery is due just now. The next one goes to try when its time comes.")
     return redirect("delivery:patch-list", project=project.slug)
 
 

@@ -93,16 +93,16 @@ def release(project_id: int) -> None:
         Patch.objects.filter(project_id=project_id, state=State.WAITING, failures__gt=0).update(due_at=clock.now())
 
 
-def probe(project_id: int) -> bool:
-    """End the wait of a held project for one push that goes to try; False when nothing is held."""
+def probe(project_id: int) -> int | None:
+    """End the wait of a held project for one push that goes to try now; how many go, None when nothing is held."""
     now = clock.now()
     with transaction.atomic():
         if not Breaker.objects.filter(project_id=project_id, held_until__gt=now).update(held_until=now):
-            return False
-        waiting = Patch.objects.filter(project_id=project_id, state=State.WAITING).order_by("failures", "due_at", "pk")
-        first = list(waiting.values_list("pk", flat=True)[:1])
-        Patch.objects.filter(pk__in=first, state=State.WAITING).update(due_at=now)
-        return True
+            return None
+        # What has not failed and is not due yet can still be undone, or its trace is not known yet: it keeps its time.
+        waiting = Patch.objects.filter(project_id=project_id, state=State.WAITING).exclude(failures=0, due_at__gt=now)
+        first = list(waiting.order_by("failures", "due_at", "pk").values_list("pk", flat=True)[:1])
+        return Patch.objects.filter(pk__in=first, state=State.WAITING).update(due_at=now)
 
 
 def _changes(sent: Sent) -> dict[str, Any]:
@@ -134,10 +134,16 @@ def _after_error(patch: Patch, error: LaminarError, now: datetime) -> dict[str, 
         return {"state": State.WAITING, "last_error": said}
     if error.retry is Retry.NEVER:
         return _parked(Reason.REFUSED, said)
-    if now - patch.created_at > schedule.WINDOW:
+    if patch.failures + 1 >= schedule.TRIES and now - _failing_since(patch, now) > schedule.WINDOW:
         return _parked(Reason.GAVE_UP, said)
     wait = schedule.after_failure(patch.failures + 1, error.retry_after)
     return {"state": State.WAITING, "failures": F("failures") + 1, "due_at": now + wait, "last_error": said}
+
+
+def _failing_since(patch: Patch, now: datetime) -> datetime:
+    """When it was failing already: as many tries ago as failures are counted. Time that it waited for a key is not."""
+    tries = Attempt.objects.filter(patch=patch, act=Attempt.Act.PUSH).order_by("-pk").values_list("at", flat=True)
+    return tries[patch.failures - 1 : patch.failures].first() or now
 
 
 def _parked(reason: Reason, said: str) -> dict[str, Any]:

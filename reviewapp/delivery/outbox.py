@@ -213,7 +213,7 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
             Patch.objects.filter(pk=row.pk).update(state=State.SUPERSEDED, superseded_by=newer.last(), reason="")
             return 0
         return Patch.objects.filter(pk=row.pk).update(
-            state=State.WAITING, metadata=canonical_json.dumps(left), due_at=now, created_at=now,
+            state=State.WAITING, metadata=canonical_json.dumps(left), due_at=now,
             failures=0, misses=0, reads=0, reason="",
             # What Laminar took of metadata and tags, and cannot be sure to lack, is not sent to it twice.
             sends=int(row.tags != "[]" and row.sends > 0),

@@ -13,7 +13,10 @@ SENDS = 3
 # the same keys; then for a day.
 WATCHES = [10, 60, 300, 1_800, 10_800, 86_400]
 CAP = 3_600
+# So long, and so often, a patch has to fail in passing before a person has to look. A far side can ask for a day
+# between two tries: even then there are so many.
 WINDOW = timedelta(days=8)
+TRIES = 8
 # Failures in a row that open a project's breaker, and how many seconds it then stays open before one probe: longer with
 # each probe that fails, yet short enough that what waited is on its way again half a minute after an outage.
 BREAK_AFTER = 5

@@ -2,20 +2,22 @@
 
 import asyncio
 import threading
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
+from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import marking, outbox, restoring, schedule
 from reviewapp.delivery.clients import Clients
 from reviewapp.delivery.marking import Sent
-from reviewapp.delivery.models import Breaker, State
+from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.delivery.pushing import UNDER_WAY, Pushing
 from reviewapp.laminar import KeyRefused, LaminarError, RateLimited, Unreachable
 from reviewapp.lib import clock
-from tests.delivery.acts import ends, put_many
+from tests.delivery.acts import ends, fresh, put, put_many
 from tests.delivery.test_faults import project_at
 from tests.delivery.working import laminar, states
 
@@ -94,3 +96,26 @@ def test_rows_that_were_leased_and_not_begun_are_given_back(by: str) -> None:
         asyncio.run(asyncio.wait_for(push(project), 20))
     assert len(far.pushes) == UNDER_WAY
     assert states().count(State.WAITING) == 10
+
+
+def tried(lead_client: Client) -> str:
+    """What the page says after "Try now"."""
+    return lead_client.post("/p/support/deliveries/try/", follow=True).text
+
+
+def test_a_try_now_sends_one_that_waits(lead_client: Client, project: Project) -> None:
+    first, failed = put_many(project, 2)
+    Patch.objects.filter(pk=first.pk).update(due_at=clock.now() + timedelta(minutes=1))
+    Patch.objects.filter(pk=failed.pk).update(due_at=clock.now() + timedelta(hours=1), failures=3)
+    marking.hold(project.pk, "Laminar refused the key.", None)
+    assert "One delivery is sent to try." in tried(lead_client)
+    assert [patch.pk for patch in outbox.lease(10)] == [failed.pk]
+    assert "Nothing is held back any more." in tried(lead_client)
+
+
+def test_a_try_now_sends_nothing_that_can_still_be_undone_and_says_so(lead_client: Client, project: Project) -> None:
+    patch = put(project, {"score": 1})
+    Patch.objects.update(due_at=clock.now() + timedelta(minutes=1))
+    marking.hold(project.pk, "Laminar refused the key.", None)
+    assert "No delivery is due just now." in tried(lead_client)
+    assert fresh(patch).due_at > clock.now()

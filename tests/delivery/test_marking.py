@@ -129,15 +129,35 @@ def test_failures_wait_ever_longer_up_to_an_hour_and_never_in_step() -> None:
     assert len({schedule.after_failure(20, None) for _ in range(10)}) > 1
 
 
-def test_it_gives_up_after_eight_days(patch: Patch) -> None:
-    with time_machine.travel(clock.now() + timedelta(days=8, minutes=1), tick=False):
-        row = ends(patch, ServerFault("Laminar is in trouble.", status=500))
-    assert (row.state, row.reason) == (State.PARKED, Reason.GAVE_UP)
+def test_it_gives_up_after_eight_days_of_failing(project: Project) -> None:
+    assert _after_failing(project, schedule.TRIES, timedelta(days=8, minutes=1)) == (State.PARKED, Reason.GAVE_UP)
 
 
-def test_it_does_not_give_up_before(patch: Patch) -> None:
-    with time_machine.travel(clock.now() + timedelta(days=7, hours=23), tick=False):
-        assert ends(patch, ServerFault("Laminar is in trouble.", status=500)).state == State.WAITING
+def test_it_does_not_give_up_before(project: Project) -> None:
+    assert _after_failing(project, schedule.TRIES, timedelta(days=7, hours=23)) == (State.WAITING, "")
+
+
+def test_it_does_not_give_up_after_a_few_tries(project: Project) -> None:
+    assert _after_failing(project, schedule.TRIES - 1, timedelta(days=30)) == (State.WAITING, "")
+
+
+def test_days_of_waiting_for_a_key_are_no_days_of_failing(project: Project) -> None:
+    patch = put(project, {"score": 1})
+    with time_machine.travel(clock.now() + timedelta(days=9), tick=False):
+        assert _after_failing(project, schedule.TRIES, timedelta(days=1), patch) == (State.WAITING, "")
+
+
+def _after_failing(project: Project, times: int, days: timedelta, patch: Patch | None = None) -> tuple[str, str]:
+    """State and reason after so many failures, the last one so long after the others."""
+    row = patch or put(project, {"score": 1})
+    for _ in range(times - 1):
+        due(row)
+        # A fault of ours holds no project.
+        ends(leased(row), NotSent("The worker was held up and sent nothing."))
+    with time_machine.travel(clock.now() + days, tick=False):
+        due(row)
+        last = ends(leased(row), ServerFault("Laminar is in trouble.", status=500))
+    return last.state, last.reason
 
 
 def test_five_failures_in_a_row_open_the_breaker(project: Project) -> None:

@@ -19,7 +19,8 @@ def test_a_parked_patch_waits_again_as_if_new(project: Project) -> None:
     row = fresh(patch)
     assert (row.state, row.reason, row.source) == (State.WAITING, "", "a test, retried by ana")
     assert (row.failures, row.misses, row.sends, row.reads) == (0, 0, 0, 0)
-    assert clock.now() - row.created_at < timedelta(minutes=1)
+    # It was saved when it was saved: its page, and what the lag says, do not grow younger.
+    assert clock.now() - row.created_at > timedelta(days=8)
     assert [taken.pk for taken in outbox.lease(10)] == [patch.pk]
 
 
