@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from reviewapp.laminar import showing
 from reviewapp.laminar.errors import (
     AnswerTooLong,
     KeyRefused,
@@ -26,7 +27,6 @@ from reviewapp.lib import canonical_json, clock
 
 SHORT_ANSWER = 64 * 1024
 LONG_ANSWER = 64 * 1024 * 1024
-SHOWN = 500
 IDS_PER_QUERY = 500
 
 _SAFE = "Nothing is lost; "
@@ -46,11 +46,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response, with the key taken out of every text meant for people (`shown`, `location`)."""
+    """A response, with the key taken out of every text meant for people (`shown`, `words`, `location`)."""
 
     status: int
     body: bytes
     shown: str
+    words: str = ""
     location: str = ""
     retry_after: float | None = None
     is_cut: bool = False
@@ -62,8 +63,9 @@ def answer(status: int, headers: Mapping[str, str], body: bytes, *, is_cut: bool
     return Answer(
         status=status,
         body=body,
-        shown=shown(body, key),
-        location=shown(headers.get("location", "").encode(), key),
+        shown=showing.shown(body, key),
+        words=showing.words(body, key) if status != 200 else "",
+        location=showing.shown(headers.get("location", "").encode(), key),
         retry_after=retry_after(headers.get("retry-after", "")),
         is_cut=is_cut,
         is_encoded=is_encoded(headers),
@@ -174,23 +176,6 @@ def sendable(key: str) -> str:
     return key
 
 
-def shown(body: bytes, key: str) -> str:
-    """The first 500 characters fit to be shown: without the key, control characters or direction marks."""
-    text = redacted(body[: 8 * SHOWN].decode("utf-8", "replace"), key) if body else ""
-    return "".join(mark if mark.isprintable() else " " for mark in text).strip()[:SHOWN]
-
-
-def redacted(text: str, key: str) -> str:
-    """`text` with each part of the key of eight characters or more, in upper or lower case, as `[key]`."""
-    size = min(8, len(key))
-    parts = {re.escape(key[at : at + size]) for at in range(len(key) - size + 1)}
-    hidden = bytearray(len(text))
-    for part in re.finditer(f"(?=({'|'.join(parts)}))", text, re.IGNORECASE):
-        hidden[part.start(1) : part.end(1)] = b"\x01" * size
-    pieces = re.finditer(b"\x01+|\x00+", hidden)
-    return "".join("[key]" if piece[0][0] else text[piece.start() : piece.end()] for piece in pieces)
-
-
 def retry_after(text: str) -> float | None:
     """The seconds that a Retry-After header asks for, 1 to 86,400; None when it says nothing usable."""
     text = text.strip()
@@ -252,7 +237,8 @@ def _fault(got: Answer, call: Call) -> LaminarError:
 
 
 def _meaning(got: Answer, call: Call) -> tuple[type[LaminarError], str]:
-    status, words = got.status, _words(got)
+    status = got.status
+    words = f" It says: {got.words.rstrip('.')}." if got.words else ""
     if status < 300:
         return UnexpectedAnswer, f"The server answered {status}, where Laminar answers 200. Check the base URL."
     if status < 400:
@@ -274,18 +260,6 @@ def _meaning(got: Answer, call: Call) -> tuple[type[LaminarError], str]:
     if status < 500:
         return Refused, f"Laminar refused this ({status}).{words} Correct the content, then send it again."
     return ServerFault, f"Laminar is in trouble ({status}).{words} {_SAFE}try again later."
-
-
-def _words(got: Answer) -> str:
-    """What the far side says, ready to be added to a sentence."""
-    if not got.shown or got.shown.startswith("<"):
-        return ""
-    try:
-        said = canonical_json.loads(got.shown)
-    except canonical_json.NotCanonical:
-        said = got.shown
-    said = said.get("error", got.shown) if isinstance(said, dict) else said
-    return f" It says: {str(said).strip().rstrip('.')}."
 
 
 def _names_reason(got: Answer) -> bool:

@@ -83,6 +83,12 @@ def test_it_drops_control_and_direction_marks() -> None:
     assert error.answer == "a b [31mc  d"
 
 
+def test_it_drops_marks_that_are_escaped_too() -> None:
+    error = failure(500, {"error": "x\n2026-01-01 ERROR forged \x1b[31m \u202e\ud800"})
+    assert str(error).startswith("Laminar is in trouble (500). It says: x 2026-01-01 ERROR forged  [31m. ")
+    assert (str(error) + error.answer).isprintable()
+
+
 def test_it_does_not_follow_a_redirect() -> None:
     error = failure(307, b"", location="https://elsewhere.test/v1")
     assert isinstance(error, Redirected)

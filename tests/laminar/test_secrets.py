@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from reviewapp.laminar import AsyncLaminar, KeyRefused, Laminar, LaminarError
-from reviewapp.laminar.wire import redacted
+from reviewapp.laminar.showing import redacted
 from tests.laminar.far_side import KEY, answering, saying, serving
 
 
@@ -23,6 +23,16 @@ def test_it_takes_an_echoed_key_out(status: int, echo: str) -> None:
         answering(status, f"no such key: {echo}".encode(), location=f"/{echo}").push_metadata(uuid4(), {"a": 1})
     assert echo not in told(caught.value)
     assert KEY[-8:] not in told(caught.value)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_it_takes_out_a_key_that_is_escaped(status: int, depth: int) -> None:
+    escaped = "".join("\\" * depth + f"u{ord(sign):04x}" for sign in KEY)
+    with pytest.raises(LaminarError) as caught:
+        answering(status, f'{{"error":"no such key: {escaped}"}}'.encode()).project()
+    assert KEY[:8] not in told(caught.value)
+    assert escaped[:40] not in told(caught.value)
 
 
 def test_it_leaves_other_words_alone() -> None:
