@@ -1,5 +1,7 @@
 """How the reviewer's screen is laid out: the divider, the narrow screen, and nothing that jumps."""
 
+import json
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -7,6 +9,7 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from tests.browser.conftest import OpenPage
 from tests.browser.pages import PAGES, furnish
+from tests.factories import TraceFactory
 
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => window.shifts.push(
     ...list.getEntries().map((one) => one.value))).observe({type: "layout-shift"}); }"""
@@ -127,3 +130,22 @@ def _middle(page: Page) -> tuple[float, float]:
     box = page.get_by_role("separator").bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_long_name_makes_no_narrow_list_wider(open_page: OpenPage, lead: User, project: Project) -> None:
+    TraceFactory.create(
+        project=project, name="a_long_root_span_name_without_a_blank.step", metadata='{"tier":"free"}'
+    )
+    page = open_page(lead, viewport={"width": 360, "height": 780})
+    page.goto("/p/support/traces/")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_a_chosen_column_has_room_for_a_word(open_page: OpenPage, lead: User, project: Project) -> None:
+    metadata = json.dumps({"customer_tier": "enterprise", "long": "x" * 80, "request_id": "req-" + "0123456789" * 4})
+    TraceFactory.create(project=project, name="answer_ticket " * 4, metadata=metadata)
+    page = open_page(lead, viewport={"width": 1280, "height": 800})
+    page.goto("/p/support/traces/?c=customer_tier&c=long&c=request_id")
+    box = page.get_by_role("columnheader", name="customer_tier").bounding_box()
+    assert box is not None
+    assert box["width"] >= 80
