@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Field, Model
 
-_FOR_UPDATE = re.compile(r"FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
+_FOR_UPDATE = re.compile(r"FOR (?:UPDATE|KEY SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
 # What both databases take as it is.
 _PLAIN = (str, int, float, type(None))
 PART = 500

@@ -20,15 +20,18 @@ from django.db.models.expressions import RawSQL
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
-from reviewapp.traces.models import Posting, Term, Trace
+from reviewapp.traces.models import Key, Posting, Term, Trace
 
 # Counting further would cost more than it tells: a page then says "more than".
 COUNTED = 1_000
 # Tallies that are added up in one transaction, and traces that are signed in one: savers wait for neither.
 FOLDED = 1_000
 SIGNED = 200
+# Terms that are forgotten in one transaction, and such transactions at a time.
+FORGOTTEN, FORGETS = 200, 10
 
-_TERMS = "SELECT digest, id FROM reviewapp_term WHERE project_id = %s AND digest IN []"
+# Locked, so that none is forgotten before its posting stands: PostgreSQL looks at foreign keys only at the end.
+_TERMS = "SELECT digest, id FROM reviewapp_term WHERE project_id = %s AND digest IN [] FOR KEY SHARE"
 _ADD_TERMS = "INSERT INTO reviewapp_term (project_id, key, value, digest, count)"
 _HELD = "SELECT trace_id, term_id, start_time, signature FROM reviewapp_posting WHERE trace_id IN []"
 _ADD_POSTINGS = "INSERT INTO reviewapp_posting (term_id, trace_id, start_time, signature)"
@@ -51,6 +54,12 @@ _HOLDS = """
     (SELECT 1 FROM reviewapp_posting other
      WHERE other.term_id IN [] AND other.trace_id = reviewapp_posting.trace_id LIMIT 1) IS NOT NULL
 """
+_UNHELD = """
+    count = 0 AND id NOT IN (SELECT term_id FROM reviewapp_tally)
+    AND NOT EXISTS (SELECT 1 FROM reviewapp_posting WHERE term_id = term.id)
+"""
+_FIND_UNHELD = f"SELECT id FROM reviewapp_term term WHERE {_UNHELD} ORDER BY id LIMIT %s FOR UPDATE OF term SKIP LOCKED"  # noqa: S608
+_FORGET_TERMS = f"DELETE FROM reviewapp_term AS term WHERE {_UNHELD} AND id IN [] RETURNING id"  # noqa: S608
 _LOCK = "SELECT id FROM reviewapp_trace WHERE id IN [] ORDER BY trace_id FOR UPDATE"
 _DIGESTS = """
     SELECT posting.trace_id, posting.start_time, term.digest
@@ -162,12 +171,29 @@ def sign() -> int:
     return len(found)
 
 
+def forget() -> int:
+    """Remove terms that no trace holds any more, a bounded part; how many."""
+    with transaction.atomic():
+        # Whoever is about to hold one of them has locked it, or waits for us and makes it anew.
+        locked = [pk for (pk,) in sql.rows(_FIND_UNHELD, FORGOTTEN)]
+        # Asked again: until they were locked, somebody may have come to hold one.
+        gone = len(sql.rows_among(_FORGET_TERMS, locked))
+    if gone:
+        Key.objects.filter(count=0).delete()
+    return gone
+
+
 def tend() -> int:
     """What the worker does for the index now and then; how much there was to do."""
-    folded = 0
+    done = 0
     while (some := fold()) == FOLDED:
-        folded += some
-    return folded + some + sign()
+        done += some
+    done += some + sign()
+    for _ in range(FORGETS):
+        done += (some := forget())
+        if some < FORGOTTEN:
+            break
+    return done
 
 
 def digest_of(key: str, raw: str) -> str:
@@ -196,7 +222,7 @@ def _terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str,
         rows = [(project_id, members[digest][0][:300], members[digest][1][:200], digest, 0) for digest in missing]
         known |= dict(sql.add_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
         # What somebody else made meanwhile was not inserted.
-        known |= dict(sql.rows_among(_TERMS, project_id, [digest for digest in missing if digest not in known]))
+        known |= _terms(project_id, {digest: members[digest] for digest in missing if digest not in known})
     return known
 
 
