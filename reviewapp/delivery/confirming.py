@@ -88,6 +88,11 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
         for patch in patches:
             if patch.pk not in seen:
                 _look_again(patch, found.get(patch.trace_id), seconds)
+        respelled = [patch for patch in patches if patch.pk in seen and _is_respelled(patch, found[patch.trace_id])]
+        if respelled:
+            # The mirror keeps Laminar's spelling: a filter compares texts.
+            pks = [trace.pk for patch in respelled if (trace := traces.get((patch.project_id, patch.trace_id)))]
+            Trace.objects.filter(pk__in=pks).update(read_due_at=clock.now())
         if traces:
             _watch_replaced(project_ids, [trace_id for _, trace_id in traces])
 
@@ -141,6 +146,12 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
         left[trace.unconfirmed].append(trace.pk)
     for text, pks in left.items():
         Trace.objects.filter(pk__in=pks).update(unconfirmed=text)
+
+
+def _is_respelled(patch: Patch, text: str) -> bool:
+    """Whether a metadata text that holds the patch's values spells one of them in another way."""
+    members = metadata.members(text)
+    return any(members[key] != raw for key, raw in canonical_json.raw_members(patch.metadata).items())
 
 
 def _watch_replaced(project_ids: Collection[int], trace_ids: Collection[UUID]) -> None:

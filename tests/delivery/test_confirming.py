@@ -40,6 +40,17 @@ def test_it_confirms_when_every_value_stands(patch: Patch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "is_read"), [('{"o":{"b":2,"aa":1}}', True), ('{"o":{"aa":1,"b":2},"other":1.0}', False)]
+)
+def test_a_trace_is_read_again_where_laminar_spells_a_value_otherwise(
+    project: Project, text: str, is_read: bool
+) -> None:
+    row = accepted(put(project, {"o": {"aa": 1, "b": 2}}))
+    assert read(row, text).state == State.CONFIRMED
+    assert Trace.objects.due_again(project, clock.now()).exists() is is_read
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '{"score":1}', '{"score":2,"notes":null}', '{"score":true,"notes":null}', '{"score":"1","notes":null}',
