@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import confirming, marking, outbox, watching
+from reviewapp.delivery import clock_back, confirming, marking, outbox, watching
 from reviewapp.delivery.clients import Clients, keys_of
 from reviewapp.delivery.errands import Errands
 from reviewapp.delivery.looking import Looking, Looks
@@ -143,6 +143,7 @@ class Worker:
         await sync_to_async(self.pulse.beat)()
         await sync_to_async(marking.release_rekeyed)()
         await sync_to_async(confirming.resume)()
+        await sync_to_async(clock_back.bring_forward)()
         await self.clients.close_retired()
         if self.is_behind:
             self.is_behind = bool(await sync_to_async(pulling.prepare_again)(AGAIN))
