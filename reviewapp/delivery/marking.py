@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,8 @@ class CannotTag(LaminarError):
 class Sent:
     """One push that ended: its patch, when it began, how many seconds it took, and the error if there was one.
 
-    `is_half` says that the error is about the tags: the metadata was taken.
+    `is_half` says that the error is about the tags: the metadata was taken. `is_its_own` says that the error tells
+    nothing about the project: others are taken, and this one had failed before.
     """
 
     patch: Patch
@@ -43,6 +44,7 @@ class Sent:
     seconds: float
     error: LaminarError | None
     is_half: bool = False
+    is_its_own: bool = False
 
 
 def mark_sent(results: Sequence[Sent]) -> None:
@@ -159,9 +161,8 @@ def _tell_breakers(marked: Sequence[Sent]) -> None:
             hold(project_id, str(error), sent.key)
             calm.discard(project_id)
         elif error is not None and error.retry is Retry.LATER:
-            if not isinstance(error, NotSent):
-                wish = error.retry_after if isinstance(error, RateLimited) else None
-                _count_failure(project_id, str(error)[:600], schedule.after_limit(wish))
+            if not isinstance(error, NotSent) and not sent.is_its_own:
+                _count_failure(sent.patch, error)
                 calm.discard(project_id)
         elif (error is None or error.status is not None) and project_id not in calm:
             # Also a refusal, or a trace that is not known yet, is the word of a Laminar that serves.
@@ -181,10 +182,12 @@ def _answered(project_id: int) -> None:
         Breaker.objects.filter(pk=breaker.pk).update(failures=0, reason="")
 
 
-def _count_failure(project_id: int, said: str, at_once: timedelta | None) -> None:
-    """One more failure in a row; `at_once` is how long the far side asked all of the project's pushes to wait."""
-    now = clock.now()
-    breaker, _ = Breaker.objects.get_or_create(project_id=project_id)
+def _count_failure(patch: Patch, error: LaminarError) -> None:
+    """One more failure in a row of the patch's project."""
+    now, said = clock.now(), str(error)[:600]
+    # How long the far side asked all of the project's pushes to wait.
+    at_once = schedule.after_limit(error.retry_after if isinstance(error, RateLimited) else None)
+    breaker, _ = Breaker.objects.get_or_create(project_id=patch.project_id)
     # What was under way when the breaker opened tells nothing new.
     mine = Breaker.objects.filter(pk=breaker.pk).exclude(held_until__gt=now)
     if mine.update(failures=F("failures") + 1, reason=said):
@@ -192,6 +195,9 @@ def _count_failure(project_id: int, said: str, at_once: timedelta | None) -> Non
         wait = max(filter(None, (schedule.hold(breaker.failures), at_once)), default=None)
         if wait is not None:
             mine.update(held_until=now + wait)
+        if wait is not None and error.retry_after is None:
+            soon = now + schedule.PROBED
+            Patch.objects.filter(pk=patch.pk, state=State.WAITING, due_at__gt=soon).update(due_at=soon)
 
 
 def _attempt(sent: Sent) -> Attempt:

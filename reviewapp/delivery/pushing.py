@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asgiref.sync import sync_to_async
 
@@ -51,6 +51,9 @@ class Pushing:
     )
     # Failures in a row by project, since rows of it were leased last.
     failures: Counter[int] = field(default_factory=Counter)
+    # By project: when its Laminar answered last, and failures since then of patches that had failed before.
+    answered: dict[int, float] = field(default_factory=dict)
+    repeated: Counter[int] = field(default_factory=Counter)
     renewed: float = 0.0
     is_ending: bool = False
 
@@ -119,12 +122,11 @@ class Pushing:
             if self.is_ending or self.failures[patch.project_id] >= schedule.BREAK_AFTER:
                 self.left.append(patch)
             else:
-                sent = await self.send(patch, key)
-                self._count(sent)
-                self.ended.append(sent)
+                self.ended.append(self._counted(await self.send(patch, key)))
         self.has_news.set()
 
-    def _count(self, sent: Sent) -> None:
+    def _counted(self, sent: Sent) -> Sent:
+        """Count a push that failed, and say whether that tells anything about its project."""
         error, project_id = sent.error, sent.patch.project_id
         if error is not None and (error.retry is Retry.AFTER_KEY or error.retry_after is not None):
             self.failures[project_id] = schedule.BREAK_AFTER
@@ -132,8 +134,20 @@ class Pushing:
             # A push that had begun before the project was given up brings nothing back.
             if self.failures[project_id] < schedule.BREAK_AFTER:
                 self.failures[project_id] = 0
+            self.answered[project_id], self.repeated[project_id] = time.monotonic(), 0
+        elif self._is_its_own(sent.patch):
+            return replace(sent, is_its_own=True)
         elif not isinstance(error, NotSent):
             self.failures[project_id] += 1
+        return sent
+
+    def _is_its_own(self, patch: Patch) -> bool:
+        """Whether the patch fails where others do not, as far as this worker has seen."""
+        answered = self.answered.get(patch.project_id)
+        if not patch.failures or answered is None or time.monotonic() > answered + schedule.LATELY:
+            return False
+        self.repeated[patch.project_id] += 1
+        return self.repeated[patch.project_id] % schedule.COUNTED > 0
 
     async def send(self, patch: Patch, key: LaminarKey | None) -> Sent:
         """One push, however it ends. Raises nothing."""

@@ -21,6 +21,11 @@ TRIES = 8
 # each probe that fails, yet short enough that what waited is on its way again half a minute after an outage.
 BREAK_AFTER = 5
 HOLDS = [5, 10, 20, 30]
+# Where Laminar answered for others within so many seconds, a patch that had failed before is taken to fail by itself,
+# and only each so many-th such failure counts for the breaker: few bad patches never hold a project.
+LATELY, COUNTED = 60.0, 10
+# Where the breaker is open a failed probe may go again after this: a project with few patches has no others to send.
+PROBED = timedelta(minutes=5)
 # What a server asks for with one answer is believed of all pushes for this long at most, in seconds.
 LIMIT_HOLD = 300.0
 # A refused key is not tried again by itself for long: a new key closes the breaker at once.

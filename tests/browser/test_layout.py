@@ -133,9 +133,7 @@ def _middle(page: Page) -> tuple[float, float]:
 
 
 def test_a_long_name_makes_no_narrow_list_wider(open_page: OpenPage, lead: User, project: Project) -> None:
-    TraceFactory.create(
-        project=project, name="a_long_root_span_name_without_a_blank.step", metadata='{"tier":"free"}'
-    )
+    TraceFactory.create(project=project, name="a_long_root_span_name_without_a_blank.step", metadata='{"tier":"free"}')
     page = open_page(lead, viewport={"width": 360, "height": 780})
     page.goto("/p/support/traces/")
     assert page.evaluate("document.documentElement.scrollWidth") == 360

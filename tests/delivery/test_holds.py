@@ -59,8 +59,8 @@ def test_a_worker_begins_no_more_after_a_hold_though_others_are_answered(project
     put_many(project, 2)
     held, late = outbox.lease(2)
     pushes = Pushing(Clients())
-    pushes._count(Sent(held, None, clock.now(), 0.1, HOLDING[0]))
-    pushes._count(Sent(late, None, clock.now(), 0.1, None))
+    pushes._counted(Sent(held, None, clock.now(), 0.1, HOLDING[0]))
+    pushes._counted(Sent(late, None, clock.now(), 0.1, None))
     assert pushes.failures[project.pk] == schedule.BREAK_AFTER
 
 
@@ -119,3 +119,22 @@ def test_a_try_now_sends_nothing_that_can_still_be_undone_and_says_so(lead_clien
     marking.hold(project.pk, "Laminar refused the key.", None)
     assert "No delivery is due just now." in tried(lead_client)
     assert fresh(patch).due_at > clock.now()
+
+
+def test_few_patches_that_always_fail_hold_no_project(project: Project) -> None:
+    put_many(project, 12)
+    fine, *bad = outbox.lease(12)
+    pushes = Pushing(Clients())
+    pushes._counted(Sent(fine, None, clock.now(), 0.1, None))
+    for patch in bad:
+        patch.failures = 1
+    failed = [pushes._counted(Sent(patch, None, clock.now(), 0.1, Unreachable("No."))) for patch in bad]
+    marking.mark_sent(failed)
+    assert (pushes.failures[project.pk], Breaker.objects.get().failures) == (1, 1)
+
+
+def test_a_probe_that_failed_goes_again_within_minutes(project: Project) -> None:
+    Breaker.objects.create(project=project, failures=schedule.BREAK_AFTER)
+    Patch.objects.filter(pk=put(project, {"a": 1}).pk).update(failures=11)
+    row = ends(outbox.lease(1)[0], Unreachable("Nobody answers."))
+    assert row.due_at <= clock.now() + schedule.PROBED
