@@ -183,7 +183,7 @@ class Breaker(models.Model):
     # The key that was refused: another one in use closes the breaker.
     refused_key = models.UUIDField(null=True)
     reason = models.CharField(max_length=600, blank=True)
-    # The database was put back to an earlier state: nothing is pushed before a person has said so.
+    # The database was put back to an earlier state, or a person asked for it: nothing is pushed before one has said so.
     restored_at = models.DateTimeField(null=True)
     # What the project's rate limit still allows, in pushes, and when that was reckoned.
     allowance = models.FloatField(default=0, db_default=0)

@@ -88,7 +88,7 @@ def leave_out(project: Project, patch_id: int, actor: User) -> bool:
     patch = held_back.exclude(project__breaker__restored_at=None).first()
     if patch is None:
         return False
-    said = f"Left out by {name_of(actor)} after the database was put back to an earlier state. It is not sent."
+    said = f"Left out by {name_of(actor)} while deliveries were held. It is not sent."
     with transaction.atomic():
         held = metadata.hold(project, patch.trace_id)
         if not held_back.update(state=State.SUPERSEDED, last_error=said):

@@ -11,7 +11,7 @@ from reviewapp.delivery import listing, presence, restoring, watching
 from reviewapp.delivery.lag import lag_of
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.delivery.setters import settings_of
-from reviewapp.delivery.way import way_of
+from reviewapp.delivery.way import hold_of, way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib.numbers import whole
 from reviewapp.traces import wish
@@ -65,7 +65,7 @@ def patch_page(request: Request, project: Project, patch: int) -> HttpResponse:
         "project": project,
         "section": "deliveries",
         "patch": found,
-        "way": way_of(found, can_read=can_read),
+        "way": way_of(found, can_read=can_read, hold=hold_of(found)),
         "drifted": watching.drifted(found),
         "can_read": can_read,
         "attempts": found.attempts.order_by("-pk")[:100],

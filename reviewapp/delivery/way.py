@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.lib import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,23 @@ def overtaking(patch: Patch) -> Patch | None:
     return None
 
 
-def way_of(patch: Patch, *, can_read: bool, saved_at: datetime | None = None, replaced: bool = False) -> list[Step]:
-    """The steps in order. `saved_at` is the review's own time; `replaced` says that a newer patch carries its keys."""
+def hold_of(patch: Patch) -> str:
+    """Why a patch that waits is not sent for now, in sentences; empty where nothing holds its project."""
+    breaker = Breaker.objects.filter(project=patch.project_id).first() if patch.state == State.WAITING else None
+    if breaker is None:
+        return ""
+    if breaker.restored_at is not None:
+        return "Nothing of this project is sent until an admin has looked at what waits, under Deliveries."
+    return f"Pushing is held back. {breaker.reason}".strip() if breaker.is_open else ""
+
+
+def way_of(
+    patch: Patch, *, can_read: bool, saved_at: datetime | None = None, replaced: bool = False, hold: str = ""
+) -> list[Step]:
+    """The steps in order. `saved_at` is the review's own time; `replaced` says that a newer patch carries its keys.
+
+    `hold` is what `hold_of` says.
+    """
     steps = [Step("saved here", "done", saved_at or patch.created_at)]
     if replaced:
         steps.append(Step("carried by a newer delivery", "replaced", patch.created_at))
@@ -35,12 +51,16 @@ def way_of(patch: Patch, *, can_read: bool, saved_at: datetime | None = None, re
         steps.append(Step("pushed" if patch.tries == 1 else f"pushed, {patch.tries} tries", "done"))
     if patch.accepted_at is not None:
         steps.append(Step("accepted by Laminar", "done", patch.accepted_at))
+    if hold:
+        return [*steps, Step("held, not sent yet", "look", None, hold)]
     return steps + _NOW[State(patch.state)](patch, can_read)
 
 
 def _waiting(patch: Patch, can_read: bool) -> list[Step]:
-    if patch.tries:
+    if patch.tries and patch.due_at > clock.now():
         return [Step("waiting to be sent again, next try", "", patch.due_at, patch.last_error)]
+    if patch.tries:
+        return [Step("waiting to be sent again as soon as it is its turn", detail=patch.last_error)]
     return [Step("waiting to be sent")]
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
-from reviewapp.delivery.way import Step, overtaking, way_of
+from reviewapp.delivery.way import Step, hold_of, overtaking, way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import canonical_json, clock, failpoints
 from reviewapp.lib.numbers import whole
@@ -288,7 +288,9 @@ def _delivery(project: Project, review: Review | None) -> dict[str, object]:
     is_final = patch.state in (State.CONFIRMED, State.PARKED, State.SUPERSEDED) or (
         patch.state == State.ACCEPTED and key is not None and not key.can_read
     )
-    way = way_of(patch, can_read=can_read, saved_at=review.submitted_at, replaced=patch != review.patch)
+    way = way_of(
+        patch, can_read=can_read, saved_at=review.submitted_at, replaced=patch != review.patch, hold=hold_of(patch)
+    )
     if later := overtaking(patch):
         way.append(Step(f"other answers since, {later.source}", "look", later.created_at))
     return {"review": review, "patch": patch, "is_final": is_final, "way": way}

@@ -21,7 +21,7 @@ def held(project: Project) -> list[Patch]:
 
 def test_the_list_tells_what_is_held(lead_client: Client, held: list[Patch]) -> None:
     text = lead_client.get(LIST).text
-    assert "This database was put back to an earlier state" in text
+    assert "<b>What waits is held</b> since" in text
     assert "22 deliveries wait." in text
 
 
@@ -43,6 +43,15 @@ def test_it_sends_what_waits(admin_client: Client, held: list[Patch]) -> None:
     assert "What waited is being sent." in admin_client.post(f"{URL}release/", follow=True).text
     assert "Nothing was held any more." in admin_client.post(f"{URL}release/", follow=True).text
     assert Breaker.objects.get().restored_at is None
+
+
+def test_no_page_says_for_certain_what_may_have_been_done_by_hand(admin_client: Client, held: list[Patch]) -> None:
+    for url in (LIST, URL, "/p/support/"):
+        assert "put back to an earlier state, or somebody held" in admin_client.get(url).text
+
+
+def test_the_page_of_a_delivery_says_that_it_is_held(admin_client: Client, held: list[Patch]) -> None:
+    assert "until an admin has looked" in admin_client.get(f"{LIST}{held[0].pk}/").text
 
 
 def test_it_leaves_one_out(admin_client: Client, held: list[Patch]) -> None:

@@ -1,16 +1,18 @@
 """The way of a patch in words, as the reviewer and the lead read it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.way import overtaking, way_of
+from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.way import hold_of, overtaking, way_of
 from reviewapp.lib import clock
 from tests.factories import PatchFactory
 
 NOW = clock.now()
+LATER = NOW + timedelta(hours=1)
 
 
 def words(*, can_read: bool = True, **fields: Any) -> list[str]:
@@ -22,7 +24,8 @@ def words(*, can_read: bool = True, **fields: Any) -> list[str]:
     ("fields", "told"),
     [
         ({}, ["waiting to be sent"]),
-        ({"failures": 2}, ["pushed, 2 tries", "waiting to be sent again, next try"]),
+        ({"failures": 2, "due_at": LATER}, ["pushed, 2 tries", "waiting to be sent again, next try"]),
+        ({"failures": 1, "due_at": NOW}, ["pushed", "waiting to be sent again as soon as it is its turn"]),
         ({"state": State.SENDING}, ["being sent"]),
         (
             {"state": State.ACCEPTED, "sends": 1, "accepted_at": NOW},
@@ -50,6 +53,27 @@ def test_it_says_that_nobody_can_read_back() -> None:
 def test_it_says_why_one_is_tried_again() -> None:
     patch = PatchFactory.build(failures=1, last_error="Laminar is in trouble (500).")
     assert way_of(patch, can_read=True)[-1].detail == "Laminar is in trouble (500)."
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"restored_at": NOW}, "until an admin has looked"),
+        ({"held_until": LATER, "reason": "Laminar refused the key (401)."}, "Laminar refused the key (401)."),
+    ],
+)
+def test_one_that_is_held_says_why_and_no_time(project: Project, fields: dict[str, Any], told: str) -> None:
+    Breaker.objects.create(project=project, **fields)
+    patch = PatchFactory.create(project=project, failures=1)
+    step = way_of(patch, can_read=True, hold=hold_of(patch))[-1]
+    assert (step.words, step.at) == ("held, not sent yet", None)
+    assert told in step.detail
+    assert hold_of(PatchFactory.create(project=project, state=State.CONFIRMED)) == ""
+
+
+def test_nothing_holds_once_the_pause_is_over(project: Project) -> None:
+    Breaker.objects.create(project=project, held_until=NOW)
+    assert hold_of(PatchFactory.create(project=project)) == ""
 
 
 def test_a_newer_patch_with_other_values_is_told(project: Project) -> None:
