@@ -64,25 +64,33 @@ def _refusals(metadata: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _warnings(key: str, value: Any) -> Iterator[str]:
-    name = _shown(key)
+    name, within = _shown(key), list(_within(value))
     if isinstance(value, dict):
         yield (
             f"“{name}” is an object: Laminar replaces it whole at the next push and finds it by its exact text only."
             " Flat keys are merged and found one by one."
         )
-    if not isinstance(value, float):
-        return
-    pushed = canonical_json.dumps(value)
-    if "e" in pushed:
+    elif any(isinstance(item, dict) for item in within):
+        yield f"“{name}” holds an object: Laminar finds it by the whole text only. Flat keys are found one by one."
+    pushed = [canonical_json.dumps(item) for item in within if isinstance(item, float)]
+    has = "is" if isinstance(value, float) else "holds"
+    if any("e" in text for text in pushed):
         yield (
-            f"“{name}” is written with an exponent, which Laminar may spell in another way: a filter compares texts and"
-            " may miss it."
+            f"“{name}” {has} a number with an exponent, which Laminar may spell in another way: a filter compares texts"
+            " and may miss it."
         )
-    elif "." not in pushed:
+    if any(text.lstrip("-").isdigit() for text in pushed):
         yield (
-            f"“{name}” is a whole number written with a point, as 1.0, and is pushed without it, as 1."
+            f"“{name}” {has} a whole number written with a point, as 1.0, and is pushed without it, as 1."
             " Filter by 1: Laminar compares texts, and 1.0 does not find it."
         )
+
+
+def _within(value: Any) -> Iterator[Any]:
+    """The value and all that is in it."""
+    yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _within(item)
 
 
 def _is_to_filter_by(value: Any) -> bool:

@@ -74,6 +74,22 @@ def test_it_warns_of_an_exponent(number: float) -> None:
     assert "exponent" in sentence
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([1.0, 2.0], ["“judge” holds a whole number written with a point"]),
+        ([[1e-7]], ["“judge” holds a number with an exponent"]),
+        ([{"score": 1}], ["“judge” holds an object"]),
+        ({"score": {"best": 1.0}}, ["“judge” is an object", "“judge” holds a whole number written with a point"]),
+        ([0.5, "1.0", True, None], []),
+    ],
+)
+def test_it_warns_of_what_is_within(value: Any, told: list[str]) -> None:
+    found = warnings({"judge": value})
+
+    assert [sentence[: len(start)] for sentence, start in zip(found, told, strict=True)] == told
+
+
 def test_it_warns_of_a_key_with_too_many_values(project: Project, elsewhere: Project) -> None:
     for number in range(101):
         TraceFactory.create(project=project, metadata=f'{{"ms":{number},"few":{number % 100}}}')
