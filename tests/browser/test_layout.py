@@ -132,11 +132,14 @@ def _middle(page: Page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def test_a_long_name_makes_no_narrow_list_wider(open_page: OpenPage, lead: User, project: Project) -> None:
+@pytest.mark.parametrize(("width", "query"), [(360, ""), (1024, "?c=a&c=b&c=c&c=d")])
+def test_a_long_name_makes_no_list_wider(
+    open_page: OpenPage, lead: User, project: Project, width: int, query: str
+) -> None:
     TraceFactory.create(project=project, name="a_long_root_span_name_without_a_blank.step", metadata='{"tier":"free"}')
-    page = open_page(lead, viewport={"width": 360, "height": 780})
-    page.goto("/p/support/traces/")
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page = open_page(lead, viewport={"width": width, "height": 780})
+    page.goto(f"/p/support/traces/{query}")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_a_chosen_column_has_room_for_a_word(open_page: OpenPage, lead: User, project: Project) -> None:
