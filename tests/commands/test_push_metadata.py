@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
@@ -235,6 +236,13 @@ def test_it_tells_what_is_parked(file: Callable[..., str]) -> None:
     Patch.objects.filter(trace_id=UUID(int=2)).update(state=State.CONFIRMED)
 
     refuses(1, "Not all was delivered", given, "--wait")
+
+
+def test_a_database_that_fails_at_once_puts_nothing(project: Project) -> None:
+    with transaction.atomic():
+        # No statement is taken any more.
+        transaction.set_rollback(True)
+        refuses(2, "Nothing was put", ID, "a=1")
 
 
 def test_it_waits_no_longer_than_told(project: Project) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.core.management.base import CommandError
 from django.db import connections, transaction
 from pytest_django import Settings
 
@@ -171,6 +172,17 @@ def test_an_operator_names_a_project(project: Project, elsewhere: Project) -> No
     assert told("hold_deliveries", "--project=elsewhere").startswith("1 held.")
     assert told("release_deliveries", "--project=support").startswith("0 released.")
     assert is_held(elsewhere)
+
+
+@pytest.mark.parametrize("command", ["hold_deliveries", "release_deliveries"])
+def test_an_operator_who_names_nothing_changes_nothing(project: Project, command: str) -> None:
+    put(project, {"score": 1})
+    if command == "release_deliveries":
+        told("hold_deliveries")
+    before = is_held(project)
+    with pytest.raises(CommandError, match="There is no project “”"):
+        told(command, "--project=")
+    assert is_held(project) is before
 
 
 def test_a_worker_gives_signs_of_life(db: None) -> None:

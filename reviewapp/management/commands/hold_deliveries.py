@@ -18,6 +18,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         projects = with_open_patches()
-        if options["project"]:
+        if options["project"] is not None:
             projects = Project.objects.filter(pk=project_named(options["project"]).pk)
         self.stdout.write(f"{hold(projects, 'command')} held. An admin looks at Deliveries, and sends or leaves out.")

@@ -61,6 +61,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            self._push(options)
+        except DatabaseError as error:
+            # Once something is put, `_put` and `_wait` say so themselves.
+            said = f"The database failed ({error}). Nothing was put. Run the same command again."
+            raise CommandError(said, returncode=NOTHING_PUT) from None
+
+    def _push(self, options: dict[str, Any]) -> None:
+        try:
             project = project_named(options["project"])
             given = _given(options)
         except CommandError as error:
@@ -118,6 +126,11 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             # Only the waiting is given up: the patches go their way.
             pass
+        except DatabaseError as error:
+            said = (
+                f"The database failed ({error}) while they were awaited. All are on their way: look under Deliveries."
+            )
+            raise CommandError(said, returncode=NEEDS_A_LOOK) from None
         return ended + Counter({"on the way": left.total()})
 
     def _tell(self, told: dict[str, Any], words: str, *, as_json: bool) -> None:

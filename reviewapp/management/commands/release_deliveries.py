@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         projects = Project.objects.exclude(breaker__restored_at=None).order_by("pk")
-        if options["project"]:
+        if options["project"] is not None:
             projects = Project.objects.filter(pk=project_named(options["project"]).pk)
         count = sum(release(project, "command") for project in projects)
         self.stdout.write(f"{count} released. What waited is sent when a worker runs.")
