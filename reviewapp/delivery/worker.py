@@ -5,6 +5,7 @@ Loops in one event loop over shared connections. Concurrency lives here; every d
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,6 +27,7 @@ from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.presence import Pulse
 from reviewapp.delivery.pushing import Pushing
 from reviewapp.laminar import AsyncLaminar, LaminarError
+from reviewapp.laminar.client import DEADLINE
 from reviewapp.lib import clock
 from reviewapp.traces import index, pulling
 from reviewapp.traces.models import Trace
@@ -44,12 +46,15 @@ LIST_EVERY = 5.0
 REREAD_EVERY = 2.0
 PRUNE_EVERY = 60.0
 BESIDE_EVERY = 3.0
+# After a stop: the longest push, its values and then its tags, and the lease. What could not be marked by then, as
+# without a database, is another worker's.
+FINISH = 2 * DEADLINE + outbox.LEASE.total_seconds()
 SOON = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process. `run` ends soon after `stop` is set; pushes under way are finished first."""
+    """One worker process. `run` ends soon after `stop` is set; pushes under way are finished first, if they can be."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     # What else is to be done, again and again, that delivery knows nothing of: each says how much there was to do.
@@ -62,6 +67,9 @@ class Worker:
     pulls: Errands = field(default_factory=Errands)
     mirror: Mirroring = field(init=False)
     looks: Looks = field(init=False)
+    # Seconds for that, and the moment of the monotonic clock when the stop was noticed.
+    finish: float = FINISH
+    stopped_at: float | None = None
     # Whether older code may have prepared transcripts that are to be prepared anew.
     is_behind: bool = True
 
@@ -116,6 +124,7 @@ class Worker:
     async def push(self) -> int:
         """Mark the pushes that ended, start as many new ones as there is room for; how many of both."""
         if self.stop.is_set():
+            self.stopped_at = self.stopped_at or time.monotonic()
             self.pushes.end()
         if not self.pulse.is_sure:
             await sync_to_async(self.pulse.beat)()
@@ -188,7 +197,7 @@ class Worker:
 
     async def _repeat(self, act: Callable[[], Awaitable[int]], idle: float) -> None:
         """Do `act` until told to stop; at once again while there is work, after a pause when there is none."""
-        while not self.stop.is_set() or (act == self.push and self.pushes.held):
+        while not self.stop.is_set() or (act == self.push and self._has_to_finish()):
             try:
                 busy = await act()
             except Exception:
@@ -201,6 +210,11 @@ class Worker:
                 await sync_to_async(close_old_connections)()
             if not busy or act not in (self.push, self.read_back, self.pull, self.mirror.prune):
                 await _pause(self.stop, idle)
+
+    def _has_to_finish(self) -> bool:
+        """Whether rows are held that can still be marked."""
+        is_late = self.stopped_at is not None and time.monotonic() > self.stopped_at + self.finish
+        return bool(self.pushes.held) and not is_late
 
     async def _close(self) -> None:
         for errands in (self.reads, self.watches, self.pulls):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from django.db import connection
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Attempt, Patch, State
+from reviewapp.delivery.worker import Worker
 from reviewapp.lib import clock
 from tests.delivery.acts import put
 from tests.delivery.test_faults import Store, project_at
@@ -110,6 +112,15 @@ def test_told_to_stop_it_finishes_the_push_under_way_and_begins_no_other(
     assert states(first) == [State.ACCEPTED]
     assert (states(second) == [State.WAITING]) == (later == 1)
     assert not Patch.objects.filter(state=State.SENDING).exists()
+
+
+def test_told_to_stop_it_does_not_wait_for_ever(far: Laminar, gate: Gate) -> None:
+    patch = put(project_at(far), {"score": 1})
+    work(until=gate.reached.is_set, make=partial(Worker, finish=0.1))
+    assert states(patch) == [State.SENDING]
+    gate.opened.set()
+    _let_leases_end()
+    work(until=all_are(State.CONFIRMED))
 
 
 def test_what_a_killed_worker_was_sending_is_sent_by_another(far: Laminar, gate: Gate, start: Start) -> None:
