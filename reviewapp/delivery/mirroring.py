@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from asgiref.sync import sync_to_async
 from django.db.models import Exists, OuterRef, Q
@@ -15,9 +15,9 @@ from reviewapp.delivery.errands import Errands
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.delivery.portions import Portions
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, LaminarError, RateLimited, TimedOut
+from reviewapp.laminar import AsyncLaminar, LaminarError, RateLimited, TimedOut, TraceRow
 from reviewapp.lib import clock
-from reviewapp.traces import pruning, pulling, rereading
+from reviewapp.traces import marks, pruning, pulling, rereading
 from reviewapp.traces.listing import TOO_MUCH, Listing
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 # All times in seconds: after a listing or reading that failed, and after a 429 that names no time.
 AGAIN = 60.0
 SLOW_DOWN = 10.0
+# Pages of a listing in one go: what it does not come to is left to those who list the rest.
+ROUND = 20
+# Traces come late, and some change where nobody looks: those that began so long ago are listed again so often (in
+# seconds), so many pages in a round. Nothing that is new waits for it.
+SWEEPS = {timedelta(hours=1): 300.0, timedelta(days=1): 3_600.0}
+SWEPT = 5
 # Batches that are pruned of a project in one go.
 BATCHES = 10
 
@@ -35,11 +41,14 @@ class Mirroring:
 
     reader: Callable[[Project], Awaitable[AsyncLaminar | None]]
     lists: Errands = field(default_factory=Errands)
+    rests: Errands = field(default_factory=Errands)
     reads: Errands = field(default_factory=Errands)
     # Projects by primary key, each with the moment of the monotonic clock when it goes on: what failed is tried again,
     # and who asked to slow down is left alone by every kind of pull and look.
     silent: dict[int, float] = field(default_factory=dict)
     held: dict[int, float] = field(default_factory=dict)
+    # By project and how far back: what is listed again, and when that was begun.
+    sweeps: dict[tuple[int, timedelta], tuple[Listing, float]] = field(default_factory=dict)
     portions: Portions = field(default_factory=lambda: Portions(rereading.BATCH))
 
     @property
@@ -55,6 +64,10 @@ class Mirroring:
     async def list_new(self) -> int:
         """List each project's new traces into the mirror; for how many projects."""
         return await self._each(self.lists, self._list_of)
+
+    async def list_rest(self) -> int:
+        """List what the mirror lacks still, then again what began lately; for how many projects."""
+        return await self._each(self.rests, self._rest_of)
 
     async def read_again(self) -> int:
         """Read traces again that are due, a batch for each project; for how many projects."""
@@ -74,6 +87,7 @@ class Mirroring:
 
     async def close(self) -> None:
         await self.lists.give_up()
+        await self.rests.give_up()
         await self.reads.give_up()
 
     async def _each(self, errands: Errands, errand: Callable[[Project, AsyncLaminar], Awaitable[None]]) -> int:
@@ -96,24 +110,39 @@ class Mirroring:
             log.info("reading traces of %s failed: %s", project.slug, error)
 
     async def _list_of(self, project: Project, client: AsyncLaminar) -> None:
-        since = await sync_to_async(pulling.listed_since)(project)
-        listing, storing = Listing(since), asyncio.get_running_loop().create_future()
-        storing.set_result(0)
-        while not listing.is_done:
+        listing = Listing(await sync_to_async(marks.listed_since)(project))
+        try:
+            await _store_pages(project, client, listing)
+        finally:
+            if listing.kept is not None and listing.newest is not None:
+                await sync_to_async(marks.note_listed)(project, listing.since, listing.kept, listing.newest)
+
+    async def _rest_of(self, project: Project, client: AsyncLaminar) -> None:
+        while gap := await sync_to_async(marks.gap_of)(project):
+            listing = Listing(*gap)
             try:
-                rows = await client.traces_matching([], **listing.asked)
-            except TOO_MUCH:
-                if not listing.shrink():
-                    raise
-                continue
+                await _store_pages(project, client, listing)
             finally:
-                # One page is stored while the next is asked for.
-                await storing
-            storing = asyncio.ensure_future(sync_to_async(pulling.store_new)(project, rows))
-            listing.take(rows)
-        await storing
-        if listing.newest is not None:
-            await sync_to_async(pulling.note_listed)(project, since, listing.newest)
+                if listing.kept is not None:
+                    await sync_to_async(marks.note_held)(project, listing.kept, gap[1])
+        for back, every in SWEEPS.items():
+            await self._sweep(project, client, back, every)
+
+    async def _sweep(self, project: Project, client: AsyncLaminar, back: timedelta, every: float) -> None:
+        """Go on listing again what began so far back, or begin with it when it is time."""
+        listing, begun = self.sweeps.get((project.pk, back), (None, 0.0))
+        if listing is None or (listing.is_done and time.monotonic() >= begun + every):
+            mark = await sync_to_async(marks.mark_of)(project)
+            if mark is None or mark.has_all_since is None:
+                return
+            # What was pruned does not come again.
+            listing = Listing(max(mark.has_all_since, clock.now() - back))
+            self.sweeps[project.pk, back] = listing, time.monotonic()
+        try:
+            await _store_pages(project, client, listing, SWEPT)
+        except TOO_MUCH:
+            # One trace is too much by itself: those beyond it are left for this time.
+            listing.is_done = True
 
     async def _read_of(self, project: Project, client: AsyncLaminar) -> None:
         traces = await sync_to_async(rereading.take)(project, self.portions.of(project))
@@ -134,6 +163,32 @@ class Mirroring:
         else:
             await sync_to_async(rereading.store)(project, traces, rows)
             self.portions.grow(project)
+
+
+async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing, most: int = ROUND) -> None:
+    """Store some pages of a listing. Raises LaminarError; what is stored stays, and the listing knows how far."""
+    storing = asyncio.get_running_loop().create_future()
+    storing.set_result(None)
+    for _ in range(most):
+        if listing.is_done:
+            break
+        try:
+            rows = await client.traces_matching([], **listing.asked)
+        except TOO_MUCH:
+            if not listing.shrink():
+                raise
+            continue
+        finally:
+            # One page is stored while the next is asked for.
+            await storing
+        listing.take(rows)
+        storing = asyncio.ensure_future(_store(project, rows, listing, listing.reaches))
+    await storing
+
+
+async def _store(project: Project, rows: Sequence[TraceRow], listing: Listing, reaches: datetime | None) -> None:
+    await sync_to_async(pulling.store_new)(project, rows)
+    listing.kept = reaches
 
 
 def in_hand() -> Exists:

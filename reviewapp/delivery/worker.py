@@ -86,6 +86,7 @@ class Worker:
                 self._repeat(self.watch, WATCH_EVERY),
                 self._repeat(self.pull, IDLE),
                 self._repeat(self.mirror.list_new, LIST_EVERY),
+                self._repeat(self.mirror.list_rest, LIST_EVERY),
                 self._repeat(self.mirror.read_again, REREAD_EVERY),
                 self._repeat(self.mirror.prune, PRUNE_EVERY),
                 self._repeat(self.look_after, LOOK_EVERY),
@@ -100,6 +101,8 @@ class Worker:
             await self.look_after()
             await self.mirror.list_new()
             await self.mirror.lists.finish()
+            await self.mirror.list_rest()
+            await self.mirror.rests.finish()
             await self.mirror.read_again()
             await self.mirror.reads.finish()
             while await self.mirror.prune():

@@ -167,6 +167,8 @@ class Rule(models.Model):
     salt = models.CharField(max_length=16, default=new_salt, validators=[SALT])
     made_by = models.CharField(max_length=120)
     made_at = models.DateTimeField(default=clock.now)
+    # It takes no trace that began long before this.
+    takes_since = models.DateTimeField(default=clock.now)
     # It has looked at all traces that changed before this, and at those of this moment up to this number.
     looked_at = models.DateTimeField(default=clock.now)
     looked_pk = models.BigIntegerField(default=0)

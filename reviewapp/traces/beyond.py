@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from reviewapp.accounts.models import Project
 from reviewapp.keys.holding import CannotRead, reader
 from reviewapp.laminar import LaminarError, TraceRow
+from reviewapp.traces import marks
 from reviewapp.traces.filtering import FilterView
 from reviewapp.traces.metadata import NotAPair
-from reviewapp.traces.models import PullMark, Trace
+from reviewapp.traces.models import Trace
 from reviewapp.traces.paging import CUT, PAGE, cursor_of, read_cursor
 
 # A page does not wait longer, in seconds.
@@ -66,8 +67,8 @@ def source_of(query: Mapping[str, str], view: FilterView, project: Project) -> S
 
     A cursor is Laminar's where the address names Laminar, and else the mirror's: neither reads one of the other.
     """
-    mark = PullMark.objects.filter(project=project).first()
-    since = None if mark is None else mark.holds_since
+    mark = marks.mark_of(project)
+    since = None if mark is None else mark.has_all_since
     is_past = since is not None and any(moment is not None and moment < since for moment in (view.since, view.until))
     wanted, has_cursor = query.get("source", ""), bool(query.get("before") or query.get("after"))
     if wanted != "laminar" and (wanted == "mirror" or has_cursor or not is_past):

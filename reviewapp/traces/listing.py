@@ -1,7 +1,7 @@
 """List a project's traces by start time, page by page, the newest first: there is no other way to find new ones."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,16 +18,17 @@ class Listing:
     """A listing under way: traces that began in [since, until), `most` of them, `limit` at once.
 
     `stored` of those `listed` were new or changed. `until` moves down with each page: a listing that was stopped goes
-    on from there.
+    on from there. All that began from `kept` on is stored; None before the first page is.
     """
 
     since: datetime
     until: datetime | None = None
     most: int | None = None
-    limit: int = pulling.PAGE
+    limit: int = field(default_factory=lambda: pulling.PAGE)
     listed: int = 0
     stored: int = 0
     newest: datetime | None = None
+    kept: datetime | None = None
     is_done: bool = False
     is_whole: bool = False
 
@@ -38,7 +39,7 @@ class Listing:
         return {"since": self.since, "until": self.until, "limit": left}
 
     def take(self, rows: Sequence[TraceRow]) -> None:
-        """Go on behind a page that was stored."""
+        """Go on behind a page."""
         asked = self.asked["limit"]
         self.listed += len(rows)
         self.newest = self.newest or (rows[0].start_time if rows else None)
@@ -50,6 +51,11 @@ class Listing:
         if self.until == before:
             self.limit *= 2
         self.is_done = self.most is not None and self.listed >= self.most
+
+    @property
+    def reaches(self) -> datetime | None:
+        """From when on all was listed; None before the first page."""
+        return self.since if self.is_whole else self.until if self.listed else None
 
     def shrink(self) -> bool:
         """Ask for half as many at once; False when it is one already."""
@@ -68,4 +74,5 @@ def pull(client: Laminar, project: Project, listing: Listing, reach: Callable[[i
             continue
         listing.stored += pulling.store_new(project, rows)
         listing.take(rows)
+        listing.kept = listing.reaches
         reach(listing.listed)

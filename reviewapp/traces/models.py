@@ -62,6 +62,8 @@ class Trace(models.Model):
     # When its metadata here last changed, its coming included: who reads traces in this order misses no change.
     noted_at = models.DateTimeField(null=True)
     pulled_at = models.DateTimeField(null=True)
+    # When Laminar was asked for what its metadata says here: an answer that was asked for before then is older.
+    asked_at = models.DateTimeField(null=True)
     # When its spans came too; the row alone is enough for a list, not for a reader.
     spans_pulled_at = models.DateTimeField(null=True)
     pull_due_at = models.DateTimeField(null=True)
@@ -128,12 +130,21 @@ class Trace(models.Model):
 
 
 class PullMark(models.Model):
-    """How far a project's traces have been listed, by start time."""
+    """How far the traces of a project have been listed, by start time, at the Laminar that it had then."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="pull_mark")
+    base_url = models.CharField(max_length=300, default="")
     reached = models.DateTimeField()
     # Every trace that began since then is in the mirror; of earlier ones only those that are kept.
     holds_since = models.DateTimeField(null=True)
+    # But for those that began between these two, which are listed from the newest down.
+    lacks_since = models.DateTimeField(null=True)
+    lacks_until = models.DateTimeField(null=True)
+
+    @property
+    def has_all_since(self) -> datetime | None:
+        """From when on nothing is lacking."""
+        return self.lacks_until or self.holds_since
 
 
 class Change(models.Model):

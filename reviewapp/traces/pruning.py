@@ -8,8 +8,8 @@ from django.db.models import Exists
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import index
-from reviewapp.traces.models import PullMark, Trace
+from reviewapp.traces import index, marks
+from reviewapp.traces.models import Trace
 
 # Traces that go in one transaction: a save waits for few of them.
 BATCH = 100
@@ -42,7 +42,7 @@ def prune(project: Project, before: datetime, spared: Exists) -> int:
         if not gone:
             return 0
         since = max(trace.start_time for trace in gone if trace.start_time) + _MOMENT
-        PullMark.objects.filter(project=project, holds_since__lt=since).update(holds_since=since)
+        marks.note_pruned(project, since)
         index.put(project.pk, [(trace, {}) for trace in gone])
         Trace.objects.filter(pk__in=[trace.pk for trace in gone]).delete()
     return len(gone)

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from reviewapp.accounts.models import Project
@@ -17,7 +16,7 @@ from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import clock, sql
 from reviewapp.lib.storable import storable
 from reviewapp.traces import history, index, metadata, prepared, telling
-from reviewapp.traces.models import MAY_CHANGE, PullMark, Span, Trace
+from reviewapp.traces.models import MAY_CHANGE, Span, Trace
 
 # Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
 SPANS = 100_000
@@ -27,9 +26,6 @@ PAGE = 500
 AGAIN = timedelta(seconds=20)
 # A longer one is pulled again the more rarely the longer it is: each pull reads all of it.
 MANY_SPANS = 2_000
-# Traces arrive late: each listing looks back this far behind the newest one seen.
-OVERLAP = timedelta(minutes=10)
-FIRST_LISTING = timedelta(days=7)
 # A wanted trace that is not there is looked for soon, then ever more rarely, for about a day.
 MISSES = [1, 2, 3, 5, 10, 30, 60, 300, 900, 3_600, 10_800, 21_600, 43_200]
 # How many traces of the same need are pulled in one go, and how long no other worker pulls them.
@@ -185,26 +181,6 @@ def note_error(traces: Sequence[Trace], error: str) -> None:
         Trace.objects.filter(pk=trace.pk).update(
             pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + timedelta(seconds=wait), pull_error=error[:300]
         )
-
-
-def listed_since(project: Project) -> datetime:
-    """From which start time on the next listing of new traces has to look."""
-    mark = PullMark.objects.filter(project=project).first()
-    return mark.reached - OVERLAP if mark else clock.now() - min(FIRST_LISTING, timedelta(days=settings.MIRROR_DAYS))
-
-
-def note_listed(project: Project, since: datetime, newest: datetime) -> None:
-    """Remember how far a listing from `since` on has come: never back, nor into the future by a clock that is wrong."""
-    newest = min(newest, clock.now())
-    PullMark.objects.get_or_create(project=project, defaults={"reached": newest, "holds_since": since})
-    # A listing that began later than the last one ended says nothing about what lies between.
-    PullMark.objects.filter(project=project, reached__lt=newest, reached__gte=since).update(reached=newest)
-    note_held(project, since, newest)
-
-
-def note_held(project: Project, since: datetime, until: datetime) -> None:
-    """Remember that all traces that began between these moments are here, where it joins on to what is."""
-    PullMark.objects.filter(project=project, holds_since__gt=since, holds_since__lte=until).update(holds_since=since)
 
 
 def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:

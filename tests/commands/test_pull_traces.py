@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import pulling
+from reviewapp.traces import marks
 from reviewapp.traces.models import PullMark, Trace
 from tests.commands.calling import told
 from tests.delivery.conftest import project_of
@@ -46,9 +46,39 @@ def test_a_part_is_no_whole(connected: Project) -> None:
 
 def test_an_older_range_that_joins_on_moves_what_is_held(connected: Project) -> None:
     since = clock.now() - timedelta(days=5)
-    PullMark.objects.create(project=connected, reached=clock.now(), holds_since=since)
+    PullMark.objects.create(project=connected, base_url=connected.base_url, reached=clock.now(), holds_since=since)
     told("pull_traces", "--since", (since - timedelta(days=5)).isoformat(), "--until", clock.now().isoformat())
     assert PullMark.objects.get().holds_since == since - timedelta(days=5)
+
+
+def test_a_backfill_that_was_stopped_and_gone_on_with_counts(connected: Project) -> None:
+    now = clock.now()
+    PullMark.objects.create(
+        project=connected, base_url=connected.base_url, reached=now, holds_since=now - timedelta(minutes=30)
+    )
+    since = now - timedelta(days=90)
+    said = told("pull_traces", "--since", since.isoformat(), "--limit", "2")
+    until = said.rpartition("--until ")[2].strip().rstrip(".")
+    told("pull_traces", "--since", since.isoformat(), "--until", until)
+    assert PullMark.objects.get().holds_since == since
+
+
+def test_it_fills_the_gap_that_the_worker_left(connected: Project) -> None:
+    since = clock.now() - timedelta(days=7)
+    marks.note_listed(connected, since, clock.now() - timedelta(minutes=30), clock.now())
+    assert "3 traces listed" in told("pull_traces")
+    assert marks.gap_of(connected) is None
+
+
+def test_a_project_that_is_connected_elsewhere_begins_anew(connected: Project) -> None:
+    told("pull_traces")
+    Project.objects.update(base_url="https://elsewhere.test")
+    connected.refresh_from_db()
+    assert marks.mark_of(connected) is None
+    assert marks.listed_since(connected) < clock.now() - timedelta(days=6)
+    moment = clock.now()
+    marks.note_listed(connected, moment - timedelta(days=7), moment - timedelta(days=7), moment)
+    assert PullMark.objects.get().base_url == "https://elsewhere.test"
 
 
 def test_it_refuses_without_a_key_that_reads(project: Project) -> None:
@@ -69,6 +99,6 @@ def test_it_refuses_what_makes_no_sense(project: Project, arguments: tuple[str, 
 
 def test_a_later_range_leaves_no_gap_behind(project: Project) -> None:
     reached = clock.now() - timedelta(days=1)
-    pulling.note_listed(project, reached - timedelta(days=7), reached)
-    pulling.note_listed(project, reached + timedelta(hours=2), clock.now())
+    marks.note_listed(project, reached - timedelta(days=7), reached - timedelta(days=7), reached)
+    marks.note_listed(project, reached + timedelta(hours=2), reached + timedelta(hours=2), clock.now())
     assert PullMark.objects.get().reached == reached

@@ -2,19 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery import mirroring
 from reviewapp.delivery.worker import Worker
 from reviewapp.lib import clock
-from reviewapp.traces import pulling
+from reviewapp.traces import marks, pulling
 from reviewapp.traces.models import PullMark, Trace
 from tests.delivery.conftest import project_of
 from tests.delivery.test_faults import project_at
@@ -27,6 +29,37 @@ from tests.tracestore_server import RunningStore, running_store
 def store(tmp_path: Path) -> Iterator[RunningStore]:
     with running_store(tmp_path) as running:
         yield running
+
+
+class Traces:
+    """A Laminar's traces, an hour apart and the newest first; it answers a while and then asks to slow down."""
+
+    def __init__(self, count: int) -> None:
+        now = clock.now()
+        self.starts = [now - timedelta(hours=number) for number in range(count)]
+        self.answers_left = 99
+
+    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, object]:
+        if not self.answers_left:
+            return 429, None
+        self.answers_left -= 1
+        asked = {"since": "", "until": "9", **body["parameters"]}
+        rows = [
+            {"id": str(UUID(int=int(start.timestamp() * 10**6))), "start_time": text, "end_time": text,
+             "metadata": "{}"}
+            for start in self.starts
+            if asked["since"] <= (text := f"{start:%Y-%m-%d %H:%M:%S.%f}000") < asked["until"]
+        ]  # fmt: skip
+        return 200, {"data": rows[: asked["limit"]]}
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of four traces; who fails, or is asked to slow down, goes on at once."""
+    monkeypatch.setattr(pulling, "PAGE", 4)
+    monkeypatch.setattr(mirroring, "AGAIN", 0.0)
+    monkeypatch.setattr(mirroring, "SLOW_DOWN", 0.0)
+    monkeypatch.setattr(mirroring, "SWEEPS", {})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -48,12 +81,103 @@ def test_the_next_listing_looks_back_a_little(store: RunningStore) -> None:
         send(full, make_span(str(uuid4()), start=time.time_ns()))
         project_of(store)
         work(until=PullMark.objects.exists)
-        late, too_late = uuid4(), uuid4()
-        minute = 60 * 10**9
-        send(full, make_span(str(late), start=time.time_ns() - 5 * minute))
-        send(full, make_span(str(too_late), start=time.time_ns() - 30 * minute))
+        late = uuid4()
+        send(full, make_span(str(late), start=time.time_ns() - 5 * 60 * 10**9))
         work(until=lambda: Trace.objects.filter(trace_id=late).exists())
-    assert not Trace.objects.filter(trace_id=too_late).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_traces_that_come_hours_late_come_into_the_mirror(store: RunningStore) -> None:
+    with store.client() as full:
+        send(full, make_span(str(uuid4()), start=time.time_ns()))
+        project_of(store)
+        work(until=PullMark.objects.exists)
+        late, later = uuid4(), uuid4()
+        minute = 60 * 10**9
+        send(full, make_span(str(late), start=time.time_ns() - 30 * minute))
+        send(full, make_span(str(later), start=time.time_ns() - 20 * 60 * minute))
+        work(until=lambda: Trace.objects.filter(trace_id__in=[late, later]).count() == 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_listed_again_comes_in_bounded_parts(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirroring, "SWEEPS", {timedelta(days=1): 3_600.0})
+    monkeypatch.setattr(mirroring, "SWEPT", 2)
+    far_traces = Traces(17)
+    with laminar(far_traces.answer) as far:
+        project = project_at(far)
+        PullMark.objects.create(
+            project=project, base_url=far.url, reached=clock.now(), holds_since=clock.now() - timedelta(days=2)
+        )
+        worker = Worker()
+        for asked in (2, 4, 6, 6):
+            _list(worker, worker.mirror.list_rest)
+            assert len(far.asked) == asked
+    assert Trace.objects.count() == 17
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("restarts", [False, True], ids=["one worker", "restarted"])
+def test_a_listing_that_was_stopped_goes_on_from_there(small: None, restarts: bool) -> None:
+    far_traces = Traces(27)
+    with laminar(far_traces.answer) as far:
+        project = project_at(far)
+        worker = Worker()
+        for rest, held in ((3, 10), (2, 13), (2, 16)):
+            far_traces.answers_left = rest
+            _list(worker, worker.mirror.list_new, worker.mirror.list_rest)
+            mark = marks.mark_of(project)
+            assert mark is not None
+            assert mark.has_all_since == far_traces.starts[held - 1] + timedelta(microseconds=1)
+            worker = Worker() if restarts else worker
+        far_traces.answers_left = 99
+        _list(worker, worker.mirror.list_new, worker.mirror.list_rest)
+    assert Trace.objects.count() == 27
+    mark = marks.mark_of(project)
+    assert mark is not None
+    assert mark.has_all_since is not None
+    assert mark.has_all_since < clock.now() - timedelta(days=6)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_traces_come_while_older_ones_are_listed(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    far_traces = Traces(9)
+    with laminar(far_traces.answer) as far:
+        project = project_at(far)
+        worker = Worker()
+        far_traces.answers_left = 1
+        _list(worker, worker.mirror.list_new)
+        gap = marks.gap_of(project)
+        assert gap is not None
+        far_traces.starts.insert(0, clock.now())
+        far_traces.answers_left = 99
+        _list(worker, worker.mirror.list_new)
+        assert marks.gap_of(project) == gap
+        assert Trace.objects.filter(start_time=far_traces.starts[0]).exists()
+        _list(worker, worker.mirror.list_rest)
+    assert (marks.gap_of(project), Trace.objects.count()) == (None, 10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_stop_leaves_a_gap_that_is_filled(small: None) -> None:
+    far_traces = Traces(13)
+    with laminar(far_traces.answer) as far:
+        project = project_at(far)
+        reached = far_traces.starts[-1]
+        since = reached - timedelta(days=3)
+        PullMark.objects.create(project=project, base_url=far.url, reached=reached, holds_since=since)
+        worker = Worker()
+        far_traces.answers_left = 2
+        _list(worker, worker.mirror.list_new)
+        mark = marks.mark_of(project)
+        assert mark is not None
+        assert mark.has_all_since == far_traces.starts[6] + timedelta(microseconds=1)
+        far_traces.answers_left = 99
+        worker = Worker()
+        _list(worker, worker.mirror.list_rest)
+    mark = marks.mark_of(project)
+    assert mark is not None
+    assert (mark.has_all_since, Trace.objects.count()) == (since, 13)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -75,7 +199,21 @@ def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
 
 def test_a_trace_from_the_future_does_not_hide_those_to_come(project: Project) -> None:
     began = clock.now() - timedelta(days=2)
-    pulling.note_listed(project, began, clock.now() + timedelta(days=400))
-    assert pulling.listed_since(project) <= clock.now()
-    pulling.note_listed(project, began, clock.now() - timedelta(days=1))
-    assert pulling.listed_since(project) > clock.now() - pulling.OVERLAP - timedelta(minutes=1)
+    marks.note_listed(project, began, began, clock.now() + timedelta(days=400))
+    assert marks.listed_since(project) <= clock.now()
+    marks.note_listed(project, began, began, clock.now() - timedelta(days=1))
+    assert marks.listed_since(project) > clock.now() - marks.OVERLAP - timedelta(minutes=1)
+
+
+@async_to_sync
+async def _list(worker: Worker, *acts: Callable[[], Awaitable[int]]) -> None:
+    """One round of each of these acts of a worker's, to its end."""
+    try:
+        for act in acts:
+            await act()
+            await worker.mirror.lists.finish()
+            await worker.mirror.rests.finish()
+    finally:
+        # The next round may run in another event loop.
+        await worker.clients.close()
+        await sync_to_async(connections.close_all)()

@@ -25,7 +25,9 @@ def connect(project: Project, far: Laminar) -> None:
     project.base_url = far.url
     project.save()
     LaminarKeyFactory.create(project=project)
-    PullMark.objects.create(project=project, reached=clock.now(), holds_since=clock.now() - timedelta(days=7))
+    PullMark.objects.create(
+        project=project, base_url=project.base_url, reached=clock.now(), holds_since=clock.now() - timedelta(days=7)
+    )
 
 
 def rows(number: int, start: str = "2026-11-01 10:00:00.000000000") -> list[dict[str, object]]:

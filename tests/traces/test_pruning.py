@@ -86,7 +86,9 @@ def test_another_project_is_left(project: Project, elsewhere: Project) -> None:
 
 
 def test_the_mirror_says_since_when_it_holds_all(project: Project) -> None:
-    PullMark.objects.create(project=project, reached=clock.now(), holds_since=clock.now() - timedelta(days=200))
+    PullMark.objects.create(
+        project=project, base_url=project.base_url, reached=clock.now(), holds_since=clock.now() - timedelta(days=200)
+    )
     gone = old(project)
     prune(project)
     assert gone.start_time is not None

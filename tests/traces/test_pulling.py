@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import index, metadata, pulling
+from reviewapp.traces import index, marks, metadata, pulling
 from reviewapp.traces.models import Trace
 from tests.factories import SpanFactory, TraceFactory
 from tests.traces.rows import span_row, store_spans, trace_row
@@ -64,7 +64,7 @@ def test_a_look_that_comes_soon_stays_as_it_is(project: Project) -> None:
 def test_very_many_can_be_wanted_at_once(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(38):
+    with django_assert_max_num_queries(40):
         pulling.want(project, [uuid4() for _ in range(1_200)])
     assert Trace.objects.exclude(pull_due_at=None).count() == 1_200
 
@@ -250,11 +250,11 @@ def test_a_fault_takes_nothing_from_what_is_here(project: Project) -> None:
 
 
 def test_the_first_listing_looks_back_a_week(project: Project) -> None:
-    assert abs(pulling.listed_since(project) - clock.now() + timedelta(days=7)) < timedelta(minutes=1)
+    assert abs(marks.listed_since(project) - clock.now() + timedelta(days=7)) < timedelta(minutes=1)
 
 
 def test_a_listing_begins_a_little_before_where_the_last_one_ended(project: Project) -> None:
     reached = clock.now() - timedelta(hours=1)
-    pulling.note_listed(project, reached - timedelta(days=1), reached)
-    pulling.note_listed(project, reached - timedelta(days=1), reached - timedelta(hours=5))
-    assert pulling.listed_since(project) == reached - pulling.OVERLAP
+    marks.note_listed(project, reached - timedelta(days=1), reached - timedelta(days=1), reached)
+    marks.note_listed(project, reached - timedelta(days=1), reached - timedelta(days=1), reached - timedelta(hours=5))
+    assert marks.listed_since(project) == reached - marks.OVERLAP

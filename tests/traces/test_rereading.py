@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import pulling, rereading
+from reviewapp.traces import marks, pulling, rereading
 from reviewapp.traces.models import Trace
 from tests.factories import TraceFactory
 from tests.traces.rows import trace_row
@@ -98,4 +98,4 @@ def test_a_trace_that_is_only_read_is_not_kept(project: Project) -> None:
 
 @override_settings(MIRROR_DAYS=2)
 def test_the_first_listing_reaches_no_further_than_the_window(project: Project) -> None:
-    assert pulling.listed_since(project) > clock.now() - timedelta(days=3)
+    assert marks.listed_since(project) > clock.now() - timedelta(days=3)

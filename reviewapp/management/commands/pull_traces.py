@@ -14,7 +14,7 @@ from reviewapp.laminar import Laminar, LaminarError, RateLimited
 from reviewapp.lib import clock
 from reviewapp.lib.progress import Progress
 from reviewapp.management.projects import project_named
-from reviewapp.traces import pulling
+from reviewapp.traces import marks
 from reviewapp.traces.listing import Listing, pull
 
 # Exit codes: stopped halfway, or some projects failed; nothing was pulled.
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             raise CommandError("The time range ends before it begins. Nothing was pulled.", returncode=NOTHING_PULLED)
         faults, listed = [], 0
         for project in projects:
-            listing = Listing(options["since"] or pulling.listed_since(project), options["until"], options["limit"])
+            listing = Listing(options["since"] or _left_since(project), options["until"], options["limit"])
             try:
                 self._pull(project, listing)
             except (LaminarError, CannotRead, KeyboardInterrupt) as error:
@@ -61,16 +61,24 @@ class Command(BaseCommand):
     def _pull(self, project: Project, listing: Listing) -> None:
         began, until = clock.now(), listing.until
         client = reader(project)
-        with Progress(f"Pulling {project.name}", listing.most or 0, sys.stderr) as progress:
-            _patiently(client, project, listing, progress)
-        if listing.is_whole and until is None and listing.since <= pulling.listed_since(project):
-            pulling.note_listed(project, listing.since, listing.newest or began)
-        elif listing.is_whole:
-            pulling.note_held(project, listing.since, until or began)
+        try:
+            with Progress(f"Pulling {project.name}", listing.most or 0, sys.stderr) as progress:
+                _patiently(client, project, listing, progress)
+        finally:
+            if listing.is_whole and until is None and listing.since <= marks.listed_since(project):
+                marks.note_listed(project, listing.since, listing.since, listing.newest or began)
+            elif listing.kept is not None:
+                marks.note_held(project, listing.kept, until or began)
         said = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
         if not listing.is_whole and listing.until is not None:
             said += f" Older ones: --until {listing.until.isoformat()}."
         self.stdout.write(said)
+
+
+def _left_since(project: Project) -> datetime:
+    """From when on the worker has not listed all yet."""
+    gap = marks.gap_of(project)
+    return gap[0] if gap else marks.listed_since(project)
 
 
 def _patiently(client: Laminar, project: Project, listing: Listing, progress: Progress) -> None:
