@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce, Greatest
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import schedule
@@ -137,6 +138,8 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     Patch.objects.filter(pk__in=kept).update(state=State.CONFIRMED, **changes)
     confirmed = [patch for patch in patches if patch.pk in kept]
     Attempt.objects.bulk_create([_read(patch, seconds, "Every value stands in the trace.") for patch in confirmed])
+    # An answer that Laminar gave before this reading may lack our values.
+    asked_at = Greatest(Coalesce("asked_at", read_at := now - timedelta(seconds=seconds)), read_at)
     # Most traces have nothing left that is not confirmed: one statement is for all of these.
     left = defaultdict(list)
     for patch in confirmed:
@@ -145,7 +148,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     for trace in traces.values():
         left[trace.unconfirmed].append(trace.pk)
     for text, pks in left.items():
-        Trace.objects.filter(pk__in=pks).update(unconfirmed=text)
+        Trace.objects.filter(pk__in=pks).update(unconfirmed=text, asked_at=asked_at)
 
 
 def _is_respelled(patch: Patch, text: str) -> bool:

@@ -148,6 +148,7 @@ class Mirroring:
         traces = await sync_to_async(rereading.take)(project, self.portions.of(project))
         if not traces:
             return
+        asked_at = clock.now()
         try:
             rows = await client.traces([trace.trace_id for trace in traces])
         except TOO_MUCH:
@@ -161,7 +162,7 @@ class Mirroring:
             await sync_to_async(rereading.set_aside)(traces)
             raise
         else:
-            await sync_to_async(rereading.store)(project, traces, rows)
+            await sync_to_async(rereading.store)(project, traces, rows, asked_at)
             self.portions.grow(project)
 
 
@@ -172,6 +173,7 @@ async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing,
     for _ in range(most):
         if listing.is_done:
             break
+        asked_at = clock.now()
         try:
             rows = await client.traces_matching([], **listing.asked)
         except TOO_MUCH:
@@ -182,12 +184,14 @@ async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing,
             # One page is stored while the next is asked for.
             await storing
         listing.take(rows)
-        storing = asyncio.ensure_future(_store(project, rows, listing, listing.reaches))
+        storing = asyncio.ensure_future(_store(project, rows, asked_at, listing, listing.reaches))
     await storing
 
 
-async def _store(project: Project, rows: Sequence[TraceRow], listing: Listing, reaches: datetime | None) -> None:
-    await sync_to_async(pulling.store_new)(project, rows)
+async def _store(
+    project: Project, rows: Sequence[TraceRow], asked_at: datetime, listing: Listing, reaches: datetime | None
+) -> None:
+    await sync_to_async(pulling.store_new)(project, rows, asked_at)
     listing.kept = reaches
 
 

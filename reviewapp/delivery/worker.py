@@ -176,10 +176,11 @@ class Worker:
             if client is None:
                 await sync_to_async(pulling.note_error)(traces, pulling.MAY_NOT_READ)
                 return
+            asked_at = clock.now()
             rows = await client.traces(list(left))
             missing = left.keys() - {row.id for row in rows}
             await sync_to_async(pulling.note_missing)([left.pop(trace_id) for trace_id in missing])
-            for trace in await sync_to_async(pulling.store_rows)(project, rows):
+            for trace in await sync_to_async(pulling.store_rows)(project, rows, asked_at):
                 stored: set[UUID] = set()
                 async for page in client.span_pages(trace.trace_id, pulling.SPANS):
                     stored |= await sync_to_async(pulling.store_spans)(trace, page)

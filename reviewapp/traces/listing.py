@@ -7,6 +7,7 @@ from typing import Any
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import Laminar, Refused, TooLarge, TraceRow, UnexpectedAnswer
+from reviewapp.lib import clock
 from reviewapp.traces import pulling
 
 # Answers that may mean: ask for less at once.
@@ -66,13 +67,14 @@ class Listing:
 def pull(client: Laminar, project: Project, listing: Listing, reach: Callable[[int], None]) -> None:
     """Store what a listing has left, and tell `reach` how far it is. Raises LaminarError; what is stored stays."""
     while not listing.is_done:
+        asked_at = clock.now()
         try:
             rows = client.traces_matching([], **listing.asked)
         except TOO_MUCH:
             if not listing.shrink():
                 raise
             continue
-        listing.stored += pulling.store_new(project, rows)
+        listing.stored += pulling.store_new(project, rows, asked_at)
         listing.take(rows)
         listing.kept = listing.reaches
         reach(listing.listed)

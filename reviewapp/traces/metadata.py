@@ -171,6 +171,8 @@ def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) ->
     added = {key: raw for key, raw in changed.items() if raw is not None}
     members = {key: raw for key, raw in before.items() if key not in changed} | added
     sql.change(_PATCH, joined(members), held.unconfirmed, 0, clock.now(), held.pk)
+    # An answer that Laminar gave before is older.
+    Trace.objects.filter(pk=held.pk).update(asked_at=clock.now())
     index.put(project.pk, [(held, members)])
     history.add(project, history.differing(held.pk, before, members), Change.By.OTHERS)
 

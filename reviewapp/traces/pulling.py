@@ -84,32 +84,39 @@ def take(busy: Collection[int] = ()) -> list[Trace]:
     return rows
 
 
-def store_rows(project: Project, rows: Sequence[TraceRow]) -> list[Trace]:
-    """Put traces as Laminar shows them into the mirror, index included; our unconfirmed values stay on top."""
+def store_rows(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> list[Trace]:
+    """Put traces as Laminar shows them into the mirror, index included; our unconfirmed values stay on top.
+
+    `asked_at` is when Laminar was asked for them, now by default: no value that is known to be newer is written over.
+    """
     found = {row.id: row for row in rows}
     now = clock.now()
+    asked_at = asked_at or now
     with transaction.atomic():
-        held = Trace.objects.select_for_update().filter(project=project, trace_id__in=found).order_by("trace_id")
-        places = list(held)
+        of_these = Trace.objects.filter(project=project, trace_id__in=found)
+        # New ones first, then the others' locks, both in one order, as whoever needs places does: those who want or
+        # store the same traces wait for each other and never in a ring.
+        absent = sorted(found.keys() - set(of_these.values_list("trace_id", flat=True)))
+        new = _added(project, [found[trace_id] for trace_id in absent], now, asked_at)
+        held = of_these.exclude(pk__in=[trace.pk for trace in new]).select_for_update().order_by("trace_id")
+        places = list(held) if len(new) < len(found) else []
         before = [(place, place.metadata, place.pulled_at) for place in places if place.pulled_at is not None]
-        changed = [place for place in places if _fill(place, found[place.trace_id], now)]
+        changed = [place for place in places if _fill(place, found[place.trace_id], now, asked_at)]
         sql.change_each(_UPDATE, [[*(getattr(place, field) for field in _FIELDS), place.pk] for place in places])
-        # In one order for everybody: two workers that store the same traces wait for each other and never in a ring.
-        absent = sorted(found.keys() - {place.trace_id for place in places})
-        new = _added(project, [found[trace_id] for trace_id in absent], now)
         index.reindex(changed + new)
         history.add_read(project, before)
-        if left := found.keys() - {trace.trace_id for trace in places + new}:
-            # Somebody made places for them meanwhile.
-            places += store_rows(project, [found[trace_id] for trace_id in left])
+    if left := found.keys() - {trace.trace_id for trace in places + new}:
+        # The mirror was pruned of some in this moment.
+        places += store_rows(project, [found[trace_id] for trace_id in left], asked_at)
     return places + new
 
 
-def store_new(project: Project, rows: Sequence[TraceRow]) -> int:
+def store_new(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
     """Store those of these traces that the mirror lacks or holds otherwise; how many. A save waits for few of them."""
+    asked_at = asked_at or clock.now()
     new = unseen(project, rows)
     for start in range(0, len(new), STORED):
-        store_rows(project, new[start : start + STORED])
+        store_rows(project, new[start : start + STORED], asked_at)
     return len(new)
 
 
@@ -189,16 +196,16 @@ def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
         found[0]: found[1:]
         for found in Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows])
         .exclude(pulled_at=None)
-        .values_list("trace_id", "metadata", "end_time", "total_tokens")
+        .values_list("trace_id", "metadata", *_SAID)
     }
-    return [row for row in rows if known.get(row.id) != (row.metadata or "{}", row.end_time, row.total_tokens)]
+    return [row for row in rows if known.get(row.id) != (row.metadata or "{}", *_said(row))]
 
 
-def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Trace]:
+def _added(project: Project, rows: Sequence[TraceRow], now: datetime, asked_at: datetime) -> list[Trace]:
     """Traces made of rows that had no place; those that somebody makes at this moment are left out."""
     new = {sql.bound(row.id): Trace(project=project, trace_id=row.id) for row in rows}
     for trace, row in zip(new.values(), rows, strict=True):
-        _fill(trace, row, now)
+        _fill(trace, row, now, asked_at)
     added = []
     for pk, trace_id in sql.add_objects(list(new.values()), "id", "trace_id"):
         new[trace_id].pk = pk
@@ -206,9 +213,13 @@ def _added(project: Project, rows: Sequence[TraceRow], now: datetime) -> list[Tr
     return added
 
 
+# What the mirror keeps of a row as it is, in the order of `_said`.
+_SAID = [
+    "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
+    "total_tokens", "total_cost",
+]  # fmt: skip
 _FIELDS = [
-    "name", "start_time", "end_time", "duration", "status", "session_id", "user_id", "input_tokens", "output_tokens",
-    "total_tokens", "total_cost", "metadata", "noted_at", "pulled_at", "pull_due_at", "read_due_at", "changed_at",
+    *_SAID, "duration", "metadata", "noted_at", "pulled_at", "asked_at", "pull_due_at", "read_due_at", "changed_at",
 ]  # fmt: skip
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
 
@@ -223,25 +234,36 @@ def _span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
     return Span.objects.filter(trace=trace).values_list("pk", "span_id")
 
 
-def _fill(trace: Trace, row: TraceRow, now: datetime) -> bool:
+def _said(row: TraceRow) -> tuple[object, ...]:
+    return (
+        row.top_span_name[:300], row.start_time, row.end_time, row.status[:20], row.session_id[:300], row.user_id[:300],
+        row.input_tokens, row.output_tokens, row.total_tokens, row.total_cost,
+    )  # fmt: skip
+
+
+def _fill(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime) -> bool:
     """Take over a row's values; whether the index has to follow."""
     before, is_known = (trace.metadata, trace.start_time), trace.pulled_at is not None
     has_grown = (trace.end_time, trace.total_tokens) != (row.end_time, row.total_tokens)
     if has_grown and trace.spans_pulled_at is not None and trace.pull_due_at is None:
         trace.pull_due_at = now
-    trace.name, trace.status = row.top_span_name[:300], row.status[:20]
-    trace.start_time, trace.end_time = row.start_time, row.end_time
-    trace.duration = trace.seconds
-    trace.session_id, trace.user_id = row.session_id[:300], row.user_id[:300]
-    trace.input_tokens, trace.output_tokens, trace.total_tokens = row.input_tokens, row.output_tokens, row.total_tokens
-    trace.total_cost, trace.pulled_at = row.total_cost, now
+    for field, value in zip(_SAID, _said(row), strict=True):
+        setattr(trace, field, value)
+    trace.duration, trace.pulled_at = trace.seconds, now
     members = metadata.members(row.metadata)
+    is_older = trace.asked_at is not None and asked_at < trace.asked_at
+    if is_older:
+        # Laminar deletes no key: an older answer can only add some.
+        newer = metadata.members(trace.metadata)
+        members = newer | members | newer
+    else:
+        trace.asked_at = asked_at
     if trace.unconfirmed != "{}":
         members |= metadata.members(trace.unconfirmed)
     trace.metadata = metadata.joined(members)
     if is_known and trace.metadata != before[0]:
         trace.changed_at = now
-    trace.read_due_at = trace.next_read(now)
+    trace.read_due_at = now if is_older else trace.next_read(now)
     is_new = (trace.metadata, trace.start_time) != before
     if is_new:
         trace.noted_at = now

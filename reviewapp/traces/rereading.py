@@ -1,7 +1,7 @@
 """Read the metadata of traces again, by id and many at once: Laminar does not say which of them have changed."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -34,9 +34,12 @@ def take(project: Project, most: int = BATCH) -> list[Trace]:
     return rows
 
 
-def store(project: Project, traces: Sequence[Trace], rows: Sequence[TraceRow]) -> int:
-    """Store what has changed of the traces that were taken, and plan when to read each again; how many changed."""
-    changed = pulling.store_new(project, rows)
+def store(project: Project, traces: Sequence[Trace], rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
+    """Store what has changed of the traces that were taken, and plan when to read each again; how many changed.
+
+    `asked_at` as with `pulling.store_rows`.
+    """
+    changed = pulling.store_new(project, rows, asked_at)
     now = clock.now()
     # Those that were stored have their time already, and who asked for one meanwhile gets it.
     sql.change_each(_PLAN, [(trace.next_read(now), trace.pk, trace.read_due_at) for trace in traces])

@@ -13,10 +13,11 @@ from reviewapp.delivery import confirming, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata
-from reviewapp.traces.models import Trace
+from reviewapp.traces import metadata, pulling
+from reviewapp.traces.models import Change, Trace
 from tests.delivery.acts import TRACE, accepted, due, ends, fresh, leased, put, put_many
 from tests.factories import LaminarKeyFactory, PatchFactory
+from tests.traces.rows import trace_row
 
 
 @pytest.fixture
@@ -37,6 +38,25 @@ def test_it_confirms_when_every_value_stands(patch: Patch) -> None:
     row = read(patch, '{"environment":"production","score":1,"notes":null}')
     assert (row.state, row.confirmed_at is not None, row.last_error) == (State.CONFIRMED, True, "")
     assert Attempt.objects.filter(act="read back", status=200).count() == 1
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_an_older_answer_takes_no_confirmed_value_from_the_mirror(patch: Patch, is_here: bool) -> None:
+    if is_here:
+        pulling.store_rows(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
+    held = metadata.hold(patch.project, patch.trace_id)
+    metadata.apply_patch(patch.project, held, patch.values, number=patch.pk)
+    asked_at = clock.now() - timedelta(seconds=1)
+    read(patch, '{"env":"live","score":1,"notes":null}')
+    pulling.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
+    trace = Trace.objects.get()
+    assert canonical_json.loads(trace.metadata) == {"env": "live", "score": 1, "notes": None, "step": 2}
+    assert not Change.objects.filter(by=Change.By.OTHERS).exclude(key="step").exists()
+    # What changed there meanwhile is seen soon.
+    assert trace.read_due_at is not None
+    assert trace.read_due_at <= clock.now()
+    pulling.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
+    assert Trace.objects.get().metadata == '{"env":"live","score":9}'
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Saves, read-backs and pulls of the same traces at the same time: each waits its turn, none for ever."""
 
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
@@ -62,6 +63,34 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
     read_back()
     assert set(Patch.objects.values_list("state", flat=True)) == {State.CONFIRMED, State.SUPERSEDED}
     assert not Trace.objects.exclude(unconfirmed="{}").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_want_and_who_store_the_same_new_trace_never_wait_in_a_ring(project: Project) -> None:
+    """Both need the row that is here and one that nobody has; both wait for the first until both have begun."""
+    here, new = TRACES[0], TRACES[1]
+    pulling.store_rows(project, [trace_row(here)])
+    acts = [
+        lambda: pulling.store_rows(project, [trace_row(here, '{"a":1}'), trace_row(new)]),
+        lambda: pulling.want(project, [here, new]),
+    ]
+    with ThreadPoolExecutor(len(acts)) as threads:
+        with transaction.atomic():
+            metadata.hold(project, here)
+            begun = []
+            for act in acts:
+                begun.append(threads.submit(_closing, act))
+                time.sleep(0.3)
+        for done in begun:
+            done.result(30)
+    assert Trace.objects.filter(is_kept=True, start_time__isnull=False).count() == 2
+
+
+def _closing(act: Callable[[], object]) -> None:
+    try:
+        act()
+    finally:
+        connections.close_all()
 
 
 def _repeat(act: Callable[[], None]) -> None:

@@ -1,6 +1,7 @@
 """The mirror: what comes from Laminar is kept as it is there, with what we have not pushed yet on top."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -149,6 +150,28 @@ def test_only_what_is_new_or_changed_is_stored(project: Project) -> None:
     before = Trace.objects.get(trace_id=same.id).pulled_at
     assert pulling.store_new(project, [same, trace_row(changed.id, '{"a":2}'), new]) == 2
     assert Trace.objects.get(trace_id=same.id).pulled_at == before
+
+
+def test_of_two_answers_the_one_asked_for_later_stands(project: Project) -> None:
+    early, late = clock.now() - timedelta(seconds=9), clock.now()
+    pulling.store_rows(project, [trace_row(TRACE, '{"a":2}')], late)
+    pulling.store_rows(project, [trace_row(TRACE, '{"a":1}')], early)
+    assert Trace.objects.get().metadata == '{"a":2}'
+    assert not found(project, "a", "1")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"top_span_name": "agent"}, {"status": "error"}, {"session_id": "s"}, {"user_id": "u"}, {"total_cost": 0.25},
+        {"start_time": "2026-11-22 09:59:00.000000000"}, {"input_tokens": 3}, {"output_tokens": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_whatever_the_mirror_keeps_is_followed(project: Project, changed: dict[str, Any]) -> None:
+    assert pulling.store_new(project, [trace_row(TRACE)]) == 1
+    assert pulling.store_new(project, [trace_row(TRACE, **changed)]) == 1
+    assert pulling.store_new(project, [trace_row(TRACE, **changed)]) == 0
 
 
 def test_spans_are_replaced(project: Project) -> None:
