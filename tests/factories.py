@@ -143,6 +143,7 @@ class RuleFactory(DjangoModelFactory[Rule]):
     pairs = '[["environment","production"]]'
     made_by = "lead"
     looked_at = factory.LazyFunction(lambda: clock.now() - timedelta(days=7))
+    takes_since = factory.SelfAttribute("looked_at")
 
 
 class PatchFactory(DjangoModelFactory[Patch]):

@@ -62,7 +62,7 @@ def _apply(pk: int) -> int:
         if rule is None or not seen:
             return 0
         # A place that a patch of ours made before the trace came is judged when it comes.
-        here = {trace.pk: trace.trace_id for trace in seen if trace.pulled_at is not None}
+        here = {trace.pk: trace.trace_id for trace in seen if trace.start_time and trace.start_time >= rule.begun_since}
         drawn = rules.draw(rule, here, rules.matching(rule, here))
         entries = [
             Entry(each.trace_id, reason=rules.reason(rule, is_match=each.is_match), priority=rule.priority)
@@ -80,7 +80,7 @@ def _apply(pk: int) -> int:
 def _next(rule: Rule, now: datetime) -> QuerySet[Trace]:
     later = Q(noted_at__gt=rule.looked_at) | Q(pk__gt=rule.looked_pk)
     found = _settled(now).filter(later, project=rule.queue.project, noted_at__gte=rule.looked_at)
-    return found.only("trace_id", "noted_at", "pulled_at").order_by("noted_at", "pk")[:BATCH]
+    return found.only("trace_id", "noted_at", "start_time").order_by("noted_at", "pk")[:BATCH]
 
 
 def _settled(now: datetime) -> QuerySet[Trace]:

@@ -167,7 +167,8 @@ class Rule(models.Model):
     salt = models.CharField(max_length=16, default=new_salt, validators=[SALT])
     made_by = models.CharField(max_length=120)
     made_at = models.DateTimeField(default=clock.now)
-    # It takes no trace that began long before this.
+    # From when on it is on; it takes no trace that began more than REACH before, whenever that comes or changes.
+    REACH = timedelta(days=1)
     takes_since = models.DateTimeField(default=clock.now)
     # It has looked at all traces that changed before this, and at those of this moment up to this number.
     looked_at = models.DateTimeField(default=clock.now)
@@ -188,6 +189,11 @@ class Rule(models.Model):
     @property
     def conditions(self) -> list[Pair]:
         return [Pair(*pair) for pair in canonical_json.loads(self.pairs)]
+
+    @property
+    def begun_since(self) -> datetime:
+        """It takes traces that began then or later."""
+        return self.takes_since - self.REACH
 
     @property
     def taken_today(self) -> int:

@@ -83,13 +83,13 @@ class NewRuleForm(RuleForm):
     since = forms.ChoiceField(
         required=False,
         label="It looks at",
-        choices=[("", "traces from now on"), ("week", "also those that came or changed in the last 7 days")],
+        choices=[("", "traces that begin from now on, or began a day ago"), ("week", "also those of the last 7 days")],
     )
 
     def clean_since(self) -> str:
         """Let the rule begin where it is said."""
         since: str = self.cleaned_data["since"]
-        self.instance.looked_at = clock.now() - timedelta(days=7 if since else 0)
+        self.instance.looked_at = self.instance.takes_since = clock.now() - timedelta(days=7 if since else 0)
         return since
 
 

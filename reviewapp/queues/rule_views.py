@@ -81,7 +81,11 @@ def rule_switch(request: Request, project: Project, queue: str, rule: int) -> Ht
     found = rule_of(project, queue, rule)
     is_on = request.POST.get("to") == "on"
     if rules.switch(found, request.user, is_on=is_on):
-        told = "on. It looks at traces from now on." if is_on else "off. It takes nothing more."
+        told = (
+            "on. It looks at traces from now on, and takes none that began more than a day ago."
+            if is_on
+            else "off. It takes nothing more."
+        )
         messages.success(request, f"The rule “{found.name}” is {told}")
     return redirect("queues:rule-list", project=project.slug, queue=queue)
 

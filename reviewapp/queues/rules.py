@@ -75,7 +75,8 @@ def change(rule: Rule, actor: User | str, changed: Sequence[str]) -> None:
 
 def switch(rule: Rule, actor: User | str, *, is_on: bool) -> bool:
     """Turn a rule on, from now on, or off; False when it is so already. What came while it was off is left."""
-    fresh = {"looked_at": clock.now(), "looked_pk": 0, "fault": "", "retry_at": None} if is_on else {}
+    now = clock.now()
+    fresh = {"looked_at": now, "looked_pk": 0, "takes_since": now, "fault": "", "retry_at": None} if is_on else {}
     with transaction.atomic():
         if not Rule.objects.filter(pk=rule.pk, is_on=not is_on).update(is_on=is_on, **fresh):
             return False

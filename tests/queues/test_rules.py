@@ -123,11 +123,11 @@ def test_it_waits_until_a_trace_has_settled(queue: Queue, rule: Rule) -> None:
 
 
 def test_it_takes_a_trace_whose_metadata_comes_late(queue: Queue, rule: Rule) -> None:
-    row = trace_row()
+    row = trace_row(start_time=clock.now())
     pulling.store_new(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert taken(queue) == set()
-        pulling.store_new(queue.project, [trace_row(row.id, PRODUCTION)])
+        pulling.store_new(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
     with time_machine.travel(clock.now() + LATER * 2):
         assert taken(queue) == {row.id}
 
@@ -142,12 +142,27 @@ def test_it_takes_a_trace_that_a_patch_of_ours_brings_in(queue: Queue, rule: Rul
         assert taken(queue) == {trace_id}
 
 
+def test_it_leaves_what_began_long_before_it_was_on(queue: Queue) -> None:
+    rule = RuleFactory.create(queue=queue, takes_since=clock.now())
+    late, old = (clock.now() - Rule.REACH + timedelta(hours=hours) for hours in (1, -1))
+    [fresh] = traces(queue, 1, start_time=late)
+    traces(queue, 1, start_time=old)
+
+    assert taken(queue) == {fresh}
+    rules.switch(rule, "lead", is_on=False)
+    with time_machine.travel(clock.now() + timedelta(days=3)):
+        rules.switch(rule, "lead", is_on=True)
+        traces(queue, 1, start_time=late, noted_at=clock.now())
+    with time_machine.travel(clock.now() + timedelta(days=3) + LATER):
+        assert taken(queue) == {fresh}
+
+
 def test_it_looks_at_each_trace_once(queue: Queue, rule: Rule) -> None:
     traces(queue, 3)
 
     assert [apply_due(), apply_due()] == [3, 0]
     # What the mirror holds already changes nothing.
-    row = trace_row(metadata=PRODUCTION)
+    row = trace_row(metadata=PRODUCTION, start_time=clock.now())
     pulling.store_rows(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert apply_due() == 1

@@ -16,7 +16,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", help="this one only")
-        parser.add_argument("--dry-run", action="store_true", help="only say what they would take of the last days")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="only say what they would take of the last days, had they been on"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = project_named(options["project"]) if options["project"] else None
