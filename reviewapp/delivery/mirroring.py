@@ -191,7 +191,7 @@ async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing,
 async def _store(
     project: Project, rows: Sequence[TraceRow], asked_at: datetime, listing: Listing, reaches: datetime | None
 ) -> None:
-    await sync_to_async(pulling.store_new)(project, rows, asked_at)
+    await sync_to_async(pulling.store_listed)(project, rows, asked_at)
     listing.kept = reaches
 
 

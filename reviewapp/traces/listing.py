@@ -74,7 +74,7 @@ def pull(client: Laminar, project: Project, listing: Listing, reach: Callable[[i
             if not listing.shrink():
                 raise
             continue
-        listing.stored += pulling.store_new(project, rows, asked_at)
+        listing.stored += pulling.store_listed(project, rows, asked_at)
         listing.take(rows)
         listing.kept = listing.reaches
         reach(listing.listed)

@@ -120,6 +120,11 @@ def store_new(project: Project, rows: Sequence[TraceRow], asked_at: datetime | N
     return len(new)
 
 
+def store_listed(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
+    """As `store_new`, for a listing: runs of evaluations and of the playground come only where somebody queues them."""
+    return store_new(project, [row for row in rows if row.trace_type == "DEFAULT"], asked_at)
+
+
 def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
     """Put a page of a trace's spans into the mirror, and keep other workers from pulling it; the ids stored."""
     # Laminar may show a span twice for a moment, while it still merges two versions of it.

@@ -21,6 +21,7 @@ from reviewapp.traces.models import PullMark, Trace
 from tests.delivery.conftest import project_of
 from tests.delivery.test_faults import project_at
 from tests.delivery.working import laminar, work
+from tests.traces.rows import trace_row
 from tests.tracestore.sending import make_span, send
 from tests.tracestore_server import RunningStore, running_store
 
@@ -38,6 +39,7 @@ class Traces:
         now = clock.now()
         self.starts = [now - timedelta(hours=number) for number in range(count)]
         self.answers_left = 99
+        self.kind = "DEFAULT"
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, object]:
         if not self.answers_left:
@@ -46,7 +48,7 @@ class Traces:
         asked = {"since": "", "until": "9", **body["parameters"]}
         rows = [
             {"id": str(UUID(int=int(start.timestamp() * 10**6))), "start_time": text, "end_time": text,
-             "metadata": "{}"}
+             "metadata": "{}", "trace_type": self.kind}
             for start in self.starts
             if asked["since"] <= (text := f"{start:%Y-%m-%d %H:%M:%S.%f}000") < asked["until"]
         ]  # fmt: skip
@@ -156,6 +158,21 @@ def test_new_traces_come_while_older_ones_are_listed(small: None, monkeypatch: p
         assert Trace.objects.filter(start_time=far_traces.starts[0]).exists()
         _list(worker, worker.mirror.list_rest)
     assert (marks.gap_of(project), Trace.objects.count()) == (None, 10)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["EVALUATION", "PLAYGROUND"])
+def test_runs_of_evaluations_and_the_playground_are_not_listed(small: None, kind: str) -> None:
+    far_traces = Traces(3)
+    far_traces.kind = kind
+    with laminar(far_traces.answer) as far:
+        project = project_at(far)
+        worker = Worker()
+        _list(worker, worker.mirror.list_new)
+    assert marks.mark_of(project) is not None
+    assert not Trace.objects.exists()
+    # Whoever queues one gets it.
+    assert pulling.store_rows(project, [trace_row(trace_type=kind)])
 
 
 @pytest.mark.django_db(transaction=True)
