@@ -1,4 +1,5 @@
 from django.db import migrations, models
+from django.db.models.functions import Now
 
 import reviewapp.lib.clock
 
@@ -18,11 +19,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField('pullmark', 'base_url', models.CharField(default='', max_length=300)),
+        migrations.AddField('pullmark', 'base_url', models.CharField(default='', db_default='', max_length=300)),
         migrations.AddField('pullmark', 'lacks_since', models.DateTimeField(null=True)),
         migrations.AddField('pullmark', 'lacks_until', models.DateTimeField(null=True)),
         migrations.RunSQL(BASE_URL, migrations.RunSQL.noop),
         migrations.AddField('trace', 'asked_at', models.DateTimeField(null=True)),
-        migrations.AddField('rule', 'takes_since', models.DateTimeField(default=reviewapp.lib.clock.now)),
+        migrations.AddField('rule', 'takes_since', models.DateTimeField(db_default=Now(), default=reviewapp.lib.clock.now)),
         migrations.RunSQL(TAKES_SINCE, migrations.RunSQL.noop),
     ]

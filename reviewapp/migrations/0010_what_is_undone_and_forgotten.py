@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviewapp", "0008_rules_fill_queues")]
+    dependencies = [("reviewapp", "0009_listings_go_on_where_they_stopped")]
 
     operations = [
         migrations.AddField(model_name="patch", name="carried", field=models.TextField(null=True)),

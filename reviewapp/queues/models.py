@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import canonical_json, clock
@@ -169,7 +170,7 @@ class Rule(models.Model):
     made_at = models.DateTimeField(default=clock.now)
     # From when on it is on; it takes no trace that began more than REACH before, whenever that comes or changes.
     REACH = timedelta(days=1)
-    takes_since = models.DateTimeField(default=clock.now)
+    takes_since = models.DateTimeField(default=clock.now, db_default=Now())
     # It has looked at all traces that changed before this, and at those of this moment up to this number.
     looked_at = models.DateTimeField(default=clock.now)
     looked_pk = models.BigIntegerField(default=0)

@@ -133,7 +133,7 @@ class PullMark(models.Model):
     """How far the traces of a project have been listed, by start time, at the Laminar that it had then."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="pull_mark")
-    base_url = models.CharField(max_length=300, default="")
+    base_url = models.CharField(max_length=300, default="", db_default="")
     reached = models.DateTimeField()
     # Every trace that began since then is in the mirror; of earlier ones only those that are kept.
     holds_since = models.DateTimeField(null=True)
