@@ -78,11 +78,16 @@ class Pushing:
     async def _begin(self) -> int:
         patches = await sync_to_async(outbox.lease)(ROWS - len(self.held), list(self.held.values()))
         if patches:
-            keys = await sync_to_async(keys_of)({patch.project_id for patch in patches})
+            self.held.update({patch.pk: patch for patch in patches})
+            try:
+                keys = await sync_to_async(keys_of)({patch.project_id for patch in patches})
+            except Exception:
+                # They are given back with the next round, and need not wait for the end of their leases.
+                self.left += patches
+                raise
             # Of what ended meanwhile the database knows nothing yet: a hold among it counts.
             unmarked = {sent.patch.project_id for sent in self.ended}
             for patch in patches:
-                self.held[patch.pk] = patch
                 if patch.project_id not in unmarked:
                     self.failures[patch.project_id] = 0
                 task = asyncio.create_task(self._push(patch, keys.get(patch.project_id)))
@@ -122,7 +127,9 @@ class Pushing:
             if self.is_ending or self.failures[patch.project_id] >= schedule.BREAK_AFTER:
                 self.left.append(patch)
             else:
-                self.ended.append(self._counted(await self.send(patch, key)))
+                sent = self._counted(await self.send(patch, key))
+                # Not looked up before the push: it is another list by now.
+                self.ended.append(sent)
         self.has_news.set()
 
     def _counted(self, sent: Sent) -> Sent:
