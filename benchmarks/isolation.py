@@ -9,7 +9,7 @@ import sys
 from benchmarks import sink
 from benchmarks.place import ROOT, fresh, spread
 
-RATE, SECONDS, WAITING, POISON, RUNS = 20, 20, 2_000, 20, 3
+RATE, SECONDS, WAITING, POISON, RUNS = 20, 20, 2_000, (1, 20), 3
 DEAD = "http://127.0.0.1:9"
 MOODS = ("dead", "slow", "flood", "broken")
 
@@ -17,16 +17,16 @@ MOODS = ("dead", "slow", "flood", "broken")
 def run(database: str | None) -> dict[str, object]:
     times = {
         "alone": [_beside(database) for _ in range(RUNS)],
-        "poison": [_beside(database, poison=POISON) for _ in range(RUNS)],
+        **{f"poison_{many}": [_beside(database, poison=many) for _ in range(RUNS)] for many in POISON},
         **{mood: [_beside(database, mood) for _ in range(RUNS)] for mood in MOODS},
     }
     p99 = {name: [_p99(each) for each in found] for name, found in times.items()}
     return {
         "name": "isolation",
         "work": f"{RATE} patches a second for {SECONDS} s from their save to Laminar's yes, written down, by one "
-        f"worker: alone; beside {POISON} traces of their own that Laminar refuses for ever; while {WAITING:,} patches "
-        f"of another project meet one that refuses connections, never answers, says 429, or says 500; "
-        f"medians of {RUNS} runs, on {'PostgreSQL' if database else 'SQLite'}",
+        f"worker: alone; beside {POISON[0]} and {POISON[1]} traces of their own that Laminar fails for ever; while "
+        f"{WAITING:,} patches of another project meet one that refuses connections, never answers, says 429, or says "
+        f"500; medians of {RUNS} runs, on {'PostgreSQL' if database else 'SQLite'}",
         **{f"{name}_p99_ms": round(statistics.median(found)) for name, found in p99.items()},
         "p50_ms": {name: round(statistics.median(map(statistics.median, found))) for name, found in times.items()},
         "spread": {name: spread(found) for name, found in p99.items()},
