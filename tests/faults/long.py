@@ -20,7 +20,8 @@ HEAD = """# Kills and faults
 What `make faults` measured last. Web and workers are killed by SIGKILL, at failpoints and at random moments, while
 people save over HTTP and a Laminar misbehaves in every way that `tests/faults/misbehaving.py` lists; on PostgreSQL the
 server is stopped hard as well. People keep their own list of what was acknowledged. At the end that list is compared
-with the database and with what the far side holds.
+with the database and with what the far side holds. Some of its answers ask for a pause of years: somebody presses
+"Try now" once a second.
 
 """
 ROWS = {
