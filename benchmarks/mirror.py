@@ -34,7 +34,7 @@ def run(database: str | None) -> dict[str, object]:
     return {
         "name": "mirror",
         "work": f"{TRACES:,} new traces of 4 metadata values in a trace store of {STORED:,}, listed by the worker over "
-        f"HTTP in pages of 500, stored and indexed, in transactions of 50; {RUNS} runs, on "
+        f"HTTP in pages of 500, stored and indexed, in transactions of 200; {RUNS} runs, on "
         f"{'PostgreSQL' if database else 'SQLite'}; and the store's own answers",
         "per_s": round(statistics.median(rates)),
         **{name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0] if name != "per_s"},

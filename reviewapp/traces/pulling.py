@@ -21,7 +21,7 @@ from reviewapp.traces.models import MAY_CHANGE, Span, Trace
 # Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
 SPANS = 100_000
 SPANS_STORED = 100
-STORED = 100
+STORED = 200
 PAGE = 500
 AGAIN = timedelta(seconds=20)
 # A longer one is pulled again the more rarely the longer it is: each pull reads all of it.
