@@ -104,7 +104,7 @@ def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(d
 
     lead = signed_in_page("lead")
     lead.goto(f"/p/{demo.told['project']}/traces/?m=needs_review%3Dtrue&m=environment%3Dproduction")
-    expect(lead.locator(f'a[href*="{trace_id}"]')).to_be_visible()
+    expect(lead.locator(f'a.row[href*="{trace_id}"]')).to_be_visible()
 
 
 def test_it_rotates_the_key_and_loses_no_push(demo: Demo, signed_in_page: Any) -> None:
