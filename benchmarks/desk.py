@@ -20,7 +20,7 @@ from reviewapp.queues.making import make_queue  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
 from reviewapp.traces.index import reindex  # noqa: E402
 from reviewapp.traces.models import Span, Trace  # noqa: E402
-from reviewapp.traces.prepared import keep  # noqa: E402
+from reviewapp.traces.prepared import store  # noqa: E402
 from reviewapp.traces.telling import prepare  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
@@ -49,7 +49,7 @@ def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
         with transaction.atomic():
             for trace in traces:
                 Span.objects.bulk_create(_spans(trace, spans), batch_size=100)
-                keep(prepare(trace))
+                store(prepare(trace))
         QueueItem.objects.bulk_create(
             [QueueItem(queue=queue, trace_id=trace.trace_id, added_by="benchmark") for trace in traces]
         )

@@ -70,8 +70,6 @@ class Worker:
     # Seconds for that, and the moment of the monotonic clock when the stop was noticed.
     finish: float = FINISH
     stopped_at: float | None = None
-    # Whether older code may have prepared transcripts that are to be prepared anew.
-    is_behind: bool = True
 
     def __post_init__(self) -> None:
         self.pushes = Pushing(self.clients)
@@ -157,8 +155,7 @@ class Worker:
         await sync_to_async(confirming.resume)()
         await sync_to_async(clock_back.bring_forward)()
         await self.clients.close_retired()
-        if self.is_behind:
-            self.is_behind = bool(await sync_to_async(pulling.prepare_again)(AGAIN))
+        await sync_to_async(pulling.prepare_again)(AGAIN)
         await sync_to_async(index.tend)()
         return await sync_to_async(outbox.rescue)()
 

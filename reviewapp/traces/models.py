@@ -212,7 +212,7 @@ class Prepared(models.Model):
     """The transcript of a trace as a page opens it, made when its spans came; see prepared.py."""
 
     trace = models.OneToOneField(Trace, on_delete=models.CASCADE, primary_key=True, related_name="+")
-    # Of the code that made it, and what stands in the HTML for the address that a page has for the trace.
+    # Of the renderer (see prepared.py), and what the HTML has in place of the address of the page that shows it.
     version = models.CharField(max_length=32)
     place = models.CharField(max_length=32)
     html = models.TextField()
@@ -221,6 +221,10 @@ class Prepared(models.Model):
     answer = models.TextField(blank=True)
     is_partial = models.BooleanField()
     is_empty = models.BooleanField()
+
+    class Meta:
+        # Finds the rows of other versions without reading the HTML of all.
+        indexes = [models.Index(fields=["version", "-trace"], name="prepared_by_version")]
 
 
 class Key(models.Model):

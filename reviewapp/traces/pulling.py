@@ -152,7 +152,7 @@ def settle(trace: Trace, stored: Collection[UUID]) -> None:
     again = AGAIN * max(1, len(stored) // MANY_SPANS)
     with transaction.atomic():
         Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
-        prepared.keep(made)
+        prepared.store(made)
         Trace.objects.filter(pk=trace.pk).update(
             spans_pulled_at=now, span_count=len(stored), is_cut=len(stored) >= SPANS, pull_error="",
             pull_tries=0, pull_due_at=now + again if may_change else None,
@@ -160,14 +160,19 @@ def settle(trace: Trace, stored: Collection[UUID]) -> None:
 
 
 def prepare_again(limit: int) -> int:
-    """Prepare pages anew that an older version of the code prepared; how many of the newest."""
-    traces = prepared.outdated(limit)
-    for trace in traces:
-        made = telling.prepare(trace)
-        with transaction.atomic():
-            Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
-            prepared.keep(made)
-    return len(traces)
+    """Render transcripts again that an older version of the code rendered, the newest first. Returns how many."""
+    return sum(render_again(trace) for trace in prepared.outdated(limit))
+
+
+def render_again(trace: Trace) -> bool:
+    """Render the transcript of a trace from the spans that are here. False if others have come meanwhile."""
+    transcript = telling.prepare(trace)
+    with transaction.atomic():
+        same = Trace.objects.select_for_update().filter(pk=trace.pk, spans_pulled_at=trace.spans_pulled_at)
+        if same.only("pk").first() is None:
+            return False
+        prepared.store(transcript)
+        return True
 
 
 def await_reader(trace: Trace) -> None:

@@ -66,7 +66,7 @@ class Reading:
     @cached_property
     def prepared(self) -> Prepared | None:
         """The transcript's page, where it was prepared and nothing particular is wished."""
-        return prepared.of(self.trace) if self.trace.is_here and self.wish == wish.OPENING else None
+        return prepared.get(self.trace) if self.trace.is_here and self.wish == wish.OPENING else None
 
     @property
     def answer(self) -> str:

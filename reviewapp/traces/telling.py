@@ -65,7 +65,7 @@ def prepare(trace: Trace) -> Prepared:
     reading = reading_of(trace, {}, place)
     reading.prepared = None
     return Prepared(
-        trace=trace, version=prepared.VERSION, place=place, html=storable(_made(reading)),
+        trace=trace, version=prepared.version(), place=place, html=storable(_made(reading)),
         jumps=json.dumps(reading.jumps), answer=storable(reading.answer),
         is_partial=reading.is_partial, is_empty=reading.is_empty,
     )  # fmt: skip

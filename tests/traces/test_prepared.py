@@ -1,19 +1,27 @@
 """The transcript's page is made when the spans come, and is the one that would be made at opening."""
 
 import json
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import Project
+from reviewapp.laminar import SpanRow
 from reviewapp.traces import prepared, pulling
 from reviewapp.traces.models import Prepared, Span, Trace
 from reviewapp.traces.reading import Reading, reading_of
 from reviewapp.traces.telling import transcript
 from tests.traces.rows import span_row, store_spans, trace_row
+from tests.traces.spans import GivenSpan, refund
 
 pytestmark = pytest.mark.django_db
 URL = "/p/support/items/7/reading/"
+MARKDOWN = "**Bold**, [a link](https://example.com), `code`\n\n```python\nprint(1.0)\n```\n\n|a|b|\n|-|-|\n|1|2|"
+NEWER = "999/0.3.8/4.3.0/2.21.0/0.1.2"
 
 
 def pulled(project: Project, *said: str) -> Trace:
@@ -35,6 +43,19 @@ def at_opening(trace: Trace) -> Reading:
     """The reading of a trace for which nothing was prepared."""
     Prepared.objects.all().delete()
     return opened(trace)
+
+
+def older_rows(trace: Trace) -> list[Trace]:
+    Prepared.objects.update(version="older")
+    return prepared.outdated(10)
+
+
+def stored_row(span: GivenSpan) -> SpanRow:
+    """A span as Laminar's SQL answers it."""
+    return span_row(
+        span.span_id.int, parent_span_id=str(span.parent_span_id or UUID(int=0)), name=span.name,
+        span_type=span.span_type, input=span.input, output=span.output,
+    )  # fmt: skip
 
 
 def test_it_shows_what_would_be_made_at_opening(project: Project) -> None:
@@ -67,13 +88,78 @@ def test_a_search_reads_the_spans(project: Project) -> None:
     assert reading.found.matches == 1
 
 
-def test_what_other_code_prepared_is_not_shown_and_is_prepared_again(project: Project) -> None:
+@pytest.fixture
+def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Installs another version of a library, as far as its metadata tell."""
+
+    def install(name: str, version: str) -> None:
+        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        prepared.version.cache_clear()
+
+    yield install
+    prepared.version.cache_clear()
+
+
+def test_it_renders_again_after_a_library_was_upgraded(project: Project, upgrade: Callable[[str, str], None]) -> None:
     trace = pulled(project, "It is Paris.")
-    Prepared.objects.update(version="older", html="stale")
+    Prepared.objects.update(html="by the old sanitiser")
+    upgrade("nh3", "999.0")
     assert "It is Paris." in transcript(opened(trace))
     assert pulling.prepare_again(10) == 1
     assert pulling.prepare_again(10) == 0
-    assert Prepared.objects.get().version == prepared.VERSION
+    row = Prepared.objects.get()
+    assert (row.version, "It is Paris." in row.html) == (prepared.version(), True)
+
+
+@pytest.mark.parametrize("older", ["", "0/0.3.8/4.3.0/2.21.0/0.1.2", "d41d8cd98f00b204e9800998ecf8427e"])
+def test_it_renders_again_what_an_older_version_rendered(project: Project, older: str) -> None:
+    trace = pulled(project, "It is Paris.")
+    Prepared.objects.update(version=older, html="stale")
+    assert "It is Paris." in transcript(opened(trace))
+    assert pulling.prepare_again(10) == 1
+    assert Prepared.objects.get().version == prepared.version()
+
+
+def test_it_leaves_what_a_newer_version_rendered(project: Project) -> None:
+    trace = pulled(project, "It is Paris.")
+    Prepared.objects.update(version=NEWER, html="newer")
+    assert "It is Paris." in transcript(opened(trace))
+    assert pulling.prepare_again(10) == 0
+    assert Prepared.objects.get().html == "newer"
+
+
+def test_new_spans_mark_what_a_newer_version_rendered_as_stale(project: Project) -> None:
+    trace = pulled(project, "One moment.")
+    Prepared.objects.update(version=NEWER, html="newer")
+    store_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
+    assert Prepared.objects.get().version == prepared.STALE
+    assert "It is Paris." in transcript(opened(trace))
+
+
+def test_it_renders_nothing_over_spans_that_came_meanwhile(project: Project) -> None:
+    trace = pulled(project, "One moment.")
+    (outdated,) = older_rows(trace)
+    store_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
+    assert not pulling.render_again(outdated)
+    assert "It is Paris." in Prepared.objects.get().html
+
+
+def test_the_format_is_raised_when_the_same_spans_render_otherwise(project: Project) -> None:
+    """Should this fail: increase `FORMAT` in prepared.py, then note it here with the digest that the failure shows."""
+    (trace,) = pulling.store_rows(project, [trace_row(UUID(int=7))])
+    store_spans(trace, [*(stored_row(span) for span in refund()), span_row(5, span_type="LLM", output=MARKDOWN)])
+    row = Prepared.objects.get()
+    content = row.html.replace(row.place, "URL") + row.jumps + row.answer
+    assert (prepared.FORMAT, sha256(content.encode()).hexdigest()[:16]) == (1, "838cf9edb4165ca9")
+
+
+def test_a_version_fits_its_column() -> None:
+    longest = Prepared._meta.get_field("version").max_length
+    assert longest is not None
+    assert len(prepared.version()) <= longest
 
 
 def test_it_keeps_a_page_of_text_that_no_database_takes(project: Project) -> None:
