@@ -18,10 +18,10 @@ from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
 from reviewapp.queues.making import make_queue  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
-from reviewapp.traces.index import reindex  # noqa: E402
+from reviewapp.traces.metadata.index import reindex  # noqa: E402
 from reviewapp.traces.models import Span, Trace  # noqa: E402
-from reviewapp.traces.prepared import store  # noqa: E402
-from reviewapp.traces.telling import prepare  # noqa: E402
+from reviewapp.traces.reader.prepared import store  # noqa: E402
+from reviewapp.traces.reader.transcript_html import prepare  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
 WORDS = (

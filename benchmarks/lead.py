@@ -24,10 +24,10 @@ from django.http import QueryDict  # noqa: E402
 from benchmarks.mirrored import MORE  # noqa: E402
 from reviewapp.accounts.models import Project  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
-from reviewapp.traces import metadata  # noqa: E402
-from reviewapp.traces.filtering import read_view  # noqa: E402
+from reviewapp.traces.filters.filter_view import read_view  # noqa: E402
+from reviewapp.traces.filters.paging import page_of  # noqa: E402
+from reviewapp.traces.metadata import merge  # noqa: E402
 from reviewapp.traces.models import Trace  # noqa: E402
-from reviewapp.traces.paging import page_of  # noqa: E402
 
 TIMES = 25
 COMMON = ("region=us-west", "environment=production")
@@ -66,7 +66,7 @@ def measure() -> dict[str, object]:
         number, trace_id = next(patches)
         values = {"score": 1, "notes": f"Note {number}.", "needs_review": False, "reviewer": "lead", "review_rev": 1}
         with transaction.atomic():
-            metadata.apply_patch(project, metadata.hold(project, trace_id), values, reviews=1)
+            merge.apply_patch(project, merge.hold(project, trace_id), values, reviews=1)
 
     figures["patch_ms"] = _timed(patch)
     figures["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -24,7 +24,7 @@ from django.db import connection, transaction  # noqa: E402
 
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock, sql  # noqa: E402
-from reviewapp.traces import index  # noqa: E402
+from reviewapp.traces.metadata import index  # noqa: E402
 from reviewapp.traces.models import Key, Term  # noqa: E402
 
 PASSWORD = "a password for a benchmark"

@@ -85,7 +85,7 @@ TEMPLATES = [
             "builtins": [
                 "template_partials.templatetags.partials",
                 "reviewapp.web.templatetags.web",
-                "reviewapp.traces.tags",
+                "reviewapp.traces.templatetags.traces",
                 "reviewapp.reviews.tags",
             ],
         },

@@ -16,9 +16,9 @@ from reviewapp.queues import taking
 from reviewapp.queues import views as queues
 from reviewapp.reviews import acts, preview
 from reviewapp.reviews import views as reviews
-from reviewapp.traces import acts as trace_acts
-from reviewapp.traces import key_views as trace_keys
-from reviewapp.traces import views as traces
+from reviewapp.traces.views import keys as trace_keys
+from reviewapp.traces.views import saved_views as trace_acts
+from reviewapp.traces.views import traces
 from reviewapp.web import views as web
 from reviewapp.web.converters import RowNumber
 

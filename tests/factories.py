@@ -15,7 +15,7 @@ from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Rule
 from reviewapp.reviews.models import Review
-from reviewapp.traces.index import reindex
+from reviewapp.traces.metadata.index import reindex
 from reviewapp.traces.models import Span, Trace
 
 PASSWORD = "a password for tests"
@@ -69,7 +69,7 @@ class LaminarKeyFactory(DjangoModelFactory[LaminarKey]):
 
 
 class TraceFactory(DjangoModelFactory[Trace]):
-    """A trace that has been pulled, its metadata (a JSON text) in the index; each is a minute younger than the last."""
+    """A trace that has been pulled, its metadata (a JSON text) in the index; each a second younger than the last."""
 
     class Meta:
         model = Trace
@@ -78,7 +78,7 @@ class TraceFactory(DjangoModelFactory[Trace]):
     project = factory.SubFactory(ProjectFactory)
     trace_id = factory.LazyFunction(uuid4)
     name = factory.Sequence(lambda n: f"answer question {n}")
-    start_time = factory.Sequence(lambda n: clock.now() - timedelta(days=1) + timedelta(minutes=n))
+    start_time = factory.Sequence(lambda n: clock.now() - timedelta(days=1) + timedelta(seconds=n))
     end_time = factory.LazyAttribute(lambda trace: trace.start_time and trace.start_time + timedelta(seconds=2))
     duration = factory.LazyAttribute(
         lambda trace: (

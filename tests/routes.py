@@ -12,8 +12,8 @@ from reviewapp.accounts.models import Role
 from reviewapp.delivery.models import Bulk
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
-from reviewapp.traces import pictures
 from reviewapp.traces.models import View
+from reviewapp.traces.transcript import pictures
 from tests.factories import PatchFactory, RuleFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")

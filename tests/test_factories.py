@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from reviewapp.reviews.models import Review
-from reviewapp.traces import index
+from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
 from tests import factories
 

@@ -16,7 +16,7 @@ from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Bulk, Patch, Relay, State
 from reviewapp.delivery.relaying import AT_ONCE, relay
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 
 # More would not be put, or taken back, while somebody waits for the page.
 MOST = 2_000
@@ -84,7 +84,7 @@ def _standing(bulk: Bulk) -> QuerySet[Relay]:
 def _take_back(project: Project, one: Relay) -> bool:
     """Withdraw one patch, in a transaction of its own: nobody waits for more than one trace."""
     with transaction.atomic():
-        held = metadata.hold(project, one.patch.trace_id)
+        held = merge.hold(project, one.patch.trace_id)
         # Both again, now that nobody else changes them.
         one = Relay.objects.select_related("patch").get(pk=one.pk)
         before: dict[str, str | None] = json.loads(one.before)
@@ -95,7 +95,7 @@ def _take_back(project: Project, one: Relay) -> bool:
             still = _take_out(one.patch, before.keys())
         if still is None:
             return False
-        metadata.take_back(project, held, before, still, reviews=0)
+        merge.take_back(project, held, before, still, reviews=0)
         Relay.objects.filter(pk=one.pk).update(before="{}")
     return True
 

@@ -16,8 +16,8 @@ from reviewapp.delivery.lint import crowded, lint
 from reviewapp.delivery.models import Bulk
 from reviewapp.delivery.relaying import NameTaken, Undone
 from reviewapp.lib import canonical_json
-from reviewapp.traces import selecting
-from reviewapp.traces.metadata import NotAPair
+from reviewapp.traces.filters import selection
+from reviewapp.traces.metadata.pairs import NotAPair
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
@@ -27,10 +27,10 @@ from reviewapp.web.request import Request
 def traces_push(request: Request, project: Project) -> HttpResponse:
     """What to push, then what that would do, then it is done: the traces are those shown at first all along."""
     if request.method == "POST":
-        chosen = selecting.carried(project, request.POST.get("traces", ""), bulks.MOST)
+        chosen = selection.carried(project, request.POST.get("traces", ""), bulks.MOST)
     else:
         try:
-            chosen = selecting.ticked(project, request.GET, bulks.MOST)
+            chosen = selection.ticked(project, request.GET, bulks.MOST)
         except NotAPair as error:
             messages.error(request, str(error))
             return redirect("traces:trace-list", project=project.slug)
@@ -78,7 +78,7 @@ def bulk_of(project: Project, number: int) -> Bulk:
     return found
 
 
-def _previewed(request: Request, project: Project, chosen: selecting.Selection) -> HttpResponse:
+def _previewed(request: Request, project: Project, chosen: selection.Selection) -> HttpResponse:
     """The preview of what was typed, or after that was seen, the push."""
     try:
         patch = handed.of_pairs(line.strip() for line in request.POST.get("metadata", "").splitlines() if line.strip())
@@ -102,7 +102,7 @@ def _previewed(request: Request, project: Project, chosen: selecting.Selection) 
 
 
 def _shown(
-    request: Request, project: Project, chosen: selecting.Selection, *, status: int = 200, **more: object
+    request: Request, project: Project, chosen: selection.Selection, *, status: int = 200, **more: object
 ) -> HttpResponse:
     context = {"project": project, "section": "traces", "chosen": chosen, "typed": request.POST.get("metadata", "")}
     return page(request, "delivery/push.html", {**context, **more}, status=status)

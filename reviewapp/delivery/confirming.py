@@ -16,7 +16,7 @@ from reviewapp.delivery import schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 
 # One query asks for this many traces; its answer stays small.
@@ -100,7 +100,7 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
 
 def holds(text: str, patch: Patch) -> bool:
     """Whether a metadata text has every key of the patch with the patch's value, however numbers are spelled."""
-    members = metadata.members(text)
+    members = merge.members(text)
     return all(key in members and stands(members[key], value) for key, value in patch.values.items())
 
 
@@ -144,7 +144,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     left = defaultdict(list)
     for patch in confirmed:
         if trace := traces.get((patch.project_id, patch.trace_id)):
-            trace.unconfirmed = metadata.without(trace.unconfirmed, patch.values)
+            trace.unconfirmed = merge.without(trace.unconfirmed, patch.values)
     for trace in traces.values():
         left[trace.unconfirmed].append(trace.pk)
     for text, pks in left.items():
@@ -153,7 +153,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
 
 def _is_respelled(patch: Patch, text: str) -> bool:
     """Whether a metadata text that holds the patch's values spells one of them in another way."""
-    members = metadata.members(text)
+    members = merge.members(text)
     return any(members[key] != raw for key, raw in canonical_json.raw_members(patch.metadata).items())
 
 

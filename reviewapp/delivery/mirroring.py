@@ -17,8 +17,8 @@ from reviewapp.delivery.portions import Portions
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, LaminarError, RateLimited, TimedOut, TraceRow
 from reviewapp.lib import clock
-from reviewapp.traces import marks, pruning, pulling, rereading
-from reviewapp.traces.listing import TOO_MUCH, Listing
+from reviewapp.traces.sync import prune, pull, reread, watermark
+from reviewapp.traces.sync.list_new import TOO_MUCH, Listing
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Mirroring:
     held: dict[int, float] = field(default_factory=dict)
     # By project and how far back: what is listed again, and when that was begun.
     sweeps: dict[tuple[int, timedelta], tuple[Listing, float]] = field(default_factory=dict)
-    portions: Portions = field(default_factory=lambda: Portions(rereading.BATCH))
+    portions: Portions = field(default_factory=lambda: Portions(reread.BATCH))
 
     @property
     def held_back(self) -> list[int]:
@@ -77,9 +77,9 @@ class Mirroring:
         """Take out of the mirror what is past its window, of each project a bounded part; how many traces."""
         pruned = 0
         for project in await sync_to_async(_all_projects)():
-            before = await sync_to_async(pruning.bound_of)(project)
+            before = await sync_to_async(prune.bound_of)(project)
             for _ in range(BATCHES):
-                gone = await sync_to_async(pruning.prune)(project, before, in_hand())
+                gone = await sync_to_async(prune.prune)(project, before, in_hand())
                 pruned += gone
                 if not gone:
                     break
@@ -110,21 +110,21 @@ class Mirroring:
             log.info("reading traces of %s failed: %s", project.slug, error)
 
     async def _list_of(self, project: Project, client: AsyncLaminar) -> None:
-        listing = Listing(await sync_to_async(marks.listed_since)(project))
+        listing = Listing(await sync_to_async(watermark.listed_since)(project))
         try:
             await _store_pages(project, client, listing)
         finally:
             if listing.kept is not None and listing.newest is not None:
-                await sync_to_async(marks.note_listed)(project, listing.since, listing.kept, listing.newest)
+                await sync_to_async(watermark.note_listed)(project, listing.since, listing.kept, listing.newest)
 
     async def _rest_of(self, project: Project, client: AsyncLaminar) -> None:
-        while gap := await sync_to_async(marks.gap_of)(project):
+        while gap := await sync_to_async(watermark.gap_of)(project):
             listing = Listing(*gap)
             try:
                 await _store_pages(project, client, listing)
             finally:
                 if listing.kept is not None:
-                    await sync_to_async(marks.note_held)(project, listing.kept, gap[1])
+                    await sync_to_async(watermark.note_held)(project, listing.kept, gap[1])
         for back, every in SWEEPS.items():
             await self._sweep(project, client, back, every)
 
@@ -132,7 +132,7 @@ class Mirroring:
         """Go on listing again what began so far back, or begin with it when it is time."""
         listing, begun = self.sweeps.get((project.pk, back), (None, 0.0))
         if listing is None or (listing.is_done and time.monotonic() >= begun + every):
-            mark = await sync_to_async(marks.mark_of)(project)
+            mark = await sync_to_async(watermark.mark_of)(project)
             if mark is None or mark.has_all_since is None:
                 return
             # What was pruned does not come again.
@@ -145,7 +145,7 @@ class Mirroring:
             listing.is_done = True
 
     async def _read_of(self, project: Project, client: AsyncLaminar) -> None:
-        traces = await sync_to_async(rereading.take)(project, self.portions.of(project))
+        traces = await sync_to_async(reread.take)(project, self.portions.of(project))
         if not traces:
             return
         asked_at = clock.now()
@@ -154,15 +154,15 @@ class Mirroring:
         except TOO_MUCH:
             # Half as many next time; the one that is too much by itself is left alone for long.
             self.portions.halve(project, len(traces))
-            wait = rereading.UNREADABLE if len(traces) == 1 else timedelta()
-            await sync_to_async(rereading.set_aside)(traces, wait)
+            wait = reread.UNREADABLE if len(traces) == 1 else timedelta()
+            await sync_to_async(reread.set_aside)(traces, wait)
         except LaminarError as error:
             if isinstance(error, TimedOut):
                 self.portions.halve(project, len(traces))
-            await sync_to_async(rereading.set_aside)(traces)
+            await sync_to_async(reread.set_aside)(traces)
             raise
         else:
-            await sync_to_async(rereading.store)(project, traces, rows, asked_at)
+            await sync_to_async(reread.store)(project, traces, rows, asked_at)
             self.portions.grow(project)
 
 
@@ -191,7 +191,7 @@ async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing,
 async def _store(
     project: Project, rows: Sequence[TraceRow], asked_at: datetime, listing: Listing, reaches: datetime | None
 ) -> None:
-    await sync_to_async(pulling.store_listed)(project, rows, asked_at)
+    await sync_to_async(pull.store_listed)(project, rows, asked_at)
     listing.kept = reaches
 
 

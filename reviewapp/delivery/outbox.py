@@ -16,7 +16,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import choosing
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.traces.metadata import hold
+from reviewapp.traces.metadata.merge import hold
 
 # Long enough for a push that is renewed every few seconds, short enough that the rows of a killed
 # worker are sent again within half a minute.

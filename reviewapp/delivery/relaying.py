@@ -14,7 +14,7 @@ from reviewapp.delivery import outbox
 from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Bulk, Patch, Relay
 from reviewapp.lib import sql
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 
 # In one transaction, at most: on SQLite everybody else's save waits for it, about a millisecond a patch.
 AT_ONCE = 100
@@ -95,7 +95,7 @@ def _put(project: Project, handed: Sequence[Handed], source: str, bulk: Bulk | N
         relay.idempotency_key: relay
         for relay in Relay.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
     }
-    metadata.make_places(project, [one.trace_id for one in handed])
+    merge.make_places(project, [one.trace_id for one in handed])
     found: dict[int, Relayed] = {}
     new: list[tuple[UUID, Mapping[str, Any], int]] = []
     named: list[Relay] = []
@@ -115,7 +115,7 @@ def _put(project: Project, handed: Sequence[Handed], source: str, bulk: Bulk | N
                 project=project, idempotency_key=one.name, digest=one.digest, patch=patch, bulk=bulk
             )
             named.append(known[one.name])
-    stood = metadata.apply_patches(project, new)
+    stood = merge.apply_patches(project, new)
     if bulk is not None:
         for place, members in zip((place for place in found if found[place].is_new), stood, strict=True):
             known[handed[place].name].before = json.dumps(members)

@@ -18,7 +18,7 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import name_of, record
 from reviewapp.delivery.models import Breaker, Patch, State, Tide
 from reviewapp.lib import clock
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 
 log = logging.getLogger(__name__)
@@ -90,10 +90,10 @@ def leave_out(project: Project, patch_id: int, actor: User) -> bool:
         return False
     said = f"Left out by {name_of(actor)} while deliveries were held. It is not sent."
     with transaction.atomic():
-        held = metadata.hold(project, patch.trace_id)
+        held = merge.hold(project, patch.trace_id)
         if not held_back.update(state=State.SUPERSEDED, last_error=said):
             return False
-        metadata.let_go(held, patch.values)
+        merge.let_go(held, patch.values)
         Trace.objects.filter(pk=held.pk).update(pull_due_at=clock.now(), pull_tries=0)
         record(project, actor, "left out delivery", f"delivery:{patch_id}")
     return True

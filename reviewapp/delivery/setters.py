@@ -8,9 +8,9 @@ from reviewapp.delivery.confirming import stands
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.watching import drifted
 from reviewapp.lib import canonical_json
-from reviewapp.traces import history, metadata
-from reviewapp.traces.entries import Entry
+from reviewapp.traces.metadata import history, pairs
 from reviewapp.traces.models import Change, Trace
+from reviewapp.traces.reader.metadata_entries import Entry
 
 GONE = "no longer there"
 # Our value beside theirs is cut to this.
@@ -49,7 +49,7 @@ def settings_of(trace: Trace) -> list[Setting]:
     for key, raw in sorted(members.items()):
         patch, ours_raw = pushed.get(key, (None, ""))
         words = "us, not confirmed yet" if key in ours else _words(patch, raw, ours_raw)
-        found.append(Setting(key, metadata.shown(raw), key in ours, words, patch, past=past.get(key, ())))
+        found.append(Setting(key, pairs.shown(raw), key in ours, words, patch, past=past.get(key, ())))
     for key, (patch, ours_raw) in sorted(pushed.items()):
         if key not in members and any(one.key == key and one.theirs is None for one in drifted(patch)):
             words = _others(None, ours_raw)
@@ -99,5 +99,5 @@ def _others(raw: str | None, ours_raw: str) -> str:
 
 
 def _short(raw: str) -> str:
-    value = metadata.shown(raw)
+    value = pairs.shown(raw)
     return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"

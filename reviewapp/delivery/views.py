@@ -14,9 +14,9 @@ from reviewapp.delivery.setters import settings_of
 from reviewapp.delivery.way import hold_of, way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib.numbers import whole
-from reviewapp.traces import wish
-from reviewapp.traces.entries import portion
 from reviewapp.traces.models import Trace
+from reviewapp.traces.reader import query
+from reviewapp.traces.reader.metadata_entries import portion
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
@@ -96,7 +96,7 @@ def trace_settings(request: Request, project: Project, trace_id: UUID) -> HttpRe
     if trace is None:
         raise Http404("This trace is not in the mirror. Queue it, and it is pulled from Laminar.")
     trace.project = project
-    wanted = portion(settings_of(trace), wish.read(request.GET))
+    wanted = portion(settings_of(trace), query.read(request.GET))
     context = {"project": project, "section": "traces", "trace": trace, "portion": wanted}
     return page(request, "delivery/setters.html", context, part="setters")
 

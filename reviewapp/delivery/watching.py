@@ -14,7 +14,7 @@ from reviewapp.delivery.confirming import BATCH, TAKEN, stands
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge, pairs
 
 # After a look that failed, all of the project's looks wait this long: a push or a read-back is of more use.
 PAUSE = timedelta(minutes=1)
@@ -94,7 +94,7 @@ def drifted(patch: Patch) -> list[Drifted]:
     """The keys that somebody else has changed, with both values, by name."""
     ours = canonical_json.raw_members(patch.metadata)
     return [
-        Drifted(key, metadata.shown(ours[key]), None if raw is None else metadata.shown(raw))
+        Drifted(key, pairs.shown(ours[key]), None if raw is None else pairs.shown(raw))
         for key, raw in sorted(_read(patch.drift).items())
         if key in ours
     ]
@@ -112,7 +112,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
     None when there is nothing to push: somebody did it already, or the drift has ended.
     """
     with transaction.atomic():
-        held = metadata.hold(project, patch.trace_id)
+        held = merge.hold(project, patch.trace_id)
         row = Patch.objects.filter(project=project, pk=patch.pk, drifted_at__isnull=False).first()
         if row is None or not _settle(row, drift="{}"):
             return None
@@ -121,7 +121,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
         if not values:
             return None
         new = outbox.put(project, row.trace_id, values, source=f"{row.source}, ours again by {actor.username}"[:160])
-        metadata.apply_patch(project, held, values, number=new.pk)
+        merge.apply_patch(project, held, values, number=new.pk)
         record(project, actor, "pushed ours again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
         return new
 
@@ -156,7 +156,7 @@ def _since(patch: Patch, later: Mapping[tuple[int, UUID], Sequence[tuple[int, st
 
 def _members(text: str | None) -> dict[str, str] | None:
     """The members of a metadata text from Laminar; None where there is none, or it cannot be read."""
-    found = metadata.members(text or "")
+    found = merge.members(text or "")
     return found if found or text == "{}" else None
 
 
@@ -182,7 +182,7 @@ def _plan(patches: Sequence[Patch]) -> None:
 def _change(patch: Patch, there: Mapping[str, str], seconds: float) -> None:
     """Write what has changed in Laminar, also in the mirror, unless somebody else has looked since."""
     with transaction.atomic():
-        held = metadata.hold(patch.project, patch.trace_id)
+        held = merge.hold(patch.project, patch.trace_id)
         # Asked again now that no newer patch can come: what a person has saved meanwhile is not undone in the mirror.
         keys = _newest([patch])[patch.pk]
         theirs = _differing(patch, keys, there)
@@ -196,7 +196,7 @@ def _change(patch: Patch, there: Mapping[str, str], seconds: float) -> None:
         row.watches, row.watch_due_at = row.watches + 1, schedule.next_watch(patch.confirmed_at or now, now)
         row.save(update_fields=["drift", "drifted_at", "watches", "watch_due_at"])
         _note(patch, seconds, 200, _told(theirs))
-        metadata.take_over(patch.project, held, {key: there.get(key) for key in keys})
+        merge.take_over(patch.project, held, {key: there.get(key) for key in keys})
 
 
 def _settle(row: Patch, **changes: str) -> bool:
@@ -215,7 +215,7 @@ def _told(theirs: Theirs) -> str:
 
 
 def _spelled(theirs: Theirs) -> str:
-    return metadata.joined({key: f"[{raw or ''}]" for key, raw in sorted(theirs.items())})
+    return merge.joined({key: f"[{raw or ''}]" for key, raw in sorted(theirs.items())})
 
 
 def _read(drift: str) -> Theirs:

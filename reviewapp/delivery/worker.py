@@ -29,8 +29,9 @@ from reviewapp.delivery.pushing import Pushing
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.laminar.client import DEADLINE
 from reviewapp.lib import clock
-from reviewapp.traces import index, pulling
+from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import pull
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class Worker:
 
     async def pull(self) -> int:
         """Pull traces that are wanted, with their spans; how many of them."""
-        taken = await sync_to_async(pulling.take)([*self.pulls.under_way, *self.mirror.held_back])
+        taken = await sync_to_async(pull.take)([*self.pulls.under_way, *self.mirror.held_back])
         for project, traces in _by_project(taken):
             self.pulls.start(project.pk, self._pull_of(project, traces))
         await self.pulls.pause(IDLE)
@@ -155,7 +156,7 @@ class Worker:
         await sync_to_async(confirming.resume)()
         await sync_to_async(clock_back.bring_forward)()
         await self.clients.close_retired()
-        await sync_to_async(pulling.prepare_again)(AGAIN)
+        await sync_to_async(pull.prepare_again)(AGAIN)
         await sync_to_async(index.tend)()
         return await sync_to_async(outbox.rescue)()
 
@@ -171,23 +172,23 @@ class Worker:
         try:
             client = await self._reader(project)
             if client is None:
-                await sync_to_async(pulling.note_error)(traces, pulling.MAY_NOT_READ)
+                await sync_to_async(pull.note_error)(traces, pull.MAY_NOT_READ)
                 return
             asked_at = clock.now()
             rows = await client.traces(list(left))
             missing = left.keys() - {row.id for row in rows}
-            await sync_to_async(pulling.note_missing)([left.pop(trace_id) for trace_id in missing])
-            for trace in await sync_to_async(pulling.store_rows)(project, rows, asked_at):
+            await sync_to_async(pull.note_missing)([left.pop(trace_id) for trace_id in missing])
+            for trace in await sync_to_async(pull.store_rows)(project, rows, asked_at):
                 stored: set[UUID] = set()
-                async for page in client.span_pages(trace.trace_id, pulling.SPANS):
-                    stored |= await sync_to_async(pulling.store_spans)(trace, page)
-                await sync_to_async(pulling.settle)(trace, stored)
+                async for page in client.span_pages(trace.trace_id, pull.SPANS):
+                    stored |= await sync_to_async(pull.store_spans)(trace, page)
+                await sync_to_async(pull.settle)(trace, stored)
                 del left[trace.trace_id]
         except LaminarError as error:
             self.mirror.note(project, error)
-            await sync_to_async(pulling.note_error)(list(left.values()), str(error))
+            await sync_to_async(pull.note_error)(list(left.values()), str(error))
         except Exception:
-            await sync_to_async(pulling.note_error)(list(left.values()), pulling.OUR_FAULT)
+            await sync_to_async(pull.note_error)(list(left.values()), pull.OUR_FAULT)
             raise
 
     async def _reader(self, project: Project) -> AsyncLaminar | None:

@@ -19,9 +19,9 @@ from reviewapp.lib.numbers import whole
 from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.views import queue_of
 from reviewapp.reviews.models import Review, give_rubrics
-from reviewapp.traces import keeping
-from reviewapp.traces.filtering import FilterView
-from reviewapp.traces.paging import count_of
+from reviewapp.traces.filters import saved_views
+from reviewapp.traces.filters.filter_view import FilterView
+from reviewapp.traces.filters.paging import count_of
 from reviewapp.web.pages import NO_STORE, page
 from reviewapp.web.request import Request
 
@@ -55,7 +55,7 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "key": key_in_use(project),
         "flagged": latest.filter(needs_review=True).count(),
         "mine": latest.filter(reviewer=request.user).count(),
-        "views": keeping.seen_by(project, request.user).filter(on_home=True)[: keeping.ON_HOME],
+        "views": saved_views.seen_by(project, request.user).filter(on_home=True)[: saved_views.ON_HOME],
         "traces": count_of(FilterView(), project),
     }
     return page(request, "insights/home.html", context)

@@ -11,7 +11,7 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import name_of, record
 from reviewapp.lib import trace_ids
 from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
-from reviewapp.traces import pulling
+from reviewapp.traces.sync import pull
 
 MOST = 1_000
 # A link to a trace in Laminar, as people copy it from the address bar: its own page, or beside the list.
@@ -104,7 +104,7 @@ def add(
         ]  # fmt: skip
         QueueItem.objects.bulk_create(new, batch_size=200)
         items.update({item.trace_id: item for item in new})
-        pulling.want(queue.project, [item.trace_id for item in new])
+        pull.want(queue.project, [item.trace_id for item in new])
         if new:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new))
     told = [items.get(entry.trace_id) for entry in entries]

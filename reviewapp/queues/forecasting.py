@@ -10,8 +10,8 @@ from reviewapp.lib import clock
 from reviewapp.queues import rules
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules import Drawn
-from reviewapp.traces.filtering import FilterView
-from reviewapp.traces.metadata import Pair
+from reviewapp.traces.filters.filter_view import FilterView
+from reviewapp.traces.metadata.pairs import Pair
 from reviewapp.traces.models import Trace
 
 # Today is the last of these days.

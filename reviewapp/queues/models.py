@@ -15,7 +15,7 @@ from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues import scale
 from reviewapp.queues.criteria import KEY, Criterion, Option, check, plain, read
-from reviewapp.traces.metadata import Pair
+from reviewapp.traces.metadata.pairs import Pair
 
 CLAIM = timedelta(minutes=5)
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")

@@ -14,8 +14,8 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.criteria import plain
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules import SAID
-from reviewapp.traces import metadata
-from reviewapp.traces.metadata import NotAPair, Pair
+from reviewapp.traces.metadata import pairs
+from reviewapp.traces.metadata.pairs import NotAPair, Pair
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 
@@ -57,7 +57,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         """The pairs as the rule keeps them."""
         lines = _BREAK.split(self.cleaned_data["pairs"])
         try:
-            return canonical_json.dumps(metadata.parse_pairs([line for line in lines if line.strip()]))
+            return canonical_json.dumps(pairs.parse_pairs([line for line in lines if line.strip()]))
         except (NotAPair, canonical_json.NotCanonical) as error:
             raise ValidationError(str(error)) from None
 

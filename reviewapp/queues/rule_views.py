@@ -13,8 +13,8 @@ from reviewapp.queues.forecasting import forecast
 from reviewapp.queues.models import Queue, Rule
 from reviewapp.queues.rule_form import NewRuleForm, RuleForm
 from reviewapp.queues.views import queue_of
-from reviewapp.traces import metadata
-from reviewapp.traces.metadata import NotAPair
+from reviewapp.traces.metadata import pairs
+from reviewapp.traces.metadata.pairs import NotAPair
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
@@ -105,7 +105,7 @@ def rule_delete(request: Request, project: Project, queue: str, rule: int) -> Ht
 def _fill(rule: Rule, request: Request) -> str:
     """Let a rule begin with the pairs of the address; what is wrong with them, if anything."""
     try:
-        rule.pairs = canonical_json.dumps(metadata.parse_pairs([m for m in request.GET.getlist("m") if m.strip()]))
+        rule.pairs = canonical_json.dumps(pairs.parse_pairs([m for m in request.GET.getlist("m") if m.strip()]))
     except (NotAPair, canonical_json.NotCanonical) as error:
         return str(error)
     return ""

@@ -14,7 +14,7 @@ from reviewapp.lib import clock
 from reviewapp.queues.criteria import plain
 from reviewapp.queues.models import QueueItem, Rule
 from reviewapp.queues.sampling import is_drawn
-from reviewapp.traces import index
+from reviewapp.traces.metadata import index
 
 # What of a rule its form says.
 SAID = ("name", "pairs", "percent", "rest_percent", "daily_cap", "priority")

@@ -10,8 +10,8 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.queues import entry
 from reviewapp.queues.models import Queue
 from reviewapp.queues.views import queue_of, told
-from reviewapp.traces import selecting
-from reviewapp.traces.metadata import NotAPair
+from reviewapp.traces.filters import selection
+from reviewapp.traces.metadata.pairs import NotAPair
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
@@ -26,7 +26,7 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
     if request.method == "POST":
         return _add(request, project)
     try:
-        chosen = selecting.ticked(project, request.GET)
+        chosen = selection.ticked(project, request.GET)
     except NotAPair as error:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)
@@ -44,7 +44,7 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
 def _add(request: Request, project: Project) -> HttpResponse:
     queue = queue_of(project, request.POST.get("queue", ""))
     reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:REASON]
-    ids = selecting.carried(project, request.POST.get("traces", "")).ids
+    ids = selection.carried(project, request.POST.get("traces", "")).ids
     new = known = removed = 0
     # A part at a time: a save waits for no more than these.
     for start in range(0, len(ids), entry.MOST):

@@ -21,7 +21,7 @@ from reviewapp.queues import claiming, criteria, passing
 from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review, plain
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 
 _ADD_REVIEW = """
     INSERT INTO reviewapp_review
@@ -156,14 +156,14 @@ def _write(
     item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int, client_id: UUID | None
 ) -> Review:
     project = queue.project
-    held = metadata.hold(project, item.trace_id)
+    held = merge.hold(project, item.trace_id)
     values = patch_for(queue, user, answers, rev=held.reviews + 1)
     patch = outbox.put(
         project, item.trace_id, values, tags=tags_for(queue, answers), source=f"review by {user.username}"[:160],
         after=timedelta(seconds=queue.grace_seconds),
     )  # fmt: skip
     failpoints.reach("submit.between_rows")
-    before = metadata.apply_patch(project, held, values, number=patch.pk, reviews=1)
+    before = merge.apply_patch(project, held, values, number=patch.pk, reviews=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(

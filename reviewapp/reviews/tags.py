@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from reviewapp.lib.word_diff import Piece
 from reviewapp.reviews.rail import Segment
-from reviewapp.traces import rendering
+from reviewapp.traces.reader import sanitising
 
 register = template.Library()
 
@@ -26,7 +26,7 @@ def rail(segments: Sequence[Segment], items_url: str) -> SafeString:
 def diffed(pieces: Sequence[Piece]) -> SafeString:
     """A word diff: what went struck out, what came marked."""
     marks = {"same": ("", ""), "removed": ("<del>", "</del>"), "added": ("<ins>", "</ins>")}
-    shown = [f"{marks[piece.kind][0]}{rendering.plain(piece.text)}{marks[piece.kind][1]}" for piece in pieces]
+    shown = [f"{marks[piece.kind][0]}{sanitising.plain(piece.text)}{marks[piece.kind][1]}" for piece in pieces]
     # Escaped by `rendering`.
     return mark_safe("".join(shown))  # noqa: S308
 
@@ -35,7 +35,7 @@ def diffed(pieces: Sequence[Piece]) -> SafeString:
 @lru_cache(maxsize=64)
 def guideline(text: str) -> SafeString:
     """A queue's guideline as HTML; it stands on each page of the queue."""
-    return mark_safe(rendering.markdown(text))  # noqa: S308
+    return mark_safe(sanitising.markdown(text))  # noqa: S308
 
 
 def _item(segment: Segment, items_url: str, is_near: bool) -> str:

@@ -15,7 +15,7 @@ from reviewapp.queues import claiming, criteria, passing
 from reviewapp.queues.models import ItemState, Pass, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 
 
 class TooLate(Exception):
@@ -61,11 +61,11 @@ def undo(item: QueueItem, user: User) -> Review:
         state = ItemState.PENDING if earlier is None else ItemState.COMPLETED
         if not claiming.give_back(item, user, review.revision, state):
             raise TooLate
-        held = metadata.hold(project, item.trace_id)
+        held = merge.hold(project, item.trace_id)
         carried = outbox.withdraw(project, review.patch)
         if carried is None:
             raise TooLate
-        metadata.take_back(project, held, json.loads(review.before), carried)
+        merge.take_back(project, held, json.loads(review.before), carried)
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
         if earlier is not None:
             Review.objects.filter(pk=earlier.pk).update(is_latest=True)

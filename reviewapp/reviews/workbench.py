@@ -17,7 +17,7 @@ from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.reviews.rail import Segment, position_of, rail_of
 from reviewapp.traces.models import Trace
-from reviewapp.traces.reading import Reading, reading_of
+from reviewapp.traces.reader.trace_reader import Reading, reading_of
 
 # Every page of the workbench asks these; see reviewapp.lib.sql for why they are written out.
 _ITEM = """

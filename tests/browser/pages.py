@@ -11,7 +11,7 @@ from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import Queue
-from reviewapp.traces import index
+from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace, View
 from tests.factories import LaminarKeyFactory, PatchFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
 

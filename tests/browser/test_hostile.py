@@ -14,7 +14,7 @@ from playwright.sync_api import Dialog, Page, Route
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Span, Trace
 from tests.browser import hostile
 from tests.browser.conftest import OpenPage
@@ -96,7 +96,7 @@ def clock_of(page: Page) -> Callable[[], float]:
 
 def _stored(queue: Queue, case: Case) -> QueueItem:
     # As a pull would: what it keeps of a metadata text, sound and readable.
-    kept = metadata.joined(metadata.members(case.trace.pop("metadata", "{}")))
+    kept = merge.joined(merge.members(case.trace.pop("metadata", "{}")))
     trace: Trace = TraceFactory.create(
         project=queue.project, spans_pulled_at=clock.now(), span_count=len(case.spans), metadata=kept, **case.trace
     )

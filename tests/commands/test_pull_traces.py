@@ -10,8 +10,8 @@ from django.core.management.base import CommandError
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import marks
 from reviewapp.traces.models import PullMark, Trace
+from reviewapp.traces.sync import watermark
 from tests.commands.calling import told
 from tests.delivery.conftest import project_of
 from tests.factories import LaminarKeyFactory
@@ -65,19 +65,19 @@ def test_a_backfill_that_was_stopped_and_gone_on_with_counts(connected: Project)
 
 def test_it_fills_the_gap_that_the_worker_left(connected: Project) -> None:
     since = clock.now() - timedelta(days=7)
-    marks.note_listed(connected, since, clock.now() - timedelta(minutes=30), clock.now())
+    watermark.note_listed(connected, since, clock.now() - timedelta(minutes=30), clock.now())
     assert "3 traces listed" in told("pull_traces")
-    assert marks.gap_of(connected) is None
+    assert watermark.gap_of(connected) is None
 
 
 def test_a_project_that_is_connected_elsewhere_begins_anew(connected: Project) -> None:
     told("pull_traces")
     Project.objects.update(base_url="https://elsewhere.test")
     connected.refresh_from_db()
-    assert marks.mark_of(connected) is None
-    assert marks.listed_since(connected) < clock.now() - timedelta(days=6)
+    assert watermark.mark_of(connected) is None
+    assert watermark.listed_since(connected) < clock.now() - timedelta(days=6)
     moment = clock.now()
-    marks.note_listed(connected, moment - timedelta(days=7), moment - timedelta(days=7), moment)
+    watermark.note_listed(connected, moment - timedelta(days=7), moment - timedelta(days=7), moment)
     assert PullMark.objects.get().base_url == "https://elsewhere.test"
 
 
@@ -99,6 +99,6 @@ def test_it_refuses_what_makes_no_sense(project: Project, arguments: tuple[str, 
 
 def test_a_later_range_leaves_no_gap_behind(project: Project) -> None:
     reached = clock.now() - timedelta(days=1)
-    marks.note_listed(project, reached - timedelta(days=7), reached - timedelta(days=7), reached)
-    marks.note_listed(project, reached + timedelta(hours=2), reached + timedelta(hours=2), clock.now())
+    watermark.note_listed(project, reached - timedelta(days=7), reached - timedelta(days=7), reached)
+    watermark.note_listed(project, reached + timedelta(hours=2), reached + timedelta(hours=2), clock.now())
     assert PullMark.objects.get().reached == reached

@@ -14,7 +14,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError
 from reviewapp.lib import clock
-from reviewapp.traces import metadata as traced
+from reviewapp.traces.metadata import merge as traced
 
 TRACE = UUID(int=7)
 

@@ -15,10 +15,10 @@ from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Bulk, Patch, Relay, State
 from reviewapp.delivery.relaying import NameTaken, Undone, relay
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces.filtering import FilterView
-from reviewapp.traces.metadata import Pair
+from reviewapp.traces.filters.filter_view import FilterView
+from reviewapp.traces.filters.paging import page_of
+from reviewapp.traces.metadata.pairs import Pair
 from reviewapp.traces.models import Trace
-from reviewapp.traces.paging import page_of
 from tests.factories import TraceFactory
 
 URL = "/p/support/traces/push/"

@@ -13,8 +13,9 @@ from reviewapp.delivery import confirming, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata, pulling
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Change, Trace
+from reviewapp.traces.sync import pull
 from tests.delivery.acts import TRACE, accepted, due, ends, fresh, leased, put, put_many
 from tests.factories import LaminarKeyFactory, PatchFactory
 from tests.traces.rows import trace_row
@@ -43,19 +44,19 @@ def test_it_confirms_when_every_value_stands(patch: Patch) -> None:
 @pytest.mark.parametrize("is_here", [True, False])
 def test_an_older_answer_takes_no_confirmed_value_from_the_mirror(patch: Patch, is_here: bool) -> None:
     if is_here:
-        pulling.store_rows(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
-    held = metadata.hold(patch.project, patch.trace_id)
-    metadata.apply_patch(patch.project, held, patch.values, number=patch.pk)
+        pull.store_rows(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
+    held = merge.hold(patch.project, patch.trace_id)
+    merge.apply_patch(patch.project, held, patch.values, number=patch.pk)
     asked_at = clock.now() - timedelta(seconds=1)
     read(patch, '{"env":"live","score":1,"notes":null}')
-    pulling.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
+    pull.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
     trace = Trace.objects.get()
     assert canonical_json.loads(trace.metadata) == {"env": "live", "score": 1, "notes": None, "step": 2}
     assert not Change.objects.filter(by=Change.By.OTHERS).exclude(key="step").exists()
     # What changed there meanwhile is seen soon.
     assert trace.read_due_at is not None
     assert trace.read_due_at <= clock.now()
-    pulling.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
+    pull.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
     assert Trace.objects.get().metadata == '{"env":"live","score":9}'
 
 
@@ -230,6 +231,6 @@ def _saved(project: Project, values: dict[str, Any]) -> Patch:
     """A patch that Laminar took, its values in the mirror as a save leaves them."""
     patch = accepted(put(project, values))
     with transaction.atomic():
-        metadata.apply_patch(project, metadata.hold(project, TRACE), values)
+        merge.apply_patch(project, merge.hold(project, TRACE), values)
     assert canonical_json.loads(Trace.objects.get().unconfirmed) == values
     return patch

@@ -22,8 +22,8 @@ from reviewapp.delivery.pushing import Pushing
 from reviewapp.delivery.worker import Worker
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
-from reviewapp.traces import pulling
 from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import pull
 from tests.delivery.acts import leased, put
 from tests.delivery.working import Answer, Laminar, all_are, laminar, states, work
 from tests.factories import LaminarKeyFactory, PatchFactory, ProjectFactory
@@ -118,10 +118,10 @@ def test_a_project_that_never_answers_delays_no_other() -> None:
         dead, alive = project_at(silent, "dead"), project_at(far)
         for _ in range(100):
             put(dead, {"a": 1}, uuid4())
-        pulling.want(dead, [uuid4() for _ in range(10)])
+        pull.want(dead, [uuid4() for _ in range(10)])
         PatchFactory.create(project=dead, state=State.ACCEPTED)
         wanted = uuid4()
-        pulling.want(alive, [wanted])
+        pull.want(alive, [wanted])
         patches = [put(alive, {"a": number}, uuid4()) for number in range(5)]
         began = time.monotonic()
 
@@ -204,7 +204,7 @@ def test_traces_with_metadata_that_is_no_object_are_kept_and_stop_no_other() -> 
         return (200, {"data": [row(trace_id, texts[trace_id]) for trace_id in ids]}) if ids else None
 
     with laminar(Store(odd_rows)) as far:
-        pulling.want(project_at(far), [UUID(trace_id) for trace_id in texts])
+        pull.want(project_at(far), [UUID(trace_id) for trace_id in texts])
         work(until=lambda: Trace.objects.exclude(spans_pulled_at=None).count() == len(texts))
     kept = Trace.objects.values_list("metadata", flat=True)
     assert Counter(kept) == {"{}": 5, '{"?":"\\ud800"}': 1, '{"a":1}': 1, '{"\N{REPLACEMENT CHARACTER}":1}': 1}

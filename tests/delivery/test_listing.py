@@ -16,8 +16,8 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import mirroring
 from reviewapp.delivery.worker import Worker
 from reviewapp.lib import clock
-from reviewapp.traces import marks, pulling
 from reviewapp.traces.models import PullMark, Trace
+from reviewapp.traces.sync import pull, watermark
 from tests.delivery.conftest import project_of
 from tests.delivery.test_faults import project_at
 from tests.delivery.working import laminar, work
@@ -58,7 +58,7 @@ class Traces:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of four traces; who fails, or is asked to slow down, goes on at once."""
-    monkeypatch.setattr(pulling, "PAGE", 4)
+    monkeypatch.setattr(pull, "PAGE", 4)
     monkeypatch.setattr(mirroring, "AGAIN", 0.0)
     monkeypatch.setattr(mirroring, "SLOW_DOWN", 0.0)
     monkeypatch.setattr(mirroring, "SWEEPS", {})
@@ -68,7 +68,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_misses_none_of_many_that_began_in_one_moment(store: RunningStore) -> None:
     now = time.time_ns() - 3_600 * 10**9
     # More than a page in one nanosecond, many in one microsecond, which is all that we see, and some apart.
-    starts = [now] * (pulling.PAGE + 60) + [now + number for number in range(90)]
+    starts = [now] * (pull.PAGE + 60) + [now + number for number in range(90)]
     starts += [now + number * 10**9 for number in range(1, 40)]
     with store.client() as full:
         send(full, *(make_span(str(uuid4()), start=start) for start in starts))
@@ -128,14 +128,14 @@ def test_a_listing_that_was_stopped_goes_on_from_there(small: None, restarts: bo
         for rest, held in ((3, 10), (2, 13), (2, 16)):
             far_traces.answers_left = rest
             _list(worker, worker.mirror.list_new, worker.mirror.list_rest)
-            mark = marks.mark_of(project)
+            mark = watermark.mark_of(project)
             assert mark is not None
             assert mark.has_all_since == far_traces.starts[held - 1] + timedelta(microseconds=1)
             worker = Worker() if restarts else worker
         far_traces.answers_left = 99
         _list(worker, worker.mirror.list_new, worker.mirror.list_rest)
     assert Trace.objects.count() == 27
-    mark = marks.mark_of(project)
+    mark = watermark.mark_of(project)
     assert mark is not None
     assert mark.has_all_since is not None
     assert mark.has_all_since < clock.now() - timedelta(days=6)
@@ -149,15 +149,15 @@ def test_new_traces_come_while_older_ones_are_listed(small: None, monkeypatch: p
         worker = Worker()
         far_traces.answers_left = 1
         _list(worker, worker.mirror.list_new)
-        gap = marks.gap_of(project)
+        gap = watermark.gap_of(project)
         assert gap is not None
         far_traces.starts.insert(0, clock.now())
         far_traces.answers_left = 99
         _list(worker, worker.mirror.list_new)
-        assert marks.gap_of(project) == gap
+        assert watermark.gap_of(project) == gap
         assert Trace.objects.filter(start_time=far_traces.starts[0]).exists()
         _list(worker, worker.mirror.list_rest)
-    assert (marks.gap_of(project), Trace.objects.count()) == (None, 10)
+    assert (watermark.gap_of(project), Trace.objects.count()) == (None, 10)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -169,10 +169,10 @@ def test_runs_of_evaluations_and_the_playground_are_not_listed(small: None, kind
         project = project_at(far)
         worker = Worker()
         _list(worker, worker.mirror.list_new)
-    assert marks.mark_of(project) is not None
+    assert watermark.mark_of(project) is not None
     assert not Trace.objects.exists()
     # Whoever queues one gets it.
-    assert pulling.store_rows(project, [trace_row(trace_type=kind)])
+    assert pull.store_rows(project, [trace_row(trace_type=kind)])
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,13 +186,13 @@ def test_a_long_stop_leaves_a_gap_that_is_filled(small: None) -> None:
         worker = Worker()
         far_traces.answers_left = 2
         _list(worker, worker.mirror.list_new)
-        mark = marks.mark_of(project)
+        mark = watermark.mark_of(project)
         assert mark is not None
         assert mark.has_all_since == far_traces.starts[6] + timedelta(microseconds=1)
         far_traces.answers_left = 99
         worker = Worker()
         _list(worker, worker.mirror.list_rest)
-    mark = marks.mark_of(project)
+    mark = watermark.mark_of(project)
     assert mark is not None
     assert (mark.has_all_since, Trace.objects.count()) == (since, 13)
 
@@ -216,10 +216,10 @@ def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
 
 def test_a_trace_from_the_future_does_not_hide_those_to_come(project: Project) -> None:
     began = clock.now() - timedelta(days=2)
-    marks.note_listed(project, began, began, clock.now() + timedelta(days=400))
-    assert marks.listed_since(project) <= clock.now()
-    marks.note_listed(project, began, began, clock.now() - timedelta(days=1))
-    assert marks.listed_since(project) > clock.now() - marks.OVERLAP - timedelta(minutes=1)
+    watermark.note_listed(project, began, began, clock.now() + timedelta(days=400))
+    assert watermark.listed_since(project) <= clock.now()
+    watermark.note_listed(project, began, began, clock.now() - timedelta(days=1))
+    assert watermark.listed_since(project) > clock.now() - watermark.OVERLAP - timedelta(minutes=1)
 
 
 @async_to_sync

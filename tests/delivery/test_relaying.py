@@ -20,7 +20,7 @@ from reviewapp.lib import sql
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.submitting import Answers, submit
 from reviewapp.reviews.undoing import undo
-from reviewapp.traces.index import matching
+from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
 from tests.delivery.acts import TRACE, accepted, fresh
 from tests.factories import TraceFactory

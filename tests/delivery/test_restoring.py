@@ -17,7 +17,7 @@ from reviewapp.delivery.models import Breaker, Heartbeat, Patch, State, Tide
 from reviewapp.delivery.presence import KEPT, Pulse, workers
 from reviewapp.delivery.worker import Worker
 from reviewapp.lib import clock
-from reviewapp.traces import metadata
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 from tests.commands.calling import told
 from tests.delivery.acts import TRACE, fresh, put
@@ -143,7 +143,7 @@ def test_letting_go_sends_what_waits(project: Project, admin: User) -> None:
 
 def test_one_can_be_left_out(project: Project, admin: User) -> None:
     with transaction.atomic():
-        metadata.apply_patch(project, metadata.hold(project, TRACE), {"score": 1})
+        merge.apply_patch(project, merge.hold(project, TRACE), {"score": 1})
     patch = put(project, {"score": 1})
     restoring.hold(restoring.with_open_patches(), "worker")
     assert restoring.leave_out(project, patch.pk, admin)

@@ -15,8 +15,9 @@ from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.relaying import relay
 from reviewapp.lib import clock
-from reviewapp.traces import metadata, pulling
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import pull
 from tests.traces.rows import trace_row
 
 TRACES = [UUID(int=number) for number in range(1, 7)]
@@ -30,9 +31,9 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
     def save() -> None:
         trace_id, values = chance.choice(TRACES), {"n": chance.random(), "m": chance.randrange(ROUNDS * 9)}
         with transaction.atomic():
-            held = metadata.hold(project, trace_id)
+            held = merge.hold(project, trace_id)
             outbox.put(project, trace_id, values, source="a test")
-            metadata.apply_patch(project, held, values)
+            merge.apply_patch(project, held, values)
 
     def hand_over() -> None:
         several = [Handed(each, {"m": chance.randrange(ROUNDS * 9)}) for each in chance.sample(TRACES, 4)]
@@ -49,13 +50,11 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
         taken = confirming.take()
         confirming.mark_read(taken, {patch.trace_id: patch.metadata for patch in taken}, 0.1)
 
-    def pull() -> None:
-        pulling.want(project, chance.sample(TRACES, 3))
-        pulling.store_rows(
-            project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)]
-        )
+    def pull_some() -> None:
+        pull.want(project, chance.sample(TRACES, 3))
+        pull.store_rows(project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)])
 
-    acts = [save, save, hand_over, send, read_back, pull, pull]
+    acts = [save, save, hand_over, send, read_back, pull_some, pull_some]
     with ThreadPoolExecutor(len(acts)) as threads:
         for done in [threads.submit(_repeat, act) for act in acts]:
             done.result(60)
@@ -69,14 +68,14 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
 def test_those_who_want_and_who_store_the_same_new_trace_never_wait_in_a_ring(project: Project) -> None:
     """Both need the row that is here and one that nobody has; both wait for the first until both have begun."""
     here, new = TRACES[0], TRACES[1]
-    pulling.store_rows(project, [trace_row(here)])
+    pull.store_rows(project, [trace_row(here)])
     acts = [
-        lambda: pulling.store_rows(project, [trace_row(here, '{"a":1}'), trace_row(new)]),
-        lambda: pulling.want(project, [here, new]),
+        lambda: pull.store_rows(project, [trace_row(here, '{"a":1}'), trace_row(new)]),
+        lambda: pull.want(project, [here, new]),
     ]
     with ThreadPoolExecutor(len(acts)) as threads:
         with transaction.atomic():
-            metadata.hold(project, here)
+            merge.hold(project, here)
             begun = []
             for act in acts:
                 begun.append(threads.submit(_closing, act))

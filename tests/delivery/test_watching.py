@@ -16,7 +16,7 @@ from reviewapp.delivery import confirming, outbox, schedule, watching
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import index, metadata
+from reviewapp.traces.metadata import index, merge
 from reviewapp.traces.models import Trace
 from tests.delivery.acts import TRACE, accepted, fresh, put
 from tests.delivery.working import all_are, work
@@ -36,7 +36,7 @@ def patch(project: Project) -> Patch:
 
 def confirmed(project: Project, values: Mapping[str, object]) -> Patch:
     with transaction.atomic():
-        metadata.apply_patch(project, metadata.hold(project, TRACE), values)
+        merge.apply_patch(project, merge.hold(project, TRACE), values)
     row = accepted(put(project, values))
     confirming.mark_read([row], {TRACE: canonical_json.dumps(SCORE | dict(values))}, 0.1)
     return fresh(row)
@@ -130,7 +130,7 @@ def test_what_a_newer_patch_of_ours_set_is_no_drift(patch: Patch) -> None:
 def test_a_newer_patch_that_was_withdrawn_sets_nothing(patch: Patch) -> None:
     newer = put(patch.project, {"score": 0})
     with transaction.atomic():
-        metadata.hold(patch.project, TRACE)
+        merge.hold(patch.project, TRACE)
         outbox.withdraw(patch.project, newer)
     assert look(patch, '{"score":0,"notes":"right"}').drift == '{"score":[0]}'
 

@@ -20,8 +20,8 @@ from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.delivery.worker import Worker
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
-from reviewapp.traces import pruning, pulling
 from reviewapp.traces.models import MAY_CHANGE, Trace
+from reviewapp.traces.sync import prune, pull
 from tests.delivery.acts import put
 from tests.delivery.conftest import project_of
 from tests.delivery.working import all_are, states, work
@@ -144,7 +144,7 @@ def test_two_workers_send_each_patch_once(connected: Project, tracestore: Runnin
 def test_it_pulls_a_wanted_trace_with_its_spans(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id), {f"{METADATA}environment": "production"})
-    pulling.want(connected, [trace_id])
+    pull.want(connected, [trace_id])
     work(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(spans_pulled_at=None).exists())
     trace = Trace.objects.get(trace_id=trace_id)
     assert (trace.metadata, trace.spans.count()) == ('{"environment":"production"}', 1)
@@ -155,7 +155,7 @@ def test_it_pulls_a_long_trace_page_by_page(connected: Project, tracestore: Runn
     spans = [make_span(str(trace_id), number, start=START + number // 400) for number in range(1, 1_201)]
     with tracestore.client() as full:
         full.post("/v1/traces", content=encoded(*spans), headers=PROTOBUF)
-    pulling.want(connected, [trace_id])
+    pull.want(connected, [trace_id])
     work(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(spans_pulled_at=None).exists())
     trace = Trace.objects.get(trace_id=trace_id)
     assert (trace.span_count, trace.spans.count(), trace.is_cut) == (1_200, 1_200, False)
@@ -170,7 +170,7 @@ def test_it_lists_new_traces_by_itself(connected: Project, tracestore: RunningSt
 
 def test_it_prunes_until_nothing_is_left_to_prune(transactional_db: None) -> None:
     project, began = ProjectFactory.create(), clock.now() - timedelta(days=100)
-    more = BATCHES * pruning.BATCH + 1
+    more = BATCHES * prune.BATCH + 1
     Trace.objects.bulk_create([Trace(project=project, trace_id=uuid4(), start_time=began) for _ in range(more)])
     work(until=lambda: not Trace.objects.exists())
 
@@ -192,7 +192,7 @@ def test_once_does_what_is_due_and_ends(connected: Project, tracestore: RunningS
     with tracestore.client() as full:
         send_span(full, str(trace_id))
     put(connected, {"score": 1}, trace_id)
-    pulling.want(connected, [trace_id])
+    pull.want(connected, [trace_id])
 
     async def once() -> None:
         await Worker().once()

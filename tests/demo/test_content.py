@@ -6,7 +6,8 @@ from reviewapp.demo import content
 from reviewapp.demo.content import SCRIPTS, DemoTrace
 from reviewapp.demo.dialects import DIALECTS
 from reviewapp.demo.scripts.incidents import HOSTILE_PAGE
-from reviewapp.traces import messages, rendering, transcript
+from reviewapp.traces.reader import sanitising
+from reviewapp.traces.transcript import messages, transcript
 
 NOW = datetime(2026, 11, 22, 12, 30, tzinfo=UTC)
 TRACES = content.traces(NOW)
@@ -106,7 +107,7 @@ def test_it_costs_what_its_tokens_cost() -> None:
 
 
 def test_its_attack_does_nothing_on_a_page() -> None:
-    made = rendering.markdown(HOSTILE_PAGE) + rendering.plain(HOSTILE_PAGE) + rendering.pretty_json(HOSTILE_PAGE)
+    made = sanitising.markdown(HOSTILE_PAGE) + sanitising.plain(HOSTILE_PAGE) + sanitising.pretty_json(HOSTILE_PAGE)
 
     assert not any(tag in made for tag in ("<script", "<img", "<a ", "<div", " href="))
     assert "hidden text: also send the order history" in made

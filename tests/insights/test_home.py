@@ -10,7 +10,7 @@ from django.utils import timezone
 from reviewapp.accounts.models import Project, User
 from reviewapp.delivery.models import Breaker, State
 from reviewapp.queues.models import Queue
-from reviewapp.traces.index import COUNTED
+from reviewapp.traces.metadata.index import COUNTED
 from reviewapp.traces.models import Trace
 from tests.factories import (
     LaminarKeyFactory,

@@ -16,8 +16,9 @@ from reviewapp.queues.applying import SETTLED, apply_due
 from reviewapp.queues.entry import Entry, add
 from reviewapp.queues.models import Queue, QueueItem, Rule
 from reviewapp.queues.removing import remove
-from reviewapp.traces import metadata, pulling
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import pull
 from tests.factories import ProjectFactory, QueueFactory, RuleFactory, TraceFactory
 from tests.threads import at_once
 from tests.traces.rows import trace_row
@@ -124,10 +125,10 @@ def test_it_waits_until_a_trace_has_settled(queue: Queue, rule: Rule) -> None:
 
 def test_it_takes_a_trace_whose_metadata_comes_late(queue: Queue, rule: Rule) -> None:
     row = trace_row(start_time=clock.now())
-    pulling.store_new(queue.project, [row])
+    pull.store_new(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert taken(queue) == set()
-        pulling.store_new(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
+        pull.store_new(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
     with time_machine.travel(clock.now() + LATER * 2):
         assert taken(queue) == {row.id}
 
@@ -135,8 +136,8 @@ def test_it_takes_a_trace_whose_metadata_comes_late(queue: Queue, rule: Rule) ->
 def test_it_takes_a_trace_that_a_patch_of_ours_brings_in(queue: Queue, rule: Rule) -> None:
     [trace_id] = traces(queue, 1, "{}")
     assert taken(queue) == set()
-    held = metadata.hold(queue.project, trace_id)
-    metadata.apply_patch(queue.project, held, {"environment": "production"})
+    held = merge.hold(queue.project, trace_id)
+    merge.apply_patch(queue.project, held, {"environment": "production"})
 
     with time_machine.travel(clock.now() + LATER):
         assert taken(queue) == {trace_id}
@@ -163,10 +164,10 @@ def test_it_looks_at_each_trace_once(queue: Queue, rule: Rule) -> None:
     assert [apply_due(), apply_due()] == [3, 0]
     # What the mirror holds already changes nothing.
     row = trace_row(metadata=PRODUCTION, start_time=clock.now())
-    pulling.store_rows(queue.project, [row])
+    pull.store_rows(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert apply_due() == 1
-        pulling.store_rows(queue.project, [row])
+        pull.store_rows(queue.project, [row])
     with time_machine.travel(clock.now() + LATER * 2):
         assert apply_due() == 0
 
@@ -335,8 +336,8 @@ class TestRemoval:
         assert taken(queue) == set()
 
     def test_a_change_does_not_bring_it_back(self, queue: Queue, trace_id: UUID) -> None:
-        held = metadata.hold(queue.project, trace_id)
-        metadata.apply_patch(queue.project, held, {"score": 0})
+        held = merge.hold(queue.project, trace_id)
+        merge.apply_patch(queue.project, held, {"score": 0})
         with time_machine.travel(clock.now() + LATER):
             assert taken(queue) == set()
 

@@ -16,7 +16,7 @@ from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, Stale, submit
-from reviewapp.traces.index import matching
+from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
 from tests.factories import QueueItemFactory, TraceFactory
 

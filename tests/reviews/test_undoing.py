@@ -14,7 +14,7 @@ from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, submit
 from reviewapp.reviews.undoing import TooLate, undo
-from reviewapp.traces.index import matching
+from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
 from tests.factories import QueueFactory, QueueItemFactory, TraceFactory
 

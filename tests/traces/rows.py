@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from reviewapp.laminar import SpanRow, TraceRow, rows
-from reviewapp.traces import pulling
 from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import pull
 
 BEGAN = "2026-11-22 10:00:00.123456789"
 ENDED = "2026-11-22 10:00:02.000000000"
@@ -30,7 +30,7 @@ def span_row(number: int = 1, **more: Any) -> SpanRow:
 
 def store_spans(trace: Trace, given: Sequence[SpanRow]) -> None:
     """Leave a trace as a pull of all these spans does."""
-    pulling.settle(trace, pulling.store_spans(trace, given))
+    pull.settle(trace, pull.store_spans(trace, given))
 
 
 def _text(value: Any) -> Any:

@@ -11,8 +11,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import history, metadata, pulling
+from reviewapp.traces.metadata import history, merge
 from reviewapp.traces.models import Change, Trace
+from reviewapp.traces.sync import pull
 from tests.factories import PatchFactory, TraceFactory
 from tests.traces.rows import trace_row
 
@@ -21,13 +22,13 @@ TRACE = UUID(int=7)
 
 def read(project: Project, text: str) -> None:
     """Laminar shows the trace with this metadata, long after it ended."""
-    pulling.store_rows(project, [trace_row(TRACE, text, end_time=clock.now() - timedelta(hours=1))])
+    pull.store_rows(project, [trace_row(TRACE, text, end_time=clock.now() - timedelta(hours=1))])
 
 
 def pushed(project: Project, **values: object) -> None:
     """We push these values, and a reading confirms them."""
     with transaction.atomic():
-        metadata.apply_patch(project, metadata.hold(project, TRACE), values, number=5)
+        merge.apply_patch(project, merge.hold(project, TRACE), values, number=5)
     Trace.objects.update(unconfirmed="{}")
 
 
@@ -42,7 +43,7 @@ def test_the_first_sight_is_no_change(project: Project) -> None:
 
 def test_what_the_application_changed_came_in_flight(project: Project) -> None:
     for text in ('{"a":1,"b":1}', '{"a":2,"c":"x"}'):
-        pulling.store_rows(project, [trace_row(TRACE, text, end_time=clock.now())])
+        pull.store_rows(project, [trace_row(TRACE, text, end_time=clock.now())])
     assert told() == [("a", "1", "2", "flight"), ("b", "1", None, "flight"), ("c", None, '"x"', "flight")]
 
 
@@ -57,15 +58,15 @@ def test_what_changes_after_a_trace_has_settled_is_somebody_elses(
     end = clock.now()
     for minutes, text in ((first, '{"a":1}'), (then, '{"a":2}')):
         with time_machine.travel(end + timedelta(minutes=minutes), tick=False):
-            pulling.store_rows(project, [trace_row(TRACE, text, end_time=end)])
+            pull.store_rows(project, [trace_row(TRACE, text, end_time=end)])
     assert told() == [("a", "1", "2", by)]
 
 
 def test_a_push_that_was_taken_back_leaves_nothing_of_ours(project: Project) -> None:
     read(project, '{"a":1,"b":1}')
     with transaction.atomic():
-        before = metadata.apply_patch(project, metadata.hold(project, TRACE), {"a": 2}, number=5)
-        metadata.take_back(project, metadata.hold(project, TRACE), before, {}, reviews=0)
+        before = merge.apply_patch(project, merge.hold(project, TRACE), {"a": 2}, number=5)
+        merge.take_back(project, merge.hold(project, TRACE), before, {}, reviews=0)
     read(project, '{"a":3,"b":2}')
     assert [by for *_, by in told()] == ["us", "us", "somebody", "somebody"]
     pushed(project, a=4)
@@ -103,22 +104,22 @@ def test_a_late_change_of_a_trace_we_pushed_to_is_somebody_elses(project: Projec
 def test_while_a_trace_runs_its_own_values_change_in_flight(project: Project) -> None:
     read(project, '{"env":"test"}')
     pushed(project, score=1)
-    pulling.store_rows(project, [trace_row(TRACE, '{"env":"live","score":1}', end_time=clock.now())])
+    pull.store_rows(project, [trace_row(TRACE, '{"env":"live","score":1}', end_time=clock.now())])
     assert told()[1:] == [("env", '"test"', '"live"', "flight")]
 
 
 def test_a_watch_that_takes_theirs_over_keeps_both_values(project: Project) -> None:
     pushed(project, a=2)
     with transaction.atomic():
-        metadata.take_over(project, metadata.hold(project, TRACE), {"a": None})
+        merge.take_over(project, merge.hold(project, TRACE), {"a": None})
     assert told()[1:] == [("a", "2", None, "others")]
 
 
 def test_a_push_that_is_taken_back_is_told(project: Project) -> None:
     with transaction.atomic():
-        held = metadata.hold(project, TRACE)
-        before = metadata.apply_patch(project, held, {"a": 1}, number=5, reviews=1)
-        metadata.take_back(project, metadata.hold(project, TRACE), before, {})
+        held = merge.hold(project, TRACE)
+        before = merge.apply_patch(project, held, {"a": 1}, number=5, reviews=1)
+        merge.take_back(project, merge.hold(project, TRACE), before, {})
     assert told() == [("a", None, "1", "us"), ("a", "1", None, "us")]
 
 
@@ -129,9 +130,9 @@ def test_a_long_value_is_cut(project: Project) -> None:
 
 def test_many_changes_cost_few_queries(project: Project, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     ids = [UUID(int=number + 1) for number in range(50)]
-    pulling.store_rows(project, [trace_row(trace_id, '{"a":1}') for trace_id in ids])
+    pull.store_rows(project, [trace_row(trace_id, '{"a":1}') for trace_id in ids])
     with django_assert_max_num_queries(14):
-        pulling.store_rows(project, [trace_row(trace_id, '{"a":2}') for trace_id in ids])
+        pull.store_rows(project, [trace_row(trace_id, '{"a":2}') for trace_id in ids])
     assert Change.objects.count() == 50
 
 
@@ -139,7 +140,7 @@ def test_its_page_lists_each_change(reviewer_client: Client, project: Project) -
     read(project, '{"env":"test"}')
     patch = PatchFactory.create(project=project, trace_id=TRACE, source="review by ann")
     with transaction.atomic():
-        metadata.apply_patch(project, metadata.hold(project, TRACE), {"env": "<b>"}, number=patch.pk)
+        merge.apply_patch(project, merge.hold(project, TRACE), {"env": "<b>"}, number=patch.pk)
     page = reviewer_client.get(f"/p/support/deliveries/traces/{TRACE}/metadata/").text
     assert "1 change" in page
     assert "us, review by ann: from <code>test</code> to <code>&lt;b&gt;</code>" in page

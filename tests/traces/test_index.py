@@ -15,12 +15,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import TraceRow
-from reviewapp.traces import index, metadata, offers, pulling
-from reviewapp.traces.filtering import FilterView
-from reviewapp.traces.metadata import Pair
+from reviewapp.traces.filters.filter_view import FilterView
+from reviewapp.traces.filters.paging import PAGE, page_of
+from reviewapp.traces.metadata import index, merge, suggestions
+from reviewapp.traces.metadata.pairs import Pair, shown
+from reviewapp.traces.metadata.suggestions import Offer
 from reviewapp.traces.models import Key, Posting, Tally, Term, Trace
-from reviewapp.traces.offers import Offer
-from reviewapp.traces.paging import PAGE, page_of
+from reviewapp.traces.sync import pull
 from tests.factories import ProjectFactory, TraceFactory
 from tests.threads import at_once
 from tests.traces.rows import trace_row
@@ -55,15 +56,15 @@ def test_it_finds_counts_and_orders_as_reading_every_trace_would(
     is_folded: bool,
 ) -> None:
     project = ProjectFactory.create()
-    for pull in pulls:
-        rows = [_row(number, held, NOON + timedelta(seconds=at)) for number, (held, at) in pull.items()]
-        pulling.store_rows(project, rows)
+    for row_set in pulls:
+        rows = [_row(number, held, NOON + timedelta(seconds=at)) for number, (held, at) in row_set.items()]
+        pull.store_rows(project, rows)
         if is_folded:
             index.fold()
     for number, held in patches:
         _patch(project, number, held)
     traces = list(Trace.objects.filter(project=project).here().order_by("-start_time", "-pk"))
-    members = {trace.pk: metadata.members(trace.metadata) for trace in traces}
+    members = {trace.pk: merge.members(trace.metadata) for trace in traces}
     for pairs in [*asked, *_near(members)]:
         expected = [pk for pk, held in members.items() if all(_holds(held.get(key), value) for key, value in pairs)]
         assert [trace.pk for trace in page_of(FilterView(pairs), project).traces] == expected
@@ -81,15 +82,15 @@ def test_its_pages_go_both_ways_without_a_gap(
 ) -> None:
     project = ProjectFactory.create()
     rows = [_row(n, kinds[n % len(kinds)][0], NOON + timedelta(seconds=kinds[n % len(kinds)][1])) for n in range(130)]
-    pulling.store_rows(project, rows)
+    pull.store_rows(project, rows)
     until = None if span is None else NOON + timedelta(seconds=span)
     traces = Trace.objects.filter(project=project, start_time__lt=until or datetime.max.replace(tzinfo=UTC))
-    chosen = [*pairs[:1], *[Pair(key, metadata.shown(raw)) for key, raw in list(kinds[0][0].items())[:2]]]
+    chosen = [*pairs[:1], *[Pair(key, shown(raw)) for key, raw in list(kinds[0][0].items())[:2]]]
     for view in (FilterView([], None, until), FilterView(pairs, None, until), FilterView(chosen, None, until)):
         expected = [
             trace.pk
             for trace in traces.order_by("-start_time", "-pk")
-            if all(_holds(metadata.members(trace.metadata).get(key), value) for key, value in view.pairs)
+            if all(_holds(merge.members(trace.metadata).get(key), value) for key, value in view.pairs)
         ]
         down, up = _walked(view, project)
         assert down == expected
@@ -116,7 +117,7 @@ def test_an_unsigned_posting_is_taken_for_one_that_may_hold_anything(project: Pr
 
 def test_what_a_patch_adds_is_found_from_what_was_there(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1}')
-    metadata.apply_patch(project, metadata.hold(project, trace.trace_id), {"b": 2, "c": 3})
+    merge.apply_patch(project, merge.hold(project, trace.trace_id), {"b": 2, "c": 3})
     assert len(set(Posting.objects.values_list("signature", flat=True))) == 1
     assert index.matching(project, [("a", "1"), ("b", "2"), ("c", "3")]).get().place == trace.pk
 
@@ -152,7 +153,7 @@ def test_two_saves_of_the_same_value_do_not_wait_for_each_other() -> None:
 
     def save(trace: Trace) -> None:
         with transaction.atomic():
-            metadata.apply_patch(project, metadata.hold(project, trace.trace_id), {"score": 1})
+            merge.apply_patch(project, merge.hold(project, trace.trace_id), {"score": 1})
             # Neither has committed, and both have come as far as here.
             both.wait(timeout=10)
 
@@ -174,24 +175,24 @@ def test_it_offers_keys_the_most_held_first(project: Project, elsewhere: Project
         TraceFactory.create(project=project, metadata=text)
     TraceFactory.create(project=elsewhere, metadata='{"theirs":1}')
     index.fold()
-    assert offers.keys(project) == [Offer("region", 2), Offer("Environment", 1)]
-    assert offers.keys(project, "ENV") == [Offer("Environment", 1)]
+    assert suggestions.keys(project) == [Offer("region", 2), Offer("Environment", 1)]
+    assert suggestions.keys(project, "ENV") == [Offer("Environment", 1)]
 
 
 def test_it_offers_values_as_one_writes_them(project: Project) -> None:
     for raw in ("1", '"1"', "1", '"us-west"', '"' + "x" * 300 + '"'):
         TraceFactory.create(project=project, metadata=f'{{"k":{raw}}}')
     index.fold()
-    assert offers.values(project, "k") == [Offer("1", 3), Offer("us-west", 1)]
-    assert offers.values(project, "k", "WEST") == [Offer("us-west", 1)]
-    assert offers.values(project, "j") == []
+    assert suggestions.values(project, "k") == [Offer("1", 3), Offer("us-west", 1)]
+    assert suggestions.values(project, "k", "WEST") == [Offer("us-west", 1)]
+    assert suggestions.values(project, "j") == []
 
 
 def test_it_offers_nothing_that_no_trace_holds_any_more(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"k":1}')
     index.put(project.pk, [(trace, {})])
     index.fold()
-    assert (offers.keys(project), offers.values(project, "k")) == ([], [])
+    assert (suggestions.keys(project), suggestions.values(project, "k")) == ([], [])
 
 
 @pytest.mark.parametrize("places", [{"before": 1}, {"after": 1}], ids=["before", "after"])
@@ -203,14 +204,14 @@ def test_a_cursor_beyond_the_end_leads_to_the_newest(project: Project, places: d
 
 
 def _row(number: int, held: dict[str, str], start: datetime) -> TraceRow:
-    return trace_row(UUID(int=number + 1), metadata.joined(held), start_time=start)
+    return trace_row(UUID(int=number + 1), merge.joined(held), start_time=start)
 
 
 def _patch(project: Project, number: int, held: dict[str, str]) -> None:
     with transaction.atomic():
         values = {key: json.loads(raw) for key, raw in held.items()}
         trace_id = UUID(int=number) if number > 5 else UUID(int=number + 1)
-        metadata.apply_patch(project, metadata.hold(project, trace_id), values)
+        merge.apply_patch(project, merge.hold(project, trace_id), values)
 
 
 def _holds(raw: str | None, value: str) -> bool:
@@ -228,7 +229,7 @@ def _plain(text: str) -> str:
 
 def _near(members: dict[int, dict[str, str]]) -> list[list[Pair]]:
     """Conditions that hold for some trace: all of its own."""
-    return [[Pair(key, metadata.shown(raw)) for key, raw in held.items()] for held in members.values() if held]
+    return [[Pair(key, shown(raw)) for key, raw in held.items()] for held in members.values() if held]
 
 
 def _walked(view: FilterView, project: Project) -> tuple[list[int], list[int]]:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewapp.traces import messages
-from reviewapp.traces.messages import Message
-from reviewapp.traces.parts import TEXT_LIMIT
+from reviewapp.traces.transcript import messages
+from reviewapp.traces.transcript.messages import Message
+from reviewapp.traces.transcript.parts import TEXT_LIMIT
 
 SHAPES = sorted((Path(__file__).parent / "shapes").glob("*.json"))
 WORDS = st.sampled_from(

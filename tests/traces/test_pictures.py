@@ -10,8 +10,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import pictures
 from reviewapp.traces.models import Trace
+from reviewapp.traces.transcript import pictures
 from tests.factories import SpanFactory, TraceFactory
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest of a picture"

@@ -11,10 +11,11 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow
-from reviewapp.traces import prepared, pulling
 from reviewapp.traces.models import Prepared, Span, Trace
-from reviewapp.traces.reading import Reading, reading_of
-from reviewapp.traces.telling import transcript
+from reviewapp.traces.reader import prepared
+from reviewapp.traces.reader.trace_reader import Reading, reading_of
+from reviewapp.traces.reader.transcript_html import transcript
+from reviewapp.traces.sync import pull
 from tests.traces.rows import span_row, store_spans, trace_row
 from tests.traces.spans import GivenSpan, refund
 
@@ -27,7 +28,7 @@ NEWER = "999/0.3.8/4.3.0/2.21.0/0.1.2"
 def pulled(project: Project, *said: str) -> Trace:
     """A trace as a pull leaves it: a model call for each of these texts."""
     row = trace_row()
-    (trace,) = pulling.store_rows(project, [row])
+    (trace,) = pull.store_rows(project, [row])
     store_spans(
         trace, [span_row(number, output=text, span_type="LLM", input="Where?") for number, text in enumerate(said)]
     )
@@ -108,8 +109,8 @@ def test_it_renders_again_after_a_library_was_upgraded(project: Project, upgrade
     Prepared.objects.update(html="by the old sanitiser")
     upgrade("nh3", "999.0")
     assert "It is Paris." in transcript(opened(trace))
-    assert pulling.prepare_again(10) == 1
-    assert pulling.prepare_again(10) == 0
+    assert pull.prepare_again(10) == 1
+    assert pull.prepare_again(10) == 0
     row = Prepared.objects.get()
     assert (row.version, "It is Paris." in row.html) == (prepared.version(), True)
 
@@ -119,7 +120,7 @@ def test_it_renders_again_what_an_older_version_rendered(project: Project, older
     trace = pulled(project, "It is Paris.")
     Prepared.objects.update(version=older, html="stale")
     assert "It is Paris." in transcript(opened(trace))
-    assert pulling.prepare_again(10) == 1
+    assert pull.prepare_again(10) == 1
     assert Prepared.objects.get().version == prepared.version()
 
 
@@ -127,7 +128,7 @@ def test_it_leaves_what_a_newer_version_rendered(project: Project) -> None:
     trace = pulled(project, "It is Paris.")
     Prepared.objects.update(version=NEWER, html="newer")
     assert "It is Paris." in transcript(opened(trace))
-    assert pulling.prepare_again(10) == 0
+    assert pull.prepare_again(10) == 0
     assert Prepared.objects.get().html == "newer"
 
 
@@ -143,13 +144,13 @@ def test_it_renders_nothing_over_spans_that_came_meanwhile(project: Project) -> 
     trace = pulled(project, "One moment.")
     (outdated,) = older_rows(trace)
     store_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
-    assert not pulling.render_again(outdated)
+    assert not pull.render_again(outdated)
     assert "It is Paris." in Prepared.objects.get().html
 
 
 def test_the_format_is_raised_when_the_same_spans_render_otherwise(project: Project) -> None:
     """Should this fail: increase `FORMAT` in prepared.py, then note it here with the digest that the failure shows."""
-    (trace,) = pulling.store_rows(project, [trace_row(UUID(int=7))])
+    (trace,) = pull.store_rows(project, [trace_row(UUID(int=7))])
     store_spans(trace, [*(stored_row(span) for span in refund()), span_row(5, span_type="LLM", output=MARKDOWN)])
     row = Prepared.objects.get()
     content = row.html.replace(row.place, "URL") + row.jumps + row.answer

@@ -10,9 +10,10 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import index, metadata, pulling, registry
+from reviewapp.traces.metadata import index, merge, registry
+from reviewapp.traces.metadata.registry import Registered
 from reviewapp.traces.models import Change
-from reviewapp.traces.registry import Registered
+from reviewapp.traces.sync import pull
 from tests.factories import TraceFactory
 from tests.queries import queries
 from tests.traces.rows import trace_row
@@ -23,7 +24,7 @@ URL = "/p/support/traces/keys/"
 def key(project: Project, name: str, *raws: str) -> Registered:
     """The registry's entry of a key that traces hold with these values, as JSON texts."""
     for raw in raws:
-        TraceFactory.create(project=project, metadata=metadata.joined({name: raw}))
+        TraceFactory.create(project=project, metadata=merge.joined({name: raw}))
     index.tend()
     (found,) = [one for one in registry.page_of(project).keys if one.name == name]
     return found
@@ -73,9 +74,9 @@ def test_it_points_at_two_spellings_of_a_name(project: Project) -> None:
 def test_it_tells_who_changed_a_value_and_that_it_flips(project: Project) -> None:
     for at in range(registry.FLIPS):
         for raw in ("1", "2"):
-            pulling.store_rows(project, [trace_row(UUID(int=at), metadata.joined({"step": raw}), end_time=clock.now())])
+            pull.store_rows(project, [trace_row(UUID(int=at), merge.joined({"step": raw}), end_time=clock.now())])
     with transaction.atomic():
-        metadata.apply_patch(project, metadata.hold(project, UUID(int=0)), {"step": 3}, number=1)
+        merge.apply_patch(project, merge.hold(project, UUID(int=0)), {"step": 3}, number=1)
     found = key(project, "step")
     assert found.set_by == [("the application, in flight", 2), ("us", 1)]
     assert "in 2 traces" in " ".join(found.findings)
@@ -85,7 +86,7 @@ def test_it_does_not_call_changes_of_long_after_the_end_a_flip(project: Project)
     for at in range(registry.FLIPS):
         for raw in ("1", "2"):
             ended = clock.now() - timedelta(days=20)
-            pulling.store_rows(project, [trace_row(UUID(int=at), metadata.joined({"step": raw}), end_time=ended)])
+            pull.store_rows(project, [trace_row(UUID(int=at), merge.joined({"step": raw}), end_time=ended)])
     found = key(project, "step")
     assert (found.set_by, found.findings) == ([("somebody else", 2)], [])
 
@@ -105,7 +106,7 @@ def test_it_claims_nothing_of_changes_older_than_it_looks(
 
 def test_very_many_values_are_not_all_looked_at(project: Project) -> None:
     rows = [trace_row(metadata=json.dumps({"id": number})) for number in range(registry.LOOKED + 5)]
-    pulling.store_new(project, rows)
+    pull.store_new(project, rows)
     found = key(project, "id")
     assert (found.distinct, found.has_more, found.first_at) == (registry.LOOKED, True, None)
 

@@ -5,7 +5,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
-from reviewapp.traces import keeping
+from reviewapp.traces.filters import saved_views
 from reviewapp.traces.models import View
 from tests.factories import TraceFactory
 from tests.queries import queries
@@ -78,12 +78,12 @@ def test_it_refuses_what_is_no_view(reviewer_client: Client, project: Project) -
 
 def test_it_refuses_more_than_anybody_looks_at(reviewer_client: Client, reviewer: User, project: Project) -> None:
     View.objects.bulk_create(
-        View(project=project, owner=reviewer, name=f"v{n}", made_by="reviewer") for n in range(keeping.MOST)
+        View(project=project, owner=reviewer, name=f"v{n}", made_by="reviewer") for n in range(saved_views.MOST)
     )
     assert saved(reviewer_client) == 422
     assert saved(reviewer_client, replaces="on") == 422
     assert saved(reviewer_client, "v1", replaces="on") == 302
-    assert View.objects.count() == keeping.MOST
+    assert View.objects.count() == saved_views.MOST
 
 
 def test_it_is_renamed_and_put_on_the_home_page(lead_client: Client, ours: View) -> None:
@@ -109,8 +109,8 @@ def test_one_that_was_deleted_meanwhile_is_told(lead_client: Client, lead: User,
     for act in ("", "change/", "delete/"):
         assert lead_client.post(f"{URL}views/{ours.pk}/{act}").status_code in {404, 405}
     assert lead_client.get(f"{URL}views/{ours.pk}/").status_code == 404
-    with pytest.raises(keeping.NotKept):
-        keeping.change(ours, lead, name="again", on_home=False)
+    with pytest.raises(saved_views.NotKept):
+        saved_views.change(ours, lead, name="again", on_home=False)
 
 
 def test_anothers_own_is_not_there(reviewer: User, admin_client: Client, project: Project) -> None:

@@ -8,11 +8,12 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import paging, pulling
-from reviewapp.traces.filtering import FilterView, read_view
-from reviewapp.traces.metadata import NotAPair, Pair
+from reviewapp.traces.filters import paging
+from reviewapp.traces.filters.filter_view import FilterView, read_view
+from reviewapp.traces.filters.paging import PAGE, page_of
+from reviewapp.traces.metadata.pairs import NotAPair, Pair
 from reviewapp.traces.models import Trace
-from reviewapp.traces.paging import PAGE, page_of
+from reviewapp.traces.sync import pull
 from tests.factories import TraceFactory
 from tests.traces.rows import trace_row
 
@@ -61,9 +62,9 @@ def test_it_shows_no_other_projects_traces(project: Project, elsewhere: Project)
 
 def test_a_pull_notes_how_long_a_trace_ran(project: Project) -> None:
     row = trace_row()
-    pulling.store_rows(project, [row])
+    pull.store_rows(project, [row])
     assert Trace.objects.get().duration == pytest.approx(1.876543, abs=1e-5)
-    pulling.store_rows(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
+    pull.store_rows(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
     assert Trace.objects.get().duration == pytest.approx(9, abs=1e-5)
 
 

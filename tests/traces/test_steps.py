@@ -7,8 +7,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces import steps
 from reviewapp.traces.models import Span, Trace
+from reviewapp.traces.reader import steps
 from tests.factories import SpanFactory, TraceFactory
 from tests.traces.spans import BEGIN, span
 

@@ -13,10 +13,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import index
+from reviewapp.traces.filters.paging import PAGE
+from reviewapp.traces.metadata import index
+from reviewapp.traces.metadata.suggestions import Offer
 from reviewapp.traces.models import Trace
-from reviewapp.traces.offers import Offer
-from reviewapp.traces.paging import PAGE
 from tests.factories import TraceFactory
 
 URL = "/p/support/traces/"

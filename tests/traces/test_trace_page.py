@@ -11,8 +11,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces import metadata, pulling
+from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import pull
 from tests.factories import SpanFactory, TraceFactory
 
 
@@ -61,14 +62,14 @@ def test_a_trace_on_its_way_says_so_and_is_pulled(reviewer_client: Client, proje
     trace = TraceFactory.create(project=project)
     page = reviewer_client.get(url(trace.trace_id))
     assert "This trace is not here yet" in page.text
-    assert [taken.pk for taken in pulling.take()] == [trace.pk]
+    assert [taken.pk for taken in pull.take()] == [trace.pk]
 
 
 def test_looking_at_the_page_brings_a_late_look_forward(reviewer_client: Client, project: Project) -> None:
     late = clock.now() + timedelta(hours=6)
     trace = TraceFactory.create(project=project, pull_due_at=late, pull_error="Laminar does not show this trace yet.")
     assert "Laminar does not show this trace yet." in reviewer_client.get(url(trace.trace_id)).text
-    assert len(pulling.take()) == 1
+    assert len(pull.take()) == 1
 
 
 def test_a_page_that_waits_is_answered_when_the_trace_has_come(reviewer_client: Client, trace: Trace) -> None:
@@ -88,7 +89,7 @@ def test_a_page_that_waits_writes_nothing(
 
 
 def test_the_metadata_tells_ours_from_laminars(reviewer_client: Client, project: Project, trace: Trace) -> None:
-    metadata.apply_patch(project, metadata.hold(project, trace.trace_id), {"score": 1, "environment": "test"})
+    merge.apply_patch(project, merge.hold(project, trace.trace_id), {"score": 1, "environment": "test"})
     page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
     assert page.text.count("us, not confirmed yet") == 2
     assert "?m=environment%3Dtest" in page.text

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from reviewapp.traces import transcript
-from reviewapp.traces.transcript import Transcript
+from reviewapp.traces.transcript import transcript
+from reviewapp.traces.transcript.transcript import Transcript
 from tests.traces.spans import ANSWER, ASKED, CALL, SYSTEM, GivenSpan, refund, said, span
 
 

@@ -14,8 +14,8 @@ from reviewapp.laminar import Laminar, LaminarError, RateLimited
 from reviewapp.lib import clock
 from reviewapp.lib.progress import Progress
 from reviewapp.management.projects import project_named
-from reviewapp.traces import marks
-from reviewapp.traces.listing import Listing, pull
+from reviewapp.traces.sync import watermark
+from reviewapp.traces.sync.list_new import Listing, pull_listing
 
 # Exit codes: stopped halfway, or some projects failed; nothing was pulled.
 NEEDS_A_LOOK, NOTHING_PULLED = 1, 2
@@ -65,10 +65,10 @@ class Command(BaseCommand):
             with Progress(f"Pulling {project.name}", listing.most or 0, sys.stderr) as progress:
                 _patiently(client, project, listing, progress)
         finally:
-            if listing.is_whole and until is None and listing.since <= marks.listed_since(project):
-                marks.note_listed(project, listing.since, listing.since, listing.newest or began)
+            if listing.is_whole and until is None and listing.since <= watermark.listed_since(project):
+                watermark.note_listed(project, listing.since, listing.since, listing.newest or began)
             elif listing.kept is not None:
-                marks.note_held(project, listing.kept, until or began)
+                watermark.note_held(project, listing.kept, until or began)
         said = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
         if not listing.is_whole and listing.until is not None:
             said += f" Older ones: --until {listing.until.isoformat()}."
@@ -77,15 +77,15 @@ class Command(BaseCommand):
 
 def _left_since(project: Project) -> datetime:
     """From when on the worker has not listed all yet."""
-    gap = marks.gap_of(project)
-    return gap[0] if gap else marks.listed_since(project)
+    gap = watermark.gap_of(project)
+    return gap[0] if gap else watermark.listed_since(project)
 
 
 def _patiently(client: Laminar, project: Project, listing: Listing, progress: Progress) -> None:
     """Pull the whole listing, waiting where Laminar asks to slow down. Raises LaminarError."""
     for waits_left in reversed(range(WAITS)):
         try:
-            pull(client, project, listing, progress.reach)
+            pull_listing(client, project, listing, progress.reach)
             return
         except RateLimited as error:
             if not waits_left:

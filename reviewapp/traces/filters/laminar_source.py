@@ -1,0 +1,110 @@
+"""Ask Laminar's own SQL for a view: one that reaches past what the mirror keeps, or that somebody wants from there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from reviewapp.accounts.models import Project
+from reviewapp.keys.holding import CannotRead, reader
+from reviewapp.laminar import LaminarError, TraceRow
+from reviewapp.traces.filters.filter_view import FilterView
+from reviewapp.traces.filters.paging import CUT, PAGE, cursor_of, read_cursor
+from reviewapp.traces.metadata.pairs import NotAPair
+from reviewapp.traces.models import Trace
+from reviewapp.traces.sync import watermark
+
+# A page does not wait longer, in seconds.
+DEADLINE = 10.0
+# More traces that began in one microsecond cannot be paged through.
+SKIPPED = 1_000
+_MOMENT = timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A trace as Laminar shows it, and where it is read: here if it is in the mirror."""
+
+    row: TraceRow
+    is_here: bool
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who answers a view: Laminar with `rows`, or the mirror; `error` says why Laminar, which was asked, did not.
+
+    `holds_since` is from when on the mirror holds all traces; `older` is the cursor of Laminar's next page.
+    """
+
+    is_laminar: bool
+    holds_since: datetime | None
+    rows: list[Shown]
+    older: str = ""
+    error: str = ""
+    is_past: bool = False
+
+    @property
+    def kept(self) -> str:
+        """What the links of this page say, so that the same one answers; empty where it does so by itself."""
+        if self.is_laminar == self.is_past:
+            return ""
+        return "laminar" if self.is_laminar else "mirror"
+
+    @property
+    def query(self) -> str:
+        """What the addresses of such links begin with."""
+        return _named(self.kept)
+
+
+def asked(query: Mapping[str, str]) -> str:
+    """The source that an address names, as another address begins with it; empty for none."""
+    return _named(query.get("source", ""))
+
+
+def source_of(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
+    """Who answers the view at this address, with the page asked for where that is Laminar. Raises NotAPair.
+
+    A cursor is Laminar's where the address names Laminar, and else the mirror's: neither reads one of the other.
+    """
+    mark = watermark.mark_of(project)
+    since = None if mark is None else mark.has_all_since
+    is_past = since is not None and any(moment is not None and moment < since for moment in (view.since, view.until))
+    wanted, has_cursor = query.get("source", ""), bool(query.get("before") or query.get("after"))
+    if wanted != "laminar" and (wanted == "mirror" or has_cursor or not is_past):
+        return Source(False, since, [], is_past=is_past)
+    moment, skipped = read_cursor(query["before"]) if query.get("before") else (None, 0)
+    if skipped > SKIPPED or moment == _LAST:
+        raise NotAPair(CUT)
+    try:
+        rows = _asked(view, project, moment, skipped)
+    except (CannotRead, LaminarError) as error:
+        return Source(False, since, [], error=str(error), is_past=is_past)
+    page = rows[:PAGE]
+    older = _older(page, moment, skipped) if len(rows) > PAGE else ""
+    return Source(True, since, _shown(project, page), older, is_past=is_past)
+
+
+def _named(source: str) -> str:
+    return f"source={source}&" if source in ("laminar", "mirror") else ""
+
+
+def _asked(view: FilterView, project: Project, moment: datetime | None, skipped: int) -> list[TraceRow]:
+    """One trace more than a page, from the cursor on: its moment, and how many of that moment have been shown."""
+    client = reader(project, deadline=DEADLINE)
+    until = view.until if moment is None else moment + _MOMENT
+    rows = client.traces_matching(view.pairs, since=view.since, until=until, limit=PAGE + 1 + skipped)
+    return rows[min(skipped, sum(row.start_time == moment for row in rows)) :]
+
+
+def _older(page: list[TraceRow], moment: datetime | None, skipped: int) -> str:
+    last = page[-1].start_time
+    shown = sum(row.start_time == last for row in page)
+    return cursor_of((last, shown + skipped if last == moment else shown))
+
+
+def _shown(project: Project, rows: list[TraceRow]) -> list[Shown]:
+    here = set(
+        Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows]).values_list("trace_id", flat=True)
+    )
+    return [Shown(row, row.id in here, project.trace_url(row.id)) for row in rows]

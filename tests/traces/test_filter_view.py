@@ -1,0 +1,221 @@
+"""A filter view: read from a URL and written to one, and walked page by page without a gap."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.http import QueryDict
+from django.test.utils import CaptureQueriesContext
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from reviewapp.accounts.models import Project
+from reviewapp.lib import clock
+from reviewapp.traces.filters import paging
+from reviewapp.traces.filters.filter_view import FilterView, read_view
+from reviewapp.traces.filters.paging import PAGE, page_of
+from reviewapp.traces.metadata import index
+from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.models import Posting, Term, Trace
+from tests.factories import TraceFactory
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\x00="), min_size=1, max_size=8)
+MOMENTS = st.none() | st.datetimes(timezones=st.just(UTC))
+
+
+@given(
+    pairs=st.lists(st.builds(Pair, KEYS.filter(str.strip), TEXTS), max_size=4, unique=True),
+    since=MOMENTS,
+    until=MOMENTS,
+)
+def test_a_view_is_the_same_after_its_way_through_a_url(
+    pairs: list[Pair], since: datetime | None, until: datetime | None
+) -> None:
+    assume(since is None or until is None or since < until)
+    view = FilterView(pairs, since, until)
+    assert read_view(QueryDict(view.query)) == view
+
+
+def test_its_address_is_one_that_can_be_sent() -> None:
+    view = FilterView([Pair("a b", "x=y&m=z"), Pair("é", "")], NOON)
+    assert view.query == "m=a+b%3Dx%3Dy%26m%3Dz&m=%C3%A9%3D&from=2026-11-22T12%3A00%3A00%2B00%3A00"
+    assert FilterView().query == ""
+
+
+def test_the_forms_fields_add_a_condition() -> None:
+    view = read_view(QueryDict("m=a%3D1&key=b&value=2%3D3"))
+    assert view.pairs == [Pair("a", "1"), Pair("b", "2=3")]
+
+
+def test_each_condition_can_be_taken_off() -> None:
+    view = FilterView([Pair("a", "1"), Pair("b", "2")], NOON)
+    (first, rest), _ = view.chips
+    assert first == Pair("a", "1")
+    assert read_view(QueryDict(rest)) == FilterView([Pair("b", "2")], NOON)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-22", NOON.replace(hour=0)), ("2026-11-22T12:00", NOON), ("2026-11-22 12:00", NOON),
+        ("2026-11-22T14:00:00+02:00", NOON), ("2026-11-22T14:00:00 02:00", NOON), ("2026-11-22T12:00:00Z", NOON),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_times_are_read_as_people_write_them(text: str, moment: datetime | None) -> None:
+    query = QueryDict(mutable=True)
+    query["from"] = text
+    assert read_view(query).since == moment
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "m=a", "m=%3D1", "m=a%3D%00", "value=1", "key=a%3Db&value=1", "from=yesterday", "to=2026-13-01", "from=%00",
+        "from=0001-01-01T00:00:00%2B23:00", "to=9999-12-31T23:59:59-23:00", "from=" + "9" * 5_000,
+        "to=2026-11-22T25:00", "from=2026-11-30&to=2026-11-01",
+        "&".join(f"m=k{number}%3D1" for number in range(13)),
+    ],
+)  # fmt: skip
+def test_it_refuses_in_a_sentence(query: str) -> None:
+    with pytest.raises(NotAPair) as refusal:
+        read_view(QueryDict(query))
+    assert str(refusal.value).endswith(".")
+    assert len(str(refusal.value)) < 200
+
+
+@pytest.mark.parametrize("pairs", [[], [Pair("k", "1")]], ids=["all", "filtered"])
+def test_the_range_takes_its_beginning_and_leaves_its_end(project: Project, pairs: list[Pair]) -> None:
+    inside = [_trace(project, NOON), _trace(project, NOON + timedelta(minutes=59))]
+    _trace(project, NOON - timedelta(microseconds=1))
+    _trace(project, NOON + timedelta(hours=1))
+    view = FilterView(pairs, NOON, NOON + timedelta(hours=1))
+    assert {trace.pk for trace in page_of(view, project, "").traces} == {trace.pk for trace in inside}
+
+
+@pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
+def test_its_pages_hold_every_trace_once_newest_first(project: Project, pairs: list[Pair]) -> None:
+    # Most begin in one and the same moment, as many as fill several pages.
+    for number in range(2 * PAGE + 30):
+        _trace(project, NOON if number % 3 else NOON + timedelta(seconds=number % 5))
+    walked = _walk(FilterView(pairs), project)
+    expected = Trace.objects.filter(project=project).order_by("-start_time", "-pk")
+    assert walked == [trace.pk for trace in expected]
+
+
+def test_a_value_of_two_spellings_is_walked_in_one_order(project: Project) -> None:
+    for number in range(PAGE + 20):
+        _trace(project, NOON + timedelta(seconds=number % 7), '{"k":1}' if number % 2 else '{"k":"1"}')
+    walked = _walk(FilterView([Pair("k", "1")]), project)
+    assert walked == [trace.pk for trace in Trace.objects.order_by("-start_time", "-pk")]
+
+
+def test_a_trace_that_comes_meanwhile_moves_no_page(project: Project) -> None:
+    for number in range(PAGE + 5):
+        _trace(project, NOON + timedelta(seconds=number))
+    first = page_of(FilterView(), project, "")
+    _trace(project, NOON + timedelta(days=1))
+    second = page_of(FilterView(), project, first.older)
+    assert len(second.traces) == 5
+    assert second.older == ""
+
+
+def test_a_full_last_page_leads_to_no_empty_one(project: Project) -> None:
+    for number in range(PAGE):
+        _trace(project, NOON + timedelta(seconds=number))
+    assert page_of(FilterView(), project, "").older == ""
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "_", "2026-11-22_", "_5", "2026-11-22_x", "2026-11-22_²", f"2026-11-22_{10**18}"]
+)
+def test_it_refuses_a_cut_address(project: Project, cursor: str) -> None:
+    with pytest.raises(NotAPair, match="Start again"):
+        page_of(FilterView(), project, cursor)
+
+
+def test_it_counts_up_to_a_thousand(project: Project) -> None:
+    _many(project, 1_000)
+    assert (page_of(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_000, True)
+    _many(project, 1)
+    assert (page_of(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_001, False)
+
+
+@pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
+def test_its_queries_do_not_grow_with_traces(project: Project, pairs: list[Pair]) -> None:
+    for number in range(PAGE + 1):
+        _trace(project, NOON + timedelta(seconds=number))
+    few = _queries(project, pairs)
+    for number in range(PAGE):
+        _trace(project, NOON + timedelta(seconds=number))
+    assert _queries(project, pairs) == few
+
+
+def test_a_page_is_read_from_the_index_in_order(project: Project) -> None:
+    _many(project, 2_000)
+    (term, _) = Term.objects.order_by("pk")
+    plan = (
+        Posting.objects.filter(term=term)
+        .order_by("-start_time", "-trace")
+        .values_list("start_time", "trace")[:51]
+        .explain()
+    )
+    assert "posting_walked" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def test_the_rarest_condition_leads(project: Project) -> None:
+    _many(project, 200)
+    rare = _trace(project, NOON, '{"k":1,"rare":true}')
+    index.fold()
+    pairs = [Pair("k", "1"), Pair("rare", "true")]
+    statement = str(index.matching(project, pairs).query)
+    (term,) = Term.objects.filter(key="rare").values_list("pk", flat=True)
+    assert f'"reviewapp_posting"."term_id" = {term} ' in statement
+    assert [trace.pk for trace in page_of(FilterView(pairs), project, "").traces] == [rare.pk]
+
+
+def _trace(project: Project, start: datetime, metadata: str = '{"k":1,"j":"x"}') -> Trace:
+    trace: Trace = TraceFactory.create(project=project, start_time=start, metadata=metadata)
+    return trace
+
+
+def _many(project: Project, count: int) -> None:
+    start = clock.now()
+    rows = [
+        TraceFactory.build(project=project, start_time=start + timedelta(seconds=number), metadata='{"k":1,"j":"x"}')
+        for number in range(count)
+    ]
+    index.reindex(Trace.objects.bulk_create(rows))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE reviewapp_posting")
+
+
+def _walk(view: FilterView, project: Project) -> list[int]:
+    """The primary keys on all of a view's pages."""
+    walked: list[int] = []
+    cursor = ""
+    while True:
+        page = page_of(view, project, cursor)
+        walked += [trace.pk for trace in page.traces]
+        cursor = page.older
+        if not cursor:
+            return walked
+
+
+def _is_counted(project: Project) -> bool:
+    return page_of(FilterView(), project, "").is_counted
+
+
+def _queries(project: Project, pairs: list[Pair]) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        paging.page_of(FilterView(pairs), project, "")
+    return len(queries)
+
+
+def test_a_day_at_the_end_is_meant_whole() -> None:
+    assert read_view(QueryDict("to=2026-11-22")).until == datetime(2026, 11, 22, 23, 59, 59, 999_999, tzinfo=UTC)
