@@ -13,11 +13,11 @@ django.setup()
 from django.conf import settings  # noqa: E402 - models exist only after setup
 
 from reviewapp.accounts.models import Project  # noqa: E402
-from reviewapp.delivery.worker import Worker  # noqa: E402
 from reviewapp.keys.models import LaminarKey  # noqa: E402
 from reviewapp.laminar import Laminar  # noqa: E402
 from reviewapp.lib import clock  # noqa: E402
 from reviewapp.traces.models import Trace  # noqa: E402
+from reviewapp.worker.loop import Worker  # noqa: E402
 
 
 def pull(url: str, key: str, traces: int) -> dict[str, float]:

@@ -5,9 +5,9 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from reviewapp.accounts import views as accounts
 from reviewapp.api.endpoints import routes as api_routes
 from reviewapp.audit import views as audit
-from reviewapp.delivery import acts as delivery_acts
-from reviewapp.delivery import bulk_views as bulk
-from reviewapp.delivery import views as delivery
+from reviewapp.delivery.views import actions as delivery_acts
+from reviewapp.delivery.views import bulk
+from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.queues import rubric_views as rubrics

@@ -3,7 +3,7 @@
 import hypothesis
 import pytest
 
-pytest_plugins = ["tests.cast"]
+pytest_plugins = ["tests.cast", "tests.connected_project"]
 
 DATABASE_FIXTURES = {"db", "transactional_db"}
 

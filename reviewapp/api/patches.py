@@ -9,10 +9,10 @@ from ninja import Router, Schema, Status
 
 from reviewapp.accounts.models import Project
 from reviewapp.api.calls import Fault, NotTaken, parsed, refusal, token_of
-from reviewapp.delivery import handed, relaying
-from reviewapp.delivery.handed import Handed, NotAPatch
+from reviewapp.delivery import intake, patch_input
+from reviewapp.delivery.intake import AT_ONCE
 from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.relaying import AT_ONCE
+from reviewapp.delivery.patch_input import Handed, NotAPatch
 from reviewapp.queues.cautions import cautions
 
 MEANS = {
@@ -25,12 +25,14 @@ MEANS = {
 }
 SCHEMA = {
     "oneOf": [
-        handed.SCHEMA,
+        patch_input.SCHEMA,
         {
             "type": "object",
             "required": ["patches"],
             "additionalProperties": False,
-            "properties": {"patches": {"type": "array", "minItems": 1, "maxItems": AT_ONCE, "items": handed.SCHEMA}},
+            "properties": {
+                "patches": {"type": "array", "minItems": 1, "maxItems": AT_ONCE, "items": patch_input.SCHEMA}
+            },
         },
     ]
 }
@@ -38,7 +40,7 @@ KEY_HEADER = {
     "in": "header",
     "name": "Idempotency-Key",
     "required": False,
-    "schema": {"type": "string", "maxLength": handed.NAME},
+    "schema": {"type": "string", "maxLength": patch_input.NAME},
     "description": "For a single patch: the same as its idempotency_key",
 }
 router = Router()
@@ -132,7 +134,7 @@ def get_patch(request: HttpRequest, patch: int) -> Status[dict[str, object]]:
     found = Patch.objects.filter(project=token_of(request).project, pk=patch).first()
     if found is None:
         return Status(404, {"error": f"There is no patch {patch} in this token's project."})
-    carrier = relaying.carrier_of(found)
+    carrier = intake.carrier_of(found)
     told = {
         "trace_id": str(found.trace_id), "metadata": found.values, "tags": found.names,
         "superseded_by": found.superseded_by_id, "carried_by": None if carrier is None else _way(carrier),
@@ -168,19 +170,19 @@ def _one(sent: Any, request: HttpRequest) -> Handed:
 
 def _read(sent: Any, line: int | None = None) -> Handed:
     try:
-        return handed.read(sent)
+        return patch_input.read(sent)
     except NotAPatch as error:
         raise NotTaken(str(error), line) from None
 
 
-def _put(project: Project, patches: list[Handed], source: str, *, is_list: bool) -> list[relaying.Relayed]:
+def _put(project: Project, patches: list[Handed], source: str, *, is_list: bool) -> list[intake.Relayed]:
     try:
-        return relaying.relay(project, patches, source=source)
-    except relaying.NameTaken as error:
+        return intake.relay(project, patches, source=source)
+    except intake.NameTaken as error:
         raise NotTaken(str(error), error.place + 1 if is_list else None, status=422) from None
 
 
-def _told(done: relaying.Relayed) -> dict[str, object]:
+def _told(done: intake.Relayed) -> dict[str, object]:
     patch = done.patch
     return {
         "id": patch.pk, "trace_id": str(patch.trace_id), "state": patch.state, "is_new": done.is_new,

@@ -12,9 +12,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
-from reviewapp.delivery.handed import Handed
+from reviewapp.delivery.intake import AT_ONCE, relay
 from reviewapp.delivery.models import Bulk, Patch, Relay, State
-from reviewapp.delivery.relaying import AT_ONCE, relay
+from reviewapp.delivery.patch_input import Handed
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge
 

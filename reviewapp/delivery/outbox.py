@@ -1,28 +1,19 @@
-"""Put a patch on its way, lease it, and say what came of it. The row is the only truth.
+"""Put a patch into the outbox, withdraw it, record its outcome, retry it. The row is the only truth.
 
 Each function is one short transaction; none talks to Laminar.
 """
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db import OperationalError, transaction
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import choosing
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata.merge import hold
-
-# Long enough for a push that is renewed every few seconds, short enough that the rows of a killed
-# worker are sent again within half a minute.
-LEASE = timedelta(seconds=20)
-# How many rows of one project a worker holds: one that never answers leaves room for the others.
-SHARE = 128
 
 # The database's own defaults fill in the counters and the empty texts.
 _PUT = """
@@ -99,64 +90,6 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
     return carried
 
 
-def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
-    """Take up to `limit` due patches for sending: one per trace, and SHARE per project with those `under_way`.
-
-    None of a project whose breaker is open, or of which more than half of SHARE is under way still; where it is not
-    known whether the far side is back, one at a time; no more than a project's rate limit allows.
-    """
-    now = clock.now()
-    busy = Counter(patch.project_id for patch in under_way)
-    ready = [one for one in choosing.ready(now) if busy[one.project_id] <= SHARE // 2]
-    if limit <= 0 or not ready:
-        return []
-    try:
-        with transaction.atomic():
-            taken: list[Patch] = []
-            for one in ready[:limit]:
-                room = min(SHARE - busy[one.project_id], limit - len(taken))
-                taken += choosing.due_of(one, room, now)
-            return _leased(taken, now)
-    except (IntegrityError, OperationalError) as error:
-        if isinstance(error, OperationalError) and not is_ring(error):
-            raise
-        # Another worker took a patch of the same trace in the same moment: it goes first.
-        return []
-
-
-def renew(patches: Sequence[Patch]) -> None:
-    """Keep the leases of pushes under way; a lease that was taken over stays lost."""
-    until = clock.now() + LEASE
-    leases = {patch.pk: patch.lease for patch in patches}
-    with transaction.atomic():
-        mine = Patch.objects.select_for_update().filter(pk__in=leases, state=State.SENDING).order_by("pk")
-        kept = {pk for pk, lease in mine.values_list("pk", "lease") if leases[pk] == lease}
-        Patch.objects.filter(pk__in=kept).update(leased_until=until)
-    for patch in patches:
-        if patch.pk in kept:
-            patch.leased_until = until
-
-
-def rescue() -> int:
-    """Give back the rows of workers that died; how many there were."""
-    now = clock.now()
-    # Also one that ends later than any lease given by this clock: it was put back since, perhaps by an hour.
-    over = Q(leased_until__lt=now) | Q(leased_until__gt=now + 2 * LEASE)
-    stale = Patch.objects.filter(over, state=State.SENDING)
-    if not stale.exists():
-        return 0
-    # One statement: of two, a save could come between them, and what it superseded would wait again and be sent late.
-    to = Case(When(superseded_by=None, then=Value(State.WAITING)), default=Value(State.SUPERSEDED))
-    return stale.update(state=to, lease=F("lease") + 1, due_at=clock.now())
-
-
-def give_back(patches: Sequence[Patch]) -> None:
-    """End the leases of rows that were not sent: another may take them at once."""
-    with transaction.atomic():
-        for patch in patches:
-            mark(patch, state=State.WAITING)
-
-
 def mark_all(patches: Sequence[Patch], **changes: Any) -> set[int]:
     """Write the same about many leased patches; the keys of those whose lease held and that no newer one superseded."""
     leases = {patch.pk: patch.lease for patch in patches}
@@ -220,15 +153,6 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
             accepted_at=row.accepted_at if row.lacks_only_tags else None,
             source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
-
-
-def _leased(patches: list[Patch], now: datetime) -> list[Patch]:
-    Patch.objects.filter(pk__in=[patch.pk for patch in patches]).update(
-        state=State.SENDING, lease=F("lease") + 1, leased_until=now + LEASE
-    )
-    for patch in patches:
-        patch.state, patch.lease, patch.leased_until = State.SENDING, patch.lease + 1, now + LEASE
-    return patches
 
 
 def _open(project: Project, trace_id: UUID) -> list[Patch]:

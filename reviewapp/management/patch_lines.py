@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from reviewapp.delivery import handed
-from reviewapp.delivery.handed import Handed, NotAPatch
+from reviewapp.delivery import patch_input
+from reviewapp.delivery.patch_input import Handed, NotAPatch
 from reviewapp.lib import canonical_json
 
 
@@ -20,7 +20,7 @@ class Lines:
 
 def of_words(trace_id: str, pairs: Sequence[str], tags: Sequence[str], prefix: str) -> Handed:
     """One patch of `key=value` words; a value that is JSON is that value, any other is a text. Raises NotAPatch."""
-    patch = handed.checked(trace_id, handed.of_pairs(pairs), list(tags))
+    patch = patch_input.checked(trace_id, patch_input.of_pairs(pairs), list(tags))
     return _named(patch, prefix, 1) if prefix else patch
 
 
@@ -46,7 +46,7 @@ def of_file(lines: Iterable[bytes], prefix: str) -> Lines:
 
 
 def _of_line(line: bytes) -> Handed:
-    patch = handed.read(canonical_json.parse(line))
+    patch = patch_input.read(canonical_json.parse(line))
     if patch.name:
         raise NotAPatch("A line takes no idempotency_key: lines are named by their content.")
     return patch

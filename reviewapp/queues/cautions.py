@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.handed import Handed
 from reviewapp.delivery.lint import crowded
+from reviewapp.delivery.patch_input import Handed
 from reviewapp.queues.models import Queue
 
 

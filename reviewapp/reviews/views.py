@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
-from reviewapp.delivery.way import Step, hold_of, overtaking, way_of
+from reviewapp.delivery.timeline import Step, hold_of, overtaking, way_of
 from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import canonical_json, clock, failpoints
 from reviewapp.lib.numbers import whole

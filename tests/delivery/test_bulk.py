@@ -10,10 +10,10 @@ from django.test import Client
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery import bulk as bulks
-from reviewapp.delivery import outbox
-from reviewapp.delivery.handed import Handed
+from reviewapp.delivery import leasing, outbox
+from reviewapp.delivery.intake import NameTaken, Undone, relay
 from reviewapp.delivery.models import Bulk, Patch, Relay, State
-from reviewapp.delivery.relaying import NameTaken, Undone, relay
+from reviewapp.delivery.patch_input import Handed
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import page_of
@@ -83,7 +83,7 @@ def test_an_undo_puts_everything_back(project: Project, lead: User, three: list[
 def test_an_undo_leaves_what_was_begun(project: Project, lead: User, three: list[Trace]) -> None:
     bulk = pushed(project, lead, three)
     Patch.objects.filter(trace_id=three[0].trace_id).update(due_at=clock.now())
-    (begun,) = outbox.lease(10)
+    (begun,) = leasing.lease(10)
     assert bulks.undo(bulk, lead) == 2
     begun.refresh_from_db()
     assert begun.state == State.SENDING
@@ -182,7 +182,7 @@ def test_an_undo_says_what_went_with_a_later_change(
     bulk = pushed(project, lead, three)
     relayed(project, three[0].trace_id, later)
     if later != PATCH:
-        assert len(outbox.lease(10)) == 1
+        assert len(leasing.lease(10)) == 1
     answer = lead_client.post(f"/p/support/traces/pushed/{bulk.pk}/undo/", follow=True).text
     assert "2 taken back" in answer
     assert "1 not taken back" in answer

@@ -8,10 +8,10 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outbox
-from reviewapp.delivery.listing import PAGE
+from reviewapp.delivery import leasing
+from reviewapp.delivery.heartbeat import Pulse
 from reviewapp.delivery.models import Breaker, Heartbeat, Patch, Reason, State
-from reviewapp.delivery.presence import Pulse
+from reviewapp.delivery.patch_filter import PAGE
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from tests.factories import LaminarKeyFactory, PatchFactory
@@ -228,7 +228,7 @@ def test_one_may_try_before_the_hold_ends(lead_client: Client, project: Project)
     Breaker.objects.create(project=project, failures=6, held_until=clock.now() + timedelta(minutes=1))
     assert "Try now" in lead_client.get(URL).text
     lead_client.post(f"{URL}try/")
-    assert len(outbox.lease(5)) == 1
+    assert len(leasing.lease(5)) == 1
     assert "Nothing is held back any more." in lead_client.post(f"{URL}try/", follow=True).text
 
 

@@ -5,10 +5,10 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.delivery.acts import AT_ONCE
 from reviewapp.delivery.models import Patch, Reason, State
+from reviewapp.delivery.views.actions import AT_ONCE
 from reviewapp.lib import canonical_json
-from tests.delivery.acts import fresh
+from tests.delivery.patches import fresh
 from tests.factories import PatchFactory
 
 URL = "/p/support/deliveries/retry/"

@@ -9,7 +9,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.laminar import Refused
 from reviewapp.lib import canonical_json
-from tests.delivery.acts import TRACE, accepted, ends, fresh, leased, put
+from tests.delivery.patches import TRACE, accepted, ends, fresh, leased, put
 
 
 def test_it_stands_when_the_callers_transaction_commits(project: Project) -> None:

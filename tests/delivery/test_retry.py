@@ -4,11 +4,11 @@ from datetime import timedelta
 from uuid import uuid4
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outbox
+from reviewapp.delivery import leasing, outbox
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.laminar import Refused
 from reviewapp.lib import clock
-from tests.delivery.acts import TRACE, accepted, ends, fresh, leased, put
+from tests.delivery.patches import TRACE, accepted, ends, fresh, leased, put
 from tests.factories import PatchFactory
 
 
@@ -21,13 +21,13 @@ def test_a_parked_patch_waits_again_as_if_new(project: Project) -> None:
     assert (row.failures, row.misses, row.sends, row.reads) == (0, 0, 0, 0)
     # It was saved when it was saved: its page, and what the lag says, do not grow younger.
     assert clock.now() - row.created_at > timedelta(days=8)
-    assert [taken.pk for taken in outbox.lease(10)] == [patch.pk]
+    assert [taken.pk for taken in leasing.lease(10)] == [patch.pk]
 
 
 def test_one_that_waits_for_its_next_try_goes_now(project: Project) -> None:
     patch = PatchFactory.create(project=project, failures=9, due_at=clock.now() + timedelta(hours=1))
     assert outbox.retry(project, [patch.pk], "ana") == 1
-    assert [taken.pk for taken in outbox.lease(10)] == [patch.pk]
+    assert [taken.pk for taken in leasing.lease(10)] == [patch.pk]
 
 
 def test_what_was_said_since_is_left_out(project: Project) -> None:

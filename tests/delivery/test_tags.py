@@ -8,18 +8,18 @@ from django.test import Client
 from lmnr import LaminarClient
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import confirming, marking, outbox
-from reviewapp.delivery.marking import CannotTag, Sent
+from reviewapp.delivery import confirmation, outbox, results
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
+from reviewapp.delivery.results import CannotTag, Sent
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Refused, ServerFault
 from reviewapp.lib import clock
-from tests.delivery.acts import accepted, due, ends, fresh, leased, put, withdrawn
-from tests.delivery.test_faults import Store, project_at
-from tests.delivery.working import Laminar, all_are, laminar, work
+from tests.delivery.patches import accepted, due, ends, fresh, leased, put, withdrawn
 from tests.factories import LaminarKeyFactory, PatchFactory
 from tests.tracestore.sending import metadata, send_span
 from tests.tracestore_server import RunningStore
+from tests.worker.running import Laminar, all_are, laminar, work
+from tests.worker.test_faults import Store, project_at
 
 IN_TROUBLE = ServerFault("Laminar is in trouble.", status=500)
 
@@ -31,7 +31,7 @@ def acts(far: Laminar) -> list[str]:
 
 def lacks_tags(patch: Patch, error: LaminarError = IN_TROUBLE) -> None:
     """Mark a leased patch whose metadata Laminar took, and not its tags."""
-    marking.mark_sent([Sent(patch, None, clock.now(), 0.1, error, is_half=True)])
+    results.mark_sent([Sent(patch, None, clock.now(), 0.1, error, is_half=True)])
 
 
 def test_it_tags_the_top_span(connected: Project, tracestore: RunningStore, trace_id: UUID) -> None:
@@ -68,7 +68,7 @@ def test_it_sends_metadata_again_without_the_tags(project: Project) -> None:
     patch = accepted(put(project, {"score": 1}, tags=["slow"]))
     Patch.objects.update(reads=99)
     patch.refresh_from_db()
-    confirming.mark_read([patch], {}, 0.1)
+    confirmation.mark_read([patch], {}, 0.1)
     again = leased(patch)
     assert (again.is_half_sent, again.has_tags_to_send) == (False, False)
 

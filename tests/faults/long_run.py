@@ -22,11 +22,11 @@ from django.core.management import call_command  # noqa: E402 - models exist onl
 from django.db import OperationalError, connection, connections  # noqa: E402
 
 from reviewapp.accounts.models import Project  # noqa: E402
-from reviewapp.delivery import marking, outbox  # noqa: E402
+from reviewapp.delivery import breaker, outbox  # noqa: E402
 from reviewapp.delivery.models import Patch, State  # noqa: E402
 from reviewapp.lib import clock  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
-from tests.delivery.acts import put  # noqa: E402
+from tests.delivery.patches import put  # noqa: E402
 from tests.faults.chaos import WEB_POINTS, a_death, patiently  # noqa: E402
 from tests.faults.desk import furnish, help_along, is_settled  # noqa: E402
 from tests.faults.judge import judge, p99  # noqa: E402
@@ -225,7 +225,7 @@ def some_workers(nursery: Nursery) -> Iterator[None]:
 def try_now() -> None:
     """What a person does about a project that is held: let one push go to see."""
     for project in Project.objects.all():
-        marking.probe(project.pk)
+        breaker.probe(project.pk)
 
 
 def stop_database() -> None:

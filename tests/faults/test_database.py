@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, connections
 
 from reviewapp.queues.models import QueueItem
-from tests.delivery.acts import put
+from tests.delivery.patches import put
 from tests.environment import SERVER
 from tests.faults.desk import browser_of, furnish, hurried, is_settled
 from tests.faults.judge import judge

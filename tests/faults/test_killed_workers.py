@@ -8,10 +8,10 @@ from django.db import connection
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
-from tests.delivery.acts import put, put_many
-from tests.delivery.working import all_are, states
+from tests.delivery.patches import put, put_many
 from tests.faults.desk import hurried, let_leases_end
 from tests.faults.rig import Sink, Workers, until
+from tests.worker.running import all_are, states
 
 pytestmark = pytest.mark.faults
 

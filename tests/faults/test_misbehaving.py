@@ -10,20 +10,20 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import marking, outbox
-from reviewapp.delivery.clients import Clients, keys_of
+from reviewapp.delivery import leasing, results
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
-from reviewapp.delivery.worker import Worker
 from reviewapp.keys.holding import connect
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar
 from reviewapp.lib import clock
-from tests.delivery.acts import put
-from tests.delivery.working import states, work
+from reviewapp.worker.client_pool import Clients, keys_of
+from reviewapp.worker.loop import Worker
+from tests.delivery.patches import put
 from tests.factories import SECRET, LaminarKeyFactory, ProjectFactory
 from tests.faults.desk import help_along, hurried
 from tests.faults.misbehaving import PUSH_FAULTS
 from tests.faults.rig import Sink
+from tests.worker.running import states, work
 
 pytestmark = pytest.mark.faults
 
@@ -74,11 +74,11 @@ def hasty() -> Worker:
 
 async def push_each_once(worker: Worker) -> datetime:
     """Push all that is due, and mark what came of it; when that was."""
-    patches = await sync_to_async(outbox.lease)(100)
+    patches = await sync_to_async(leasing.lease)(100)
     keys = await sync_to_async(keys_of)([patch.project_id for patch in patches])
     sent = await asyncio.gather(*[worker.pushes.send(patch, keys[patch.project_id]) for patch in patches])
     marked = clock.now()
-    await sync_to_async(marking.mark_sent)(sent)
+    await sync_to_async(results.mark_sent)(sent)
     await worker.clients.close()
     await sync_to_async(connections.close_all)()
     return marked

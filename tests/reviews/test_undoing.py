@@ -7,7 +7,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import first_broken
-from reviewapp.delivery import outbox
+from reviewapp.delivery import leasing, outbox
 from reviewapp.delivery.models import Patch, State
 from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
@@ -40,7 +40,7 @@ def test_it_pushes_nothing(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, GOOD, version=0)
     undo(item, reviewer)
     assert Patch.objects.get().state == State.SUPERSEDED
-    assert outbox.lease(5) == []
+    assert leasing.lease(5) == []
 
 
 def test_it_puts_the_mirror_back(item: QueueItem, reviewer: User, trace: Trace) -> None:
@@ -74,7 +74,7 @@ def test_what_another_queue_said_of_the_trace_is_still_sent(item: QueueItem, rev
 
 def test_it_refuses_once_the_push_was_begun(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, GOOD, version=0)
-    outbox.lease(1)
+    leasing.lease(1)
     with pytest.raises(TooLate):
         undo(item, reviewer)
     item.refresh_from_db()

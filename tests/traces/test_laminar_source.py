@@ -14,8 +14,8 @@ from reviewapp.lib import clock
 from reviewapp.traces.filters import laminar_source
 from reviewapp.traces.filters.paging import PAGE
 from reviewapp.traces.models import PullMark
-from tests.delivery.working import Laminar, laminar
 from tests.factories import LaminarKeyFactory, TraceFactory
+from tests.worker.running import Laminar, laminar
 
 URL = "/p/support/traces/"
 Script = Any

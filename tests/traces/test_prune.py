@@ -7,12 +7,12 @@ from django.conf import LazySettings
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.mirroring import in_hand
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import index, suggestions
 from reviewapp.traces.models import Posting, PullMark, Span, Tally, Term, Trace
 from reviewapp.traces.sync import prune
+from reviewapp.worker.mirror_sync import in_hand
 from tests.factories import PatchFactory, SpanFactory, TraceFactory
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.delivery.models import Patch
-from reviewapp.delivery.worker import Worker
 from reviewapp.queues.applying import apply_due
+from reviewapp.worker.loop import Worker
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.restoring import hold, with_open_patches
+from reviewapp.delivery.restore_guard import hold, with_open_patches
 from reviewapp.management.projects import project_named
 
 

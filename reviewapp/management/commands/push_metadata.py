@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.awaiting import look
-from reviewapp.delivery.handed import Handed, NotAPatch
-from reviewapp.delivery.relaying import AT_ONCE, Relayed, count_known, relay
+from reviewapp.delivery.completion import look
+from reviewapp.delivery.intake import AT_ONCE, Relayed, count_known, relay
+from reviewapp.delivery.patch_input import Handed, NotAPatch
 from reviewapp.lib import canonical_json
 from reviewapp.lib.progress import Progress
 from reviewapp.management import patch_lines

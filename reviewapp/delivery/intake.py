@@ -1,0 +1,133 @@
+"""Take patches of other programs: the same outbox, order and confirmation as a review's."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import IntegrityError, OperationalError, transaction
+
+from reviewapp.accounts.models import Project
+from reviewapp.audit.recording import record
+from reviewapp.delivery import outbox
+from reviewapp.delivery.models import Bulk, Patch, Relay
+from reviewapp.delivery.patch_input import Handed
+from reviewapp.lib import sql
+from reviewapp.traces.metadata import merge
+
+# In one transaction, at most: on SQLite everybody else's save waits for it, about a millisecond a patch.
+AT_ONCE = 100
+# Another call may put the same name in the same moment, or wait for our traces while we wait for its.
+TRIES = 5
+_CARRIER = """
+    WITH RECURSIVE way (id, newer) AS (
+        SELECT id, superseded_by_id FROM reviewapp_patch WHERE id = %s
+        UNION
+        SELECT patch.id, patch.superseded_by_id FROM reviewapp_patch patch JOIN way ON patch.id = way.newer
+    )
+    SELECT id FROM way WHERE newer IS NULL
+"""
+
+
+class Relayed(NamedTuple):
+    """The patch of one that was handed over; not new when the same had been taken before under its name."""
+
+    patch: Patch
+    is_new: bool
+
+
+class NameTaken(ValueError):
+    """A name stands for another patch already; nothing was put. `place` is that of the one at fault, from 0."""
+
+    def __init__(self, handed: Handed, place: int) -> None:
+        super().__init__(
+            f"The idempotency key “{handed.name[:80]}” was used for another patch. Give this one a key of its own."
+        )
+        self.place = place
+
+
+class Undone(Exception):
+    """The bulk was undone meanwhile; nothing more of it is put."""
+
+
+def relay(
+    project: Project,
+    handed: Sequence[Handed],
+    *,
+    source: str,
+    bulk: Bulk | None = None,
+    after: timedelta = timedelta(0),
+) -> list[Relayed]:
+    """Put these patches on their way, all or none, in the order given; they stand when this returns.
+
+    `source` is who handed them over, as `token:ci`; they are pushed `after` a time. Raises NameTaken, and Undone.
+    """
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with transaction.atomic():
+                return _put(project, handed, source, bulk, after)
+        except (IntegrityError, OperationalError) as error:
+            if not tries_left or (isinstance(error, OperationalError) and not outbox.is_ring(error)):
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def count_known(project: Project, handed: Sequence[Handed]) -> int:
+    """How many of these had been put before, under their names."""
+    names = [one.name for one in handed if one.name]
+    parts = (names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE))
+    return sum(Relay.objects.filter(project=project, idempotency_key__in=part).count() for part in parts)
+
+
+def carrier_of(patch: Patch) -> Patch | None:
+    """The newest patch that carries this one's keys, at the end of all that superseded it; None when none does."""
+    if patch.superseded_by_id is None:
+        return None
+    return Patch.objects.filter(pk__in=[pk for (pk,) in sql.rows(_CARRIER, patch.pk)]).first()
+
+
+def _put(project: Project, handed: Sequence[Handed], source: str, bulk: Bulk | None, after: timedelta) -> list[Relayed]:
+    if bulk is not None and not Bulk.objects.select_for_update().filter(pk=bulk.pk, undone_at=None).exists():
+        raise Undone
+    names = [one.name for one in handed if one.name]
+    known = {
+        relay.idempotency_key: relay
+        for relay in Relay.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
+    }
+    merge.make_places(project, [one.trace_id for one in handed])
+    found: dict[int, Relayed] = {}
+    new: list[tuple[UUID, Mapping[str, Any], int]] = []
+    named: list[Relay] = []
+    # Traces in one order, as whoever locks several does; the patches of one stay in the order given.
+    for place, one in sorted(enumerate(handed), key=lambda placed: placed[1].trace_id):
+        before = known.get(one.name)
+        if before is not None:
+            if before.digest != one.digest:
+                raise NameTaken(one, place)
+            found[place] = Relayed(before.patch, False)
+            continue
+        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags, after=after)
+        found[place] = Relayed(patch, True)
+        new.append((one.trace_id, one.metadata, patch.pk))
+        if one.name:
+            known[one.name] = Relay(
+                project=project, idempotency_key=one.name, digest=one.digest, patch=patch, bulk=bulk
+            )
+            named.append(known[one.name])
+    stood = merge.apply_patches(project, new)
+    if bulk is not None:
+        for place, members in zip((place for place in found if found[place].is_new), stood, strict=True):
+            known[handed[place].name].before = json.dumps(members)
+    # The names after all traces and in one order too: who waits for a name holds none that another waits for.
+    Relay.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
+    _record(project, source, [one.patch for one in found.values() if one.is_new])
+    return [found[place] for place in range(len(handed))]
+
+
+def _record(project: Project, source: str, new: Sequence[Patch]) -> None:
+    """One event for the whole call."""
+    if new:
+        numbers = [patch.pk for patch in new]
+        target = f"patch:{numbers[0]}" if len(numbers) == 1 else "deliveries"
+        record(project, source[:120], "relayed patches", target, count=len(new), first=min(numbers), last=max(numbers))

@@ -1,0 +1,59 @@
+"""The clock is put back by an hour: what waits and what is held goes on as if it had not been."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import time_machine
+from django.db import transaction
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery import clock_skew, leasing, outbox
+from reviewapp.delivery.models import Breaker
+from reviewapp.lib import clock
+from tests.delivery.patches import fresh, leased, put
+
+HOUR = timedelta(hours=1)
+
+
+def test_what_waits_is_sent_after_its_grace(project: Project) -> None:
+    now = clock.now()
+    with time_machine.travel(now + HOUR, tick=False), transaction.atomic():
+        at_once = put(project, {"a": 1})
+        later = outbox.put(project, uuid4(), {"a": 1}, source="a test", after=timedelta(seconds=5))
+    with time_machine.travel(now, tick=False):
+        assert leasing.lease(10) == []
+        assert clock_skew.bring_forward() == 2
+        assert [patch.pk for patch in leasing.lease(10)] == [at_once.pk]
+        assert clock_skew.bring_forward() == 0
+    with time_machine.travel(now + timedelta(seconds=5), tick=False):
+        assert [patch.pk for patch in leasing.lease(10)] == [later.pk]
+
+
+def test_what_waits_by_this_clock_is_left(project: Project) -> None:
+    patch = put(project, {"a": 1})
+    due_at = clock.now() + HOUR
+    type(patch).objects.update(due_at=due_at, failures=3)
+    assert clock_skew.bring_forward() == 0
+    assert fresh(patch).due_at == due_at
+
+
+def test_what_failed_is_tried_at_once(project: Project) -> None:
+    now = clock.now()
+    with time_machine.travel(now + HOUR, tick=False):
+        patch = put(project, {"a": 1})
+        type(patch).objects.update(due_at=clock.now() + HOUR, failures=9)
+    with time_machine.travel(now, tick=False):
+        clock_skew.bring_forward()
+        leased(patch)
+
+
+@pytest.mark.parametrize(("key", "longest"), [(None, timedelta(minutes=5)), (UUID(int=0), timedelta(minutes=15))])
+def test_a_hold_ends(project: Project, key: UUID | None, longest: timedelta) -> None:
+    now = clock.now()
+    breaker = Breaker.objects.create(project=project, failures=5, held_until=now + HOUR, refused_key=key)
+    with time_machine.travel(now, tick=False):
+        assert clock_skew.bring_forward() == 1
+        assert clock_skew.bring_forward() == 0
+    breaker.refresh_from_db()
+    assert breaker.held_until == now + longest
