@@ -16,7 +16,7 @@ from django.db import transaction  # noqa: E402
 from benchmarks.conversation import spans_of  # noqa: E402
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
-from reviewapp.queues.making import make_queue  # noqa: E402
+from reviewapp.queues.creating import make_queue  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
 from reviewapp.traces.metadata.index import reindex  # noqa: E402
 from reviewapp.traces.models import Span, Trace  # noqa: E402

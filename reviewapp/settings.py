@@ -86,7 +86,7 @@ TEMPLATES = [
                 "template_partials.templatetags.partials",
                 "reviewapp.web.templatetags.web",
                 "reviewapp.traces.templatetags.traces",
-                "reviewapp.reviews.tags",
+                "reviewapp.reviews.templatetags.reviews",
             ],
         },
     }

@@ -10,12 +10,10 @@ from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
-from reviewapp.queues import rubric_views as rubrics
-from reviewapp.queues import rule_views as rules
-from reviewapp.queues import taking
-from reviewapp.queues import views as queues
-from reviewapp.reviews import acts, preview
-from reviewapp.reviews import views as reviews
+from reviewapp.queues.views import bulk_add, queues, rules
+from reviewapp.queues.views import rubric as rubrics
+from reviewapp.reviews.views import item_actions, rubric_preview
+from reviewapp.reviews.views import workbench as reviews
 from reviewapp.traces.views import keys as trace_keys
 from reviewapp.traces.views import saved_views as trace_acts
 from reviewapp.traces.views import traces
@@ -48,20 +46,20 @@ queue_routes: Routes = [
 review_routes: Routes = [
     path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),
     path("queues/<slug:queue>/upcoming/", reviews.queue_upcoming, name="queue-upcoming"),
-    path("queues/<slug:queue>/rubric/preview/", preview.rubric_preview, name="rubric-preview"),
+    path("queues/<slug:queue>/rubric/preview/", rubric_preview.rubric_preview, name="rubric-preview"),
     path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
     path("queues/<slug:queue>/mine/", reviews.my_reviews, name="my-reviews"),
     path("items/<number:item>/", reviews.item_review, name="item-review"),
-    path("items/<number:item>/draft/", acts.item_draft, name="item-draft"),
-    path("items/<number:item>/view/", acts.item_view, name="item-view"),
-    path("items/<number:item>/diff/", acts.item_diff, name="item-diff"),
-    path("items/<number:item>/skip/", acts.item_skip, name="item-skip"),
-    path("items/<number:item>/undo/", acts.item_undo, name="item-undo"),
-    path("items/<number:item>/claim/", acts.item_claim, name="item-claim"),
-    path("items/<number:item>/wait/", acts.item_wait, name="item-wait"),
-    path("items/<number:item>/take-over/", acts.item_take_over, name="item-take-over"),
+    path("items/<number:item>/draft/", item_actions.item_draft, name="item-draft"),
+    path("items/<number:item>/view/", item_actions.item_view, name="item-view"),
+    path("items/<number:item>/diff/", item_actions.item_diff, name="item-diff"),
+    path("items/<number:item>/skip/", item_actions.item_skip, name="item-skip"),
+    path("items/<number:item>/undo/", item_actions.item_undo, name="item-undo"),
+    path("items/<number:item>/claim/", item_actions.item_claim, name="item-claim"),
+    path("items/<number:item>/wait/", item_actions.item_wait, name="item-wait"),
+    path("items/<number:item>/take-over/", item_actions.item_take_over, name="item-take-over"),
     path("items/<number:item>/left/", reviews.item_left, name="item-left"),
-    path("items/<number:item>/reopen/", acts.item_reopen, name="item-reopen"),
+    path("items/<number:item>/reopen/", item_actions.item_reopen, name="item-reopen"),
     path("items/<number:item>/delivery/", reviews.item_delivery, name="item-delivery"),
     path("items/<number:item>/reading/", reviews.item_reading, name="item-reading"),
     path("traces/<uuid:trace_id>/reviews/", reviews.trace_reviews, name="trace-reviews"),
@@ -81,7 +79,7 @@ trace_routes: Routes = [
     path("<uuid:trace_id>/images/<uuid:span_id>/<slug:name>", traces.span_image, name="span-image"),
 ]
 bulk_routes: Routes = [
-    path("to-queue/", taking.traces_queue, name="traces-queue"),
+    path("to-queue/", bulk_add.traces_queue, name="traces-queue"),
     path("push/", bulk.traces_push, name="traces-push"),
     path("pushed/<number:bulk>/", bulk.bulk_page, name="bulk-page"),
     path("pushed/<number:bulk>/undo/", bulk.bulk_undo, name="bulk-undo"),

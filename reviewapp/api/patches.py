@@ -13,7 +13,7 @@ from reviewapp.delivery import intake, patch_input
 from reviewapp.delivery.intake import AT_ONCE
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.patch_input import Handed, NotAPatch
-from reviewapp.queues.cautions import cautions
+from reviewapp.queues.key_conflicts import cautions
 
 MEANS = {
     State.WAITING: "It is saved here and waits to be pushed.",

@@ -18,8 +18,8 @@ from reviewapp.keys import holding
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 from reviewapp.queues import entry
+from reviewapp.queues.creating import make_queue
 from reviewapp.queues.entry import Entry
-from reviewapp.queues.making import make_queue
 from reviewapp.queues.models import Queue
 
 PROJECT = "demo"

@@ -12,8 +12,8 @@ from django.http import QueryDict
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.lib.csv_cells import defused
-from reviewapp.queues.criteria import Criterion, spelled
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric.criteria import Criterion, spelled
 from reviewapp.reviews.models import Review
 
 HEADER = [

@@ -17,7 +17,7 @@ from reviewapp.keys.holding import key_in_use
 from reviewapp.lib import trace_ids
 from reviewapp.lib.numbers import whole
 from reviewapp.queues.progress import progress_by_queue, progress_of
-from reviewapp.queues.views import queue_of
+from reviewapp.queues.views.queues import queue_of
 from reviewapp.reviews.models import Review, give_rubrics
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView

@@ -3,7 +3,7 @@
 from django import forms
 
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubrics import PRESETS
+from reviewapp.queues.rubric.versions import PRESETS
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]

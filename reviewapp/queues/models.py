@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import canonical_json, clock
-from reviewapp.queues import scale
-from reviewapp.queues.criteria import KEY, Criterion, Option, check, plain, read
+from reviewapp.queues.rubric import scale
+from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, check, plain, read
 from reviewapp.traces.metadata.pairs import Pair
 
 CLAIM = timedelta(minutes=5)

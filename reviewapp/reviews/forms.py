@@ -8,9 +8,9 @@ from typing import Any
 from django import forms
 
 from reviewapp.lib.word_diff import Piece, diff
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Review, plain
 
 NOTES = 20_000

@@ -11,9 +11,9 @@ from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.word_diff import Piece, diff
-from reviewapp.queues import criteria, rubrics
-from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import QueueItem
+from reviewapp.queues.rubric import criteria, versions
+from reviewapp.queues.rubric.criteria import Criterion
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def give_rubrics(reviews: Iterable[Review]) -> None:
     if not answered:
         return
     queues = {review.item.queue_id: review.item.queue for review in answered}
-    asked = rubrics.criteria_at(list(queues.values()), {review.rubric_version for review in answered})
+    asked = versions.criteria_at(list(queues.values()), {review.rubric_version for review in answered})
     for review in answered:
         review.asked = asked.get((review.item.queue_id, review.rubric_version), ())
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from reviewapp.accounts.models import PersonalData
 from reviewapp.lib.personal_data import find, masked, told
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.lib import canonical_json, failpoints, sql
-from reviewapp.queues import claiming, criteria, passing
+from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
+from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review, plain
 from reviewapp.traces.metadata import merge
@@ -178,7 +179,7 @@ def _write(
         json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:
-        passing.note(item, user, Pass.Kind.UNSURE)
+        skipping.note(item, user, Pass.Kind.UNSURE)
     record(
         project, user, "submitted review", f"item:{item.pk}", revision=revision,
         score=None if answers.score is None else plain(answers.score), needs_review=answers.needs_review,

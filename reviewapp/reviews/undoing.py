@@ -11,8 +11,9 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
-from reviewapp.queues import claiming, criteria, passing
+from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Pass, QueueItem
+from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
 from reviewapp.traces.metadata import merge
@@ -37,7 +38,7 @@ class Left:
 
 def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
     """The item with what can still be done about its newest review."""
-    skipped = passing.skipped_as(item, user)
+    skipped = skipping.skipped_as(item, user)
     if skipped:
         return Left(item, None, skipped)
     is_mine = review is not None and review.reviewer_id == user.pk

@@ -9,9 +9,9 @@ from django.urls import reverse
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import sql
 from reviewapp.lib.numbers import whole
-from reviewapp.queues import rubrics
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, progress_of
+from reviewapp.queues.rubric import versions
 from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
@@ -105,7 +105,7 @@ def original_of(queue: Queue, reading: Reading) -> str:
 
 def form_sent(item: QueueItem, data: QueryDict) -> ReviewForm:
     """The form as it was sent, read under the rubric it was opened on: `item.queue` asks that from here on."""
-    item.queue = rubrics.as_of(item.queue, whole(data.get("rubric"), most=2**31 - 1) or item.queue.rubric_version)
+    item.queue = versions.as_of(item.queue, whole(data.get("rubric"), most=2**31 - 1) or item.queue.rubric_version)
     asks_correction = any(criterion.kind == "correction" for criterion in item.queue.asked)
     original = original_of(item.queue, reading_of(trace_of(item), {}, "")) if asks_correction else ""
     return ReviewForm(item.queue, data, original=original)

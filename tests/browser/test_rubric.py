@@ -6,9 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from reviewapp.accounts.models import User
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.models import Review
 from tests.browser.bench import at, fill_queue, opened, saved
 from tests.browser.conftest import OpenPage

@@ -10,7 +10,7 @@ from django.utils import timezone
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, Queue, QueueItem
-from reviewapp.queues.views import PAGE
+from reviewapp.queues.views.queues import PAGE
 from tests.factories import PatchFactory, QueueFactory, QueueItemFactory, TraceFactory
 from tests.queries import queries
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.lib import canonical_json
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import UNCHANGED, Criterion, Option
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import UNCHANGED, Criterion, Option
 
 TONE = Criterion("tone", "Tone", "choice", options=(Option("kind"), Option("curt", "Short to the point of rude.")))
 FAULTS = Criterion("faults", "What went wrong", "choices", options=(Option("invented"), Option("left out")))

@@ -12,10 +12,10 @@ from django.utils.html import escape
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues import criteria, rubrics
-from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import Queue, Rubric
-from reviewapp.queues.rubric_editor import COLUMNS
+from reviewapp.queues.rubric import criteria, versions
+from reviewapp.queues.rubric.criteria import Criterion, Option
+from reviewapp.queues.rubric.editor import COLUMNS
 from tests.threads import at_once
 
 URL = "/p/support/queues/answers/rubric/"
@@ -92,7 +92,7 @@ def test_it_keeps_every_version(post: Any, queue: Queue) -> None:
     assert [kept[version]["question"] for version in (1, 2, 3)] == ["", "Is it right?", "Kind?"]
     assert [len(kept[version]["criteria"]) for version in (1, 2, 3)] == [0, 1, 0]
     queue.refresh_from_db()
-    assert rubrics.as_of(queue, 2).asked[0].label == "Stars"
+    assert versions.as_of(queue, 2).asked[0].label == "Stars"
 
 
 def test_it_records_what_changed(post: Any) -> None:
@@ -127,8 +127,8 @@ def test_it_takes_one_of_two_at_once(queue: Queue, lead: User) -> None:
         mine = Queue.objects.get(pk=queue.pk)
         mine.question = question
         try:
-            rubrics.change(mine, lead, version=1)
-        except rubrics.Outdated:
+            versions.change(mine, lead, version=1)
+        except versions.Outdated:
             return "told"
         return "saved"
 

@@ -9,8 +9,8 @@ from django.test import Client
 
 from reviewapp.audit.models import AuditEvent
 from reviewapp.lib import clock
-from reviewapp.queues import forecasting
 from reviewapp.queues.models import Queue, QueueItem, Rule
+from reviewapp.queues.rules import dry_run
 from tests.factories import QueueItemFactory, RuleFactory, TraceFactory
 from tests.queries import queries
 
@@ -147,10 +147,10 @@ class TestTrying:
 
     def test_both_shares_are_of_the_same_time(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of the others fewer days are looked at than of the traces that match, which are rare."""
-        monkeypatch.setattr(forecasting, "LOOKED", 3)
+        monkeypatch.setattr(dry_run, "LOOKED", 3)
         others = TraceFactory.create_batch(3, project=queue.project, start_time=clock.now())
         pairs = '[["environment","production"]]'
-        found = forecasting.forecast(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
+        found = dry_run.forecast(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
 
         assert (found.is_cut, found.since) == (True, min(trace.start_time for trace in others if trace.start_time))
         assert (found.matching, found.drawn, len(found.days)) == (0, 3, 1)

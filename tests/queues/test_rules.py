@@ -11,11 +11,11 @@ import time_machine
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
 from reviewapp.lib import clock
-from reviewapp.queues import applying, rules
-from reviewapp.queues.applying import SETTLED, apply_due
 from reviewapp.queues.entry import Entry, add
 from reviewapp.queues.models import Queue, QueueItem, Rule
 from reviewapp.queues.removing import remove
+from reviewapp.queues.rules import lifecycle, runner
+from reviewapp.queues.rules.runner import SETTLED, apply_due
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
@@ -82,12 +82,12 @@ def test_an_item_says_its_rule(queue: Queue) -> None:
 def test_the_reason_tells_the_share(rule: Rule, said: Any, is_match: bool, told: str) -> None:
     Rule.objects.update(name="x", **said)
 
-    assert rules.reason(Rule.objects.get(), is_match=is_match) == told
+    assert lifecycle.reason(Rule.objects.get(), is_match=is_match) == told
 
 
 def test_a_long_reason_is_cut(rule: Rule) -> None:
     rule.pairs = pairs("key=" + "v" * 400)
-    told = rules.reason(rule, is_match=True)
+    told = lifecycle.reason(rule, is_match=True)
 
     assert len(told) == 300
     assert told.endswith("vvv…")
@@ -150,9 +150,9 @@ def test_it_leaves_what_began_long_before_it_was_on(queue: Queue) -> None:
     traces(queue, 1, start_time=old)
 
     assert taken(queue) == {fresh}
-    rules.switch(rule, "lead", is_on=False)
+    lifecycle.switch(rule, "lead", is_on=False)
     with time_machine.travel(clock.now() + timedelta(days=3)):
-        rules.switch(rule, "lead", is_on=True)
+        lifecycle.switch(rule, "lead", is_on=True)
         traces(queue, 1, start_time=late, noted_at=clock.now())
     with time_machine.travel(clock.now() + timedelta(days=3) + LATER):
         assert taken(queue) == {fresh}
@@ -174,7 +174,7 @@ def test_it_looks_at_each_trace_once(queue: Queue, rule: Rule) -> None:
 
 def test_it_goes_on_within_one_moment(queue: Queue, rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many traces change in the same microsecond when they are stored together."""
-    monkeypatch.setattr(applying, "BATCH", 2)
+    monkeypatch.setattr(runner, "BATCH", 2)
     traces(queue, 5, noted_at=clock.now() - timedelta(hours=1))
 
     assert [apply_due() for _ in range(4)] == [2, 2, 1, 0]
@@ -254,16 +254,16 @@ class TestCap:
 
 class TestSwitch:
     def test_it_takes_nothing_while_off(self, queue: Queue, rule: Rule, lead: User) -> None:
-        rules.switch(rule, lead, is_on=False)
+        lifecycle.switch(rule, lead, is_on=False)
         traces(queue, 1)
 
         assert taken(queue) == set()
 
     def test_it_goes_on_from_now(self, queue: Queue, rule: Rule, lead: User) -> None:
-        rules.switch(rule, lead, is_on=False)
+        lifecycle.switch(rule, lead, is_on=False)
         traces(queue, 1)
-        assert rules.switch(rule, lead, is_on=True)
-        assert not rules.switch(rule, lead, is_on=True)
+        assert lifecycle.switch(rule, lead, is_on=True)
+        assert not lifecycle.switch(rule, lead, is_on=True)
         assert taken(queue) == set()
         [later] = traces(queue, 1, noted_at=clock.now() + timedelta(seconds=1))
 
@@ -279,7 +279,7 @@ def test_one_that_fails_stops_no_other(queue: Queue, rule: Rule) -> None:
     broken.refresh_from_db()
     assert "It is tried again." in broken.fault
     Rule.objects.filter(pk=broken.pk).update(pairs="[]")
-    with time_machine.travel(clock.now() + applying.AGAIN + timedelta(seconds=1)):
+    with time_machine.travel(clock.now() + runner.AGAIN + timedelta(seconds=1)):
         assert apply_due() == 2
     broken.refresh_from_db()
     assert broken.fault == ""
@@ -295,7 +295,7 @@ def test_it_applies_many_in_few_queries(queue: Queue, rule: Rule, django_assert_
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_take_each_trace_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "BATCH", 10)
+    monkeypatch.setattr(runner, "BATCH", 10)
     project: Project = ProjectFactory.create()
     queues: Sequence[Queue] = QueueFactory.create_batch(2, project=project)
     for each in queues:
@@ -362,7 +362,7 @@ class TestRemoval:
 def test_deleting_a_rule_keeps_its_items(queue: Queue, rule: Rule, lead: User) -> None:
     traces(queue, 1)
     taken(queue)
-    rules.delete(rule, lead)
+    lifecycle.delete(rule, lead)
     item = QueueItem.objects.get()
 
     assert (item.rule, item.reason) == (None, "rule “production”: environment=production")

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewapp.queues.sampling import is_drawn
+from reviewapp.queues.rules.sampling import is_drawn
 
 TRACES = [UUID(int=number) for number in range(4_000)]
 

@@ -8,9 +8,9 @@ from django.test import Client
 from django.utils.html import escape
 
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion
 
 URL = "/p/support/queues/answers/settings/"
 FIELDS = {

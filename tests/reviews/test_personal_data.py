@@ -6,9 +6,9 @@ from django.test import Client
 from reviewapp.accounts.models import PersonalData, Project
 from reviewapp.delivery.models import Patch
 from reviewapp.lib.personal_data import find, masked
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Review
 from tests.factories import SpanFactory, TraceFactory
 

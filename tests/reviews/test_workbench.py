@@ -10,9 +10,9 @@ from django.test import Client
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock
-from reviewapp.queues import criteria
-from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.rail import REACH, position_of, rail_of
 from reviewapp.reviews.submitting import Answers, submit

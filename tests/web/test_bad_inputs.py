@@ -11,7 +11,7 @@ from reviewapp.queues.models import QueueItem
 from tests.routes import ALL, Route, each, one_of_each
 
 SOURCE = Path(settings.BASE_DIR) / "reviewapp"
-READ = re.compile(r"""(?:GET|query)\.get(?:list)?\(\s*"(\w+)"|"(\w+)" in request\.GET|_moment\(query, "(\w+)"\)""")
+READ = re.compile(r"""(?:GET|query|params)\.get(?:list)?\(\s*"(\w+)"|"(\w+)" in request\.GET|_moment\((?:query|params), "(\w+)"\)""")
 OPEN = [route for route in ALL if route.rule != "access token"]
 TEXTS = [
     "", "0", "-1", "NaN", "9" * 19, "9" * 400, "1_0", "\x00", "a=b\x00", "=", "\u0661", "\u202e",
@@ -26,7 +26,7 @@ RAW = [
 def names_of(route: Route) -> list[str]:
     """The parameters that the route's room reads, found in its source: a new one is tried from its first day on."""
     room = SOURCE / (route.module.split(".")[1:2] or ["."])[0]
-    found = {name for path in room.glob("*.py") for names in READ.findall(path.read_text()) for name in names if name}
+    found = {name for path in room.rglob("*.py") for names in READ.findall(path.read_text()) for name in names if name}
     return sorted(found)
 
 

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand
 
 from reviewapp.management.projects import project_named
 from reviewapp.management.refusals import refused
-from reviewapp.queues.making import make_queue
-from reviewapp.queues.rubrics import PRESETS
+from reviewapp.queues.creating import make_queue
+from reviewapp.queues.rubric.versions import PRESETS
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.management.projects import project_named
-from reviewapp.queues.applying import apply_due
-from reviewapp.queues.forecasting import DAYS, forecast
 from reviewapp.queues.models import Rule
+from reviewapp.queues.rules.dry_run import DAYS, forecast
+from reviewapp.queues.rules.runner import apply_due
 
 
 class Command(BaseCommand):

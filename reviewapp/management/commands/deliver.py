@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.delivery.models import Patch
-from reviewapp.queues.applying import apply_due
+from reviewapp.queues.rules.runner import apply_due
 from reviewapp.worker.loop import Worker
 
 

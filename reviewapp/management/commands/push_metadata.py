@@ -20,7 +20,7 @@ from reviewapp.lib.progress import Progress
 from reviewapp.management import patch_lines
 from reviewapp.management.patch_lines import Lines
 from reviewapp.management.projects import project_named
-from reviewapp.queues.cautions import cautions
+from reviewapp.queues.key_conflicts import cautions
 
 # Exit codes: all went well; something was put and something needs a look; nothing was put.
 NEEDS_A_LOOK, NOTHING_PUT = 1, 2

@@ -11,9 +11,9 @@ from django.db.models import Q
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import name_of, record
 from reviewapp.lib import clock
-from reviewapp.queues.criteria import plain
 from reviewapp.queues.models import QueueItem, Rule
-from reviewapp.queues.sampling import is_drawn
+from reviewapp.queues.rubric.criteria import plain
+from reviewapp.queues.rules.sampling import is_drawn
 from reviewapp.traces.metadata import index
 
 # What of a rule its form says.

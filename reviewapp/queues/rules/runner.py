@@ -12,9 +12,10 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.queues import entry, rules
+from reviewapp.queues import entry
 from reviewapp.queues.entry import Entry
 from reviewapp.queues.models import Rule
+from reviewapp.queues.rules import lifecycle
 from reviewapp.traces.models import Trace
 
 log = logging.getLogger(__name__)
@@ -63,9 +64,9 @@ def _apply(pk: int) -> int:
             return 0
         # A place that a patch of ours made before the trace came is judged when it comes.
         here = {trace.pk: trace.trace_id for trace in seen if trace.start_time and trace.start_time >= rule.begun_since}
-        drawn = rules.draw(rule, here, rules.matching(rule, here))
+        drawn = lifecycle.draw(rule, here, lifecycle.matching(rule, here))
         entries = [
-            Entry(each.trace_id, reason=rules.reason(rule, is_match=each.is_match), priority=rule.priority)
+            Entry(each.trace_id, reason=lifecycle.reason(rule, is_match=each.is_match), priority=rule.priority)
             for each in drawn
         ]
         room = None if rule.daily_cap is None else max(0, rule.daily_cap - rule.taken_today)

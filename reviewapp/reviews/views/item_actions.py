@@ -12,13 +12,13 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.lib.numbers import whole
-from reviewapp.queues import claiming, passing
+from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
-from reviewapp.reviews.tags import diffed
+from reviewapp.reviews.templatetags.reviews import diffed
 from reviewapp.reviews.undoing import TooLate, undo
-from reviewapp.reviews.views import go_on, show
+from reviewapp.reviews.views.workbench import go_on, show
 from reviewapp.reviews.workbench import form_sent, item_of, latest_of
 from reviewapp.web.request import Request
 
@@ -91,12 +91,12 @@ def _is_touched(request: Request, item: QueueItem) -> bool:
 @require_POST
 def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
-    whom = request.POST.get("for") or passing.NOBODY
-    if whom not in passing.FOR:
+    whom = request.POST.get("for") or skipping.NOBODY
+    if whom not in skipping.FOR:
         messages.error(request, "Nothing was skipped: choose later, for somebody else, or for nobody.")
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
     reason = request.POST.get("reason", "").replace("\x00", "").strip()[:300]
-    if not passing.skip(found, request.user, whom, reason):
+    if not skipping.skip(found, request.user, whom, reason):
         messages.error(request, NOT_SKIPPED)
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
     return go_on(request, found)
@@ -109,7 +109,7 @@ def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     where = reverse("reviews:item-review", args=[project.slug, found.pk])
     try:
-        if not passing.put_back(found, request.user):
+        if not skipping.put_back(found, request.user):
             undo(found, request.user)
     except TooLate:
         if request.htmx:

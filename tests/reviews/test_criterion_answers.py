@@ -10,9 +10,9 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
-from reviewapp.queues import criteria, rubrics
-from reviewapp.queues.criteria import Criterion, Option
 from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues.rubric import criteria, versions
+from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, Stale, submit
@@ -141,7 +141,7 @@ def test_it_reads_a_form_under_the_rubric_it_was_opened_on(
 ) -> None:
     queue = ask(item.queue, FAULTS)
     queue.criteria = criteria.write([RIGHT])
-    rubrics.change(queue, lead, version=1)
+    versions.change(queue, lead, version=1)
     post(reviewer_client, item, answer_faults="late", rubric="1")
     assert (Review.objects.get().rubric_version, Review.objects.get().own) == (1, {"faults": ["late"]})
     assert Patch.objects.get().values["faults"] == ["late"]
@@ -153,7 +153,7 @@ def test_it_tells_answers_under_the_labels_of_their_rubric(
     queue = ask(item.queue, FAULTS)
     post(reviewer_client, item, answer_faults="late")
     queue.criteria = criteria.write([Criterion("faults", "Another name", "text")])
-    rubrics.change(queue, lead, version=1)
+    versions.change(queue, lead, version=1)
     for page in (f"/p/support/traces/{item.trace_id}/reviews/", "/p/support/queues/answers/reviews/"):
         shown = lead_client.get(page).text
         assert "<dt>What went wrong</dt>" in shown

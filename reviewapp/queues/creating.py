@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
-from reviewapp.queues import rubrics
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import versions
 
 
 def make_queue(
@@ -20,7 +20,7 @@ def make_queue(
     """
     queue = Queue(project=project, slug=slug, name=name, **settings)
     if preset:
-        rubrics.use_preset(queue, rubrics.PRESETS[preset])
+        versions.use_preset(queue, versions.PRESETS[preset])
     queue.clean_fields()
     queue.clean()
     if slug == "new":
@@ -28,7 +28,7 @@ def make_queue(
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
-            rubrics.start(queue, actor)
+            versions.start(queue, actor)
             record(project, actor, "made queue", f"queue:{slug}")
     except IntegrityError:
         raise ValidationError(f"The project has a queue “{slug}” already. Choose another address.") from None

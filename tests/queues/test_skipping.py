@@ -4,41 +4,41 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues import claiming, passing
+from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
 from tests.factories import QueueItemFactory
 
 
 def test_it_comes_again_after_all_others(queue: Queue, reviewer: User) -> None:
     first, second = QueueItemFactory.create_batch(2, queue=queue)
-    passing.skip(first, reviewer, "later")
+    skipping.skip(first, reviewer, "later")
     assert claiming.claim_next(queue, reviewer, after=first) == second.pk
     claiming.complete(second, 0)
     assert claiming.claim_next(queue, reviewer, after=second) == first.pk
 
 
 def test_it_goes_to_somebody_else_and_not_to_me(item: QueueItem, reviewer: User, colleague: User) -> None:
-    passing.skip(item, reviewer, "other", "not my language")
+    skipping.skip(item, reviewer, "other", "not my language")
     assert claiming.claim_next(item.queue, reviewer) is None
     assert claiming.claim_next(item.queue, colleague) == item.pk
 
 
 def test_it_leaves_the_queue(item: QueueItem, reviewer: User, colleague: User) -> None:
-    passing.skip(item, reviewer, "nobody", "empty trace")
+    skipping.skip(item, reviewer, "nobody", "empty trace")
     assert QueueItem.objects.get().state == ItemState.SKIPPED
     assert claiming.claim_next(item.queue, colleague) is None
 
 
 def test_it_keeps_the_newest_reason(item: QueueItem, reviewer: User) -> None:
-    passing.skip(item, reviewer, "later", "tired")
-    passing.skip(item, reviewer, "other", "not my field")
+    skipping.skip(item, reviewer, "later", "tired")
+    skipping.skip(item, reviewer, "other", "not my field")
     assert Pass.objects.get().reason == "not my field"
     assert AuditEvent.objects.latest("seq").detail == '{"reason":"not my field","whom":"for somebody else"}'
 
 
 def test_it_refuses_an_item_that_a_colleague_holds(item: QueueItem, reviewer: User, colleague: User) -> None:
     claiming.claim(item, colleague)
-    assert not passing.skip(item, reviewer, "later")
+    assert not skipping.skip(item, reviewer, "later")
     assert not Pass.objects.exists()
 
 

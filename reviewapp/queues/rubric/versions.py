@@ -11,8 +11,8 @@ from django.db import transaction
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import name_of, record
 from reviewapp.lib import canonical_json
-from reviewapp.queues.criteria import Criterion
 from reviewapp.queues.models import Queue, Rubric
+from reviewapp.queues.rubric.criteria import Criterion
 
 # Whatever of a queue is asked; the rest says where answers go.
 ASKED = ("question", "guideline", "score_min", "score_max", "score_step", "criteria")

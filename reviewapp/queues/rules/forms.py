@@ -11,9 +11,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json, clock
-from reviewapp.queues.criteria import plain
 from reviewapp.queues.models import Rule
-from reviewapp.queues.rules import SAID
+from reviewapp.queues.rubric.criteria import plain
+from reviewapp.queues.rules.lifecycle import SAID
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.metadata.pairs import NotAPair, Pair
 

@@ -5,8 +5,8 @@ from django.views.decorators.http import require_POST
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.queues import rubric_editor
-from reviewapp.queues.views import queue_of
+from reviewapp.queues.rubric import editor
+from reviewapp.queues.views.queues import queue_of
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
@@ -17,7 +17,7 @@ ORIGINAL = "Here stands the trace's answer, for the reviewer to correct."
 @access.member(Role.LEAD)
 @require_POST
 def rubric_preview(request: Request, project: Project, queue: str) -> HttpResponse:
-    sketch = rubric_editor.sent(queue_of(project, queue), request.POST).sketch()
+    sketch = editor.sent(queue_of(project, queue), request.POST).sketch()
     form = ReviewForm.on(sketch, 0, None, ORIGINAL)
     context = {"project": project, "section": "queues", "queue": sketch, "form": form}
     return page(request, "reviews/preview.html", context, part="preview")

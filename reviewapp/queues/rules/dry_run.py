@@ -7,9 +7,9 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from reviewapp.lib import clock
-from reviewapp.queues import rules
 from reviewapp.queues.models import Rule
-from reviewapp.queues.rules import Drawn
+from reviewapp.queues.rules import lifecycle
+from reviewapp.queues.rules.lifecycle import Drawn
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.metadata.pairs import Pair
 from reviewapp.traces.models import Trace
@@ -74,7 +74,7 @@ def forecast(rule: Rule) -> Forecast:
     since = max([since, *oldest])
     looked = {place: start_time for place, start_time in looked.items() if start_time >= since}
     held = {place: start_time for place, start_time in held.items() if place in looked}
-    drawn = rules.draw(rule, _trace_ids(looked), set(held))
+    drawn = lifecycle.draw(rule, _trace_ids(looked), set(held))
     drawn.sort(key=lambda each: (looked[each.place], each.place), reverse=True)
     days = [day for day in _days(rule, looked, held, drawn) if day.date >= since.date()]
     return Forecast(days, _examples(drawn), bool(oldest), since)

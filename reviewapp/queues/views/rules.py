@@ -8,11 +8,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
-from reviewapp.queues import rules
-from reviewapp.queues.forecasting import forecast
 from reviewapp.queues.models import Queue, Rule
-from reviewapp.queues.rule_form import NewRuleForm, RuleForm
-from reviewapp.queues.views import queue_of
+from reviewapp.queues.rules import lifecycle
+from reviewapp.queues.rules.dry_run import forecast
+from reviewapp.queues.rules.forms import NewRuleForm, RuleForm
+from reviewapp.queues.views.queues import queue_of
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.metadata.pairs import NotAPair
 from reviewapp.web.pages import page
@@ -57,7 +57,7 @@ def rule_make(request: Request, project: Project, queue: str) -> HttpResponse:
     form = NewRuleForm(request.POST, instance=rule)
     if not form.is_valid() or request.POST.get("act") == "try":
         return _show(request, form)
-    rules.make(rule, request.user)
+    lifecycle.make(rule, request.user)
     messages.success(request, f"The rule “{rule.name}” is made. The worker applies it.")
     return redirect("queues:rule-list", project=project.slug, queue=queue)
 
@@ -70,7 +70,7 @@ def rule_change(request: Request, project: Project, queue: str, rule: int) -> Ht
     if request.method == "GET" or not form.is_valid() or request.POST.get("act") == "try":
         return _show(request, form)
     if form.said:
-        rules.change(found, request.user, form.said)
+        lifecycle.change(found, request.user, form.said)
     messages.success(request, "The rule is saved. It holds for the traces it looks at from now on.")
     return redirect("queues:rule-list", project=project.slug, queue=queue)
 
@@ -80,7 +80,7 @@ def rule_change(request: Request, project: Project, queue: str, rule: int) -> Ht
 def rule_switch(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
     found = rule_of(project, queue, rule)
     is_on = request.POST.get("to") == "on"
-    if rules.switch(found, request.user, is_on=is_on):
+    if lifecycle.switch(found, request.user, is_on=is_on):
         told = (
             "on. It looks at traces from now on, and takes none that began more than a day ago."
             if is_on
@@ -95,7 +95,7 @@ def rule_switch(request: Request, project: Project, queue: str, rule: int) -> Ht
 def rule_delete(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
     found = rule_of(project, queue, rule)
     if request.method == "POST":
-        rules.delete(found, request.user)
+        lifecycle.delete(found, request.user)
         messages.success(request, f"The rule “{found.name}” is deleted. Its items stay in the queue.")
         return redirect("queues:rule-list", project=project.slug, queue=queue)
     context = {"project": project, "section": "queues", "queue": found.queue, "rule": found}

@@ -7,7 +7,7 @@ from functools import lru_cache
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json
-from reviewapp.queues.criteria import MOST_OPTIONS, NUMBER, Option, plain
+from reviewapp.queues.rubric.criteria import MOST_OPTIONS, NUMBER, Option, plain
 
 
 @lru_cache(maxsize=256)

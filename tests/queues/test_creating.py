@@ -10,7 +10,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues.making import make_queue
+from reviewapp.queues.creating import make_queue
 from reviewapp.queues.models import ItemState, Queue
 from tests.factories import ProjectFactory, QueueFactory, QueueItemFactory
 from tests.queries import queries

@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.keys.holding import key_in_use
-from reviewapp.queues import rubric_editor, rubrics
-from reviewapp.queues.criteria import KINDS
 from reviewapp.queues.models import Rubric
-from reviewapp.queues.rubric_editor import Editor
-from reviewapp.queues.views import queue_of
+from reviewapp.queues.rubric import versions
+from reviewapp.queues.rubric.criteria import KINDS
+from reviewapp.queues.rubric.editor import Editor, opened, sent
+from reviewapp.queues.views.queues import queue_of
 from reviewapp.web.pages import page
 from reviewapp.web.request import Request
 
@@ -25,8 +25,8 @@ from reviewapp.web.request import Request
 def queue_rubric(request: Request, project: Project, queue: str) -> HttpResponse:
     found = queue_of(project, queue)
     if request.method == "GET":
-        return _show(request, rubric_editor.opened(found))
-    editor = rubric_editor.sent(found, request.POST)
+        return _show(request, opened(found))
+    editor = sent(found, request.POST)
     act = request.POST.get("act", "save")
     return _saved(request, editor) if act == "save" else _show(request, editor.after(act))
 
@@ -36,10 +36,10 @@ def _saved(request: Request, editor: Editor) -> HttpResponse:
     if faults:
         return _show(request, editor, faults)
     try:
-        is_new = rubrics.change(wanted, request.user, version=editor.version)
+        is_new = versions.change(wanted, request.user, version=editor.version)
     except ValidationError as error:
         return _show(request, editor, error.messages)
-    except rubrics.Outdated as outdated:
+    except versions.Outdated as outdated:
         now = outdated.queue.rubric_version
         theirs = Rubric.objects.filter(queue=editor.queue, version=now).first()
         return _show(request, replace(editor, version=now), theirs=theirs, status=409)
@@ -62,7 +62,7 @@ def _show(
     key = key_in_use(project)
     context = {
         "project": project, "section": "queues", "queue": editor.queue, "editor": editor, "kinds": KINDS.items(),
-        "presets": rubrics.PRESETS.items(), "faults": faults or [], "theirs": theirs, "is_outdated": status == 409,
+        "presets": versions.PRESETS.items(), "faults": faults or [], "theirs": theirs, "is_outdated": status == 409,
         "cannot_tag": key is not None and not key.can_read,
     }  # fmt: skip
     return page(request, "queues/rubric.html", context, part="fields", status=422 if faults else status)

@@ -9,7 +9,7 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.queues import entry
 from reviewapp.queues.models import Queue
-from reviewapp.queues.views import queue_of, told
+from reviewapp.queues.views.queues import queue_of, told
 from reviewapp.traces.filters import selection
 from reviewapp.traces.metadata.pairs import NotAPair
 from reviewapp.web.pages import page

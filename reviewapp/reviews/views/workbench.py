@@ -20,7 +20,7 @@ from reviewapp.lib.numbers import whole
 from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import progress_of
-from reviewapp.queues.views import queue_of
+from reviewapp.queues.views.queues import queue_of
 from reviewapp.reviews import personal_data
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review, give_rubrics

@@ -16,10 +16,10 @@ from django.http import QueryDict
 from django.utils.text import slugify
 
 from reviewapp.lib.numbers import whole
-from reviewapp.queues import criteria, rubrics
-from reviewapp.queues.criteria import KINDS, MOST, Criterion, Option
 from reviewapp.queues.models import Queue
-from reviewapp.queues.scale import as_number
+from reviewapp.queues.rubric import criteria, versions
+from reviewapp.queues.rubric.criteria import KINDS, MOST, Criterion, Option
+from reviewapp.queues.rubric.scale import as_number
 
 _WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
 _ACT = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
@@ -136,7 +136,7 @@ class Editor:
         if verb == "add" and self.can_add:
             kind = argument if argument in KINDS else "choice"
             rows.append(dict.fromkeys(COLUMNS, "") | {"kind": kind})
-        elif verb == "preset" and argument in rubrics.PRESETS:
+        elif verb == "preset" and argument in versions.PRESETS:
             return replace(self, scale=self.scale | _preset(argument, self.scale["question"]))
         elif verb == "remove" and place is not None:
             del rows[place]
@@ -186,7 +186,7 @@ def _line(option: Option) -> str:
 
 def _preset(name: str, question: str) -> dict[str, str]:
     made = Queue(question=question)
-    rubrics.use_preset(made, rubrics.PRESETS[name])
+    versions.use_preset(made, versions.PRESETS[name])
     numbers: list[tuple[str, Decimal]] = [
         (field, getattr(made, field)) for field in ("score_min", "score_max", "score_step")
     ]

@@ -15,9 +15,9 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib import sql
 from reviewapp.lib.numbers import whole
 from reviewapp.queues import entry
-from reviewapp.queues.cautions import shared_keys
+from reviewapp.queues.creating import make_queue
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
-from reviewapp.queues.making import make_queue
+from reviewapp.queues.key_conflicts import shared_keys
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.progress import progress_by_queue, progress_of
 from reviewapp.queues.removing import remove
