@@ -28,7 +28,7 @@ test: .venv/.installed-dev
 	@$(BIN)/pytest --numprocesses=auto --dist=worksteal
 
 faults: .venv/.installed-dev
-	@$(BIN)/python -m tests.faults.long
+	@$(BIN)/python -m tests.faults.report
 
 check: export DATA_DIR := .venv/check
 check: .venv/.installed-dev

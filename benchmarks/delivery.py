@@ -15,8 +15,8 @@ from uuid import uuid4
 import httpx
 from lmnr import LaminarClient
 
-from benchmarks import sink
-from benchmarks.place import ROOT, Place, fresh, spread
+from benchmarks import fake_laminar
+from benchmarks.environment import ROOT, Place, fresh, spread
 
 PATCHES, DELAY, CONCURRENT, RUNS = 5_000, 20, 16, 3
 SUSTAINED, WORKERS = 20_000, 4
@@ -27,7 +27,7 @@ VALUES = {"score": 0.5, "needs_review": True, "notes": "The answer leaves out a 
 
 def run(database: str | None) -> dict[str, object]:
     workers = WORKERS if database else 1
-    with sink.running(DELAY) as url:
+    with fake_laminar.running(DELAY) as url:
         sdk = _sdk(url)
         bare = [asyncio.run(_bare(url)) for _ in range(RUNS)]
         ours = [_ours(database, url, PATCHES) for _ in range(RUNS)]
@@ -92,15 +92,17 @@ def _ours(
     """Deliver a backlog with workers of our own; up to `until` pushes where not all are waited for."""
     with fresh(database) as place:
         place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
-        place.run("-m", "benchmarks.backlog", url, str(patches), str(old))
-        before, began = sink.counts(url)["pushes"], time.time()
-        sink.forget(url)
+        place.run("-m", "benchmarks.outbox_data", url, str(patches), str(old))
+        before, began = fake_laminar.counts(url)["pushes"], time.time()
+        fake_laminar.forget(url)
         with _workers(place, workers) as processes:
             wanted = until or patches
-            while sink.counts(url)["pushes"] - before < wanted:
+            while fake_laminar.counts(url)["pushes"] - before < wanted:
                 time.sleep(0.05)
-            told, mib = sink.counts(url), max(_mib(process.pid) for process in processes)
-            while until is None and json.loads(place.run("-m", "benchmarks.backlog", "states"))["confirmed"] < patches:
+            told, mib = fake_laminar.counts(url), max(_mib(process.pid) for process in processes)
+            while (
+                until is None and json.loads(place.run("-m", "benchmarks.outbox_data", "states"))["confirmed"] < patches
+            ):
                 time.sleep(0.1)
             confirmed = time.time() - began
         return Delivered(told["last"] - began, told["last"] - told["first"], confirmed, mib)

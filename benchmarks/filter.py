@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.browser import Browser
-from benchmarks.place import Place, fresh, spread
+from benchmarks.environment import Place, fresh, spread
 
 SIZES, RUNS, OPENS = (10_000, 100_000, 1_000_000), 5, 20
 VIEW = urlencode([("m", "region=us-west"), ("m", "environment=production")])
@@ -27,8 +27,8 @@ def run(database: str | None) -> dict[str, object]:
 
 def _at(size: int, database: str | None) -> dict[str, Any]:
     with fresh(database) as place:
-        made = json.loads(place.run("-m", "benchmarks.mirrored", str(size)))
-        runs = [json.loads(place.run("-m", "benchmarks.lead")) for _ in range(RUNS)]
+        made = json.loads(place.run("-m", "benchmarks.mirror_data", str(size)))
+        runs = [json.loads(place.run("-m", "benchmarks.filter_timing")) for _ in range(RUNS)]
         pages = _pages(place, made)
     figures = {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
     return {

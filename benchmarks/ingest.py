@@ -19,7 +19,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from benchmarks.place import ROOT, spread
+from benchmarks.environment import ROOT, spread
 
 SEED = 20260401
 RUNS = 5

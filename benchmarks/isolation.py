@@ -6,8 +6,8 @@ import statistics
 import subprocess
 import sys
 
-from benchmarks import sink
-from benchmarks.place import ROOT, fresh, spread
+from benchmarks import fake_laminar
+from benchmarks.environment import ROOT, fresh, spread
 
 RATE, SECONDS, WAITING, POISON, RUNS = 20, 20, 2_000, (1, 20), 3
 DEAD = "http://127.0.0.1:9"
@@ -39,15 +39,15 @@ def _p99(found: list[float]) -> float:
 
 def _beside(database: str | None, mood: str = "", poison: int = 0) -> list[float]:
     """Milliseconds of each patch, beside a neighbour whose Laminar is in this mood; without it there is none."""
-    with fresh(database) as place, sink.running(20) as url, sink.running(20) as neighbour:
+    with fresh(database) as place, fake_laminar.running(20) as url, fake_laminar.running(20) as neighbour:
         place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
-        sink.set_mood(neighbour, mood)
-        place.run("-m", "benchmarks.backlog", DEAD if mood == "dead" else neighbour, str(WAITING if mood else 0))
+        fake_laminar.set_mood(neighbour, mood)
+        place.run("-m", "benchmarks.outbox_data", DEAD if mood == "dead" else neighbour, str(WAITING if mood else 0))
         command = [sys.executable, "manage.py", "deliver"]
         worker = subprocess.Popen(command, cwd=ROOT, env=place.environment, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
             found: list[float] = json.loads(
-                place.run("-m", "benchmarks.stream", url, str(RATE), str(SECONDS), str(poison))
+                place.run("-m", "benchmarks.patch_timing", url, str(RATE), str(SECONDS), str(poison))
             )
         finally:
             worker.send_signal(signal.SIGKILL)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from benchmarks.place import ROOT, fresh, spread
+from benchmarks.environment import ROOT, fresh, spread
 
 TRACES, RUNS, STORED = 20_000, 5, 1_000_000
 SEED, ENVIRONMENTS, REGIONS = 7, ("production", "staging", "development"), ("us-west", "us-east", "eu-central")
@@ -45,7 +45,7 @@ def run(database: str | None) -> dict[str, object]:
 def _one_run(database: str | None) -> dict[str, float]:
     with fresh(database) as place, _store(place.folder) as (url, key):
         place.environment["ALLOWED_LAMINAR_HOSTS"] = url.removeprefix("http://")
-        found: dict[str, float] = json.loads(place.run("-m", "benchmarks.puller", url, key, str(TRACES)))
+        found: dict[str, float] = json.loads(place.run("-m", "benchmarks.pull_timing", url, key, str(TRACES)))
     return found
 
 

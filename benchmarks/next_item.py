@@ -7,7 +7,7 @@ from playwright.sync_api import CDPSession, Page
 
 from benchmarks.browser import Browser
 from benchmarks.chromium import answer, open_next, reviewing
-from benchmarks.place import fresh, spread
+from benchmarks.environment import fresh, spread
 
 ITEMS, ANSWERS, RUNS, SPANS, OPENS = 10_000, 30, 5, 50, 40
 READING = 1.0  # seconds
@@ -15,11 +15,11 @@ READING = 1.0  # seconds
 
 def run(database: str | None) -> dict[str, object]:
     with fresh(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), "1"))
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             runs = [_in_browser(url, desk) for _ in range(RUNS)]
     with fresh(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(OPENS), "1", str(SPANS)))
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(OPENS), "1", str(SPANS)))
         with place.web() as url:
             server = [_on_server(url, desk) for _ in range(RUNS)]
     times = [sorted(times) for times, _, _ in runs]

@@ -4,14 +4,14 @@ import json
 import statistics
 
 from benchmarks.browser import Browser, review_fields
-from benchmarks.place import fresh, spread
+from benchmarks.environment import fresh, spread
 
 ITEMS, OPENS, RUNS = 10_000, 60, 5
 
 
 def run(database: str | None) -> dict[str, object]:
     with fresh(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), "1"))
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             browser = Browser(url)
             browser.sign_in(desk["people"][0], desk["password"])

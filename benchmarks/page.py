@@ -5,14 +5,14 @@ import re
 import statistics
 
 from benchmarks.browser import Browser, review_fields
-from benchmarks.place import fresh, spread
+from benchmarks.environment import fresh, spread
 
 ITEMS, NEXT, RUNS = 200, 10, 5
 
 
 def run(database: str | None) -> dict[str, object]:
     with fresh(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), "1"))
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             runs = [_one_run(url, desk) for _ in range(RUNS)]
     first, following = [run[0] for run in runs], [run[1] for run in runs]

@@ -6,14 +6,14 @@ import statistics
 import time
 
 from benchmarks.chromium import answer, open_next, reviewing
-from benchmarks.place import fresh, spread
+from benchmarks.environment import fresh, spread
 
 ITEMS, ANSWERS, RUNS = 1_000, 100, 5
 
 
 def run(database: str | None) -> dict[str, object]:
     with fresh(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), "1"))
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             runs = [_one_run(url, desk) for _ in range(RUNS)]
     seconds = [run[1] for run in runs]

@@ -6,14 +6,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.browser import Browser, review_fields
-from benchmarks.place import fresh, spread
+from benchmarks.environment import fresh, spread
 
 ITEMS, ALONE, CLIENTS, TOGETHER, RUNS = 10_000, 100, 8, 100, 5
 
 
 def run(database: str | None) -> dict[str, object]:
     with fresh(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), str(CLIENTS)))
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), str(CLIENTS)))
         with place.web() as url:
             browsers = [Browser(url) for _ in range(CLIENTS)]
             for browser, name in zip(browsers, desk["people"], strict=True):

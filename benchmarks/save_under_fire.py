@@ -7,9 +7,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks import sink
+from benchmarks import fake_laminar
 from benchmarks.browser import Browser
-from benchmarks.place import ROOT, fresh
+from benchmarks.environment import ROOT, fresh
 from benchmarks.save import saves
 
 ITEMS, CLIENTS, EACH, WAITING = 2_000, 4, 150, 2_000
@@ -29,11 +29,11 @@ def run(database: str | None) -> dict[str, object]:
 
 
 def _in_mood(database: str | None, mood: str) -> list[float]:
-    with fresh(database) as place, sink.running(20) as url:
+    with fresh(database) as place, fake_laminar.running(20) as url:
         place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
-        desk = json.loads(place.run("-m", "benchmarks.desk", str(ITEMS), str(CLIENTS)))
-        place.run("-m", "benchmarks.backlog", DEAD if mood == "dead" else url, str(WAITING))
-        sink.set_mood(url, mood)
+        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), str(CLIENTS)))
+        place.run("-m", "benchmarks.outbox_data", DEAD if mood == "dead" else url, str(WAITING))
+        fake_laminar.set_mood(url, mood)
         command = [sys.executable, "manage.py", "deliver"]
         worker = subprocess.Popen(command, cwd=ROOT, env=place.environment, stderr=subprocess.DEVNULL)  # noqa: S603
         try:

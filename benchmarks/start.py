@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from benchmarks.place import ROOT, free_port, spread
+from benchmarks.environment import ROOT, free_port, spread
 
 RUNS = 5
 

@@ -155,7 +155,7 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.statics.Storage"}}
+STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.Storage"}}
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
 # A paste of 1,000 ids and a page of notes fit well; anything larger is refused before it is read.

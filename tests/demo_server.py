@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.place import ROOT, free_port
+from benchmarks.environment import ROOT, free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
 from reviewapp.api import items, patches
-from reviewapp.api.calls import ByToken
+from reviewapp.api.request_handling import ByToken
 
 api = NinjaAPI(title="Review desk", version="1", auth=ByToken(), docs_url=None, urls_namespace="api")
 api.add_router("", items.router)

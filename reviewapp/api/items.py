@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
-from reviewapp.api.calls import Fault, NotTaken, parsed, refusal, token_of
+from reviewapp.api.request_handling import Fault, NotTaken, parsed, refusal, token_of
 from reviewapp.lib import canonical_json, trace_ids
 from reviewapp.queues import entry
 from reviewapp.queues.entry import MOST, Entry

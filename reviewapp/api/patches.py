@@ -8,7 +8,7 @@ from django.urls import reverse
 from ninja import Router, Schema, Status
 
 from reviewapp.accounts.models import Project
-from reviewapp.api.calls import Fault, NotTaken, parsed, refusal, token_of
+from reviewapp.api.request_handling import Fault, NotTaken, parsed, refusal, token_of
 from reviewapp.delivery import intake, patch_input
 from reviewapp.delivery.intake import AT_ONCE
 from reviewapp.delivery.models import Patch, State

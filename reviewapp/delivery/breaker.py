@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from reviewapp.delivery import schedule
 from reviewapp.delivery.models import Breaker, Patch, State
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, RateLimited
 from reviewapp.lib import clock

@@ -4,7 +4,7 @@ from collections import Counter
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 
 CHUNK = 500
 

@@ -68,7 +68,7 @@ class Family:
         pids = {name: child.pid for name, child in self.children.items()}
         os.execve(  # noqa: S606 - our own module
             sys.executable,
-            [sys.executable, "-S", "-m", "reviewapp.demo.keeper", json.dumps(pids)],
+            [sys.executable, "-S", "-m", "reviewapp.demo.supervisor", json.dumps(pids)],
             dict(self.environment),
         )
 

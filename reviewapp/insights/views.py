@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Membership, Project, Role
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.insights.review_status import states_of
 from reviewapp.insights.reviews import ReviewFilter, csv_lines, people_of
-from reviewapp.insights.states import states_of
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 from reviewapp.lib import trace_ids
 from reviewapp.lib.numbers import whole
 from reviewapp.queues.progress import progress_by_queue, progress_of
@@ -70,7 +70,7 @@ def trace_states(request: Request, project: Project) -> HttpResponse:
         with suppress(trace_ids.NotATraceId):
             wanted.append(trace_ids.parse(text))
     context = {"project": project, "section": "traces", "states": states_of(project, wanted)}
-    return page(request, "insights/states.html", context, part="states")
+    return page(request, "insights/review_status.html", context, part="states")
 
 
 @access.member(Role.LEAD)

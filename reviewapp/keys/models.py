@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys import sealing
+from reviewapp.keys import encryption
 from reviewapp.lib import clock
 
 
@@ -42,13 +42,13 @@ class LaminarKey(models.Model):
     def sealed_for(cls, project: Project, secret: str, kind: str, added_by: str) -> "LaminarKey":
         """A key not yet stored, its secret sealed to the row it will have."""
         key = cls(project=project, kind=kind, added_by=added_by, last_four=secret[-4:], fingerprint=fingerprint(secret))
-        key.sealed = sealing.seal(secret, key._row)
+        key.sealed = encryption.seal(secret, key._row)
         return key
 
     @property
     def secret(self) -> str:
         """The key itself, for the one call that needs it. Raises sealing.CannotOpen."""
-        return sealing.open_sealed(self.sealed, self._row)
+        return encryption.open_sealed(self.sealed, self._row)
 
     @property
     def can_read(self) -> bool:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import PersonalData, Project, Role
 from reviewapp.audit.recording import record
-from reviewapp.keys import holding
+from reviewapp.keys import laminar_keys, tokens
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.lib.numbers import whole
 from reviewapp.web.pages import page
@@ -29,8 +29,8 @@ def key_page(request: Request, project: Project) -> HttpResponse:
 @require_POST
 def laminar_key_replace(request: Request, project: Project) -> HttpResponse:
     try:
-        key = holding.replace_key(project, request.POST.get("key", ""), request.user)
-    except holding.KeyNotTaken as error:
+        key = laminar_keys.replace_key(project, request.POST.get("key", ""), request.user)
+    except laminar_keys.KeyNotTaken as error:
         return page(request, "keys/keys.html", {**_context(project), "key_error": str(error)}, status=422)
     messages.success(
         request, f"The key ending in {key.last_four} was tested and is in use. What waits is sent with it."
@@ -74,7 +74,7 @@ def token_make(request: Request, project: Project) -> HttpResponse:
     if not name or len(name) > 80 or not name.isprintable():
         error = "Give the token a name of 80 characters at most, so that it can be told apart later."
         return page(request, "keys/keys.html", {**_context(project), "token_error": error}, status=422)
-    secret = holding.make_token(project, name, request.user)
+    secret = tokens.make_token(project, name, request.user)
     # Shown in this one answer and kept nowhere: no redirect, which would have to carry it.
     return page(request, "keys/keys.html", {**_context(project), "new_token": secret})
 
@@ -85,7 +85,7 @@ def token_revoke(request: Request, project: Project, token: int) -> HttpResponse
     found = AccessToken.objects.filter(project=project, pk=token).first()
     if found is None:
         raise Http404("There is no such access token in this project.")
-    if holding.revoke_token(found, request.user):
+    if tokens.revoke_token(found, request.user):
         messages.success(request, "The token is revoked. Whoever holds it is refused from now on.")
     return redirect("keys:key-page", project=project.slug)
 

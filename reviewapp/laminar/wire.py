@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from reviewapp.laminar import showing
+from reviewapp.laminar import redaction
 from reviewapp.laminar.errors import (
     AnswerTooLong,
     KeyRefused,
@@ -63,9 +63,9 @@ def answer(status: int, headers: Mapping[str, str], body: bytes, *, is_cut: bool
     return Answer(
         status=status,
         body=body,
-        shown=showing.shown(body, key),
-        words=showing.words(body, key) if status != 200 else "",
-        location=showing.shown(headers.get("location", "").encode(), key),
+        shown=redaction.shown(body, key),
+        words=redaction.words(body, key) if status != 200 else "",
+        location=redaction.shown(headers.get("location", "").encode(), key),
         retry_after=retry_after(headers.get("retry-after", "")),
         is_cut=is_cut,
         is_encoded=is_encoded(headers),

@@ -11,7 +11,7 @@ from uuid import UUID
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "reviewapp.tracestore.settings"
 
-from reviewapp.tracestore import projects, schema, serving, settings
+from reviewapp.tracestore import projects, schema, server, settings
 
 
 class Unusable(ValueError):
@@ -27,16 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings.APPLY_DELAY_MS = options.apply_delay
     try:
         options.database.parent.mkdir(parents=True, exist_ok=True)
-        listener = serving.listen(options.host, options.port)
+        listener = server.listen(options.host, options.port)
         _provide_keys(from_stdin=options.keys_stdin, as_json=options.json)
-    except (serving.PortTaken, Unusable, projects.KeyTaken, schema.NewerFile) as error:
+    except (server.PortTaken, Unusable, projects.KeyTaken, schema.NewerFile) as error:
         print(error, file=sys.stderr)
         return 1
     except (OSError, sqlite3.Error) as error:
         print(f"The trace store cannot use {options.database}: {error}. Give another --database.", file=sys.stderr)
         return 1
     url = _url(*listener.getsockname()[:2])
-    serving.serve(listener, lambda: print(f"The trace store listens on {url}", file=sys.stderr, flush=True))
+    server.serve(listener, lambda: print(f"The trace store listens on {url}", file=sys.stderr, flush=True))
     return 0
 
 

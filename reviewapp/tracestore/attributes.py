@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from reviewapp.tracestore import arrays, ids, messages, moments
+from reviewapp.tracestore import arrays, ids, messages, timestamps
 from reviewapp.tracestore.spans import Attributes, Event, Span
 
 TYPES = frozenset(
@@ -119,8 +119,8 @@ def row(record: Record) -> tuple[Any, ...]:
         ".".join(record.path),
         record.type,
         record.status,
-        moments.text(record.start),
-        moments.text(record.end),
+        timestamps.text(record.start),
+        timestamps.text(record.end),
         (record.end - record.start) / 1_000_000_000,
         *record.models,
         record.provider,

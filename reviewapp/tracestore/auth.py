@@ -5,7 +5,7 @@ from functools import wraps
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from reviewapp.tracestore import answers, projects
+from reviewapp.tracestore import projects, responses
 
 View = Callable[[HttpRequest, projects.Access], HttpResponse]
 
@@ -21,15 +21,15 @@ def route(method: str, *, full_key: bool = False) -> Callable[[View], Callable[[
         @wraps(view)
         def answer(request: HttpRequest) -> HttpResponseBase:
             if request.method != method:
-                return answers.empty(404)
+                return responses.empty(404)
             access = _access(request)
             if access is None:
                 return _unauthorized()
             if full_key and access.is_ingest_only:
-                return answers.empty(404)
+                return responses.empty(404)
             try:
                 return view(request, access)
-            except answers.Refused as refused:
+            except responses.Refused as refused:
                 return refused.answer
 
         return answer
@@ -43,6 +43,6 @@ def _access(request: HttpRequest) -> projects.Access | None:
 
 
 def _unauthorized() -> HttpResponse:
-    response = answers.empty(401)
+    response = responses.empty(401)
     response["WWW-Authenticate"] = "Bearer"
     return response

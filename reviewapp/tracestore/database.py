@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reviewapp.tracestore import arrays, jsonb, moments, schema, settings
+from reviewapp.tracestore import arrays, jsonb, schema, settings, timestamps
 
 BUSY_SECONDS = 20.0
 # Wide rows: 8 KiB pages hold two spans each, where the default of 4 KiB holds one.
@@ -72,5 +72,5 @@ def _connect_to_write(file: Path) -> sqlite3.Connection:
     schema.prepare(connection)
     connection.create_function("jsonb_merge", 2, jsonb.merge, deterministic=True)
     connection.create_function("array_union", 2, arrays.union, deterministic=True)
-    connection.create_function("seconds_between", 2, moments.seconds_between, deterministic=True)
+    connection.create_function("seconds_between", 2, timestamps.seconds_between, deterministic=True)
     return connection

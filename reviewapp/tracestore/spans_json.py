@@ -4,7 +4,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from reviewapp.tracestore import ids, moments
+from reviewapp.tracestore import ids, timestamps
 from reviewapp.tracestore.spans import Span, Undecodable
 
 
@@ -27,11 +27,11 @@ def _span(item: Any) -> Span:
             span_id=_id(item.get("spanId")) or str(uuid4()),
             parent_id=_id(item.get("parentSpanId")) or ids.NIL,
             name=item["name"],
-            start=moments.parse(item["startTime"]),
-            end=moments.parse(item["endTime"]),
+            start=timestamps.parse(item["startTime"]),
+            end=timestamps.parse(item["endTime"]),
             attributes=_attributes(item),
         )
-    except (ids.NotAnId, moments.NotAMoment) as error:
+    except (ids.NotAnId, timestamps.NotAMoment) as error:
         raise Undecodable(str(error)) from None
 
 

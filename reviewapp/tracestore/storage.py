@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from reviewapp.tracestore import aggregating, arrays, attributes, database, ids, jsonb, patches
+from reviewapp.tracestore import aggregation, arrays, attributes, database, ids, jsonb, patches
 from reviewapp.tracestore.spans import Span
 
 _TRACE_COLUMNS = (
@@ -59,11 +59,11 @@ def save(project: int, spans: list[Span]) -> None:
     kept = [span for span in spans if not attributes.is_dropped(span)]
     records = [attributes.read(span) for span in kept if not attributes.is_patch(span)]
     carried = [(span.trace_id, attributes.metadata(span.attributes)) for span in kept if attributes.is_patch(span)]
-    shares = aggregating.shares(records)
+    shares = aggregation.shares(records)
     with database.writing() as connection:
         patches.apply_due(connection)
         connection.executemany(
-            _SAVE_TRACE, [(project, trace_id, *aggregating.row(share)) for trace_id, share in shares.items()]
+            _SAVE_TRACE, [(project, trace_id, *aggregation.row(share)) for trace_id, share in shares.items()]
         )
         rows = _rows(connection, project, list(shares))
         connection.executemany(

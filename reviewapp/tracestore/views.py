@@ -4,122 +4,122 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from reviewapp.tracestore import answers, bodies, database, ids, otlp, otlp_json, patches, spans_json, storage
+from reviewapp.tracestore import database, ids, otlp, otlp_json, patches, request_bodies, responses, spans_json, storage
 from reviewapp.tracestore.auth import route
 from reviewapp.tracestore.projects import Access
 from reviewapp.tracestore.spans import Undecodable
-from reviewapp.tracestore.sql import querying
+from reviewapp.tracestore.sql import executor
 
 
 def probe(request: HttpRequest) -> HttpResponse:
     """GET /health, /ready: `OK`."""
-    return answers.text("OK") if request.method == "GET" else answers.empty(404)
+    return responses.text("OK") if request.method == "GET" else responses.empty(404)
 
 
 def missing(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Any other path: an empty 404."""
-    return answers.empty(404)
+    return responses.empty(404)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
     """A failure of the store itself, a full disk for one: nothing was acknowledged."""
-    return answers.text("Internal server error", 500)
+    return responses.text("Internal server error", 500)
 
 
 @route("POST")
 def export_traces(request: HttpRequest, access: Access) -> HttpResponse:
     """POST /v1/traces: OTLP in protobuf or JSON; an empty 200 once it is on disk."""
-    body = bodies.read(request)
-    decode = otlp_json.decode if bodies.is_json(request) else otlp.decode
+    body = request_bodies.read(request)
+    decode = otlp_json.decode if request_bodies.is_json(request) else otlp.decode
     try:
         spans = decode(body)
     except Undecodable as error:
-        raise answers.Refused(400, f"Failed to decode ExportTraceServiceRequest: {error}") from None
+        raise responses.Refused(400, f"Failed to decode ExportTraceServiceRequest: {error}") from None
     storage.save(access.project, spans)
-    return answers.empty(200)
+    return responses.empty(200)
 
 
 @route("POST")
 def create_spans(request: HttpRequest, access: Access) -> HttpResponse:
     """POST /v1/spans: spans in plain JSON; answers `[{spanId, traceId}]`."""
     try:
-        spans = spans_json.decode(bodies.read_json(request))
+        spans = spans_json.decode(request_bodies.read_json(request))
     except Undecodable as error:
-        raise bodies.malformed(str(error)) from None
+        raise request_bodies.malformed(str(error)) from None
     storage.save(access.project, spans)
-    return answers.value([{"spanId": span.span_id, "traceId": span.trace_id} for span in spans])
+    return responses.value([{"spanId": span.span_id, "traceId": span.trace_id} for span in spans])
 
 
 @route("POST")
 def push_metadata(request: HttpRequest, access: Access) -> HttpResponse:
     """POST /v1/traces/metadata: an empty 200 once the patch is queued."""
-    body = _object(bodies.read_json(request))
+    body = _object(request_bodies.read_json(request))
     trace_id = _id(body, "traceId")
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
-        raise bodies.malformed("missing field `metadata`" if "metadata" not in body else "expected a map")
+        raise request_bodies.malformed("missing field `metadata`" if "metadata" not in body else "expected a map")
     if not metadata:
-        return answers.value("metadata cannot be empty", 400)
+        return responses.value("metadata cannot be empty", 400)
     if not storage.has_trace(access.project, trace_id):
-        return answers.value("Trace not found", 404)
+        return responses.value("Trace not found", 404)
     with database.writing() as connection:
         patches.apply_due(connection)
         patches.put(connection, access.project, trace_id, metadata)
-    return answers.empty(200)
+    return responses.empty(200)
 
 
 @route("POST", full_key=True)
 def tag(request: HttpRequest, access: Access) -> HttpResponse:
     """POST /v1/tag: add names to a span's tags, or to those of a trace's top span."""
-    body = _object(bodies.read_json(request))
+    body = _object(request_bodies.read_json(request))
     names = body.get("names")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise bodies.malformed("missing field `names`")
+        raise request_bodies.malformed("missing field `names`")
     trace_id, span_id = (_id(body, key) if key in body else "" for key in ("traceId", "spanId"))
     if not trace_id and not span_id:
-        raise bodies.malformed("missing field `traceId` or `spanId`")
+        raise request_bodies.malformed("missing field `traceId` or `spanId`")
     if not names:
-        return answers.text("No names provided", 400)
+        return responses.text("No names provided", 400)
     found = (
         storage.tag_top_span(access.project, trace_id, names)
         if trace_id
         else storage.tag_span(access.project, span_id, names)
     )
-    return answers.empty(200) if found else answers.text("No matching spans found", 404)
+    return responses.empty(200) if found else responses.text("No matching spans found", 404)
 
 
 @route("GET", full_key=True)
 def project(request: HttpRequest, access: Access) -> HttpResponse:
     """GET /v1/project: whose key this is."""
-    return answers.value({"projectId": access.project_id})
+    return responses.value({"projectId": access.project_id})
 
 
 @route("POST", full_key=True)
 def query(request: HttpRequest, access: Access) -> HttpResponse:
     """POST /v1/sql/query: `{"data": [{column: value}]}`."""
-    body = _object(bodies.read_json(request))
+    body = _object(request_bodies.read_json(request))
     text, parameters = body.get("query"), body.get("parameters") or {}
     if not isinstance(text, str):
-        raise bodies.malformed("missing field `query`")
+        raise request_bodies.malformed("missing field `query`")
     if not isinstance(parameters, dict):
-        raise bodies.malformed("invalid type: expected a map of parameters")
+        raise request_bodies.malformed("invalid type: expected a map of parameters")
     patches.apply_all_due()
     try:
-        return answers.encoded(querying.answer(access.project, text, parameters))
-    except querying.Refused as refused:
-        return answers.value({"error": str(refused)}, refused.status)
+        return responses.encoded(executor.answer(access.project, text, parameters))
+    except executor.Refused as refused:
+        return responses.value({"error": str(refused)}, refused.status)
 
 
 def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise bodies.malformed("invalid type: expected a map")
+        raise request_bodies.malformed("invalid type: expected a map")
     return body
 
 
 def _id(body: dict[str, Any], key: str) -> str:
     if key not in body:
-        raise bodies.malformed(f"missing field `{key}`")
+        raise request_bodies.malformed(f"missing field `{key}`")
     try:
         return ids.uuid(body[key])
     except ids.NotAnId as error:
-        raise bodies.malformed(str(error)) from None
+        raise request_bodies.malformed(str(error)) from None

@@ -90,7 +90,7 @@ def server_fault(request: HttpRequest) -> HttpResponse:
     if _wants_fragment(request):
         return beside(_line(title, said), status=status)
     # Without the request: what broke may be what knows the person, and the page must not break on it again.
-    shown = render_to_string("fault.html", {"title": title, "said": said})
+    shown = render_to_string("error.html", {"title": title, "said": said})
     return HttpResponse(shown, status=status, headers={"Cache-Control": NO_STORE})
 
 
@@ -105,7 +105,7 @@ def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResp
         return JsonResponse({"error": said}, status=status)
     if _wants_fragment(request):
         return beside(_line(title, said), status=status)
-    return page(request, "fault.html", {"title": title, "said": said}, status=status)
+    return page(request, "error.html", {"title": title, "said": said}, status=status)
 
 
 def _is_for_machine(request: HttpRequest) -> bool:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from reviewapp.keys.holding import async_client
+from reviewapp.keys.encryption import CannotOpen
+from reviewapp.keys.laminar_keys import async_client
 from reviewapp.keys.models import LaminarKey
-from reviewapp.keys.sealing import CannotOpen
 from reviewapp.laminar import AsyncLaminar, KeyRefused
 
 NO_KEY = "The project has no Laminar key. Nothing is lost: an admin adds one, and what waits is sent."

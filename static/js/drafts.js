@@ -1,8 +1,8 @@
 // What is typed and not submitted: in this browser at each key, on the server when the keys rest.
 import { tell } from "./banner.js";
-import { form, item, onItem, show, wait } from "./bench.js";
+import { form, item, onItem, show, wait } from "./workbench.js";
 import * as fields from "./fields.js";
-import * as kept from "./kept.js";
+import * as kept from "./user-storage.js";
 import * as outbox from "./outbox.js";
 
 const REST = 600;

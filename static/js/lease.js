@@ -1,6 +1,6 @@
 // Whoever is at work on an item keeps it: the claim is renewed while the page is seen and used. Whoever reads along
 // with a colleague has the form as soon as that one is done.
-import { bench, form, item, open, show } from "./bench.js";
+import { bench, form, item, open, show } from "./workbench.js";
 
 const EVERY = 60_000;
 const LOOK = 10_000;

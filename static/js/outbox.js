@@ -1,6 +1,6 @@
 // Submits on their way: each is kept in this browser until the server has answered it, and they are sent in order.
 import { tell } from "./banner.js";
-import * as kept from "./kept.js";
+import * as kept from "./user-storage.js";
 
 const PATIENCE = 20_000;
 const AGAIN = 4_000;

@@ -1,5 +1,5 @@
 // The next two items, fetched while one reads.
-import { bench, item } from "./bench.js";
+import { bench, item } from "./workbench.js";
 import * as outbox from "./outbox.js";
 
 const FRESH = 60_000;

@@ -1,11 +1,11 @@
 // A submit or a skip: the next item is shown at once where it was fetched ahead, and the answer is awaited afterwards.
 import { tell } from "./banner.js";
-import { bench, form, isBusy, item, onItem, refresh, show, wait } from "./bench.js";
+import { bench, form, isBusy, item, onItem, refresh, show, wait } from "./workbench.js";
 import * as drafts from "./drafts.js";
 import * as fields from "./fields.js";
 import * as outbox from "./outbox.js";
 import * as prefetch from "./prefetch.js";
-import * as same from "./same.js";
+import * as same from "./repeat-answers.js";
 
 export function follow() {
   document.addEventListener("submit", onSubmit, true);

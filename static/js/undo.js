@@ -1,6 +1,6 @@
 // Undo: the words around its button are fetched anew each second, so that one listener on the page hears every press.
 import { tell } from "./banner.js";
-import { form, isBusy, item, onItem, show, wait } from "./bench.js";
+import { form, isBusy, item, onItem, show, wait } from "./workbench.js";
 import * as outbox from "./outbox.js";
 import * as prefetch from "./prefetch.js";
 

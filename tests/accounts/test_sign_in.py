@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from reviewapp.accounts.models import FailedSignIn, User
-from reviewapp.accounts.signing_in import ALLOWED, note_failure
+from reviewapp.accounts.sign_in_throttle import ALLOWED, note_failure
 from reviewapp.accounts.views import HELD
 from tests.factories import PASSWORD
 from tests.threads import at_once

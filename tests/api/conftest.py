@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.holding import make_token
-from tests.api.calling import post
+from reviewapp.keys.tokens import make_token
+from tests.api.http_calls import post
 
 
 @pytest.fixture

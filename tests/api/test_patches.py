@@ -14,7 +14,7 @@ from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.submitting import Answers, submit
-from tests.api.calling import post
+from tests.api.http_calls import post
 from tests.delivery.patches import TRACE, accepted, put
 from tests.factories import PatchFactory
 from tests.threads import at_once

@@ -11,7 +11,7 @@ import pytest
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch
 from reviewapp.traces.models import Trace
-from tests.api.calling import post
+from tests.api.http_calls import post
 
 URL = "/api/v1/patches"
 ID = "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
-from tests.api.calling import URL, post
+from tests.api.http_calls import URL, post
 
 BODY = {"items": [{"trace_id": "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"}]}
 

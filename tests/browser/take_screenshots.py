@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import FLAGS
-from tests.browser.parts import open_parts
+from tests.browser.style_guide import open_parts
 from tests.demo_server import Demo, running_demo
 
 WIDTHS = {1440: 900, 1024: 768, 360: 780}

@@ -10,7 +10,7 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from tests.browser.conftest import OpenPage
 from tests.browser.pages import PAGES, furnish
-from tests.browser.parts import open_parts
+from tests.browser.style_guide import open_parts
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 OPTIONS = {
@@ -34,7 +34,7 @@ def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
 def violations(page: Page) -> list[str]:
     """What axe says of the page, wide and light, then narrow and dark.
 
-    Colours do not depend on the width; tests/web/test_colours.py reckons every pair of them in both looks.
+    Colours do not depend on the width; tests/web/test_contrast.py reckons every pair of them in both looks.
     """
     page.evaluate(AXE)
     found: list[str] = []

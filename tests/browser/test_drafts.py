@@ -9,8 +9,8 @@ from reviewapp.accounts.models import User
 from reviewapp.queues import claiming
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Draft, Review
-from tests.browser.bench import at, fill_queue, opened, saved
 from tests.browser.conftest import OpenPage
+from tests.browser.workbench import at, fill_queue, opened, saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,9 +6,9 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
-from tests.browser.bench import saved
 from tests.browser.conftest import OpenPage
 from tests.browser.pages import PAGES, furnish
+from tests.browser.workbench import saved
 from tests.factories import PASSWORD
 
 # What has the focus, by its words, and whether a reader sees that it has.

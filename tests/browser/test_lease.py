@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
-from tests.browser.bench import fill_queue
 from tests.browser.conftest import OpenPage
+from tests.browser.workbench import fill_queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,8 +7,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from reviewapp.accounts.models import User
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review
-from tests.browser.bench import at, fill_queue, opened, saved
 from tests.browser.conftest import OpenPage
+from tests.browser.workbench import at, fill_queue, opened, saved
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.models import Review
-from tests.browser.bench import at, fill_queue, opened, saved
 from tests.browser.conftest import OpenPage
+from tests.browser.workbench import at, fill_queue, opened, saved
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

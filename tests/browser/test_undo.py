@@ -8,8 +8,8 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib import clock
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
-from tests.browser.bench import at, fill_queue, opened, saved
 from tests.browser.conftest import OpenPage
+from tests.browser.workbench import at, fill_queue, opened, saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

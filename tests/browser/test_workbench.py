@@ -6,8 +6,8 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import User
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
-from tests.browser.bench import saved
 from tests.browser.conftest import OpenPage
+from tests.browser.workbench import saved
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import Membership, Project, User
 from reviewapp.audit.models import AuditEvent
-from tests.commands.calling import told, told_json
+from tests.commands.runner import told, told_json
 
 GIVEN = ["ana", "--project=support", "--role=lead"]
 

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue
-from tests.commands.calling import told, told_json
+from tests.commands.runner import told, told_json
 
 
 def test_it_makes_a_queue(project: Project) -> None:

@@ -5,9 +5,9 @@ from django.core.management.base import CommandError
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.keys.holding import token_from
 from reviewapp.keys.models import AccessToken
-from tests.commands.calling import told, told_json
+from reviewapp.keys.tokens import token_from
+from tests.commands.runner import told, told_json
 
 
 def test_it_tells_a_token_that_works(project: Project) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from reviewapp.queues.models import Queue, QueueItem
-from tests.commands.calling import told
+from tests.commands.runner import told
 from tests.factories import RuleFactory, TraceFactory
 
 

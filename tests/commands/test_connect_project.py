@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.keys.holding import key_in_use
-from tests.commands.calling import told, told_json
+from reviewapp.keys.laminar_keys import key_in_use
+from tests.commands.runner import told, told_json
 from tests.tracestore_server import RunningStore, tracestore
 
 __all__ = ["tracestore"]

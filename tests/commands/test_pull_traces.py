@@ -12,10 +12,10 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.models import PullMark, Trace
 from reviewapp.traces.sync import watermark
-from tests.commands.calling import told
+from tests.commands.runner import told
 from tests.connected_project import project_of
 from tests.factories import LaminarKeyFactory
-from tests.tracestore.sending import send_span
+from tests.tracestore.store_calls import send_span
 from tests.tracestore_server import running_store
 
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery.models import Patch, Reason, State
-from tests.commands.calling import told, told_json
+from tests.commands.runner import told, told_json
 from tests.factories import LaminarKeyFactory
 
 ID = "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"

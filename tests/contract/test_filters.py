@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.sending import METADATA, ask, push, send_span
+from tests.tracestore.store_calls import METADATA, ask, push, send_span
 from tests.tracestore_server import RunningStore
 
 chdb = pytest.importorskip("chdb")

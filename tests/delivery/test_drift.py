@@ -20,7 +20,7 @@ from reviewapp.traces.metadata import index, merge
 from reviewapp.traces.models import Trace
 from tests.delivery.patches import TRACE, accepted, fresh, put
 from tests.factories import LaminarKeyFactory, PatchFactory, TraceFactory
-from tests.tracestore.sending import send_span
+from tests.tracestore.store_calls import send_span
 from tests.tracestore_server import RunningStore
 from tests.worker.running import all_are, work
 

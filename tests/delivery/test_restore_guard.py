@@ -19,7 +19,7 @@ from reviewapp.lib import clock
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 from reviewapp.worker.loop import Worker
-from tests.commands.calling import told
+from tests.commands.runner import told
 from tests.delivery.patches import TRACE, fresh, put
 from tests.factories import PatchFactory
 from tests.worker.running import laminar

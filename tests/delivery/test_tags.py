@@ -16,7 +16,7 @@ from reviewapp.laminar import LaminarError, Refused, ServerFault
 from reviewapp.lib import clock
 from tests.delivery.patches import accepted, due, ends, fresh, leased, put, withdrawn
 from tests.factories import LaminarKeyFactory, PatchFactory
-from tests.tracestore.sending import metadata, send_span
+from tests.tracestore.store_calls import metadata, send_span
 from tests.tracestore_server import RunningStore
 from tests.worker.running import Laminar, all_are, laminar, work
 from tests.worker.test_faults import Store, project_at

@@ -4,10 +4,10 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from reviewapp.demo import content, otlp
-from reviewapp.demo.content import DemoTrace
+from reviewapp.demo import otlp, sample_traces
+from reviewapp.demo.sample_traces import DemoTrace
 
-TRACES = content.traces(datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
+TRACES = sample_traces.traces(datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
 
 
 def sent(trace: DemoTrace) -> list[Any]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from django.db import OperationalError
 
-from tests.faults.desk import help_along, is_settled, let_leases_end, let_waits_end
-from tests.faults.misbehaving import rules
-from tests.faults.rig import Sink, Web, Workers, until
+from tests.faults.database_state import help_along, is_settled, let_leases_end, let_waits_end
+from tests.faults.processes import Sink, Web, Workers, until
+from tests.faults.server_faults import rules
 
 # Each worker dies at one of these, the N-th time it comes there; one in four by a signal from outside.
 POINTS = "push.before_send push.sent push.marking push.marked read.before_mark".split()

@@ -8,9 +8,9 @@ import pytest
 from reviewapp.accounts.models import Project
 from reviewapp.queues.models import QueueItem
 from tests.factories import LaminarKeyFactory, ProjectFactory
-from tests.faults.desk import furnish
-from tests.faults.people import Person
-from tests.faults.rig import Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web
+from tests.faults.database_state import furnish
+from tests.faults.processes import Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web
+from tests.faults.reviewers import Person
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -28,11 +28,11 @@ from reviewapp.lib import clock  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
 from tests.delivery.patches import put  # noqa: E402
 from tests.faults.chaos import WEB_POINTS, a_death, patiently  # noqa: E402
-from tests.faults.desk import furnish, help_along, is_settled  # noqa: E402
-from tests.faults.judge import judge, p99  # noqa: E402
-from tests.faults.misbehaving import rules  # noqa: E402
-from tests.faults.people import People, people  # noqa: E402
-from tests.faults.rig import Freeze, Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web, ports_of, until  # noqa: E402
+from tests.faults.database_state import furnish, help_along, is_settled  # noqa: E402
+from tests.faults.processes import Freeze, Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web, ports_of, until  # noqa: E402
+from tests.faults.reviewers import People, people  # noqa: E402
+from tests.faults.server_faults import rules  # noqa: E402
+from tests.faults.verification import judge, p99  # noqa: E402
 from tests.postgres_server import Server  # noqa: E402
 
 IS_POSTGRES = connection.vendor == "postgresql"

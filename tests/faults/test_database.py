@@ -14,10 +14,10 @@ from django.db import connection, connections
 from reviewapp.queues.models import QueueItem
 from tests.delivery.patches import put
 from tests.environment import SERVER
-from tests.faults.desk import browser_of, furnish, hurried, is_settled
-from tests.faults.judge import judge
-from tests.faults.people import people
-from tests.faults.rig import Sink, Web, Workers, environment, until
+from tests.faults.database_state import browser_of, furnish, hurried, is_settled
+from tests.faults.processes import Sink, Web, Workers, environment, until
+from tests.faults.reviewers import people
+from tests.faults.verification import judge
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 

@@ -9,8 +9,8 @@ from django.db import connection
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
 from tests.delivery.patches import put, put_many
-from tests.faults.desk import hurried, let_leases_end
-from tests.faults.rig import Sink, Workers, until
+from tests.faults.database_state import hurried, let_leases_end
+from tests.faults.processes import Sink, Workers, until
 from tests.worker.running import all_are, states
 
 pytestmark = pytest.mark.faults

@@ -13,9 +13,9 @@ from reviewapp.delivery.models import Patch
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
 from tests.faults.conftest import NOWHERE, person_at
-from tests.faults.desk import browser_of, furnish
-from tests.faults.people import form, people, post
-from tests.faults.rig import Nursery, Web, a_web, until
+from tests.faults.database_state import browser_of, furnish
+from tests.faults.processes import Nursery, Web, a_web, until
+from tests.faults.reviewers import form, people, post
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 

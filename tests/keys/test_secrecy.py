@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 from tests.tracestore_server import RunningStore, new_keys, running_store
 
 CANARY = "canaryWq3nZ8vT5rLx7Kp2"

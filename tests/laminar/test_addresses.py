@@ -6,7 +6,7 @@ import pytest
 
 from reviewapp.laminar import AddressRefused, AsyncLaminar, Laminar, Retry, Unreachable, check_address, normal_base_url
 from reviewapp.laminar.addresses import PinnedTransport, Resolve
-from tests.laminar.far_side import KEY, saying, serving
+from tests.laminar.local_server import KEY, saying, serving
 
 PUBLIC = "8.8.8.8"
 CLOSED = """

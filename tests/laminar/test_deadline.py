@@ -17,7 +17,7 @@ from reviewapp.laminar import (
     Unreachable,
 )
 from reviewapp.laminar.addresses import PinnedTransport
-from tests.laminar.far_side import KEY, Act, dripping, saying, serving
+from tests.laminar.local_server import KEY, Act, dripping, saying, serving
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"
 ENDLESS = b"HTTP/1.1 %s\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -19,7 +19,7 @@ from reviewapp.laminar import (
 )
 from reviewapp.laminar.wire import retry_after
 from reviewapp.lib import clock
-from tests.laminar.far_side import answering
+from tests.laminar.local_server import answering
 
 
 def failure(status: int, body: object = b"", **headers: str) -> LaminarError:

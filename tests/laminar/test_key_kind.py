@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from reviewapp.laminar import KeyRefused, Laminar, NotThere, Refused, ServerFault, UnexpectedAnswer
-from tests.laminar.far_side import answering, calling
+from tests.laminar.local_server import answering, calling
 
 PROJECT = UUID("b7ad6b71-6920-4333-8444-0af7651916cd")
 UNKNOWN = httpx.Response(404, json="Trace not found")

@@ -11,7 +11,7 @@ import pytest
 
 from reviewapp.laminar import AnswerTooLong, Laminar, SpanRow
 from reviewapp.laminar.paging import span_pages
-from tests.laminar.far_side import calling
+from tests.laminar.local_server import calling
 
 TRACE = UUID(int=7)
 

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from reviewapp.laminar import ServerFault
-from tests.laminar.far_side import FarSide, saying, serving
+from tests.laminar.local_server import FarSide, saying, serving
 
 PROJECT = b'{"projectId":"b7ad6b71-6920-4333-8444-0af7651916cd"}'
 

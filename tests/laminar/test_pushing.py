@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from reviewapp.laminar import Laminar, Refused, TraceNotFound, UnexpectedAnswer
-from tests.laminar.far_side import KEY, answering, calling
+from tests.laminar.local_server import KEY, answering, calling
 
 TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
 SPAN = UUID("00000000-0000-0000-b7ad-6b7169203331")

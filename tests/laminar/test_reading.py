@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from reviewapp.laminar import LaminarError, NotThere, RateLimited, Refused, ServerFault, SpanRow, UnexpectedAnswer
-from tests.laminar.far_side import answering, calling, saying, serving
+from tests.laminar.local_server import answering, calling, saying, serving
 from tests.laminar.test_paging import pages
 
 TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")

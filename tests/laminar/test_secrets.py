@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from reviewapp.laminar import AsyncLaminar, KeyRefused, Laminar, LaminarError
-from reviewapp.laminar.showing import redacted
-from tests.laminar.far_side import KEY, answering, saying, serving
+from reviewapp.laminar.redaction import redacted
+from tests.laminar.local_server import KEY, answering, saying, serving
 
 
 def told(error: LaminarError) -> str:

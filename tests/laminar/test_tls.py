@@ -8,8 +8,8 @@ import pytest
 
 from reviewapp.laminar import AsyncLaminar, Unreachable
 from reviewapp.laminar.addresses import PinnedTransport
-from tests.laminar.authority import certified
-from tests.laminar.far_side import KEY, FarSide, saying, serving
+from tests.laminar.certificates import certified
+from tests.laminar.local_server import KEY, FarSide, saying, serving
 
 
 def push_by_name(far: FarSide, name: str, trust: ssl.SSLContext) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.sending import spans, trace
+from tests.tracestore.store_calls import spans, trace
 
 SPAN = {"name": "root", "startTime": "2026-01-02T03:04:05.123456789Z", "endTime": "2026-01-02T05:04:06+02:00"}
 

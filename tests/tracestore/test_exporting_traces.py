@@ -9,7 +9,18 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.tracestore.sending import NIL, PROTOBUF, START, encoded, make_span, send, send_span, span_id, spans, trace
+from tests.tracestore.store_calls import (
+    NIL,
+    PROTOBUF,
+    START,
+    encoded,
+    make_span,
+    send,
+    send_span,
+    span_id,
+    spans,
+    trace,
+)
 
 LIMIT = 5 * 1024 * 1024
 

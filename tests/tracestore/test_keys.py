@@ -7,7 +7,7 @@ import sqlite3
 import httpx
 import pytest
 
-from tests.tracestore.sending import ask, push, refusal, send_span, trace
+from tests.tracestore.store_calls import ask, push, refusal, send_span, trace
 from tests.tracestore_server import RunningStore, new_keys
 
 ROUTES = [

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.tracestore.sending import METADATA, ask, metadata, push, send_span, spans
+from tests.tracestore.store_calls import METADATA, ask, metadata, push, send_span, spans
 from tests.tracestore_server import RunningStore, running_store, start_store
 
 DELAY_MS = 700

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.tracestore.sending import METADATA, NIL, SECOND, START, ask, make_span, push, refusal, send, send_span
+from tests.tracestore.store_calls import METADATA, NIL, SECOND, START, ask, make_span, push, refusal, send, send_span
 
 NOW = "SELECT toUnixTimestamp(now()) AS now"
 

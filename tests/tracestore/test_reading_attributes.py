@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.sending import NIL, START, make_span, send, send_span, span_id, spans, trace
+from tests.tracestore.store_calls import NIL, START, make_span, send, send_span, span_id, spans, trace
 
 CHAT = {"gen_ai.operation.name": "chat"}
 

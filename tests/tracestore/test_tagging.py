@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.tracestore.sending import send_span, spans, trace
+from tests.tracestore.store_calls import send_span, spans, trace
 
 TAGS = "lmnr.association.properties.tags"
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.sending import METADATA, NIL, SECOND, START, make_span, send, send_span, span_id, trace
+from tests.tracestore.store_calls import METADATA, NIL, SECOND, START, make_span, send, send_span, span_id, trace
 
 PROPERTY = "lmnr.association.properties."
 

@@ -11,7 +11,9 @@ from reviewapp.queues.models import QueueItem
 from tests.routes import ALL, Route, each, one_of_each
 
 SOURCE = Path(settings.BASE_DIR) / "reviewapp"
-READ = re.compile(r"""(?:GET|query|params)\.get(?:list)?\(\s*"(\w+)"|"(\w+)" in request\.GET|_moment\((?:query|params), "(\w+)"\)""")
+READ = re.compile(
+    r"""(?:GET|query|params)\.get(?:list)?\(\s*"(\w+)"|"(\w+)" in request\.GET|_moment\((?:query|params), "(\w+)"\)"""
+)
 OPEN = [route for route in ALL if route.rule != "access token"]
 TEXTS = [
     "", "0", "-1", "NaN", "9" * 19, "9" * 400, "1_0", "\x00", "a=b\x00", "=", "\u0661", "\u202e",

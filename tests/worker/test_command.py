@@ -25,7 +25,7 @@ from reviewapp.delivery.models import Attempt, Patch, State
 from reviewapp.lib import clock
 from reviewapp.worker.loop import Worker
 from tests.delivery.patches import put
-from tests.tracestore.sending import send_span
+from tests.tracestore.store_calls import send_span
 from tests.tracestore_server import ROOT, RunningStore
 from tests.worker.running import Laminar, all_are, laminar, states, work
 from tests.worker.test_faults import Store, project_at

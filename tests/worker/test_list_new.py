@@ -20,7 +20,7 @@ from reviewapp.worker import mirror_sync
 from reviewapp.worker.loop import Worker
 from tests.connected_project import project_of
 from tests.traces.rows import trace_row
-from tests.tracestore.sending import make_span, send
+from tests.tracestore.store_calls import make_span, send
 from tests.tracestore_server import RunningStore, running_store
 from tests.worker.running import laminar, work
 from tests.worker.test_faults import project_at

@@ -25,7 +25,7 @@ from reviewapp.worker.mirror_sync import BATCHES
 from tests.connected_project import project_of
 from tests.delivery.patches import put
 from tests.factories import LaminarKeyFactory, ProjectFactory
-from tests.tracestore.sending import METADATA, PROTOBUF, START, encoded, make_span, metadata, send_span
+from tests.tracestore.store_calls import METADATA, PROTOBUF, START, encoded, make_span, metadata, send_span
 from tests.tracestore_server import RunningStore, running_store, start_store
 from tests.worker.running import all_are, states, work
 

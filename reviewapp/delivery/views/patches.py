@@ -12,7 +12,7 @@ from reviewapp.delivery.lag import lag_of
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.delivery.provenance import settings_of
 from reviewapp.delivery.timeline import hold_of, way_of
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 from reviewapp.lib.numbers import whole
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reader import query
@@ -86,7 +86,7 @@ def held_page(request: Request, project: Project) -> HttpResponse:
         "held": restore_guard.waiting(project),
         "patches": rows[:SHOWN],
     }
-    return page(request, "delivery/held.html", context)
+    return page(request, "delivery/paused.html", context)
 
 
 @access.member(Role.REVIEWER)
@@ -98,7 +98,7 @@ def trace_settings(request: Request, project: Project, trace_id: UUID) -> HttpRe
     trace.project = project
     wanted = portion(settings_of(trace), query.read(request.GET))
     context = {"project": project, "section": "traces", "trace": trace, "portion": wanted}
-    return page(request, "delivery/setters.html", context, part="setters")
+    return page(request, "delivery/provenance.html", context, part="setters")
 
 
 def patch_of(project: Project, number: int) -> Patch:

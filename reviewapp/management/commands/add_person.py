@@ -11,8 +11,8 @@ from django.db import transaction
 from reviewapp.accounts.models import Role
 from reviewapp.accounts.people import add_person
 from reviewapp.audit.recording import record
-from reviewapp.management.projects import project_named
-from reviewapp.management.refusals import refused
+from reviewapp.management.command_errors import refused
+from reviewapp.management.project_lookup import project_named
 
 
 class Command(BaseCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
-from reviewapp.management.projects import project_named
-from reviewapp.management.refusals import refused
+from reviewapp.management.command_errors import refused
+from reviewapp.management.project_lookup import project_named
 from reviewapp.queues.creating import make_queue
 from reviewapp.queues.rubric.versions import PRESETS
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reviewapp.keys.holding import make_token
-from reviewapp.management.projects import project_named
+from reviewapp.keys.tokens import make_token
+from reviewapp.management.project_lookup import project_named
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from reviewapp.management.projects import project_named
+from reviewapp.management.project_lookup import project_named
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules.dry_run import DAYS, forecast
 from reviewapp.queues.rules.runner import apply_due

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from reviewapp.keys import holding
-from reviewapp.management.refusals import refused
+from reviewapp.keys import laminar_keys
+from reviewapp.management.command_errors import refused
 
 
 class Command(BaseCommand):
@@ -28,14 +28,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         secret = sys.stdin.readline()
         try:
-            project = holding.connect(
+            project = laminar_keys.connect(
                 options["slug"], options["name"], options["url"], options["ui_url"], secret, "command"
             )
-        except holding.KeyNotTaken as error:
+        except laminar_keys.KeyNotTaken as error:
             raise CommandError(str(error)) from None
         except ValidationError as error:
             raise refused(error) from None
-        key = holding.key_in_use(project)
+        key = laminar_keys.key_in_use(project)
         told = {
             "project": project.slug,
             "url": project.base_url,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from reviewapp.demo import filling
+from reviewapp.demo import seeding
 from reviewapp.demo.processes import CannotStart, Family, check_free, hold
 from reviewapp.lib.numbers import whole
 
@@ -47,7 +47,7 @@ class Command(BaseCommand):
         family.hand_over()
 
     def _start(self, family: Family, port: int, store_port: int) -> dict[str, Any]:
-        secrets = filling.demo_secrets()
+        secrets = seeding.demo_secrets()
         url, store_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{store_port}"
         keys = {
             "project_id": str(secrets.project_id),
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             call_command("collectstatic", verbosity=0, interactive=False)
         family.start("review app", ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"])
         family.wait_for("trace store", f"{store_url}/ready")
-        passwords = filling.fill(store_url, secrets)
+        passwords = seeding.fill(store_url, secrets)
         family.start("worker", ["manage.py", "deliver"])
         family.wait_for("review app", f"{url}/ready")
         return {
@@ -73,11 +73,11 @@ class Command(BaseCommand):
             "store_url": store_url,
             "store_key": secrets.store_key,
             "store_ingest_key": secrets.ingest_key,
-            "project": filling.PROJECT,
-            "queue": filling.QUEUE,
+            "project": seeding.PROJECT,
+            "queue": seeding.QUEUE,
             "people": [
                 {"username": username, "password": passwords[username], "role": str(role)}
-                for username, role in filling.PEOPLE.items()
+                for username, role in seeding.PEOPLE.items()
             ],
             "access_token": secrets.access_token,
         }

@@ -9,11 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.holding import CannotRead, reader
+from reviewapp.keys.laminar_keys import CannotRead, reader
 from reviewapp.laminar import Laminar, LaminarError, RateLimited
 from reviewapp.lib import clock
-from reviewapp.lib.progress import Progress
-from reviewapp.management.projects import project_named
+from reviewapp.lib.progress_bar import Progress
+from reviewapp.management.project_lookup import project_named
 from reviewapp.traces.sync import watermark
 from reviewapp.traces.sync.list_new import Listing, pull_listing
 

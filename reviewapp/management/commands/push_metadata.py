@@ -16,10 +16,10 @@ from reviewapp.delivery.completion import look
 from reviewapp.delivery.intake import AT_ONCE, Relayed, count_known, relay
 from reviewapp.delivery.patch_input import Handed, NotAPatch
 from reviewapp.lib import canonical_json
-from reviewapp.lib.progress import Progress
+from reviewapp.lib.progress_bar import Progress
 from reviewapp.management import patch_lines
 from reviewapp.management.patch_lines import Lines
-from reviewapp.management.projects import project_named
+from reviewapp.management.project_lookup import project_named
 from reviewapp.queues.key_conflicts import cautions
 
 # Exit codes: all went well; something was put and something needs a look; nothing was put.

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import release
-from reviewapp.management.projects import project_named
+from reviewapp.management.project_lookup import project_named
 
 
 class Command(BaseCommand):

@@ -38,7 +38,7 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
         "queues": Queue.objects.filter(project=project).order_by("name"),
         "reason": ", ".join(str(pair) for pair in chosen.view.pairs)[:REASON],
     }  # fmt: skip
-    return page(request, "queues/take.html", context)
+    return page(request, "queues/bulk_add.html", context)
 
 
 def _add(request: Request, project: Project) -> HttpResponse:

@@ -112,9 +112,9 @@ def item_remove(request: Request, project: Project, queue: str, item: int) -> Ht
         raise Http404("There is no such item in this queue.")
     context = {"project": project, "section": "queues", "queue": found.queue, "item": found}
     if request.method == "GET":
-        return page(request, "queues/remove.html", context)
+        return page(request, "queues/item_remove.html", context)
     if not remove(found, request.user):
-        return page(request, "queues/remove.html", {**context, "error": NOT_REMOVED}, status=409)
+        return page(request, "queues/item_remove.html", {**context, "error": NOT_REMOVED}, status=409)
     messages.success(request, "The trace is removed from the queue. No rule brings it back.")
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 from reviewapp.queues.models import Rubric
 from reviewapp.queues.rubric import versions
 from reviewapp.queues.rubric.criteria import KINDS

@@ -35,7 +35,7 @@ def rule_begin(request: Request, project: Project) -> HttpResponse:
     """For a view of traces (`m=`) the choice of the queue that a rule is to fill."""
     queues = Queue.objects.filter(project=project).order_by("name")
     context = {"project": project, "section": "queues", "queues": queues, "view": request.GET.urlencode()}
-    return page(request, "queues/rule_begin.html", context)
+    return page(request, "queues/rule_choose_queue.html", context)
 
 
 @access.member(Role.LEAD)

@@ -20,4 +20,4 @@ def rubric_preview(request: Request, project: Project, queue: str) -> HttpRespon
     sketch = editor.sent(queue_of(project, queue), request.POST).sketch()
     form = ReviewForm.on(sketch, 0, None, ORIGINAL)
     context = {"project": project, "section": "queues", "queue": sketch, "form": form}
-    return page(request, "reviews/preview.html", context, part="preview")
+    return page(request, "reviews/rubric_preview.html", context, part="preview")

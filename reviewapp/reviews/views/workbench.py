@@ -14,7 +14,7 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
 from reviewapp.delivery.timeline import Step, hold_of, overtaking, way_of
-from reviewapp.keys.holding import key_in_use
+from reviewapp.keys.laminar_keys import key_in_use
 from reviewapp.lib import canonical_json, clock, failpoints
 from reviewapp.lib.numbers import whole
 from reviewapp.queues import claiming
@@ -77,7 +77,7 @@ def queue_end(request: Request, project: Project, queue: str) -> HttpResponse:
         "after": _left_before(request),
         "mine": Review.objects.filter(item__queue=found, reviewer=request.user, is_latest=True).count(),
     }  # fmt: skip
-    return page(request, "reviews/end.html", context, part="end")
+    return page(request, "reviews/queue_end.html", context, part="end")
 
 
 @access.member(Role.REVIEWER)
@@ -107,7 +107,7 @@ def item_left(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     review = latest_of(found)
     context = {"project": project, "left": left_of(found, review, request.user), **_delivery(project, review)}
-    return page(request, "reviews/left.html", context, part="left")
+    return page(request, "reviews/last_item.html", context, part="left")
 
 
 @access.member(Role.REVIEWER)
@@ -118,7 +118,7 @@ def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     trace = reading.trace
     if "waiting" in request.GET and not trace.is_here:
         return HttpResponse(status=204)
-    template = "traces/_piece.html" if reading.wish.is_piece else "traces/_reading.html"
+    template = "traces/_reader_fragment.html" if reading.wish.is_piece else "traces/_reader.html"
     return page(request, template, {"project": project, "item": found, "reading": reading, "trace": trace})
 
 
@@ -140,7 +140,7 @@ def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
         "rows": [(review, names.get(review.item.trace_id)) for review in shown[:PAGE]],
         "page_number": number, "has_more": len(shown) > PAGE,
     }  # fmt: skip
-    return page(request, "reviews/mine.html", context)
+    return page(request, "reviews/my_reviews.html", context)
 
 
 @access.member(Role.REVIEWER)
@@ -150,7 +150,7 @@ def trace_reviews(request: Request, project: Project, trace_id: UUID) -> HttpRes
     reviews = list(found.select_related("reviewer", "patch", "item__queue").order_by("-submitted_at", "-pk")[:100])
     give_rubrics(reviews)
     context = {"project": project, "reviews": reviews, "trace_id": trace_id, "section": "traces"}
-    return page(request, "reviews/of_trace.html", context, part="reviews")
+    return page(request, "reviews/trace_reviews.html", context, part="reviews")
 
 
 def _submitted(request: Request, item: QueueItem) -> HttpResponse:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.holding import CannotRead, reader
+from reviewapp.keys.laminar_keys import CannotRead, reader
 from reviewapp.laminar import LaminarError, TraceRow
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import CUT, PAGE, cursor_of, read_cursor

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.lib.storable import storable
+from reviewapp.lib.storable_text import storable
 from reviewapp.traces.metadata import history, index
 from reviewapp.traces.models import Change, Trace
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reviewapp.lib.storable import storable
+from reviewapp.lib.storable_text import storable
 from reviewapp.traces.metadata.merge import members
 
 MAX_PAIRS = 12

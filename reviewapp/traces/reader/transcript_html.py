@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from django.urls import reverse
 
-from reviewapp.lib.storable import storable
+from reviewapp.lib.storable_text import storable
 from reviewapp.traces.models import Prepared, Trace
 from reviewapp.traces.reader import lazy_links, prepared, turn_gaps, turn_html
 from reviewapp.traces.reader.trace_reader import Reading, reading_of

@@ -14,7 +14,7 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import clock, sql
-from reviewapp.lib.storable import storable
+from reviewapp.lib.storable_text import storable
 from reviewapp.traces.metadata import history, index, merge
 from reviewapp.traces.models import MAY_CHANGE, Span, Trace
 from reviewapp.traces.reader import prepared, transcript_html

@@ -86,7 +86,7 @@ def offer_list(request: Request, project: Project) -> HttpResponse:
     field = request.GET.get("of", "key")
     part, key = (request.GET.get(name, "").replace("\x00", "") for name in (field, "key"))
     found = suggestions.values(project, key, part) if field == "value" else suggestions.keys(project, part.strip())
-    return page(request, "traces/_offers.html", {"project": project, "offers": _typable(found)})
+    return page(request, "traces/_suggestions.html", {"project": project, "offers": _typable(found)})
 
 
 @access.member(Role.LEAD)
@@ -121,7 +121,7 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
     reading = reading_of(trace, request.GET, request.path)
     context = {"project": project, "section": "traces", "trace": trace, "reading": reading}
     if reading.wish.is_piece:
-        return page(request, "traces/_piece.html", context)
+        return page(request, "traces/_reader_fragment.html", context)
     return page(request, "traces/page.html", context, part="reading")
 
 

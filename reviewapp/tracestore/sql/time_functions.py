@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from reviewapp.tracestore import moments
+from reviewapp.tracestore import timestamps
 
 Moment = str | int | float | bytes
 
@@ -22,28 +22,28 @@ _WHOLE = len("2026-01-01 00:00:00")
 def nanoseconds(moment: Moment) -> int:
     """Nanoseconds since 1970 of a text, or of a number of seconds. Raises moments.NotAMoment."""
     if isinstance(moment, bytes):
-        raise moments.NotAMoment("An array is not a time")
-    return moments.parse(moment) if isinstance(moment, str) else int(moment * 1_000_000_000)
+        raise timestamps.NotAMoment("An array is not a time")
+    return timestamps.parse(moment) if isinstance(moment, str) else int(moment * 1_000_000_000)
 
 
 def full(moment: Moment | None) -> str | None:
     """As a DateTime64(9), the spelling in which columns and constants are compared."""
-    return None if moment is None else moments.text(nanoseconds(moment))
+    return None if moment is None else timestamps.text(nanoseconds(moment))
 
 
 def with_scale(moment: Moment, scale: int = 3, _zone: str = "UTC") -> str:
     """As a DateTime64 with `scale` digits after the second."""
-    return moments.text(nanoseconds(moment))[: _WHOLE + (scale + 1 if scale else 0)]
+    return timestamps.text(nanoseconds(moment))[: _WHOLE + (scale + 1 if scale else 0)]
 
 
 def whole(moment: Moment, _zone: str = "UTC") -> str:
     """As a DateTime."""
-    return moments.text(nanoseconds(moment))[:_WHOLE]
+    return timestamps.text(nanoseconds(moment))[:_WHOLE]
 
 
 def day(moment: Moment, _zone: str = "UTC") -> str:
     """As a Date."""
-    return moments.text(nanoseconds(moment))[:_DATE]
+    return timestamps.text(nanoseconds(moment))[:_DATE]
 
 
 def start_of(unit: str) -> Callable[..., str]:
@@ -71,7 +71,7 @@ def shifted(moment: str, count: float, unit: str) -> str:
     if unit in _MONTHS:
         text = _months_later(moment, int(count) * _MONTHS[unit])
     else:
-        text = moments.text(nanoseconds(moment) + int(count * _NANOSECONDS[unit]))
+        text = timestamps.text(nanoseconds(moment) + int(count * _NANOSECONDS[unit]))
     if len(moment) == _DATE and unit in ("day", "week", *_MONTHS):
         return text[:_DATE]
     return text[: max(len(moment), _WHOLE)] if unit in (*_SECONDS, *_MONTHS) else text
@@ -100,18 +100,18 @@ def since_1970(unit: str) -> Callable[..., int]:
 
 def from_1970(unit: str, digits: int) -> Callable[..., str]:
     """A function that reads a count of units since 1970."""
-    return lambda count, _zone="UTC": moments.text(int(count) * _NANOSECONDS[unit])[: _WHOLE + digits]
+    return lambda count, _zone="UTC": timestamps.text(int(count) * _NANOSECONDS[unit])[: _WHOLE + digits]
 
 
 def _months_later(moment: str, months: int) -> str:
-    text = moments.text(nanoseconds(moment))
+    text = timestamps.text(nanoseconds(moment))
     year, month = divmod(int(text[:4]) * 12 + int(text[5:7]) - 1 + months, 12)
     last = monthrange(year, month + 1)[1]
     return f"{year:04d}-{month + 1:02d}-{min(int(text[8:10]), last):02d}{text[_DATE:]}"
 
 
 def _month_number(moment: Moment) -> int:
-    text = moments.text(nanoseconds(moment))
+    text = timestamps.text(nanoseconds(moment))
     return int(text[:4]) * 12 + int(text[5:7]) - 1
 
 

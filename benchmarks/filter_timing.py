@@ -1,0 +1,96 @@
+"""A lead's filters on the mirror that lies in a place, timed: `python -m benchmarks.lead`, after `benchmarks.mirrored`.
+
+Each time is in milliseconds, the median of many; a page is what the view's function does, rows read to what is shown.
+`mib` is the most memory that this process had.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from urllib.parse import urlencode
+
+import django
+
+django.setup()
+
+from django.db import transaction  # noqa: E402 - models exist only after setup
+from django.http import QueryDict  # noqa: E402
+
+from benchmarks.mirror_data import MORE  # noqa: E402
+from reviewapp.accounts.models import Project  # noqa: E402
+from reviewapp.lib import canonical_json, clock  # noqa: E402
+from reviewapp.traces.filters.filter_view import read_view  # noqa: E402
+from reviewapp.traces.filters.paging import page_of  # noqa: E402
+from reviewapp.traces.metadata import merge  # noqa: E402
+from reviewapp.traces.models import Trace  # noqa: E402
+
+TIMES = 25
+COMMON = ("region=us-west", "environment=production")
+VIEWS = {
+    "first_ms": COMMON,
+    "all_ms": (),
+    "one_pair_ms": ("environment=production",),
+    "worst_pair_ms": ("customer_tier=free", "billing=invoice"),
+    "same_key_ms": ("environment=production", "environment=staging"),
+    "rare_ms": ("incident=true",),
+    "rare_pair_ms": ("incident=true", *COMMON),
+    "absent_ms": ("environment=Production", "region=us-west"),
+    "twelve_pairs_ms": ("environment=production", "region=us-west", "customer_tier=pro", "billing=invoice",
+                        "feature_flag=baseline", *(f"{key}={value}" for key, value in MORE.items())),
+}  # fmt: skip
+
+
+def measure() -> dict[str, object]:
+    project = Project.objects.get()
+    figures: dict[str, object] = {}
+    for name, pairs in VIEWS.items():
+        figures[name] = _timed(partial(_shown, project, pairs))
+    at = ""
+    for _ in range(99):
+        at = page_of(read_view(QueryDict(_query(COMMON))), project, at).older
+    if at:
+        figures["page_100_ms"] = _timed(lambda: _shown(project, COMMON, before=at))
+        figures["newer_ms"] = _timed(lambda: _shown(project, COMMON, after=at))
+    oldest = Trace.objects.order_by("start_time").values_list("start_time", flat=True)[0] or clock.now()
+    until = oldest + timedelta(hours=18)
+    figures["range_ms"] = _timed(lambda: _shown(project, COMMON, since=oldest.isoformat(), until=until.isoformat()))
+    traces = list(Trace.objects.order_by("-id")[: 2 * TIMES].values_list("trace_id", flat=True))
+    patches = iter(enumerate(traces))
+
+    def patch() -> None:
+        number, trace_id = next(patches)
+        values = {"score": 1, "notes": f"Note {number}.", "needs_review": False, "reviewer": "lead", "review_rev": 1}
+        with transaction.atomic():
+            merge.apply_patch(project, merge.hold(project, trace_id), values, reviews=1)
+
+    figures["patch_ms"] = _timed(patch)
+    figures["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return figures
+
+
+def _shown(project: Project, pairs: tuple[str, ...], *, since: str = "", until: str = "", **cursor: str) -> int:
+    page = page_of(read_view(QueryDict(_query(pairs, since, until))), project, **cursor)
+    rows = [(trace, trace.seconds, canonical_json.raw_members(trace.metadata)) for trace in page.traces]
+    return len(rows)
+
+
+def _query(pairs: tuple[str, ...], since: str = "", until: str = "") -> str:
+    return urlencode([("m", pair) for pair in pairs] + [("from", since), ("to", until)])
+
+
+def _timed(act: Callable[[], object]) -> float:
+    times = []
+    for _ in range(TIMES):
+        began = time.perf_counter()
+        act()
+        times.append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(times), 2)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure()))

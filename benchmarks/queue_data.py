@@ -1,0 +1,100 @@
+"""Data for a review desk of a given size. Run in a fresh place: `python -m benchmarks.desk ITEMS PEOPLE [SPANS]`."""
+
+import json
+import random
+import sys
+from datetime import timedelta
+from uuid import UUID
+
+import django
+
+django.setup()
+
+from django.contrib.auth.hashers import make_password  # noqa: E402 - models exist only after setup
+from django.db import transaction  # noqa: E402
+
+from benchmarks.conversation_data import spans_of  # noqa: E402
+from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
+from reviewapp.lib import canonical_json, clock  # noqa: E402
+from reviewapp.queues.creating import make_queue  # noqa: E402
+from reviewapp.queues.models import QueueItem  # noqa: E402
+from reviewapp.traces.metadata.index import reindex  # noqa: E402
+from reviewapp.traces.models import Span, Trace  # noqa: E402
+from reviewapp.traces.reader.prepared import store  # noqa: E402
+from reviewapp.traces.reader.transcript_html import prepare  # noqa: E402
+
+PASSWORD = "a password for a benchmark"
+WORDS = (
+    "refund order status card policy store credit arrives within days customer asked again about the headset".split()
+)
+STEPS = (("agent", "DEFAULT"), ("retrieve", "TOOL"), ("draft", "LLM"), ("lookup_order", "TOOL"), ("answer", "LLM"))
+BATCH = 500
+
+
+def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
+    """One queue of `items` pulled traces, and `people` reviewers.
+
+    Each trace has 5 spans of 3 KB, or is a conversation of so many `spans`.
+    """
+    random.seed(7)
+    project = Project.objects.create(slug="bench", name="Bench", base_url="http://127.0.0.1:1")
+    users = User.objects.bulk_create(
+        [User(username=f"reviewer-{n}", password=make_password(PASSWORD)) for n in range(people)]
+    )
+    Membership.objects.bulk_create([Membership(project=project, user=user, role="reviewer") for user in users])
+    queue = make_queue(project, "answers", "Answers", "benchmark")
+    for start in range(0, items, BATCH):
+        traces = Trace.objects.bulk_create([_trace(project, start + n) for n in range(min(BATCH, items - start))])
+        reindex(traces)
+        with transaction.atomic():
+            for trace in traces:
+                Span.objects.bulk_create(_spans(trace, spans), batch_size=100)
+                store(prepare(trace))
+        QueueItem.objects.bulk_create(
+            [QueueItem(queue=queue, trace_id=trace.trace_id, added_by="benchmark") for trace in traces]
+        )
+    return {"project": "bench", "queue": "answers", "people": [user.username for user in users], "password": PASSWORD}
+
+
+def _trace(project: Project, number: int) -> Trace:
+    start = clock.now() - timedelta(days=3) + timedelta(seconds=7 * number)
+    values = {
+        "environment": random.choice(["production", "staging"]),
+        "region": random.choice(["us-west", "us-east", "eu-central"]),
+        "feature_flag": random.choice(["baseline", "new-retriever"]),
+        "customer_tier": random.choice(["free", "pro", "enterprise"]),
+    }
+    return Trace(
+        project=project, trace_id=UUID(int=random.getrandbits(128)), name="support-agent", start_time=start,
+        end_time=start + timedelta(seconds=6), status="success", total_tokens=3_912, total_cost=0.021, span_count=5,
+        metadata=canonical_json.dumps(values), pulled_at=clock.now(), spans_pulled_at=clock.now(),
+    )  # fmt: skip
+
+
+def _spans(trace: Trace, count: int) -> list[Span]:
+    if count:
+        return spans_of(trace, count, _text)
+    root = UUID(int=random.getrandbits(128))
+    return [_span(trace, number, name, kind, root) for number, (name, kind) in enumerate(STEPS)]
+
+
+def _span(trace: Trace, number: int, name: str, kind: str, root: UUID) -> Span:
+    start = trace.start_time + timedelta(seconds=number) if trace.start_time else clock.now()
+    asked, said = _text(2_048), _text(1_024)
+    is_model = kind == "LLM"
+    return Span(
+        trace=trace, span_id=root if number == 0 else UUID(int=random.getrandbits(128)),
+        parent_span_id=root if number else None, name=name, span_type=kind, status="success", start_time=start,
+        end_time=start + timedelta(seconds=1), model="gpt-4o-mini" if is_model else "",
+        input=json.dumps([{"role": "user", "content": asked}]) if is_model else json.dumps({"query": asked}),
+        output=json.dumps([{"role": "assistant", "content": said}]) if is_model else json.dumps({"found": said}),
+    )  # fmt: skip
+
+
+def _text(size: int) -> str:
+    words = random.choices(WORDS, k=size // 5)
+    return " ".join(words)[:size]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(fill(*map(int, sys.argv[1:4]))))

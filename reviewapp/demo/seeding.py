@@ -1,0 +1,107 @@
+"""Fill a fresh demo: traces through the store's own ingest, a project, three people, two queues."""
+
+import hashlib
+import hmac
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+
+from reviewapp.accounts.models import Project, Role, User
+from reviewapp.accounts.people import add_person, new_password
+from reviewapp.demo import otlp, sample_traces
+from reviewapp.demo.sample_traces import DemoTrace
+from reviewapp.keys import laminar_keys, tokens
+from reviewapp.keys.models import AccessToken
+from reviewapp.lib import clock
+from reviewapp.queues import entry
+from reviewapp.queues.creating import make_queue
+from reviewapp.queues.entry import Entry
+from reviewapp.queues.models import Queue
+
+PROJECT = "demo"
+QUEUE = "answers"
+PEOPLE = {"rosa": Role.REVIEWER, "lena": Role.LEAD, "adam": Role.ADMIN}
+BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The demo's keys: made from the machine's own secret, so that a second start knows them and no file holds them."""
+
+    project_id: UUID
+    store_key: str
+    ingest_key: str
+    access_token: str
+
+
+def demo_secrets() -> Secrets:
+    return Secrets(
+        project_id=UUID(bytes=_derived("store project")[:16]),
+        store_key=_derived("store key").hex(),
+        ingest_key=_derived("store ingest key").hex(),
+        access_token=f"rvw_{_derived('access token').hex()}",
+    )
+
+
+def fill(store_url: str, secrets: Secrets) -> dict[str, str]:
+    """Make sure that everything the demo shows is there; each person's password, made at this moment."""
+    project = _connected(store_url, secrets)
+    if not AccessToken.objects.filter(digest=AccessToken.digest_of(secrets.access_token)).exists():
+        tokens.make_token(project, "demo", "demo", secret=secrets.access_token)
+    if not Queue.objects.filter(project=project).exists():
+        traces = sample_traces.traces(clock.now())
+        _ingest(store_url, secrets.ingest_key, traces)
+        _fill_queues(project, traces)
+    return {username: _password(username, project, role) for username, role in PEOPLE.items()}
+
+
+def _connected(store_url: str, secrets: Secrets) -> Project:
+    project = Project.objects.filter(slug=PROJECT, base_url=store_url).first()
+    if project is not None and laminar_keys.key_in_use(project) is not None:
+        # An admin may have replaced the key: theirs stays.
+        return project
+    return laminar_keys.connect(PROJECT, "Support demo", store_url, "", secrets.store_key, "demo")
+
+
+def _password(username: str, project: Project, role: str) -> str:
+    user, password = add_person(username, project, role)
+    if not password:
+        password = new_password()
+        User.objects.filter(pk=user.pk).update(password=make_password(password))
+    return password
+
+
+def _ingest(store_url: str, key: str, traces: Sequence[DemoTrace]) -> None:
+    for start in range(0, len(traces), BATCH):
+        request = urllib.request.Request(  # noqa: S310 - the address is the store this command has just started
+            f"{store_url}/v1/traces",
+            data=otlp.request(traces[start : start + BATCH]),
+            headers={"Authorization": f"Bearer {key}", "Content-Type": "application/x-protobuf"},
+        )
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+
+
+def _fill_queues(project: Project, traces: Sequence[DemoTrace]) -> None:
+    first = make_queue(
+        project, QUEUE, "Answers", "demo", question="How good is the answer, given what was asked and looked up?"
+    )
+    second = make_queue(
+        project, "second-look", "Second look", "demo", question="1 is harmful, 5 is exemplary.",
+        score_min=1, score_max=5, score_step=1, key_prefix="qa_",
+    )  # fmt: skip
+    half = len(traces) * 2 // 3
+    entry.add(first, [_entry(trace, number) for number, trace in enumerate(traces[:half])], "demo")
+    entry.add(second, [_entry(trace, number) for number, trace in enumerate(traces[half:])], "demo")
+
+
+def _entry(trace: DemoTrace, number: int) -> Entry:
+    reason = "production sample, 20 %" if number % 3 else "a customer asked again within the hour"
+    return Entry(trace.trace_id, reason=reason, reference=trace.session_id, priority=0)
+
+
+def _derived(purpose: str) -> bytes:
+    return hmac.new(settings.SECRET_KEY.encode(), f"demo {purpose}".encode(), hashlib.sha256).digest()

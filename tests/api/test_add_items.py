@@ -1,0 +1,157 @@
+"""`POST /api/v1/queues/<slug>/items`: what goes in, and exactly what comes out."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from reviewapp.accounts.models import Project
+from reviewapp.audit.models import AuditEvent
+from reviewapp.queues.models import ItemState, Queue, Removal
+from reviewapp.traces.models import Trace
+from tests.api.http_calls import URL, post
+from tests.factories import QueueFactory, QueueItemFactory
+
+
+def items(*trace_ids: object) -> dict[str, list[dict[str, str]]]:
+    return {"items": [{"trace_id": str(trace_id)} for trace_id in trace_ids]}
+
+
+def test_it_adds_items(send: Any, queue: Queue) -> None:
+    first, second = uuid4(), uuid4()
+    response = send(items(first, second))
+    rows = list(queue.items.order_by("pk"))
+
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("application/json")
+    assert response.json() == {
+        "added": 2,
+        "duplicates": 0,
+        "removed": 0,
+        "items": [
+            {"id": rows[0].pk, "trace_id": str(first), "state": "pending"},
+            {"id": rows[1].pk, "trace_id": str(second), "state": "pending"},
+        ],
+    }
+
+
+def test_it_leaves_out_what_a_person_removed(send: Any, queue: Queue) -> None:
+    removed, other = uuid4(), uuid4()
+    Removal.objects.create(queue=queue, trace_id=removed, by="lead")
+    told = send(items(removed, other)).json()
+
+    assert (told["added"], told["duplicates"], told["removed"]) == (1, 0, 1)
+    assert told["items"][0] == {"id": None, "trace_id": str(removed), "state": "removed"}
+    assert queue.items.get().trace_id == other
+
+
+def test_it_brings_back_what_it_is_asked_to(send: Any, queue: Queue) -> None:
+    removed = uuid4()
+    Removal.objects.create(queue=queue, trace_id=removed, by="lead")
+    told = send({**items(removed), "bring_back": True}).json()
+
+    assert (told["added"], told["removed"], queue.items.get().trace_id) == (1, 0, removed)
+
+
+def test_it_refuses_another_wish_than_true_or_false(send: Any, queue: Queue) -> None:
+    response = send({**items(uuid4()), "bring_back": "yes"})
+
+    assert response.status_code == 400
+    assert "bring_back is true or false" in response.json()["error"]
+    assert not queue.items.exists()
+
+
+def test_it_keeps_what_was_said(send: Any, queue: Queue) -> None:
+    said = {"trace_id": str(uuid4()), "reason": "a “complaint” 🙁", "reference": "order 17", "priority": -5}
+    send({"items": [said]})
+    item = queue.items.get()
+
+    assert (item.reason, item.reference, item.priority) == ("a “complaint” 🙁", "order 17", -5)
+    assert item.added_by == "token:ci"
+
+
+def test_it_takes_null_for_nothing(send: Any, queue: Queue) -> None:
+    send({"items": [{"trace_id": str(uuid4()), "reason": None, "reference": None, "priority": None}]})
+    item = queue.items.get()
+
+    assert (item.reason, item.reference, item.priority) == ("", "", 0)
+
+
+def test_it_asks_for_the_trace_and_records_who_did(send: Any, queue: Queue) -> None:
+    send(items(uuid4()))
+    event = AuditEvent.objects.latest("seq")
+
+    assert Trace.objects.get().pull_due_at is not None
+    assert (event.actor, event.actor_name) == (None, "token:ci")
+    assert (event.verb, event.target) == ("added items", "queue:answers")
+
+
+def test_it_takes_every_spelling_of_an_id(send: Any, queue: Queue) -> None:
+    trace_id = uuid4()
+    spellings = [trace_id, str(trace_id).upper(), trace_id.hex, f"{{{trace_id}}}", f"urn:uuid:{trace_id}"]
+    response = send(items(*spellings))
+
+    assert (response.json()["added"], response.json()["duplicates"]) == (1, 4)
+    assert {item["trace_id"] for item in response.json()["items"]} == {str(trace_id)}
+    assert queue.items.count() == 1
+
+
+def test_it_takes_the_first_of_two_with_one_id(send: Any, queue: Queue) -> None:
+    trace_id = str(uuid4())
+    send({"items": [{"trace_id": trace_id, "priority": 1}, {"trace_id": trace_id, "priority": 2}]})
+
+    assert queue.items.get().priority == 1
+
+
+def test_it_tells_a_repeated_call(send: Any, queue: Queue) -> None:
+    call = items(uuid4(), uuid4())
+    first, second = send(call).json(), send(call).json()
+
+    assert (second["added"], second["duplicates"]) == (0, 2)
+    assert second["items"] == first["items"]
+    assert queue.items.count() == 2
+
+
+def test_it_tells_the_state_of_what_stands_there(send: Any, queue: Queue) -> None:
+    item = QueueItemFactory.create(queue=queue, state=ItemState.COMPLETED)
+
+    assert send(items(item.trace_id)).json()["items"][0]["state"] == "completed"
+
+
+def test_it_takes_a_thousand_in_order(send: Any, queue: Queue) -> None:
+    ids = [UUID(int=number) for number in range(1_000, 0, -1)]
+    response = send(items(*ids))
+
+    assert response.json()["added"] == 1_000
+    assert [item["trace_id"] for item in response.json()["items"]] == [str(trace_id) for trace_id in ids]
+
+
+def test_it_reads_json_whatever_it_is_called(token: str, queue: Queue) -> None:
+    body = b'\n {"items" : [ {"trace_id":"7c1e5d2a9b3f4c8da1e60f2b4d6c9f04"} ] }\r\n'
+
+    assert post(body, token, **{"Content-Type": "text/plain"}).json()["added"] == 1
+
+
+@pytest.mark.parametrize("slug", ["no-such", "ANSWERS", "answers-2", "x" * 300])
+def test_it_refuses_an_unknown_queue(send: Any, queue: Queue, slug: str) -> None:
+    response = send(items(uuid4()), url=URL.replace("answers", slug))
+
+    assert response.status_code == 404
+    assert response.json()["error"].endswith("Nothing was added.")
+    assert response.json()["line"] is None
+
+
+def test_it_refuses_another_projects_queue_as_unknown(send: Any, queue: Queue, elsewhere: Project) -> None:
+    theirs = QueueFactory.create(project=elsewhere, slug="theirs")
+    foreign, none = (send(items(uuid4()), url=URL.replace("answers", slug)) for slug in ("theirs", "nobody"))
+
+    assert foreign.status_code == none.status_code == 404
+    assert foreign.json()["error"] == none.json()["error"].replace("nobody", "theirs")
+    assert not theirs.items.exists()
+
+
+def test_it_adds_to_the_tokens_own_queue_of_a_name(send: Any, queue: Queue, elsewhere: Project) -> None:
+    theirs = QueueFactory.create(project=elsewhere, slug="answers")
+    send(items(uuid4()))
+
+    assert (queue.items.count(), theirs.items.count()) == (1, 0)

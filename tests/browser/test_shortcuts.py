@@ -1,0 +1,253 @@
+"""The reviewer's keys, pressed in a real browser."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reviewapp.accounts.models import User
+from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion
+from reviewapp.reviews.models import Review
+from tests.browser.conftest import OpenPage
+from tests.browser.workbench import at, fill_queue, opened, saved
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def page(open_page: OpenPage, reviewer: User, queue: Queue) -> Page:
+    fill_queue(queue)
+    return opened(open_page, reviewer)
+
+
+def focused(page: Page) -> str:
+    found: str = page.evaluate("document.activeElement.id || document.activeElement.className")
+    return found
+
+
+def test_it_scores_and_submits_by_two_keys(page: Page) -> None:
+    page.keyboard.press("4")
+    expect(page.locator("#score")).to_have_value("0.75")
+    page.keyboard.press("Enter")
+    at(page, 2)
+    saved(page)
+    assert Review.objects.get().score_text == "0.75"
+
+
+def test_it_ticks_and_unticks(page: Page) -> None:
+    page.keyboard.press("r")
+    expect(page.locator("[name=needs_review]")).to_be_checked()
+    page.keyboard.press("r")
+    expect(page.locator("[name=needs_review]")).not_to_be_checked()
+
+
+def test_it_leaves_the_notes_to_writing(page: Page) -> None:
+    page.keyboard.press("n")
+    page.keyboard.type("rsnjku=/? 12")
+    expect(page.locator("#notes")).to_have_value("rsnjku=/? 12")
+    expect(page.locator("#rail")).to_contain_text("Item 1 of")
+    page.keyboard.press("Escape")
+    assert focused(page) == "trace"
+
+
+def test_it_submits_from_inside_the_notes(page: Page) -> None:
+    page.keyboard.press("n")
+    page.keyboard.type("good")
+    page.keyboard.press("Control+Enter")
+    at(page, 2)
+    assert focused(page) == "trace"
+
+
+def test_it_answers_no_unseen_item_by_a_held_key(page: Page) -> None:
+    page.keyboard.press("1")
+    page.locator("#submit").focus()
+    for _ in range(6):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    at(page, 2)
+    saved(page)
+    assert Review.objects.count() == 1
+
+
+def test_it_takes_no_key_before_the_item_is_painted(page: Page) -> None:
+    page.evaluate(
+        """() => { for (const key of ["1", "Enter", "2", "Enter"])
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })) }"""
+    )
+    at(page, 2)
+    saved(page)
+    expect(page.locator("#score")).to_have_value("")
+    assert Review.objects.count() == 1
+
+
+def test_it_takes_a_double_click_for_one(page: Page) -> None:
+    page.keyboard.press("1")
+    page.locator("#submit").dblclick()
+    at(page, 2)
+    saved(page)
+    assert Review.objects.count() == 1
+    expect(page.locator("#banner p")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("there", "back"), [("j", "k"), ("ArrowRight", "ArrowLeft")])
+def test_it_moves_between_items(page: Page, there: str, back: str) -> None:
+    page.keyboard.press(there)
+    at(page, 2)
+    page.keyboard.press(back)
+    at(page, 1)
+
+
+@pytest.mark.parametrize("chord", ["Alt+ArrowRight", "Control+j", "Shift+ArrowRight", "Control+u", "Alt+s"])
+def test_it_leaves_chords_to_the_browser(page: Page, chord: str) -> None:
+    page.keyboard.press(chord)
+    page.wait_for_timeout(100)
+    expect(page.locator("#rail")).to_contain_text("Item 1 of")
+
+
+def test_it_leaves_arrows_to_a_row_of_choices(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    Queue.objects.update(score_max=5, score_min=1, score_step=1)
+    fill_queue(queue, 2)
+    page = opened(open_page, reviewer, ahead=1)
+    page.keyboard.press("3")
+    expect(page.locator("[name=score][value='3']")).to_be_checked()
+    page.locator("[name=score][value='3']").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[name=score][value='4']")).to_be_checked()
+    expect(page.locator("#rail")).to_contain_text("Item 1 of")
+
+
+def test_it_chooses_in_the_row_that_has_the_focus(page: Page) -> None:
+    page.evaluate(
+        """() => document.querySelector("#notes").insertAdjacentHTML("beforebegin",
+            '<div data-criterion><input type=radio name=tone value=a><input type=radio name=tone value=b></div>')"""
+    )
+    page.locator("[value=a]").focus()
+    page.keyboard.press("2")
+    expect(page.locator("[value=b]")).to_be_checked()
+    expect(page.locator("#score")).to_have_value("")
+
+
+def test_it_opens_a_link_by_enter(page: Page) -> None:
+    page.keyboard.press("1")
+    page.get_by_role("link", name="Steps").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("columnheader", name="Waterfall")).to_be_visible()
+    assert not Review.objects.exists()
+
+
+def test_it_skips(page: Page) -> None:
+    page.keyboard.press("s")
+    page.keyboard.press("Enter")
+    at(page, 2)
+
+
+@pytest.mark.parametrize("come", ["opened", "reloaded", "arrow", "skipped"])
+def test_it_lets_one_read_at_once(page: Page, come: str) -> None:
+    if come == "reloaded":
+        page.reload()
+    elif come == "arrow":
+        page.keyboard.press("j")
+        at(page, 2)
+    elif come == "skipped":
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")
+        at(page, 2)
+    page.wait_for_function("document.activeElement.id === 'trace'")
+
+
+def test_it_goes_to_the_field_that_was_refused(page: Page) -> None:
+    page.locator("#score").fill("seven")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#score")).to_be_focused()
+    expect(page.locator("#score")).to_be_in_viewport()
+
+
+def test_it_goes_to_the_question_about_personal_data(page: Page) -> None:
+    page.locator("#notes").fill("ask ann@example.org")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#review .foot [role=alert]")).to_be_focused()
+
+
+def test_it_goes_to_the_form_and_back(page: Page) -> None:
+    page.keyboard.press("f")
+    assert focused(page) == "preset"
+    page.keyboard.press("2")
+    expect(page.locator("#score")).to_have_value("0.25")
+    page.keyboard.press("Escape")
+    assert focused(page) == "trace"
+
+
+def test_the_later_of_score_and_unsure_holds(page: Page) -> None:
+    page.keyboard.press("3")
+    page.keyboard.press("x")
+    expect(page.locator("[name=unsure]")).to_be_checked()
+    expect(page.locator("#score")).to_have_value("")
+    page.keyboard.press("3")
+    expect(page.locator("[name=unsure]")).not_to_be_checked()
+    expect(page.locator("#score")).to_have_value("0.5")
+
+
+def test_the_later_of_a_chosen_score_and_unsure_holds(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    Queue.objects.update(score_max=5, score_min=1, score_step=1)
+    fill_queue(queue, 2)
+    page = opened(open_page, reviewer, ahead=1)
+    page.keyboard.press("3")
+    page.keyboard.press("x")
+    expect(page.locator("[name=score][value='']")).to_be_checked()
+    page.keyboard.press("4")
+    expect(page.locator("[name=unsure]")).not_to_be_checked()
+
+
+def test_it_stays_from_the_moment_one_says_so(page: Page) -> None:
+    page.get_by_label("Stay here").check()
+    page.keyboard.press("j")
+    at(page, 2)
+    expect(page.get_by_label("Stay here")).to_be_checked()
+    page.go_back()
+    at(page, 1)
+    expect(page.get_by_label("Stay here")).to_be_checked()
+    page.get_by_label("Stay here").uncheck()
+    page.reload()
+    expect(page.get_by_label("Stay here")).not_to_be_checked()
+
+
+def test_it_marks_the_row_that_the_digits_go_to(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.write([Criterion("right", "Is it right?", "yes_no")])
+    queue.save()
+    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    row = page.get_by_role("group", name="Is it right?")
+    expect(row).to_have_css("box-shadow", "none")
+    page.get_by_label("yes", exact=True).click()
+    expect(row).not_to_have_css("box-shadow", "none")
+    expect(page.locator(".score .keys")).to_be_hidden()
+
+
+def test_it_gives_the_same_answers_again(page: Page) -> None:
+    page.locator("#notes").fill("as before")
+    page.locator("#notes").blur()
+    page.keyboard.press("r")
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    at(page, 2)
+    page.keyboard.press("=")
+    expect(page.locator("#score")).to_have_value("0.5")
+    expect(page.locator("#notes")).to_have_value("as before")
+    expect(page.locator("[name=needs_review]")).to_be_checked()
+
+
+def test_it_shows_the_keys(page: Page) -> None:
+    page.get_by_role("button", name="Keys").click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keys")
+    expect(sheet).to_contain_text("Undo the last submit")
+    page.keyboard.press("1")
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+    expect(page.locator("#score")).to_have_value("")
+
+
+def test_it_flashes_what_was_pressed(page: Page) -> None:
+    page.keyboard.press("r")
+    expect(page.locator("label.pressed")).to_have_count(1)
+    expect(page.locator("label.pressed")).to_have_count(0)

@@ -1,0 +1,166 @@
+"""Replacing a project's Laminar key: tested there first, put in use at once, and never without a key in between."""
+
+import socket
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+from pytest_django import Settings
+
+from reviewapp.accounts.models import Project, User
+from reviewapp.audit.models import AuditEvent
+from reviewapp.audit.recording import record
+from reviewapp.keys import laminar_keys
+from reviewapp.keys.models import LaminarKey
+from tests.factories import LaminarKeyFactory, ProjectFactory
+from tests.laminar.local_server import KEY, saying, serving
+from tests.threads import at_once
+from tests.tracestore_server import RunningStore
+
+
+def in_use(project: Project) -> LaminarKey:
+    return LaminarKey.objects.get(project=project, retired_at=None)
+
+
+def refuses(project: Project, secret: str, reason: str) -> None:
+    """The key is not taken, for this reason, and nothing at all has changed."""
+    before = list(LaminarKey.objects.values())
+    with pytest.raises(laminar_keys.KeyNotTaken, match=reason):
+        laminar_keys.replace_key(project, secret, "command")
+    assert list(LaminarKey.objects.values()) == before
+    assert not AuditEvent.objects.exists()
+
+
+def test_it_takes_a_full_key(connected: Project, tracestore: RunningStore, admin: User) -> None:
+    laminar_keys.replace_key(connected, tracestore.full_key, admin)
+    key = in_use(connected)
+    connected.refresh_from_db()
+
+    assert (key.secret, key.kind, key.can_read) == (tracestore.full_key, "full", True)
+    assert (key.last_four, key.added_by) == (tracestore.full_key[-4:], "admin")
+    assert connected.laminar_id == UUID(tracestore.project_id)
+
+
+def test_it_takes_an_ingest_only_key(connected: Project, tracestore: RunningStore) -> None:
+    laminar_keys.replace_key(connected, tracestore.ingest_key, "command")
+    key = in_use(connected)
+    connected.refresh_from_db()
+
+    assert (key.kind, key.can_read, connected.laminar_id) == ("ingest-only", False, None)
+
+
+def test_it_retires_the_key_before(connected: Project, tracestore: RunningStore) -> None:
+    old = LaminarKeyFactory.create(project=connected)
+    new = laminar_keys.replace_key(connected, tracestore.full_key, "command")
+    old.refresh_from_db()
+
+    assert old.retired_at is not None
+    assert in_use(connected) == new
+
+
+def test_it_leaves_other_projects_their_keys(connected: Project, tracestore: RunningStore) -> None:
+    other = LaminarKeyFactory.create(project=ProjectFactory.create())
+    laminar_keys.replace_key(connected, tracestore.full_key, "command")
+
+    assert in_use(other.project) == other
+
+
+def test_it_drops_white_space_around_a_key(connected: Project, tracestore: RunningStore) -> None:
+    assert laminar_keys.replace_key(connected, f"  {tracestore.full_key}\r\n", "command").secret == tracestore.full_key
+
+
+def test_it_records_who_replaced_it(connected: Project, tracestore: RunningStore, admin: User) -> None:
+    key = laminar_keys.replace_key(connected, tracestore.full_key, admin)
+    event = AuditEvent.objects.get(project=connected)
+
+    assert (event.actor_name, event.verb, event.target) == ("admin", "replaced Laminar key", f"key:{key.fingerprint}")
+    assert tracestore.full_key not in event.detail
+
+
+def test_it_refuses_a_wrong_key(connected: Project) -> None:
+    LaminarKeyFactory.create(project=connected)
+
+    refuses(connected, "full-but-unknown-there", "nothing was changed")
+
+
+ODD = ["", "  ", "two words", "line\nbreak", "clé", "x" * 501, "nul\x00nul", "tab\tbed", "\u202ekey"]
+
+
+@pytest.mark.parametrize("secret", ODD)
+def test_it_refuses_what_is_no_key(connected: Project, secret: str) -> None:
+    LaminarKeyFactory.create(project=connected)
+
+    refuses(connected, secret, "[Nn]othing was changed")
+
+
+def test_it_refuses_while_nobody_answers(project: Project) -> None:
+    LaminarKeyFactory.create(project=project)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        project.base_url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+    refuses(project, KEY, "cannot be connected to")
+
+
+def test_it_refuses_a_project_at_a_wrong_address(project: Project) -> None:
+    project.base_url = "not a URL"
+
+    refuses(project, KEY, "nothing was changed")
+
+
+def test_it_refuses_a_server_that_is_no_laminar(project: Project) -> None:
+    with serving(saying(b"<h1>Welcome</h1>")) as far:
+        project.base_url = far.base_url
+        refuses(project, KEY, "nothing was changed")
+
+
+def test_it_refuses_a_key_of_another_laminar_project(connected: Project, tracestore: RunningStore) -> None:
+    LaminarKeyFactory.create(project=connected)
+    Project.objects.filter(pk=connected.pk).update(laminar_id=uuid4())
+
+    refuses(connected, tracestore.full_key, "belongs to another Laminar project")
+
+
+def test_it_refuses_a_server_nobody_allowed(connected: Project, settings: Settings) -> None:
+    settings.ALLOWED_LAMINAR_HOSTS = frozenset()
+
+    refuses(connected, KEY, "private or reserved address")
+
+
+def test_it_shows_no_key_that_the_server_says_back(project: Project) -> None:
+    with serving(saying(f"what is {KEY}?".encode(), "400 Bad Request")) as far:
+        project.base_url = far.base_url
+        with pytest.raises(laminar_keys.KeyNotTaken) as caught:
+            laminar_keys.replace_key(project, KEY, "command")
+
+    assert KEY not in str(caught.value)
+    assert "what is" in str(caught.value)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_leaves_one_key_in_use_when_two_are_put_in_at_once(tracestore: RunningStore) -> None:
+    project = ProjectFactory.create(base_url=tracestore.url)
+    keys = [tracestore.full_key, tracestore.ingest_key]
+
+    at_once([partial(laminar_keys.replace_key, project, key, "command") for key in keys])
+
+    assert in_use(project).secret in keys
+    assert LaminarKey.objects.filter(project=project).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_stands_in_nobodys_way() -> None:
+    """Acts are recorded while a key is replaced: neither waits for what the other holds."""
+    project = ProjectFactory.create()
+    tested = laminar_keys.Tested(KEY, "full", None)
+
+    def replace() -> None:
+        for _ in range(25):
+            laminar_keys.use_key(project, tested, "command")
+
+    def act() -> None:
+        for number in range(60):
+            record(project, "command", "counted", f"number:{number}")
+
+    at_once([replace, act, act])
+
+    assert AuditEvent.objects.count() == 145

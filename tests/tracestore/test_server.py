@@ -1,0 +1,104 @@
+"""The process: its keys, its port, its end, its size."""
+
+import json
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.tracestore.store_calls import ask, send_span
+from tests.tracestore_server import ROOT, RunningStore, launch, start_store
+
+
+def _told(database: Path, *arguments: str, line: str = "") -> tuple[int, str, str]:
+    process = launch(database, *arguments, line=line)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    ready = process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(15)
+    told = process.stdout.read()
+    return code, told, ready + process.stderr.read()
+
+
+def test_it_makes_a_project_and_tells_its_keys_once(tmp_path: Path) -> None:
+    code, told, _ = _told(tmp_path / "new" / "store.sqlite3", "--json")
+    keys = json.loads(told)
+    assert (code, list(keys)) == (0, ["project_id", "full_key", "ingest_key"])
+    assert all(re.fullmatch("[A-Za-z0-9]{64}", keys[name]) for name in ("full_key", "ingest_key"))
+    assert _told(tmp_path / "new" / "store.sqlite3", "--json")[:2] == (0, "")
+
+
+@pytest.mark.parametrize("line", ["", '{"project_id": "x", "full_key": "secretkey", "ingest_key": "b"}'])
+def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
+    process = launch(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
+    told, complaint = process.communicate(timeout=15)
+    assert (process.returncode, told) == (1, "")
+    assert "Nothing was changed." in complaint
+    assert "secretkey" not in complaint
+
+
+def test_it_refuses_a_taken_port_with_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = launch(tmp_path / "store.sqlite3", f"--port={taken.getsockname()[1]}")
+        _, complaint = process.communicate(timeout=15)
+    assert process.returncode == 1
+    assert complaint.startswith("The trace store cannot listen on 127.0.0.1 port ")
+    assert complaint.count("\n") == 1
+
+
+def test_it_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite3").write_text("Dear diary, " * 1000)
+    _, complaint = launch(tmp_path / "store.sqlite3").communicate(timeout=15)
+    assert complaint.startswith("The trace store cannot use ")
+    assert "Traceback" not in complaint
+
+
+def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    process = launch(tmp_path / "store.sqlite3")
+    _, complaint = process.communicate(timeout=15)
+    assert (process.returncode, "Upgrade it." in complaint) == (1, True)
+
+
+def test_the_command_hands_over_to_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "tracestore", "--port=0", "--json"]
+    environment = os.environ | {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "reviewapp.settings"}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    keys = json.loads(process.stdout.readline())
+    url = process.stderr.readline().split()[-1]
+    project = httpx.get(f"{url}/v1/project", headers={"Authorization": f"Bearer {keys['full_key']}"}).json()
+    process.terminate()
+    assert (process.wait(15), project) == (0, {"projectId": keys["project_id"]})
+    assert (tmp_path / "tracestore.sqlite3").stat().st_mode & 0o077 == 0
+
+
+def test_it_stops_cleanly_from_the_keyboard(tmp_path: Path) -> None:
+    store = start_store(tmp_path)
+    assert httpx.get(f"{store.url}/ready").text == "OK"
+    assert store.stop(signal.SIGINT) == 0
+
+
+def test_it_stays_one_small_process(tracestore: RunningStore, full: httpx.Client, trace_id: str) -> None:
+    send_span(full, trace_id)
+    ask(full, "SELECT * FROM traces LIMIT 10")
+    pid = tracestore.process.pid
+    status = Path(f"/proc/{pid}/status").read_text()
+    kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
+    assert kilobytes < 80 * 1024
+    parents = [stat.read_text().rpartition(")")[2].split()[1] for stat in Path("/proc").glob("[0-9]*/stat")]
+    assert str(pid) not in parents
