@@ -9,13 +9,13 @@ from urllib.parse import urlencode, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back: status, where to go on, the body, its bytes as sent, and the milliseconds it took."""
 
     status: int
     location: str
     body: str
-    sent: int
+    bytes_received: int
     ms: float
 
 
@@ -34,20 +34,22 @@ class Browser:
         if answer.status != 302:
             raise RuntimeError(f"{username} could not sign in: {answer.status}.")
 
-    def get(self, path: str, *, follow: bool = True) -> Answer:
+    def get(self, path: str, *, follow: bool = True) -> Response:
         answer = self._ask("GET", path, None, {})
         if follow and answer.status in (301, 302, 303):
             further = self.get(answer.location)
-            return Answer(further.status, answer.location, further.body, further.sent, answer.ms + further.ms)
+            return Response(
+                further.status, answer.location, further.body, further.bytes_received, answer.ms + further.ms
+            )
         return answer
 
-    def post(self, path: str, fields: dict[str, str], *, htmx: bool = False) -> Answer:
+    def post(self, path: str, fields: dict[str, str], *, htmx: bool = False) -> Response:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": self.base}
         if htmx:
             headers["HX-Request"] = "true"
         return self._ask("POST", path, urlencode(fields), headers)
 
-    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Answer:
+    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Response:
         if self.connection is None:
             self.connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=60)
         sent = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), "Accept-Encoding": "gzip", **headers}
@@ -60,12 +62,12 @@ class Browser:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
         text = gzip.decompress(raw) if response.headers.get("Content-Encoding") == "gzip" else raw
-        return Answer(
+        return Response(
             response.status, response.headers.get("Location", ""), text.decode(errors="replace"), len(raw), ms
         )
 
 
-def review_fields(page: str, number: int) -> dict[str, str]:
+def make_review_fields(page: str, number: int) -> dict[str, str]:
     """A filled form for the item a page shows."""
     version = re.search(r'name="version" value="(\d+)"', page)
     return {

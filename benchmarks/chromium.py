@@ -30,7 +30,7 @@ CLOCK = """
 
 
 @contextmanager
-def reviewing(url: str, desk: dict[str, str], person: int = 0) -> Iterator[Page]:
+def open_reviewer_page(url: str, desk: dict[str, str], person: int = 0) -> Iterator[Page]:
     """A page of a signed-in reviewer, before the first item is opened. Needs Chromium; CHROMIUM names another."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
@@ -46,13 +46,13 @@ def reviewing(url: str, desk: dict[str, str], person: int = 0) -> Iterator[Page]
         browser.close()
 
 
-def open_next(page: Page, url: str, desk: dict[str, str]) -> None:
+def open_next_item(page: Page, url: str, desk: dict[str, str]) -> None:
     """Open the queue's next item and wait until it and what it loads ahead are here."""
     page.goto(f"{url}/p/{desk['project']}/queues/{desk['queue']}/review/")
     page.wait_for_load_state("networkidle")
 
 
-def answer(page: Page, score: str, *, reading: float) -> None:
+def answer_item(page: Page, score: str, *, reading: float) -> None:
     """Look at the item for so many seconds, then answer it by two keys; returns when the next one is painted."""
     page.wait_for_timeout(reading * 1000)
     seen = page.evaluate("bench.times.length")

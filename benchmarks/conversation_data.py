@@ -16,7 +16,7 @@ TOOLS = ("search_orders", "read_policy", "send_quote")
 ASKED, SAID, FOUND = 300, 400, 600
 
 
-def spans_of(trace: Trace, count: int, text: Callable[[int], str]) -> list[Span]:
+def make_spans(trace: Trace, count: int, text: Callable[[int], str]) -> list[Span]:
     """`count` spans of a trace, not saved: an agent's own, then a model call and a tool call in turns.
 
     `text` makes a text of so many characters.

@@ -16,7 +16,7 @@ import httpx
 from lmnr import LaminarClient
 
 from benchmarks import fake_laminar
-from benchmarks.environment import ROOT, Place, fresh, spread
+from benchmarks.environment import ROOT, Environment, fresh_environment, min_max
 
 PATCHES, DELAY, CONCURRENT, RUNS = 5_000, 20, 16, 3
 SUSTAINED, WORKERS = 20_000, 4
@@ -27,7 +27,7 @@ VALUES = {"score": 0.5, "needs_review": True, "notes": "The answer leaves out a 
 
 def run(database: str | None) -> dict[str, object]:
     workers = WORKERS if database else 1
-    with fake_laminar.running(DELAY) as url:
+    with fake_laminar.run_fake_laminar(DELAY) as url:
         sdk = _sdk(url)
         bare = [asyncio.run(_bare(url)) for _ in range(RUNS)]
         ours = [_ours(database, url, PATCHES) for _ in range(RUNS)]
@@ -52,7 +52,7 @@ def run(database: str | None) -> dict[str, object]:
         "ms_each_among_1k": round(few.pushing / AMONG * 1000, 2),
         "ms_each_among_1m": round(many.pushing / AMONG * 1000, 2),
         "mib_with_100k_waiting": round(crowd.mib),
-        "spread": {"bare_per_s": spread([PATCHES / each for each in bare]), "worker_per_s": spread(rates)},
+        "spread": {"bare_per_s": min_max([PATCHES / each for each in bare]), "worker_per_s": min_max(rates)},
     }
 
 
@@ -90,16 +90,16 @@ def _ours(
     database: str | None, url: str, patches: int, *, old: int = 0, workers: int = 1, until: int | None = None
 ) -> Delivered:
     """Deliver a backlog with workers of our own; up to `until` pushes where not all are waited for."""
-    with fresh(database) as place:
-        place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+    with fresh_environment(database) as place:
+        place.env["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
         place.run("-m", "benchmarks.outbox_data", url, str(patches), str(old))
-        before, began = fake_laminar.counts(url)["pushes"], time.time()
-        fake_laminar.forget(url)
+        before, began = fake_laminar.fetch_counts(url)["pushes"], time.time()
+        fake_laminar.reset_times(url)
         with _workers(place, workers) as processes:
             wanted = until or patches
-            while fake_laminar.counts(url)["pushes"] - before < wanted:
+            while fake_laminar.fetch_counts(url)["pushes"] - before < wanted:
                 time.sleep(0.05)
-            told, mib = fake_laminar.counts(url), max(_mib(process.pid) for process in processes)
+            told, mib = fake_laminar.fetch_counts(url), max(_mib(process.pid) for process in processes)
             while (
                 until is None and json.loads(place.run("-m", "benchmarks.outbox_data", "states"))["confirmed"] < patches
             ):
@@ -109,9 +109,9 @@ def _ours(
 
 
 @contextmanager
-def _workers(place: Place, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _workers(place: Environment, count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     command = [sys.executable, "manage.py", "deliver"]
-    processes = [subprocess.Popen(command, cwd=ROOT, env=place.environment) for _ in range(count)]  # noqa: S603
+    processes = [subprocess.Popen(command, cwd=ROOT, env=place.env) for _ in range(count)]  # noqa: S603
     try:
         yield processes
     finally:

@@ -19,16 +19,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Environment:
     """Where a benchmark's data lie, and the environment its processes get."""
 
     folder: Path
-    environment: dict[str, str]
+    env: dict[str, str]
 
     def run(self, *command: str) -> str:
         """Run one of our commands to its end; what it printed."""
         done = subprocess.run(  # noqa: S603 - our own commands
-            [sys.executable, *command], env=self.environment, cwd=ROOT, check=True, capture_output=True, text=True
+            [sys.executable, *command], env=self.env, cwd=ROOT, check=True, capture_output=True, text=True
         )
         return done.stdout
 
@@ -37,7 +37,7 @@ class Place:
         """The review app as it runs in production: its URL."""
         port = free_port()
         command = [sys.executable, "-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"]
-        server = subprocess.Popen(command, env=self.environment, cwd=ROOT)  # noqa: S603
+        server = subprocess.Popen(command, env=self.env, cwd=ROOT)  # noqa: S603
         try:
             wait_for(f"http://127.0.0.1:{port}/ready")
             yield f"http://127.0.0.1:{port}"
@@ -47,7 +47,7 @@ class Place:
 
 
 @contextmanager
-def fresh(database: str | None) -> Iterator[Place]:
+def fresh_environment(database: str | None) -> Iterator[Environment]:
     """An empty, migrated place; on PostgreSQL a database of its own on the server that `database` names."""
     with tempfile.TemporaryDirectory(prefix="review-bench-") as folder:
         environment = {
@@ -58,7 +58,7 @@ def fresh(database: str | None) -> Iterator[Place]:
         with _database(database) as url:
             if url:
                 environment["DATABASE_URL"] = url
-            place = Place(Path(folder), environment)
+            place = Environment(Path(folder), environment)
             place.run("manage.py", "migrate", "-v0")
             place.run("manage.py", "collectstatic", "-v0", "--no-input")
             yield place
@@ -97,6 +97,6 @@ def wait_for(url: str, seconds: float = 30) -> None:
     raise TimeoutError(f"{url} did not answer within {seconds:.0f} s.")
 
 
-def spread(values: list[float]) -> list[float]:
+def min_max(values: list[float]) -> list[float]:
     """The smallest and the largest of several runs."""
     return [round(min(values), 2), round(max(values), 2)]

@@ -102,7 +102,7 @@ class Ear(asyncio.Protocol):
 
 
 @contextmanager
-def running(delay_ms: float) -> Iterator[str]:
+def run_fake_laminar(delay_ms: float) -> Iterator[str]:
     """A sink in a process of its own: its address."""
     with Popen(  # noqa: S603
         [sys.executable, "-m", "benchmarks.fake_laminar", str(delay_ms)], cwd=ROOT, stdout=PIPE, text=True
@@ -112,19 +112,19 @@ def running(delay_ms: float) -> Iterator[str]:
         process.terminate()
 
 
-def counts(url: str) -> dict[str, float]:
+def fetch_counts(url: str) -> dict[str, float]:
     """How many pushes a sink took, and when."""
     with urlopen(f"{url}/counts") as answer:  # noqa: S310 - our own loopback address
         found: dict[str, float] = json.loads(answer.read())
         return found
 
 
-def forget(url: str) -> None:
+def reset_times(url: str) -> None:
     """Let the next push be the first again."""
     urlopen(Request(f"{url}/forget", method="POST")).close()  # noqa: S310
 
 
-def set_mood(url: str, mood: str) -> None:
+def set_mode(url: str, mood: str) -> None:
     urlopen(Request(f"{url}/mood", data=mood.encode(), method="POST")).close()  # noqa: S310
 
 

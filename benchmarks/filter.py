@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.browser import Browser
-from benchmarks.environment import Place, fresh, spread
+from benchmarks.environment import Environment, fresh_environment, min_max
 
 SIZES, RUNS, OPENS = (10_000, 100_000, 1_000_000), 5, 20
 VIEW = urlencode([("m", "region=us-west"), ("m", "environment=production")])
@@ -26,20 +26,20 @@ def run(database: str | None) -> dict[str, object]:
 
 
 def _at(size: int, database: str | None) -> dict[str, Any]:
-    with fresh(database) as place:
+    with fresh_environment(database) as place:
         made = json.loads(place.run("-m", "benchmarks.mirror_data", str(size)))
         runs = [json.loads(place.run("-m", "benchmarks.filter_timing")) for _ in range(RUNS)]
         pages = _pages(place, made)
     figures = {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
     return {
         **figures,
-        "spread": {name: spread([run[name] for run in runs]) for name in figures},
+        "spread": {name: min_max([run[name] for run in runs]) for name in figures},
         "http_ms": round(statistics.median(pages), 2),
         **{name: made[name] for name in ("row_bytes", "index_bytes")},
     }
 
 
-def _pages(place: Place, made: dict[str, str]) -> list[float]:
+def _pages(place: Environment, made: dict[str, str]) -> list[float]:
     with place.web() as url:
         browser = Browser(url)
         browser.sign_in(made["person"], made["password"])

@@ -21,11 +21,11 @@ django.setup()
 from django.db import transaction  # noqa: E402 - models exist only after setup
 from django.http import QueryDict  # noqa: E402
 
-from benchmarks.mirror_data import MORE  # noqa: E402
+from benchmarks.mirror_data import EXTRA_METADATA  # noqa: E402
 from reviewapp.accounts.models import Project  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
 from reviewapp.traces.filters.filter_view import read_view  # noqa: E402
-from reviewapp.traces.filters.paging import page_of  # noqa: E402
+from reviewapp.traces.filters.paging import get_page  # noqa: E402
 from reviewapp.traces.metadata import merge  # noqa: E402
 from reviewapp.traces.models import Trace  # noqa: E402
 
@@ -41,7 +41,7 @@ VIEWS = {
     "rare_pair_ms": ("incident=true", *COMMON),
     "absent_ms": ("environment=Production", "region=us-west"),
     "twelve_pairs_ms": ("environment=production", "region=us-west", "customer_tier=pro", "billing=invoice",
-                        "feature_flag=baseline", *(f"{key}={value}" for key, value in MORE.items())),
+                        "feature_flag=baseline", *(f"{key}={value}" for key, value in EXTRA_METADATA.items())),
 }  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def measure() -> dict[str, object]:
         figures[name] = _timed(partial(_shown, project, pairs))
     at = ""
     for _ in range(99):
-        at = page_of(read_view(QueryDict(_query(COMMON))), project, at).older
+        at = get_page(read_view(QueryDict(_query(COMMON))), project, at).older
     if at:
         figures["page_100_ms"] = _timed(lambda: _shown(project, COMMON, before=at))
         figures["newer_ms"] = _timed(lambda: _shown(project, COMMON, after=at))
@@ -66,7 +66,7 @@ def measure() -> dict[str, object]:
         number, trace_id = next(patches)
         values = {"score": 1, "notes": f"Note {number}.", "needs_review": False, "reviewer": "lead", "review_rev": 1}
         with transaction.atomic():
-            merge.apply_patch(project, merge.hold(project, trace_id), values, reviews=1)
+            merge.apply_patch(project, merge.lock_trace(project, trace_id), values, review_count=1)
 
     figures["patch_ms"] = _timed(patch)
     figures["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -74,7 +74,7 @@ def measure() -> dict[str, object]:
 
 
 def _shown(project: Project, pairs: tuple[str, ...], *, since: str = "", until: str = "", **cursor: str) -> int:
-    page = page_of(read_view(QueryDict(_query(pairs, since, until))), project, **cursor)
+    page = get_page(read_view(QueryDict(_query(pairs, since, until))), project, **cursor)
     rows = [(trace, trace.seconds, canonical_json.raw_members(trace.metadata)) for trace in page.traces]
     return len(rows)
 

@@ -19,7 +19,7 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from benchmarks.environment import ROOT, spread
+from benchmarks.environment import ROOT, min_max
 
 SEED = 20260401
 RUNS = 5
@@ -57,7 +57,7 @@ def run(database: str | None = None) -> dict[str, object]:
         f" {TRACES_PER_REQUEST * SPANS} spans a request, OTLP protobuf with gzip, {CLIENTS} connections,"
         " each request on disk before it is answered",
         "per_s": round(statistics.median(rates), 1),
-        "spread": spread(rates),
+        "spread": min_max(rates),
     }
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmarks import fake_laminar
-from benchmarks.environment import ROOT, fresh, spread
+from benchmarks.environment import ROOT, fresh_environment, min_max
 
 RATE, SECONDS, WAITING, POISON, RUNS = 20, 20, 2_000, (1, 20), 3
 DEAD = "http://127.0.0.1:9"
@@ -29,7 +29,7 @@ def run(database: str | None) -> dict[str, object]:
         f"500; medians of {RUNS} runs, on {'PostgreSQL' if database else 'SQLite'}",
         **{f"{name}_p99_ms": round(statistics.median(found)) for name, found in p99.items()},
         "p50_ms": {name: round(statistics.median(map(statistics.median, found))) for name, found in times.items()},
-        "spread": {name: spread(found) for name, found in p99.items()},
+        "spread": {name: min_max(found) for name, found in p99.items()},
     }
 
 
@@ -39,12 +39,16 @@ def _p99(found: list[float]) -> float:
 
 def _beside(database: str | None, mood: str = "", poison: int = 0) -> list[float]:
     """Milliseconds of each patch, beside a neighbour whose Laminar is in this mood; without it there is none."""
-    with fresh(database) as place, fake_laminar.running(20) as url, fake_laminar.running(20) as neighbour:
-        place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
-        fake_laminar.set_mood(neighbour, mood)
+    with (
+        fresh_environment(database) as place,
+        fake_laminar.run_fake_laminar(20) as url,
+        fake_laminar.run_fake_laminar(20) as neighbour,
+    ):
+        place.env["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+        fake_laminar.set_mode(neighbour, mood)
         place.run("-m", "benchmarks.outbox_data", DEAD if mood == "dead" else neighbour, str(WAITING if mood else 0))
         command = [sys.executable, "manage.py", "deliver"]
-        worker = subprocess.Popen(command, cwd=ROOT, env=place.environment, stderr=subprocess.DEVNULL)  # noqa: S603
+        worker = subprocess.Popen(command, cwd=ROOT, env=place.env, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
             found: list[float] = json.loads(
                 place.run("-m", "benchmarks.patch_timing", url, str(RATE), str(SECONDS), str(poison))

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from benchmarks.environment import ROOT, fresh, spread
+from benchmarks.environment import ROOT, fresh_environment, min_max
 
 TRACES, RUNS, STORED = 20_000, 5, 1_000_000
 SEED, ENVIRONMENTS, REGIONS = 7, ("production", "staging", "development"), ("us-west", "us-east", "eu-central")
@@ -38,13 +38,13 @@ def run(database: str | None) -> dict[str, object]:
         f"{'PostgreSQL' if database else 'SQLite'}; and the store's own answers",
         "per_s": round(statistics.median(rates)),
         **{name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0] if name != "per_s"},
-        "spread": {"per_s": spread(rates)},
+        "spread": {"per_s": min_max(rates)},
     }
 
 
 def _one_run(database: str | None) -> dict[str, float]:
-    with fresh(database) as place, _store(place.folder) as (url, key):
-        place.environment["ALLOWED_LAMINAR_HOSTS"] = url.removeprefix("http://")
+    with fresh_environment(database) as place, _store(place.folder) as (url, key):
+        place.env["ALLOWED_LAMINAR_HOSTS"] = url.removeprefix("http://")
         found: dict[str, float] = json.loads(place.run("-m", "benchmarks.pull_timing", url, key, str(TRACES)))
     return found
 

@@ -25,7 +25,7 @@ from django.db import connection, transaction  # noqa: E402
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock, sql  # noqa: E402
 from reviewapp.traces.metadata import index  # noqa: E402
-from reviewapp.traces.models import Key, Term  # noqa: E402
+from reviewapp.traces.models import MetadataKey, Term  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
 SEED, APART, LASTS, PART = 7, timedelta(seconds=7), timedelta(seconds=6), 10_000
@@ -35,7 +35,7 @@ CHOICES = {
     "feature_flag": (("baseline", "new-retriever", "gpt-router-v2"), (50, 30, 20)),
     "customer_tier": (("free", "pro", "enterprise"), (50, 35, 15)),
 }
-MORE = {f"experiment_{number}": "on" for number in range(7)}
+EXTRA_METADATA = {f"experiment_{number}": "on" for number in range(7)}
 _TRACE = (
     "id, project_id, trace_id, name, start_time, end_time, status, session_id, user_id, input_tokens, output_tokens,"
     " total_tokens, total_cost, span_count, is_cut, metadata, unconfirmed, reviews, pulled_at, pull_tries, pull_error"
@@ -59,13 +59,15 @@ def fill(size: int) -> dict[str, object]:
     terms, counts = {}, Counter(member for values in _metadata(size) for member in values.items())
     for (key, value), count in counts.items():
         raw = canonical_json.dumps(value)
-        digest = index.digest_of(key, raw)
+        digest = index.compute_digest(key, raw)
         term = Term.objects.create(project=project, key=key, value=raw, digest=digest, count=count)
         terms[key, value] = (term.pk, digest)
     keys: Counter[str] = Counter()
     for (key, _), count in counts.items():
         keys[key] += count
-    Key.objects.bulk_create([Key(project=project, name=key, count=count) for key, count in keys.items()])
+    MetadataKey.objects.bulk_create(
+        [MetadataKey(project=project, name=key, count=count) for key, count in keys.items()]
+    )
     _insert("reviewapp_posting", _POSTING, _postings(terms, began, size))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -87,7 +89,7 @@ def _metadata(size: int) -> Iterator[dict[str, object]]:
         # Two common values that are never together: who uses it free is not billed.
         values["billing"] = "none" if values["customer_tier"] == "free" else "invoice"
         if number % 10 == 3:
-            values |= MORE
+            values |= EXTRA_METADATA
         if number % 2_000 == 7:
             values["incident"] = True
         yield values
@@ -98,19 +100,20 @@ def _traces(project: Project, began: datetime, size: int) -> Iterator[tuple[Any,
         start = began + number * APART
         trace_id = UUID(bytes=hashlib.blake2b(f"{SEED}:{number}".encode(), digest_size=16).digest())
         yield (
-            number + 1, project.pk, sql.bound(trace_id), "support-agent", sql.bound(start), sql.bound(start + LASTS),
+            number + 1, project.pk, sql.to_db_value(trace_id), "support-agent", sql.to_db_value(start),
+            sql.to_db_value(start + LASTS),
             "success", f"session-{number // 4}", f"user-{number % 500}", 2_100, 900, 3_000, 0.021, 5, False,
-            json.dumps(values, separators=(",", ":")), "{}", 0, sql.bound(start), 0, "",
+            json.dumps(values, separators=(",", ":")), "{}", 0, sql.to_db_value(start), 0, "",
         )  # fmt: skip
 
 
 def _postings(
     terms: dict[tuple[str, object], tuple[int, str]], began: datetime, size: int
 ) -> Iterator[tuple[Any, ...]]:
-    signature_of = cache(index.signature_of)
+    signature_of = cache(index.compute_signature)
     for number, values in enumerate(_metadata(size)):
         held = [terms[member] for member in values.items()]
-        signature, start = signature_of(tuple(digest for _, digest in held)), sql.bound(began + number * APART)
+        signature, start = signature_of(tuple(digest for _, digest in held)), sql.to_db_value(began + number * APART)
         for term, _ in held:
             yield term, number + 1, start, signature
 

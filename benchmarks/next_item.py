@@ -6,19 +6,19 @@ import statistics
 from playwright.sync_api import CDPSession, Page
 
 from benchmarks.browser import Browser
-from benchmarks.chromium import answer, open_next, reviewing
-from benchmarks.environment import fresh, spread
+from benchmarks.chromium import answer_item, open_next_item, open_reviewer_page
+from benchmarks.environment import fresh_environment, min_max
 
 ITEMS, ANSWERS, RUNS, SPANS, OPENS = 10_000, 30, 5, 50, 40
 READING = 1.0  # seconds
 
 
 def run(database: str | None) -> dict[str, object]:
-    with fresh(database) as place:
+    with fresh_environment(database) as place:
         desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             runs = [_in_browser(url, desk) for _ in range(RUNS)]
-    with fresh(database) as place:
+    with fresh_environment(database) as place:
         desk = json.loads(place.run("-m", "benchmarks.queue_data", str(OPENS), "1", str(SPANS)))
         with place.web() as url:
             server = [_on_server(url, desk) for _ in range(RUNS)]
@@ -35,17 +35,17 @@ def run(database: str | None) -> dict[str, object]:
         "server_p50_ms": round(statistics.median(server), 1),
         "bytes_next": round(statistics.median(size for _, size, _ in runs)),
         "layout_shift": round(max(shift for _, _, shift in runs), 4),
-        "spread": {"p50_ms": spread(p50), "server_p50_ms": spread(server)},
+        "spread": {"p50_ms": min_max(p50), "server_p50_ms": min_max(server)},
     }
 
 
 def _in_browser(url: str, desk: dict[str, str]) -> tuple[list[float], float, float]:
     """The milliseconds of each answer, the bytes received for each, and the sum of layout shifts."""
-    with reviewing(url, desk) as page:
-        open_next(page, url, desk)
+    with open_reviewer_page(url, desk) as page:
+        open_next_item(page, url, desk)
         received = _counting(page)
         for number in range(ANSWERS):
-            answer(page, str(number % 5 + 1), reading=READING)
+            answer_item(page, str(number % 5 + 1), reading=READING)
         page.wait_for_load_state("networkidle")
         times: list[float] = page.evaluate("bench.times")
         shift: float = page.evaluate("bench.shift")

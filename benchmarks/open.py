@@ -3,14 +3,14 @@
 import json
 import statistics
 
-from benchmarks.browser import Browser, review_fields
-from benchmarks.environment import fresh, spread
+from benchmarks.browser import Browser, make_review_fields
+from benchmarks.environment import fresh_environment, min_max
 
 ITEMS, OPENS, RUNS = 10_000, 60, 5
 
 
 def run(database: str | None) -> dict[str, object]:
-    with fresh(database) as place:
+    with fresh_environment(database) as place:
         desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             browser = Browser(url)
@@ -23,7 +23,7 @@ def run(database: str | None) -> dict[str, object]:
         f"item's whole page over HTTP, an answer submitted in between (not counted); {RUNS} runs",
         "p50_ms": round(statistics.median(p50), 2),
         "p95_ms": round(statistics.median(p95), 2),
-        "spread": spread(p50),
+        "spread": min_max(p50),
     }
 
 
@@ -32,5 +32,5 @@ def _one_run(browser: Browser, desk: dict[str, str]) -> list[float]:
     for number in range(OPENS):
         opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
         times.append(opened.ms)
-        browser.post(opened.location, review_fields(opened.body, number))
+        browser.post(opened.location, make_review_fields(opened.body, number))
     return times[5:]

@@ -33,7 +33,9 @@ def fill(url: str, waiting: int, confirmed: int = 0) -> None:
 def project_at(url: str, slug: str = "bench") -> Project:
     project, _ = Project.objects.update_or_create(slug=slug, defaults={"name": slug.title(), "base_url": url})
     if not LaminarKey.objects.filter(project=project).exists():
-        LaminarKey.sealed_for(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(force_insert=True)
+        LaminarKey.build_encrypted(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(
+            force_insert=True
+        )
     return project
 
 

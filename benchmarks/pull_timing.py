@@ -23,19 +23,19 @@ from reviewapp.worker.loop import Worker  # noqa: E402
 def pull(url: str, key: str, traces: int) -> dict[str, float]:
     """Traces a second, and the store's answers in milliseconds."""
     project = Project.objects.create(slug="bench", name="Bench", base_url=url)
-    LaminarKey.sealed_for(project, key, LaminarKey.Kind.FULL, "admin").save()
+    LaminarKey.build_encrypted(project, key, LaminarKey.Kind.FULL, "admin").save()
     began = time.perf_counter()
-    asyncio.run(Worker().once())
+    asyncio.run(Worker().run_once())
     seconds = time.perf_counter() - began
-    assert Trace.objects.here().count() == traces
+    assert Trace.objects.pulled().count() == traces
     client = Laminar(url, key, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
     ids = list(Trace.objects.values_list("trace_id", flat=True)[:500])
     now = clock.now()
     asked = {
-        "store_match_ms": lambda: client.traces_matching([("region", "us-west"), ("environment", "production")]),
-        "store_rare_ms": lambda: client.traces_matching([("region", "nowhere")]),
-        "store_new_ms": lambda: client.traces_matching([], since=now - timedelta(hours=2), limit=500),
-        "store_deep_ms": lambda: client.traces_matching([], until=now - timedelta(days=40), limit=500),
+        "store_match_ms": lambda: client.find_traces([("region", "us-west"), ("environment", "production")]),
+        "store_rare_ms": lambda: client.find_traces([("region", "nowhere")]),
+        "store_new_ms": lambda: client.find_traces([], since=now - timedelta(hours=2), limit=500),
+        "store_deep_ms": lambda: client.find_traces([], until=now - timedelta(days=40), limit=500),
         "store_ids_ms": lambda: client.traces(ids),
     }
     answers: dict[str, float] = {}

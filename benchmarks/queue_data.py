@@ -13,15 +13,15 @@ django.setup()
 from django.contrib.auth.hashers import make_password  # noqa: E402 - models exist only after setup
 from django.db import transaction  # noqa: E402
 
-from benchmarks.conversation_data import spans_of  # noqa: E402
+from benchmarks.conversation_data import make_spans  # noqa: E402
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock  # noqa: E402
-from reviewapp.queues.creating import make_queue  # noqa: E402
+from reviewapp.queues.creating import create_queue  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
 from reviewapp.traces.metadata.index import reindex  # noqa: E402
 from reviewapp.traces.models import Span, Trace  # noqa: E402
 from reviewapp.traces.reader.prepared import store  # noqa: E402
-from reviewapp.traces.reader.transcript_html import prepare  # noqa: E402
+from reviewapp.traces.reader.transcript_html import prepare_transcript  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
 WORDS = (
@@ -42,14 +42,14 @@ def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
         [User(username=f"reviewer-{n}", password=make_password(PASSWORD)) for n in range(people)]
     )
     Membership.objects.bulk_create([Membership(project=project, user=user, role="reviewer") for user in users])
-    queue = make_queue(project, "answers", "Answers", "benchmark")
+    queue = create_queue(project, "answers", "Answers", "benchmark")
     for start in range(0, items, BATCH):
         traces = Trace.objects.bulk_create([_trace(project, start + n) for n in range(min(BATCH, items - start))])
         reindex(traces)
         with transaction.atomic():
             for trace in traces:
                 Span.objects.bulk_create(_spans(trace, spans), batch_size=100)
-                store(prepare(trace))
+                store(prepare_transcript(trace))
         QueueItem.objects.bulk_create(
             [QueueItem(queue=queue, trace_id=trace.trace_id, added_by="benchmark") for trace in traces]
         )
@@ -73,7 +73,7 @@ def _trace(project: Project, number: int) -> Trace:
 
 def _spans(trace: Trace, count: int) -> list[Span]:
     if count:
-        return spans_of(trace, count, _text)
+        return make_spans(trace, count, _text)
     root = UUID(int=random.getrandbits(128))
     return [_span(trace, number, name, kind, root) for number, (name, kind) in enumerate(STEPS)]
 

@@ -5,14 +5,14 @@ import re
 import statistics
 import time
 
-from benchmarks.chromium import answer, open_next, reviewing
-from benchmarks.environment import fresh, spread
+from benchmarks.chromium import answer_item, open_next_item, open_reviewer_page
+from benchmarks.environment import fresh_environment, min_max
 
 ITEMS, ANSWERS, RUNS = 1_000, 100, 5
 
 
 def run(database: str | None) -> dict[str, object]:
-    with fresh(database) as place:
+    with fresh_environment(database) as place:
         desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
         with place.web() as url:
             runs = [_one_run(url, desk) for _ in range(RUNS)]
@@ -24,23 +24,23 @@ def run(database: str | None) -> dict[str, object]:
         "keystrokes": max(run[0] for run in runs),
         "seconds": round(statistics.median(seconds), 1),
         "p95_ms": round(statistics.median(run[2] for run in runs), 1),
-        "spread": {"seconds": spread(seconds)},
+        "spread": {"seconds": min_max(seconds)},
     }
 
 
 def _one_run(url: str, desk: dict[str, str]) -> tuple[int, float, float]:
-    with reviewing(url, desk) as page:
-        open_next(page, url, desk)
+    with open_reviewer_page(url, desk) as page:
+        open_next_item(page, url, desk)
         before = _saved(page.content())
         page.evaluate("bench.keys = 0; addEventListener('keydown', () => bench.keys++, true)")
         began = time.perf_counter()
         for number in range(ANSWERS):
-            answer(page, str(number % 5 + 1), reading=0)
+            answer_item(page, str(number % 5 + 1), reading=0)
         seconds = time.perf_counter() - began
         keys: int = page.evaluate("bench.keys")
         times: list[float] = page.evaluate("bench.times")
         page.wait_for_load_state("networkidle")
-        open_next(page, url, desk)
+        open_next_item(page, url, desk)
         if _saved(page.content()) - before != ANSWERS:
             raise RuntimeError(f"{_saved(page.content()) - before} of {ANSWERS} answers were saved.")
         return keys, seconds, statistics.quantiles(times, n=20)[18]

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks import fake_laminar
 from benchmarks.browser import Browser
-from benchmarks.environment import ROOT, fresh
-from benchmarks.save import saves
+from benchmarks.environment import ROOT, fresh_environment
+from benchmarks.save import time_saves
 
 ITEMS, CLIENTS, EACH, WAITING = 2_000, 4, 150, 2_000
 DEAD = "http://127.0.0.1:9"
@@ -29,20 +29,20 @@ def run(database: str | None) -> dict[str, object]:
 
 
 def _in_mood(database: str | None, mood: str) -> list[float]:
-    with fresh(database) as place, fake_laminar.running(20) as url:
-        place.environment["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+    with fresh_environment(database) as place, fake_laminar.run_fake_laminar(20) as url:
+        place.env["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
         desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), str(CLIENTS)))
         place.run("-m", "benchmarks.outbox_data", DEAD if mood == "dead" else url, str(WAITING))
-        fake_laminar.set_mood(url, mood)
+        fake_laminar.set_mode(url, mood)
         command = [sys.executable, "manage.py", "deliver"]
-        worker = subprocess.Popen(command, cwd=ROOT, env=place.environment, stderr=subprocess.DEVNULL)  # noqa: S603
+        worker = subprocess.Popen(command, cwd=ROOT, env=place.env, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
             with place.web() as web:
                 browsers = [Browser(web) for _ in range(CLIENTS)]
                 for browser, name in zip(browsers, desk["people"], strict=True):
                     browser.sign_in(name, desk["password"])
                 with ThreadPoolExecutor(CLIENTS) as pool:
-                    found = list(pool.map(lambda browser: saves(browser, desk, EACH), browsers))
+                    found = list(pool.map(lambda browser: time_saves(browser, desk, EACH), browsers))
         finally:
             worker.send_signal(signal.SIGKILL)
             worker.wait()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from benchmarks.environment import ROOT, free_port, spread
+from benchmarks.environment import ROOT, free_port, min_max
 
 RUNS = 5
 
@@ -31,7 +31,7 @@ def run(database: str | None) -> dict[str, object]:
         "seconds_first": round(first, 2),
         "mb": round(statistics.median(resident), 1),
         "installed_mb": round(_installed() / 1e6, 1),
-        "spread": {"seconds": spread(seconds), "mb": spread(resident)},
+        "spread": {"seconds": min_max(seconds), "mb": min_max(resident)},
     }
 
 

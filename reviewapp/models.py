@@ -2,11 +2,22 @@
 
 from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
-from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Patch, Relay, Tide
+from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
-from reviewapp.queues.models import Pass, Queue, QueueItem, Removal, Rubric, Rule
+from reviewapp.queues.models import Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.traces.models import Change, Key, Posting, Prepared, PullMark, Span, Tally, Term, Trace, View
+from reviewapp.traces.models import (
+    MetadataChange,
+    MetadataKey,
+    Posting,
+    PreparedTranscript,
+    SavedView,
+    Span,
+    Tally,
+    Term,
+    Trace,
+    Watermark,
+)
 
 __all__ = [
     "AccessToken",
@@ -15,31 +26,31 @@ __all__ = [
     "AuditHead",
     "Breaker",
     "Bulk",
-    "Change",
     "Draft",
     "FailedSignIn",
     "Heartbeat",
-    "Key",
+    "IdempotentPatch",
     "LaminarKey",
     "Membership",
-    "Pass",
+    "MetadataChange",
+    "MetadataKey",
     "Patch",
     "Posting",
-    "Prepared",
+    "PreparedTranscript",
     "Project",
-    "PullMark",
     "Queue",
     "QueueItem",
-    "Relay",
     "Removal",
+    "RestoreMarker",
     "Review",
     "Rubric",
     "Rule",
+    "SavedView",
+    "Skip",
     "Span",
     "Tally",
     "Term",
-    "Tide",
     "Trace",
     "User",
-    "View",
+    "Watermark",
 ]

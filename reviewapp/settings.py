@@ -21,12 +21,12 @@ except OSError as error:
 
 DEBUG = env.bool("DEBUG", default=False)
 # Several web nodes share one secret by SECRET_KEY; a single machine makes its own.
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret_file.read_or_make(DATA_DIR / "secret_key")
+SECRET_KEY = env.str("SECRET_KEY", default="") or secret_file.read_or_create(DATA_DIR / "secret_key")
 if len(SECRET_KEY) < 50:
     raise environ.ImproperlyConfigured("SECRET_KEY is shorter than 50 characters. Make a long random one.")
 # Seals Laminar keys. The first seals, all of them open: put a new one in front to rotate.
 KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[]) or [
-    secret_file.read_or_make(DATA_DIR / "key_encryption_key")
+    secret_file.read_or_create(DATA_DIR / "key_encryption_key")
 ]
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
@@ -65,7 +65,7 @@ MIDDLEWARE = [
     "reviewapp.web.middleware.vary_on_htmx",
     "reviewapp.web.middleware.messages_out_of_band",
     "reviewapp.web.middleware.redirect_for_htmx",
-    "reviewapp.web.middleware.words_for_not_allowed",
+    "reviewapp.web.middleware.explain_method_not_allowed",
 ]
 
 ROOT_URLCONF = "reviewapp.urls"
@@ -155,7 +155,7 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.Storage"}}
+STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.StaticStorage"}}
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
 # A paste of 1,000 ids and a page of notes fit well; anything larger is refused before it is read.

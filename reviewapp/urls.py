@@ -18,9 +18,9 @@ from reviewapp.traces.views import keys as trace_keys
 from reviewapp.traces.views import saved_views as trace_acts
 from reviewapp.traces.views import traces
 from reviewapp.web import views as web
-from reviewapp.web.converters import RowNumber
+from reviewapp.web.converters import PrimaryKeyConverter
 
-register_converter(RowNumber, "number")
+register_converter(PrimaryKeyConverter, "number")
 
 Routes = list[URLPattern | URLResolver]
 
@@ -68,7 +68,7 @@ trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
     path("export.csv", traces.trace_export, {"shape": "csv"}, name="trace-csv"),
     path("export.jsonl", traces.trace_export, {"shape": "jsonl"}, name="trace-jsonl"),
-    path("offers/", traces.offer_list, name="offer-list"),
+    path("offers/", traces.suggestion_list, name="offer-list"),
     path("views/", traces.view_list, name="view-list"),
     path("views/save/", trace_acts.view_save, name="view-save"),
     path("views/<number:view>/", trace_acts.view_open, name="view-open"),

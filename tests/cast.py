@@ -14,7 +14,7 @@ def project(db: None) -> Project:
 
 
 @pytest.fixture
-def elsewhere(db: None) -> Project:
+def other_project(db: None) -> Project:
     """A project that only the outsider belongs to."""
     return ProjectFactory.create(slug="elsewhere", name="Elsewhere")
 
@@ -41,34 +41,34 @@ def admin(project: Project) -> User:
 
 
 @pytest.fixture
-def outsider(elsewhere: Project) -> User:
+def outsider(other_project: Project) -> User:
     """An admin, but of another project."""
-    return _member(elsewhere, "outsider", Role.ADMIN)
+    return _member(other_project, "outsider", Role.ADMIN)
 
 
 @pytest.fixture
 def reviewer_client(reviewer: User) -> Client:
-    return signed_in(reviewer)
+    return sign_in_client(reviewer)
 
 
 @pytest.fixture
 def colleague_client(colleague: User) -> Client:
-    return signed_in(colleague)
+    return sign_in_client(colleague)
 
 
 @pytest.fixture
 def lead_client(lead: User) -> Client:
-    return signed_in(lead)
+    return sign_in_client(lead)
 
 
 @pytest.fixture
 def admin_client(admin: User) -> Client:
-    return signed_in(admin)
+    return sign_in_client(admin)
 
 
 @pytest.fixture
 def outsider_client(outsider: User) -> Client:
-    return signed_in(outsider)
+    return sign_in_client(outsider)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def item(queue: Queue) -> QueueItem:
     return QueueItemFactory.create(queue=queue)
 
 
-def signed_in(user: User) -> Client:
+def sign_in_client(user: User) -> Client:
     """A client of this person, past the sign-in page."""
     client = Client()
     client.force_login(user)

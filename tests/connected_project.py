@@ -12,9 +12,9 @@ __all__ = ["tracestore"]
 
 
 @pytest.fixture
-def connected(transactional_db: None, tracestore: RunningStore) -> Project:
+def connected_project(transactional_db: None, tracestore: RunningStore) -> Project:
     """A project with the store's full key; what is written is seen by a worker's own connection."""
-    return project_of(tracestore)
+    return connect_project(tracestore)
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def trace_id() -> UUID:
     return uuid4()
 
 
-def project_of(store: RunningStore) -> Project:
+def connect_project(store: RunningStore) -> Project:
     project: Project = ProjectFactory.create(slug="support", base_url=store.url)
     LaminarKeyFactory.create(project=project, secret=store.full_key)
     return project

@@ -18,24 +18,24 @@ from benchmarks.environment import ROOT, free_port
 class Demo:
     """A running demo: what its line of JSON told, and its process."""
 
-    told: dict[str, Any]
+    info: dict[str, Any]
     process: subprocess.Popen[str]
 
     def person(self, role: str) -> dict[str, str]:
-        return next(person for person in self.told["people"] if person["role"] == role)
+        return next(person for person in self.info["people"] if person["role"] == role)
 
 
-def environment(folder: Path, port: int, store_port: int) -> dict[str, str]:
+def demo_environment(folder: Path, port: int, store_port: int) -> dict[str, str]:
     foreign = {"DATABASE_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "ALLOWED_LAMINAR_HOSTS", "DJANGO_SETTINGS_MODULE"}
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return {**kept, "DATA_DIR": str(folder), "PORT": str(port), "STORE_PORT": str(store_port)}
 
 
 @contextmanager
-def running_demo(folder: Path, store_port: int | None = None) -> Iterator[Demo]:
+def run_demo(folder: Path, store_port: int | None = None) -> Iterator[Demo]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "demo", "--json"],
-        env=environment(folder, free_port(), store_port or free_port()),
+        env=demo_environment(folder, free_port(), store_port or free_port()),
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

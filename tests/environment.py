@@ -19,7 +19,7 @@ FOREIGN = (
 
 IS_ABSENT = pytest.StashKey[bool]()
 # The session's own server, where it runs one.
-SERVER = pytest.StashKey[postgres_server.Server]()
+POSTGRES_SERVER = pytest.StashKey[postgres_server.PostgresServer]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,7 +56,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.stash.get(IS_ABSENT, False):
         for item in items:
-            item.add_marker(pytest.mark.skip(postgres_server.ABSENT))
+            item.add_marker(pytest.mark.skip(postgres_server.NOT_INSTALLED))
 
 
 def _postgres_url(config: pytest.Config) -> str | None:
@@ -64,14 +64,14 @@ def _postgres_url(config: pytest.Config) -> str | None:
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         return given
-    binaries = postgres_server.find()
+    binaries = postgres_server.find_binaries()
     if binaries is None:
         if os.environ.get("REQUIRE_POSTGRES"):
-            raise pytest.UsageError(postgres_server.ABSENT)
+            raise pytest.UsageError(postgres_server.NOT_INSTALLED)
         return None
     folder = tempfile.TemporaryDirectory(prefix="reviewapp-postgres-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
-    server = postgres_server.Server(binaries, Path(folder.name))
+    server = postgres_server.PostgresServer(binaries, Path(folder.name))
     config.add_cleanup(server.stop)
-    config.stash[SERVER] = server
+    config.stash[POSTGRES_SERVER] = server
     return server.start()

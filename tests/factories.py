@@ -61,7 +61,7 @@ class LaminarKeyFactory(DjangoModelFactory[LaminarKey]):
 
     @classmethod
     def _create(cls, model_class: type[LaminarKey], *args: Any, **kwargs: Any) -> LaminarKey:
-        key = model_class.sealed_for(*(kwargs.pop(name) for name in ("project", "secret", "kind", "added_by")))
+        key = model_class.build_encrypted(*(kwargs.pop(name) for name in ("project", "secret", "kind", "added_by")))
         for name, value in kwargs.items():
             setattr(key, name, value)
         key.save(force_insert=True)
@@ -142,8 +142,8 @@ class RuleFactory(DjangoModelFactory[Rule]):
     name = factory.Sequence(lambda n: f"rule {n}")
     pairs = '[["environment","production"]]'
     made_by = "lead"
-    looked_at = factory.LazyFunction(lambda: clock.now() - timedelta(days=7))
-    takes_since = factory.SelfAttribute("looked_at")
+    scanned_until = factory.LazyFunction(lambda: clock.now() - timedelta(days=7))
+    active_since = factory.SelfAttribute("scanned_until")
 
 
 class PatchFactory(DjangoModelFactory[Patch]):

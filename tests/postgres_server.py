@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-ABSENT = (
+NOT_INSTALLED = (
     "No PostgreSQL was found. Set TEST_DATABASE_URL to a server's URL, or install Debian's package `postgresql` "
     "or the development extras, which bring one."
 )
@@ -23,7 +23,7 @@ NOBODY = pwd.getpwnam("nobody")
 FAST = "-F -c full_page_writes=off -c synchronous_commit=off -c max_connections=60"
 
 
-def find() -> Path | None:
+def find_binaries() -> Path | None:
     """The folder of PostgreSQL's programs: POSTGRES_BIN, else Debian's newest, else the package's, else None."""
     given = os.environ.get("POSTGRES_BIN")
     package = find_spec(PACKAGE)
@@ -34,7 +34,7 @@ def find() -> Path | None:
 
 
 @dataclass
-class Server:
+class PostgresServer:
     """PostgreSQL in a folder of its own, open to whoever can enter that folder."""
 
     binaries: Path
@@ -45,10 +45,10 @@ class Server:
         if os.geteuid() == 0:
             self._hand_over()
         self._run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
-        self.run()
+        self.start_existing()
         return f"postgres://postgres@/reviewapp?host={self.folder}"
 
-    def run(self) -> None:
+    def start_existing(self) -> None:
         """Start it with the data it has."""
         options = f"{FAST} -c listen_addresses='' -k {self.folder}"
         self._run("pg_ctl", "start", "--wait", f"--log={self.folder / 'log'}", f"--options={options}")

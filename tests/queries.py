@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 
-def queries(act: Callable[[], object]) -> int:
+def count_queries(act: Callable[[], object]) -> int:
     """How many queries the act asks the second time: the first may fill a cache."""
     act()
     with CaptureQueriesContext(connection) as asked:

@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Role
 from reviewapp.delivery.models import Bulk
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
-from reviewapp.traces.models import View
+from reviewapp.traces.models import SavedView
 from reviewapp.traces.transcript import pictures
 from tests.factories import PatchFactory, RuleFactory, SpanFactory, TraceFactory
 
@@ -53,23 +53,23 @@ def walk(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator
             yield Route(pattern, rule, module)
 
 
-ALL = list(walk(get_resolver().url_patterns))
-OF_PROJECTS = [route for route in ALL if route.role]
+ALL_ROUTES = list(walk(get_resolver().url_patterns))
+PROJECT_ROUTES = [route for route in ALL_ROUTES if route.role]
 
 
-def each(routes: list[Route]) -> pytest.MarkDecorator:
+def for_each_route(routes: list[Route]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("route", routes, ids=lambda route: route.pattern or "home")
 
 
-def one_of_each(item: QueueItem) -> dict[str, object]:
+def make_url_values(item: QueueItem) -> dict[str, object]:
     """One of everything that an address can name, all of it in the item's project."""
     project = item.queue.project
     trace = TraceFactory.create(project=project, trace_id=item.trace_id)
     span = SpanFactory.create(trace=trace, input=f"data:image/png;base64,{PICTURE}")
     patch = PatchFactory.create(project=project, trace_id=item.trace_id)
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
-    view = View.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
-    bulk = Bulk.objects.create(project=project, mark=uuid4(), metadata='{"k":1}', made_by="lead")
+    view = SavedView.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
+    bulk = Bulk.objects.create(project=project, preview_id=uuid4(), metadata='{"k":1}', made_by="lead")
     rule = RuleFactory.create(queue=item.queue)
     return {
         "project": project.slug, "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,

@@ -8,9 +8,9 @@ from django.test import Client
 
 from reviewapp.accounts.models import Role
 from reviewapp.queues.models import QueueItem
-from tests.routes import ALL, OF_PROJECTS, ROLES, Route, each, one_of_each
+from tests.routes import ALL_ROUTES, PROJECT_ROUTES, ROLES, Route, for_each_route, make_url_values
 
-OF_OBJECTS = [route for route in OF_PROJECTS if route.parameters > {"project"}]
+OF_OBJECTS = [route for route in PROJECT_ROUTES if route.parameters > {"project"}]
 ABSENT = {
     "queue": "no-such-queue",
     "item": 10**9,
@@ -27,7 +27,7 @@ ABSENT = {
 
 @pytest.fixture
 def values(item: QueueItem) -> dict[str, object]:
-    return one_of_each(item)
+    return make_url_values(item)
 
 
 @pytest.fixture
@@ -40,17 +40,17 @@ def asks(client: Client, url: str) -> list[Any]:
     return [client.get(url), client.post(url)]
 
 
-@each(ALL)
+@for_each_route(ALL_ROUTES)
 def test_it_has_a_rule(route: Route) -> None:
     assert route.rule in {"anyone", "signed in", "access token", *(f"member: {role}" for role in ROLES)}
 
 
-@each([route for route in ALL if "project" in route.parameters])
+@for_each_route([route for route in ALL_ROUTES if "project" in route.parameters])
 def test_it_asks_for_a_role_in_each_project(route: Route) -> None:
     assert route.role in ROLES
 
 
-@each([route for route in ALL if route.rule != "anyone"])
+@for_each_route([route for route in ALL_ROUTES if route.rule != "anyone"])
 def test_it_tells_strangers_nothing(route: Route, client: Client, values: dict[str, object]) -> None:
     for response in asks(client, route.url(values)):
         if route.rule == "access token":
@@ -60,34 +60,34 @@ def test_it_tells_strangers_nothing(route: Route, client: Client, values: dict[s
             assert response["Location"].startswith("/accounts/login/?next=/")
 
 
-@each([route for route in ALL if route.rule == "access token"])
+@for_each_route([route for route in ALL_ROUTES if route.rule == "access token"])
 def test_it_takes_no_session_for_a_token(route: Route, admin_client: Client, values: dict[str, object]) -> None:
     assert {response.status_code for response in asks(admin_client, route.url(values))} <= {401, 404, 405}
 
 
-@each(OF_PROJECTS)
+@for_each_route(PROJECT_ROUTES)
 def test_it_hides_the_project_from_outsiders(route: Route, outsider_client: Client, values: dict[str, object]) -> None:
     assert [response.status_code for response in asks(outsider_client, route.url(values))] == [404, 404]
 
 
-@each([route for route in OF_PROJECTS if route.role != Role.REVIEWER])
+@for_each_route([route for route in PROJECT_ROUTES if route.role != Role.REVIEWER])
 def test_it_refuses_too_small_a_role(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
     for role in ROLES[: ROLES.index(route.role)]:
         assert [response.status_code for response in asks(members[role], route.url(values))] == [403, 403]
 
 
-@each(OF_PROJECTS)
+@for_each_route(PROJECT_ROUTES)
 def test_it_lets_the_role_in(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
     for role in ROLES[ROLES.index(route.role) :]:
         assert members[role].get(route.url(values)).status_code in {200, 204, 302, 405}
 
 
-@each([route for route in ALL if route.rule == "anyone"])
+@for_each_route([route for route in ALL_ROUTES if route.rule == "anyone"])
 def test_it_is_open_to_strangers(route: Route, client: Client, values: dict[str, object]) -> None:
     assert client.get(route.url(values)).status_code in {200, 405}
 
 
-@each(OF_OBJECTS)
+@for_each_route(OF_OBJECTS)
 def test_it_answers_for_a_foreign_object_as_for_none(
     route: Route, outsider_client: Client, values: dict[str, object]
 ) -> None:

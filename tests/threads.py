@@ -10,7 +10,7 @@ from django.db import connection
 T = TypeVar("T")
 
 
-def at_once(acts: Sequence[Callable[[], T]]) -> list[T]:
+def run_concurrently(acts: Sequence[Callable[[], T]]) -> list[T]:
     """Start every act at the same moment; their results, in order. A test that uses it needs `transaction=True`."""
     start = threading.Barrier(len(acts))
 

@@ -48,7 +48,7 @@ class RunningStore:
         return code
 
 
-def launch(database: Path, *arguments: str, line: str = "") -> "subprocess.Popen[str]":
+def launch_process(database: Path, *arguments: str, line: str = "") -> "subprocess.Popen[str]":
     """The store's process; `line` goes to its standard input."""
     command = [sys.executable, "-m", "reviewapp.tracestore", "--port=0", f"--database={database}", *arguments]
     pipe = subprocess.PIPE
@@ -65,7 +65,7 @@ def start_store(tmp_path: Path, apply_delay_ms: int = 0, keys: dict[str, str] | 
     """Start a store whose file lies in `tmp_path`; started there again, it keeps what it holds."""
     given = keys or new_keys()
     database = tmp_path / "tracestore.sqlite3"
-    process = launch(database, f"--apply-delay={apply_delay_ms}", "--keys-stdin", line=json.dumps(given) + "\n")
+    process = launch_process(database, f"--apply-delay={apply_delay_ms}", "--keys-stdin", line=json.dumps(given) + "\n")
     assert process.stderr is not None
     told = process.stderr.readline()
     assert "listens on http://" in told, told + process.stderr.read()
@@ -78,7 +78,7 @@ def new_keys() -> dict[str, str]:
 
 
 @contextmanager
-def running_store(tmp_path: Path, **options: Any) -> Iterator[RunningStore]:
+def run_store(tmp_path: Path, **options: Any) -> Iterator[RunningStore]:
     """A store that is stopped afterwards, and ends well."""
     store = start_store(tmp_path, **options)
     try:
@@ -91,5 +91,5 @@ def running_store(tmp_path: Path, **options: Any) -> Iterator[RunningStore]:
 @pytest.fixture(scope="session")
 def tracestore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
     """One store for many tests: patches apply at once, and each test uses trace ids of its own."""
-    with running_store(tmp_path_factory.mktemp("tracestore")) as store:
+    with run_store(tmp_path_factory.mktemp("tracestore")) as store:
         yield store

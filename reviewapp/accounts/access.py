@@ -66,9 +66,9 @@ def member(role: str) -> Callable[[View], View]:
 
 def membership_of(request: Request, slug: str) -> Membership:
     """The signed-in person's membership in the project named `slug`. Raises Http404."""
-    found = sql.first(Membership, _MEMBERSHIP, slug, request.user.pk)
+    found = sql.fetch_first(Membership, _MEMBERSHIP, slug, request.user.pk)
     if found is None:
         raise Http404("There is no such project among yours.")
-    found.project = sql.objects(Project, _PROJECT, found.project_id)[0]
+    found.project = sql.fetch_objects(Project, _PROJECT, found.project_id)[0]
     found.user = request.user
     return found

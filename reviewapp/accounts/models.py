@@ -48,7 +48,7 @@ class FailedSignIn(models.Model):
 class PersonalData(models.TextChoices):
     """What a project wants done before notes with personal data or secrets in them are pushed."""
 
-    TELL = "tell", "point at it, the reviewer decides"
+    WARN = "tell", "point at it, the reviewer decides"
     REQUIRE = "require", "ask each time: send, mask, or keep here"
     OFF = "off", "do not look"
 
@@ -64,7 +64,7 @@ class Project(models.Model):
     laminar_id = models.UUIDField(null=True, blank=True)
     # What happens when what a reviewer writes seems to hold personal data or a secret.
     personal_data = models.CharField(
-        max_length=10, choices=PersonalData.choices, default=PersonalData.TELL, db_default=PersonalData.TELL
+        max_length=10, choices=PersonalData.choices, default=PersonalData.WARN, db_default=PersonalData.WARN
     )
     # How fast Laminar may be pushed to, in pushes a second by all workers together; null: as fast as it answers.
     push_limit = models.PositiveSmallIntegerField(null=True, blank=True)

@@ -18,7 +18,7 @@ class SessionStore(db.SessionStore):
     """Django's sessions in the database; only the reading differs."""
 
     def _get_session_from_db(self) -> Session | None:
-        found = sql.first(Session, _SESSION, self.session_key, clock.now())
+        found = sql.fetch_first(Session, _SESSION, self.session_key, clock.now())
         if found is None:
             self._session_key = None
         return found
@@ -28,5 +28,5 @@ class Backend(ModelBackend):
     """Django's own check of passwords; only the reading of the one who is signed in differs."""
 
     def get_user(self, user_id: int) -> User | None:
-        user = sql.first(User, _USER, user_id)
+        user = sql.fetch_first(User, _USER, user_id)
         return user if user is not None and self.user_can_authenticate(user) else None

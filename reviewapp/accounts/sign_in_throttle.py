@@ -8,19 +8,19 @@ from django.db.models import F
 from reviewapp.accounts.models import FailedSignIn
 from reviewapp.lib import clock
 
-ALLOWED = 10
+MAX_FAILURES = 10
 WINDOW = timedelta(minutes=10)
 
 
-def is_held(username: str, address: str) -> bool:
+def is_throttled(username: str, address: str) -> bool:
     """Whether too many tries failed for this name from this address within the last minutes."""
     since = clock.now() - WINDOW
     return FailedSignIn.objects.filter(
-        subject=_subject(username, address), since__gt=since, count__gte=ALLOWED
+        subject=_subject(username, address), since__gt=since, count__gte=MAX_FAILURES
     ).exists()
 
 
-def note_failure(username: str, address: str) -> None:
+def record_failure(username: str, address: str) -> None:
     """Count one more failed try; counts whose window has passed are forgotten, so that guessing fills no table."""
     subject, now = _subject(username, address), clock.now()
     with transaction.atomic():
@@ -29,7 +29,7 @@ def note_failure(username: str, address: str) -> None:
         FailedSignIn.objects.filter(subject=subject).update(count=F("count") + 1)
 
 
-def forget_failures(username: str, address: str) -> None:
+def clear_failures(username: str, address: str) -> None:
     """A good password clears the count."""
     FailedSignIn.objects.filter(subject=_subject(username, address)).delete()
 

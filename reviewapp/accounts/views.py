@@ -8,9 +8,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewapp.accounts import access, sign_in_throttle
-from reviewapp.web.pages import page
+from reviewapp.web.pages import render_page
 
-HELD = "Too many tries went wrong. Nothing is lost: wait ten minutes, then try again."
+THROTTLED_MESSAGE = "Too many tries went wrong. Nothing is lost: wait ten minutes, then try again."
 
 
 @access.anyone
@@ -21,17 +21,17 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = AuthenticationForm(request, data=request.POST if request.method == "POST" else None)
     if request.method == "POST":
         name, address = request.POST.get("username", ""), request.META.get("REMOTE_ADDR", "")
-        if sign_in_throttle.is_held(name, address):
+        if sign_in_throttle.is_throttled(name, address):
             form.errors.clear()
-            form.add_error(None, HELD)
-            return page(request, "accounts/sign_in.html", {"form": form, "next": _next(request)}, status=429)
+            form.add_error(None, THROTTLED_MESSAGE)
+            return render_page(request, "accounts/sign_in.html", {"form": form, "next": _next(request)}, status=429)
         if form.is_valid():
-            sign_in_throttle.forget_failures(name, address)
+            sign_in_throttle.clear_failures(name, address)
             login(request, form.get_user())
             return redirect(_next(request))
-        sign_in_throttle.note_failure(name, address)
+        sign_in_throttle.record_failure(name, address)
     status = 422 if form.errors else 200
-    return page(request, "accounts/sign_in.html", {"form": form, "next": _next(request)}, status=status)
+    return render_page(request, "accounts/sign_in.html", {"form": form, "next": _next(request)}, status=status)
 
 
 @access.anyone

@@ -7,9 +7,9 @@ from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
 from reviewapp.api import items, patches
-from reviewapp.api.request_handling import ByToken
+from reviewapp.api.request_handling import AccessTokenAuth
 
-api = NinjaAPI(title="Review desk", version="1", auth=ByToken(), docs_url=None, urls_namespace="api")
+api = NinjaAPI(title="Review desk", version="1", auth=AccessTokenAuth(), docs_url=None, urls_namespace="api")
 api.add_router("", items.router)
 api.add_router("", patches.router)
 

@@ -5,10 +5,10 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 
-from reviewapp.api.request_handling import Fault, NotTaken, parsed, refusal, token_of
+from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, get_token, parse_body
 from reviewapp.lib import canonical_json, trace_ids
 from reviewapp.queues import entry
-from reviewapp.queues.entry import MOST, Entry
+from reviewapp.queues.entry import MAX_ITEMS, Entry
 from reviewapp.queues.models import Queue
 
 FIELDS = {"trace_id", "reason", "reference", "priority"}
@@ -21,7 +21,7 @@ SCHEMA = {
     "properties": {
         "items": {
             "type": "array",
-            "maxItems": MOST,
+            "maxItems": MAX_ITEMS,
             "items": {
                 "type": "object",
                 "required": ["trace_id"],
@@ -57,7 +57,7 @@ class AddedOut(Schema):
 
 @router.post(
     "/queues/{slug:queue}/items",
-    response={200: AddedOut, 400: Fault, 401: Fault, 404: Fault, 413: Fault},
+    response={200: AddedOut, 400: ErrorOut, 401: ErrorOut, 404: ErrorOut, 413: ErrorOut},
     summary="Put traces into a queue",
     openapi_extra={"requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True}},
 )
@@ -66,16 +66,16 @@ def add_items(request: HttpRequest, queue: str) -> Status[dict[str, object]]:
 
     What a person removed from the queue stays out, its `state` being `removed`, unless the call says `bring_back`.
     """
-    token = token_of(request)
+    token = get_token(request)
     found = Queue.objects.select_related("project").filter(project=token.project, slug=queue).first()
     if found is None:
         return Status(404, {"error": f"There is no queue “{queue}” in this token's project. Nothing was added."})
     try:
-        sent = parsed(request)
+        sent = parse_body(request)
         entries = _entries(sent)
-    except NotTaken as error:
-        return refusal(error, "Item", "Nothing was added.")
-    done = entry.add(found, entries, f"token:{token.name}", brings_back=sent.get("bring_back", False))
+    except RequestRejected as error:
+        return error_response(error, "Item", "Nothing was added.")
+    done = entry.add(found, entries, f"token:{token.name}", bring_back=sent.get("bring_back", False))
     items = [
         {"id": item and item.pk, "trace_id": str(asked.trace_id), "state": item.state if item else "removed"}
         for asked, item in zip(entries, done.items, strict=True)
@@ -87,31 +87,31 @@ def add_items(request: HttpRequest, queue: str) -> Status[dict[str, object]]:
 def _entries(sent: Any) -> list[Entry]:
     """The entries of `{"items": [...]}`, in order. Raises NotTaken."""
     if not isinstance(sent, dict) or not isinstance(sent.get("items"), list):
-        raise NotTaken('Send an object of the form {"items": [{"trace_id": "…"}]}.')
+        raise RequestRejected('Send an object of the form {"items": [{"trace_id": "…"}]}.')
     if unknown := sorted(sent.keys() - {"items", "bring_back"}):
-        raise NotTaken(f"There is no field “{unknown[0][:40]}” beside items and bring_back.")
+        raise RequestRejected(f"There is no field “{unknown[0][:40]}” beside items and bring_back.")
     if not isinstance(sent.get("bring_back", False), bool):
-        raise NotTaken("The field bring_back is true or false.")
+        raise RequestRejected("The field bring_back is true or false.")
     items = sent["items"]
     if not items:
-        raise NotTaken("The list of items is empty.")
-    if len(items) > MOST:
-        raise NotTaken(f"These are {len(items):,} items; {MOST:,} at most go in one call. Split it.")
+        raise RequestRejected("The list of items is empty.")
+    if len(items) > MAX_ITEMS:
+        raise RequestRejected(f"These are {len(items):,} items; {MAX_ITEMS:,} at most go in one call. Split it.")
     return [_entry(item, line) for line, item in enumerate(items, 1)]
 
 
 def _entry(item: Any, line: int) -> Entry:
     if not isinstance(item, dict):
-        raise NotTaken('Each item is an object with a "trace_id".', line)
+        raise RequestRejected('Each item is an object with a "trace_id".', line)
     if unknown := sorted(item.keys() - FIELDS):
-        raise NotTaken(f"There is no field “{unknown[0][:40]}”; there are {', '.join(sorted(FIELDS))}.", line)
+        raise RequestRejected(f"There is no field “{unknown[0][:40]}”; there are {', '.join(sorted(FIELDS))}.", line)
     trace_id = item.get("trace_id")
     if not isinstance(trace_id, str):
-        raise NotTaken("The trace_id is missing or not a text.", line)
+        raise RequestRejected("The trace_id is missing or not a text.", line)
     try:
         parsed = trace_ids.parse(trace_id)
-    except trace_ids.NotATraceId as error:
-        raise NotTaken(str(error), line) from None
+    except trace_ids.InvalidTraceIdError as error:
+        raise RequestRejected(str(error), line) from None
     return Entry(
         parsed, reason=_text(item, "reason", 300, line), reference=_text(item, "reference", 200, line),
         priority=_priority(item.get("priority"), line),
@@ -123,13 +123,13 @@ def _text(item: dict[str, Any], name: str, most: int, line: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise NotTaken(f"The {name} is not a text.", line)
+        raise RequestRejected(f"The {name} is not a text.", line)
     if len(value) > most:
-        raise NotTaken(f"The {name} is longer than {most} characters.", line)
+        raise RequestRejected(f"The {name} is longer than {most} characters.", line)
     try:
-        canonical_json.normal(value)
-    except canonical_json.NotCanonical as error:
-        raise NotTaken(str(error), line) from None
+        canonical_json.normalize(value)
+    except canonical_json.InvalidJSONError as error:
+        raise RequestRejected(str(error), line) from None
     return value
 
 
@@ -137,5 +137,5 @@ def _priority(value: Any, line: int) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRIORITY:
-        raise NotTaken(f"The priority is a whole number of {PRIORITY:,} at most; higher comes first.", line)
+        raise RequestRejected(f"The priority is a whole number of {PRIORITY:,} at most; higher comes first.", line)
     return value

@@ -8,12 +8,12 @@ from django.urls import reverse
 from ninja import Router, Schema, Status
 
 from reviewapp.accounts.models import Project
-from reviewapp.api.request_handling import Fault, NotTaken, parsed, refusal, token_of
+from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, get_token, parse_body
 from reviewapp.delivery import intake, patch_input
-from reviewapp.delivery.intake import AT_ONCE
+from reviewapp.delivery.intake import MAX_BATCH_SIZE
 from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.patch_input import Handed, NotAPatch
-from reviewapp.queues.key_conflicts import cautions
+from reviewapp.delivery.patch_input import InvalidPatchError, PatchInput
+from reviewapp.queues.key_conflicts import collect_warnings
 
 MEANS = {
     State.WAITING: "It is saved here and waits to be pushed.",
@@ -31,7 +31,7 @@ SCHEMA = {
             "required": ["patches"],
             "additionalProperties": False,
             "properties": {
-                "patches": {"type": "array", "minItems": 1, "maxItems": AT_ONCE, "items": patch_input.SCHEMA}
+                "patches": {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_SIZE, "items": patch_input.SCHEMA}
             },
         },
     ]
@@ -40,7 +40,7 @@ KEY_HEADER = {
     "in": "header",
     "name": "Idempotency-Key",
     "required": False,
-    "schema": {"type": "string", "maxLength": patch_input.NAME},
+    "schema": {"type": "string", "maxLength": patch_input.MAX_IDEMPOTENCY_KEY_LENGTH},
     "description": "For a single patch: the same as its idempotency_key",
 }
 router = Router()
@@ -94,7 +94,7 @@ class PatchOut(WayOut):
 
 @router.post(
     "/patches",
-    response={202: OneOut | ManyOut, 400: Fault, 401: Fault, 413: Fault, 422: Fault},
+    response={202: OneOut | ManyOut, 400: ErrorOut, 401: ErrorOut, 413: ErrorOut, 422: ErrorOut},
     summary="Push metadata onto traces",
     openapi_extra={
         "requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True},
@@ -106,16 +106,16 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
 
     Under the same idempotency key a patch is put once; the key with another content is a 422.
     """
-    token = token_of(request)
+    token = get_token(request)
     try:
-        sent = parsed(request)
+        sent = parse_body(request)
         is_list = isinstance(sent, dict) and "patches" in sent
         patches = _list(sent, request) if is_list else [_one(sent, request)]
         # Before they are put: what was committed is told, whatever fails.
-        warnings = cautions(token.project, patches)
+        warnings = collect_warnings(token.project, patches)
         done = _put(token.project, patches, f"token:{token.name}", is_list=is_list)
-    except NotTaken as error:
-        return refusal(error, "Patch", "Nothing was put.")
+    except RequestRejected as error:
+        return error_response(error, "Patch", "Nothing was put.")
     if is_list:
         return Status(202, {"patches": [_told(one) for one in done], "warnings": warnings})
     told = _told(done[0])
@@ -125,64 +125,66 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
 
 @router.get(
     "/patches/{number:patch}",
-    response={200: PatchOut, 401: Fault, 404: Fault},
+    response={200: PatchOut, 401: ErrorOut, 404: ErrorOut},
     summary="How far a patch has come",
     url_name="patch",
 )
 def get_patch(request: HttpRequest, patch: int) -> Status[dict[str, object]]:
     """Any patch of the token's project, a review's too. Ask until it is confirmed or parked, or what carries it is."""
-    found = Patch.objects.filter(project=token_of(request).project, pk=patch).first()
+    found = Patch.objects.filter(project=get_token(request).project, pk=patch).first()
     if found is None:
         return Status(404, {"error": f"There is no patch {patch} in this token's project."})
-    carrier = intake.carrier_of(found)
+    carrier = intake.find_carrier(found)
     told = {
-        "trace_id": str(found.trace_id), "metadata": found.values, "tags": found.names,
+        "trace_id": str(found.trace_id), "metadata": found.values, "tags": found.tag_names,
         "superseded_by": found.superseded_by_id, "carried_by": None if carrier is None else _way(carrier),
     }  # fmt: skip
     return Status(200, {**_way(found), **told})
 
 
-def _list(sent: dict[str, Any], request: HttpRequest) -> list[Handed]:
+def _list(sent: dict[str, Any], request: HttpRequest) -> list[PatchInput]:
     """The patches of `{"patches": [...]}`, in order. Raises NotTaken."""
     if "Idempotency-Key" in request.headers:
-        raise NotTaken("An Idempotency-Key names one patch: in a list give each patch an idempotency_key of its own.")
+        raise RequestRejected(
+            "An Idempotency-Key names one patch: in a list give each patch an idempotency_key of its own."
+        )
     if unknown := sorted(sent.keys() - {"patches"}):
         shown = unknown[0][:40].encode("utf-8", "replace").decode()
-        raise NotTaken(f"There is no field “{shown}” beside patches.")
+        raise RequestRejected(f"There is no field “{shown}” beside patches.")
     patches = sent["patches"]
     if not isinstance(patches, list):
-        raise NotTaken('Send an object of the form {"patches": [{"trace_id": "…", "metadata": {…}}]}.')
+        raise RequestRejected('Send an object of the form {"patches": [{"trace_id": "…", "metadata": {…}}]}.')
     if not patches:
-        raise NotTaken("The list of patches is empty.")
-    if len(patches) > AT_ONCE:
-        raise NotTaken(f"These are {len(patches):,} patches; {AT_ONCE} at most go in one call. Split it.")
+        raise RequestRejected("The list of patches is empty.")
+    if len(patches) > MAX_BATCH_SIZE:
+        raise RequestRejected(f"These are {len(patches):,} patches; {MAX_BATCH_SIZE} at most go in one call. Split it.")
     return [_read(patch, line) for line, patch in enumerate(patches, 1)]
 
 
-def _one(sent: Any, request: HttpRequest) -> Handed:
+def _one(sent: Any, request: HttpRequest) -> PatchInput:
     name = request.headers.get("Idempotency-Key")
     if name is not None and isinstance(sent, dict):
         if "idempotency_key" in sent:
-            raise NotTaken("The idempotency key stands twice: give it in the header or in the body.")
+            raise RequestRejected("The idempotency key stands twice: give it in the header or in the body.")
         sent = {**sent, "idempotency_key": name}
     return _read(sent)
 
 
-def _read(sent: Any, line: int | None = None) -> Handed:
+def _read(sent: Any, line: int | None = None) -> PatchInput:
     try:
-        return patch_input.read(sent)
-    except NotAPatch as error:
-        raise NotTaken(str(error), line) from None
+        return patch_input.parse_patch_input(sent)
+    except InvalidPatchError as error:
+        raise RequestRejected(str(error), line) from None
 
 
-def _put(project: Project, patches: list[Handed], source: str, *, is_list: bool) -> list[intake.Relayed]:
+def _put(project: Project, patches: list[PatchInput], source: str, *, is_list: bool) -> list[intake.PutResult]:
     try:
-        return intake.relay(project, patches, source=source)
-    except intake.NameTaken as error:
-        raise NotTaken(str(error), error.place + 1 if is_list else None, status=422) from None
+        return intake.put_patches(project, patches, source=source)
+    except intake.IdempotencyKeyReusedError as error:
+        raise RequestRejected(str(error), error.position + 1 if is_list else None, status=422) from None
 
 
-def _told(done: intake.Relayed) -> dict[str, object]:
+def _told(done: intake.PutResult) -> dict[str, object]:
     patch = done.patch
     return {
         "id": patch.pk, "trace_id": str(patch.trace_id), "state": patch.state, "is_new": done.is_new,

@@ -36,7 +36,7 @@ class AuditEvent(models.Model):
         constraints = [models.UniqueConstraint(fields=["project", "seq"], name="one_event_per_place_in_the_chain")]
         indexes = [models.Index(fields=["project", "target"], name="audit_by_target")]
 
-    def sealed(self, before: str) -> str:
+    def compute_digest(self, before: str) -> str:
         """The SHA-256 hex of this event's content and of the digest before it."""
         return seal(before, self.seq, self.at, self.actor_name, self.verb, self.target, self.detail)
 

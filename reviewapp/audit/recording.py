@@ -26,27 +26,27 @@ def record(project: Project, actor: User | str, verb: str, target: str, **detail
     with transaction.atomic(savepoint=False):
         before, seq = _next_place(project)
         person = actor.pk if isinstance(actor, User) else None
-        at, name, text = clock.now(), name_of(actor), canonical_json.dumps(detail)
+        at, name, text = clock.now(), get_actor_name(actor), canonical_json.dumps(detail)
         digest = seal(before, seq, at, name, verb, target, text)
-        sql.change(_ADD_EVENT, project.pk, seq, at, person, name, verb, target, text, digest)
-        sql.change(_SEAL_HEAD, digest, project.pk)
+        sql.execute(_ADD_EVENT, project.pk, seq, at, person, name, verb, target, text, digest)
+        sql.execute(_SEAL_HEAD, digest, project.pk)
 
 
 def _next_place(project: Project) -> tuple[str, int]:
     """The digest at the end of the chain and the number of the event to come; the chain is ours until the commit."""
-    found = sql.rows(_MOVE_HEAD, project.pk)
+    found = sql.fetch_rows(_MOVE_HEAD, project.pk)
     if not found:
         AuditHead.objects.bulk_create([AuditHead(project=project)], ignore_conflicts=True)
-        found = sql.rows(_MOVE_HEAD, project.pk)
+        found = sql.fetch_rows(_MOVE_HEAD, project.pk)
     return found[0]
 
 
-def name_of(actor: User | str) -> str:
+def get_actor_name(actor: User | str) -> str:
     """Who acted, as the record keeps it: a username, or the name of what acted for nobody."""
     return actor.username if isinstance(actor, User) else actor
 
 
-def first_broken(project: Project) -> int | None:
+def find_first_broken(project: Project) -> int | None:
     """The place of the first event that was edited, removed, swapped or put in; None when the chain holds."""
     head = AuditHead.objects.filter(project=project).first()
     before, expected, end = "", 1, (head.seq, head.digest) if head else (0, "")
@@ -55,7 +55,7 @@ def first_broken(project: Project) -> int | None:
         head_seq=F("project__audit_head__seq"), head_digest=F("project__audit_head__digest")
     )
     for event in events.order_by("seq").iterator():
-        if event.seq != expected or event.digest != event.sealed(before):
+        if event.seq != expected or event.digest != event.compute_digest(before):
             return expected
         before, expected, end = event.digest, expected + 1, (event.head_seq, event.head_digest)
     return None if end == (expected - 1, before) else expected

@@ -12,9 +12,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
-from reviewapp.delivery.intake import AT_ONCE, relay
-from reviewapp.delivery.models import Bulk, Patch, Relay, State
-from reviewapp.delivery.patch_input import Handed
+from reviewapp.delivery.intake import MAX_BATCH_SIZE, put_patches
+from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch, State
+from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge
 
@@ -33,14 +33,14 @@ def push(project: Project, user: User, mark: UUID, patch: Mapping[str, Any], tra
     text = canonical_json.dumps(patch)
     with transaction.atomic():
         bulk, is_new = Bulk.objects.get_or_create(
-            project=project, mark=mark, defaults={"metadata": text, "made_by": user.username}
+            project=project, preview_id=mark, defaults={"metadata": text, "made_by": user.username}
         )
         if is_new:
             record(project, user, "pushed to many", f"bulk:{bulk.pk}", traces=len(trace_ids), keys=sorted(patch))
-    each = [Handed(trace_id, patch, name=f"bulk {mark} {trace_id}") for trace_id in sorted(trace_ids)]
-    for start in range(0, len(each), AT_ONCE):
+    each = [PatchInput(trace_id, patch, idempotency_key=f"bulk {mark} {trace_id}") for trace_id in sorted(trace_ids)]
+    for start in range(0, len(each), MAX_BATCH_SIZE):
         source = f"bulk {bulk.pk} of {user.username}"
-        relay(project, each[start : start + AT_ONCE], source=source, bulk=bulk, after=GRACE)
+        put_patches(project, each[start : start + MAX_BATCH_SIZE], source=source, bulk=bulk, delay=GRACE)
     return bulk
 
 
@@ -57,7 +57,7 @@ def undo(bulk: Bulk, user: User) -> int:
     return sum(_take_back(bulk.project, one) for one in ordered)
 
 
-def left(bulk: Bulk) -> int:
+def count_not_undone(bulk: Bulk) -> int:
     """How many of its patches an undo did not take back."""
     return _standing(bulk).count()
 
@@ -73,21 +73,23 @@ def can_be_undone(bulk: Bulk) -> bool:
 
 def by_state(bulk: Bulk) -> dict[str, int]:
     """How many of its patches are in each state that occurs."""
-    counts = dict(Relay.objects.filter(bulk=bulk).order_by().values_list("patch__state").annotate(Count("pk")))
+    counts = dict(
+        IdempotentPatch.objects.filter(bulk=bulk).order_by().values_list("patch__state").annotate(Count("pk"))
+    )
     return {state.value: counts[state.value] for state in State if state.value in counts}
 
 
-def _standing(bulk: Bulk) -> QuerySet[Relay]:
-    return Relay.objects.filter(bulk=bulk).exclude(before="{}")
+def _standing(bulk: Bulk) -> QuerySet[IdempotentPatch]:
+    return IdempotentPatch.objects.filter(bulk=bulk).exclude(previous_values="{}")
 
 
-def _take_back(project: Project, one: Relay) -> bool:
+def _take_back(project: Project, one: IdempotentPatch) -> bool:
     """Withdraw one patch, in a transaction of its own: nobody waits for more than one trace."""
     with transaction.atomic():
-        held = merge.hold(project, one.patch.trace_id)
+        held = merge.lock_trace(project, one.patch.trace_id)
         # Both again, now that nobody else changes them.
-        one = Relay.objects.select_related("patch").get(pk=one.pk)
-        before: dict[str, str | None] = json.loads(one.before)
+        one = IdempotentPatch.objects.select_related("patch").get(pk=one.pk)
+        before: dict[str, str | None] = json.loads(one.previous_values)
         if not before:
             return False
         still = outbox.withdraw(project, one.patch)
@@ -95,8 +97,8 @@ def _take_back(project: Project, one: Relay) -> bool:
             still = _take_out(one.patch, before.keys())
         if still is None:
             return False
-        merge.take_back(project, held, before, still, reviews=0)
-        Relay.objects.filter(pk=one.pk).update(before="{}")
+        merge.revert_patch(project, held, before, still, review_count=0)
+        IdempotentPatch.objects.filter(pk=one.pk).update(previous_values="{}")
     return True
 
 

@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 AHEAD = timedelta(minutes=1)
 
 
-def bring_forward() -> int:
+def correct_future_due_times() -> int:
     """Let what was put in the future go in time, its grace kept, and end holds longer than any; how many rows."""
     return _patches() + _holds()
 
@@ -33,7 +33,7 @@ def _patches() -> int:
 
 
 def _holds() -> int:
-    asked, refused = timedelta(seconds=schedule.LIMIT_HOLD), schedule.KEY_HOLD
+    asked, refused = timedelta(seconds=schedule.MAX_RATE_LIMIT_DELAY), schedule.REFUSED_KEY_DELAY
     return _cap(Breaker.objects.filter(refused_key=None), asked) + _cap(
         Breaker.objects.exclude(refused_key=None), refused
     )
@@ -42,4 +42,4 @@ def _holds() -> int:
 def _cap(breakers: QuerySet[Breaker], longest: timedelta) -> int:
     """Hold none of these for longer than that from now on."""
     until = clock.now() + longest
-    return breakers.filter(held_until__gt=until + AHEAD).update(held_until=until)
+    return breakers.filter(open_until__gt=until + AHEAD).update(open_until=until)

@@ -4,17 +4,17 @@ from collections import Counter
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.keys.laminar_keys import key_in_use
+from reviewapp.keys.laminar_keys import get_active_key
 
 CHUNK = 500
 
 
-def look(project: Project, awaited: Counter[int]) -> tuple[Counter[int], Counter[str]]:
+def check_patches(project: Project, awaited: Counter[int]) -> tuple[Counter[int], Counter[str]]:
     """Which patches are still to be waited for, and how those ended that are not, each counted as often as awaited.
 
     An ended one is `confirmed`, `accepted` where the key cannot read back, or `parked: ` and the reason.
     """
-    key = key_in_use(project)
+    key = get_active_key(project)
     is_read_back = key is None or key.can_read
     left: Counter[int] = Counter()
     ended: Counter[str] = Counter()

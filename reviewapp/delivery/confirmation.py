@@ -20,65 +20,65 @@ from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 
 # One query asks for this many traces; its answer stays small.
-BATCH = 200
+BATCH_SIZE = 200
 # While a read is under way no other worker repeats it: longer than the longest read.
-TAKEN = timedelta(seconds=40)
+READBACK_LEASE = timedelta(seconds=40)
 # After a read that failed, all of the project's rows wait this long.
-PAUSE = timedelta(seconds=15)
+RETRY_DELAY = timedelta(seconds=15)
 # An ingest-only key cannot read: the rows stay accepted, this far off, until the project has a full key.
 WITHOUT_READING = timedelta(days=1)
 # A trace that Laminar answers nothing readable for waits so long, and no row that is read back is ever due later.
-SOON = timedelta(minutes=5)
+UNREADABLE_DELAY = timedelta(minutes=5)
 
 
-def take(busy: Collection[int] = ()) -> list[Patch]:
+def select_due(busy: Collection[int] = ()) -> list[Patch]:
     """Accepted patches whose values should show by now, taken for one read; none of a project `busy` or held back.
 
     Their `due_at` is set to a moment of this taking: only who holds it decides what comes of a read in vain.
     """
     now = clock.now()
-    held = Breaker.objects.filter(held_until__gt=now).values("project")
+    held = Breaker.objects.filter(open_until__gt=now).values("project")
     due = Patch.objects.filter(state=State.ACCEPTED, due_at__lte=now).exclude(project__in=busy)
     due = due.exclude(project__in=held).order_by("due_at", "pk")
     if not due.exists():
         return []
     with transaction.atomic():
-        rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH])
-        Patch.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=now + TAKEN)
+        rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH_SIZE])
+        Patch.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=now + READBACK_LEASE)
     for row in rows:
-        row.due_at = now + TAKEN
+        row.due_at = now + READBACK_LEASE
     return rows
 
 
-def set_aside(patches: Sequence[Patch]) -> None:
+def reschedule(patches: Sequence[Patch]) -> None:
     """Leave patches accepted for now: the key in use cannot read them back."""
     _of(patches).update(due_at=clock.now() + WITHOUT_READING)
 
 
-def resume() -> None:
+def resume_with_full_key() -> None:
     """Look again at patches that an ingest-only key could not read, once their project has a full key."""
-    aside = Patch.objects.filter(state=State.ACCEPTED, due_at__gt=clock.now() + SOON)
+    aside = Patch.objects.filter(state=State.ACCEPTED, due_at__gt=clock.now() + UNREADABLE_DELAY)
     if aside.exists():
         readable = LaminarKey.objects.filter(retired_at=None, kind=LaminarKey.Kind.FULL).values("project")
         aside.filter(project__in=readable).update(due_at=clock.now())
 
 
-def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
+def reschedule_failed(project: Project, patches: Sequence[Patch], error: str) -> None:
     """Remember why a read failed; all of the project's patches are looked at again a while later."""
-    later = clock.now() + PAUSE
+    later = clock.now() + RETRY_DELAY
     _of(patches).update(due_at=later, last_error=error[:600])
     Patch.objects.filter(project=project, state=State.ACCEPTED, due_at__lt=later).update(due_at=later)
 
 
-def note_unreadable(patch: Patch, error: str) -> None:
+def reschedule_unreadable(patch: Patch, error: str) -> None:
     """Leave a patch alone for a while whose trace by itself is more than Laminar's answer can be read of."""
-    _of([patch]).update(due_at=clock.now() + SOON, last_error=error[:600])
+    _of([patch]).update(due_at=clock.now() + UNREADABLE_DELAY, last_error=error[:600])
 
 
-def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
+def record_readback(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
     """Confirm each patch whose every value stands in its trace's metadata text; look again later for the others."""
     project_ids = {patch.project_id for patch in patches}
-    seen = {patch.pk for patch in patches if holds(found.get(patch.trace_id, "{}"), patch)}
+    seen = {patch.pk for patch in patches if has_patch_values(found.get(patch.trace_id, "{}"), patch)}
     with transaction.atomic():
         # Traces before patches, as a save locks them: two orders could wait for each other.
         wanted = Trace.objects.filter(project__in=project_ids)
@@ -98,9 +98,9 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
             _watch_replaced(project_ids, [trace_id for _, trace_id in traces])
 
 
-def holds(text: str, patch: Patch) -> bool:
+def has_patch_values(text: str, patch: Patch) -> bool:
     """Whether a metadata text has every key of the patch with the patch's value, however numbers are spelled."""
-    members = merge.members(text)
+    members = merge.parse_members(text)
     return all(key in members and stands(members[key], value) for key, value in patch.values.items())
 
 
@@ -108,7 +108,7 @@ def stands(raw: str, value: object) -> bool:
     """Whether a JSON text is this value, however its numbers are spelled."""
     try:
         return _same(canonical_json.loads(raw), value)
-    except canonical_json.NotCanonical:
+    except canonical_json.InvalidJSONError:
         return False
 
 
@@ -134,7 +134,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     if not kept:
         return
     now = clock.now()
-    changes = {"confirmed_at": now, "watch_due_at": schedule.next_watch(now, now), "last_error": ""}
+    changes = {"confirmed_at": now, "watch_due_at": schedule.next_drift_check(now, now), "last_error": ""}
     Patch.objects.filter(pk__in=kept).update(state=State.CONFIRMED, **changes)
     confirmed = [patch for patch in patches if patch.pk in kept]
     Attempt.objects.bulk_create([_read(patch, seconds, "Every value stands in the trace.") for patch in confirmed])
@@ -144,7 +144,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     left = defaultdict(list)
     for patch in confirmed:
         if trace := traces.get((patch.project_id, patch.trace_id)):
-            trace.unconfirmed = merge.without(trace.unconfirmed, patch.values)
+            trace.unconfirmed = merge.remove_patch(trace.unconfirmed, patch.values)
     for trace in traces.values():
         left[trace.unconfirmed].append(trace.pk)
     for text, pks in left.items():
@@ -153,7 +153,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
 
 def _is_respelled(patch: Patch, text: str) -> bool:
     """Whether a metadata text that holds the patch's values spells one of them in another way."""
-    members = merge.members(text)
+    members = merge.parse_members(text)
     return any(members[key] != raw for key, raw in canonical_json.raw_members(patch.metadata).items())
 
 
@@ -167,12 +167,12 @@ def _look_again(patch: Patch, text: str | None, seconds: float) -> None:
     said = (
         "The trace does not show the values yet." if text is not None else "Laminar's SQL does not show the trace yet."
     )
-    wait = schedule.after_read(patch.reads + 1)
+    wait = schedule.read_delay(patch.reads + 1)
     now = clock.now()
     if wait is not None:
         _of([patch]).update(reads=F("reads") + 1, due_at=now + wait)
         return
-    if patch.sends < schedule.SENDS:
+    if patch.sends < schedule.MAX_SENDS:
         again = f"{said} It is sent again."
         changes = {"state": State.WAITING, "due_at": now, "accepted_at": None, "reads": 0, "last_error": again}
     else:

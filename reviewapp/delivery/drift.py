@@ -10,36 +10,36 @@ from django.db import transaction
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox, schedule
-from reviewapp.delivery.confirmation import BATCH, TAKEN, stands
+from reviewapp.delivery.confirmation import BATCH_SIZE, READBACK_LEASE, stands
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge, pairs
 
 # After a look that failed, all of the project's looks wait this long: a push or a read-back is of more use.
-PAUSE = timedelta(minutes=1)
+RETRY_DELAY = timedelta(minutes=1)
 # And a trace that Laminar answers nothing readable for is left alone for so long.
-UNREADABLE = timedelta(hours=1)
+UNREADABLE_DELAY = timedelta(hours=1)
 # What Laminar holds under keys of ours: a JSON text, None where there is no such key.
 Theirs = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Drifted:
+class DriftedKey:
     """One key with both values as one would write them in a filter; `theirs` is None where the key is gone."""
 
     key: str
-    ours: str
-    theirs: str | None
+    our_value: str
+    laminar_value: str | None
 
 
-def take(busy: Collection[int] = ()) -> list[Patch]:
+def select_due(busy: Collection[int] = ()) -> list[Patch]:
     """Confirmed patches to look at now, taken for one look; none of a project `busy`, held back or without a full key.
 
     Their `watch_due_at` is set to a moment of this taking: only who holds it writes what came of the look.
     """
     now = clock.now()
-    held = Breaker.objects.filter(held_until__gt=now).values("project")
+    held = Breaker.objects.filter(open_until__gt=now).values("project")
     readable = LaminarKey.objects.filter(retired_at=None, kind=LaminarKey.Kind.FULL).values("project")
     # Only what is left out is named: SQLite would walk over all rows of the projects that are let in.
     others = Project.objects.exclude(pk__in=readable).values("pk")
@@ -48,33 +48,33 @@ def take(busy: Collection[int] = ()) -> list[Patch]:
     if not due.exists():
         return []
     with transaction.atomic():
-        rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH])
-        Patch.objects.filter(pk__in=[row.pk for row in rows]).update(watch_due_at=now + TAKEN)
+        rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH_SIZE])
+        Patch.objects.filter(pk__in=[row.pk for row in rows]).update(watch_due_at=now + READBACK_LEASE)
     for row in rows:
-        row.watch_due_at = now + TAKEN
+        row.watch_due_at = now + READBACK_LEASE
     return rows
 
 
-def set_aside(patches: Sequence[Patch], wait: timedelta = PAUSE) -> None:
+def reschedule(patches: Sequence[Patch], wait: timedelta = RETRY_DELAY) -> None:
     """Leave them for now: the key was changed for one that cannot read."""
     # Who asked for a look meanwhile gets one.
     as_taken = Patch.objects.filter(watch_due_at__in={patch.watch_due_at for patch in patches})
     as_taken.filter(pk__in=[patch.pk for patch in patches]).update(watch_due_at=clock.now() + wait)
 
 
-def note_error(project: Project, patches: Sequence[Patch], error: str) -> None:
+def reschedule_failed(project: Project, patches: Sequence[Patch], error: str) -> None:
     """Look again a while later; that nobody could look says nothing about the values."""
-    set_aside(patches)
+    reschedule(patches)
     now = clock.now()
-    Patch.objects.filter(project=project, watch_due_at__lte=now).update(watch_due_at=now + PAUSE)
+    Patch.objects.filter(project=project, watch_due_at__lte=now).update(watch_due_at=now + RETRY_DELAY)
 
 
-def note_unreadable(patch: Patch, error: str) -> None:
+def reschedule_unreadable(patch: Patch, error: str) -> None:
     """Leave a patch alone for long whose trace by itself is more than Laminar's answer can be read of."""
-    set_aside([patch], UNREADABLE)
+    reschedule([patch], UNREADABLE_DELAY)
 
 
-def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
+def record_readback(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None:
     """Write which of these patches drifted, or no longer do, by the traces' metadata texts; plan the next looks.
 
     A trace that Laminar does not show says nothing about its values.
@@ -90,17 +90,17 @@ def mark_read(patches: Sequence[Patch], found: Mapping[UUID, str], seconds: floa
     _plan(quiet)
 
 
-def drifted(patch: Patch) -> list[Drifted]:
+def find_drifted_keys(patch: Patch) -> list[DriftedKey]:
     """The keys that somebody else has changed, with both values, by name."""
     ours = canonical_json.raw_members(patch.metadata)
     return [
-        Drifted(key, pairs.shown(ours[key]), None if raw is None else pairs.shown(raw))
+        DriftedKey(key, pairs.display_value(ours[key]), None if raw is None else pairs.display_value(raw))
         for key, raw in sorted(_read(patch.drift).items())
         if key in ours
     ]
 
 
-def look_now(project: Project, patch_id: int) -> int:
+def check_now(project: Project, patch_id: int) -> int:
     """Have a confirmed patch looked at as soon as a worker comes to it; how many that concerns."""
     mine = Patch.objects.filter(project=project, pk=patch_id, state=State.CONFIRMED)
     return mine.update(watch_due_at=clock.now())
@@ -112,7 +112,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
     None when there is nothing to push: somebody did it already, or the drift has ended.
     """
     with transaction.atomic():
-        held = merge.hold(project, patch.trace_id)
+        held = merge.lock_trace(project, patch.trace_id)
         row = Patch.objects.filter(project=project, pk=patch.pk, drifted_at__isnull=False).first()
         if row is None or not _settle(row, drift="{}"):
             return None
@@ -121,12 +121,12 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
         if not values:
             return None
         new = outbox.put(project, row.trace_id, values, source=f"{row.source}, ours again by {actor.username}"[:160])
-        merge.apply_patch(project, held, values, number=new.pk)
+        merge.apply_patch(project, held, values, patch_id=new.pk)
         record(project, actor, "pushed ours again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
         return new
 
 
-def leave_theirs(project: Project, patch: Patch, actor: User) -> bool:
+def keep_laminar_values(project: Project, patch: Patch, actor: User) -> bool:
     """Let Laminar's values be: the same ones are no drift any more, others would be. False when there is none."""
     with transaction.atomic():
         row = Patch.objects.filter(project=project, pk=patch.pk, drifted_at__isnull=False).first()
@@ -156,7 +156,7 @@ def _since(patch: Patch, later: Mapping[tuple[int, UUID], Sequence[tuple[int, st
 
 def _members(text: str | None) -> dict[str, str] | None:
     """The members of a metadata text from Laminar; None where there is none, or it cannot be read."""
-    found = merge.members(text or "")
+    found = merge.parse_members(text or "")
     return found if found or text == "{}" else None
 
 
@@ -175,14 +175,14 @@ def _plan(patches: Sequence[Patch]) -> None:
     now = clock.now()
     for patch in patches:
         patch.watches += 1
-        patch.watch_due_at = schedule.next_watch(patch.confirmed_at or now, now)
+        patch.watch_due_at = schedule.next_drift_check(patch.confirmed_at or now, now)
     as_taken.bulk_update(patches, ["watches", "watch_due_at"], batch_size=100)
 
 
 def _change(patch: Patch, there: Mapping[str, str], seconds: float) -> None:
     """Write what has changed in Laminar, also in the mirror, unless somebody else has looked since."""
     with transaction.atomic():
-        held = merge.hold(patch.project, patch.trace_id)
+        held = merge.lock_trace(patch.project, patch.trace_id)
         # Asked again now that no newer patch can come: what a person has saved meanwhile is not undone in the mirror.
         keys = _newest([patch])[patch.pk]
         theirs = _differing(patch, keys, there)
@@ -193,10 +193,10 @@ def _change(patch: Patch, there: Mapping[str, str], seconds: float) -> None:
         # What a person has let be is no drift again because another key came or went.
         left = _read(row.drift).items() if row.drifted_at is None else set()
         row.drift, row.drifted_at = _spelled(theirs), now if theirs.items() - left else None
-        row.watches, row.watch_due_at = row.watches + 1, schedule.next_watch(patch.confirmed_at or now, now)
+        row.watches, row.watch_due_at = row.watches + 1, schedule.next_drift_check(patch.confirmed_at or now, now)
         row.save(update_fields=["drift", "drifted_at", "watches", "watch_due_at"])
         _note(patch, seconds, 200, _told(theirs))
-        merge.take_over(patch.project, held, {key: there.get(key) for key in keys})
+        merge.apply_laminar_values(patch.project, held, {key: there.get(key) for key in keys})
 
 
 def _settle(row: Patch, **changes: str) -> bool:
@@ -215,7 +215,7 @@ def _told(theirs: Theirs) -> str:
 
 
 def _spelled(theirs: Theirs) -> str:
-    return merge.joined({key: f"[{raw or ''}]" for key, raw in sorted(theirs.items())})
+    return merge.dump_members({key: f"[{raw or ''}]" for key, raw in sorted(theirs.items())})
 
 
 def _read(drift: str) -> Theirs:

@@ -11,13 +11,13 @@ from django.db import IntegrityError, OperationalError, transaction
 from reviewapp.accounts.models import Project
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
-from reviewapp.delivery.models import Bulk, Patch, Relay
-from reviewapp.delivery.patch_input import Handed
+from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch
+from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import sql
 from reviewapp.traces.metadata import merge
 
 # In one transaction, at most: on SQLite everybody else's save waits for it, about a millisecond a patch.
-AT_ONCE = 100
+MAX_BATCH_SIZE = 100
 # Another call may put the same name in the same moment, or wait for our traces while we wait for its.
 TRIES = 5
 _CARRIER = """
@@ -30,35 +30,36 @@ _CARRIER = """
 """
 
 
-class Relayed(NamedTuple):
+class PutResult(NamedTuple):
     """The patch of one that was handed over; not new when the same had been taken before under its name."""
 
     patch: Patch
     is_new: bool
 
 
-class NameTaken(ValueError):
+class IdempotencyKeyReusedError(ValueError):
     """A name stands for another patch already; nothing was put. `place` is that of the one at fault, from 0."""
 
-    def __init__(self, handed: Handed, place: int) -> None:
+    def __init__(self, handed: PatchInput, place: int) -> None:
         super().__init__(
-            f"The idempotency key “{handed.name[:80]}” was used for another patch. Give this one a key of its own."
+            f"The idempotency key “{handed.idempotency_key[:80]}” was already used for another patch."
+            " Use a new key for this one."
         )
-        self.place = place
+        self.position = place
 
 
-class Undone(Exception):
+class BulkUndoneError(Exception):
     """The bulk was undone meanwhile; nothing more of it is put."""
 
 
-def relay(
+def put_patches(
     project: Project,
-    handed: Sequence[Handed],
+    handed: Sequence[PatchInput],
     *,
     source: str,
     bulk: Bulk | None = None,
-    after: timedelta = timedelta(0),
-) -> list[Relayed]:
+    delay: timedelta = timedelta(0),
+) -> list[PutResult]:
     """Put these patches on their way, all or none, in the order given; they stand when this returns.
 
     `source` is who handed them over, as `token:ci`; they are pushed `after` a time. Raises NameTaken, and Undone.
@@ -66,61 +67,63 @@ def relay(
     for tries_left in reversed(range(TRIES)):
         try:
             with transaction.atomic():
-                return _put(project, handed, source, bulk, after)
+                return _put(project, handed, source, bulk, delay)
         except (IntegrityError, OperationalError) as error:
-            if not tries_left or (isinstance(error, OperationalError) and not outbox.is_ring(error)):
+            if not tries_left or (isinstance(error, OperationalError) and not outbox.is_deadlock(error)):
                 raise
     raise AssertionError("the last try returns or raises")
 
 
-def count_known(project: Project, handed: Sequence[Handed]) -> int:
+def count_existing(project: Project, handed: Sequence[PatchInput]) -> int:
     """How many of these had been put before, under their names."""
-    names = [one.name for one in handed if one.name]
-    parts = (names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE))
-    return sum(Relay.objects.filter(project=project, idempotency_key__in=part).count() for part in parts)
+    names = [one.idempotency_key for one in handed if one.idempotency_key]
+    parts = (names[start : start + MAX_BATCH_SIZE] for start in range(0, len(names), MAX_BATCH_SIZE))
+    return sum(IdempotentPatch.objects.filter(project=project, idempotency_key__in=part).count() for part in parts)
 
 
-def carrier_of(patch: Patch) -> Patch | None:
+def find_carrier(patch: Patch) -> Patch | None:
     """The newest patch that carries this one's keys, at the end of all that superseded it; None when none does."""
     if patch.superseded_by_id is None:
         return None
-    return Patch.objects.filter(pk__in=[pk for (pk,) in sql.rows(_CARRIER, patch.pk)]).first()
+    return Patch.objects.filter(pk__in=[pk for (pk,) in sql.fetch_rows(_CARRIER, patch.pk)]).first()
 
 
-def _put(project: Project, handed: Sequence[Handed], source: str, bulk: Bulk | None, after: timedelta) -> list[Relayed]:
+def _put(
+    project: Project, handed: Sequence[PatchInput], source: str, bulk: Bulk | None, after: timedelta
+) -> list[PutResult]:
     if bulk is not None and not Bulk.objects.select_for_update().filter(pk=bulk.pk, undone_at=None).exists():
-        raise Undone
-    names = [one.name for one in handed if one.name]
+        raise BulkUndoneError
+    names = [one.idempotency_key for one in handed if one.idempotency_key]
     known = {
         relay.idempotency_key: relay
-        for relay in Relay.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
+        for relay in IdempotentPatch.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
     }
-    merge.make_places(project, [one.trace_id for one in handed])
-    found: dict[int, Relayed] = {}
+    merge.create_missing_traces(project, [one.trace_id for one in handed])
+    found: dict[int, PutResult] = {}
     new: list[tuple[UUID, Mapping[str, Any], int]] = []
-    named: list[Relay] = []
+    named: list[IdempotentPatch] = []
     # Traces in one order, as whoever locks several does; the patches of one stay in the order given.
     for place, one in sorted(enumerate(handed), key=lambda placed: placed[1].trace_id):
-        before = known.get(one.name)
+        before = known.get(one.idempotency_key)
         if before is not None:
             if before.digest != one.digest:
-                raise NameTaken(one, place)
-            found[place] = Relayed(before.patch, False)
+                raise IdempotencyKeyReusedError(one, place)
+            found[place] = PutResult(before.patch, False)
             continue
-        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags, after=after)
-        found[place] = Relayed(patch, True)
+        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags, delay=after)
+        found[place] = PutResult(patch, True)
         new.append((one.trace_id, one.metadata, patch.pk))
-        if one.name:
-            known[one.name] = Relay(
-                project=project, idempotency_key=one.name, digest=one.digest, patch=patch, bulk=bulk
+        if one.idempotency_key:
+            known[one.idempotency_key] = IdempotentPatch(
+                project=project, idempotency_key=one.idempotency_key, digest=one.digest, patch=patch, bulk=bulk
             )
-            named.append(known[one.name])
+            named.append(known[one.idempotency_key])
     stood = merge.apply_patches(project, new)
     if bulk is not None:
         for place, members in zip((place for place in found if found[place].is_new), stood, strict=True):
-            known[handed[place].name].before = json.dumps(members)
+            known[handed[place].idempotency_key].previous_values = json.dumps(members)
     # The names after all traces and in one order too: who waits for a name holds none that another waits for.
-    Relay.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
+    IdempotentPatch.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
     _record(project, source, [one.patch for one in found.values() if one.is_new])
     return [found[place] for place in range(len(handed))]
 

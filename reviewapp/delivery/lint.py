@@ -36,7 +36,7 @@ def lint(metadata: Mapping[str, Any]) -> list[Finding]:
     return [Finding("warning", sentence) for key, value in metadata.items() for sentence in _warnings(key, value)]
 
 
-def crowded(project: Project, patches: Iterable[Mapping[str, Any]]) -> list[str]:
+def warn_high_cardinality(project: Project, patches: Iterable[Mapping[str, Any]]) -> list[str]:
     """A warning for each key of these patches that has had too many different values here to be a good filter."""
     keys = sorted({key for metadata in patches for key, value in metadata.items() if _is_to_filter_by(value)})
     return [
@@ -59,7 +59,7 @@ def _refusals(metadata: Mapping[str, Any]) -> Iterator[str]:
             yield f"The key “{_shown(key)}” is longer than {KEY} characters."
         try:
             canonical_json.dumps({key: value})
-        except canonical_json.NotCanonical as error:
+        except canonical_json.InvalidJSONError as error:
             yield f"“{_shown(key)}”: {error}"
 
 

@@ -30,7 +30,7 @@ class Reason(models.TextChoices):
 
 
 class PatchQuerySet(models.QuerySet["Patch"]):
-    def open(self) -> Self:
+    def unfinished(self) -> Self:
         """Patches whose way has not ended."""
         return self.filter(state__in=[State.WAITING, State.SENDING, State.ACCEPTED])
 
@@ -119,13 +119,13 @@ class Patch(models.Model):
         return set(canonical_json.loads(self.carried or "[]"))
 
     @property
-    def names(self) -> list[str]:
+    def tag_names(self) -> list[str]:
         """The tags it puts on the trace's top span."""
         found: list[str] = canonical_json.loads(self.tags)
         return found
 
     @property
-    def is_half_sent(self) -> bool:
+    def is_partially_sent(self) -> bool:
         """Whether only the tags are left to send: Laminar took the metadata, or newer patches say all of it."""
         return self.tags != "[]" and (self.accepted_at is not None or self.metadata == "{}")
 
@@ -134,19 +134,19 @@ class Patch(models.Model):
         """Whether Laminar has not taken the tags yet; metadata that is sent once more goes without them."""
         if self.state == State.ACCEPTED or self.reason == Reason.UNCONFIRMED:
             return False
-        return self.tags != "[]" and (self.sends == 0 or self.is_half_sent)
+        return self.tags != "[]" and (self.sends == 0 or self.is_partially_sent)
 
     @property
     def lacks_only_tags(self) -> bool:
         """Whether Laminar took the metadata and not yet the tags."""
-        return self.is_half_sent and self.has_tags_to_send
+        return self.is_partially_sent and self.has_tags_to_send
 
     def is_said_by(self, metadata: Mapping[str, Any], tags: Collection[str]) -> bool:
         """Whether a new patch may take the place of this one, parked perhaps for what is in it.
 
         Tags that could not go stay with it: carried on they would park each patch after it, and its metadata is there.
         """
-        return self.values.keys() <= metadata.keys() and (not self.lacks_only_tags or set(self.names) <= set(tags))
+        return self.values.keys() <= metadata.keys() and (not self.lacks_only_tags or set(self.tag_names) <= set(tags))
 
     @property
     def tries(self) -> int:
@@ -179,19 +179,19 @@ class Breaker(models.Model):
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="breaker")
     failures = models.PositiveIntegerField(default=0)
     # Nothing is pushed before this moment; then one patch at a time goes to try, until one gets an answer.
-    held_until = models.DateTimeField(null=True)
+    open_until = models.DateTimeField(db_column="held_until", null=True)
     # The key that was refused: another one in use closes the breaker.
     refused_key = models.UUIDField(null=True)
     reason = models.CharField(max_length=600, blank=True)
     # The database was put back to an earlier state, or a person asked for it: nothing is pushed before one has said so.
-    restored_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(db_column="restored_at", null=True)
     # What the project's rate limit still allows, in pushes, and when that was reckoned.
     allowance = models.FloatField(default=0, db_default=0)
     allowance_at = models.DateTimeField(null=True)
 
     @property
     def is_open(self) -> bool:
-        return self.held_until is not None and self.held_until > clock.now()
+        return self.open_until is not None and self.open_until > clock.now()
 
 
 class Bulk(models.Model):
@@ -199,17 +199,17 @@ class Bulk(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     # Made with the preview: the same confirmation sent again is the same bulk.
-    mark = models.UUIDField()
+    preview_id = models.UUIDField(db_column="mark")
     metadata = models.TextField()
     made_by = models.CharField(max_length=80)
     made_at = models.DateTimeField(default=clock.now)
     undone_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "mark"], name="one_bulk_per_preview")]
+        constraints = [models.UniqueConstraint(fields=["project", "preview_id"], name="one_bulk_per_preview")]
 
 
-class Relay(models.Model):
+class IdempotentPatch(models.Model):
     """A patch that another program, or a bulk, handed over under a name: the same call again is the same patch."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -217,12 +217,15 @@ class Relay(models.Model):
     # Of what was asked: the same name for something else is a mistake to be told.
     digest = models.CharField(max_length=64)
     patch = models.ForeignKey(Patch, on_delete=models.CASCADE, related_name="+")
-    bulk = models.ForeignKey(Bulk, on_delete=models.CASCADE, null=True, related_name="relays", db_index=False)
+    bulk = models.ForeignKey(
+        Bulk, on_delete=models.CASCADE, null=True, related_name="idempotent_patches", db_index=False
+    )
     # Of a bulk: what stood under each of its keys before, as JSON of texts and nulls, for an undo, which empties it.
-    before = models.TextField(default="{}", db_default="{}")
+    previous_values = models.TextField(db_column="before", default="{}", db_default="{}")
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
+        db_table = "reviewapp_relay"
         constraints = [models.UniqueConstraint(fields=["project", "idempotency_key"], name="one_patch_per_name")]
         indexes = [models.Index(fields=["bulk", "id"], name="relay_of_bulk", condition=Q(bulk__isnull=False))]
 
@@ -237,8 +240,11 @@ class Heartbeat(models.Model):
     seen_at = models.DateTimeField()
 
 
-class Tide(models.Model):
+class RestoreMarker(models.Model):
     """One row: a number that only grows. Workers note it outside too, and so see that the database was put back."""
 
     installation = models.UUIDField(default=uuid.uuid4)
-    mark = models.PositiveBigIntegerField(default=0)
+    counter = models.PositiveBigIntegerField(db_column="mark", default=0)
+
+    class Meta:
+        db_table = "reviewapp_tide"

@@ -13,14 +13,14 @@ from django.db import OperationalError, transaction
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.traces.metadata.merge import hold
+from reviewapp.traces.metadata.merge import lock_trace
 
 # The database's own defaults fill in the counters and the empty texts.
-_PUT = """
+_INSERT_PATCH = """
     INSERT INTO reviewapp_patch (project_id, trace_id, metadata, carried, tags, source, state, created_at, due_at)
     VALUES (%s, %s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
 """
-_OPEN = """
+_LOCK_SUPERSEDABLE = """
     SELECT * FROM reviewapp_patch
     WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked')
     ORDER BY id FOR UPDATE
@@ -34,7 +34,7 @@ def put(
     *,
     source: str,
     tags: Sequence[str] = (),
-    after: timedelta = timedelta(0),
+    delay: timedelta = timedelta(0),
 ) -> Patch:
     """Write one patch to push after a time, in the caller's transaction; it stands when that commits.
 
@@ -44,16 +44,16 @@ def put(
     """
     with transaction.atomic(savepoint=False):
         # Whoever patches a trace goes one after another: two at once would not see, and not carry, each other's keys.
-        hold(project, trace_id)
+        lock_trace(project, trace_id)
         now = clock.now()
-        older = _open(project, trace_id)
+        older = _lock_supersedable(project, trace_id)
         older = [patch for patch in older if patch.state != State.PARKED or patch.is_said_by(metadata, tags)]
         carried: dict[str, Any] = {}
         names: list[str] = []
         for patch in older:
             carried.update(patch.values)
             # What Laminar took it has: tags that came twice would stand there twice.
-            names += patch.names if patch.has_tags_to_send else []
+            names += patch.tag_names if patch.has_tags_to_send else []
         text = canonical_json.dumps({**carried, **metadata})
         tags_text = canonical_json.dumps(list(dict.fromkeys([*names, *tags]))) if names or tags else "[]"
         # What the worker could not read would be found by it alone; here somebody is told.
@@ -61,9 +61,11 @@ def put(
         only_carried = canonical_json.dumps(sorted(carried.keys() - metadata.keys()))
         new = Patch(
             project=project, trace_id=trace_id, metadata=text, carried=only_carried, tags=tags_text, source=source,
-            created_at=now, due_at=now + after,
+            created_at=now, due_at=now + delay,
         )  # fmt: skip
-        new.pk = sql.rows(_PUT, project.pk, trace_id, text, only_carried, tags_text, source, now, new.due_at)[0][0]
+        new.pk = sql.fetch_rows(
+            _INSERT_PATCH, project.pk, trace_id, text, only_carried, tags_text, source, now, new.due_at
+        )[0][0]
         if older:
             _supersede(older, new)
     return new
@@ -83,14 +85,14 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
     for one in older:
         carried.update(one.values)
     # Tags that Laminar took were not carried.
-    names = [name for one in older for name in one.names if name in patch.names]
+    names = [name for one in older for name in one.tag_names if name in patch.tag_names]
     if carried or names:
         again = put(project, patch.trace_id, carried, tags=names, source=older[-1].source)
         Patch.objects.filter(pk=patch.pk).update(superseded_by=again)
     return carried
 
 
-def mark_all(patches: Sequence[Patch], **changes: Any) -> set[int]:
+def record_outcomes(patches: Sequence[Patch], **changes: Any) -> set[int]:
     """Write the same about many leased patches; the keys of those whose lease held and that no newer one superseded."""
     leases = {patch.pk: patch.lease for patch in patches}
     mine = Patch.objects.select_for_update().filter(pk__in=leases, state=State.SENDING, superseded_by=None)
@@ -100,7 +102,7 @@ def mark_all(patches: Sequence[Patch], **changes: Any) -> set[int]:
     return kept
 
 
-def mark(patch: Patch, **changes: Any) -> bool:
+def record_outcome(patch: Patch, **changes: Any) -> bool:
     """Write what came of a leased patch; False when the lease was lost and nothing was written.
 
     A patch superseded while it was under way ends here, whatever came of it: the newer carries its keys.
@@ -110,7 +112,7 @@ def mark(patch: Patch, **changes: Any) -> bool:
         return True
     ended = mine.update(**{**changes, "state": State.SUPERSEDED, "reason": "", "leased_until": None})
     if ended and patch.tags != "[]" and changes.get("state") == State.ACCEPTED:
-        _spare(patch)
+        _drop_sent_tags(patch)
     return bool(ended)
 
 
@@ -123,7 +125,7 @@ def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:
     return count
 
 
-def is_ring(error: OperationalError) -> bool:
+def is_deadlock(error: OperationalError) -> bool:
     """Whether PostgreSQL ended this transaction since two waited for each other (SQLSTATE 40P01)."""
     return getattr(error.__cause__, "sqlstate", "") == "40P01"
 
@@ -133,7 +135,7 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
     if patch.state == State.WAITING:
         return Patch.objects.filter(pk=patch.pk, state=State.WAITING).update(due_at=now)
     with transaction.atomic():
-        hold(project, patch.trace_id)
+        lock_trace(project, patch.trace_id)
         row = Patch.objects.select_for_update().filter(pk=patch.pk, state=State.PARKED).first()
         if row is None:
             return 0
@@ -155,17 +157,17 @@ def _retry_one(project: Project, patch: Patch, actor: str) -> int:
         )  # fmt: skip
 
 
-def _open(project: Project, trace_id: UUID) -> list[Patch]:
+def _lock_supersedable(project: Project, trace_id: UUID) -> list[Patch]:
     """The trace's patches whose way has not ended well, oldest first, locked; a trace seldom has any."""
-    return sql.objects(Patch, _OPEN, project.pk, trace_id)
+    return sql.fetch_objects(Patch, _LOCK_SUPERSEDABLE, project.pk, trace_id)
 
 
-def _spare(patch: Patch) -> None:
+def _drop_sent_tags(patch: Patch) -> None:
     """Laminar took the tags of a patch while newer ones that carry them waited: these send them no more."""
     newer = Patch.objects.filter(project=patch.project_id, trace_id=patch.trace_id, state=State.WAITING)
     # One that is being withdrawn in this moment is left: to wait for it could be a ring.
     for one in newer.filter(pk__gt=patch.pk).exclude(tags="[]").select_for_update(skip_locked=True):
-        left = [name for name in one.names if name not in patch.names]
+        left = [name for name in one.tag_names if name not in patch.tag_names]
         Patch.objects.filter(pk=one.pk).update(tags=canonical_json.dumps(left))
 
 

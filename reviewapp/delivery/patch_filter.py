@@ -10,10 +10,10 @@ from django.http import QueryDict
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import trace_ids
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.traces.models import Trace
 
-PAGE = 50
+PAGE_SIZE = 50
 # Beside the states: confirmed ones whose values somebody else has changed in Laminar since.
 DRIFTED = "drifted"
 
@@ -34,7 +34,7 @@ class PatchFilter:
         reason = query.get("reason", "") if state == State.PARKED else ""
         try:
             trace = str(trace_ids.parse(trace)) if trace else ""
-        except trace_ids.NotATraceId as error:
+        except trace_ids.InvalidTraceIdError as error:
             fault = str(error)
         known = state in State.values or state == DRIFTED
         return cls(state if known else "", reason if reason in Reason.values else "", trace.replace("\x00", ""), fault)
@@ -69,17 +69,17 @@ class Page:
 
 def page_of(asked: PatchFilter, project: Project, query: QueryDict) -> Page:
     """The page older than `before`, or newer than `after`; the first one without either."""
-    found, before, after = asked.of(project), whole(query.get("before")), whole(query.get("after"))
+    found, before, after = asked.of(project), parse_int(query.get("before")), parse_int(query.get("after"))
     if after is not None:
-        rows = list(found.filter(pk__gt=after).order_by("pk")[: PAGE + 1])
-        if len(rows) > PAGE:
-            rows = rows[PAGE - 1 :: -1]
+        rows = list(found.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
+        if len(rows) > PAGE_SIZE:
+            rows = rows[PAGE_SIZE - 1 :: -1]
             return Page(rows, rows[0].pk, rows[-1].pk)
         # So near to the newest that the first page shows it too.
         before = None
     found = found if before is None else found.filter(pk__lt=before)
-    rows = list(found.order_by("-pk")[: PAGE + 1])
-    has_older, rows = len(rows) > PAGE, rows[:PAGE]
+    rows = list(found.order_by("-pk")[: PAGE_SIZE + 1])
+    has_older, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
     newer = rows[0].pk if rows and before is not None else None
     return Page(rows, newer, rows[-1].pk if has_older else None)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reviewapp.delivery.confirmation import stands
-from reviewapp.delivery.drift import drifted
+from reviewapp.delivery.drift import find_drifted_keys
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json
 from reviewapp.traces.metadata import history, pairs
-from reviewapp.traces.models import Change, Trace
-from reviewapp.traces.reader.metadata_entries import Entry
+from reviewapp.traces.models import MetadataChange, Trace
+from reviewapp.traces.reader.metadata_entries import MetadataEntry
 
 GONE = "no longer there"
 # Our value beside theirs is cut to this.
@@ -30,16 +30,16 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting(Entry):
+class KeyProvenance(MetadataEntry):
     """A metadata entry, in words who set it, and the patch that did, if one of ours; its changes, the newest first."""
 
-    words: str
+    set_by: str
     patch: Patch | None
     is_gone: bool = False
     past: Sequence[Past] = ()
 
 
-def settings_of(trace: Trace) -> list[Setting]:
+def get_metadata_provenance(trace: Trace) -> list[KeyProvenance]:
     """Each key of a trace's metadata, by name, with who set it as far as the outbox knows."""
     pushed = _pushed(trace)
     ours = canonical_json.raw_members(trace.unconfirmed)
@@ -49,28 +49,29 @@ def settings_of(trace: Trace) -> list[Setting]:
     for key, raw in sorted(members.items()):
         patch, ours_raw = pushed.get(key, (None, ""))
         words = "us, not confirmed yet" if key in ours else _words(patch, raw, ours_raw)
-        found.append(Setting(key, pairs.shown(raw), key in ours, words, patch, past=past.get(key, ())))
+        found.append(KeyProvenance(key, pairs.display_value(raw), key in ours, words, patch, past=past.get(key, ())))
     for key, (patch, ours_raw) in sorted(pushed.items()):
-        if key not in members and any(one.key == key and one.theirs is None for one in drifted(patch)):
+        if key not in members and any(one.key == key and one.laminar_value is None for one in find_drifted_keys(patch)):
             words = _others(None, ours_raw)
-            found.append(Setting(key, GONE, False, words, patch, is_gone=True, past=past.get(key, ())))
+            found.append(KeyProvenance(key, GONE, False, words, patch, is_gone=True, past=past.get(key, ())))
     return found
 
 
 def _past(trace: Trace) -> dict[str, list[Past]]:
     """Each key's changes, the newest first, a push of ours with where it came from."""
-    changes = history.changes_of(trace)
-    numbers = {change.patch for found in changes.values() for change in found if change.patch is not None}
+    changes = history.changes_by_key(trace)
+    numbers = {change.patch_id for found in changes.values() for change in found if change.patch_id is not None}
     sources = dict(Patch.objects.filter(project=trace.project, pk__in=numbers).values_list("pk", "source"))
     return {
-        key: [_told(change, sources.get(change.patch or 0, "")) for change in found] for key, found in changes.items()
+        key: [_told(change, sources.get(change.patch_id or 0, "")) for change in found]
+        for key, found in changes.items()
     }
 
 
-def _told(change: Change, source: str) -> Past:
+def _told(change: MetadataChange, source: str) -> Past:
     words = change.get_by_display()
-    if change.by == Change.By.US:
-        words = f"us, {source}" if source else "us" if change.patch else "us, taken back"
+    if change.by == MetadataChange.Author.REVIEW_APP:
+        words = f"us, {source}" if source else "us" if change.patch_id else "us, taken back"
     before, after = (None if raw is None else _short(raw) for raw in (change.before, change.after))
     return Past(change.at, words, before, after)
 
@@ -99,5 +100,5 @@ def _others(raw: str | None, ours_raw: str) -> str:
 
 
 def _short(raw: str) -> str:
-    value = pairs.shown(raw)
+    value = pairs.display_value(raw)
     return value if len(value) <= SHOWN else f"{value[:SHOWN]}…"

@@ -16,7 +16,7 @@ from reviewapp.demo.trace import DemoSpan, DemoTrace
 PROPERTIES = "lmnr.association.properties"
 
 
-def request(traces: Sequence[DemoTrace]) -> bytes:
+def encode_request(traces: Sequence[DemoTrace]) -> bytes:
     """The protobuf of an ExportTraceServiceRequest: POST it to /v1/traces.
 
     All of the demo is about 1.1 MB; Laminar takes 5 MB in one request unless told otherwise.

@@ -16,12 +16,12 @@ from pathlib import Path
 PATIENCE = 30.0
 
 
-class CannotStart(Exception):
+class StartError(Exception):
     """A process did not come up; the message is a sentence for a person."""
 
 
 @dataclass(slots=True)
-class Family:
+class ProcessGroup:
     """The child processes so far, each with its name."""
 
     environment: Mapping[str, str]
@@ -48,11 +48,11 @@ class Family:
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if self.children[name].poll() is not None:
-                raise CannotStart(f"The {name} ended while it was starting; what it said stands above.")
+                raise StartError(f"The {name} ended while it was starting; what it said stands above.")
             if _answers(url):
                 return
             time.sleep(0.02)
-        raise CannotStart(f"The {name} did not answer within {PATIENCE:.0f} seconds.")
+        raise StartError(f"The {name} did not answer within {PATIENCE:.0f} seconds.")
 
     def stop(self) -> None:
         for child in self.children.values():
@@ -60,7 +60,7 @@ class Family:
         for child in self.children.values():
             child.wait()
 
-    def hand_over(self) -> None:
+    def hand_over_to_supervisor(self) -> None:
         """Become the keeper: a small process that holds no Django, waits, and stops the children with itself."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -73,19 +73,19 @@ class Family:
         )
 
 
-def hold(folder: Path) -> None:
+def lock_data_dir(folder: Path) -> None:
     """Keep the folder for this demo as long as it runs. Raises CannotStart when it cannot be used or another has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = os.open(folder / "demo.held", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise CannotStart(
+        raise StartError(
             f"{folder} cannot hold the data ({error.strerror}). Name another folder, as with DATA_DIR=./data make demo."
         ) from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise CannotStart(
+        raise StartError(
             f"Another demo runs on the data in {folder}. Stop that one, or give this one a folder of its own, "
             "as with DATA_DIR=./data make demo."
         ) from None
@@ -93,14 +93,14 @@ def hold(folder: Path) -> None:
     os.set_inheritable(held, True)
 
 
-def check_free(port: int, variable: str) -> None:
+def check_port_free(port: int, variable: str) -> None:
     """Raises CannotStart when something else listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            raise CannotStart(
+            raise StartError(
                 f"Port {port} is taken by another program. Stop that one, or choose another port, "
                 f"as with {variable}={port + 1} make demo."
             ) from None

@@ -10,7 +10,7 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ToolCall:
     """One tool call with its result; `id` joins the two."""
 
     id: str
@@ -19,22 +19,22 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Message:
     """One message of a conversation. For role "tool", `text` is the result of the one call in `calls`."""
 
     role: str
     text: str = ""
     thinking: str = ""
     image: str = ""
-    calls: tuple[Asked, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
-Request = Callable[[str, Sequence[Line]], Any]
-Answer = Callable[[Line], Any]
+Request = Callable[[str, Sequence[Message]], Any]
+Answer = Callable[[Message], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ProviderFormat:
     """A library's way: its provider, its model spans' name, and what it writes as their input and output."""
 
     provider: str
@@ -43,7 +43,7 @@ class Dialect:
     answer: Answer
 
 
-def _openai_line(line: Line) -> dict[str, Any]:
+def _openai_line(line: Message) -> dict[str, Any]:
     if line.role == "tool":
         return {"role": "tool", "tool_call_id": line.calls[0].id, "content": line.text}
     if line.image:
@@ -55,17 +55,17 @@ def _openai_line(line: Line) -> dict[str, Any]:
     return made
 
 
-def _openai_request(system: str, lines: Sequence[Line]) -> Any:
-    return [_openai_line(line) for line in (Line("system", system), *lines)]
+def _openai_request(system: str, lines: Sequence[Message]) -> Any:
+    return [_openai_line(line) for line in (Message("system", system), *lines)]
 
 
-def _openai_answer(line: Line) -> Any:
+def _openai_answer(line: Message) -> Any:
     reason = "tool_calls" if line.calls else "stop"
     message = {**_openai_line(line), "refusal": None, "annotations": []}
     return [{"index": 0, "finish_reason": reason, "logprobs": None, "message": message}]
 
 
-def _responses_items(line: Line) -> list[dict[str, Any]]:
+def _responses_items(line: Message) -> list[dict[str, Any]]:
     if line.role == "tool":
         return [{"type": "function_call_output", "call_id": line.calls[0].id, "output": line.text}]
     items: list[dict[str, Any]] = []
@@ -79,12 +79,12 @@ def _responses_items(line: Line) -> list[dict[str, Any]]:
     return items + [{"type": "function_call", "call_id": call.id, **_function(call)} for call in line.calls]
 
 
-def _responses_request(system: str, lines: Sequence[Line]) -> Any:
+def _responses_request(system: str, lines: Sequence[Message]) -> Any:
     start = {"role": "developer", "content": [_typed("input_text", system)]}
     return [start, *(item for line in lines for item in _responses_items(line))]
 
 
-def _anthropic_line(line: Line) -> dict[str, Any]:
+def _anthropic_line(line: Message) -> dict[str, Any]:
     if line.role == "tool":
         block = {"type": "tool_result", "tool_use_id": line.calls[0].id, "content": [_typed("text", line.text)]}
         return {"role": "user", "content": [block]}
@@ -101,16 +101,16 @@ def _anthropic_line(line: Line) -> dict[str, Any]:
     return {"role": line.role, "content": blocks}
 
 
-def _anthropic_request(system: str, lines: Sequence[Line]) -> Any:
+def _anthropic_request(system: str, lines: Sequence[Message]) -> Any:
     return [{"role": "system", "content": [_typed("text", system)]}, *(_anthropic_line(line) for line in lines)]
 
 
-def _anthropic_answer(line: Line) -> Any:
+def _anthropic_answer(line: Message) -> Any:
     reason = "tool_use" if line.calls else "end_turn"
     return [{"id": "msg_01", "type": "message", **_anthropic_line(line), "stop_reason": reason, "stop_sequence": None}]
 
 
-def _gemini_line(line: Line) -> dict[str, Any]:
+def _gemini_line(line: Message) -> dict[str, Any]:
     if line.role == "tool":
         response = {"name": line.calls[0].name, "response": {"result": line.text}}
         return {"role": "user", "parts": [{"functionResponse": response}]}
@@ -121,16 +121,16 @@ def _gemini_line(line: Line) -> dict[str, Any]:
     return {"role": "model" if line.role == "assistant" else "user", "parts": parts}
 
 
-def _gemini_request(system: str, lines: Sequence[Line]) -> Any:
+def _gemini_request(system: str, lines: Sequence[Message]) -> Any:
     contents = [_gemini_line(line) for line in lines]
     return {"model": "models/gemini", "contents": contents, "systemInstruction": {"parts": [{"text": system}]}}
 
 
-def _gemini_answer(line: Line) -> Any:
+def _gemini_answer(line: Message) -> Any:
     return {"candidates": [{"content": _gemini_line(line), "finishReason": "STOP", "index": 0}]}
 
 
-def _vercel_line(line: Line) -> dict[str, Any]:
+def _vercel_line(line: Message) -> dict[str, Any]:
     names = [{"toolCallId": call.id, "toolName": call.name} for call in line.calls]
     if line.role == "tool":
         output = {"type": "text", "value": line.text}
@@ -143,11 +143,11 @@ def _vercel_line(line: Line) -> dict[str, Any]:
     return {"role": line.role, "content": content}
 
 
-def _vercel_request(system: str, lines: Sequence[Line]) -> Any:
+def _vercel_request(system: str, lines: Sequence[Message]) -> Any:
     return [{"role": "system", "content": system}, *(_vercel_line(line) for line in lines)]
 
 
-def _langchain_line(line: Line) -> dict[str, Any]:
+def _langchain_line(line: Message) -> dict[str, Any]:
     kinds = {"system": "SystemMessage", "user": "HumanMessage", "assistant": "AIMessage", "tool": "ToolMessage"}
     fields: dict[str, Any] = {
         "content": line.text,
@@ -163,16 +163,16 @@ def _langchain_line(line: Line) -> dict[str, Any]:
     return {"lc": 1, "type": "constructor", "id": path, "kwargs": fields}
 
 
-def _langchain_request(system: str, lines: Sequence[Line]) -> Any:
-    return {"messages": [[_langchain_line(line) for line in (Line("system", system), *lines)]]}
+def _langchain_request(system: str, lines: Sequence[Message]) -> Any:
+    return {"messages": [[_langchain_line(line) for line in (Message("system", system), *lines)]]}
 
 
-def _langchain_answer(line: Line) -> Any:
+def _langchain_answer(line: Message) -> Any:
     generation = {"text": line.text, "type": "ChatGeneration", "message": _langchain_line(line)}
     return {"generations": [[generation]], "llm_output": None, "type": "LLMResult"}
 
 
-def _gen_ai_line(line: Line) -> dict[str, Any]:
+def _gen_ai_line(line: Message) -> dict[str, Any]:
     if line.role == "tool":
         part = {"type": "tool_call_response", "id": line.calls[0].id, "result": line.text}
         return {"role": "tool", "parts": [part]}
@@ -183,11 +183,11 @@ def _gen_ai_line(line: Line) -> dict[str, Any]:
     return {"role": line.role, "parts": parts + [{"type": "tool_call", **call} for call in calls]}
 
 
-def _gen_ai_request(system: str, lines: Sequence[Line]) -> Any:
-    return [_gen_ai_line(line) for line in (Line("system", system), *lines)]
+def _gen_ai_request(system: str, lines: Sequence[Message]) -> Any:
+    return [_gen_ai_line(line) for line in (Message("system", system), *lines)]
 
 
-def _plain_request(system: str, lines: Sequence[Line]) -> Any:
+def _plain_request(system: str, lines: Sequence[Message]) -> Any:
     return "\n\n".join([system, *(line.text for line in lines)])
 
 
@@ -195,17 +195,19 @@ def _typed(kind: str, text: str) -> dict[str, Any]:
     return {"type": kind, "text": text}
 
 
-def _function(call: Asked) -> dict[str, str]:
+def _function(call: ToolCall) -> dict[str, str]:
     return {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)}
 
 
-DIALECTS = {
-    "openai": Dialect("openai", "openai.chat", _openai_request, _openai_answer),
-    "responses": Dialect("openai", "openai.responses", _responses_request, _responses_items),
-    "anthropic": Dialect("anthropic", "anthropic.messages", _anthropic_request, _anthropic_answer),
-    "gemini": Dialect("gemini", "gemini.generate_content", _gemini_request, _gemini_answer),
-    "vercel": Dialect("openai", "ai.generateText.doGenerate", _vercel_request, lambda line: [_vercel_line(line)]),
-    "langchain": Dialect("openai", "ChatOpenAI", _langchain_request, _langchain_answer),
-    "gen_ai": Dialect("azure", "chat", _gen_ai_request, lambda line: [_gen_ai_line(line)]),
-    "plain": Dialect("mistral", "complete", _plain_request, lambda line: line.text),
+PROVIDER_FORMATS = {
+    "openai": ProviderFormat("openai", "openai.chat", _openai_request, _openai_answer),
+    "responses": ProviderFormat("openai", "openai.responses", _responses_request, _responses_items),
+    "anthropic": ProviderFormat("anthropic", "anthropic.messages", _anthropic_request, _anthropic_answer),
+    "gemini": ProviderFormat("gemini", "gemini.generate_content", _gemini_request, _gemini_answer),
+    "vercel": ProviderFormat(
+        "openai", "ai.generateText.doGenerate", _vercel_request, lambda line: [_vercel_line(line)]
+    ),
+    "langchain": ProviderFormat("openai", "ChatOpenAI", _langchain_request, _langchain_answer),
+    "gen_ai": ProviderFormat("azure", "chat", _gen_ai_request, lambda line: [_gen_ai_line(line)]),
+    "plain": ProviderFormat("mistral", "complete", _plain_request, lambda line: line.text),
 }

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.demo import scenario_player
-from reviewapp.demo.scenario import Case, Writer
+from reviewapp.demo.scenario import ScenarioWriter, Variation
 from reviewapp.demo.scenarios import (
     coding,
     data,
@@ -21,13 +21,13 @@ from reviewapp.demo.scenarios import (
 )
 from reviewapp.demo.trace import DemoSpan, DemoTrace
 
-__all__ = ["DemoSpan", "DemoTrace", "traces"]
+__all__ = ["DemoSpan", "DemoTrace", "make_traces"]
 
 SEED = "review desk demo"
 HOURS = 71.0
 
 # Each script with how often it is played; most turn out differently the second time.
-SCRIPTS: tuple[tuple[Writer, int], ...] = (
+SCENARIOS: tuple[tuple[ScenarioWriter, int], ...] = (
     (support.refund_pending, 4),
     (health.chest_pain, 2),
     (languages.german_invoice, 2),
@@ -94,7 +94,7 @@ EXTRAS: tuple[dict[str, Any], ...] = (
 )
 
 
-def traces(now: datetime) -> list[DemoTrace]:
+def make_traces(now: datetime) -> list[DemoTrace]:
     """The traces of the three days before `now`, varied from one to the next.
 
     Ids, content and order depend on nothing but the seed; times and the dates people speak of depend on `now`.
@@ -102,17 +102,17 @@ def traces(now: datetime) -> list[DemoTrace]:
     return [_trace(writer, number, now) for writer, number in _order()]
 
 
-def _order() -> Iterator[tuple[Writer, int]]:
+def _order() -> Iterator[tuple[ScenarioWriter, int]]:
     """Every script once, then those that are played again."""
-    for number in range(max(times for _, times in SCRIPTS)):
-        yield from ((writer, number) for writer, times in SCRIPTS if number < times)
+    for number in range(max(times for _, times in SCENARIOS)):
+        yield from ((writer, number) for writer, times in SCENARIOS if number < times)
 
 
-def _trace(writer: Writer, number: int, now: datetime) -> DemoTrace:
+def _trace(writer: ScenarioWriter, number: int, now: datetime) -> DemoTrace:
     chance = random.Random(f"{SEED}/{writer.__name__}/{number}")  # noqa: S311 - the same traces each time is the point
     trace_id = UUID(int=chance.getrandbits(128))
     begin = now - timedelta(hours=chance.uniform(0.25, HOURS))
-    script = writer(Case(chance, number, begin.date()))
+    script = writer(Variation(chance, number, begin.date()))
     metadata = {
         "environment": chance.choice(ENVIRONMENTS),
         "region": chance.choice(REGIONS),

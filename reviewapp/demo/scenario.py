@@ -91,7 +91,7 @@ Step = User | Say | Call | Calls | Fetch | Check | Break
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class Scenario:
     """A trace to play. `earlier` is the conversation before it; `asked` and `returned` are the top span's input and
     output where they are not simply the last question and the last answer; `error` breaks the top span. With
     `is_single` the one model call is the whole trace.
@@ -112,7 +112,7 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Variation:
     """One playing of a script: its chance and number, so that a script can turn out in several ways, and its day."""
 
     chance: random.Random
@@ -142,4 +142,4 @@ class Case:
         return WEEKDAYS[(self.today + timedelta(days)).weekday()]
 
 
-Writer = Callable[[Case], Script]
+ScenarioWriter = Callable[[Variation], Scenario]

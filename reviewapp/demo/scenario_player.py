@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from reviewapp.demo.provider_formats import DIALECTS, Asked, Dialect, Line
-from reviewapp.demo.scenario import Break, Call, Calls, Check, Fetch, Say, Script, Step, User
+from reviewapp.demo.provider_formats import PROVIDER_FORMATS, Message, ProviderFormat, ToolCall
+from reviewapp.demo.scenario import Break, Call, Calls, Check, Fetch, Say, Scenario, Step, User
 from reviewapp.demo.trace import DemoSpan
 
 # Dollars for a million tokens, in and out.
@@ -39,7 +39,7 @@ class _Stage:
         return self.clock
 
 
-def play(script: Script, chance: random.Random, begin: datetime) -> tuple[DemoSpan, ...]:
+def play(script: Scenario, chance: random.Random, begin: datetime) -> tuple[DemoSpan, ...]:
     """The script's spans, the top one first, each after the one that holds it."""
     stage = _Stage(chance, begin)
     if script.is_single:
@@ -57,17 +57,17 @@ def play(script: Script, chance: random.Random, begin: datetime) -> tuple[DemoSp
     return (held, *sorted(stage.spans, key=lambda span: span.start_time))
 
 
-def _perform(stage: _Stage, script: Script, system: str, steps: tuple[Step, ...], above: UUID | None) -> str:
+def _perform(stage: _Stage, script: Scenario, system: str, steps: tuple[Step, ...], above: UUID | None) -> str:
     """Play steps under one span; the last thing the model said."""
-    lines: list[Line] = []
+    lines: list[Message] = []
     last = ""
     for at, step in enumerate(steps):
         if isinstance(step, User):
-            lines.append(Line("user", step.text, image=step.image))
+            lines.append(Message("user", step.text, image=step.image))
         elif isinstance(step, Say) and at < len(script.earlier) and step is script.earlier[at]:
-            lines.append(Line("assistant", step.text))
+            lines.append(Message("assistant", step.text))
         elif isinstance(step, Say):
-            answer = Line("assistant", step.text, step.thinking)
+            answer = Message("assistant", step.text, step.thinking)
             _ask(stage, script, system, lines, answer, above, step.seconds)
             lines.append(answer)
             last = step.text
@@ -83,16 +83,22 @@ def _perform(stage: _Stage, script: Script, system: str, steps: tuple[Step, ...]
 
 
 def _ask(
-    stage: _Stage, script: Script, system: str, lines: list[Line], answer: Line, above: UUID | None, seconds: float
+    stage: _Stage,
+    script: Scenario,
+    system: str,
+    lines: list[Message],
+    answer: Message,
+    above: UUID | None,
+    seconds: float,
 ) -> None:
-    dialect = DIALECTS[script.dialect]
+    dialect = PROVIDER_FORMATS[script.dialect]
     output = _text(dialect.answer(answer))
     seconds = seconds or stage.chance.uniform(0.5, 1.1) + len(output) / stage.chance.uniform(220, 420)
     _add_model(stage, dialect, script.model, _text(dialect.request(system, lines)), output, above, seconds)
 
 
-def _fail(stage: _Stage, script: Script, system: str, lines: list[Line], step: Break, above: UUID | None) -> None:
-    dialect = DIALECTS[script.dialect]
+def _fail(stage: _Stage, script: Scenario, system: str, lines: list[Message], step: Break, above: UUID | None) -> None:
+    dialect = PROVIDER_FORMATS[script.dialect]
     given = _text(dialect.request(system, lines))
     seconds = step.seconds or stage.chance.uniform(0.2, 1.5)
     _add_model(stage, dialect, script.model, given, "", above, seconds, step.error)
@@ -100,7 +106,7 @@ def _fail(stage: _Stage, script: Script, system: str, lines: list[Line], step: B
 
 def _add_model(
     stage: _Stage,
-    dialect: Dialect,
+    dialect: ProviderFormat,
     model: str,
     given: str,
     output: str,
@@ -134,13 +140,13 @@ def _add_model(
 
 
 def _use_tools(
-    stage: _Stage, script: Script, system: str, lines: list[Line], step: Call | Calls, above: UUID | None
+    stage: _Stage, script: Scenario, system: str, lines: list[Message], step: Call | Calls, above: UUID | None
 ) -> None:
     calls = step.calls if isinstance(step, Calls) else (step,)
     prefix = "toolu_01" if script.dialect == "anthropic" else "call_"
-    asked = [Asked(f"{prefix}{stage.chance.getrandbits(60):015x}", call.name, call.arguments) for call in calls]
+    asked = [ToolCall(f"{prefix}{stage.chance.getrandbits(60):015x}", call.name, call.arguments) for call in calls]
     thinking = step.thinking if isinstance(step, Call) else ""
-    answer = Line("assistant", step.words, thinking, calls=tuple(asked))
+    answer = Message("assistant", step.words, thinking, calls=tuple(asked))
     _ask(stage, script, system, lines, answer, above, 0.0)
     lines.append(answer)
     begin = latest = stage.clock
@@ -149,11 +155,11 @@ def _use_tools(
         stage.clock = begin + timedelta(milliseconds=at)
         result = _use_tool(stage, script, call, above)
         latest = max(latest, stage.clock)
-        lines.append(Line("tool", result, calls=(mark,)))
+        lines.append(Message("tool", result, calls=(mark,)))
     stage.clock = latest
 
 
-def _use_tool(stage: _Stage, script: Script, call: Call, above: UUID | None) -> str:
+def _use_tool(stage: _Stage, script: Scenario, call: Call, above: UUID | None) -> str:
     """One tool span, with the agent inside it if there is one; what the model is told."""
     span_id, begin = stage.id(), stage.clock
     if call.inner:
@@ -174,9 +180,9 @@ def _fetch(stage: _Stage, step: Fetch, above: UUID | None) -> None:
 
 
 def _check(stage: _Stage, step: Check, above: UUID | None) -> None:
-    dialect = DIALECTS["openai"]
+    dialect = PROVIDER_FORMATS["openai"]
     given = json.dumps([{"role": "user", "content": step.prompt}], ensure_ascii=False)
-    output = _text(dialect.answer(Line("assistant", step.answer)))
+    output = _text(dialect.answer(Message("assistant", step.answer)))
     held, begin = stage.id(), stage.clock
     _add_model(stage, dialect, step.model, given, output, held, stage.chance.uniform(0.3, 0.8))
     texts = (_text({"text": step.prompt}), step.answer)
@@ -199,5 +205,5 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _last_question(script: Script) -> str:
+def _last_question(script: Scenario) -> str:
     return next((step.text for step in reversed(script.steps) if isinstance(step, User)), "")

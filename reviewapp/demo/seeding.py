@@ -18,12 +18,12 @@ from reviewapp.keys import laminar_keys, tokens
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 from reviewapp.queues import entry
-from reviewapp.queues.creating import make_queue
+from reviewapp.queues.creating import create_queue
 from reviewapp.queues.entry import Entry
 from reviewapp.queues.models import Queue
 
-PROJECT = "demo"
-QUEUE = "answers"
+PROJECT_SLUG = "demo"
+QUEUE_SLUG = "answers"
 PEOPLE = {"rosa": Role.REVIEWER, "lena": Role.LEAD, "adam": Role.ADMIN}
 BATCH = 20
 
@@ -38,7 +38,7 @@ class Secrets:
     access_token: str
 
 
-def demo_secrets() -> Secrets:
+def derive_secrets() -> Secrets:
     return Secrets(
         project_id=UUID(bytes=_derived("store project")[:16]),
         store_key=_derived("store key").hex(),
@@ -47,24 +47,24 @@ def demo_secrets() -> Secrets:
     )
 
 
-def fill(store_url: str, secrets: Secrets) -> dict[str, str]:
+def seed_demo(store_url: str, secrets: Secrets) -> dict[str, str]:
     """Make sure that everything the demo shows is there; each person's password, made at this moment."""
     project = _connected(store_url, secrets)
-    if not AccessToken.objects.filter(digest=AccessToken.digest_of(secrets.access_token)).exists():
-        tokens.make_token(project, "demo", "demo", secret=secrets.access_token)
+    if not AccessToken.objects.filter(digest=AccessToken.hash_secret(secrets.access_token)).exists():
+        tokens.create_token(project, "demo", "demo", secret=secrets.access_token)
     if not Queue.objects.filter(project=project).exists():
-        traces = sample_traces.traces(clock.now())
+        traces = sample_traces.make_traces(clock.now())
         _ingest(store_url, secrets.ingest_key, traces)
         _fill_queues(project, traces)
     return {username: _password(username, project, role) for username, role in PEOPLE.items()}
 
 
 def _connected(store_url: str, secrets: Secrets) -> Project:
-    project = Project.objects.filter(slug=PROJECT, base_url=store_url).first()
-    if project is not None and laminar_keys.key_in_use(project) is not None:
+    project = Project.objects.filter(slug=PROJECT_SLUG, base_url=store_url).first()
+    if project is not None and laminar_keys.get_active_key(project) is not None:
         # An admin may have replaced the key: theirs stays.
         return project
-    return laminar_keys.connect(PROJECT, "Support demo", store_url, "", secrets.store_key, "demo")
+    return laminar_keys.connect_project(PROJECT_SLUG, "Support demo", store_url, "", secrets.store_key, "demo")
 
 
 def _password(username: str, project: Project, role: str) -> str:
@@ -79,17 +79,17 @@ def _ingest(store_url: str, key: str, traces: Sequence[DemoTrace]) -> None:
     for start in range(0, len(traces), BATCH):
         request = urllib.request.Request(  # noqa: S310 - the address is the store this command has just started
             f"{store_url}/v1/traces",
-            data=otlp.request(traces[start : start + BATCH]),
+            data=otlp.encode_request(traces[start : start + BATCH]),
             headers={"Authorization": f"Bearer {key}", "Content-Type": "application/x-protobuf"},
         )
         urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
 
 
 def _fill_queues(project: Project, traces: Sequence[DemoTrace]) -> None:
-    first = make_queue(
-        project, QUEUE, "Answers", "demo", question="How good is the answer, given what was asked and looked up?"
+    first = create_queue(
+        project, QUEUE_SLUG, "Answers", "demo", question="How good is the answer, given what was asked and looked up?"
     )
-    second = make_queue(
+    second = create_queue(
         project, "second-look", "Second look", "demo", question="1 is harmful, 5 is exemplary.",
         score_min=1, score_max=5, score_step=1, key_prefix="qa_",
     )  # fmt: skip

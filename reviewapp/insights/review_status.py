@@ -10,10 +10,10 @@ from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
 
 # Queues that one trace is told to be in; few are in more than one.
-TOLD = 4
+MAX_QUEUES = 4
 
 
-def states_of(project: Project, trace_ids: Iterable[UUID]) -> list[tuple[UUID, list[QueueItem], int]]:
+def get_review_status(project: Project, trace_ids: Iterable[UUID]) -> list[tuple[UUID, list[QueueItem], int]]:
     """Each trace with its queue items, the newest few first, and how many more there are.
 
     Each item has its latest review in `latest`, a list of one or none. Two queries, however many traces.
@@ -25,4 +25,6 @@ def states_of(project: Project, trace_ids: Iterable[UUID]) -> list[tuple[UUID, l
     found: dict[UUID, list[QueueItem]] = {trace_id: [] for trace_id in wanted}
     for item in items.prefetch_related(Prefetch("reviews", latest, to_attr="latest")):
         found[item.trace_id].append(item)
-    return [(trace_id, of_trace[:TOLD], max(0, len(of_trace) - TOLD)) for trace_id, of_trace in found.items()]
+    return [
+        (trace_id, of_trace[:MAX_QUEUES], max(0, len(of_trace) - MAX_QUEUES)) for trace_id, of_trace in found.items()
+    ]

@@ -11,9 +11,9 @@ from django.http import QueryDict
 
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
-from reviewapp.lib.csv_cells import defused
+from reviewapp.lib.csv_cells import escape_formula
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric.criteria import Criterion, spelled
+from reviewapp.queues.rubric.criteria import Criterion, format_answer
 from reviewapp.reviews.models import Review
 
 HEADER = [
@@ -53,7 +53,7 @@ class ReviewFilter:
         return found
 
 
-def people_of(queue: Queue) -> list[dict[str, object]]:
+def summarise_reviewers(queue: Queue) -> list[dict[str, object]]:
     """Each reviewer of the queue: username, items whose latest review is theirs, flagged ones, last time."""
     latest = Review.objects.filter(item__queue=queue, is_latest=True)
     flagged = dict(latest.filter(needs_review=True).order_by().values_list("reviewer__username").annotate(Count("pk")))
@@ -74,29 +74,29 @@ def csv_lines(reviews: QuerySet[Review], asked: Sequence[Criterion] = ()) -> Ite
 
     Behind the built-in answers stands a column for each criterion that is `asked`.
     """
-    yield _line([*HEADER, *(criterion.field for criterion in asked)])
+    yield _line([*HEADER, *(criterion.field_name for criterion in asked)])
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
-        own = review.own if asked else {}
+        own = review.criterion_answers if asked else {}
         yield _line([*_cells(review), *(_cell(own.get(criterion.key)) for criterion in asked)])
 
 
 def _cell(value: Any) -> str:
     is_number = isinstance(value, (int, float))
-    return spelled(value) if is_number else defused(spelled(value))
+    return format_answer(value) if is_number else escape_formula(format_answer(value))
 
 
 def _cells(review: Review) -> list[object]:
     return [
         review.item_id,
         review.item.trace_id,
-        defused(review.item.reference),
+        escape_formula(review.item.reference),
         review.revision,
         "yes" if review.is_latest else "no",
-        defused(review.reviewer.username),
+        escape_formula(review.reviewer.username),
         clock.iso(review.submitted_at),
         review.score_text,
         "true" if review.needs_review else "false",
-        defused(review.notes),
+        escape_formula(review.notes),
         review.patch.state,
     ]
 

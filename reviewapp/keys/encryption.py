@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 
-class CannotOpen(Exception):
+class DecryptionError(Exception):
     """The sealed text was changed, belongs to another row, or its master key is missing."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class CannotOpen(Exception):
         )
 
 
-def seal(secret: str, row: str) -> str:
+def encrypt(secret: str, row: str) -> str:
     """AES-256-GCM of `secret`, bound to the name of its row; text of the form `v1.<master>.<nonce and cipher>`."""
     master = settings.KEY_ENCRYPTION_KEYS[0]
     nonce = os.urandom(12)
@@ -27,23 +27,23 @@ def seal(secret: str, row: str) -> str:
     return f"v1.{_name(master)}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
 
-def open_sealed(text: str, row: str) -> str:
+def decrypt(text: str, row: str) -> str:
     """The secret that `seal` was given for the same row. Raises CannotOpen."""
     try:
         version, name, body = text.split(".")
         raw = base64.urlsafe_b64decode(body)
     except ValueError:
-        raise CannotOpen from None
+        raise DecryptionError from None
     # Shorter than nonce and tag, or one of the other texts that base64 reads as the same bytes.
     if len(raw) < 28 or base64.urlsafe_b64encode(raw).decode() != body:
-        raise CannotOpen
+        raise DecryptionError
     for master in settings.KEY_ENCRYPTION_KEYS:
         if version == "v1" and _name(master) == name:
             try:
                 return AESGCM(_key(master)).decrypt(raw[:12], raw[12:], row.encode()).decode()
             except InvalidTag:
-                raise CannotOpen from None
-    raise CannotOpen
+                raise DecryptionError from None
+    raise DecryptionError
 
 
 def _key(master: str) -> bytes:

@@ -21,7 +21,7 @@ class LaminarKey(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="laminar_keys")
-    sealed = models.TextField()
+    encrypted_secret = models.TextField(db_column="sealed")
     last_four = models.CharField(max_length=4)
     fingerprint = models.CharField(max_length=16)
     kind = models.CharField(max_length=12, choices=Kind.choices)
@@ -39,16 +39,16 @@ class LaminarKey(models.Model):
         ]
 
     @classmethod
-    def sealed_for(cls, project: Project, secret: str, kind: str, added_by: str) -> "LaminarKey":
+    def build_encrypted(cls, project: Project, secret: str, kind: str, added_by: str) -> "LaminarKey":
         """A key not yet stored, its secret sealed to the row it will have."""
         key = cls(project=project, kind=kind, added_by=added_by, last_four=secret[-4:], fingerprint=fingerprint(secret))
-        key.sealed = encryption.seal(secret, key._row)
+        key.encrypted_secret = encryption.encrypt(secret, key._row)
         return key
 
     @property
     def secret(self) -> str:
         """The key itself, for the one call that needs it. Raises sealing.CannotOpen."""
-        return encryption.open_sealed(self.sealed, self._row)
+        return encryption.decrypt(self.encrypted_secret, self._row)
 
     @property
     def can_read(self) -> bool:
@@ -78,11 +78,11 @@ class AccessToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     @staticmethod
-    def digest_of(token: str) -> str:
+    def hash_secret(token: str) -> str:
         return hashlib.sha256(token.encode()).hexdigest()
 
     @staticmethod
-    def new_secret() -> str:
+    def generate_secret() -> str:
         return f"rvw_{secrets.token_urlsafe(32)}"
 
     @property

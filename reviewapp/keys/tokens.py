@@ -6,18 +6,18 @@ from django.db import transaction
 from django.db.models import Q
 
 from reviewapp.accounts.models import Project, User
-from reviewapp.audit.recording import name_of, record
+from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 
 
-def make_token(project: Project, name: str, actor: User | str, *, secret: str = "") -> str:
+def create_token(project: Project, name: str, actor: User | str, *, secret: str = "") -> str:
     """A new access token for a machine; this is the only moment it can be read."""
-    secret = secret or AccessToken.new_secret()
+    secret = secret or AccessToken.generate_secret()
     with transaction.atomic():
         AccessToken.objects.create(
-            project=project, name=name, prefix=secret[:8], digest=AccessToken.digest_of(secret),
-            created_by=name_of(actor),
+            project=project, name=name, prefix=secret[:8], digest=AccessToken.hash_secret(secret),
+            created_by=get_actor_name(actor),
         )  # fmt: skip
         record(project, actor, "made access token", f"token:{name}")
     return secret
@@ -32,10 +32,10 @@ def revoke_token(token: AccessToken, actor: User) -> bool:
     return bool(ended)
 
 
-def token_from(secret: str) -> AccessToken | None:
+def find_valid_token(secret: str) -> AccessToken | None:
     """The valid access token that `secret` is, with its project; None for any other text."""
     now = clock.now()
-    token = AccessToken.objects.select_related("project").filter(digest=AccessToken.digest_of(secret)).first()
+    token = AccessToken.objects.select_related("project").filter(digest=AccessToken.hash_secret(secret)).first()
     if token is None or not token.is_valid:
         return None
     # Once a minute is enough to see that it is used, and keeps a busy machine from writing at each call.

@@ -11,18 +11,18 @@ from reviewapp.accounts.models import PersonalData, Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.keys import laminar_keys, tokens
 from reviewapp.keys.models import AccessToken, LaminarKey
-from reviewapp.lib.numbers import whole
-from reviewapp.web.pages import page
+from reviewapp.lib.numbers import parse_int
+from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
 # Pushes a second that a limit may allow; faster than this no Laminar was seen.
-MOST_PUSHES = 10_000
+MAX_PUSHES_PER_SECOND = 10_000
 
 
 @access.member(Role.ADMIN)
 @require_safe
 def key_page(request: Request, project: Project) -> HttpResponse:
-    return page(request, "keys/keys.html", _context(project))
+    return render_page(request, "keys/keys.html", _context(project))
 
 
 @access.member(Role.ADMIN)
@@ -30,8 +30,8 @@ def key_page(request: Request, project: Project) -> HttpResponse:
 def laminar_key_replace(request: Request, project: Project) -> HttpResponse:
     try:
         key = laminar_keys.replace_key(project, request.POST.get("key", ""), request.user)
-    except laminar_keys.KeyNotTaken as error:
-        return page(request, "keys/keys.html", {**_context(project), "key_error": str(error)}, status=422)
+    except laminar_keys.KeyNotStored as error:
+        return render_page(request, "keys/keys.html", {**_context(project), "key_error": str(error)}, status=422)
     messages.success(
         request, f"The key ending in {key.last_four} was tested and is in use. What waits is sent with it."
     )
@@ -44,7 +44,7 @@ def personal_data_change(request: Request, project: Project) -> HttpResponse:
     wish = request.POST.get("personal_data", "")
     if wish not in PersonalData.values:
         error = "Nothing was changed: choose one of the three."
-        return page(request, "keys/keys.html", {**_context(project), "wish_error": error}, status=422)
+        return render_page(request, "keys/keys.html", {**_context(project), "wish_error": error}, status=422)
     with transaction.atomic():
         if Project.objects.filter(pk=project.pk).exclude(personal_data=wish).update(personal_data=wish):
             record(project, request.user, "changed project", f"project:{project.slug}", personal_data=wish)
@@ -56,10 +56,12 @@ def personal_data_change(request: Request, project: Project) -> HttpResponse:
 @require_POST
 def push_limit_change(request: Request, project: Project) -> HttpResponse:
     typed = request.POST.get("push_limit", "").strip()
-    limit = whole(typed, most=MOST_PUSHES)
+    limit = parse_int(typed, max_value=MAX_PUSHES_PER_SECOND)
     if typed and not limit:
-        error = f"Nothing was changed: give a whole number from 1 to {MOST_PUSHES:,}, or leave it empty for no limit."
-        return page(request, "keys/keys.html", {**_context(project), "limit_error": error, "limit": typed}, status=422)
+        error = f"Not saved. Enter a whole number from 1 to {MAX_PUSHES_PER_SECOND:,}, or leave it empty for no limit."
+        return render_page(
+            request, "keys/keys.html", {**_context(project), "limit_error": error, "limit": typed}, status=422
+        )
     with transaction.atomic():
         if Project.objects.filter(pk=project.pk).exclude(push_limit=limit).update(push_limit=limit):
             record(project, request.user, "changed project", f"project:{project.slug}", push_limit=limit)
@@ -73,10 +75,10 @@ def token_make(request: Request, project: Project) -> HttpResponse:
     name = request.POST.get("name", "").strip()
     if not name or len(name) > 80 or not name.isprintable():
         error = "Give the token a name of 80 characters at most, so that it can be told apart later."
-        return page(request, "keys/keys.html", {**_context(project), "token_error": error}, status=422)
-    secret = tokens.make_token(project, name, request.user)
+        return render_page(request, "keys/keys.html", {**_context(project), "token_error": error}, status=422)
+    secret = tokens.create_token(project, name, request.user)
     # Shown in this one answer and kept nowhere: no redirect, which would have to carry it.
-    return page(request, "keys/keys.html", {**_context(project), "new_token": secret})
+    return render_page(request, "keys/keys.html", {**_context(project), "new_token": secret})
 
 
 @access.member(Role.ADMIN)

@@ -1,48 +1,48 @@
 """Laminar over HTTP: the only place that speaks to it. Knows no model and no view."""
 
-from reviewapp.laminar.addresses import check_address, normal_base_url
+from reviewapp.laminar.addresses import check_address, normalize_base_url
 from reviewapp.laminar.client import AsyncLaminar, KeyKind, Laminar
 from reviewapp.laminar.errors import (
     AddressRefused,
-    AnswerTooLong,
+    EndpointNotFound,
     KeyRefused,
     LaminarError,
-    NotThere,
     RateLimited,
     Redirected,
-    Refused,
+    RequestRefused,
+    RequestTooLarge,
+    ResponseTooLong,
     Retry,
-    ServerFault,
+    ServerError,
     TimedOut,
-    TooLarge,
     TraceNotFound,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     Unreachable,
 )
 from reviewapp.laminar.rows import SpanEvent, SpanRow, TraceRow
 
 __all__ = [
     "AddressRefused",
-    "AnswerTooLong",
     "AsyncLaminar",
+    "EndpointNotFound",
     "KeyKind",
     "KeyRefused",
     "Laminar",
     "LaminarError",
-    "NotThere",
     "RateLimited",
     "Redirected",
-    "Refused",
+    "RequestRefused",
+    "RequestTooLarge",
+    "ResponseTooLong",
     "Retry",
-    "ServerFault",
+    "ServerError",
     "SpanEvent",
     "SpanRow",
     "TimedOut",
-    "TooLarge",
     "TraceNotFound",
     "TraceRow",
-    "UnexpectedAnswer",
+    "UnexpectedResponse",
     "Unreachable",
     "check_address",
-    "normal_base_url",
+    "normalize_base_url",
 ]

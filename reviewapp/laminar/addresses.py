@@ -16,7 +16,7 @@ import httpx
 
 from reviewapp.laminar.errors import AddressRefused, LaminarError, Unreachable
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
+Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 LONGEST_URL = 2000
 SECONDS_PINNED = 10.0
@@ -49,7 +49,7 @@ _OPEN_V6 = ipaddress.IPv6Network("2000::/3")
 _CLOSED_V6 = [ipaddress.IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
 
 
-def normal_base_url(text: str) -> str:
+def normalize_base_url(text: str) -> str:
     """The one spelling of a base URL: no slash at the end, no default port. Raises AddressRefused."""
     text = text.strip()
     if len(text) > LONGEST_URL or not text.isprintable() or any(mark in text for mark in " \\?#"):
@@ -75,7 +75,7 @@ def check_address(base_url: str, allowed_hosts: Collection[str]) -> None:
     `allowed_hosts` holds `host:port`, or `host` for any port, spelled as in the URL.
     Raises AddressRefused; Unreachable when the name cannot be found.
     """
-    host, port = _endpoint(httpx.URL(normal_base_url(base_url)))
+    host, port = _endpoint(httpx.URL(normalize_base_url(base_url)))
     _check(host, port, lookup(host, port), _names(allowed_hosts))
 
 
@@ -122,7 +122,9 @@ class Lanes(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, count: int = 4) -> None:
-        self._lanes = [httpx.AsyncHTTPTransport(verify=_trust(), trust_env=False, retries=0) for _ in range(count)]
+        self._lanes = [
+            httpx.AsyncHTTPTransport(verify=_ssl_context(), trust_env=False, retries=0) for _ in range(count)
+        ]
         self._under_way = [0] * count
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -148,7 +150,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         self,
         allowed_hosts: Collection[str] = (),
         *,
-        resolve: Resolve = resolve,
+        resolve: Resolver = resolve,
         inner: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._allowed = _names(allowed_hosts)
@@ -217,7 +219,7 @@ def _is_public(address: str) -> bool:
 
 
 @functools.cache
-def _trust() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     """Public authorities, and those of the system: an operator's own authority is installed there. Slow to build."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()

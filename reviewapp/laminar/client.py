@@ -20,20 +20,20 @@ from uuid import UUID, uuid4
 import httpx
 
 from reviewapp.laminar import paging, rows, wire
-from reviewapp.laminar.addresses import PinnedTransport, normal_base_url
+from reviewapp.laminar.addresses import PinnedTransport, normalize_base_url
 from reviewapp.laminar.errors import (
+    EndpointNotFound,
     LaminarError,
-    NotThere,
     TimedOut,
     TraceNotFound,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     Unreachable,
 )
 from reviewapp.laminar.rows import SpanRow, TraceRow
 
 T = TypeVar("T")
 
-DEADLINE = 30.0
+DEADLINE_SECONDS = 30.0
 SECONDS_TO_CONNECT = 5.0
 
 KeyKind = Literal["full", "ingest-only"]
@@ -42,7 +42,7 @@ KeyKind = Literal["full", "ingest-only"]
 class AsyncLaminar:
     """One project of one Laminar, over pooled connections. Use it with `async with`.
 
-    `deadline` is in seconds, `longest_answer` in bytes and bounds a query's answer. A given `transport` takes the
+    `deadline` is in seconds, `max_response_bytes` in bytes and bounds a query's answer. A given `transport` takes the
     place of the one that checks addresses.
     """
 
@@ -53,13 +53,13 @@ class AsyncLaminar:
         *,
         allowed_hosts: Collection[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
-        deadline: float = DEADLINE,
-        longest_answer: int = wire.LONG_ANSWER,
+        deadline: float = DEADLINE_SECONDS,
+        max_response_bytes: int = wire.LONG_ANSWER,
     ) -> None:
-        self.base_url = normal_base_url(base_url)
+        self.base_url = normalize_base_url(base_url)
         self._key = wire.sendable(key)
         self._deadline = deadline
-        self._longest = longest_answer
+        self._max_response_bytes = max_response_bytes
         self._http = httpx.AsyncClient(
             headers={
                 "Authorization": f"Bearer {self._key}",
@@ -106,18 +106,18 @@ class AsyncLaminar:
 
     async def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows that a SELECT finds; `{name:Type}` in it stands for a parameter. Needs a full key."""
-        call = wire.query(sql, parameters or {}, self._longest)
+        call = wire.query(sql, parameters or {}, self._max_response_bytes)
         return wire.data(await self._send(call), call)
 
     async def traces(self, ids: Sequence[UUID]) -> list[TraceRow]:
         """The traces of `ids` that Laminar shows, in no order."""
-        return [rows.trace_row(row) for row in await self._by_id(ids, "*")]
+        return [rows.parse_trace_row(row) for row in await self._by_id(ids, "*")]
 
-    async def metadata_of(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+    async def fetch_metadata(self, ids: Sequence[UUID]) -> dict[UUID, str]:
         """The metadata of those of `ids` that Laminar shows, as in TraceRow: no other column can spoil the answer."""
         return dict([rows.metadata_row(row) for row in await self._by_id(ids, "id, metadata")])
 
-    async def traces_matching(
+    async def find_traces(
         self,
         pairs: Sequence[tuple[str, str]],
         *,
@@ -130,11 +130,11 @@ class AsyncLaminar:
         `("k", "1")` finds 1 and "1"; `("k", '"1"')` finds only the text. Starts from `since` on and before `until`.
         """
         found = await self.query(*wire.traces_matching(pairs, since, until, limit))
-        return [rows.trace_row(row) for row in found]
+        return [rows.parse_trace_row(row) for row in found]
 
-    def span_pages(self, trace_id: UUID, most: int) -> AsyncIterator[list[SpanRow]]:
+    def span_pages(self, trace_id: UUID, max_spans: int) -> AsyncIterator[list[SpanRow]]:
         """A trace's first `most` spans in pages, oldest first."""
-        return paging.span_pages(self.query, trace_id, most)
+        return paging.span_pages(self.query, trace_id, max_spans)
 
     async def key_kind(self) -> KeyKind:
         """Whether the key may read ("full") or only write. Writes nothing."""
@@ -142,15 +142,15 @@ class AsyncLaminar:
             try:
                 await self.project()
                 return "full"
-            except NotThere as error:
-                if error.status != 404 or error.answer:
+            except EndpointNotFound as error:
+                if error.status != 404 or error.response_text:
                     raise
             # Laminar hides what such a key may not do behind a blank 404; so does an older or a foreign server.
             try:
                 await self.push_metadata(uuid4(), {"review.probe": True})
             except TraceNotFound:
                 return "ingest-only"
-        raise UnexpectedAnswer("The server took metadata for a trace that cannot be. Check the base URL.", status=200)
+        raise UnexpectedResponse("The server took metadata for a trace that cannot be. Check the base URL.", status=200)
 
     async def _by_id(self, ids: Sequence[UUID], columns: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -201,12 +201,12 @@ class Laminar:
         *,
         allowed_hosts: Collection[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
-        deadline: float = DEADLINE,
-        longest_answer: int = wire.LONG_ANSWER,
+        deadline: float = DEADLINE_SECONDS,
+        max_response_bytes: int = wire.LONG_ANSWER,
     ) -> None:
-        address, word = normal_base_url(base_url), wire.sendable(key)
+        address, word = normalize_base_url(base_url), wire.sendable(key)
         self.base_url = address
-        options: dict[str, Any] = {"deadline": deadline, "longest_answer": longest_answer}
+        options: dict[str, Any] = {"deadline": deadline, "max_response_bytes": max_response_bytes}
         self._open = partial(AsyncLaminar, address, word, allowed_hosts=allowed_hosts, transport=transport, **options)
 
     def __repr__(self) -> str:
@@ -232,11 +232,11 @@ class Laminar:
         """As AsyncLaminar.traces."""
         return self._run(lambda client: client.traces(ids))
 
-    def metadata_of(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+    def fetch_metadata(self, ids: Sequence[UUID]) -> dict[UUID, str]:
         """As AsyncLaminar.metadata_of."""
-        return self._run(lambda client: client.metadata_of(ids))
+        return self._run(lambda client: client.fetch_metadata(ids))
 
-    def traces_matching(
+    def find_traces(
         self,
         pairs: Sequence[tuple[str, str]],
         *,
@@ -245,7 +245,7 @@ class Laminar:
         limit: int = 50,
     ) -> list[TraceRow]:
         """As AsyncLaminar.traces_matching."""
-        return self._run(lambda client: client.traces_matching(pairs, since=since, until=until, limit=limit))
+        return self._run(lambda client: client.find_traces(pairs, since=since, until=until, limit=limit))
 
     def key_kind(self) -> KeyKind:
         """As AsyncLaminar.key_kind."""

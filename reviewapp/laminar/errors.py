@@ -29,7 +29,7 @@ class LaminarError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.answer = answer
+        self.response_text = answer
         self.retry_after = retry_after
 
 
@@ -39,7 +39,7 @@ class TraceNotFound(LaminarError):
     retry = Retry.WHEN_INGESTED
 
 
-class NotThere(LaminarError):
+class EndpointNotFound(LaminarError):
     """A blank or foreign 404: an older server, a wrong base URL, or an ingest-only key that tried to read."""
 
     retry = Retry.AFTER_KEY
@@ -57,13 +57,13 @@ class AddressRefused(LaminarError):
     retry = Retry.AFTER_KEY
 
 
-class TooLarge(LaminarError):
+class RequestTooLarge(LaminarError):
     """413: the request exceeds Laminar's limit, 5 MiB unless its operator chose another."""
 
     retry = Retry.NEVER
 
 
-class Refused(LaminarError):
+class RequestRefused(LaminarError):
     """400 and the other 4xx, and content that is not worth sending since Laminar would refuse or drop it."""
 
     retry = Retry.NEVER
@@ -73,7 +73,7 @@ class RateLimited(LaminarError):
     """429."""
 
 
-class ServerFault(LaminarError):
+class ServerError(LaminarError):
     """5xx."""
 
 
@@ -89,9 +89,9 @@ class Redirected(LaminarError):
     """3xx, which is never followed: the key would go where nobody sent it."""
 
 
-class UnexpectedAnswer(LaminarError):
+class UnexpectedResponse(LaminarError):
     """A success that is not Laminar's: another 2xx, a web page, no JSON, or too much of it."""
 
 
-class AnswerTooLong(UnexpectedAnswer):
+class ResponseTooLong(UnexpectedResponse):
     """A query's answer beyond what is read of one: ask for less at once."""

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.laminar import rows
-from reviewapp.laminar.errors import AnswerTooLong
+from reviewapp.laminar.errors import ResponseTooLong
 from reviewapp.laminar.rows import SpanRow
 
 AT_ONCE = 500
@@ -27,12 +27,12 @@ async def span_pages(query: Query, trace_id: UUID, most: int, at_once: int = AT_
         limit = min(at_once, most)
         try:
             found = await query(sql + _ORDER, {**parameters, "limit": limit})
-        except AnswerTooLong:
+        except ResponseTooLong:
             if limit == 1:
                 raise
             at_once = limit // 2
             continue
-        yield [rows.span_row(row) for row in found]
+        yield [rows.parse_span_row(row) for row in found]
         if len(found) < limit:
             return
         most -= limit

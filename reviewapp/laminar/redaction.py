@@ -20,7 +20,7 @@ def words(body: bytes, key: str) -> str:
         return ""
     try:
         said = canonical_json.parse(text)
-    except canonical_json.NotCanonical:
+    except canonical_json.InvalidJSONError:
         said = None
     said = said.get("error") if isinstance(said, dict) else said
     return clean((said if isinstance(said, str) else text)[: 8 * SHOWN], key)
@@ -28,11 +28,11 @@ def words(body: bytes, key: str) -> str:
 
 def clean(text: str, key: str) -> str:
     """The first 500 characters of a text, fit to be shown; what JSON escapes is looked at as the sign that it is."""
-    text = redacted(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text), key)
+    text = redact_key(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text), key)
     return "".join(mark if mark.isprintable() else " " for mark in text).strip()[:SHOWN]
 
 
-def redacted(text: str, key: str) -> str:
+def redact_key(text: str, key: str) -> str:
     """`text` with each part of the key of eight characters or more, in upper or lower case, as `[key]`."""
     size = min(8, len(key))
     parts = {re.escape(key[at : at + size]) for at in range(len(key) - size + 1)}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
-from reviewapp.laminar.errors import UnexpectedAnswer
+from reviewapp.laminar.errors import UnexpectedResponse
 from reviewapp.lib import canonical_json
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ class SpanRow:
     total_cost: float
 
 
-def trace_row(row: Mapping[str, Any]) -> TraceRow:
+def parse_trace_row(row: Mapping[str, Any]) -> TraceRow:
     """A row of `traces`. Columns that a server may lack become empty. Raises UnexpectedAnswer."""
     return TraceRow(
         id=_read(row, "id", _uuid),
@@ -124,7 +124,7 @@ def metadata_row(row: Mapping[str, Any]) -> tuple[UUID, str]:
     return _read(row, "id", _uuid), _read(row, "metadata", _text) or "{}"
 
 
-def span_row(row: Mapping[str, Any]) -> SpanRow:
+def parse_span_row(row: Mapping[str, Any]) -> SpanRow:
     """A row of `spans`. Columns that a server may lack become empty. Raises UnexpectedAnswer."""
     return SpanRow(
         span_id=_read(row, "span_id", _uuid),
@@ -165,7 +165,7 @@ def _read(row: Mapping[str, Any], column: str, convert: Callable[[Any], T], abse
         return convert(value)
     except (TypeError, ValueError, OverflowError):
         message = f"Laminar's answer holds no usable “{column}”. Check that the base URL leads to Laminar."
-        raise UnexpectedAnswer(message, status=200) from None
+        raise UnexpectedResponse(message, status=200) from None
 
 
 def _span(row: Mapping[str, Any], column: str) -> UUID | None:

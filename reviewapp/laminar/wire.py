@@ -10,18 +10,18 @@ from uuid import UUID
 
 from reviewapp.laminar import redaction
 from reviewapp.laminar.errors import (
-    AnswerTooLong,
+    EndpointNotFound,
     KeyRefused,
     LaminarError,
-    NotThere,
     RateLimited,
     Redirected,
-    Refused,
-    ServerFault,
+    RequestRefused,
+    RequestTooLarge,
+    ResponseTooLong,
+    ServerError,
     TimedOut,
-    TooLarge,
     TraceNotFound,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 from reviewapp.lib import canonical_json, clock
 
@@ -66,7 +66,7 @@ def answer(status: int, headers: Mapping[str, str], body: bytes, *, is_cut: bool
         shown=redaction.shown(body, key),
         words=redaction.words(body, key) if status != 200 else "",
         location=redaction.shown(headers.get("location", "").encode(), key),
-        retry_after=retry_after(headers.get("retry-after", "")),
+        retry_after=parse_retry_after(headers.get("retry-after", "")),
         is_cut=is_cut,
         is_encoded=is_encoded(headers),
     )
@@ -80,7 +80,7 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
 def metadata_patch(trace_id: UUID, metadata: Mapping[str, Any]) -> Call:
     """`POST /v1/traces/metadata`: merge top-level keys into a trace's metadata. Raises Refused."""
     if not metadata:
-        raise Refused("There is no metadata to send: a patch needs at least one key.")
+        raise RequestRefused("There is no metadata to send: a patch needs at least one key.")
     body = _json({"traceId": str(trace_id), "metadata": dict(metadata)})
     return Call("POST", "/v1/traces/metadata", body, names_trace=True, needs_full_key=False)
 
@@ -90,7 +90,7 @@ def tag(names: Sequence[str], trace_id: UUID | None, span_id: UUID | None) -> Ca
     if (trace_id is None) == (span_id is None):
         raise ValueError("A tag goes to a trace or to a span: give exactly one id.")
     if not names:
-        raise Refused("There is no tag to send: give at least one name.")
+        raise RequestRefused("There is no tag to send: give at least one name.")
     target = {"traceId": str(trace_id)} if trace_id else {"spanId": str(span_id)}
     return Call("POST", "/v1/tag", _json({"names": list(names), **target}), names_trace=True)
 
@@ -103,7 +103,9 @@ def project() -> Call:
 def query(sql: str, parameters: Mapping[str, Any], longest: int) -> Call:
     """`POST /v1/sql/query`. UUIDs and aware times may be parameters. Raises Refused."""
     if "?" in sql:
-        raise Refused("Laminar cannot take a question mark in the text of a query. Give the text as a parameter.")
+        raise RequestRefused(
+            "Laminar cannot take a question mark in the text of a query. Give the text as a parameter."
+        )
     values = {name: _parameter(value) for name, value in parameters.items()}
     return Call("POST", "/v1/sql/query", _json({"query": sql, "parameters": values}), longest)
 
@@ -125,7 +127,7 @@ def traces_matching(
     tests = []
     for at, (key, value) in enumerate(pairs):
         if not key:
-            raise Refused("A filter needs a key before the equals sign.")
+            raise RequestRefused("A filter needs a key before the equals sign.")
         tests.append(
             f"(simpleJSONExtractString(metadata, {{key{at}:String}}) = {{value{at}:String}}"
             f" OR simpleJSONExtractRaw(metadata, {{key{at}:String}}) = {{value{at}:String}})"
@@ -176,7 +178,7 @@ def sendable(key: str) -> str:
     return key
 
 
-def retry_after(text: str) -> float | None:
+def parse_retry_after(text: str) -> float | None:
     """The seconds that a Retry-After header asks for, 1 to 86,400; None when it says nothing usable."""
     text = text.strip()
     if re.fullmatch(r"[+-]?\d+(\.\d+)?", text, re.ASCII):
@@ -194,7 +196,7 @@ def _json(value: Any) -> str:
     try:
         return canonical_json.dumps(value)
     except ValueError as error:
-        raise Refused(f"This cannot be sent to Laminar. {error}") from None
+        raise RequestRefused(f"This cannot be sent to Laminar. {error}") from None
 
 
 def _parameter(value: Any) -> Any:
@@ -212,7 +214,7 @@ def _parsed(got: Answer) -> Any:
         raise _unexpected(got, "is a web page: the base URL must lead to Laminar's API, not to its pages")
     try:
         return canonical_json.parse(got.body.decode("utf-8", "replace"))
-    except canonical_json.NotCanonical:
+    except canonical_json.InvalidJSONError:
         raise _unexpected(got, "is not JSON") from None
 
 
@@ -222,10 +224,10 @@ def _succeeded(got: Answer, call: Call) -> None:
     if got.is_encoded:
         raise _unexpected(got, "is compressed, which was not asked for")
     if got.is_cut:
-        raise _unexpected(got, f"is longer than {call.longest} bytes: ask for less at once", AnswerTooLong)
+        raise _unexpected(got, f"is longer than {call.longest} bytes: ask for less at once", ResponseTooLong)
 
 
-def _unexpected(got: Answer, what: str, kind: type[UnexpectedAnswer] = UnexpectedAnswer) -> UnexpectedAnswer:
+def _unexpected(got: Answer, what: str, kind: type[UnexpectedResponse] = UnexpectedResponse) -> UnexpectedResponse:
     message = f"Laminar's answer {what}. What was sent may not have arrived; it is safe to send it again."
     return kind(message, status=got.status, answer=got.shown, retry_after=got.retry_after)
 
@@ -240,7 +242,7 @@ def _meaning(got: Answer, call: Call) -> tuple[type[LaminarError], str]:
     status = got.status
     words = f" It says: {got.words.rstrip('.')}." if got.words else ""
     if status < 300:
-        return UnexpectedAnswer, f"The server answered {status}, where Laminar answers 200. Check the base URL."
+        return UnexpectedResponse, f"The server answered {status}, where Laminar answers 200. Check the base URL."
     if status < 400:
         return Redirected, f"The server points elsewhere ({status}): {got.location or 'nowhere'}. Correct the base URL."
     if status in (401, 403):
@@ -250,16 +252,19 @@ def _meaning(got: Answer, call: Call) -> tuple[type[LaminarError], str]:
     if status in (404, 405, 410):
         cause = "the key is ingest-only and may not read, " if call.needs_full_key else ""
         cause += "the server is older than this request, or the base URL is wrong"
-        return NotThere, f"There is nothing at {call.path} ({status}): {cause}.{words} {_SAFE}correct the settings."
+        return (
+            EndpointNotFound,
+            f"There is nothing at {call.path} ({status}): {cause}.{words} {_SAFE}correct the settings.",
+        )
     if status == 408:
         return TimedOut, f"The server waited too long for the request (408). {_SAFE}try again later."
     if status == 413:
-        return TooLarge, "Laminar takes no request of this size (413). Shorten the notes or the largest value."
+        return RequestTooLarge, "Laminar takes no request of this size (413). Shorten the notes or the largest value."
     if status == 429:
         return RateLimited, f"Laminar asks to slow down (429). {_SAFE}try again later."
     if status < 500:
-        return Refused, f"Laminar refused this ({status}).{words} Correct the content, then send it again."
-    return ServerFault, f"Laminar is in trouble ({status}).{words} {_SAFE}try again later."
+        return RequestRefused, f"Laminar refused this ({status}).{words} Correct the content, then send it again."
+    return ServerError, f"Laminar is in trouble ({status}).{words} {_SAFE}try again later."
 
 
 def _names_reason(got: Answer) -> bool:

@@ -14,19 +14,19 @@ MAX_DEPTH = 64
 MAX_DIGITS = 400
 
 
-class NotCanonical(ValueError):
+class InvalidJSONError(ValueError):
     """The value cannot be sent as JSON; the message is a sentence for a person."""
 
 
 def dumps(value: Any) -> str:
     """The canonical text of a JSON value. Raises NotCanonical."""
-    return json.dumps(normal(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(normalize(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def normal(value: Any, depth: int = 0) -> Any:
+def normalize(value: Any, depth: int = 0) -> Any:
     """The same JSON value with each number in its one spelling. Raises NotCanonical."""
     if depth > MAX_DEPTH:
-        raise NotCanonical(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
+        raise InvalidJSONError(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -34,15 +34,15 @@ def normal(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (int, float, Decimal)):
         return _number(value)
     if isinstance(value, dict):
-        return {_key(key): normal(item, depth + 1) for key, item in value.items()}
+        return {_key(key): normalize(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [normal(item, depth + 1) for item in value]
-    raise NotCanonical(f"A {type(value).__name__} is not a JSON value.")
+        return [normalize(item, depth + 1) for item in value]
+    raise InvalidJSONError(f"A {type(value).__name__} is not a JSON value.")
 
 
 def loads(text: str | bytes) -> Any:
     """`parse`, and the value in its normal form: what we are given to keep or to send. Raises NotCanonical."""
-    return normal(parse(text))
+    return normalize(parse(text))
 
 
 def parse(text: str | bytes) -> Any:
@@ -50,12 +50,12 @@ def parse(text: str | bytes) -> Any:
     try:
         plain = text if isinstance(text, str) else text.decode()
         return json.loads(plain, object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_integer)
-    except NotCanonical:
+    except InvalidJSONError:
         raise
     except RecursionError:
-        raise NotCanonical(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
+        raise InvalidJSONError(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
     except ValueError as error:
-        raise NotCanonical(f"This is not valid JSON: {error}.") from None
+        raise InvalidJSONError(f"This is not valid JSON: {error}.") from None
 
 
 def raw_members(text: str) -> dict[str, str]:
@@ -97,17 +97,17 @@ def _skip(text: str, at: int) -> int:
 
 def _text(value: str) -> str:
     if "\x00" in value:
-        raise NotCanonical("A text holds a NUL character, which Laminar drops without a word. Remove it.")
+        raise InvalidJSONError("A text holds a NUL character, which Laminar drops without a word. Remove it.")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise NotCanonical("A text holds half of a character (a lone surrogate). Remove it.") from None
+        raise InvalidJSONError("A text holds half of a character (a lone surrogate). Remove it.") from None
     return value
 
 
 def _key(key: Any) -> str:
     if not isinstance(key, str):
-        raise NotCanonical("A JSON object's keys are texts.")
+        raise InvalidJSONError("A JSON object's keys are texts.")
     return _text(key)
 
 
@@ -115,12 +115,12 @@ def _number(value: int | float | Decimal) -> int | float:
     if isinstance(value, int):
         return value
     if not math.isfinite(value):
-        raise NotCanonical("A number is infinite or not a number, which JSON cannot carry.")
+        raise InvalidJSONError("A number is infinite or not a number, which JSON cannot carry.")
     if value == int(value) and abs(int(value)) < 10**21:
         return int(value)
     number = float(value)
     if not math.isfinite(number):
-        raise NotCanonical("A number is too large for JSON.")
+        raise InvalidJSONError("A number is too large for JSON.")
     return number
 
 
@@ -128,16 +128,16 @@ def _pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise NotCanonical(f"The key “{key[:80]}” stands twice in one JSON object.")
+            raise InvalidJSONError(f"The key “{key[:80]}” stands twice in one JSON object.")
         found[key] = value
     return found
 
 
 def _constant(name: str) -> None:
-    raise NotCanonical(f"{name} is not a JSON number.")
+    raise InvalidJSONError(f"{name} is not a JSON number.")
 
 
 def _integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise NotCanonical(f"A number has more than {MAX_DIGITS} digits.")
+        raise InvalidJSONError(f"A number has more than {MAX_DIGITS} digits.")
     return int(digits)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 _POINT = re.compile(r"([a-z_.]+)=(kill|freeze|error|sleep:[0-9.]+)(?:@([0-9]+)|@p([0-9.]+))?")
 
 
-class Failed(Exception):
+class FailpointError(Exception):
     """A failpoint told this process to fail here."""
 
 
 @dataclass(slots=True)
-class Point:
+class Failpoint:
     """What to do at a place: at each passing, at the `nth` one only, or with a `chance` from 0 to 1."""
 
     act: str
@@ -32,16 +32,16 @@ class Point:
         if self.nth not in (None, self.passed) or random.random() >= self.chance:  # noqa: S311 - guards nothing
             return
         if self.act == "error":
-            raise Failed("A failpoint told this process to fail.")
+            raise FailpointError("A failpoint told this process to fail.")
         if self.act.startswith("sleep:"):
             time.sleep(float(self.act.removeprefix("sleep:")))
         else:
             os.kill(os.getpid(), signal.SIGKILL if self.act == "kill" else signal.SIGSTOP)
 
 
-def read(text: str) -> dict[str, Point]:
+def parse(text: str) -> dict[str, Failpoint]:
     """The points that a text like the one above names. Raises ValueError for any other text."""
-    points: dict[str, Point] = {}
+    points: dict[str, Failpoint] = {}
     for part in filter(None, text.split(";")):
         found = _POINT.fullmatch(part.strip())
         if found is None:
@@ -49,14 +49,14 @@ def read(text: str) -> dict[str, Point]:
                 f"“{part}” is no failpoint. Give place=kill, freeze, error or sleep:SECONDS, and @N or @pN."
             )
         name, act, nth, chance = found.groups()
-        points[name] = Point(act, int(nth) if nth else None, float(chance) if chance else 1.0)
+        points[name] = Failpoint(act, int(nth) if nth else None, float(chance) if chance else 1.0)
     return points
 
 
-POINTS = read(os.environ.get("FAILPOINTS", ""))
+ACTIVE = parse(os.environ.get("FAILPOINTS", ""))
 
 
-def reach(name: str) -> None:
+def hit(name: str) -> None:
     """Do what is set for this place, which is nothing outside a test of faults."""
-    if POINTS and name in POINTS:
-        POINTS[name].pass_by()
+    if ACTIVE and name in ACTIVE:
+        ACTIVE[name].pass_by()

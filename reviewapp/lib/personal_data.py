@@ -35,7 +35,7 @@ class Finding:
     end: int
 
 
-def find(text: str, known: str = "") -> list[Finding]:
+def find_personal_data(text: str, known: str = "") -> list[Finding]:
     """Each suspicious piece once, in the text's order; of two that overlap the one of the more telling kind.
 
     What stands in the text `known` is no news.
@@ -50,15 +50,15 @@ def find(text: str, known: str = "") -> list[Finding]:
     return sorted(found, key=lambda finding: finding.start)
 
 
-def masked(text: str, known: str = "") -> str:
+def mask_personal_data(text: str, known: str = "") -> str:
     """The text with each finding replaced by what it was: `[e-mail address]`."""
-    for finding in reversed(find(text, known)):
+    for finding in reversed(find_personal_data(text, known)):
         words = finding.kind.partition(" ")[2]
         text = f"{text[: finding.start]}[{words}]{text[finding.end :]}"
     return text
 
 
-def told(findings: list[Finding], text: str) -> list[str]:
+def describe_findings(findings: list[Finding], text: str) -> list[str]:
     """Each finding in words, its text shortened: `an e-mail address (ann@…)`."""
     return [f"{finding.kind} ({text[finding.start : finding.start + 4]}…)" for finding in findings]
 

@@ -16,7 +16,7 @@ class Terminal(Protocol):
     def isatty(self) -> bool: ...
 
 
-class Progress:
+class ProgressBar:
     """A bar that is drawn over itself while its block runs, and gone after it; nothing where no person looks.
 
     A total of 0 is one that nobody knows: the count alone is drawn.
@@ -27,14 +27,14 @@ class Progress:
         self.is_shown = out.isatty()
         self.done, self.drawn_at = 0, 0.0
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressBar":
         self._draw()
         return self
 
     def __exit__(self, *fault: object) -> None:
         self._write("\r\x1b[K")
 
-    def reach(self, done: int) -> None:
+    def update(self, done: int) -> None:
         """So many of the total are done."""
         self.done = done
         if time.monotonic() - self.drawn_at >= PAUSE:

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 
-def read_or_make(path: Path, *, size: int = 48) -> str:
+def read_or_create(path: Path, *, size: int = 48) -> str:
     """The secret kept at `path`; made on first use from `size` random bytes, mode 0600.
 
     Two processes that start together agree: the file appears whole or not at all, and only once.

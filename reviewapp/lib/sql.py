@@ -19,24 +19,24 @@ from django.db.models import Field, Model
 _FOR_UPDATE = re.compile(r"FOR (?:UPDATE|KEY SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
 # What both databases take as it is.
 _PLAIN = (str, int, float, type(None))
-PART = 500
+BATCH_SIZE = 500
 # Rows from which on PostgreSQL gets them as one text: the driver looks for each single place in a statement.
-MANY = 10
+BULK_THRESHOLD = 10
 M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 
 
-def rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
+def fetch_rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
     """What a statement with `%s` places answers, as the database spells it: SQLite knows no time and no UUID."""
     with connection.cursor() as cursor:
-        cursor.execute(_locking(statement), [bound(value) for value in values])
+        cursor.execute(_locking(statement), [to_db_value(value) for value in values])
         return list(cursor.fetchall())
 
 
-def objects(model: type[M], statement: str, *values: object) -> list[M]:
+def fetch_objects(model: type[M], statement: str, *values: object) -> list[M]:
     """The rows of a statement as objects of a model, whose columns it selects; columns left out are read when asked."""
     with connection.cursor() as cursor:
-        cursor.execute(_locking(statement), [bound(value) for value in values])
+        cursor.execute(_locking(statement), [to_db_value(value) for value in values])
         found = cursor.fetchall()
         if not found:
             return []
@@ -47,49 +47,49 @@ def objects(model: type[M], statement: str, *values: object) -> list[M]:
     ]
 
 
-def first(model: type[M], statement: str, *values: object) -> M | None:
+def fetch_first(model: type[M], statement: str, *values: object) -> M | None:
     """The first row of a statement as an object of a model, None without any.
 
     No row has a NUL, which PostgreSQL refuses in a value: whoever types one into an address or a form finds none.
     """
     if any(isinstance(value, str) and "\x00" in value for value in values):
         return None
-    return next(iter(objects(model, statement, *values)), None)
+    return next(iter(fetch_objects(model, statement, *values)), None)
 
 
-def change(statement: str, *values: object) -> int:
+def execute(statement: str, *values: object) -> int:
     """How many rows a statement with `%s` places changed."""
     with connection.cursor() as cursor:
-        cursor.execute(_locking(statement), [bound(value) for value in values])
+        cursor.execute(_locking(statement), [to_db_value(value) for value in values])
         return int(cursor.rowcount)
 
 
-def rows_among(statement: str, *values: object) -> list[tuple[Any, ...]]:
+def fetch_rows_in(statement: str, *values: object) -> list[tuple[Any, ...]]:
     """As `rows`; the last of the values is a list, whose place in the statement is `[]`, and may be of any length."""
     *before, wanted = values
     found: list[tuple[Any, ...]] = []
     for part in _parts(cast(Sequence[object], wanted)):
-        found += rows(statement.replace("[]", places(part)), *before, *part)
+        found += fetch_rows(statement.replace("[]", placeholders(part)), *before, *part)
     return found
 
 
-def add(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
+def insert(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
     """Insert any number of rows by few statements; `head` ends before VALUES, `tail` says what to do with conflicts."""
     for part in _parts(new):
         statement, values = _insert(head, part, tail)
-        change(statement, *values)
+        execute(statement, *values)
 
 
-def add_returning(head: str, new: Sequence[Sequence[object]], tail: str) -> list[tuple[Any, ...]]:
+def insert_returning(head: str, new: Sequence[Sequence[object]], tail: str) -> list[tuple[Any, ...]]:
     """As `add`, with a `tail` that says what to answer of each row that was inserted."""
     found: list[tuple[Any, ...]] = []
     for part in _parts(new):
         statement, values = _insert(head, part, tail)
-        found += rows(statement, *values)
+        found += fetch_rows(statement, *values)
     return found
 
 
-def add_objects(new: Sequence[Model], *answer: str) -> list[tuple[Any, ...]]:
+def insert_objects(new: Sequence[Model], *answer: str) -> list[tuple[Any, ...]]:
     """Insert these objects of one model, their fields plain values; whatever stands in their place is left.
 
     Answers these columns of each row that was inserted, as the database spells them.
@@ -99,22 +99,22 @@ def add_objects(new: Sequence[Model], *answer: str) -> list[tuple[Any, ...]]:
     fields = [field for field in new[0]._meta.concrete_fields if not field.primary_key]
     head = f"INSERT INTO {new[0]._meta.db_table} ({', '.join(str(field.column) for field in fields)})"
     rows = [[getattr(each, field.attname) for field in fields] for each in new]
-    return add_returning(head, rows, f"ON CONFLICT DO NOTHING RETURNING {', '.join(answer)}")
+    return insert_returning(head, rows, f"ON CONFLICT DO NOTHING RETURNING {', '.join(answer)}")
 
 
-def places(values: Collection[object]) -> str:
+def placeholders(values: Collection[object]) -> str:
     """As many places as there are values, in brackets: `(%s, %s)`."""
     return f"({', '.join(['%s'] * len(values))})"
 
 
-def change_each(statement: str, each: Sequence[Sequence[object]]) -> None:
+def execute_many(statement: str, each: Sequence[Sequence[object]]) -> None:
     """Run a statement once for each of these rows of values."""
     if each:
         with connection.cursor() as cursor:
-            cursor.executemany(statement, [[bound(value) for value in values] for values in each])
+            cursor.executemany(statement, [[to_db_value(value) for value in values] for values in each])
 
 
-def bound(value: object) -> Any:
+def to_db_value(value: object) -> Any:
     """A value as the database in use stores it."""
     if isinstance(value, _PLAIN):
         return value
@@ -129,15 +129,17 @@ def bound(value: object) -> Any:
 
 def _insert(head: str, new: Sequence[Sequence[object]], tail: str) -> tuple[str, Sequence[object]]:
     """A statement that inserts these rows, and its values."""
-    if connection.vendor != "postgresql" or len(new) < MANY:
-        return f"{head} VALUES {', '.join([places(new[0])] * len(new))} {tail}", [value for row in new for value in row]
+    if connection.vendor != "postgresql" or len(new) < BULK_THRESHOLD:
+        return f"{head} VALUES {', '.join([placeholders(new[0])] * len(new))} {tail}", [
+            value for row in new for value in row
+        ]
     table, _, columns = head.removeprefix("INSERT INTO ").removesuffix(")").partition(" (")
     names = columns.split(", ")
     text = json.dumps([dict(zip(names, row, strict=True)) for row in new], default=str)
     return f"{head} SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s) {tail}", [text]  # noqa: S608
 
 
-def moment(value: object) -> datetime | None:
+def parse_datetime(value: object) -> datetime | None:
     """A time as `rows` answers it, aware: SQLite has but its text, in UTC."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
@@ -146,7 +148,7 @@ def moment(value: object) -> datetime | None:
 
 def _parts(values: Sequence[V]) -> Iterator[Sequence[V]]:
     # Both databases bound the values of one statement, PostgreSQL at 65,535 and SQLite at 32,766.
-    return (values[start : start + PART] for start in range(0, len(values), PART))
+    return (values[start : start + BATCH_SIZE] for start in range(0, len(values), BATCH_SIZE))
 
 
 class _Shape(NamedTuple):

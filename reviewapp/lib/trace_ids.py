@@ -11,7 +11,7 @@ _SPELLING = re.compile(
 )
 
 
-class NotATraceId(ValueError):
+class InvalidTraceIdError(ValueError):
     """The text is not a trace id; the message is a sentence for a person."""
 
 
@@ -20,5 +20,5 @@ def parse(text: str) -> UUID:
     found = _SPELLING.fullmatch(text.strip())
     if found is None:
         shown = text.strip()[:60]
-        raise NotATraceId(f"“{shown}” is not a trace id: give a UUID or 32 hex digits.")
+        raise InvalidTraceIdError(f"“{shown}” is not a trace id: give a UUID or 32 hex digits.")
     return UUID(found["braced"] or found["plain"])

@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 
-def refused(error: ValidationError) -> CommandError:
+def to_command_error(error: ValidationError) -> CommandError:
     """What was wrong, each field by its name, and that nothing came of it."""
     if hasattr(error, "error_dict"):
         said = [

@@ -5,7 +5,7 @@ from django.core.management.base import CommandError
 from reviewapp.accounts.models import Project
 
 
-def project_named(slug: str) -> Project:
+def get_project(slug: str) -> Project:
     """The project with this slug. Raises CommandError with what to do."""
     project = Project.objects.filter(slug=slug).first()
     if project is None:

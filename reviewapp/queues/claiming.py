@@ -7,7 +7,7 @@ from django.db import transaction
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
-from reviewapp.queues.models import CLAIM, ItemState, Queue, QueueItem
+from reviewapp.queues.models import CLAIM_DURATION, ItemState, Queue, QueueItem
 
 # What a person would be given: values are the queue, an item not to be given, the person, the time, the person again.
 _FREE = """
@@ -54,28 +54,28 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     """
     now = clock.now()
     if after is None:
-        held = sql.first(QueueItem, _HELD, queue.pk, user.pk, now)
+        held = sql.fetch_first(QueueItem, _HELD, queue.pk, user.pk, now)
         if held is not None and claim(held, user):
             return held.pk
     left = 0 if after is None else after.pk
     # In a transaction although it is one statement: there SQLite waits for its turn more closely.
     with transaction.atomic():
-        who = (user.pk, now + CLAIM, queue.pk, left, user.pk, now, user.pk)
-        taken = sql.rows(_CLAIM_FIRST, *who) or sql.rows(_CLAIM_PUT_OFF, *who)
+        who = (user.pk, now + CLAIM_DURATION, queue.pk, left, user.pk, now, user.pk)
+        taken = sql.fetch_rows(_CLAIM_FIRST, *who) or sql.fetch_rows(_CLAIM_PUT_OFF, *who)
     return int(taken[0][0]) if taken else None
 
 
-def upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
+def list_upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
     """The numbers of the items this person would be given next, at most `count` and never `after`; claims none."""
-    return [int(row[0]) for row in sql.rows(_UPCOMING, queue.pk, after, user.pk, clock.now(), user.pk, count)]
+    return [int(row[0]) for row in sql.fetch_rows(_UPCOMING, queue.pk, after, user.pk, clock.now(), user.pk, count)]
 
 
-def claim_this(queue: Queue, user: User, number: int, *, after: QueueItem) -> bool:
+def claim_by_pk(queue: Queue, user: User, number: int, *, after: QueueItem) -> bool:
     """Claim exactly this item of the queue; False when it is no longer to be had, or is the one just left."""
     now = clock.now()
     with transaction.atomic():
-        who = (user.pk, now + CLAIM, queue.pk, after.pk, user.pk, now, user.pk)
-        return bool(sql.change(_CLAIM_THIS, *who, number))
+        who = (user.pk, now + CLAIM_DURATION, queue.pk, after.pk, user.pk, now, user.pk)
+        return bool(sql.execute(_CLAIM_THIS, *who, number))
 
 
 def claim(item: QueueItem, user: User) -> bool:
@@ -84,13 +84,13 @@ def claim(item: QueueItem, user: User) -> bool:
     if _is_fresh(item, user, now):
         return True
     taken = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING).free_for(user, now)
-    if not taken.update(claimed_by=user, claimed_until=now + CLAIM):
+    if not taken.update(claimed_by=user, claimed_until=now + CLAIM_DURATION):
         return False
-    item.claimed_by, item.claimed_until = user, now + CLAIM
+    item.claimed_by, item.claimed_until = user, now + CLAIM_DURATION
     return True
 
 
-def let_go(item: QueueItem, user: User) -> bool:
+def release(item: QueueItem, user: User) -> bool:
     """End one's claim of an item that stays pending; False when it was reviewed meanwhile or a colleague holds it."""
     mine = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
     return bool(mine.free_for(user, clock.now()).update(claimed_by=None, claimed_until=None))
@@ -99,7 +99,7 @@ def let_go(item: QueueItem, user: User) -> bool:
 def take_over(item: QueueItem, user: User) -> bool:
     """Claim a pending item even from a colleague who holds it; False when it is no longer pending."""
     pending = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING)
-    return bool(pending.update(claimed_by=user, claimed_until=clock.now() + CLAIM))
+    return bool(pending.update(claimed_by=user, claimed_until=clock.now() + CLAIM_DURATION))
 
 
 def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> bool:
@@ -108,15 +108,15 @@ def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> b
     An unsure answer leaves it pending, for a second person.
     """
     state, now = (ItemState.PENDING, None) if stays_pending else (ItemState.COMPLETED, clock.now())
-    return bool(sql.change(_COMPLETE, state.value, now, item.pk, version))
+    return bool(sql.execute(_COMPLETE, state.value, now, item.pk, version))
 
 
-def give_back(item: QueueItem, user: User, version: int, state: ItemState) -> bool:
+def revert_completion(item: QueueItem, user: User, version: int, state: ItemState) -> bool:
     """Undo what took the item to `version`: in `state` and held by this person; False when it moved on meanwhile."""
-    return bool(sql.change(_GIVE_BACK, state.value, user.pk, clock.now() + CLAIM, item.pk, version))
+    return bool(sql.execute(_GIVE_BACK, state.value, user.pk, clock.now() + CLAIM_DURATION, item.pk, version))
 
 
-def skip(item: QueueItem, user: User) -> bool:
+def set_skipped(item: QueueItem, user: User) -> bool:
     """Leave a pending item out; False when it was reviewed or skipped meanwhile, or a colleague holds it."""
     mine = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
     return bool(mine.free_for(user, clock.now()).update(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None))
@@ -128,8 +128,8 @@ def put_back(item: QueueItem, user: User, passes: Collection[str]) -> bool:
     """
     now = clock.now()
     mine = QueueItem.objects.filter(pk=item.pk, version=item.version).exclude(state=ItemState.COMPLETED)
-    mine = mine.free_for(user, now).filter(passes__user=user, passes__kind__in=passes)
-    return bool(mine.update(state=ItemState.PENDING, claimed_by=user, claimed_until=now + CLAIM))
+    mine = mine.free_for(user, now).filter(skips__user=user, skips__kind__in=passes)
+    return bool(mine.update(state=ItemState.PENDING, claimed_by=user, claimed_until=now + CLAIM_DURATION))
 
 
 def reopen(item: QueueItem) -> bool:
@@ -139,4 +139,8 @@ def reopen(item: QueueItem) -> bool:
 
 def _is_fresh(item: QueueItem, user: User, now: datetime) -> bool:
     # A reload within the first minute of a claim writes nothing.
-    return item.claimed_by_id == user.pk and item.claimed_until is not None and item.claimed_until > now + CLAIM * 0.8
+    return (
+        item.claimed_by_id == user.pk
+        and item.claimed_until is not None
+        and item.claimed_until > now + CLAIM_DURATION * 0.8
+    )

@@ -11,7 +11,7 @@ from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import versions
 
 
-def make_queue(
+def create_queue(
     project: Project, slug: str, name: str, actor: User | str, *, preset: str = "", **settings: Any
 ) -> Queue:
     """A new queue of the project, its scale that of a preset of `rubrics.PRESETS` where one is named.

@@ -8,12 +8,12 @@ from uuid import UUID
 from django.db import transaction
 
 from reviewapp.accounts.models import User
-from reviewapp.audit.recording import name_of, record
+from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import trace_ids
 from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
 from reviewapp.traces.sync import pull
 
-MOST = 1_000
+MAX_ITEMS = 1_000
 # A link to a trace in Laminar, as people copy it from the address bar: its own page, or beside the list.
 _LINK = re.compile(r"https?://\S+/traces(?:/|\?(?:\S*&)?traceId=)([0-9a-fA-F-]{32,36})(?:[/?&#]\S*)?")
 _LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
@@ -51,18 +51,18 @@ class Paste:
     errors: list[str] = field(default_factory=list)
 
 
-def read_paste(text: str, *, reason: str = "") -> Paste:
+def parse_paste(text: str, *, reason: str = "") -> Paste:
     """One trace id or Laminar link a line, then optionally a comma or white space and a reference."""
     lines = [(number, line.strip()) for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()]
-    if len(lines) > MOST:
-        return Paste(errors=[f"These are {len(lines):,} lines; {MOST:,} at most go in one paste. Split it."])
+    if len(lines) > MAX_ITEMS:
+        return Paste(errors=[f"These are {len(lines):,} lines; {MAX_ITEMS:,} at most go in one paste. Split it."])
     paste = Paste()
     for number, line in lines:
         word, reference = _LINE.findall(line)[0]
         link = _LINK.fullmatch(word)
         try:
             trace_id = trace_ids.parse(link[1] if link else word)
-        except trace_ids.NotATraceId as error:
+        except trace_ids.InvalidTraceIdError as error:
             paste.errors.append(f"Line {number}: {error}")
             continue
         if len(reference) > 200:
@@ -78,8 +78,8 @@ def add(
     actor: User | str,
     *,
     rule: Rule | None = None,
-    most: int | None = None,
-    brings_back: bool = False,
+    limit: int | None = None,
+    bring_back: bool = False,
 ) -> Added:
     """Put traces into the queue; those already there stay as they are, and the worker pulls the new ones.
 
@@ -92,25 +92,25 @@ def add(
         # One call at a time for each queue: so each is told rightly what was new.
         Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
         items = _present(queue, wanted)
-        removed = _removed(queue, wanted, forget=brings_back)
-        left_out = set() if brings_back else removed
+        removed = _removed(queue, wanted, forget=bring_back)
+        left_out = set() if bring_back else removed
         absent = [entry for entry in wanted.values() if entry.trace_id not in items and entry.trace_id not in left_out]
         new = [
             QueueItem(
                 queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference,
-                priority=entry.priority, rule=rule, added_by=name_of(actor),
+                priority=entry.priority, rule=rule, added_by=get_actor_name(actor),
             )
-            for entry in absent[:most]
+            for entry in absent[:limit]
         ]  # fmt: skip
         QueueItem.objects.bulk_create(new, batch_size=200)
         items.update({item.trace_id: item for item in new})
-        pull.want(queue.project, [item.trace_id for item in new])
+        pull.request_pull(queue.project, [item.trace_id for item in new])
         if new:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new))
     told = [items.get(entry.trace_id) for entry in entries]
     duplicates = len(told) - told.count(None) - len(new)
     kept_out = sum(entry.trace_id in left_out for entry in entries)
-    return Added(told, len(new), duplicates, removed=kept_out, brought_back=len(removed) if brings_back else 0)
+    return Added(told, len(new), duplicates, removed=kept_out, brought_back=len(removed) if bring_back else 0)
 
 
 def _present(queue: Queue, wanted: dict[UUID, Entry]) -> dict[UUID, QueueItem]:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.lint import crowded
-from reviewapp.delivery.patch_input import Handed
+from reviewapp.delivery.lint import warn_high_cardinality
+from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.queues.models import Queue
 
 
-def cautions(project: Project, handed: Sequence[Handed]) -> list[str]:
+def collect_warnings(project: Project, handed: Sequence[PatchInput]) -> list[str]:
     """The warnings about these patches, each said once."""
     said = dict.fromkeys(sentence for one in handed for sentence in one.warnings)
     keys = {key for one in handed for key in one.metadata}
@@ -18,7 +18,7 @@ def cautions(project: Project, handed: Sequence[Handed]) -> list[str]:
         for queue in Queue.objects.filter(project=project).order_by("pk")
         if (shared := sorted(keys.intersection(queue.pushed_keys)))
     ]
-    return [*said, *overwritten, *crowded(project, [one.metadata for one in handed])]
+    return [*said, *overwritten, *warn_high_cardinality(project, [one.metadata for one in handed])]
 
 
 def shared_keys(queue: Queue) -> list[tuple[Queue, list[str]]]:

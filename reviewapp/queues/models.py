@@ -14,10 +14,10 @@ from django.db.models.functions import Now
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.rubric import scale
-from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, check, plain, read
+from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, format_decimal, parse_criteria, validate_criteria
 from reviewapp.traces.metadata.pairs import Pair
 
-CLAIM = timedelta(minutes=5)
+CLAIM_DURATION = timedelta(minutes=5)
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
 
 SALT = RegexValidator(r"^[0-9a-f]{16}\Z", "A draw is named by 16 hex digits.")
@@ -74,36 +74,38 @@ class Queue(models.Model):
                 {"score_step": "The step must be above 0 and lead from the lowest to the highest score."}
             )
         scale.check(self.score_words, self.score_min, self.score_max, self.score_step)
-        if len(set(self.keys.values())) < len(self.keys):
+        if len(set(self.builtin_keys.values())) < len(self.builtin_keys):
             raise ValidationError("Two answers have the same metadata key: give each one of its own.")
-        if self.asked:
-            own = {key.removeprefix(self.key_prefix): name.replace("_", " ") for name, key in self.keys.items()}
-            check(self.asked, {key: f"the built-in answer “{name}”" for key, name in own.items()})
+        if self.parsed_criteria:
+            own = {key.removeprefix(self.key_prefix): name.replace("_", " ") for name, key in self.builtin_keys.items()}
+            validate_criteria(self.parsed_criteria, {key: f"the built-in answer “{name}”" for key, name in own.items()})
 
     @property
-    def keys(self) -> dict[str, str]:
+    def builtin_keys(self) -> dict[str, str]:
         """Each answer's metadata key, prefix included."""
         names = ("score", "notes", "needs_review", "reviewer", "review_rev")
         return {name: self.key_prefix + getattr(self, f"{name}_key") for name in names}
 
     @property
-    def asked(self) -> tuple[Criterion, ...]:
+    def parsed_criteria(self) -> tuple[Criterion, ...]:
         """The criteria, in the order they are asked."""
-        return read(self.criteria)
+        return parse_criteria(self.criteria)
 
     @property
     def pushed_keys(self) -> list[str]:
         """The metadata keys that a review of this queue writes."""
-        built_in = [key for name, key in self.keys.items() if name != "notes" or not self.keeps_notes_here]
-        return built_in + [self.key_prefix + key for criterion in self.asked for key in criterion.members]
+        built_in = [key for name, key in self.builtin_keys.items() if name != "notes" or not self.keeps_notes_here]
+        return built_in + [
+            self.key_prefix + key for criterion in self.parsed_criteria for key in criterion.metadata_keys
+        ]
 
     @property
-    def written_keys(self) -> set[str]:
+    def ever_pushed_keys(self) -> set[str]:
         """The metadata keys that a review of this queue writes, or wrote before its notes stayed here."""
-        return {*self.pushed_keys, self.keys["notes"]}
+        return {*self.pushed_keys, self.builtin_keys["notes"]}
 
     @property
-    def choices(self) -> list[Decimal]:
+    def score_choices(self) -> list[Decimal]:
         """Each score there is, when they are few enough to be buttons; none otherwise."""
         count = int((self.score_max - self.score_min) / self.score_step) + 1
         if count > 11:
@@ -116,15 +118,15 @@ class Queue(models.Model):
         return scale.words(self.criteria)
 
     @property
-    def told_choices(self) -> list[Option]:
+    def score_options(self) -> list[Option]:
         """Each score to choose, with its words."""
         told = {option.value: option.help for option in self.score_words}
-        return [Option(plain(choice), told.get(plain(choice), "")) for choice in self.choices]
+        return [Option(format_decimal(choice), told.get(format_decimal(choice), "")) for choice in self.score_choices]
 
     @property
-    def marks(self) -> list[Decimal]:
+    def quick_scores(self) -> list[Decimal]:
         """Five scores spread over the scale, each on a step: the ones to have at one key."""
-        if self.choices:
+        if self.score_choices:
             return []
         steps = (self.score_max - self.score_min) // self.score_step
         return [self.score_min + self.score_step * (steps * quarter // 4) for quarter in range(5)]
@@ -169,15 +171,15 @@ class Rule(models.Model):
     made_by = models.CharField(max_length=120)
     made_at = models.DateTimeField(default=clock.now)
     # From when on it is on; it takes no trace that began more than REACH before, whenever that comes or changes.
-    REACH = timedelta(days=1)
-    takes_since = models.DateTimeField(default=clock.now, db_default=Now())
+    LOOKBACK = timedelta(days=1)
+    active_since = models.DateTimeField(db_column="takes_since", default=clock.now, db_default=Now())
     # It has looked at all traces that changed before this, and at those of this moment up to this number.
-    looked_at = models.DateTimeField(default=clock.now)
-    looked_pk = models.BigIntegerField(default=0)
+    scanned_until = models.DateTimeField(db_column="looked_at", default=clock.now)
+    scanned_pk = models.BigIntegerField(db_column="looked_pk", default=0)
     # How many it took in all and on the last day it took any: a removed item was taken all the same.
-    taken = models.PositiveIntegerField(default=0)
-    taken_that_day = models.PositiveIntegerField(default=0)
-    taken_at = models.DateTimeField(null=True)
+    added_count = models.PositiveIntegerField(db_column="taken", default=0)
+    added_that_day = models.PositiveIntegerField(db_column="taken_that_day", default=0)
+    last_added_at = models.DateTimeField(db_column="taken_at", null=True)
     # Why it could not be applied, and when it is tried again.
     fault = models.CharField(max_length=300, blank=True)
     retry_at = models.DateTimeField(null=True)
@@ -192,15 +194,15 @@ class Rule(models.Model):
         return [Pair(*pair) for pair in canonical_json.loads(self.pairs)]
 
     @property
-    def begun_since(self) -> datetime:
+    def earliest_start(self) -> datetime:
         """It takes traces that began then or later."""
-        return self.takes_since - self.REACH
+        return self.active_since - self.LOOKBACK
 
     @property
-    def taken_today(self) -> int:
+    def added_today(self) -> int:
         """How many it took since midnight in UTC."""
-        is_today = self.taken_at is not None and self.taken_at.date() == clock.now().date()
-        return self.taken_that_day if is_today else 0
+        is_today = self.last_added_at is not None and self.last_added_at.date() == clock.now().date()
+        return self.added_that_day if is_today else 0
 
 
 class ItemState(models.TextChoices):
@@ -266,7 +268,7 @@ class QueueItem(models.Model):
         return self.is_claimed and self.claimed_by_id != user.pk
 
 
-class Pass(models.Model):
+class Skip(models.Model):
     """A person does not take an item now: it comes to them last (later), or not again (for someone else, unsure)."""
 
     class Kind(models.TextChoices):
@@ -274,13 +276,14 @@ class Pass(models.Model):
         OTHER = "other", "for someone else"
         UNSURE = "unsure", "unsure: for a second person"
 
-    item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="passes", db_index=False)
+    item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="skips", db_index=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     reason = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField(default=clock.now)
 
     class Meta:
+        db_table = "reviewapp_pass"
         constraints = [
             models.UniqueConstraint(fields=["item", "user"], name="one_pass_per_item_and_person"),
             models.CheckConstraint(condition=Q(kind__in=["later", "other", "unsure"]), name="pass_kind_is_known"),

@@ -41,6 +41,6 @@ def progress_by_queue(project: Project) -> list[tuple[Queue, Progress]]:
     ]
 
 
-def progress_of(queue: Queue) -> Progress:
-    counts = dict(sql.rows(_COUNTS, queue.pk))
+def queue_progress(queue: Queue) -> Progress:
+    counts = dict(sql.fetch_rows(_COUNTS, queue.pk))
     return Progress(*(counts.get(state, 0) for state in ItemState.values))

@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from reviewapp.accounts.models import User
-from reviewapp.audit.recording import name_of, record
+from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem, Removal
 
@@ -22,7 +22,7 @@ def remove(item: QueueItem, user: User) -> bool:
             return False
         found.delete()
         Removal.objects.update_or_create(
-            queue=item.queue, trace_id=item.trace_id, defaults={"by": name_of(user), "at": clock.now()}
+            queue=item.queue, trace_id=item.trace_id, defaults={"by": get_actor_name(user), "at": clock.now()}
         )
         record(item.queue.project, user, "removed item", f"queue:{item.queue.slug}", trace_id=str(item.trace_id))
     return True

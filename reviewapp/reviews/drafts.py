@@ -12,7 +12,7 @@ from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Draft
 
 # The longest text that is kept: notes too long to be submitted too, so that one can shorten them tomorrow.
-SIZE = 400_000
+MAX_DRAFT_SIZE = 400_000
 # No answers: what the form carries to be safe and to know itself.
 _NOT_KEPT = {"csrfmiddlewaretoken", "version", "client_id", "stay"}
 # The item's row is held meanwhile, so that a draft on its way cannot outlive the submit that passes it.
@@ -30,9 +30,9 @@ class TooLong(Exception):
     """The fields hold more than is kept as a draft; nothing was written."""
 
 
-def save(item: QueueItem, user: User, typed: QueryDict, *, version: int) -> bool:
+def save_form(item: QueueItem, user: User, typed: QueryDict, *, version: int) -> bool:
     """Keep the form's fields; False when the item is no longer at `version`. Raises TooLong."""
-    return put(
+    return save_fields(
         item,
         user,
         {name: values if len(values) > 1 else values[0] for name, values in _answers(typed).items()},
@@ -40,29 +40,29 @@ def save(item: QueueItem, user: User, typed: QueryDict, *, version: int) -> bool
     )
 
 
-def put(item: QueueItem, user: User, fields: Mapping[str, str | list[str]], *, version: int) -> bool:
+def save_fields(item: QueueItem, user: User, fields: Mapping[str, str | list[str]], *, version: int) -> bool:
     """Keep these fields; False when the item is no longer at `version`. Raises TooLong."""
     # Escaped, so that the database takes what a review may not hold: a draft refuses no character.
     text = json.dumps(fields)
-    if len(text) > SIZE:
+    if len(text) > MAX_DRAFT_SIZE:
         raise TooLong
-    return bool(sql.change(_SAVE, user.pk, text, clock.now(), item.pk, version))
+    return bool(sql.execute(_SAVE, user.pk, text, clock.now(), item.pk, version))
 
 
-def of(item: QueueItem, user: User) -> Draft | None:
+def get_draft(item: QueueItem, user: User) -> Draft | None:
     """This person's draft for the item."""
-    return sql.first(Draft, _OF, item.pk, user.pk)
+    return sql.fetch_first(Draft, _OF, item.pk, user.pk)
 
 
-def answers_of(draft: Draft) -> dict[str, Any]:
+def parse_fields(draft: Draft) -> dict[str, Any]:
     """The draft's fields: name to text, or to a list of texts where a field came several times."""
     found: dict[str, Any] = json.loads(draft.fields)
     return found
 
 
-def drop(item: QueueItem, user: User) -> None:
+def delete_draft(item: QueueItem, user: User) -> None:
     """Forget this person's draft for the item, if there is one."""
-    sql.change(_DROP, item.pk, user.pk)
+    sql.execute(_DROP, item.pk, user.pk)
 
 
 def _answers(typed: QueryDict) -> dict[str, list[str]]:

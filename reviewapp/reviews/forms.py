@@ -7,13 +7,13 @@ from typing import Any
 
 from django import forms
 
-from reviewapp.lib.word_diff import Piece, diff
+from reviewapp.lib.word_diff import DiffSegment, diff
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
-from reviewapp.reviews.models import Review, plain
+from reviewapp.reviews.models import Review, format_decimal
 
-NOTES = 20_000
+MAX_NOTES_LENGTH = 20_000
 # Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
 _NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
@@ -31,14 +31,14 @@ class Row:
     """A criterion in the form: what stands in its fields, what is wrong with it, what a correction changes."""
 
     criterion: Criterion
-    typed: list[str]
-    fault: str = ""
-    diff: list[Piece] | None = None
+    values: list[str]
+    error: str = ""
+    diff: list[DiffSegment] | None = None
 
     @property
-    def text(self) -> str:
+    def first_value(self) -> str:
         """What stands in its one field."""
-        return self.typed[0] if self.typed else ""
+        return self.values[0] if self.values else ""
 
 
 class ReviewForm(forms.Form):
@@ -61,7 +61,7 @@ class ReviewForm(forms.Form):
         # What looks like personal data or a secret, a sentence each, when the reviewer has to decide about it.
         self.findings: list[str] = []
         self.original = original
-        self.own: dict[str, Any] = {}
+        self.criterion_answers: dict[str, Any] = {}
         self.faults: dict[str, str] = {}
 
     @classmethod
@@ -72,7 +72,7 @@ class ReviewForm(forms.Form):
             initial.update(
                 score=review.score_text, notes=review.notes,
                 needs_review="true" if review.needs_review else "", unsure="true" if review.is_unsure else "",
-                own=review.own if queue.asked else {},
+                own=review.criterion_answers if queue.parsed_criteria else {},
             )  # fmt: skip
         return cls(queue, initial=initial, original=original)
 
@@ -83,7 +83,7 @@ class ReviewForm(forms.Form):
         return ReviewForm(self.queue, data, original=self.original)
 
     @property
-    def typed(self) -> dict[str, str]:
+    def field_values(self) -> dict[str, str]:
         """What stands in each field now, typed or opened with."""
         values = {name: self[name].value() for name in ("score", "notes", "needs_review", "unsure", "version")}
         return {name: "" if value is None else str(value) for name, value in values.items()}
@@ -91,15 +91,15 @@ class ReviewForm(forms.Form):
     @property
     def said(self) -> list[list[str]]:
         """What stands in each field but the version, however a browser spells ends of lines and empty answers."""
-        fields = [[text] for name, text in self.typed.items() if name != "version"]
-        fields += [row.typed for row in self.rows]
+        fields = [[text] for name, text in self.field_values.items() if name != "version"]
+        fields += [row.values for row in self.criterion_rows]
         plain_fields = [[text.replace("\r\n", "\n").strip() for text in texts] for texts in fields]
         return [[text for text in texts if text] for texts in plain_fields]
 
     @property
-    def rows(self) -> list[Row]:
+    def criterion_rows(self) -> list[Row]:
         """The queue's criteria with what stands in each now."""
-        return [self._row(criterion) for criterion in self.queue.asked]
+        return [self._row(criterion) for criterion in self.queue.parsed_criteria]
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
@@ -110,15 +110,17 @@ class ReviewForm(forms.Form):
             raise forms.ValidationError(f"“{text}” is not a number. {_range(queue)}")
         score = Decimal(text.replace(",", "."))
         if not queue.score_min <= score <= queue.score_max:
-            raise forms.ValidationError(f"{plain(score)} is outside the scale. {_range(queue)}")
+            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range(queue)}")
         if (score - queue.score_min) % queue.score_step:
-            raise forms.ValidationError(f"{plain(score)} is between two steps. {_range(queue)}")
+            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {_range(queue)}")
         return score
 
     def clean_notes(self) -> str:
         notes: str = self.cleaned_data["notes"].replace("\r\n", "\n").strip()
-        if len(notes) > NOTES:
-            raise forms.ValidationError(f"The notes have {len(notes):,} characters; {NOTES:,} fit. Shorten them.")
+        if len(notes) > MAX_NOTES_LENGTH:
+            raise forms.ValidationError(
+                f"The notes have {len(notes):,} characters; {MAX_NOTES_LENGTH:,} fit. Shorten them."
+            )
         # What a browser sends for half a character arrives as this mark.
         if "\N{REPLACEMENT CHARACTER}" in notes or any("\ud800" <= letter <= "\udfff" for letter in notes):
             raise forms.ValidationError("The notes hold a broken character (shown as �). Remove it and submit again.")
@@ -153,7 +155,7 @@ class ReviewForm(forms.Form):
         if answers.get("unsure") and answers.get("score") is not None:
             self.add_error("score", "A score and “unsure” exclude each other: clear the one you do not mean.")
         is_blank = answers.get("score") is None and not any(map(answers.get, ("notes", "needs_review", "unsure")))
-        is_blank = is_blank and not any(map(criteria.is_said, self.own.values()))
+        is_blank = is_blank and not any(map(criteria.is_answered, self.criterion_answers.values()))
         if not self.errors and is_blank and answers.get("version") == 0:
             self.add_error(
                 None, "Nothing is answered yet: give a score or a note, tick needs review, or skip the item."
@@ -161,15 +163,15 @@ class ReviewForm(forms.Form):
         return answers
 
     def _clean_own(self) -> None:
-        for criterion in self.queue.asked:
+        for criterion in self.queue.parsed_criteria:
             try:
-                value = criteria.cleaned(criterion, self._sent(criterion), self.original)
+                value = criteria.clean_answer(criterion, self._sent(criterion), self.original)
                 if value is None and criterion.is_required and not self.cleaned_data.get("unsure"):
                     raise forms.ValidationError("This has to be answered.")
             except forms.ValidationError as error:
                 self.faults[criterion.key] = error.messages[0]
             else:
-                self.own[criterion.key] = value
+                self.criterion_answers[criterion.key] = value
         if self.faults:
             self.add_error(None, MARKED)
 
@@ -177,19 +179,20 @@ class ReviewForm(forms.Form):
         if self.is_bound:
             typed = self._sent(criterion)
         elif "drafted" in self.initial:
-            typed = self.initial["drafted"].get(criterion.field, [])
+            typed = self.initial["drafted"].get(criterion.field_name, [])
         else:
-            typed = criteria.typed(criterion, self.initial.get("own", {}).get(criterion.key), self.original)
+            typed = criteria.to_form_values(criterion, self.initial.get("own", {}).get(criterion.key), self.original)
         row = Row(criterion, typed, self.faults.get(criterion.key, ""))
-        if criterion.kind != "correction" or not self.original or row.text.split() == self.original.split():
+        if criterion.kind != "correction" or not self.original or row.first_value.split() == self.original.split():
             return row
-        return Row(criterion, typed, row.fault, diff(self.original, row.text))
+        return Row(criterion, typed, row.error, diff(self.original, row.first_value))
 
     def _sent(self, criterion: Criterion) -> list[str]:
         if hasattr(self.data, "getlist"):
-            return list(self.data.getlist(criterion.field))
-        return [self.data[criterion.field]] if criterion.field in self.data else []
+            return list(self.data.getlist(criterion.field_name))
+        return [self.data[criterion.field_name]] if criterion.field_name in self.data else []
 
 
 def _range(queue: Queue) -> str:
-    return f"Give {plain(queue.score_min)} to {plain(queue.score_max)} in steps of {plain(queue.score_step)}."
+    low, high, step = map(format_decimal, (queue.score_min, queue.score_max, queue.score_step))
+    return f"Give {low} to {high} in steps of {step}."

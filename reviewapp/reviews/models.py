@@ -10,14 +10,14 @@ from django.db import models
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, clock
-from reviewapp.lib.word_diff import Piece, diff
+from reviewapp.lib.word_diff import DiffSegment, diff
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LabelledAnswer:
     """One answer to a queue's criterion, as a person reads it."""
 
     label: str
@@ -25,10 +25,10 @@ class Told:
 
     @property
     def text(self) -> str:
-        return criteria.spelled(self.value)
+        return criteria.format_answer(self.value)
 
     @property
-    def diff(self) -> list[Piece]:
+    def diff(self) -> list[DiffSegment]:
         """What a correction changed; nothing for other answers."""
         is_changed = isinstance(self.value, dict) and "text" in self.value
         return diff(self.value["from"], self.value["text"]) if is_changed else []
@@ -59,7 +59,7 @@ class Review(models.Model):
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
     # What its rubric asked, where `give_rubrics` has looked it up.
-    asked: tuple[Criterion, ...] = ()
+    rubric_criteria: tuple[Criterion, ...] = ()
 
     class Meta:
         constraints = [
@@ -77,10 +77,10 @@ class Review(models.Model):
     @property
     def score_text(self) -> str:
         """The score in its one spelling: `1`, `0.5`; empty where none was given."""
-        return "" if self.score is None else plain(self.score)
+        return "" if self.score is None else format_decimal(self.score)
 
     @property
-    def own(self) -> dict[str, Any]:
+    def criterion_answers(self) -> dict[str, Any]:
         """The answers to the queue's criteria by key."""
         found: dict[str, Any] = canonical_json.loads(self.answers)
         return found
@@ -88,14 +88,16 @@ class Review(models.Model):
     @property
     def said(self) -> tuple[object, ...]:
         """All that it answers, to compare."""
-        return (self.score, self.notes, self.needs_review, self.is_unsure, self.own)
+        return (self.score, self.notes, self.needs_review, self.is_unsure, self.criterion_answers)
 
     @property
-    def told(self) -> list[Told]:
+    def labelled_answers(self) -> list[LabelledAnswer]:
         """The answers to criteria under the labels of the rubric they were given under."""
-        own = self.own if self.asked else {}
+        own = self.criterion_answers if self.rubric_criteria else {}
         return [
-            Told(criterion.label, own[criterion.key]) for criterion in self.asked if own.get(criterion.key) is not None
+            LabelledAnswer(criterion.label, own[criterion.key])
+            for criterion in self.rubric_criteria
+            if own.get(criterion.key) is not None
         ]
 
 
@@ -113,7 +115,7 @@ class Draft(models.Model):
         constraints = [models.UniqueConstraint(fields=["item", "user"], name="one_draft_per_item_and_person")]
 
 
-def give_rubrics(reviews: Iterable[Review]) -> None:
+def attach_rubrics(reviews: Iterable[Review]) -> None:
     """Let reviews tell their answers, each under the labels of its own rubric: one query at most.
 
     Their items must be at hand with their queues.
@@ -122,11 +124,11 @@ def give_rubrics(reviews: Iterable[Review]) -> None:
     if not answered:
         return
     queues = {review.item.queue_id: review.item.queue for review in answered}
-    asked = versions.criteria_at(list(queues.values()), {review.rubric_version for review in answered})
+    asked = versions.criteria_by_version(list(queues.values()), {review.rubric_version for review in answered})
     for review in answered:
-        review.asked = asked.get((review.item.queue_id, review.rubric_version), ())
+        review.rubric_criteria = asked.get((review.item.queue_id, review.rubric_version), ())
 
 
-def plain(number: Decimal) -> str:
+def format_decimal(number: Decimal) -> str:
     """A decimal as its JSON number: no trailing zeros, no exponent."""
-    return str(canonical_json.normal(number))
+    return str(canonical_json.normalize(number))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reviewapp.accounts.models import PersonalData
-from reviewapp.lib.personal_data import find, masked, told
+from reviewapp.lib.personal_data import describe_findings, find_personal_data, mask_personal_data
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
@@ -35,13 +35,13 @@ def weigh(queue: Queue, notes: str, own: Mapping[str, Any], decision: str) -> We
     wish = queue.project.personal_data
     if wish == PersonalData.OFF:
         return Weighed(notes, own)
-    in_notes = [] if queue.keeps_notes_here else told(find(notes), notes)
-    in_own = {one: said for one in queue.asked if (said := _told_of(one, own.get(one.key)))}
+    in_notes = [] if queue.keeps_notes_here else describe_findings(find_personal_data(notes), notes)
+    in_own = {one: said for one in queue.parsed_criteria if (said := _told_of(one, own.get(one.key)))}
     if not in_notes and not in_own:
         return Weighed(notes, own)
     if decision == "mask":
         hidden = {one.key: _masked(one, own[one.key]) for one in in_own}
-        return Weighed(masked(notes) if in_notes else notes, {**own, **hidden})
+        return Weighed(mask_personal_data(notes) if in_notes else notes, {**own, **hidden})
     sentences = [f"The notes hold {' and '.join(in_notes)}."] if in_notes else []
     sentences += [f"“{one.label}” holds {' and '.join(said)}." for one, said in in_own.items()]
     has_to_ask = not decision and (wish == PersonalData.REQUIRE or queue.grace_seconds == 0)
@@ -52,13 +52,17 @@ def weigh(queue: Queue, notes: str, own: Mapping[str, Any], decision: str) -> We
 
 def _told_of(criterion: Criterion, value: Any) -> list[str]:
     """What an answer to a criterion holds, in words; what the trace's own answer held is none of the reviewer's."""
-    known = value["from"] if criterion.kind == "correction" and criteria.is_said(value) else ""
-    return [words for text in criteria.free_texts(criterion, value) for words in told(find(text, known), text)]
+    known = value["from"] if criterion.kind == "correction" and criteria.is_answered(value) else ""
+    return [
+        words
+        for text in criteria.free_texts(criterion, value)
+        for words in describe_findings(find_personal_data(text, known), text)
+    ]
 
 
 def _masked(criterion: Criterion, value: Any) -> Any:
     if criterion.kind == "correction":
-        return criteria.corrected(value["from"], masked(value["text"], value["from"]))
+        return criteria.build_correction(value["from"], mask_personal_data(value["text"], value["from"]))
     if criterion.kind == "tags":
-        return list(dict.fromkeys(masked(name)[: criteria.TAG] for name in value))
-    return masked(value)
+        return list(dict.fromkeys(mask_personal_data(name)[: criteria.MAX_TAG_LENGTH] for name in value))
+    return mask_personal_data(value)

@@ -11,7 +11,7 @@ from reviewapp.lib import clock, sql
 from reviewapp.queues.models import QueueItem
 
 # The rail shows so many on either side of the item, not the thousands of a long queue.
-REACH = 24
+MAX_NEIGHBOURS = 24
 
 _LOOK = """
     CASE i.state
@@ -31,7 +31,7 @@ _WAYS = (
 )
 _AROUND = " UNION ALL ".join(
     f"SELECT * FROM (SELECT i.id AS id, i.priority AS priority, {_LOOK} AS look FROM reviewapp_queueitem i "  # noqa: S608
-    f"WHERE i.queue_id = %s AND {where} ORDER BY {order} LIMIT {REACH + 1}) AS way_{number}"
+    f"WHERE i.queue_id = %s AND {where} ORDER BY {order} LIMIT {MAX_NEIGHBOURS + 1}) AS way_{number}"
     for number, (where, order) in enumerate(_WAYS)
 )
 _POSITION = """
@@ -45,24 +45,24 @@ class Segment:
     """One item on the rail; `look` is reviewed, flagged, skipped, with-others or to-come."""
 
     pk: int
-    look: str
-    is_here: bool
+    status: str
+    is_current: bool
 
     @property
     def words(self) -> str:
-        return self.look.replace("-", " ")
+        return self.status.replace("-", " ")
 
 
-def rail_of(item: QueueItem, user: User) -> list[Segment]:
+def load_rail(item: QueueItem, user: User) -> list[Segment]:
     """The item between its nearest neighbours, in the queue's order."""
     way = (user.pk, clock.now(), item.queue_id, item.priority, item.pk)
-    rows = sorted(sql.rows(_AROUND, *(way * len(_WAYS))), key=lambda row: (-row[1], row[0]))
+    rows = sorted(sql.fetch_rows(_AROUND, *(way * len(_WAYS))), key=lambda row: (-row[1], row[0]))
     here = next(number for number, row in enumerate(rows) if row[0] == item.pk)
-    near = rows[max(0, here - REACH) : here + REACH + 1]
+    near = rows[max(0, here - MAX_NEIGHBOURS) : here + MAX_NEIGHBOURS + 1]
     return [Segment(pk, look, pk == item.pk) for pk, _, look in near]
 
 
-def position_of(item: QueueItem) -> int:
+def queue_position(item: QueueItem) -> int:
     """Which one of its queue the item is, from 1."""
     place = (item.queue_id, item.priority)
-    return 1 + int(sql.rows(_POSITION, *place, item.pk, *place)[0][0])
+    return 1 + int(sql.fetch_rows(_POSITION, *place, item.pk, *place)[0][0])

@@ -18,10 +18,10 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import claiming, skipping
-from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
-from reviewapp.reviews.models import Review, plain
+from reviewapp.reviews.models import Review, format_decimal
 from reviewapp.traces.metadata import merge
 
 _ADD_REVIEW = """
@@ -40,7 +40,7 @@ class Answers:
     notes: str
     needs_review: bool
     # The answers to the queue's criteria by key.
-    own: Mapping[str, Any] = field(default_factory=dict)
+    criterion_answers: Mapping[str, Any] = field(default_factory=dict)
     # No score is forced: the item goes to a second person.
     is_unsure: bool = False
     # The notes stay here for this review, whatever the queue's setting; and so do the answers with these keys.
@@ -50,14 +50,14 @@ class Answers:
     @property
     def said(self) -> tuple[object, ...]:
         """All that is answered, to compare."""
-        return (self.score, self.notes, self.needs_review, self.is_unsure, dict(self.own))
+        return (self.score, self.notes, self.needs_review, self.is_unsure, dict(self.criterion_answers))
 
     def pushed(self, key: str) -> Any:
         """What Laminar is told of the answer with this key; None for one that stays here."""
-        return None if key in self.kept else self.own.get(key)
+        return None if key in self.kept else self.criterion_answers.get(key)
 
 
-class Stale(Exception):
+class StaleReviewError(Exception):
     """The form was opened on another revision than the item has; nothing was written.
 
     `latest` is the item's newest revision, None when it has none yet.
@@ -82,9 +82,9 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int, clien
     try:
         with transaction.atomic():
             if claiming.complete(item, version, stays_pending=answers.is_unsure):
-                drafts.drop(item, user)
+                drafts.delete_draft(item, user)
                 review = _write(item, item.queue, user, answers, version + 1, client_id)
-                failpoints.reach("submit.before_commit")
+                failpoints.hit("submit.before_commit")
                 return review
     except IntegrityError:
         # The mark belongs to a review of another item: then it says nothing of this one.
@@ -95,7 +95,7 @@ def submit(item: QueueItem, user: User, answers: Answers, *, version: int, clien
     for before in (latest, _sent_before(item, user, client_id)):
         if before is not None and before.reviewer_id == user.pk and before.said == answers.said:
             return before
-    raise Stale(latest)
+    raise StaleReviewError(latest)
 
 
 def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
 
     The merge there deletes nothing, so a key once sent stays until it is sent again.
     """
-    keys = queue.keys
+    keys = queue.builtin_keys
     patch: dict[str, Any] = {
         keys["score"]: answers.score,
         keys["notes"]: None if answers.keeps_notes_here else answers.notes or None,
@@ -113,15 +113,15 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
     }
     if queue.keeps_notes_here:
         del patch[keys["notes"]]
-    for criterion in queue.asked:
-        members = criteria.metadata(criterion, answers.pushed(criterion.key))
+    for criterion in queue.parsed_criteria:
+        members = criteria.answer_metadata(criterion, answers.pushed(criterion.key))
         patch.update({queue.key_prefix + key: value for key, value in members.items()})
     return patch
 
 
 def tags_for(queue: Queue, answers: Answers) -> list[str]:
     """The names to tag the trace with. They are only ever added: nothing there takes a tag back."""
-    given = [answers.pushed(criterion.key) or [] for criterion in queue.asked if criterion.kind == "tags"]
+    given = [answers.pushed(criterion.key) or [] for criterion in queue.parsed_criteria if criterion.kind == "tags"]
     return list(dict.fromkeys(name for names in given for name in names))
 
 
@@ -136,14 +136,14 @@ def _standing(item: QueueItem, user: User, answers: Answers, version: int) -> Re
         return None
     pushed = latest.patch
     wanted = canonical_json.loads(canonical_json.dumps(patch_for(queue, user, answers, rev=0)))
-    del wanted[queue.keys["review_rev"]]
+    del wanted[queue.builtin_keys["review_rev"]]
     if any(key not in pushed.values or pushed.values[key] != value for key, value in wanted.items()):
         return None
-    if not set(tags_for(queue, answers)) <= set(pushed.names):
+    if not set(tags_for(queue, answers)) <= set(pushed.tag_names):
         return None
-    drafts.drop(item, user)
+    drafts.delete_draft(item, user)
     if answers.is_unsure:
-        claiming.let_go(item, user)
+        claiming.release(item, user)
     return latest
 
 
@@ -157,31 +157,31 @@ def _write(
     item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int, client_id: UUID | None
 ) -> Review:
     project = queue.project
-    held = merge.hold(project, item.trace_id)
-    values = patch_for(queue, user, answers, rev=held.reviews + 1)
+    held = merge.lock_trace(project, item.trace_id)
+    values = patch_for(queue, user, answers, rev=held.review_count + 1)
     patch = outbox.put(
         project, item.trace_id, values, tags=tags_for(queue, answers), source=f"review by {user.username}"[:160],
-        after=timedelta(seconds=queue.grace_seconds),
+        delay=timedelta(seconds=queue.grace_seconds),
     )  # fmt: skip
-    failpoints.reach("submit.between_rows")
-    before = merge.apply_patch(project, held, values, number=patch.pk, reviews=1)
+    failpoints.hit("submit.between_rows")
+    before = merge.apply_patch(project, held, values, patch_id=patch.pk, review_count=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(
         item=item, revision=revision, reviewer=user, patch=patch, client_id=client_id,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
         keeps_notes_here=answers.keeps_notes_here, rubric_version=queue.rubric_version,
-        answers=canonical_json.dumps(answers.own) if answers.own else "{}",
+        answers=canonical_json.dumps(answers.criterion_answers) if answers.criterion_answers else "{}",
     )  # fmt: skip
-    review.pk = sql.rows(
+    review.pk = sql.fetch_rows(
         _ADD_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review, review.is_unsure,
         review.keeps_notes_here, review.answers, review.rubric_version, patch.pk, review.submitted_at, client_id,
         json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:
-        skipping.note(item, user, Pass.Kind.UNSURE)
+        skipping.save_skip(item, user, Skip.Kind.UNSURE)
     record(
         project, user, "submitted review", f"item:{item.pk}", revision=revision,
-        score=None if answers.score is None else plain(answers.score), needs_review=answers.needs_review,
+        score=None if answers.score is None else format_decimal(answers.score), needs_review=answers.needs_review,
     )  # fmt: skip
     return review

@@ -12,14 +12,14 @@ from reviewapp.delivery import outbox
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.queues import claiming, skipping
-from reviewapp.queues.models import ItemState, Pass, QueueItem
+from reviewapp.queues.models import ItemState, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
 from reviewapp.traces.metadata import merge
 
 
-class TooLate(Exception):
+class CannotUndoError(Exception):
     """The review is being pushed, was pushed, or is no longer the item's newest; nothing was changed."""
 
 
@@ -29,16 +29,16 @@ class Left:
 
     item: QueueItem
     until: datetime | None
-    skipped: str = ""
+    skip_label: str = ""
 
     @property
     def can_be_undone(self) -> bool:
-        return bool(self.skipped) or self.until is not None
+        return bool(self.skip_label) or self.until is not None
 
 
 def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
     """The item with what can still be done about its newest review."""
-    skipped = skipping.skipped_as(item, user)
+    skipped = skipping.describe_skip(item, user)
     if skipped:
         return Left(item, None, skipped)
     is_mine = review is not None and review.reviewer_id == user.pk
@@ -58,20 +58,20 @@ def undo(item: QueueItem, user: User) -> Review:
         standing = Review.objects.filter(item=item, undone_at=None).select_related("patch").order_by("-revision")[:2]
         review, earlier = [*standing, None, None][:2]
         if review is None or review.reviewer_id != user.pk or not review.is_latest:
-            raise TooLate
+            raise CannotUndoError
         state = ItemState.PENDING if earlier is None else ItemState.COMPLETED
-        if not claiming.give_back(item, user, review.revision, state):
-            raise TooLate
-        held = merge.hold(project, item.trace_id)
+        if not claiming.revert_completion(item, user, review.revision, state):
+            raise CannotUndoError
+        held = merge.lock_trace(project, item.trace_id)
         carried = outbox.withdraw(project, review.patch)
         if carried is None:
-            raise TooLate
-        merge.take_back(project, held, json.loads(review.before), carried)
+            raise CannotUndoError
+        merge.revert_patch(project, held, json.loads(review.before), carried)
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
         if earlier is not None:
             Review.objects.filter(pk=earlier.pk).update(is_latest=True)
-        Pass.objects.filter(item=item, user=user, kind=Pass.Kind.UNSURE).delete()
-        drafts.put(item, user, _fields(item, review), version=review.revision + 1)
+        Skip.objects.filter(item=item, user=user, kind=Skip.Kind.UNSURE).delete()
+        drafts.save_fields(item, user, _fields(item, review), version=review.revision + 1)
         record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
     return review
 
@@ -79,10 +79,10 @@ def undo(item: QueueItem, user: User) -> Review:
 def _fields(item: QueueItem, review: Review) -> dict[str, str | list[str]]:
     """The form's fields as the review filled them."""
     ticked = {"needs_review": review.needs_review, "unsure": review.is_unsure}
-    own = review.own
+    own = review.criterion_answers
     return {
         "score": review.score_text,
         "notes": review.notes,
         **{name: "true" for name, is_on in ticked.items() if is_on},
-        **{one.field: criteria.typed(one, own.get(one.key), "") for one in item.queue.asked},
+        **{one.field_name: criteria.to_form_values(one, own.get(one.key), "") for one in item.queue.parsed_criteria},
     }

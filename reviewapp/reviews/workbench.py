@@ -8,16 +8,16 @@ from django.urls import reverse
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import sql
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.queues.progress import Progress, progress_of
+from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
 from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.reviews.rail import Segment, position_of, rail_of
+from reviewapp.reviews.rail import Segment, load_rail, queue_position
 from reviewapp.traces.models import Trace
-from reviewapp.traces.reader.trace_reader import Reading, reading_of
+from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 
 # Every page of the workbench asks these; see reviewapp.lib.sql for why they are written out.
 _ITEM = """
@@ -34,7 +34,7 @@ class Workbench:
 
     item: QueueItem
     queue: Queue
-    reading: Reading
+    reading: TraceReader
     review: Review | None
     form: ReviewForm
     draft: Draft | None
@@ -52,16 +52,16 @@ class Workbench:
         return self._neighbour(1)
 
     def _neighbour(self, step: int) -> int | None:
-        here = next(n for n, segment in enumerate(self.rail) if segment.is_here)
+        here = next(n for n, segment in enumerate(self.rail) if segment.is_current)
         return self.rail[here + step].pk if 0 <= here + step < len(self.rail) else None
 
 
 def item_of(project: Project, pk: int) -> QueueItem:
     """The project's item with this number, its queue at hand. Raises Http404."""
-    item = sql.first(QueueItem, _ITEM, project.pk, pk)
+    item = sql.fetch_first(QueueItem, _ITEM, project.pk, pk)
     if item is None:
         raise Http404("There is no such item in this project.")
-    item.queue = sql.objects(Queue, _QUEUE, item.queue_id)[0]
+    item.queue = sql.fetch_objects(Queue, _QUEUE, item.queue_id)[0]
     item.queue.project = project
     return item
 
@@ -71,7 +71,7 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
     url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])
     review = latest_of(item)
     reading = reading_for(item, query, url)
-    draft = drafts.of(item, user) if form is None else None
+    draft = drafts.get_draft(item, user) if form is None else None
     return Workbench(
         item=item,
         queue=item.queue,
@@ -79,9 +79,9 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
         review=review,
         form=form or _opened(item, review, draft, original_of(item.queue, reading)),
         draft=draft,
-        progress=progress_of(item.queue),
-        position=position_of(item),
-        rail=rail_of(item, user),
+        progress=queue_progress(item.queue),
+        position=queue_position(item),
+        rail=load_rail(item, user),
         is_readonly=item.is_claimed_by_other(user),
     )
 
@@ -90,24 +90,26 @@ def _opened(item: QueueItem, review: Review | None, draft: Draft | None, origina
     """The form with the person's draft over the answers given before; a field the draft lacks was left empty."""
     form = ReviewForm.on(item.queue, item.version, review, original)
     if draft is not None:
-        typed = drafts.answers_of(draft)
+        typed = drafts.parse_fields(draft)
         form.initial.update({name: typed.get(name, "") for name in form.fields if name != "version"})
         form.initial["drafted"] = {name: value if isinstance(value, list) else [value] for name, value in typed.items()}
     return form
 
 
-def original_of(queue: Queue, reading: Reading) -> str:
+def original_of(queue: Queue, reading: TraceReader) -> str:
     """The trace's final answer, where the queue asks to correct it; empty otherwise, and nothing is read for it."""
-    if not any(criterion.kind == "correction" for criterion in queue.asked):
+    if not any(criterion.kind == "correction" for criterion in queue.parsed_criteria):
         return ""
     return reading.answer.replace("\r\n", "\n").strip()
 
 
 def form_sent(item: QueueItem, data: QueryDict) -> ReviewForm:
     """The form as it was sent, read under the rubric it was opened on: `item.queue` asks that from here on."""
-    item.queue = versions.as_of(item.queue, whole(data.get("rubric"), most=2**31 - 1) or item.queue.rubric_version)
-    asks_correction = any(criterion.kind == "correction" for criterion in item.queue.asked)
-    original = original_of(item.queue, reading_of(trace_of(item), {}, "")) if asks_correction else ""
+    item.queue = versions.queue_at_version(
+        item.queue, parse_int(data.get("rubric"), max_value=2**31 - 1) or item.queue.rubric_version
+    )
+    asks_correction = any(criterion.kind == "correction" for criterion in item.queue.parsed_criteria)
+    original = original_of(item.queue, open_reader(trace_of(item), {}, "")) if asks_correction else ""
     return ReviewForm(item.queue, data, original=original)
 
 
@@ -118,16 +120,16 @@ def latest_of(item: QueueItem) -> Review | None:
     return Review.objects.select_related("reviewer", "patch").filter(item=item, is_latest=True).first()
 
 
-def reading_for(item: QueueItem, query: Mapping[str, str], url: str) -> Reading:
+def reading_for(item: QueueItem, query: Mapping[str, str], url: str) -> TraceReader:
     """The item's trace to be judged: what reviews said of it, here or in another queue, does not stand above it."""
     trace = trace_of(item)
-    queues = Queue.objects.filter(project=trace.project) if trace.reviews else []
-    return reading_of(trace, query, url, {key for queue in queues for key in queue.written_keys})
+    queues = Queue.objects.filter(project=trace.project) if trace.review_count else []
+    return open_reader(trace, query, url, {key for queue in queues for key in queue.ever_pushed_keys})
 
 
 def trace_of(item: QueueItem) -> Trace:
     """The item's trace in the mirror; an empty one to show while it has not come."""
     project = item.queue.project
-    trace = sql.first(Trace, _TRACE, project.pk, item.trace_id) or Trace(project=project, trace_id=item.trace_id)
+    trace = sql.fetch_first(Trace, _TRACE, project.pk, item.trace_id) or Trace(project=project, trace_id=item.trace_id)
     trace.project = project
     return trace

@@ -10,26 +10,26 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.lib import clock
 
 # A trace that ended this recently may still get spans and metadata.
-MAY_CHANGE = timedelta(minutes=5)
+CHANGE_WINDOW = timedelta(minutes=5)
 # How long after a trace ended, or was last seen to change, its metadata is read again.
 READS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)]
 KEPT_READ = timedelta(days=7)
 
 
 class TraceQuerySet(models.QuerySet["Trace"]):
-    def here(self) -> Self:
+    def pulled(self) -> Self:
         """Traces that have been pulled at least once."""
         return self.filter(pulled_at__isnull=False)
 
-    def due(self, now: datetime) -> Self:
+    def due_for_pull(self, now: datetime) -> Self:
         """Traces the worker should pull now, the longest waiting first."""
         return self.filter(pull_due_at__lte=now).order_by("pull_due_at")
 
-    def due_again(self, project: Project, now: datetime) -> Self:
+    def due_for_reread(self, project: Project, now: datetime) -> Self:
         """A project's traces whose metadata the worker should read again, the longest waiting first."""
         return self.filter(project=project, read_due_at__lte=now).order_by("read_due_at")
 
-    def loose(self, project: Project) -> Self:
+    def unqueued(self, project: Project) -> Self:
         """A project's traces that are here, and that nobody has queued."""
         return self.filter(project=project, is_kept=False, start_time__isnull=False)
 
@@ -58,7 +58,7 @@ class Trace(models.Model):
     # Our values not yet confirmed by a read-back: a pull must not take them from the mirror again.
     unconfirmed = models.TextField(default="{}")
     # How many reviews were submitted for it, in whichever queue: the number that each push's revision key carries.
-    reviews = models.PositiveIntegerField(default=0)
+    review_count = models.PositiveIntegerField(db_column="reviews", default=0)
     # When its metadata here last changed, its coming included: who reads traces in this order misses no change.
     noted_at = models.DateTimeField(null=True)
     pulled_at = models.DateTimeField(null=True)
@@ -103,7 +103,7 @@ class Trace(models.Model):
         return self.name or str(self.trace_id)
 
     @property
-    def is_here(self) -> bool:
+    def has_spans(self) -> bool:
         return self.spans_pulled_at is not None
 
     @property
@@ -116,7 +116,9 @@ class Trace(models.Model):
     @property
     def may_change(self) -> bool:
         """Whether it runs still or ended a moment ago, so that its values may be others soon."""
-        return self.start_time is not None and (self.end_time is None or abs(clock.now() - self.end_time) < MAY_CHANGE)
+        return self.start_time is not None and (
+            self.end_time is None or abs(clock.now() - self.end_time) < CHANGE_WINDOW
+        )
 
     def next_read(self, now: datetime) -> datetime | None:
         """When to read its metadata again; one that nobody has queued is left after a day."""
@@ -125,50 +127,54 @@ class Trace(models.Model):
         return again or (now + KEPT_READ if self.is_kept else None)
 
     @property
-    def link(self) -> str:
+    def laminar_url(self) -> str:
         return self.project.trace_url(self.trace_id)
 
 
-class PullMark(models.Model):
+class Watermark(models.Model):
     """How far the traces of a project have been listed, by start time, at the Laminar that it had then."""
 
-    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="pull_mark")
+    project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="watermark")
     base_url = models.CharField(max_length=300, default="", db_default="")
-    reached = models.DateTimeField()
+    listed_until = models.DateTimeField(db_column="reached")
     # Every trace that began since then is in the mirror; of earlier ones only those that are kept.
-    holds_since = models.DateTimeField(null=True)
+    complete_since = models.DateTimeField(db_column="holds_since", null=True)
     # But for those that began between these two, which are listed from the newest down.
-    lacks_since = models.DateTimeField(null=True)
-    lacks_until = models.DateTimeField(null=True)
+    gap_start = models.DateTimeField(db_column="lacks_since", null=True)
+    gap_end = models.DateTimeField(db_column="lacks_until", null=True)
+
+    class Meta:
+        db_table = "reviewapp_pullmark"
 
     @property
-    def has_all_since(self) -> datetime | None:
+    def gapless_since(self) -> datetime | None:
         """From when on nothing is lacking."""
-        return self.lacks_until or self.holds_since
+        return self.gap_end or self.complete_since
 
 
-class Change(models.Model):
+class MetadataChange(models.Model):
     """One value of a trace that became another after the mirror saw it first: JSON texts, cut; null for no such key."""
 
-    class By(models.TextChoices):
-        FLIGHT = "flight", "the application, in flight"
-        US = "us", "us"
-        OTHERS = "others", "others, after us"
-        SOMEBODY = "somebody", "somebody else"
+    class Author(models.TextChoices):
+        APPLICATION = "flight", "the application, in flight"
+        REVIEW_APP = "us", "us"
+        OTHER_AFTER_PUSH = "others", "others, after us"
+        OTHER = "somebody", "somebody else"
 
-    CUT = 200
+    MAX_VALUE_LENGTH = 200
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="changes", db_index=False)
     key = models.CharField(max_length=300)
-    before = models.CharField(max_length=CUT, null=True)
-    after = models.CharField(max_length=CUT, null=True)
+    before = models.CharField(max_length=MAX_VALUE_LENGTH, null=True)
+    after = models.CharField(max_length=MAX_VALUE_LENGTH, null=True)
     at = models.DateTimeField()
-    by = models.CharField(max_length=10, choices=By.choices)
+    by = models.CharField(max_length=10, choices=Author.choices)
     # The number of our patch; null with us where a push was taken back before it was sent.
-    patch = models.BigIntegerField(null=True)
+    patch_id = models.BigIntegerField(db_column="patch", null=True)
 
     class Meta:
+        db_table = "reviewapp_change"
         indexes = [
             models.Index(fields=["trace", "-id"], name="change_of_trace"),
             models.Index(fields=["project", "-id"], name="change_newest_first"),
@@ -208,13 +214,13 @@ class Span(models.Model):
         return found
 
 
-class Prepared(models.Model):
+class PreparedTranscript(models.Model):
     """The transcript of a trace as a page opens it, made when its spans came; see prepared.py."""
 
     trace = models.OneToOneField(Trace, on_delete=models.CASCADE, primary_key=True, related_name="+")
     # Of the renderer (see prepared.py), and what the HTML has in place of the address of the page that shows it.
     version = models.CharField(max_length=32)
-    place = models.CharField(max_length=32)
+    url_placeholder = models.CharField(db_column="place", max_length=32)
     html = models.TextField()
     # The ways to the first error, tool call and longest step, as JSON; the final answer's text.
     jumps = models.TextField(default="[]")
@@ -223,11 +229,12 @@ class Prepared(models.Model):
     is_empty = models.BooleanField()
 
     class Meta:
+        db_table = "reviewapp_prepared"
         # Finds the rows of other versions without reading the HTML of all.
         indexes = [models.Index(fields=["version", "-trace"], name="prepared_by_version")]
 
 
-class Key(models.Model):
+class MetadataKey(models.Model):
     """One key of a project's metadata, with how many of its traces hold it."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -235,6 +242,7 @@ class Key(models.Model):
     count = models.BigIntegerField(default=0)
 
     class Meta:
+        db_table = "reviewapp_key"
         constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_row_per_key")]
         indexes = [models.Index(fields=["project", "-count"], name="key_most_held")]
 
@@ -290,10 +298,10 @@ class Posting(models.Model):
         ]
 
 
-class View(models.Model):
+class SavedView(models.Model):
     """A filter view under a name: one person's, or without an owner the project's."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="views", db_index=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="saved_views", db_index=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     name = models.CharField(max_length=80)
     # Pairs, time range, columns and order, as `FilterView.query` spells them: whoever shows the same has the same text.
@@ -303,6 +311,7 @@ class View(models.Model):
     made_at = models.DateTimeField(default=clock.now)
 
     class Meta:
+        db_table = "reviewapp_view"
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "owner", "name"],

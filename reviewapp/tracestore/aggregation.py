@@ -98,6 +98,6 @@ def _merge_deeply(into: Attributes, more: Attributes) -> None:
 def _metadata(metadata: Attributes) -> str:
     try:
         return jsonb.dumps(metadata) if metadata else ""
-    except jsonb.Unstorable:
+    except jsonb.UnstorableError:
         # PostgreSQL refuses such metadata; Laminar logs that and goes on.
         return ""

@@ -51,7 +51,7 @@ def uuid(value: object) -> str:
         raise NotAnId("invalid type: expected a UUID string")
     try:
         return str(trace_ids.parse(value))
-    except trace_ids.NotATraceId:
+    except trace_ids.InvalidTraceIdError:
         raise NotAnId("UUID parsing failed") from None
 
 

@@ -17,7 +17,7 @@ _INTEGER_DIGITS = 20
 _quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class Unstorable(ValueError):
+class UnstorableError(ValueError):
     """jsonb refuses the value: a text holds NUL."""
 
 
@@ -64,7 +64,7 @@ def dumps(value: Any) -> str:
     """The text jsonb would hold for a JSON value. Raises Unstorable."""
     if isinstance(value, str):
         if "\x00" in value:
-            raise Unstorable("\\u0000 cannot be converted to text")
+            raise UnstorableError("\\u0000 cannot be converted to text")
         return _quoted(value)
     if value is None or isinstance(value, bool):
         return "null" if value is None else "true" if value else "false"

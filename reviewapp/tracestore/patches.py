@@ -14,7 +14,7 @@ def put(connection: sqlite3.Connection, project: int, trace_id: str, metadata: A
     """Queue a patch. One that PostgreSQL cannot hold (NUL in a text) vanishes without a word, as in Laminar."""
     try:
         text = jsonb.dumps(metadata)
-    except jsonb.Unstorable:
+    except jsonb.UnstorableError:
         return
     connection.execute(
         "INSERT INTO patch (project, trace_id, metadata, apply_at) VALUES (?, ?, ?, ?)",

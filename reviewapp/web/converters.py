@@ -1,7 +1,7 @@
 """What an address may hold beside Django's own kinds."""
 
 
-class RowNumber:
+class PrimaryKeyConverter:
     """The number of a row, none larger than a database can hold."""
 
     regex = "[0-9]{1,18}"

@@ -44,7 +44,7 @@ def messages_out_of_band(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def words_for_not_allowed(get_response: GetResponse) -> GetResponse:
+def explain_method_not_allowed(get_response: GetResponse) -> GetResponse:
     """Say what Django leaves empty: somebody whose session ended over a form comes back to its address by a link."""
 
     def middleware(request: HttpRequest) -> HttpResponse:

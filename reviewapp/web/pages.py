@@ -9,17 +9,17 @@ from django.shortcuts import render
 NO_STORE = "no-store, private"
 
 
-def page(
+def render_page(
     request: HttpRequest,
     template: str,
     context: dict[str, Any],
     *,
-    part: str = "",
+    fragment: str = "",
     status: int = 200,
 ) -> HttpResponse:
     """Render `template`; to an htmx request only its partial `part`, named here and never by the client."""
-    if part and _is_in_page(request):
-        template = f"{template}#{part}"
+    if fragment and _is_in_page(request):
+        template = f"{template}#{fragment}"
     response = render(request, template, context, status=status)
     response["Cache-Control"] = NO_STORE
     return response

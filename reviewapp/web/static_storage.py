@@ -4,7 +4,7 @@ from django.contrib.staticfiles.storage import StaticFilesStorage
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class Storage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Needs no `collectstatic` to run, only to run well: tests and a developer's server do without."""
 
     def url(self, name: str, force: bool = False) -> str:

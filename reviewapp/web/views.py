@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
-from reviewapp.web.pages import NO_STORE, page
+from reviewapp.web.pages import NO_STORE, render_page
 
 # What we answer when the database takes nothing: no proxy says it, so the page knows it as ours.
 INSUFFICIENT_STORAGE = 507
@@ -105,7 +105,7 @@ def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResp
         return JsonResponse({"error": said}, status=status)
     if _wants_fragment(request):
         return beside(_line(title, said), status=status)
-    return page(request, "error.html", {"title": title, "said": said}, status=status)
+    return render_page(request, "error.html", {"title": title, "said": said}, status=status)
 
 
 def _is_for_machine(request: HttpRequest) -> bool:

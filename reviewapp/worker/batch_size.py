@@ -3,21 +3,21 @@
 from dataclasses import dataclass, field
 
 from reviewapp.accounts.models import Project
-from reviewapp.laminar import Refused, TimedOut, TooLarge, UnexpectedAnswer
+from reviewapp.laminar import RequestRefused, RequestTooLarge, TimedOut, UnexpectedResponse
 
 # Errors that may mean: it is too much at once, or one of the traces is bad.
-TOO_MUCH = (TooLarge, Refused, UnexpectedAnswer, TimedOut)
+OVERSIZE_ERRORS = (RequestTooLarge, RequestRefused, UnexpectedResponse, TimedOut)
 
 
 @dataclass(slots=True)
-class Portions:
+class BatchSizes:
     """`most` is how many it usually is; `sizes` has, by the project's primary key, where it is fewer."""
 
-    most: int
+    max_size: int
     sizes: dict[int, int] = field(default_factory=dict)
 
-    def of(self, project: Project) -> int:
-        return self.sizes.get(project.pk, self.most)
+    def get(self, project: Project) -> int:
+        return self.sizes.get(project.pk, self.max_size)
 
     def halve(self, project: Project, asked: int) -> None:
         """Ask for half as many next time, so that one that is bad comes to be asked for by itself."""
@@ -25,4 +25,4 @@ class Portions:
 
     def grow(self, project: Project) -> None:
         """Ask for twice as many again: an answer came."""
-        self.sizes[project.pk] = min(self.of(project) * 2, self.most)
+        self.sizes[project.pk] = min(self.get(project) * 2, self.max_size)

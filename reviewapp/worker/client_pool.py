@@ -4,43 +4,43 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from reviewapp.keys.encryption import CannotOpen
-from reviewapp.keys.laminar_keys import async_client
+from reviewapp.keys.encryption import DecryptionError
+from reviewapp.keys.laminar_keys import make_async_client
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, KeyRefused
 
-NO_KEY = "The project has no Laminar key. Nothing is lost: an admin adds one, and what waits is sent."
+NO_KEY_MESSAGE = "The project has no Laminar key. Nothing is lost: an admin adds one, and what waits is sent."
 # Calls under way with an old key have ended by then, and its sockets can be closed. In seconds.
 RETIRED = 60.0
 
 
-def keys_of(project_ids: Collection[int]) -> dict[int, LaminarKey]:
+def get_keys_by_project(project_ids: Collection[int]) -> dict[int, LaminarKey]:
     """The keys of these projects at this moment, each with the address it is for as its `project`."""
     keys = LaminarKey.objects.select_related("project").filter(project__in=project_ids, retired_at=None)
     return {key.project_id: key for key in keys}
 
 
 @dataclass(slots=True)
-class Clients:
+class ClientPool:
     """The open clients of one worker, by project."""
 
-    kept: dict[int, tuple[LaminarKey, AsyncLaminar]] = field(default_factory=dict)
+    open_clients: dict[int, tuple[LaminarKey, AsyncLaminar]] = field(default_factory=dict)
     retired: list[tuple[float, AsyncLaminar]] = field(default_factory=list)
 
-    def of(self, key: LaminarKey | None) -> AsyncLaminar:
+    def get(self, key: LaminarKey | None) -> AsyncLaminar:
         """The client that speaks with this key. Raises LaminarError where there is none, or it cannot be used."""
         if key is None:
-            raise KeyRefused(NO_KEY)
-        kept = self.kept.get(key.project_id)
+            raise KeyRefused(NO_KEY_MESSAGE)
+        kept = self.open_clients.get(key.project_id)
         if kept is not None and (kept[0].pk, kept[0].project.base_url) == (key.pk, key.project.base_url):
             return kept[1]
         try:
-            client = async_client(key.project, key)
-        except CannotOpen as error:
+            client = make_async_client(key.project, key)
+        except DecryptionError as error:
             raise KeyRefused(str(error)) from None
         if kept is not None:
             self.retired.append((time.monotonic(), kept[1]))
-        self.kept[key.project_id] = (key, client)
+        self.open_clients[key.project_id] = (key, client)
         return client
 
     async def close_retired(self) -> None:
@@ -49,8 +49,8 @@ class Clients:
             await self.retired.pop(0)[1].aclose()
 
     async def close(self) -> None:
-        clients = [client for _, client in [*self.retired, *self.kept.values()]]
+        clients = [client for _, client in [*self.retired, *self.open_clients.values()]]
         self.retired.clear()
-        self.kept.clear()
+        self.open_clients.clear()
         for client in clients:
             await client.aclose()

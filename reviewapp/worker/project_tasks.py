@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Errands:
+class ProjectTasks:
     """Errands under way side by side, one at a time per project."""
 
     under_way: dict[int, asyncio.Task[None]] = field(default_factory=dict)
@@ -20,21 +20,21 @@ class Errands:
         task = self.under_way[project_id] = asyncio.create_task(errand)
         task.add_done_callback(lambda ended: self._end(project_id, ended))
 
-    async def pause(self, seconds: float) -> None:
+    async def wait_any(self, seconds: float) -> None:
         """Wait until one of them ends, or as long as told."""
         if self.under_way:
             await asyncio.wait(self.under_way.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
-    async def finish(self) -> None:
+    async def wait_all(self) -> None:
         """Wait for all of them."""
         while self.under_way:
             await asyncio.wait(self.under_way.values())
 
-    async def give_up(self) -> None:
+    async def cancel_all(self) -> None:
         """End them where they are: the rows are taken up again by their due times."""
         for task in self.under_way.values():
             task.cancel()
-        await self.finish()
+        await self.wait_all()
 
     def _end(self, project_id: int, ended: asyncio.Task[None]) -> None:
         del self.under_way[project_id]

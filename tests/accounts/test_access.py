@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import Membership, Role, User
-from tests.cast import signed_in
+from tests.cast import sign_in_client
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_it_tells_a_foreign_project_as_one_that_is_not(outsider_client: Client, 
 
 def test_it_keeps_roles_apart_by_project(reviewer: User, outsider: User) -> None:
     """An admin there is nothing here, and a reviewer here is nobody there."""
-    assert signed_in(outsider).get("/p/elsewhere/keys/").status_code == 200
-    assert signed_in(outsider).get("/p/support/").status_code == 404
-    assert signed_in(reviewer).get("/p/elsewhere/").status_code == 404
+    assert sign_in_client(outsider).get("/p/elsewhere/keys/").status_code == 200
+    assert sign_in_client(outsider).get("/p/support/").status_code == 404
+    assert sign_in_client(reviewer).get("/p/elsewhere/").status_code == 404
 
 
 def test_it_hides_what_a_role_cannot_open(reviewer_client: Client, admin_client: Client) -> None:

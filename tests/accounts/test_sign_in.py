@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from reviewapp.accounts.models import FailedSignIn, User
-from reviewapp.accounts.sign_in_throttle import ALLOWED, note_failure
-from reviewapp.accounts.views import HELD
+from reviewapp.accounts.sign_in_throttle import MAX_FAILURES, record_failure
+from reviewapp.accounts.views import THROTTLED_MESSAGE
 from tests.factories import PASSWORD
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 PAGE = reverse("accounts:sign-in")
 WRONG = "Please enter a correct username and password."
@@ -87,7 +87,7 @@ def test_it_refuses_an_empty_form_with_a_sentence(client: Client) -> None:
     assert b'role="alert"' in response.content
 
 
-def fail(client: Client, username: str, times: int = ALLOWED) -> None:
+def fail(client: Client, username: str, times: int = MAX_FAILURES) -> None:
     for _ in range(times):
         tries(client, username, "wrong")
 
@@ -97,7 +97,7 @@ def test_it_holds_whoever_guesses(client: Client, reviewer: User) -> None:
     response = tries(client, "reviewer")
 
     assert response.status_code == 429
-    assert escape(HELD) in response.content.decode()
+    assert escape(THROTTLED_MESSAGE) in response.content.decode()
     assert "_auth_user_id" not in client.session
 
 
@@ -121,13 +121,13 @@ def test_it_holds_nobody_else(client: Client, reviewer: User, colleague: User) -
 
 
 def test_it_lets_in_before_the_tenth_failure(client: Client, reviewer: User) -> None:
-    fail(client, "reviewer", ALLOWED - 1)
+    fail(client, "reviewer", MAX_FAILURES - 1)
 
     assert tries(client, "reviewer").status_code == 302
 
 
 def test_it_forgets_failures_after_a_good_password(client: Client, reviewer: User) -> None:
-    fail(client, "reviewer", ALLOWED - 1)
+    fail(client, "reviewer", MAX_FAILURES - 1)
     tries(client, "reviewer")
 
     assert not FailedSignIn.objects.exists()
@@ -153,7 +153,7 @@ def test_it_keeps_no_old_failures(client: Client) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_counts_failures_that_come_at_once() -> None:
-    at_once([partial(note_failure, "ana", "192.0.2.1")] * 6)
+    run_concurrently([partial(record_failure, "ana", "192.0.2.1")] * 6)
 
     assert FailedSignIn.objects.get().count == 6
 

@@ -3,7 +3,7 @@
 from django.test import Client
 
 from reviewapp.accounts.models import Membership, User
-from tests.cast import signed_in
+from tests.cast import sign_in_client
 
 
 def test_it_signs_out(reviewer_client: Client) -> None:
@@ -27,7 +27,7 @@ def test_it_refuses_a_forged_form(reviewer: User) -> None:
 
 
 def test_it_puts_a_deactivated_person_out_at_once(reviewer: User) -> None:
-    client = signed_in(reviewer)
+    client = sign_in_client(reviewer)
     User.objects.filter(pk=reviewer.pk).update(is_active=False)
 
     assert client.get("/p/support/").status_code == 302
@@ -35,14 +35,14 @@ def test_it_puts_a_deactivated_person_out_at_once(reviewer: User) -> None:
 
 
 def test_it_takes_a_membership_away_at_once(reviewer: User) -> None:
-    client = signed_in(reviewer)
+    client = sign_in_client(reviewer)
     Membership.objects.filter(user=reviewer).delete()
 
     assert client.get("/p/support/").status_code == 404
 
 
 def test_it_ends_every_session_with_a_new_password(reviewer: User) -> None:
-    client = signed_in(reviewer)
+    client = sign_in_client(reviewer)
     reviewer.set_password("another password, long enough")
     reviewer.save(update_fields=["password"])
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.tokens import make_token
+from reviewapp.keys.tokens import create_token
 from tests.api.http_calls import post
 
 
 @pytest.fixture
 def token(project: Project) -> str:
-    return make_token(project, "ci", "command")
+    return create_token(project, "ci", "command")
 
 
 @pytest.fixture

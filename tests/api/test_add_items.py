@@ -9,7 +9,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import ItemState, Queue, Removal
 from reviewapp.traces.models import Trace
-from tests.api.http_calls import URL, post
+from tests.api.http_calls import ITEMS_URL, post
 from tests.factories import QueueFactory, QueueItemFactory
 
 
@@ -134,24 +134,24 @@ def test_it_reads_json_whatever_it_is_called(token: str, queue: Queue) -> None:
 
 @pytest.mark.parametrize("slug", ["no-such", "ANSWERS", "answers-2", "x" * 300])
 def test_it_refuses_an_unknown_queue(send: Any, queue: Queue, slug: str) -> None:
-    response = send(items(uuid4()), url=URL.replace("answers", slug))
+    response = send(items(uuid4()), url=ITEMS_URL.replace("answers", slug))
 
     assert response.status_code == 404
     assert response.json()["error"].endswith("Nothing was added.")
     assert response.json()["line"] is None
 
 
-def test_it_refuses_another_projects_queue_as_unknown(send: Any, queue: Queue, elsewhere: Project) -> None:
-    theirs = QueueFactory.create(project=elsewhere, slug="theirs")
-    foreign, none = (send(items(uuid4()), url=URL.replace("answers", slug)) for slug in ("theirs", "nobody"))
+def test_it_refuses_another_projects_queue_as_unknown(send: Any, queue: Queue, other_project: Project) -> None:
+    theirs = QueueFactory.create(project=other_project, slug="theirs")
+    foreign, none = (send(items(uuid4()), url=ITEMS_URL.replace("answers", slug)) for slug in ("theirs", "nobody"))
 
     assert foreign.status_code == none.status_code == 404
     assert foreign.json()["error"] == none.json()["error"].replace("nobody", "theirs")
     assert not theirs.items.exists()
 
 
-def test_it_adds_to_the_tokens_own_queue_of_a_name(send: Any, queue: Queue, elsewhere: Project) -> None:
-    theirs = QueueFactory.create(project=elsewhere, slug="answers")
+def test_it_adds_to_the_tokens_own_queue_of_a_name(send: Any, queue: Queue, other_project: Project) -> None:
+    theirs = QueueFactory.create(project=other_project, slug="answers")
     send(items(uuid4()))
 
     assert (queue.items.count(), theirs.items.count()) == (1, 0)

@@ -9,7 +9,7 @@ import pytest
 
 from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue, QueueItem
-from tests.api.http_calls import URL, post
+from tests.api.http_calls import ITEMS_URL, post
 
 GOOD = {"trace_id": "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"}
 ID = GOOD["trace_id"]
@@ -127,4 +127,4 @@ def test_it_takes_no_form(token: str, queue: Queue) -> None:
 
 def test_it_is_asked_by_post_only(client: Any, token: str, queue: Queue) -> None:
     for act in (client.get, client.put, client.delete, client.patch):
-        assert act(URL, headers={"Authorization": f"Bearer {token}"}).status_code == 405
+        assert act(ITEMS_URL, headers={"Authorization": f"Bearer {token}"}).status_code == 405

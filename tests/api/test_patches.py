@@ -15,12 +15,12 @@ from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.submitting import Answers, submit
 from tests.api.http_calls import post
-from tests.delivery.patches import TRACE, accepted, put
+from tests.delivery.patches import TRACE_ID, accept_patch, put
 from tests.factories import PatchFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 URL = "/api/v1/patches"
-GIVEN = {"trace_id": str(TRACE), "metadata": {"judge.score": 0.5}}
+GIVEN = {"trace_id": str(TRACE_ID), "metadata": {"judge.score": 0.5}}
 
 
 @pytest.fixture
@@ -41,19 +41,19 @@ def test_it_puts_a_patch(send: Any, ask: Any) -> None:
     assert response.status_code == 202
     assert response["Location"] == f"/api/v1/patches/{patch.pk}"
     assert response.json() == {
-        "id": patch.pk, "trace_id": str(TRACE), "state": "waiting", "is_new": True, "url": response["Location"],
+        "id": patch.pk, "trace_id": str(TRACE_ID), "state": "waiting", "is_new": True, "url": response["Location"],
         "warnings": [],
     }  # fmt: skip
-    assert (patch.values, patch.names, patch.source) == ({"judge.score": 0.5}, [], "token:ci")
+    assert (patch.values, patch.tag_names, patch.source) == ({"judge.score": 0.5}, [], "token:ci")
     assert ask(patch.pk).status_code == 200
 
 
 def test_it_takes_tags_and_any_value(send: Any) -> None:
     metadata = {"a": None, "b": [1, "x"], "c": True, "d": "ünï 🙁", "e": {"f": 1}}
-    send({"trace_id": TRACE.hex.upper(), "metadata": metadata, "tags": ["checked", "checked"]})
+    send({"trace_id": TRACE_ID.hex.upper(), "metadata": metadata, "tags": ["checked", "checked"]})
     patch = Patch.objects.get()
 
-    assert (patch.trace_id, patch.values, patch.names) == (TRACE, metadata, ["checked"])
+    assert (patch.trace_id, patch.values, patch.tag_names) == (TRACE_ID, metadata, ["checked"])
 
 
 def test_it_records_who_did(send: Any) -> None:
@@ -75,7 +75,7 @@ def test_it_puts_a_repeated_call_once(send: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_puts_a_call_repeated_at_once_once(send: Any) -> None:
-    answers = at_once([lambda: send(GIVEN, **{"Idempotency-Key": "run 7"})] * 20)
+    answers = run_concurrently([lambda: send(GIVEN, **{"Idempotency-Key": "run 7"})] * 20)
 
     assert {(answer.status_code, answer.json()["id"]) for answer in answers} == {(202, Patch.objects.get().pk)}
     assert [answer.json()["is_new"] for answer in answers].count(True) == 1
@@ -115,8 +115,8 @@ def test_it_warns_once_of_what_may_surprise(send: Any, queue: Queue) -> None:
     assert warnings[2].startswith("Reviews of the queue “Answers” write “notes” and “score” too")
 
 
-def test_it_warns_of_no_other_projects_queue(send: Any, elsewhere: Project) -> None:
-    Queue.objects.create(project=elsewhere, slug="theirs", name="Theirs")
+def test_it_warns_of_no_other_projects_queue(send: Any, other_project: Project) -> None:
+    Queue.objects.create(project=other_project, slug="theirs", name="Theirs")
 
     assert send({**GIVEN, "metadata": {"score": 1}}).json()["warnings"] == []
 
@@ -128,7 +128,7 @@ def test_it_tells_a_waiting_patch(send: Any, ask: Any) -> None:
 
     assert told.pop("created_at").endswith("Z")
     assert told == {
-        "id": patch.pk, "trace_id": str(TRACE), "metadata": {"judge.score": 0.5}, "tags": ["checked"],
+        "id": patch.pk, "trace_id": str(TRACE_ID), "metadata": {"judge.score": 0.5}, "tags": ["checked"],
         "state": "waiting", "means": "It is saved here and waits to be pushed.", "reason": "", "last_error": "",
         "accepted_at": None, "confirmed_at": None, "superseded_by": None, "carried_by": None,
     }  # fmt: skip
@@ -155,7 +155,7 @@ def test_it_tells_how_far_the_patch_is_that_carries_it(
 ) -> None:
     first = send({**GIVEN, "trace_id": str(item.trace_id)}).json()["id"]
     review = submit(item, reviewer, Answers(score=None, notes="", needs_review=False), version=0)
-    last = accepted(put(project, {"n": 1}, item.trace_id))
+    last = accept_patch(put(project, {"n": 1}, item.trace_id))
     told = ask(first).json()
 
     assert (told["state"], told["superseded_by"]) == ("superseded", review.patch_id)
@@ -169,16 +169,16 @@ def test_it_tells_a_patch_that_was_taken_back(ask: Any, project: Project) -> Non
     assert (told["means"], told["carried_by"]) == ("It was taken back before it was pushed.", None)
 
 
-def test_another_projects_patch_is_not_found(ask: Any, elsewhere: Project) -> None:
-    theirs = PatchFactory.create(project=elsewhere)
+def test_another_projects_patch_is_not_found(ask: Any, other_project: Project) -> None:
+    theirs = PatchFactory.create(project=other_project)
     foreign, none = ask(theirs.pk), ask(theirs.pk + 1)
 
     assert foreign.status_code == none.status_code == 404
     assert foreign.json()["error"] == none.json()["error"].replace(str(theirs.pk + 1), str(theirs.pk))
 
 
-def test_it_keeps_another_projects_trace_of_the_same_id_apart(send: Any, elsewhere: Project) -> None:
-    theirs = put(elsewhere, {"a": 1})
+def test_it_keeps_another_projects_trace_of_the_same_id_apart(send: Any, other_project: Project) -> None:
+    theirs = put(other_project, {"a": 1})
     send(GIVEN)
 
     assert Patch.objects.get(pk=theirs.pk).state == State.WAITING

@@ -72,11 +72,11 @@ BODIES: list[tuple[Any, str]] = [
     ({**GOOD, "tags": ["\ud800"]}, "is no tag"),
     ({**GOOD, "tags": ["t" * 61]}, "is no tag"),
     ({**GOOD, "tags": [str(n) for n in range(21)]}, "These are 21 tags"),
-    ({**GOOD, "idempotency_key": 7}, "The idempotency key is a text"),
-    ({**GOOD, "idempotency_key": ""}, "The idempotency key is a text"),
-    ({**GOOD, "idempotency_key": "k" * 201}, "The idempotency key is a text"),
-    ({**GOOD, "idempotency_key": "a\x00"}, "The idempotency key is a text"),
-    ({**GOOD, "idempotency_key": "\ud800"}, "The idempotency key is a text"),
+    ({**GOOD, "idempotency_key": 7}, "The idempotency key must be a text"),
+    ({**GOOD, "idempotency_key": ""}, "The idempotency key must be a text"),
+    ({**GOOD, "idempotency_key": "k" * 201}, "The idempotency key must be a text"),
+    ({**GOOD, "idempotency_key": "a\x00"}, "The idempotency key must be a text"),
+    ({**GOOD, "idempotency_key": "\ud800"}, "The idempotency key must be a text"),
     ({**GOOD, "project": "elsewhere"}, "There is no field “project”"),
     ({**GOOD, "\ud800": 1}, "There is no field"),
     ({"patches": []}, "The list of patches is empty"),
@@ -99,7 +99,7 @@ def test_it_names_the_patch_at_fault_and_puts_none(refuses: Callable[..., None],
 
 @pytest.mark.parametrize("name", ["", "k" * 201])
 def test_it_refuses_a_name(refuses: Callable[..., None], name: str) -> None:
-    refuses(GOOD, "The idempotency key is a text", **{"Idempotency-Key": name})
+    refuses(GOOD, "The idempotency key must be a text", **{"Idempotency-Key": name})
 
 
 def test_it_refuses_a_name_given_twice(refuses: Callable[..., None]) -> None:
@@ -120,7 +120,7 @@ def test_it_refuses_a_name_that_stands_for_another_patch(send: Any, project: Pro
 
     assert response.status_code == 422
     assert response.json()["error"] == (
-        "The idempotency key “run 7” was used for another patch. Give this one a key of its own. Nothing was put."
+        "The idempotency key “run 7” was already used for another patch. Use a new key for this one. Nothing was put."
     )
     assert Patch.objects.get().values == {"a": 1}
 

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
-from tests.api.http_calls import URL, post
+from tests.api.http_calls import ITEMS_URL, post
 
 BODY = {"items": [{"trace_id": "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"}]}
 
@@ -35,7 +35,7 @@ def test_it_refuses_another_scheme(queue: Queue, token: str, scheme: str) -> Non
 
 
 def test_it_refuses_a_token_anywhere_else(queue: Queue, token: str) -> None:
-    refused(post(BODY, None, url=f"{URL}?token={token}&access_token={token}"))
+    refused(post(BODY, None, url=f"{ITEMS_URL}?token={token}&access_token={token}"))
     refused(post({**BODY, "token": token}, None))
     refused(post(BODY, None, **{"X-Api-Key": token}))
 
@@ -53,11 +53,11 @@ def test_it_refuses_an_expired_token(queue: Queue, token: str) -> None:
 
 
 def test_it_refuses_before_it_looks_for_the_queue(queue: Queue) -> None:
-    refused(post(BODY, "wrong", url=URL.replace("answers", "no-such")))
+    refused(post(BODY, "wrong", url=ITEMS_URL.replace("answers", "no-such")))
 
 
 def test_it_refuses_a_signed_in_person(queue: Queue, admin_client: Client) -> None:
-    refused(admin_client.post(URL, BODY, content_type="application/json"))
+    refused(admin_client.post(ITEMS_URL, BODY, content_type="application/json"))
 
 
 def test_it_remembers_the_use(queue: Queue, token: str) -> None:

@@ -6,8 +6,8 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.audit.recording import record
-from reviewapp.audit.views import PAGE
-from tests.queries import queries
+from reviewapp.audit.views import PAGE_SIZE
+from tests.queries import count_queries
 
 URL = "/p/support/audit/"
 
@@ -26,8 +26,8 @@ def test_it_shows_the_newest_first(project: Project, admin_client: Client) -> No
     assert 0 < shown.index("did second") < shown.index("did first")
 
 
-def test_it_shows_no_other_projects_acts(elsewhere: Project, admin_client: Client) -> None:
-    record(elsewhere, "command", "did in secret", "there")
+def test_it_shows_no_other_projects_acts(other_project: Project, admin_client: Client) -> None:
+    record(other_project, "command", "did in secret", "there")
 
     assert "did in secret" not in page(admin_client)
 
@@ -41,7 +41,7 @@ def test_it_shows_foreign_text_as_text(project: Project, admin_client: Client) -
 
 
 def test_it_goes_on_to_older_acts(project: Project, admin_client: Client) -> None:
-    for number in range(PAGE + 1):
+    for number in range(PAGE_SIZE + 1):
         record(project, "command", "counted", f"number-{number}-")
     shown = page(admin_client)
 
@@ -71,8 +71,8 @@ def test_it_takes_any_place_to_begin(admin_client: Client, before: str) -> None:
 
 def test_it_asks_the_database_as_often_for_many(project: Project, admin_client: Client) -> None:
     record(project, "command", "counted", "one")
-    few = queries(lambda: page(admin_client))
+    few = count_queries(lambda: page(admin_client))
     for number in range(20):
         record(project, "command", "counted", str(number))
 
-    assert queries(lambda: page(admin_client)) == few
+    assert count_queries(lambda: page(admin_client)) == few

@@ -8,9 +8,9 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
-from reviewapp.audit.recording import first_broken, record
+from reviewapp.audit.recording import find_first_broken, record
 from tests.factories import ProjectFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 
 def events(project: Project) -> list[AuditEvent]:
@@ -40,7 +40,7 @@ def test_it_keeps_the_name_of_who_is_gone(project: Project, lead: User) -> None:
     (event,) = events(project)
 
     assert (event.actor, event.actor_name) == (None, "lead")
-    assert first_broken(project) is None
+    assert find_first_broken(project) is None
 
 
 def test_it_chains_each_event_to_the_one_before(project: Project) -> None:
@@ -50,16 +50,16 @@ def test_it_chains_each_event_to_the_one_before(project: Project) -> None:
     head = AuditHead.objects.get(project=project)
 
     assert [first.seq, second.seq, third.seq] == [1, 2, 3]
-    assert (second.digest, third.digest) == (second.sealed(first.digest), third.sealed(second.digest))
+    assert (second.digest, third.digest) == (second.compute_digest(first.digest), third.compute_digest(second.digest))
     assert (head.seq, head.digest) == (3, third.digest)
 
 
-def test_it_keeps_a_chain_for_each_project(project: Project, elsewhere: Project) -> None:
+def test_it_keeps_a_chain_for_each_project(project: Project, other_project: Project) -> None:
     record(project, "command", "counted", "here")
-    record(elsewhere, "command", "counted", "there")
+    record(other_project, "command", "counted", "there")
 
-    assert [event.seq for event in (*events(project), *events(elsewhere))] == [1, 1]
-    assert (first_broken(project), first_broken(elsewhere)) == (None, None)
+    assert [event.seq for event in (*events(project), *events(other_project))] == [1, 1]
+    assert (find_first_broken(project), find_first_broken(other_project)) == (None, None)
 
 
 def test_it_forgets_an_act_that_was_undone(project: Project) -> None:
@@ -70,11 +70,11 @@ def test_it_forgets_an_act_that_was_undone(project: Project) -> None:
     record(project, "command", "counted", "3")
 
     assert [event.target for event in events(project)] == ["1", "3"]
-    assert first_broken(project) is None
+    assert find_first_broken(project) is None
 
 
 def test_it_holds_for_a_project_without_acts(project: Project) -> None:
-    assert first_broken(project) is None
+    assert find_first_broken(project) is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -87,10 +87,10 @@ def test_it_holds_when_several_record_at_once() -> None:
             record(here, "command", "counted", f"number:{number}")
             record(there, "command", "counted", f"number:{number}")
 
-    at_once([work] * 4)
+    run_concurrently([work] * 4)
 
     assert [event.seq for event in events(here)] == list(range(1, 33))
-    assert (first_broken(here), first_broken(there)) == (None, None)
+    assert (find_first_broken(here), find_first_broken(there)) == (None, None)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -105,9 +105,9 @@ def test_it_holds_while_acts_go_on() -> None:
 
     def verify() -> None:
         while AuditHead.objects.filter(project=project, seq__lt=60).exists() or not found:
-            found.append(first_broken(project))
+            found.append(find_first_broken(project))
 
     record(project, "command", "began", "it")
-    at_once([act, verify, verify])
+    run_concurrently([act, verify, verify])
 
     assert set(found) == {None}

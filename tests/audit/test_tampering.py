@@ -10,7 +10,7 @@ from django.db.models import F
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent, AuditHead
-from reviewapp.audit.recording import first_broken, record
+from reviewapp.audit.recording import find_first_broken, record
 
 LENGTH = 12
 ROUNDS = 25
@@ -48,22 +48,22 @@ def test_it_finds_an_edit(chain: Project, field: str, seq: int) -> None:
     event = at(chain, seq)
     written(event, **{field: EDITS[field](event)})
 
-    assert first_broken(chain) == seq
+    assert find_first_broken(chain) == seq
 
 
 def test_it_finds_an_edit_that_is_sealed_again(chain: Project) -> None:
     event = at(chain, 4)
     event.verb = "did nothing"
-    written(event, verb=event.verb, digest=event.sealed(at(chain, 3).digest))
+    written(event, verb=event.verb, digest=event.compute_digest(at(chain, 3).digest))
 
-    assert first_broken(chain) == 5
+    assert find_first_broken(chain) == 5
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH + 1))
 def test_it_finds_a_deletion(chain: Project, seq: int) -> None:
     at(chain, seq).delete()
 
-    assert first_broken(chain) == seq
+    assert find_first_broken(chain) == seq
 
 
 def test_it_finds_a_deletion_that_closes_the_gap(chain: Project) -> None:
@@ -71,21 +71,21 @@ def test_it_finds_a_deletion_that_closes_the_gap(chain: Project) -> None:
     for event in AuditEvent.objects.filter(project=chain, seq__gt=4).order_by("seq"):
         written(event, seq=F("seq") - 1)
 
-    assert first_broken(chain) == 4
+    assert find_first_broken(chain) == 4
 
 
 @pytest.mark.parametrize("left", range(LENGTH))
 def test_it_finds_a_truncation(chain: Project, left: int) -> None:
     AuditEvent.objects.filter(project=chain, seq__gt=left).delete()
 
-    assert first_broken(chain) == left + 1
+    assert find_first_broken(chain) == left + 1
 
 
 def test_it_finds_a_truncation_that_takes_the_head_along(chain: Project) -> None:
     AuditEvent.objects.filter(project=chain, seq__gt=5).delete()
     AuditHead.objects.filter(project=chain).delete()
 
-    assert first_broken(chain) == 6
+    assert find_first_broken(chain) == 6
 
 
 def test_it_finds_a_swap(chain: Project) -> None:
@@ -94,7 +94,7 @@ def test_it_finds_a_swap(chain: Project) -> None:
     written(second, seq=3)
     written(first, seq=9)
 
-    assert first_broken(chain) == 3
+    assert find_first_broken(chain) == 3
 
 
 def test_it_finds_an_insertion(chain: Project) -> None:
@@ -102,23 +102,23 @@ def test_it_finds_an_insertion(chain: Project) -> None:
     forged = AuditEvent(
         project=chain, seq=LENGTH + 1, at=last.at, actor_name="admin", verb="allowed", target="all", detail="{}"
     )
-    forged.digest = forged.sealed(last.digest)
+    forged.digest = forged.compute_digest(last.digest)
     forged.save(force_insert=True)
 
-    assert first_broken(chain) == LENGTH + 2
+    assert find_first_broken(chain) == LENGTH + 2
 
 
-def test_it_finds_an_event_moved_to_another_project(chain: Project, elsewhere: Project) -> None:
-    written(at(chain, 1), project=elsewhere)
+def test_it_finds_an_event_moved_to_another_project(chain: Project, other_project: Project) -> None:
+    written(at(chain, 1), project=other_project)
 
-    assert (first_broken(chain), first_broken(elsewhere)) == (1, 2)
+    assert (find_first_broken(chain), find_first_broken(other_project)) == (1, 2)
 
 
 def test_it_finds_text_that_cannot_be_sealed(chain: Project) -> None:
     """SQLite keeps a NUL, which no event of ours holds: it must be found, not break the finding."""
     written(at(chain, 3), target="number:\x00" if connection.vendor == "sqlite" else "number:\x01")
 
-    assert first_broken(chain) == 3
+    assert find_first_broken(chain) == 3
 
 
 def test_it_finds_any_mix_of_tampering(chain: Project) -> None:
@@ -132,7 +132,7 @@ def test_it_finds_any_mix_of_tampering(chain: Project) -> None:
                 AuditEvent.objects.filter(pk=event.pk).delete()
             else:
                 written(event, **{field: EDITS[field](event)})
-        assert first_broken(chain) == min(event.seq for event in picked)
+        assert find_first_broken(chain) == min(event.seq for event in picked)
         AuditEvent.objects.filter(project=chain).delete()
         AuditEvent.objects.bulk_create(whole)
-        assert first_broken(chain) is None
+        assert find_first_broken(chain) is None

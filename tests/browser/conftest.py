@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from reviewapp.accounts.models import User
 from tests.browser.chromium import FLAGS
-from tests.cast import signed_in
+from tests.cast import sign_in_client
 
 ABSENT = "No Chromium was found. Install Debian's package `chromium`, or name the program in CHROMIUM."
 PATIENCE = 10_000  # milliseconds
@@ -69,7 +69,7 @@ def open_page(browser: Browser, live_server: LiveServer, faults: list[str]) -> I
         context.set_default_timeout(PATIENCE)
         _watch(context, live_server.url, faults)
         if user is not None:
-            session = signed_in(user).cookies[settings.SESSION_COOKIE_NAME].value
+            session = sign_in_client(user).cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
         return context.new_page()
 

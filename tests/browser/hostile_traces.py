@@ -65,7 +65,7 @@ TEXTS: dict[str, str] = {
 
 
 @dataclass
-class Case:
+class HostileCase:
     """A trace of the kind: its spans' fields, its own, and its queue item's."""
 
     name: str
@@ -80,7 +80,7 @@ class Case:
         return ["transcript", "raw"] if holds_texts_only else ["transcript", "steps", "raw", "metadata"]
 
 
-def cases() -> Iterator[Case]:
+def hostile_cases() -> Iterator[HostileCase]:
     """More than two hundred, the same each time."""
     for name, text in TEXTS.items():
         for place in (_said, _called, _named, _broken, _attached):
@@ -88,20 +88,22 @@ def cases() -> Iterator[Case]:
     yield from _shapes()
 
 
-def _said(name: str, text: str) -> Case:
+def _said(name: str, text: str) -> HostileCase:
     told = [{"role": role, "content": text} for role in ("system", "user", "assistant")]
     answer = {"role": "assistant", "content": [{"type": "text", "text": text}], "reasoning": text, "refusal": text}
-    return Case(name, [_span("LLM", [*told, told[1]], [answer])])
+    return HostileCase(name, [_span("LLM", [*told, told[1]], [answer])])
 
 
-def _called(name: str, text: str) -> Case:
+def _called(name: str, text: str) -> HostileCase:
     call = {"id": text[:99], "type": "function", "function": {"name": text, "arguments": json.dumps({text: text})}}
     told = {"role": "tool", "tool_call_id": text[:99], "name": text, "content": text}
     asked = [{"role": "user", "content": "Go."}, {"role": "assistant", "content": None, "tool_calls": [call]}, told]
-    return Case(name, [_span("TOOL", {text: [text]}, text), _span("LLM", asked, {"content": text, text: {"k": text}})])
+    return HostileCase(
+        name, [_span("TOOL", {text: [text]}, text), _span("LLM", asked, {"content": text, text: {"k": text}})]
+    )
 
 
-def _named(name: str, text: str) -> Case:
+def _named(name: str, text: str) -> HostileCase:
     """In everything that has a name: spans, model, session, metadata keys and values, the item's own words."""
     sound = text.encode("utf-8", "replace").decode().replace("\x00", "")
     metadata = {f"key {text}"[:3_000]: "a", text[:38]: text[:38], "value": text[:9_000], "list": [text[:900]]}
@@ -109,10 +111,10 @@ def _named(name: str, text: str) -> Case:
     for span in spans:
         span.update(name=sound[:290], model=sound[:190], status=sound[:19])
     trace = {"name": sound[:290], "session_id": sound[:290], "user_id": sound[:290], "metadata": json.dumps(metadata)}
-    return Case(name, spans, trace, {"reason": sound[:190], "reference": sound[:190]})
+    return HostileCase(name, spans, trace, {"reason": sound[:190], "reference": sound[:190]})
 
 
-def _broken(name: str, text: str) -> Case:
+def _broken(name: str, text: str) -> HostileCase:
     given = {"exception.type": text, "exception.message": text, "exception.stacktrace": f"Traceback\n  {text}"}
     events = [
         {"name": "exception", "timestamp": 1, "attributes": json.dumps(given)},
@@ -120,10 +122,10 @@ def _broken(name: str, text: str) -> Case:
     ]
     attributes = json.dumps({text: text, "deep": {text: [text]}})
     span = {**_span("LLM", "asked", ""), "status": "error", "event_texts": json.dumps(events), "attributes": attributes}
-    return Case(name, [span, {**_span("TOOL", text, ""), "event_texts": json.dumps(events)}])
+    return HostileCase(name, [span, {**_span("TOOL", text, ""), "event_texts": json.dumps(events)}])
 
 
-def _attached(name: str, text: str) -> Case:
+def _attached(name: str, text: str) -> HostileCase:
     """In the blocks of every provider: images, files, code, citations, thoughts."""
     blocks = [
         {"type": "image_url", "image_url": {"url": text}}, {"type": "image", "source": {"type": "url", "url": EVIL}},
@@ -134,28 +136,34 @@ def _attached(name: str, text: str) -> Case:
         {"executableCode": {"language": text, "code": text}}, {"type": text, "text": text, "href": EVIL},
         {"type": "tool_result", "tool_use_id": text, "content": [{"type": "image", "source": {"url": f"data:,{text}"}}]},
     ]  # fmt: skip
-    return Case(
+    return HostileCase(
         name, [_span("LLM", [{"role": text, "name": text, "content": blocks}], [{"role": "model", "parts": blocks}])]
     )
 
 
-def _shapes() -> Iterator[Case]:
+def _shapes() -> Iterator[HostileCase]:
     """Too much, too deep, or round in a circle."""
     many = [{"role": "user", "content": f"message {number}"} for number in range(4_000)]
-    yield Case("four thousand messages", [_span("LLM", many, "x")])
-    yield Case("four megabytes of text", [_span("LLM", "short", "x y " * 1_000_000)])
-    yield Case("four megabytes of one word", [_span("LLM", "short", "x" * 4_000_000)])
-    yield Case("four megabytes in a tool", [_span("TOOL", {"q": "w " * 2_000_000}, [["y"] * 50_000])])
-    yield Case("deep json", [{**_span("LLM", "a", "b"), "output": "[" * 50_000 + "]" * 50_000}])
-    yield Case("deep json that is read", [{**_span("TOOL", "a", "b"), "output": '{"a":' * 800 + "1" + "}" * 800}])
-    yield Case("a hundred thousand members", [_span("TOOL", {str(number): number for number in range(100_000)}, "x")])
-    yield Case("a chain", [_span("DEFAULT", "x", "y", number, number - 1) for number in range(1, 1_500)])
-    yield Case("a circle", [_span("TOOL", "x", "y", number, number % 9 + 1) for number in range(1, 10)])
-    yield Case("many tools", [_span("TOOL", {"n": number}, f"r {number}", number) for number in range(1, 1_200)])
+    yield HostileCase("four thousand messages", [_span("LLM", many, "x")])
+    yield HostileCase("four megabytes of text", [_span("LLM", "short", "x y " * 1_000_000)])
+    yield HostileCase("four megabytes of one word", [_span("LLM", "short", "x" * 4_000_000)])
+    yield HostileCase("four megabytes in a tool", [_span("TOOL", {"q": "w " * 2_000_000}, [["y"] * 50_000])])
+    yield HostileCase("deep json", [{**_span("LLM", "a", "b"), "output": "[" * 50_000 + "]" * 50_000}])
+    yield HostileCase(
+        "deep json that is read", [{**_span("TOOL", "a", "b"), "output": '{"a":' * 800 + "1" + "}" * 800}]
+    )
+    yield HostileCase(
+        "a hundred thousand members", [_span("TOOL", {str(number): number for number in range(100_000)}, "x")]
+    )
+    yield HostileCase("a chain", [_span("DEFAULT", "x", "y", number, number - 1) for number in range(1, 1_500)])
+    yield HostileCase("a circle", [_span("TOOL", "x", "y", number, number % 9 + 1) for number in range(1, 10)])
+    yield HostileCase("many tools", [_span("TOOL", {"n": number}, f"r {number}", number) for number in range(1, 1_200)])
     faults = [{"name": "exception", "attributes": json.dumps({"exception.message": f"no {n}"})} for n in range(2_000)]
-    yield Case("two thousand exceptions", [{**_span("LLM", "x", ""), "event_texts": json.dumps(faults)}])
-    yield Case("many parts", [_span("LLM", [{"role": "user", "content": ["p " * 9_000] * 99}], "x")])
-    yield Case("many chips", [_span("LLM", "x", "y")], {"metadata": json.dumps({f"k{n}": n for n in range(5_000)})})
+    yield HostileCase("two thousand exceptions", [{**_span("LLM", "x", ""), "event_texts": json.dumps(faults)}])
+    yield HostileCase("many parts", [_span("LLM", [{"role": "user", "content": ["p " * 9_000] * 99}], "x")])
+    yield HostileCase(
+        "many chips", [_span("LLM", "x", "y")], {"metadata": json.dumps({f"k{n}": n for n in range(5_000)})}
+    )
 
 
 def _span(kind: str, given: Any, said: Any, number: int = 0, under: int = 0) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import Queue
 from reviewapp.traces.metadata import index
-from reviewapp.traces.models import Trace, View
+from reviewapp.traces.models import SavedView, Trace
 from tests.factories import LaminarKeyFactory, PatchFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
 
 METADATA = '{"environment":"production","customer_tier":"pro","plan":{"name":"gold"}}'
@@ -51,7 +51,7 @@ PAGES = {
 }
 
 
-def furnish(project: Project, queue: Queue, admin: User) -> dict[str, object]:
+def create_test_data(project: Project, queue: Queue, admin: User) -> dict[str, object]:
     """Items, reviews in every delivery state, a key, a token and an event; what the addresses name."""
     for number in range(4):
         trace = _trace(project, status="error" if number == 1 else "success")
@@ -69,15 +69,15 @@ def furnish(project: Project, queue: Queue, admin: User) -> dict[str, object]:
             project=project, state=State.CONFIRMED, created_at=hour, confirmed_at=hour + timedelta(seconds=3),
             metadata='{"notes":"right","score":1}', drift='{"notes":[],"score":[0.5]}', drifted_at=hours[0],
         )  # fmt: skip
-    Breaker.objects.create(project=project, restored_at=hours[0], held_until=hours[0] + timedelta(days=1))
+    Breaker.objects.create(project=project, paused_at=hours[0], open_until=hours[0] + timedelta(days=1))
     LaminarKeyFactory.create(project=project)
     AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     for name, owner in (("Production", None), ("Mine", admin)):
-        View.objects.create(
+        SavedView.objects.create(
             project=project, owner=owner, name=name, query="m=environment%3Dproduction", on_home=True, made_by="admin"
         )
     bulk = bulks.push(project, admin, uuid4(), {"checked": True}, [trace.trace_id])
-    index.tend()
+    index.compact()
     record(project, admin, "submitted review", f"item:{review.item_id}", score="1")
     return {
         "trace": trace.trace_id,

@@ -11,8 +11,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import FLAGS
-from tests.browser.style_guide import open_parts
-from tests.demo_server import Demo, running_demo
+from tests.browser.style_guide import open_style_guide
+from tests.demo_server import Demo, run_demo
 
 WIDTHS = {1440: 900, 1024: 768, 360: 780}
 PAGES = {
@@ -48,19 +48,19 @@ NOTES = "Right about the refund, the date and the store credit. It does not say 
 
 def take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, running_demo(Path(data)) as demo, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as data, run_demo(Path(data)) as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         reviewer = _signed_in(browser, demo, "reviewer")
         _take_first_item(reviewer, demo, folder)
         _review_some(reviewer, demo)
         for scheme in ("light", "dark"):
-            page = browser.new_context(base_url=demo.told["url"], color_scheme=scheme).new_page()
+            page = browser.new_context(base_url=demo.info["url"], color_scheme=scheme).new_page()
             page.goto("/accounts/login/")
             _take(page, folder, f"sign-in-{scheme}")
             page = _signed_in(browser, demo, "admin", color_scheme=scheme)
             trace = _first_trace(page, demo)
             for name, path in PAGES.items():
-                page.goto(path.format(trace=trace, **demo.told))
+                page.goto(path.format(trace=trace, **demo.info))
                 _take(page, folder, f"{name}-{scheme}")
             _take_parts(page, folder, scheme)
             page.context.close()
@@ -76,13 +76,13 @@ def _take(page: Page, folder: Path, name: str) -> None:
 
 def _take_parts(page: Page, folder: Path, scheme: str) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
-    open_parts(page)
+    open_style_guide(page)
     page.screenshot(path=folder / f"parts-{scheme}.png", full_page=True)
 
 
 def _take_first_item(page: Page, demo: Demo, folder: Path) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
-    page.goto(FIRST_ITEM.format(**demo.told))
+    page.goto(FIRST_ITEM.format(**demo.info))
     expect(page.get_by_role("link", name="Transcript")).to_be_visible(timeout=15_000)
     page.get_by_role("button", name="0.75").click()
     page.locator("[name=notes]").fill(NOTES)
@@ -90,12 +90,12 @@ def _take_first_item(page: Page, demo: Demo, folder: Path) -> None:
 
 
 def _first_trace(page: Page, demo: Demo) -> str:
-    page.goto(PAGES["traces"].format(**demo.told))
+    page.goto(PAGES["traces"].format(**demo.info))
     return page.locator("#results .row").first.get_attribute("href") or ""
 
 
 def _signed_in(browser: Browser, demo: Demo, role: str, **options: object) -> Page:
-    page = browser.new_context(base_url=demo.told["url"], **options).new_page()  # type: ignore[arg-type]
+    page = browser.new_context(base_url=demo.info["url"], **options).new_page()  # type: ignore[arg-type]
     person = demo.person(role)
     page.goto("/accounts/login/")
     page.get_by_label("Username").fill(person["username"])
@@ -106,7 +106,7 @@ def _signed_in(browser: Browser, demo: Demo, role: str, **options: object) -> Pa
 
 
 def _review_some(page: Page, demo: Demo) -> None:
-    page.goto("/p/{project}/queues/{queue}/review/".format(**demo.told))
+    page.goto("/p/{project}/queues/{queue}/review/".format(**demo.info))
     for number, score in enumerate(("1", "0.5", "0.75", "0", "1", "0.25")):
         page.locator("[name=score]").fill(score)
         if number % 3 == 1:

@@ -9,8 +9,8 @@ from playwright.sync_api import Page
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from tests.browser.conftest import OpenPage
-from tests.browser.pages import PAGES, furnish
-from tests.browser.style_guide import open_parts
+from tests.browser.pages import PAGES, create_test_data
+from tests.browser.style_guide import open_style_guide
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 OPTIONS = {
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
-    return furnish(project, queue, admin)
+    return create_test_data(project, queue, admin)
 
 
 def violations(page: Page) -> list[str]:
@@ -65,7 +65,7 @@ def test_it_finds_no_violation_at_the_sign_in(page: Page, admin: User) -> None:
 
 
 def test_it_finds_no_violation_in_the_parts(page: Page) -> None:
-    open_parts(page)
+    open_style_guide(page)
 
     assert violations(page) == []
 

@@ -10,7 +10,7 @@ from reviewapp.queues import claiming
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Draft, Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import at, fill_queue, opened, saved
+from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,7 +22,7 @@ def items(queue: Queue) -> list[QueueItem]:
 
 @pytest.fixture
 def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
-    return opened(open_page, reviewer, ahead=1)
+    return open_workbench(open_page, reviewer, ahead=1)
 
 
 def test_it_saves_a_draft_when_the_keys_rest(page: Page, items: list[QueueItem]) -> None:
@@ -31,7 +31,7 @@ def test_it_saves_a_draft_when_the_keys_rest(page: Page, items: list[QueueItem])
         page.keyboard.press("Escape")
         page.keyboard.press("2")
     assert told.value.status == 204
-    saved(page)
+    wait_until_saved(page)
     page.reload()
     expect(page.locator("#draft")).to_contain_text("Draft from")
     expect(page.locator("#notes")).to_have_value("half a thou")
@@ -53,8 +53,8 @@ def test_it_saves_a_draft_before_one_goes_elsewhere(page: Page, items: list[Queu
     page.keyboard.press("Escape")
     with page.expect_response("**/draft/"):
         page.keyboard.press("j")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     assert Draft.objects.get().item_id == items[0].pk
 
 
@@ -66,7 +66,7 @@ def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[Queu
     expect(page.locator("#notes")).to_have_value("half a thou")
     expect(page.locator(".fields[inert]")).to_have_count(1)
     page.keyboard.type("jj")
-    at(page, 1)
+    wait_for_item(page, 1)
 
 
 def test_it_spells_the_time_as_the_pages_do(page: Page) -> None:
@@ -91,8 +91,8 @@ def test_it_submits_the_draft_and_forgets_it(page: Page) -> None:
     with page.expect_response("**/draft/"):
         page.locator("#notes").fill("done")
     page.keyboard.press("Control+Enter")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     assert (Review.objects.get().notes, Draft.objects.count()) == ("done", 0)
 
 

@@ -18,7 +18,7 @@ from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Span, Trace
 from tests.browser import hostile_traces
 from tests.browser.conftest import OpenPage
-from tests.browser.hostile_traces import Case
+from tests.browser.hostile_traces import HostileCase
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,9 +31,9 @@ VISIT = (Path(__file__).parent / "hostile_traces.js").read_text()
 
 
 @pytest.fixture(params=range(PARTS))
-def items(request: pytest.FixtureRequest, queue: Queue) -> list[tuple[Case, QueueItem]]:
+def items(request: pytest.FixtureRequest, queue: Queue) -> list[tuple[HostileCase, QueueItem]]:
     with transaction.atomic():
-        return [(case, _stored(queue, case)) for case in list(hostile_traces.cases())[request.param :: PARTS]]
+        return [(case, _stored(queue, case)) for case in list(hostile_traces.hostile_cases())[request.param :: PARTS]]
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def guarded(open_page: OpenPage, reviewer: User, faults: list[str]) -> Page:
     return page
 
 
-def test_nothing_runs_nothing_leaves_nothing_freezes(guarded: Page, items: list[tuple[Case, QueueItem]]) -> None:
+def test_nothing_runs_nothing_leaves_nothing_freezes(guarded: Page, items: list[tuple[HostileCase, QueueItem]]) -> None:
     assert len(items) * PARTS >= 200
     guarded.goto(f"/p/support/items/{items[0][1].pk}/")
     computed = clock_of(guarded)
@@ -94,9 +94,9 @@ def clock_of(page: Page) -> Callable[[], float]:
     return computed
 
 
-def _stored(queue: Queue, case: Case) -> QueueItem:
+def _stored(queue: Queue, case: HostileCase) -> QueueItem:
     # As a pull would: what it keeps of a metadata text, sound and readable.
-    kept = merge.joined(merge.members(case.trace.pop("metadata", "{}")))
+    kept = merge.dump_members(merge.parse_members(case.trace.pop("metadata", "{}")))
     trace: Trace = TraceFactory.create(
         project=queue.project, spans_pulled_at=clock.now(), span_count=len(case.spans), metadata=kept, **case.trace
     )

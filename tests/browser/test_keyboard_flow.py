@@ -7,8 +7,8 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.pages import PAGES, furnish
-from tests.browser.workbench import saved
+from tests.browser.pages import PAGES, create_test_data
+from tests.browser.workbench import wait_until_saved
 from tests.factories import PASSWORD
 
 # What has the focus, by its words, and whether a reader sees that it has.
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
-    return furnish(project, queue, admin)
+    return create_test_data(project, queue, admin)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_it_goes_from_the_sign_in_to_the_next_item(page: Page, reviewer: User) -
     tab_to(page, "submit")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of")).to_be_visible()
-    saved(page)
+    wait_until_saved(page)
     review = Review.objects.get(reviewer=reviewer)
     assert (review.score_text, review.notes) == ("0.5", "Left out a step.")
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from tests.browser.conftest import OpenPage
-from tests.browser.pages import PAGES, furnish
+from tests.browser.pages import PAGES, create_test_data
 from tests.factories import TraceFactory
 
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => window.shifts.push(
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
-    return furnish(project, queue, admin)
+    return create_test_data(project, queue, admin)
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ from lmnr import LaminarClient
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.environment import ROOT
-from tests.demo_server import Demo, running_demo
+from tests.demo_server import Demo, run_demo
 
 PATIENCE = 15_000
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+    with run_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 
@@ -30,7 +30,7 @@ def signed_in_page(browser: Browser, demo: Demo) -> Iterator[Any]:
     contexts = []
 
     def sign_in(role: str) -> Page:
-        context = browser.new_context(base_url=demo.told["url"])
+        context = browser.new_context(base_url=demo.info["url"])
         contexts.append(context)
         page = context.new_page()
         person = demo.person(role)
@@ -38,7 +38,7 @@ def signed_in_page(browser: Browser, demo: Demo) -> Iterator[Any]:
         page.get_by_label("Username").fill(person["username"])
         page.get_by_label("Password").fill(person["password"])
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"**/p/{demo.told['project']}/")
+        page.wait_for_url(f"**/p/{demo.info['project']}/")
         return page
 
     yield sign_in
@@ -48,10 +48,10 @@ def signed_in_page(browser: Browser, demo: Demo) -> Iterator[Any]:
 
 def traced(demo: Demo) -> str:
     """Run the traced application against the demo's store; its trace's id."""
-    store = urlsplit(demo.told["store_url"])
+    store = urlsplit(demo.info["store_url"])
     program = [sys.executable, "-m", "tests.traced_application", str(store.hostname), str(store.port)]
     done = subprocess.run(
-        [*program, demo.told["store_ingest_key"]], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+        [*program, demo.info["store_ingest_key"]], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
     )
     return done.stdout.split()[0]
 
@@ -59,9 +59,9 @@ def traced(demo: Demo) -> str:
 def queue_it(demo: Demo, trace_id: str) -> dict[str, Any]:
     entry = {"trace_id": trace_id, "reference": "order 4471", "reason": "end to end", "priority": 9}
     request = urllib.request.Request(
-        f"{demo.told['url']}/api/v1/queues/{demo.told['queue']}/items",
+        f"{demo.info['url']}/api/v1/queues/{demo.info['queue']}/items",
         data=json.dumps({"items": [entry]}).encode(),
-        headers={"Authorization": f"Bearer {demo.told['access_token']}", "Content-Type": "application/json"},
+        headers={"Authorization": f"Bearer {demo.info['access_token']}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         told: dict[str, Any] = json.load(answer)
@@ -69,8 +69,8 @@ def queue_it(demo: Demo, trace_id: str) -> dict[str, Any]:
 
 
 def stored_metadata(demo: Demo, trace_id: str) -> dict[str, Any]:
-    store = urlsplit(demo.told["store_url"])
-    client = LaminarClient(base_url=f"http://{store.hostname}", port=store.port, project_api_key=demo.told["store_key"])
+    store = urlsplit(demo.info["store_url"])
+    client = LaminarClient(base_url=f"http://{store.hostname}", port=store.port, project_api_key=demo.info["store_key"])
     rows = client.sql.query("SELECT metadata FROM traces WHERE id = {id:UUID}", {"id": trace_id})
     found: dict[str, Any] = json.loads(rows[0]["metadata"])
     return found
@@ -82,7 +82,7 @@ def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(d
     assert (queued["added"], queued["items"][0]["state"]) == (1, "pending")
 
     reviewer = signed_in_page("reviewer")
-    reviewer.goto(f"/p/{demo.told['project']}/queues/{demo.told['queue']}/review/")
+    reviewer.goto(f"/p/{demo.info['project']}/queues/{demo.info['queue']}/review/")
     expect(reviewer.get_by_text("order 4471").first).to_be_visible()
     expect(reviewer.get_by_text("arrives within 14 days").first).to_be_visible(timeout=PATIENCE)
     reviewer.locator("[name=score]").fill("0.8")
@@ -103,25 +103,25 @@ def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(d
     assert pushed["environment"] == "production"
 
     lead = signed_in_page("lead")
-    lead.goto(f"/p/{demo.told['project']}/traces/?m=needs_review%3Dtrue&m=environment%3Dproduction")
+    lead.goto(f"/p/{demo.info['project']}/traces/?m=needs_review%3Dtrue&m=environment%3Dproduction")
     expect(lead.locator(f'a.row[href*="{trace_id}"]')).to_be_visible()
 
 
 def test_it_rotates_the_key_and_loses_no_push(demo: Demo, signed_in_page: Any) -> None:
     admin = signed_in_page("admin")
-    admin.goto(f"/p/{demo.told['project']}/keys/")
+    admin.goto(f"/p/{demo.info['project']}/keys/")
     admin.get_by_label("Replace it: paste the new key").fill("wrong")
     admin.get_by_role("button", name="Test and use").click()
     expect(admin.get_by_role("alert")).to_contain_text("nothing was changed")
-    admin.get_by_label("Replace it: paste the new key").fill(demo.told["store_key"])
+    admin.get_by_label("Replace it: paste the new key").fill(demo.info["store_key"])
     admin.get_by_role("button", name="Test and use").click()
     expect(admin.get_by_role("status").first).to_contain_text("is in use")
-    expect(admin.locator("body")).not_to_contain_text(demo.told["store_key"])
+    expect(admin.locator("body")).not_to_contain_text(demo.info["store_key"])
 
     trace_id = traced(demo)
     queued = queue_it(demo, trace_id)
     reviewer = signed_in_page("reviewer")
-    reviewer.goto(f"/p/{demo.told['project']}/items/{queued['items'][0]['id']}/")
+    reviewer.goto(f"/p/{demo.info['project']}/items/{queued['items'][0]['id']}/")
     reviewer.locator("[name=score]").fill("1")
     reviewer.get_by_role("button", name="Submit and next").click()
     expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=PATIENCE)
@@ -132,7 +132,7 @@ def test_it_shows_a_queued_trace_by_itself_once_it_arrives(demo: Demo, signed_in
     trace_id = "7c1e0000-0000-4000-8000-00000000" + f"{time.time_ns() % 65536:04x}"
     queued = queue_it(demo, trace_id)
     reviewer = signed_in_page("reviewer")
-    reviewer.goto(f"/p/{demo.told['project']}/items/{queued['items'][0]['id']}/")
+    reviewer.goto(f"/p/{demo.info['project']}/items/{queued['items'][0]['id']}/")
     expect(reviewer.get_by_text("This trace is not here yet")).to_be_visible()
     span = {
         "name": "late", "traceId": trace_id, "spanId": trace_id,
@@ -140,9 +140,9 @@ def test_it_shows_a_queued_trace_by_itself_once_it_arrives(demo: Demo, signed_in
         "input": "Did it come?", "output": "It came late.",
     }  # fmt: skip
     request = urllib.request.Request(
-        f"{demo.told['store_url']}/v1/spans",
+        f"{demo.info['store_url']}/v1/spans",
         data=json.dumps([span]).encode(),
-        headers={"Authorization": f"Bearer {demo.told['store_ingest_key']}", "Content-Type": "application/json"},
+        headers={"Authorization": f"Bearer {demo.info['store_ingest_key']}", "Content-Type": "application/json"},
     )
     urllib.request.urlopen(request, timeout=10).close()
     expect(reviewer.get_by_text("It came late.").first).to_be_visible(timeout=PATIENCE)

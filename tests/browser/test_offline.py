@@ -8,7 +8,7 @@ from reviewapp.accounts.models import User
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import at, fill_queue, opened, saved
+from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ def items(queue: Queue) -> list[QueueItem]:
 
 @pytest.fixture
 def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
-    return opened(open_page, reviewer)
+    return open_workbench(open_page, reviewer)
 
 
 @pytest.fixture
@@ -51,17 +51,17 @@ def test_it_sends_what_was_answered_without_network_once_and_in_order(page: Page
     assert said() == []
     context.set_offline(False)
     expect(page.locator("#banner")).to_have_text("")
-    at(page, 4)
+    wait_for_item(page, 4)
     assert said() == ["one", "two", "three"]
 
 
 def test_it_goes_on_at_the_item_one_reads(page: Page, context: BrowserContext, items: list[QueueItem]) -> None:
     context.set_offline(True)
     answer(page, "one")
-    at(page, 2)
+    wait_for_item(page, 2)
     page.locator("#notes").fill("being typed")
     context.set_offline(False)
-    saved(page)
+    wait_until_saved(page)
     expect(page.locator("#notes")).to_have_value("being typed")
     assert said() == ["one"]
     assert QueueItem.objects.get(pk=items[1].pk).is_claimed
@@ -73,7 +73,7 @@ def test_it_sends_after_the_page_was_closed(page: Page, context: BrowserContext)
     page.close()
     context.set_offline(False)
     context.new_page().goto("/p/support/queues/")
-    saved(context.pages[-1])
+    wait_until_saved(context.pages[-1])
     assert said() == ["one", "two"]
 
 
@@ -82,8 +82,8 @@ def test_it_makes_one_revision_when_the_answer_was_lost(page: Page) -> None:
     page.route("**/items/*/", lambda route: (route.fetch(), route.abort()) if next(lost, False) else route.continue_())
     answer(page, "one")
     expect(page.locator("#banner")).to_contain_text("1 review is not yet saved")
-    saved(page)
-    at(page, 2)
+    wait_until_saved(page)
+    wait_for_item(page, 2)
     assert said() == ["one"]
 
 
@@ -96,7 +96,7 @@ def test_it_sends_after_one_has_signed_in_again(page: Page, reviewer: User) -> N
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#review")).to_be_visible()
-    saved(page)
+    wait_until_saved(page)
     assert said() == ["one"]
 
 
@@ -126,7 +126,7 @@ def test_it_sends_nothing_in_another_persons_name(page: Page, context: BrowserCo
 def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     answer(page, "one", "two", "three")
-    at(page, 3)
+    wait_for_item(page, 3)
     expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
     expect(page.locator("#held")).to_have_text(
         "No further item is here while the network is away. Your 3 answers are kept and sent when it is back."
@@ -135,7 +135,7 @@ def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page:
     page.keyboard.press("Control+Enter")
     expect(page.locator("[name=needs_review]")).not_to_be_checked()
     context.set_offline(False)
-    at(page, 4)
+    wait_for_item(page, 4)
     assert said() == ["one", "two", "three"]
 
 
@@ -145,10 +145,10 @@ def test_it_goes_by_keys_as_far_as_was_fetched_and_stays_there(page: Page, conte
     context.set_offline(True)
     for number in (2, 3):
         page.keyboard.press(act)
-        at(page, number)
+        wait_for_item(page, number)
     page.keyboard.press(act)
     expect(page.locator("#banner")).to_contain_text("You stay here, and what you type is kept.")
-    at(page, 3)
+    wait_for_item(page, 3)
 
 
 def test_it_stays_at_the_item_when_another_cannot_be_fetched(page: Page, context: BrowserContext) -> None:
@@ -157,7 +157,7 @@ def test_it_stays_at_the_item_when_another_cannot_be_fetched(page: Page, context
     context.set_offline(True)
     page.locator("#rail li a").nth(3).click()
     expect(page.locator("#banner")).to_contain_text("You stay here, and what you type is kept.")
-    at(page, 1)
+    wait_for_item(page, 1)
     expect(page.locator("#notes")).to_have_value("being typed")
     context.set_offline(False)
     expect(page.locator("#banner [data-matter=away]")).to_have_count(0)
@@ -169,16 +169,16 @@ def test_it_stays_at_the_tab_when_another_cannot_be_fetched(
     context.set_offline(True)
     page.get_by_role("link", name="Steps").click()
     expect(page.locator("#banner")).to_contain_text("The network is away: this cannot be fetched now.")
-    at(page, 1)
+    wait_for_item(page, 1)
     faults.clear()
 
 
 def test_it_makes_one_revision_of_a_submit_and_the_way_back(page: Page, items: list[QueueItem]) -> None:
     answer(page, "one")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     page.go_back()
-    at(page, 1)
+    wait_for_item(page, 1)
     page.reload()
     expect(page.locator("#notes")).to_have_value("one")
     assert said() == ["one"]

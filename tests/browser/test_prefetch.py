@@ -8,7 +8,7 @@ from reviewapp.queues import claiming
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import at, fill_queue, opened, saved
+from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,7 +51,7 @@ def items(queue: Queue) -> list[QueueItem]:
 
 @pytest.fixture
 def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
-    return opened(open_page, reviewer)
+    return open_workbench(open_page, reviewer)
 
 
 def test_it_shows_the_next_item_before_the_answer(page: Page, items: list[QueueItem]) -> None:
@@ -69,8 +69,8 @@ def test_it_claims_what_it_shows_and_nothing_else(page: Page, items: list[QueueI
     assert list(QueueItem.objects.filter(claimed_by=reviewer)) == [items[0]]
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     assert list(QueueItem.objects.filter(claimed_by=reviewer)) == [items[1]]
 
 
@@ -83,7 +83,7 @@ def test_it_tells_how_far_the_queue_is_when_the_answer_comes(page: Page) -> None
 
 def test_it_answers_several_one_after_the_other(page: Page) -> None:
     for number in range(1, 6):
-        at(page, number)
+        wait_for_item(page, number)
         page.keyboard.press(str(number))
         page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
@@ -108,9 +108,9 @@ def test_it_brings_one_back_to_both_texts(page: Page, items: list[QueueItem], co
     page.keyboard.press("Control+Enter")
     expect(page.locator("#review .problem")).to_contain_text("submit again")
     expect(page.locator("#notes")).to_have_value("mine")
-    at(page, 1)
+    wait_for_item(page, 1)
     page.keyboard.press("Control+Enter")
-    at(page, 2)
+    wait_for_item(page, 2)
     expect(page.locator("#banner")).to_have_text("")
 
 
@@ -121,18 +121,18 @@ def test_it_gives_another_item_when_a_colleague_took_the_one_shown(
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("#banner")).to_contain_text("A colleague has taken the item")
-    at(page, 3)
+    wait_for_item(page, 3)
     assert Review.objects.count() == 1
 
 
 def test_it_goes_on_without_anything_fetched(page: Page, items: list[QueueItem]) -> None:
     page.route("**/upcoming/**", lambda route: route.abort())
     for number in (1, 2, 3, 4):
-        at(page, number)
+        wait_for_item(page, number)
         page.keyboard.press("1")
         page.keyboard.press("Enter")
-    at(page, 5)
-    saved(page)
+    wait_for_item(page, 5)
+    wait_until_saved(page)
     assert Review.objects.count() == 4
 
 
@@ -141,9 +141,9 @@ def test_it_comes_back_before_the_answer(page: Page) -> None:
     page.route("**/items/*/", lambda one: held.append(one) if one.request.method == "POST" else one.continue_())
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    at(page, 2)
+    wait_for_item(page, 2)
     page.go_back()
-    at(page, 1)
+    wait_for_item(page, 1)
     held[0].continue_()
     expect(page.locator("#submit")).to_contain_text("Submit a new revision")
 
@@ -151,10 +151,10 @@ def test_it_comes_back_before_the_answer(page: Page) -> None:
 def test_it_comes_back_by_the_browsers_own_button(page: Page, items: list[QueueItem]) -> None:
     page.keyboard.press("1")
     page.keyboard.press("Enter")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     page.go_back()
-    at(page, 1)
+    wait_for_item(page, 1)
     expect(page.locator("#submit")).to_contain_text("Submit a new revision")
 
 
@@ -163,8 +163,8 @@ def test_it_skips_to_what_was_fetched_ahead(page: Page, items: list[QueueItem], 
         page.keyboard.press("s")
         page.get_by_role("button", name="Leave it out").click()
     assert told.value.headers["desk-claimed"] == str(items[1].pk)
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     items[0].refresh_from_db()
     assert (items[0].state, list(QueueItem.objects.filter(claimed_by=reviewer))) == ("skipped", [items[1]])
 
@@ -173,7 +173,7 @@ def test_it_travels_to_what_was_fetched_ahead_and_claims_it(page: Page, items: l
     page.evaluate("window.isSamePage = true")
     with page.expect_response("**/claim/"):
         page.keyboard.press("j")
-    at(page, 2)
+    wait_for_item(page, 2)
     assert page.evaluate("window.isSamePage") is True
     expect(page).to_have_url(f"/p/support/items/{items[1].pk}/")
     items[1].refresh_from_db()
@@ -184,9 +184,9 @@ def test_a_skip_waits_for_the_network(page: Page, items: list[QueueItem]) -> Non
     page.context.set_offline(True)
     page.keyboard.press("s")
     page.get_by_role("button", name="Leave it out").click()
-    at(page, 2)
+    wait_for_item(page, 2)
     expect(page.locator("#banner")).to_contain_text("1 skip is not yet saved.")
     page.context.set_offline(False)
-    saved(page)
+    wait_until_saved(page)
     items[0].refresh_from_db()
     assert items[0].state == "skipped"

@@ -11,7 +11,7 @@ from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import at, fill_queue, opened, saved
+from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def test_it_shows_the_form_that_is_being_made(open_page: OpenPage, lead: User, q
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("saved as version 2")).to_be_visible()
     queue.refresh_from_db()
-    assert [criterion.key for criterion in queue.asked] == ["what_went_wrong", "is_it_right"]
+    assert [criterion.key for criterion in queue.parsed_criteria] == ["what_went_wrong", "is_it_right"]
 
 
 def test_it_is_edited_without_javascript(open_page: OpenPage, lead: User, queue: Queue) -> None:
@@ -50,11 +50,11 @@ def test_it_is_edited_without_javascript(open_page: OpenPage, lead: User, queue:
     page.get_by_label("Label", exact=True).press("Enter")
     page.wait_for_url("**/queues/answers/")
     queue.refresh_from_db()
-    assert (queue.score_max, queue.asked[0].kind, queue.rubric_version) == (Decimal(5), "number", 2)
+    assert (queue.score_max, queue.parsed_criteria[0].kind, queue.rubric_version) == (Decimal(5), "number", 2)
 
 
 def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.write(ASKED)
+    queue.criteria = criteria.dump_criteria(ASKED)
     queue.save()
     for _ in range(2):
         trace = TraceFactory.create(project=queue.project, spans_pulled_at="2026-11-22T10:00Z")
@@ -68,16 +68,16 @@ def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, q
     expect(page.get_by_role("group", name="What is changed").locator("ins")).to_have_text("It is")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 2")).to_be_visible()
-    saved(page)
-    assert Review.objects.get().own == {
+    wait_until_saved(page)
+    assert Review.objects.get().criterion_answers == {
         "faults": ["late"], "better": {"edits": 2, "from": "Paris.", "text": "It is Paris."},
     }  # fmt: skip
 
 
 def test_it_goes_to_the_criterion_that_was_refused(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.write((*ASKED, Criterion("right", "Is it right?", "yes_no", is_required=True)))
+    queue.criteria = criteria.dump_criteria((*ASKED, Criterion("right", "Is it right?", "yes_no", is_required=True)))
     queue.save()
-    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     page.get_by_label("Notes").fill("good")
     page.locator("#submit").click()
     expect(page.get_by_label("yes", exact=True)).to_be_focused()
@@ -85,15 +85,15 @@ def test_it_goes_to_the_criterion_that_was_refused(open_page: OpenPage, reviewer
 
 
 def test_it_repeats_no_correction_and_overwrites_no_text(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.write((*ASKED, Criterion("why", "Why", "text")))
+    queue.criteria = criteria.dump_criteria((*ASKED, Criterion("why", "Why", "text")))
     queue.save()
-    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     page.get_by_label("invented").check()
     page.get_by_label("A better answer").fill("Paris, in France.")
     page.get_by_label("Why", exact=True).fill("As asked.")
     page.get_by_label("Notes").fill("of the first")
     page.locator("#submit").click()
-    at(page, 2)
+    wait_for_item(page, 2)
     page.get_by_label("Notes").fill("of the second")
     page.locator("#same").click()
     expect(page.get_by_label("invented")).to_be_checked()

@@ -9,7 +9,7 @@ from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import at, fill_queue, opened, saved
+from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def page(open_page: OpenPage, reviewer: User, queue: Queue) -> Page:
     fill_queue(queue)
-    return opened(open_page, reviewer)
+    return open_workbench(open_page, reviewer)
 
 
 def focused(page: Page) -> str:
@@ -29,8 +29,8 @@ def test_it_scores_and_submits_by_two_keys(page: Page) -> None:
     page.keyboard.press("4")
     expect(page.locator("#score")).to_have_value("0.75")
     page.keyboard.press("Enter")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     assert Review.objects.get().score_text == "0.75"
 
 
@@ -54,7 +54,7 @@ def test_it_submits_from_inside_the_notes(page: Page) -> None:
     page.keyboard.press("n")
     page.keyboard.type("good")
     page.keyboard.press("Control+Enter")
-    at(page, 2)
+    wait_for_item(page, 2)
     assert focused(page) == "trace"
 
 
@@ -64,8 +64,8 @@ def test_it_answers_no_unseen_item_by_a_held_key(page: Page) -> None:
     for _ in range(6):
         page.keyboard.down("Enter")
     page.keyboard.up("Enter")
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     assert Review.objects.count() == 1
 
 
@@ -74,8 +74,8 @@ def test_it_takes_no_key_before_the_item_is_painted(page: Page) -> None:
         """() => { for (const key of ["1", "Enter", "2", "Enter"])
             document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })) }"""
     )
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     expect(page.locator("#score")).to_have_value("")
     assert Review.objects.count() == 1
 
@@ -83,8 +83,8 @@ def test_it_takes_no_key_before_the_item_is_painted(page: Page) -> None:
 def test_it_takes_a_double_click_for_one(page: Page) -> None:
     page.keyboard.press("1")
     page.locator("#submit").dblclick()
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     assert Review.objects.count() == 1
     expect(page.locator("#banner p")).to_have_count(0)
 
@@ -92,9 +92,9 @@ def test_it_takes_a_double_click_for_one(page: Page) -> None:
 @pytest.mark.parametrize(("there", "back"), [("j", "k"), ("ArrowRight", "ArrowLeft")])
 def test_it_moves_between_items(page: Page, there: str, back: str) -> None:
     page.keyboard.press(there)
-    at(page, 2)
+    wait_for_item(page, 2)
     page.keyboard.press(back)
-    at(page, 1)
+    wait_for_item(page, 1)
 
 
 @pytest.mark.parametrize("chord", ["Alt+ArrowRight", "Control+j", "Shift+ArrowRight", "Control+u", "Alt+s"])
@@ -107,7 +107,7 @@ def test_it_leaves_chords_to_the_browser(page: Page, chord: str) -> None:
 def test_it_leaves_arrows_to_a_row_of_choices(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(score_max=5, score_min=1, score_step=1)
     fill_queue(queue, 2)
-    page = opened(open_page, reviewer, ahead=1)
+    page = open_workbench(open_page, reviewer, ahead=1)
     page.keyboard.press("3")
     expect(page.locator("[name=score][value='3']")).to_be_checked()
     page.locator("[name=score][value='3']").focus()
@@ -138,7 +138,7 @@ def test_it_opens_a_link_by_enter(page: Page) -> None:
 def test_it_skips(page: Page) -> None:
     page.keyboard.press("s")
     page.keyboard.press("Enter")
-    at(page, 2)
+    wait_for_item(page, 2)
 
 
 @pytest.mark.parametrize("come", ["opened", "reloaded", "arrow", "skipped"])
@@ -147,11 +147,11 @@ def test_it_lets_one_read_at_once(page: Page, come: str) -> None:
         page.reload()
     elif come == "arrow":
         page.keyboard.press("j")
-        at(page, 2)
+        wait_for_item(page, 2)
     elif come == "skipped":
         page.keyboard.press("s")
         page.keyboard.press("Enter")
-        at(page, 2)
+        wait_for_item(page, 2)
     page.wait_for_function("document.activeElement.id === 'trace'")
 
 
@@ -190,7 +190,7 @@ def test_the_later_of_score_and_unsure_holds(page: Page) -> None:
 def test_the_later_of_a_chosen_score_and_unsure_holds(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(score_max=5, score_min=1, score_step=1)
     fill_queue(queue, 2)
-    page = opened(open_page, reviewer, ahead=1)
+    page = open_workbench(open_page, reviewer, ahead=1)
     page.keyboard.press("3")
     page.keyboard.press("x")
     expect(page.locator("[name=score][value='']")).to_be_checked()
@@ -201,10 +201,10 @@ def test_the_later_of_a_chosen_score_and_unsure_holds(open_page: OpenPage, revie
 def test_it_stays_from_the_moment_one_says_so(page: Page) -> None:
     page.get_by_label("Stay here").check()
     page.keyboard.press("j")
-    at(page, 2)
+    wait_for_item(page, 2)
     expect(page.get_by_label("Stay here")).to_be_checked()
     page.go_back()
-    at(page, 1)
+    wait_for_item(page, 1)
     expect(page.get_by_label("Stay here")).to_be_checked()
     page.get_by_label("Stay here").uncheck()
     page.reload()
@@ -212,9 +212,9 @@ def test_it_stays_from_the_moment_one_says_so(page: Page) -> None:
 
 
 def test_it_marks_the_row_that_the_digits_go_to(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.write([Criterion("right", "Is it right?", "yes_no")])
+    queue.criteria = criteria.dump_criteria([Criterion("right", "Is it right?", "yes_no")])
     queue.save()
-    page = opened(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     row = page.get_by_role("group", name="Is it right?")
     expect(row).to_have_css("box-shadow", "none")
     page.get_by_label("yes", exact=True).click()
@@ -228,7 +228,7 @@ def test_it_gives_the_same_answers_again(page: Page) -> None:
     page.keyboard.press("r")
     page.keyboard.press("3")
     page.keyboard.press("Enter")
-    at(page, 2)
+    wait_for_item(page, 2)
     page.keyboard.press("=")
     expect(page.locator("#score")).to_have_value("0.5")
     expect(page.locator("#notes")).to_have_value("as before")

@@ -6,14 +6,14 @@ from playwright.sync_api import Page, expect
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
 from tests.browser.conftest import OpenPage
-from tests.browser.pages import PAGES, furnish
+from tests.browser.pages import PAGES, create_test_data
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def traces(open_page: OpenPage, project: Project, queue: Queue, admin: User) -> Page:
-    furnish(project, queue, admin)
+    create_test_data(project, queue, admin)
     page = open_page(admin)
     page.goto(PAGES["traces"])
     return page

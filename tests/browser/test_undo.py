@@ -9,7 +9,7 @@ from reviewapp.lib import clock
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import at, fill_queue, opened, saved
+from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,11 +22,11 @@ def items(queue: Queue) -> list[QueueItem]:
 
 @pytest.fixture
 def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
-    return opened(open_page, reviewer, ahead=1)
+    return open_workbench(open_page, reviewer, ahead=1)
 
 
 def answer(page: Page, position: int) -> None:
-    at(page, position)
+    wait_for_item(page, position)
     page.keyboard.press("4")
     page.keyboard.press("Enter")
 
@@ -36,9 +36,9 @@ def test_it_shows_the_item_at_its_own_address(page: Page, items: list[QueueItem]
     expect(page.locator("#undo")).to_be_visible()
     page.keyboard.press("u")
     expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
-    at(page, 1)
+    wait_for_item(page, 1)
     page.reload()
-    at(page, 1)
+    wait_for_item(page, 1)
     expect(page.locator("#score")).to_have_value("0.75")
     expect(page.locator("#submit")).to_contain_text("Submit and next")
 
@@ -46,13 +46,13 @@ def test_it_shows_the_item_at_its_own_address(page: Page, items: list[QueueItem]
 def test_it_goes_on_with_the_item_one_came_from(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(grace_seconds=60)
     fill_queue(queue, 4)
-    page = opened(open_page, reviewer)
+    page = open_workbench(open_page, reviewer)
     answer(page, 1)
-    at(page, 2)
-    saved(page)
+    wait_for_item(page, 2)
+    wait_until_saved(page)
     page.locator("#undo").click()
     answer(page, 1)
-    at(page, 2)
+    wait_for_item(page, 2)
 
 
 def test_it_hears_a_press_on_words_that_have_just_come(page: Page, items: list[QueueItem]) -> None:
@@ -64,7 +64,7 @@ def test_it_hears_a_press_on_words_that_have_just_come(page: Page, items: list[Q
             left.replaceWith(fresh); fresh.querySelector("#undo").click(); }"""
     )
     expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
-    at(page, 1)
+    wait_for_item(page, 1)
 
 
 def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> None:
@@ -81,10 +81,10 @@ def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, items:
 def test_it_takes_a_skip_back(page: Page, items: list[QueueItem]) -> None:
     page.keyboard.press("s")
     page.get_by_role("button", name="Leave it out").click()
-    at(page, 2)
+    wait_for_item(page, 2)
     expect(page.locator("#left")).to_contain_text("left out")
     page.keyboard.press("u")
-    at(page, 1)
+    wait_for_item(page, 1)
     items[0].refresh_from_db()
     assert items[0].state == ItemState.PENDING
 
@@ -95,7 +95,7 @@ def test_it_is_there_at_the_end(page: Page, items: list[QueueItem]) -> None:
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
     expect(page.get_by_role("button", name="Undo")).to_be_visible()
     page.keyboard.press("u")
-    at(page, 2)
+    wait_for_item(page, 2)
     expect(page).to_have_url(f"/p/support/items/{items[1].pk}/")
     assert list(Review.objects.filter(is_latest=True).values_list("item", flat=True)) == [items[0].pk]
 
@@ -117,8 +117,8 @@ def test_it_says_that_there_is_nothing_to_undo(page: Page) -> None:
 def test_it_says_that_the_answer_is_not_sent(page: Page) -> None:
     page.context.set_offline(True)
     answer(page, 1)
-    at(page, 2)
+    wait_for_item(page, 2)
     page.keyboard.press("u")
     expect(page.locator("#banner")).to_contain_text("Your last answer is not sent yet.")
     page.context.set_offline(False)
-    saved(page)
+    wait_until_saved(page)

@@ -7,7 +7,7 @@ from reviewapp.accounts.models import User
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
-from tests.browser.workbench import saved
+from tests.browser.workbench import wait_until_saved
 from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ def test_it_goes_on_to_the_next_item_after_a_submit(open_page: OpenPage, reviewe
     page.locator("[name=score]").fill("0.5")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
-    saved(page)
+    wait_until_saved(page)
     assert Review.objects.get().score_text == "0.5"
 
 
@@ -57,7 +57,7 @@ def test_it_is_answered_by_keys_alone(open_page: OpenPage, reviewer: User, full_
     page.keyboard.press("r")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
-    saved(page)
+    wait_until_saved(page)
     review = Review.objects.get()
     assert (review.score_text, review.needs_review) == ("0.75", True)
 
@@ -68,7 +68,7 @@ def test_it_leaves_letters_in_the_notes_alone(open_page: OpenPage, reviewer: Use
     page.keyboard.type("rsjk 45")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
-    saved(page)
+    wait_until_saved(page)
     review = Review.objects.get()
     assert (review.notes, review.needs_review, review.score) == ("rsjk 45", False, None)
 

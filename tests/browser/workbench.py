@@ -16,7 +16,7 @@ def fill_queue(queue: Queue, count: int = 4) -> Queue:
     return queue
 
 
-def opened(open_page: OpenPage, user: User, *, ahead: int = 2, **options: object) -> Page:
+def open_workbench(open_page: OpenPage, user: User, *, ahead: int = 2, **options: object) -> Page:
     """The queue's next item, with `ahead` more fetched behind it."""
     page = open_page(user, **options)
     fetched: list[str] = []
@@ -30,12 +30,12 @@ def opened(open_page: OpenPage, user: User, *, ahead: int = 2, **options: object
     return page
 
 
-def at(page: Page, position: int) -> None:
+def wait_for_item(page: Page, position: int) -> None:
     """Wait until the item at this position is on the screen and takes keys."""
     expect(page.locator("#rail")).to_contain_text(f"Item {position} of")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
 
-def saved(page: Page) -> None:
+def wait_until_saved(page: Page) -> None:
     """Wait until nothing is on its way any more."""
     page.wait_for_function("() => !Object.keys(localStorage).some((key) => (localStorage[key] ?? '').length > 2)")

@@ -6,13 +6,13 @@ from django.test import Client
 
 from reviewapp.accounts.models import Membership, Project, User
 from reviewapp.audit.models import AuditEvent
-from tests.commands.runner import told, told_json
+from tests.commands.runner import run_command, run_command_json
 
 GIVEN = ["ana", "--project=support", "--role=lead"]
 
 
 def test_it_tells_a_new_persons_password_once(project: Project, client: Client) -> None:
-    said = told("add_person", *GIVEN)
+    said = run_command("add_person", *GIVEN)
     password = said.rpartition(" ")[2]
 
     assert said == f"ana has the role lead in support. Password: {password}"
@@ -20,21 +20,21 @@ def test_it_tells_a_new_persons_password_once(project: Project, client: Client) 
 
 
 def test_it_tells_in_json(project: Project) -> None:
-    said = told_json("add_person", *GIVEN)
+    said = run_command_json("add_person", *GIVEN)
 
     assert (said["username"], said["role"], len(said["password"])) == ("ana", "lead", 20)
 
 
 def test_it_leaves_a_known_persons_password(project: Project, reviewer: User) -> None:
-    said = told("add_person", "reviewer", "--project=support", "--role=admin")
+    said = run_command("add_person", "reviewer", "--project=support", "--role=admin")
 
     assert said == "reviewer has the role admin in support now, and the password as before."
     assert Membership.objects.get(user=reviewer).role == "admin"
-    assert told_json("add_person", "reviewer", "--project=support", "--role=admin")["password"] is None
+    assert run_command_json("add_person", "reviewer", "--project=support", "--role=admin")["password"] is None
 
 
 def test_it_records_the_act_without_the_password(project: Project) -> None:
-    password = told_json("add_person", *GIVEN)["password"]
+    password = run_command_json("add_person", *GIVEN)["password"]
     event = AuditEvent.objects.get()
 
     assert (event.actor_name, event.verb, event.target) == ("command", "added person", "person:ana")
@@ -44,7 +44,7 @@ def test_it_records_the_act_without_the_password(project: Project) -> None:
 @pytest.mark.parametrize("username", ["two words", "", "x" * 81, "a/b"])
 def test_it_refuses_a_name(project: Project, username: str) -> None:
     with pytest.raises(CommandError, match=r"Username: .*\. Nothing was changed\."):
-        told("add_person", username, *GIVEN[1:])
+        run_command("add_person", username, *GIVEN[1:])
 
     assert not User.objects.exists()
     assert not AuditEvent.objects.exists()
@@ -52,11 +52,11 @@ def test_it_refuses_a_name(project: Project, username: str) -> None:
 
 def test_it_refuses_an_unknown_project(project: Project) -> None:
     with pytest.raises(CommandError, match="There is no project “nowhere”"):
-        told("add_person", "ana", "--project=nowhere", "--role=lead")
+        run_command("add_person", "ana", "--project=nowhere", "--role=lead")
 
     assert not User.objects.exists()
 
 
 def test_it_refuses_an_unknown_role(project: Project) -> None:
     with pytest.raises(CommandError, match="invalid choice: 'owner'"):
-        told("add_person", "ana", "--project=support", "--role=owner")
+        run_command("add_person", "ana", "--project=support", "--role=owner")

@@ -6,11 +6,11 @@ from django.core.management.base import CommandError
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue
-from tests.commands.runner import told, told_json
+from tests.commands.runner import run_command, run_command_json
 
 
 def test_it_makes_a_queue(project: Project) -> None:
-    said = told("add_queue", "tone", "--project=support", "--name=Tone of voice")
+    said = run_command("add_queue", "tone", "--project=support", "--name=Tone of voice")
     queue = Queue.objects.get()
 
     assert said == "The queue tone of support is ready to be filled."
@@ -20,20 +20,20 @@ def test_it_makes_a_queue(project: Project) -> None:
 
 
 def test_it_takes_a_preset(project: Project) -> None:
-    told("add_queue", "tone", "--project=support", "--preset=pass-fail")
+    run_command("add_queue", "tone", "--project=support", "--preset=pass-fail")
     queue = Queue.objects.get()
 
-    assert [str(choice) for choice in queue.choices] == ["0", "1"]
+    assert [str(choice) for choice in queue.score_choices] == ["0", "1"]
     assert queue.question == "Does it pass? 1 is pass, 0 is fail."
 
 
 def test_it_refuses_an_unknown_preset(project: Project) -> None:
     with pytest.raises(CommandError, match="invalid choice"):
-        told("add_queue", "tone", "--project=support", "--preset=stars")
+        run_command("add_queue", "tone", "--project=support", "--preset=stars")
 
 
 def test_it_tells_in_json(project: Project) -> None:
-    said = told_json("add_queue", "tone", "--project=support")
+    said = run_command_json("add_queue", "tone", "--project=support")
 
     assert said == {"queue": "tone", "project": "support", "name": "tone"}
 
@@ -41,14 +41,14 @@ def test_it_tells_in_json(project: Project) -> None:
 @pytest.mark.parametrize("slug", ["Two Words", "", "a/b", "new", "tone\n"])
 def test_it_refuses_an_address(project: Project, slug: str) -> None:
     with pytest.raises(CommandError, match=r"\. Nothing was changed\."):
-        told("add_queue", slug, "--project=support")
+        run_command("add_queue", slug, "--project=support")
 
     assert not Queue.objects.exists()
 
 
 def test_it_refuses_an_address_that_is_taken(queue: Queue) -> None:
     with pytest.raises(CommandError, match="has a queue “answers” already"):
-        told("add_queue", "answers", "--project=support")
+        run_command("add_queue", "answers", "--project=support")
 
     assert Queue.objects.count() == 1
 
@@ -56,4 +56,4 @@ def test_it_refuses_an_address_that_is_taken(queue: Queue) -> None:
 @pytest.mark.django_db
 def test_it_refuses_an_unknown_project() -> None:
     with pytest.raises(CommandError, match="There is no project “nowhere”"):
-        told("add_queue", "tone", "--project=nowhere")
+        run_command("add_queue", "tone", "--project=nowhere")

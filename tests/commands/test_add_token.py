@@ -6,13 +6,13 @@ from django.core.management.base import CommandError
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.keys.models import AccessToken
-from reviewapp.keys.tokens import token_from
-from tests.commands.runner import told, told_json
+from reviewapp.keys.tokens import find_valid_token
+from tests.commands.runner import run_command, run_command_json
 
 
 def test_it_tells_a_token_that_works(project: Project) -> None:
-    said = told("add_token", "ci", "--project=support")
-    token = token_from(said.rpartition(" ")[2])
+    said = run_command("add_token", "ci", "--project=support")
+    token = find_valid_token(said.rpartition(" ")[2])
 
     assert said.startswith("Access token of support, shown this once: rvw_")
     assert token is not None
@@ -20,14 +20,14 @@ def test_it_tells_a_token_that_works(project: Project) -> None:
 
 
 def test_it_tells_in_json(project: Project) -> None:
-    said = told_json("add_token", " ci ", "--project=support")
+    said = run_command_json("add_token", " ci ", "--project=support")
 
     assert (said["name"], said["project"]) == ("ci", "support")
-    assert token_from(said["access_token"]) is not None
+    assert find_valid_token(said["access_token"]) is not None
 
 
 def test_it_records_the_act_without_the_token(project: Project) -> None:
-    secret = told_json("add_token", "ci", "--project=support")["access_token"]
+    secret = run_command_json("add_token", "ci", "--project=support")["access_token"]
     event = AuditEvent.objects.get()
 
     assert (event.verb, event.target, event.detail) == ("made access token", "token:ci", "{}")
@@ -37,7 +37,7 @@ def test_it_records_the_act_without_the_token(project: Project) -> None:
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "line\nbreak", "\u202egnp"])
 def test_it_refuses_a_name(project: Project, name: str) -> None:
     with pytest.raises(CommandError, match="Give the token a name"):
-        told("add_token", name, "--project=support")
+        run_command("add_token", name, "--project=support")
 
     assert not AccessToken.objects.exists()
 
@@ -45,4 +45,4 @@ def test_it_refuses_a_name(project: Project, name: str) -> None:
 @pytest.mark.django_db
 def test_it_refuses_an_unknown_project() -> None:
     with pytest.raises(CommandError, match="There is no project “nowhere”"):
-        told("add_token", "ci", "--project=nowhere")
+        run_command("add_token", "ci", "--project=nowhere")

@@ -9,8 +9,8 @@ from pytest_django import Settings
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.keys.laminar_keys import key_in_use
-from tests.commands.runner import told, told_json
+from reviewapp.keys.laminar_keys import get_active_key
+from tests.commands.runner import run_command, run_command_json
 from tests.tracestore_server import RunningStore, tracestore
 
 __all__ = ["tracestore"]
@@ -30,8 +30,8 @@ def arguments(store: RunningStore, *more: str, url: str = "") -> list[str]:
 
 def test_it_connects(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
     paste(f"{tracestore.full_key}\n")
-    said = told("connect_project", *arguments(tracestore))
-    key = key_in_use(Project.objects.get(slug="support"))
+    said = run_command("connect_project", *arguments(tracestore))
+    key = get_active_key(Project.objects.get(slug="support"))
 
     assert said == f"Support is connected to {tracestore.url} with the full key …{tracestore.full_key[-4:]}."
     assert key is not None
@@ -41,21 +41,21 @@ def test_it_connects(tracestore: RunningStore, paste: Callable[[str], None]) -> 
 def test_it_tells_in_json(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
     paste(tracestore.ingest_key)
 
-    assert told_json("connect_project", *arguments(tracestore)) == {
+    assert run_command_json("connect_project", *arguments(tracestore)) == {
         "project": "support", "url": tracestore.url, "key": f"…{tracestore.ingest_key[-4:]}", "kind": "ingest-only",
     }  # fmt: skip
 
 
 def test_it_records_the_act(tracestore: RunningStore, paste: Callable[[str], None]) -> None:
     paste(tracestore.full_key)
-    told("connect_project", *arguments(tracestore, "--ui-url=https://laminar.test"))
+    run_command("connect_project", *arguments(tracestore, "--ui-url=https://laminar.test"))
 
     assert set(AuditEvent.objects.values_list("actor_name", flat=True)) == {"command"}
 
 
 def refuses(reason: str, given: list[str]) -> None:
     with pytest.raises(CommandError, match=reason) as caught:
-        told("connect_project", *given)
+        run_command("connect_project", *given)
     assert str(caught.value).endswith(".")
     assert not Project.objects.exists()
 
@@ -81,7 +81,7 @@ def test_it_takes_a_loopback_address_that_is_named(
     settings.ALLOWED_LAMINAR_HOSTS = frozenset({f"127.0.0.1:{tracestore.port}"})
     paste(tracestore.full_key)
 
-    assert "is connected" in told("connect_project", *arguments(tracestore))
+    assert "is connected" in run_command("connect_project", *arguments(tracestore))
 
 
 def test_it_refuses_another_port_than_the_one_named(
@@ -106,4 +106,4 @@ def test_it_refuses_a_name_with_what_to_give(tracestore: RunningStore, paste: Ca
 def test_it_takes_no_key_as_an_argument(tracestore: RunningStore) -> None:
     """Arguments show in the list of processes and in a shell's history."""
     with pytest.raises(CommandError, match="required: --key-stdin"):
-        told("connect_project", "support", "--name=Support", f"--url={tracestore.url}")
+        run_command("connect_project", "support", "--name=Support", f"--url={tracestore.url}")

@@ -15,7 +15,7 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery.models import Patch, Reason, State
-from tests.commands.runner import told, told_json
+from tests.commands.runner import run_command, run_command_json
 from tests.factories import LaminarKeyFactory
 
 ID = "7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04"
@@ -40,17 +40,19 @@ def file(tmp_path: Path, project: Project) -> Callable[..., str]:
 
 def refuses(code: int, reason: str, *given: str) -> str:
     with pytest.raises(CommandError, match=reason) as caught:
-        told("push_metadata", PROJECT, *given)
+        run_command("push_metadata", PROJECT, *given)
     assert caught.value.returncode == code
     return str(caught.value)
 
 
 def test_it_puts_one(project: Project) -> None:
-    said = told("push_metadata", ID, "judge.score=0.5", "judge.why=a = b", "ok=true", 'n="1"', PROJECT, "--tag=judged")
+    said = run_command(
+        "push_metadata", ID, "judge.score=0.5", "judge.why=a = b", "ok=true", 'n="1"', PROJECT, "--tag=judged"
+    )
     patch = Patch.objects.get()
 
     assert said == "1 put on the way to Laminar."
-    assert (str(patch.trace_id), patch.names, patch.source) == (ID, ["judged"], "command")
+    assert (str(patch.trace_id), patch.tag_names, patch.source) == (ID, ["judged"], "command")
     assert patch.values == {"judge.score": 0.5, "judge.why": "a = b", "ok": True, "n": "1"}
 
 
@@ -59,27 +61,29 @@ def test_it_puts_one(project: Project) -> None:
     [("", ""), ("1", 1), ("1.0", 1), ("-2e3", -2000), ("null", None), ("yes", "yes"), ("[1,", "[1,"), ("{}", {})],
 )
 def test_it_reads_a_value_as_json_or_else_as_a_text(project: Project, text: str, value: object) -> None:
-    told("push_metadata", ID, f"a={text}", PROJECT)
+    run_command("push_metadata", ID, f"a={text}", PROJECT)
 
     assert Patch.objects.get().values == {"a": value}
 
 
 def test_it_puts_the_same_words_again(project: Project) -> None:
     for _ in range(2):
-        told("push_metadata", ID, "a=1", PROJECT)
+        run_command("push_metadata", ID, "a=1", PROJECT)
 
     assert Patch.objects.count() == 2
 
 
 def test_it_puts_the_same_words_once_under_a_prefix(project: Project) -> None:
-    said = [told("push_metadata", ID, "a=1", PROJECT, f"--idempotency-prefix={prefix}") for prefix in ("x", "x", "y")]
+    said = [
+        run_command("push_metadata", ID, "a=1", PROJECT, f"--idempotency-prefix={prefix}") for prefix in ("x", "x", "y")
+    ]
 
     assert said[1] == "0 put on the way to Laminar. 1 had been put before."
     assert Patch.objects.count() == 2
 
 
 def test_it_tells_in_json(project: Project) -> None:
-    assert told_json("push_metadata", ID, "a=1", PROJECT) == {
+    assert run_command_json("push_metadata", ID, "a=1", PROJECT) == {
         "put": 1, "known": 0, "warnings": [], "faults": [], "ended": {},
     }  # fmt: skip
 
@@ -113,7 +117,7 @@ def test_it_refuses_an_unknown_project() -> None:
 
 
 def test_it_puts_a_file_in_order(file: Callable[..., str]) -> None:
-    said = told("push_metadata", file(*(line(n % 150 + 1, n=n) for n in range(250)), "", " "), PROJECT)
+    said = run_command("push_metadata", file(*(line(n % 150 + 1, n=n) for n in range(250)), "", " "), PROJECT)
     waiting = Patch.objects.filter(state=State.WAITING)
 
     assert said == "250 put on the way to Laminar."
@@ -124,14 +128,14 @@ def test_it_puts_a_file_in_order(file: Callable[..., str]) -> None:
 
 
 def test_it_records_one_event_for_each_transaction(file: Callable[..., str]) -> None:
-    told("push_metadata", file(*(line(n) for n in range(201))), PROJECT)
+    run_command("push_metadata", file(*(line(n) for n in range(201))), PROJECT)
 
     assert [json.loads(event.detail)["count"] for event in AuditEvent.objects.order_by("seq")] == [100, 100, 1]
 
 
 def test_it_puts_only_the_rest_of_a_file_that_was_stopped(file: Callable[..., str]) -> None:
-    told("push_metadata", file(line(1), line(2)), PROJECT)
-    said = told("push_metadata", file(line(1), line(2).replace(" ", ""), line(3)), PROJECT)
+    run_command("push_metadata", file(line(1), line(2)), PROJECT)
+    said = run_command("push_metadata", file(line(1), line(2).replace(" ", ""), line(3)), PROJECT)
 
     assert said == "1 put on the way to Laminar. 2 had been put before."
     assert Patch.objects.count() == 3
@@ -140,7 +144,7 @@ def test_it_puts_only_the_rest_of_a_file_that_was_stopped(file: Callable[..., st
 def test_it_puts_a_line_that_comes_back_in_one_file(file: Callable[..., str]) -> None:
     given = file(line(1, a=1), line(1, a=2), line(1, a=1))
     for _ in range(2):
-        told("push_metadata", given, PROJECT)
+        run_command("push_metadata", given, PROJECT)
 
     assert Patch.objects.count() == 3
     assert Patch.objects.get(state=State.WAITING).values == {"a": 1}
@@ -149,13 +153,13 @@ def test_it_puts_a_line_that_comes_back_in_one_file(file: Callable[..., str]) ->
 def test_it_puts_a_file_again_under_another_prefix(file: Callable[..., str]) -> None:
     given = file(line(1))
 
-    assert told("push_metadata", given, PROJECT).startswith("1 put")
-    assert told("push_metadata", given, PROJECT, "--idempotency-prefix=again").startswith("1 put")
+    assert run_command("push_metadata", given, PROJECT).startswith("1 put")
+    assert run_command("push_metadata", given, PROJECT, "--idempotency-prefix=again").startswith("1 put")
 
 
 def test_it_reads_the_standard_input(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(line(1, a="ü").encode())))
-    told("push_metadata", "--file=-", PROJECT)
+    run_command("push_metadata", "--file=-", PROJECT)
 
     assert (Patch.objects.get().values, Patch.objects.get().source) == ({"a": "ü"}, "command: standard input")
 
@@ -201,7 +205,7 @@ def test_a_file_of_bad_lines_only_is_nothing_put(file: Callable[..., str]) -> No
 
 
 def test_it_warns_of_what_may_surprise_once(file: Callable[..., str]) -> None:
-    warnings = told_json("push_metadata", file(line(1, a=1.0), line(2, a=2.0)), PROJECT)["warnings"]
+    warnings = run_command_json("push_metadata", file(line(1, a=1.0), line(2, a=2.0)), PROJECT)["warnings"]
 
     assert len(warnings) == 1
     assert Patch.objects.count() == 2
@@ -209,29 +213,29 @@ def test_it_warns_of_what_may_surprise_once(file: Callable[..., str]) -> None:
 
 def test_a_dry_run_says_what_would_be_put(file: Callable[..., str]) -> None:
     given = file(line(1, a=1), line(2, a=2))
-    told("push_metadata", file(line(1, a=1)), PROJECT)
-    said = told("push_metadata", file(line(1, a=1), line(2, a=2)), PROJECT, "--dry-run").splitlines()
+    run_command("push_metadata", file(line(1, a=1)), PROJECT)
+    said = run_command("push_metadata", file(line(1, a=1), line(2, a=2)), PROJECT, "--dry-run").splitlines()
 
     assert said == [
         f'{UUID(int=1)} {{"a":1}}',
         f'{UUID(int=2)} {{"a":2}}',
         "1 would be put. 1 had been put before. Nothing was put.",
     ]
-    assert told_json("push_metadata", given, PROJECT, "--dry-run")["would_put"] == 1
+    assert run_command_json("push_metadata", given, PROJECT, "--dry-run")["would_put"] == 1
     assert Patch.objects.count() == 1
 
 
 def test_it_waits_for_what_carries_a_patch(file: Callable[..., str]) -> None:
     given = file(line(1, a=1), line(1, a=2), line(2))
-    told("push_metadata", given, PROJECT)
+    run_command("push_metadata", given, PROJECT)
     Patch.objects.filter(state=State.WAITING).update(state=State.CONFIRMED)
 
-    assert told("push_metadata", given, PROJECT, "--wait").endswith("3 had been put before. 3 confirmed.")
+    assert run_command("push_metadata", given, PROJECT, "--wait").endswith("3 had been put before. 3 confirmed.")
 
 
 def test_it_tells_what_is_parked(file: Callable[..., str]) -> None:
     given = file(line(1), line(2))
-    told("push_metadata", given, PROJECT)
+    run_command("push_metadata", given, PROJECT)
     Patch.objects.filter(trace_id=UUID(int=1)).update(state=State.PARKED, reason=Reason.REFUSED)
     Patch.objects.filter(trace_id=UUID(int=2)).update(state=State.CONFIRMED)
 
@@ -254,7 +258,7 @@ def test_it_waits_no_longer_than_told(project: Project) -> None:
 def test_accepted_is_the_end_where_the_key_cannot_read(file: Callable[..., str], project: Project) -> None:
     LaminarKeyFactory.create(project=project, kind="ingest-only")
     given = file(line(1))
-    told("push_metadata", given, PROJECT)
+    run_command("push_metadata", given, PROJECT)
     Patch.objects.update(state=State.ACCEPTED)
 
-    assert told("push_metadata", given, PROJECT, "--wait").endswith("1 accepted.")
+    assert run_command("push_metadata", given, PROJECT, "--wait").endswith("1 accepted.")

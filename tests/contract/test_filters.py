@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import METADATA, ask, push, send_span
+from tests.tracestore.store_calls import METADATA_PREFIX, push_metadata, query_rows, send_span
 from tests.tracestore_server import RunningStore
 
 chdb = pytest.importorskip("chdb")
@@ -76,11 +76,11 @@ def client(tracestore: RunningStore) -> httpx.Client:
 def test_it_finds_the_same_values(
     client: httpx.Client, trace_id: str, value: Any, found: list[str], missed: list[str]
 ) -> None:
-    send_span(client, trace_id, {f"{METADATA}other": "k"})
-    push(client, trace_id, {"k": value})
-    (row,) = ask(client, "SELECT metadata FROM traces WHERE id = {id:UUID}", id=trace_id)
+    send_span(client, trace_id, {f"{METADATA_PREFIX}other": "k"})
+    push_metadata(client, trace_id, {"k": value})
+    (row,) = query_rows(client, "SELECT metadata FROM traces WHERE id = {id:UUID}", id=trace_id)
     query = f"SELECT id FROM traces WHERE id = {{id:UUID}} AND ({FILTER})"
-    ours = [sought for sought in (*found, *missed) if ask(client, query, id=trace_id, k="k", v=sought)]
+    ours = [sought for sought in (*found, *missed) if query_rows(client, query, id=trace_id, k="k", v=sought)]
     condition = FILTER.replace("{k:String}", "'k'").replace("{v:String}", "v")
     theirs = f"SELECT v FROM {_each([*found, *missed], 'v')} WHERE {condition}"
     assert (ours, [v for (v,) in _clickhouse(f"WITH {_quoted(row['metadata'])} AS metadata {theirs}")]) == (
@@ -97,7 +97,7 @@ def test_its_functions_answer_as_clickhouse_does(client: httpx.Client, tracestor
         with sqlite3.connect(tracestore.database, timeout=20) as connection:
             connection.execute("UPDATE trace SET metadata = ? WHERE id = ?", (text, trace_id))
         connection.close()
-        (row,) = ask(client, f"SELECT {columns} FROM traces WHERE id = {{id:UUID}}", id=trace_id)
+        (row,) = query_rows(client, f"SELECT {columns} FROM traces WHERE id = {{id:UUID}}", id=trace_id)
         assert (text, list(row.values())) == (text, truth)
 
 
@@ -154,4 +154,4 @@ def truths() -> dict[str, Any]:
 def test_its_expressions_answer_as_clickhouse_does(
     client: httpx.Client, truths: dict[str, Any], expression: str
 ) -> None:
-    assert ask(client, f"SELECT {expression} AS answer") == [{"answer": truths[expression]}]
+    assert query_rows(client, f"SELECT {expression} AS answer") == [{"answer": truths[expression]}]

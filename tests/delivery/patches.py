@@ -10,16 +10,16 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import leasing, outbox, results
 from reviewapp.delivery.models import Patch
-from reviewapp.delivery.results import Sent
+from reviewapp.delivery.results import PushResult
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import merge as traced
 
-TRACE = UUID(int=7)
+TRACE_ID = UUID(int=7)
 
 
-def put(project: Project, metadata: Mapping[str, Any], trace_id: UUID = TRACE, *, tags: Sequence[str] = ()) -> Patch:
+def put(project: Project, metadata: Mapping[str, Any], trace_id: UUID = TRACE_ID, *, tags: Sequence[str] = ()) -> Patch:
     """Put a patch as a save does: within a transaction."""
     with transaction.atomic():
         return outbox.put(project, trace_id, metadata, source="a test", tags=tags)
@@ -30,36 +30,36 @@ def put_many(project: Project, count: int) -> list[Patch]:
     return [put(project, {"n": number}, uuid4()) for number in range(count)]
 
 
-def leased(patch: Patch) -> Patch:
+def lease_patch(patch: Patch) -> Patch:
     """The patch as a worker holds it; nothing else may be due."""
     taken = leasing.lease(1)
     assert [row.pk for row in taken] == [patch.pk]
     return taken[0]
 
 
-def ends(patch: Patch, error: LaminarError | None = None, *, key: LaminarKey | None = None) -> Patch:
+def end_push(patch: Patch, error: LaminarError | None = None, *, key: LaminarKey | None = None) -> Patch:
     """Mark one push of a leased patch; the row afterwards."""
-    results.mark_sent([Sent(patch, key, clock.now(), 0.1, error)])
-    return fresh(patch)
+    results.record_pushes([PushResult(patch, key, clock.now(), 0.1, error)])
+    return reload(patch)
 
 
-def accepted(patch: Patch) -> Patch:
+def accept_patch(patch: Patch) -> Patch:
     """Lease a patch and have Laminar say yes."""
-    return ends(leased(patch))
+    return end_push(lease_patch(patch))
 
 
-def due(patch: Patch) -> None:
+def make_due(patch: Patch) -> None:
     """Let the patch's time come."""
     Patch.objects.filter(pk=patch.pk).update(due_at=clock.now() - timedelta(seconds=1))
 
 
-def fresh(patch: Patch) -> Patch:
+def reload(patch: Patch) -> Patch:
     """The row as it stands now."""
     return Patch.objects.get(pk=patch.pk)
 
 
-def withdrawn(patch: Patch) -> Mapping[str, Any] | None:
+def withdraw_patch(patch: Patch) -> Mapping[str, Any] | None:
     """What an undo of this patch gives back, None where it is too late."""
     with transaction.atomic():
-        traced.hold(patch.project, patch.trace_id)
+        traced.lock_trace(patch.project, patch.trace_id)
         return outbox.withdraw(patch.project, patch)

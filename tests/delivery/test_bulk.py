@@ -11,12 +11,12 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery import leasing, outbox
-from reviewapp.delivery.intake import NameTaken, Undone, relay
-from reviewapp.delivery.models import Bulk, Patch, Relay, State
-from reviewapp.delivery.patch_input import Handed
+from reviewapp.delivery.intake import BulkUndoneError, IdempotencyKeyReusedError, put_patches
+from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch, State
+from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.filters.filter_view import FilterView
-from reviewapp.traces.filters.paging import page_of
+from reviewapp.traces.filters.paging import get_page
 from reviewapp.traces.metadata.pairs import Pair
 from reviewapp.traces.models import Trace
 from tests.factories import TraceFactory
@@ -39,7 +39,7 @@ def text_of(traces: list[Trace]) -> str:
 
 
 def found(project: Project, pair: Pair) -> int:
-    return page_of(FilterView([pair]), project).count
+    return get_page(FilterView([pair]), project).count
 
 
 def test_it_shows_what_it_would_do_and_does_nothing(lead_client: Client, three: list[Trace]) -> None:
@@ -73,7 +73,7 @@ def test_an_undo_puts_everything_back(project: Project, lead: User, three: list[
     assert "3 taken back" in answer.text
     assert set(before) != set(Trace.objects.values_list("metadata", flat=True))
     assert {canonical_json.loads(trace.metadata)["checked"] for trace in Trace.objects.all()} == {"no"}
-    assert set(Trace.objects.values_list("unconfirmed", "reviews")) == {("{}", 0)}
+    assert set(Trace.objects.values_list("unconfirmed", "review_count")) == {("{}", 0)}
     assert found(project, Pair("checked", "true")) == 0
     assert found(project, Pair("checked", "no")) == 3
     assert set(Patch.objects.values_list("state", flat=True)) == {State.SUPERSEDED}
@@ -114,16 +114,16 @@ def test_an_undo_sends_what_an_older_patch_said(project: Project, lead: User, th
 def test_nothing_more_is_put_once_it_was_undone(project: Project, lead: User, three: list[Trace]) -> None:
     bulk = pushed(project, lead, three[:1])
     bulks.undo(bulk, lead)
-    with pytest.raises(Undone):
-        bulks.push(project, lead, bulk.mark, PATCH, [trace.trace_id for trace in three])
+    with pytest.raises(BulkUndoneError):
+        bulks.push(project, lead, bulk.preview_id, PATCH, [trace.trace_id for trace in three])
     assert Patch.objects.count() == 1
 
 
 def test_a_mark_stands_for_one_patch(project: Project, lead: User, three: list[Trace]) -> None:
     bulk = pushed(project, lead, three)
-    with pytest.raises(NameTaken):
-        bulks.push(project, lead, bulk.mark, {"checked": False}, [three[0].trace_id])
-    assert Relay.objects.filter(bulk=bulk).count() == 3
+    with pytest.raises(IdempotencyKeyReusedError):
+        bulks.push(project, lead, bulk.preview_id, {"checked": False}, [three[0].trace_id])
+    assert IdempotentPatch.objects.filter(bulk=bulk).count() == 3
 
 
 @pytest.mark.parametrize("said", ["", "checked", "=1", "a=NaN", "a=1\na=2", "k" * 201 + "=1"])
@@ -141,8 +141,8 @@ def test_it_refuses_a_confirmation_without_a_preview(lead_client: Client, three:
     assert not Bulk.objects.exists()
 
 
-def test_it_takes_no_other_projects_traces(lead_client: Client, elsewhere: Project) -> None:
-    theirs = TraceFactory.create(project=elsewhere)
+def test_it_takes_no_other_projects_traces(lead_client: Client, other_project: Project) -> None:
+    theirs = TraceFactory.create(project=other_project)
     page = lead_client.get(URL, {"trace": str(theirs.trace_id)}, follow=True)
     assert "No trace was chosen" in page.text
     lead_client.post(URL, {"traces": theirs.trace_id.hex, "metadata": "a=1", "confirm": "1", "mark": str(uuid4())})
@@ -165,7 +165,7 @@ def test_an_undo_takes_it_out_of_later_changes(project: Project, lead: User, thr
     bulk = pushed(project, lead, three[:1])
     first, last = relayed(project, trace_id, {"score": 1}), relayed(project, trace_id, {"score": 2})
     assert bulks.can_be_undone(bulk)
-    assert (bulks.undo(bulk, lead), bulks.left(bulk)) == (1, 0)
+    assert (bulks.undo(bulk, lead), bulks.count_not_undone(bulk)) == (1, 0)
     assert Patch.objects.get(state=State.WAITING).values == {"checked": 0, "old": 1, "score": 2}
     assert found(project, Pair("checked", "no")) == 3
     trace = Trace.objects.get(trace_id=trace_id)
@@ -192,4 +192,4 @@ def test_an_undo_says_what_went_with_a_later_change(
 
 def relayed(project: Project, trace_id: UUID, patch: dict[str, object]) -> Patch:
     """Another program's patch, as it waits to be pushed."""
-    return relay(project, [Handed(trace_id, patch)], source="token:ci")[0].patch
+    return put_patches(project, [PatchInput(trace_id, patch)], source="token:ci")[0].patch

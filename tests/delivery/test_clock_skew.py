@@ -11,7 +11,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import clock_skew, leasing, outbox
 from reviewapp.delivery.models import Breaker
 from reviewapp.lib import clock
-from tests.delivery.patches import fresh, leased, put
+from tests.delivery.patches import lease_patch, put, reload
 
 HOUR = timedelta(hours=1)
 
@@ -20,12 +20,12 @@ def test_what_waits_is_sent_after_its_grace(project: Project) -> None:
     now = clock.now()
     with time_machine.travel(now + HOUR, tick=False), transaction.atomic():
         at_once = put(project, {"a": 1})
-        later = outbox.put(project, uuid4(), {"a": 1}, source="a test", after=timedelta(seconds=5))
+        later = outbox.put(project, uuid4(), {"a": 1}, source="a test", delay=timedelta(seconds=5))
     with time_machine.travel(now, tick=False):
         assert leasing.lease(10) == []
-        assert clock_skew.bring_forward() == 2
+        assert clock_skew.correct_future_due_times() == 2
         assert [patch.pk for patch in leasing.lease(10)] == [at_once.pk]
-        assert clock_skew.bring_forward() == 0
+        assert clock_skew.correct_future_due_times() == 0
     with time_machine.travel(now + timedelta(seconds=5), tick=False):
         assert [patch.pk for patch in leasing.lease(10)] == [later.pk]
 
@@ -34,8 +34,8 @@ def test_what_waits_by_this_clock_is_left(project: Project) -> None:
     patch = put(project, {"a": 1})
     due_at = clock.now() + HOUR
     type(patch).objects.update(due_at=due_at, failures=3)
-    assert clock_skew.bring_forward() == 0
-    assert fresh(patch).due_at == due_at
+    assert clock_skew.correct_future_due_times() == 0
+    assert reload(patch).due_at == due_at
 
 
 def test_what_failed_is_tried_at_once(project: Project) -> None:
@@ -44,16 +44,16 @@ def test_what_failed_is_tried_at_once(project: Project) -> None:
         patch = put(project, {"a": 1})
         type(patch).objects.update(due_at=clock.now() + HOUR, failures=9)
     with time_machine.travel(now, tick=False):
-        clock_skew.bring_forward()
-        leased(patch)
+        clock_skew.correct_future_due_times()
+        lease_patch(patch)
 
 
 @pytest.mark.parametrize(("key", "longest"), [(None, timedelta(minutes=5)), (UUID(int=0), timedelta(minutes=15))])
 def test_a_hold_ends(project: Project, key: UUID | None, longest: timedelta) -> None:
     now = clock.now()
-    breaker = Breaker.objects.create(project=project, failures=5, held_until=now + HOUR, refused_key=key)
+    breaker = Breaker.objects.create(project=project, failures=5, open_until=now + HOUR, refused_key=key)
     with time_machine.travel(now, tick=False):
-        assert clock_skew.bring_forward() == 1
-        assert clock_skew.bring_forward() == 0
+        assert clock_skew.correct_future_due_times() == 1
+        assert clock_skew.correct_future_due_times() == 0
     breaker.refresh_from_db()
-    assert breaker.held_until == now + longest
+    assert breaker.open_until == now + longest

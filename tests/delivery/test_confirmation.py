@@ -14,9 +14,9 @@ from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge
-from reviewapp.traces.models import Change, Trace
+from reviewapp.traces.models import MetadataChange, Trace
 from reviewapp.traces.sync import pull
-from tests.delivery.patches import TRACE, accepted, due, ends, fresh, leased, put, put_many
+from tests.delivery.patches import TRACE_ID, accept_patch, end_push, lease_patch, make_due, put, put_many, reload
 from tests.factories import LaminarKeyFactory, PatchFactory
 from tests.traces.rows import trace_row
 
@@ -24,15 +24,15 @@ from tests.traces.rows import trace_row
 @pytest.fixture
 def patch(project: Project) -> Patch:
     """One that Laminar said yes to, its time to be read back come."""
-    row = accepted(put(project, {"score": 1, "notes": None}))
-    due(row)
+    row = accept_patch(put(project, {"score": 1, "notes": None}))
+    make_due(row)
     return row
 
 
 def read(patch: Patch, text: str | None) -> Patch:
     """Read a patch back from a trace with this metadata, or from none; the row afterwards."""
-    confirmation.mark_read([fresh(patch)], {} if text is None else {patch.trace_id: text}, 0.1)
-    return fresh(patch)
+    confirmation.record_readback([reload(patch)], {} if text is None else {patch.trace_id: text}, 0.1)
+    return reload(patch)
 
 
 def test_it_confirms_when_every_value_stands(patch: Patch) -> None:
@@ -44,19 +44,19 @@ def test_it_confirms_when_every_value_stands(patch: Patch) -> None:
 @pytest.mark.parametrize("is_here", [True, False])
 def test_an_older_answer_takes_no_confirmed_value_from_the_mirror(patch: Patch, is_here: bool) -> None:
     if is_here:
-        pull.store_rows(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
-    held = merge.hold(patch.project, patch.trace_id)
-    merge.apply_patch(patch.project, held, patch.values, number=patch.pk)
+        pull.store_traces(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
+    held = merge.lock_trace(patch.project, patch.trace_id)
+    merge.apply_patch(patch.project, held, patch.values, patch_id=patch.pk)
     asked_at = clock.now() - timedelta(seconds=1)
     read(patch, '{"env":"live","score":1,"notes":null}')
-    pull.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
+    pull.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
     trace = Trace.objects.get()
     assert canonical_json.loads(trace.metadata) == {"env": "live", "score": 1, "notes": None, "step": 2}
-    assert not Change.objects.filter(by=Change.By.OTHERS).exclude(key="step").exists()
+    assert not MetadataChange.objects.filter(by=MetadataChange.Author.OTHER_AFTER_PUSH).exclude(key="step").exists()
     # What changed there meanwhile is seen soon.
     assert trace.read_due_at is not None
     assert trace.read_due_at <= clock.now()
-    pull.store_new(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
+    pull.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
     assert Trace.objects.get().metadata == '{"env":"live","score":9}'
 
 
@@ -66,9 +66,9 @@ def test_an_older_answer_takes_no_confirmed_value_from_the_mirror(patch: Patch, 
 def test_a_trace_is_read_again_where_laminar_spells_a_value_otherwise(
     project: Project, text: str, is_read: bool
 ) -> None:
-    row = accepted(put(project, {"o": {"aa": 1, "b": 2}}))
+    row = accept_patch(put(project, {"o": {"aa": 1, "b": 2}}))
     assert read(row, text).state == State.CONFIRMED
-    assert Trace.objects.due_again(project, clock.now()).exists() is is_read
+    assert Trace.objects.due_for_reread(project, clock.now()).exists() is is_read
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_it_does_not_confirm_what_is_not_there(patch: Patch, text: str) -> None:
     ],
 )  # fmt: skip
 def test_it_takes_one_value_in_any_spelling(project: Project, ours: Any, theirs: str) -> None:
-    assert confirmation.holds(f'{{"k":{theirs}}}', put(project, {"k": ours}))
+    assert confirmation.has_patch_values(f'{{"k":{theirs}}}', put(project, {"k": ours}))
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_it_takes_one_value_in_any_spelling(project: Project, ours: Any, theirs:
     ],
 )  # fmt: skip
 def test_it_tells_other_values_apart(project: Project, ours: Any, theirs: str) -> None:
-    assert not confirmation.holds(f'{{"k":{theirs}}}', put(project, {"k": ours}))
+    assert not confirmation.has_patch_values(f'{{"k":{theirs}}}', put(project, {"k": ours}))
 
 
 def test_it_looks_again_a_little_later(patch: Patch) -> None:
     row = read(patch, "{}")
     assert (row.state, row.reads) == (State.ACCEPTED, 1)
-    assert timedelta(0) < row.due_at - clock.now() <= timedelta(seconds=schedule.READS[1])
+    assert timedelta(0) < row.due_at - clock.now() <= timedelta(seconds=schedule.READ_DELAYS[1])
     assert not Attempt.objects.filter(act="read back").exists()
 
 
@@ -122,7 +122,7 @@ def test_it_is_sent_again_after_two_minutes_and_parked_after_three_sends(patch: 
         elif row.state == State.WAITING:
             assert row.last_error == "The trace does not show the values yet. It is sent again."
             sends += 1
-            ends(leased(row))
+            end_push(lease_patch(row))
         else:
             break
     assert (row.state, row.reason, row.sends, sends) == (State.PARKED, Reason.UNCONFIRMED, 3, 3)
@@ -131,7 +131,7 @@ def test_it_is_sent_again_after_two_minutes_and_parked_after_three_sends(patch: 
 
 
 def test_it_says_when_laminar_does_not_even_show_the_trace(patch: Patch) -> None:
-    Patch.objects.update(reads=len(schedule.READS) - 1)
+    Patch.objects.update(reads=len(schedule.READ_DELAYS) - 1)
     assert read(patch, None).last_error == "Laminar's SQL does not show the trace yet. It is sent again."
 
 
@@ -157,80 +157,80 @@ def test_the_mirror_keeps_calling_ours_what_was_changed_since(project: Project) 
 
 def test_only_what_is_due_is_taken_and_only_once(patch: Patch) -> None:
     PatchFactory.create(project=patch.project, state=State.ACCEPTED, due_at=clock.now() + timedelta(minutes=1))
-    assert confirmation.take() == [patch]
-    assert confirmation.take() == []
+    assert confirmation.select_due() == [patch]
+    assert confirmation.select_due() == []
 
 
 def test_what_was_taken_comes_up_again_when_its_reader_died(patch: Patch) -> None:
-    confirmation.take()
-    with time_machine.travel(clock.now() + confirmation.TAKEN + timedelta(seconds=1), tick=False):
-        assert confirmation.take() == [patch]
+    confirmation.select_due()
+    with time_machine.travel(clock.now() + confirmation.READBACK_LEASE + timedelta(seconds=1), tick=False):
+        assert confirmation.select_due() == [patch]
 
 
 def test_a_reader_that_wakes_late_decides_nothing(patch: Patch) -> None:
-    Patch.objects.update(reads=len(schedule.READS) - 1)
-    [late] = confirmation.take()
+    Patch.objects.update(reads=len(schedule.READ_DELAYS) - 1)
+    [late] = confirmation.select_due()
     assert read(patch, "{}").state == State.WAITING
-    again = accepted(patch)
-    confirmation.mark_read([late], {}, 0.1)
-    confirmation.note_error(patch.project, [late], "Laminar is in trouble (500).")
-    assert (fresh(patch).state, fresh(patch).sends, fresh(patch).last_error) == (State.ACCEPTED, again.sends, "")
+    again = accept_patch(patch)
+    confirmation.record_readback([late], {}, 0.1)
+    confirmation.reschedule_failed(patch.project, [late], "Laminar is in trouble (500).")
+    assert (reload(patch).state, reload(patch).sends, reload(patch).last_error) == (State.ACCEPTED, again.sends, "")
 
 
 def test_a_batch_is_bounded(project: Project) -> None:
-    rows = [PatchFactory.build(project=project, state=State.ACCEPTED) for _ in range(confirmation.BATCH + 3)]
+    rows = [PatchFactory.build(project=project, state=State.ACCEPTED) for _ in range(confirmation.BATCH_SIZE + 3)]
     Patch.objects.bulk_create(rows)
-    assert [len(confirmation.take()), len(confirmation.take())] == [confirmation.BATCH, 3]
+    assert [len(confirmation.select_due()), len(confirmation.select_due())] == [confirmation.BATCH_SIZE, 3]
 
 
-def test_projects_that_are_busy_or_held_back_are_left(patch: Patch, elsewhere: Project) -> None:
-    PatchFactory.create(project=elsewhere, state=State.ACCEPTED)
-    Breaker.objects.create(project=elsewhere, held_until=clock.now() + timedelta(minutes=1))
-    assert confirmation.take(busy=[patch.project_id]) == []
+def test_projects_that_are_busy_or_held_back_are_left(patch: Patch, other_project: Project) -> None:
+    PatchFactory.create(project=other_project, state=State.ACCEPTED)
+    Breaker.objects.create(project=other_project, open_until=clock.now() + timedelta(minutes=1))
+    assert confirmation.select_due(busy=[patch.project_id]) == []
 
 
 def test_a_read_that_failed_is_told_and_the_whole_project_waits(project: Project) -> None:
     first, second = (PatchFactory.create(project=project, state=State.ACCEPTED) for _ in range(2))
-    confirmation.note_error(project, [first], "Laminar is in trouble (500).")
-    assert fresh(first).last_error == "Laminar is in trouble (500)."
-    assert confirmation.take() == []
-    with time_machine.travel(clock.now() + confirmation.PAUSE + timedelta(seconds=1), tick=False):
-        assert confirmation.take() == [first, second]
+    confirmation.reschedule_failed(project, [first], "Laminar is in trouble (500).")
+    assert reload(first).last_error == "Laminar is in trouble (500)."
+    assert confirmation.select_due() == []
+    with time_machine.travel(clock.now() + confirmation.RETRY_DELAY + timedelta(seconds=1), tick=False):
+        assert confirmation.select_due() == [first, second]
 
 
 @pytest.mark.parametrize("hours", [0, 6, 13, 23])
 def test_a_key_that_may_not_read_sets_them_aside_until_one_may(patch: Patch, hours: int) -> None:
     key = LaminarKeyFactory.create(project=patch.project, kind=LaminarKey.Kind.INGEST_ONLY)
-    confirmation.set_aside([fresh(patch)])
+    confirmation.reschedule([reload(patch)])
     with time_machine.travel(clock.now() + timedelta(hours=hours), tick=False):
-        confirmation.resume()
-        assert confirmation.take() == []
+        confirmation.resume_with_full_key()
+        assert confirmation.select_due() == []
         LaminarKey.objects.filter(pk=key.pk).update(retired_at=clock.now())
         LaminarKeyFactory.create(project=patch.project)
-        confirmation.resume()
-        assert confirmation.take() == [patch]
+        confirmation.resume_with_full_key()
+        assert confirmation.select_due() == [patch]
 
 
 def test_resuming_leaves_what_is_read_back_in_its_time(project: Project) -> None:
     LaminarKeyFactory.create(project=project)
-    patch = accepted(put(project, {"score": 1}))
-    Patch.objects.update(due_at=clock.now() + timedelta(seconds=schedule.READS[-1]))
-    confirmation.resume()
-    assert fresh(patch).due_at > clock.now() + timedelta(seconds=50)
+    patch = accept_patch(put(project, {"score": 1}))
+    Patch.objects.update(due_at=clock.now() + timedelta(seconds=schedule.READ_DELAYS[-1]))
+    confirmation.resume_with_full_key()
+    assert reload(patch).due_at > clock.now() + timedelta(seconds=50)
 
 
 def test_a_look_in_vain_costs_one_query_a_patch(
     project: Project, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    rows = [accepted(patch) for patch in put_many(project, 5)]
+    rows = [accept_patch(patch) for patch in put_many(project, 5)]
     with django_assert_num_queries(2 + len(rows)):
-        confirmation.mark_read(rows, {}, 0.1)
+        confirmation.record_readback(rows, {}, 0.1)
 
 
 def _saved(project: Project, values: dict[str, Any]) -> Patch:
     """A patch that Laminar took, its values in the mirror as a save leaves them."""
-    patch = accepted(put(project, values))
+    patch = accept_patch(put(project, values))
     with transaction.atomic():
-        merge.apply_patch(project, merge.hold(project, TRACE), values)
+        merge.apply_patch(project, merge.lock_trace(project, TRACE_ID), values)
     assert canonical_json.loads(Trace.objects.get().unconfirmed) == values
     return patch

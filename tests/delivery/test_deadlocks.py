@@ -11,9 +11,9 @@ from django.db import connections, transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirmation, leasing, outbox
-from reviewapp.delivery.intake import relay
+from reviewapp.delivery.intake import put_patches
 from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.patch_input import Handed
+from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
@@ -31,28 +31,28 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
     def save() -> None:
         trace_id, values = chance.choice(TRACES), {"n": chance.random(), "m": chance.randrange(ROUNDS * 9)}
         with transaction.atomic():
-            held = merge.hold(project, trace_id)
+            held = merge.lock_trace(project, trace_id)
             outbox.put(project, trace_id, values, source="a test")
             merge.apply_patch(project, held, values)
 
     def hand_over() -> None:
-        several = [Handed(each, {"m": chance.randrange(ROUNDS * 9)}) for each in chance.sample(TRACES, 4)]
-        relay(project, several, source="a test")
+        several = [PatchInput(each, {"m": chance.randrange(ROUNDS * 9)}) for each in chance.sample(TRACES, 4)]
+        put_patches(project, several, source="a test")
 
     def send() -> None:
         for patch in leasing.lease(6):
-            outbox.mark(patch, state=State.ACCEPTED)
+            outbox.record_outcome(patch, state=State.ACCEPTED)
 
     def read_back() -> None:
         # One by one: a statement over many rows locks them in no order, and the worker does such a one again.
         for patch in Patch.objects.filter(state=State.ACCEPTED):
             Patch.objects.filter(pk=patch.pk, state=State.ACCEPTED).update(due_at=clock.now())
-        taken = confirmation.take()
-        confirmation.mark_read(taken, {patch.trace_id: patch.metadata for patch in taken}, 0.1)
+        taken = confirmation.select_due()
+        confirmation.record_readback(taken, {patch.trace_id: patch.metadata for patch in taken}, 0.1)
 
     def pull_some() -> None:
-        pull.want(project, chance.sample(TRACES, 3))
-        pull.store_rows(project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)])
+        pull.request_pull(project, chance.sample(TRACES, 3))
+        pull.store_traces(project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)])
 
     acts = [save, save, hand_over, send, read_back, pull_some, pull_some]
     with ThreadPoolExecutor(len(acts)) as threads:
@@ -68,14 +68,14 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
 def test_those_who_want_and_who_store_the_same_new_trace_never_wait_in_a_ring(project: Project) -> None:
     """Both need the row that is here and one that nobody has; both wait for the first until both have begun."""
     here, new = TRACES[0], TRACES[1]
-    pull.store_rows(project, [trace_row(here)])
+    pull.store_traces(project, [trace_row(here)])
     acts = [
-        lambda: pull.store_rows(project, [trace_row(here, '{"a":1}'), trace_row(new)]),
-        lambda: pull.want(project, [here, new]),
+        lambda: pull.store_traces(project, [trace_row(here, '{"a":1}'), trace_row(new)]),
+        lambda: pull.request_pull(project, [here, new]),
     ]
     with ThreadPoolExecutor(len(acts)) as threads:
         with transaction.atomic():
-            merge.hold(project, here)
+            merge.lock_trace(project, here)
             begun = []
             for act in acts:
                 begun.append(threads.submit(_closing, act))

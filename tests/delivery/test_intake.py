@@ -11,35 +11,35 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
-from reviewapp.audit.recording import first_broken
+from reviewapp.audit.recording import find_first_broken
 from reviewapp.delivery import leasing
-from reviewapp.delivery.intake import NameTaken, Relayed, carrier_of, relay
-from reviewapp.delivery.models import Patch, Relay, State
-from reviewapp.delivery.patch_input import Handed
+from reviewapp.delivery.intake import IdempotencyKeyReusedError, PutResult, find_carrier, put_patches
+from reviewapp.delivery.models import IdempotentPatch, Patch, State
+from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import sql
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.submitting import Answers, submit
 from reviewapp.reviews.undoing import undo
 from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
-from tests.delivery.patches import TRACE, accepted, fresh
+from tests.delivery.patches import TRACE_ID, accept_patch, reload
 from tests.factories import TraceFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 ANSWERS = Answers(score=None, notes="Correct.", needs_review=False)
 
 
-def one(project: Project, metadata: dict[str, Any], trace_id: UUID = TRACE, *, name: str = "") -> Relayed:
-    (done,) = relay(project, [Handed(trace_id, metadata, name=name)], source="token:ci")
+def one(project: Project, metadata: dict[str, Any], trace_id: UUID = TRACE_ID, *, name: str = "") -> PutResult:
+    (done,) = put_patches(project, [PatchInput(trace_id, metadata, idempotency_key=name)], source="token:ci")
     return done
 
 
 def test_it_puts_a_patch_that_is_due(project: Project) -> None:
-    relay(project, [Handed(TRACE, {"judge.score": 0.5}, ("checked",))], source="token:ci")
+    put_patches(project, [PatchInput(TRACE_ID, {"judge.score": 0.5}, ("checked",))], source="token:ci")
     (patch,) = leasing.lease(10)
 
-    assert (patch.trace_id, patch.values, patch.names, patch.source) == (
-        TRACE, {"judge.score": 0.5}, ["checked"], "token:ci",
+    assert (patch.trace_id, patch.values, patch.tag_names, patch.source) == (
+        TRACE_ID, {"judge.score": 0.5}, ["checked"], "token:ci",
     )  # fmt: skip
 
 
@@ -48,23 +48,25 @@ def test_it_shows_in_the_mirror_at_once(project: Project) -> None:
     one(project, {"a": 2}, trace.trace_id)
     row = Trace.objects.get()
 
-    assert (row.metadata, row.unconfirmed, row.reviews) == ('{"a":2,"b":1.0}', '{"a":2}', 0)
+    assert (row.metadata, row.unconfirmed, row.review_count) == ('{"a":2,"b":1.0}', '{"a":2}', 0)
 
 
 def test_it_is_found_by_its_last_value_at_once(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1,"b":1}')
-    relay(project, [Handed(trace.trace_id, {"a": 2, "b": 2}), Handed(trace.trace_id, {"a": 1})], source="token:ci")
+    put_patches(
+        project, [PatchInput(trace.trace_id, {"a": 2, "b": 2}), PatchInput(trace.trace_id, {"a": 1})], source="token:ci"
+    )
 
     found = {(key, value): matching(project, [(key, value)]).count() for key in "ab" for value in "12"}
     assert found == {("a", "1"): 1, ("a", "2"): 0, ("b", "1"): 0, ("b", "2"): 1}
 
 
 def test_it_puts_all_in_the_order_given(project: Project) -> None:
-    given = [Handed(UUID(int=number), {"n": place}) for place, number in enumerate([5, 3, 5, 1, 3])]
-    done = relay(project, given, source="token:ci")
+    given = [PatchInput(UUID(int=number), {"n": place}) for place, number in enumerate([5, 3, 5, 1, 3])]
+    done = put_patches(project, given, source="token:ci")
 
     assert [each.patch.trace_id.int for each in done] == [5, 3, 5, 1, 3]
-    assert [fresh(each.patch).state for each in done] == ["superseded", "superseded", "waiting", "waiting", "waiting"]
+    assert [reload(each.patch).state for each in done] == ["superseded", "superseded", "waiting", "waiting", "waiting"]
     assert [done[2].patch.values, done[4].patch.values] == [{"n": 2}, {"n": 4}]
     assert Trace.objects.get(trace_id=UUID(int=3)).metadata == '{"n":4}'
 
@@ -79,8 +81,8 @@ def test_it_puts_one_patch_under_a_name(project: Project) -> None:
 
 
 def test_it_puts_a_name_twice_in_one_call_once(project: Project) -> None:
-    given = Handed(TRACE, {"a": 1}, name="run 7")
-    first, again = relay(project, [given, given], source="token:ci")
+    given = PatchInput(TRACE_ID, {"a": 1}, idempotency_key="run 7")
+    first, again = put_patches(project, [given, given], source="token:ci")
 
     assert (first.is_new, again.is_new, first.patch) == (True, False, again.patch)
 
@@ -89,38 +91,38 @@ def test_it_puts_what_has_no_name_each_time(project: Project) -> None:
     assert one(project, {"a": 1}).patch != one(project, {"a": 1}).patch
 
 
-def test_a_name_is_the_projects_own(project: Project, elsewhere: Project) -> None:
+def test_a_name_is_the_projects_own(project: Project, other_project: Project) -> None:
     assert one(project, {"a": 1}, name="run 7").is_new
-    assert one(elsewhere, {"a": 2}, name="run 7").is_new
+    assert one(other_project, {"a": 2}, name="run 7").is_new
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "other", [Handed(TRACE, {"a": 2}), Handed(UUID(int=8), {"a": 1}), Handed(TRACE, {"a": 1}, ("t",))]
+    "other", [PatchInput(TRACE_ID, {"a": 2}), PatchInput(UUID(int=8), {"a": 1}), PatchInput(TRACE_ID, {"a": 1}, ("t",))]
 )
-def test_it_refuses_a_name_for_something_else_and_puts_nothing(project: Project, other: Handed) -> None:
+def test_it_refuses_a_name_for_something_else_and_puts_nothing(project: Project, other: PatchInput) -> None:
     one(project, {"a": 1}, name="run 7")
-    named = Handed(other.trace_id, other.metadata, other.tags, "run 7")
+    named = PatchInput(other.trace_id, other.metadata, other.tags, "run 7")
 
-    with pytest.raises(NameTaken, match="“run 7” was used for another patch") as caught:
-        relay(project, [Handed(UUID(int=1), {"a": 1}), named], source="token:ci")
-    assert caught.value.place == 1
-    assert (Patch.objects.count(), Relay.objects.count(), Trace.objects.count()) == (1, 1, 1)
+    with pytest.raises(IdempotencyKeyReusedError, match="“run 7” was already used for another patch") as caught:
+        put_patches(project, [PatchInput(UUID(int=1), {"a": 1}), named], source="token:ci")
+    assert caught.value.position == 1
+    assert (Patch.objects.count(), IdempotentPatch.objects.count(), Trace.objects.count()) == (1, 1, 1)
 
 
 def test_it_records_one_event_for_a_call(project: Project) -> None:
-    done = relay(project, [Handed(UUID(int=number), {"n": 1}) for number in range(5)], source="token:ci")
+    done = put_patches(project, [PatchInput(UUID(int=number), {"n": 1}) for number in range(5)], source="token:ci")
     numbers = [each.patch.pk for each in done]
     event = AuditEvent.objects.get()
 
     assert (event.actor_name, event.verb, event.target) == ("token:ci", "relayed patches", "deliveries")
     assert event.detail == f'{{"count":5,"first":{min(numbers)},"last":{max(numbers)}}}'
-    assert first_broken(project) is None
+    assert find_first_broken(project) is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_twenty_at_once_with_one_name_make_one_patch(project: Project) -> None:
-    done = at_once([partial(one, project, {"a": 1}, name="run 7")] * 20)
+    done = run_concurrently([partial(one, project, {"a": 1}, name="run 7")] * 20)
 
     assert [each.is_new for each in done].count(True) == 1
     assert {each.patch.pk for each in done} == set(Patch.objects.values_list("pk", flat=True))
@@ -132,10 +134,10 @@ def test_one_name_for_several_things_at_once_stands_for_one(project: Project) ->
     def attempt(number: int) -> bool:
         try:
             return one(project, {"a": 1}, UUID(int=number), name="run 7").is_new
-        except NameTaken:
+        except IdempotencyKeyReusedError:
             return False
 
-    assert at_once([partial(attempt, number) for number in range(8)]).count(True) == 1
+    assert run_concurrently([partial(attempt, number) for number in range(8)]).count(True) == 1
     assert Patch.objects.count() == 1
 
 
@@ -145,9 +147,15 @@ def test_calls_with_the_same_traces_in_any_order_all_end(project: Project) -> No
 
     def call(turn: int) -> int:
         order = ids if turn % 2 else ids[::-1]
-        return len(relay(project, [Handed(each, {f"k{turn}": 1}, name=f"{turn} {each}") for each in order], source="x"))
+        return len(
+            put_patches(
+                project,
+                [PatchInput(each, {f"k{turn}": 1}, idempotency_key=f"{turn} {each}") for each in order],
+                source="x",
+            )
+        )
 
-    assert at_once([partial(call, turn) for turn in range(8)]) == [12] * 8
+    assert run_concurrently([partial(call, turn) for turn in range(8)]) == [12] * 8
     waiting = Patch.objects.filter(state=State.WAITING)
     assert [len(patch.values) for patch in waiting] == [8] * 12
 
@@ -168,9 +176,9 @@ def test_it_gives_way_to_who_holds_its_patches_in_another_order(project: Project
 
     def call() -> None:
         has_second.wait(10)
-        relay(project, [Handed(UUID(int=number), {"b": 2}) for number in (1, 2)], source="token:ci")
+        put_patches(project, [PatchInput(UUID(int=number), {"b": 2}) for number in (1, 2)], source="token:ci")
 
-    at_once([against_the_order, call])
+    run_concurrently([against_the_order, call])
     waiting = Patch.objects.filter(state=State.WAITING)
     assert [patch.values for patch in waiting] == [{"a": 1, "b": 2}] * 2
 
@@ -178,7 +186,7 @@ def test_it_gives_way_to_who_holds_its_patches_in_another_order(project: Project
 def until_somebody_waits() -> None:
     """Until a transaction waits for another's lock."""
     until = time.monotonic() + 10
-    while not sql.rows("SELECT pid FROM pg_locks WHERE NOT granted"):
+    while not sql.fetch_rows("SELECT pid FROM pg_locks WHERE NOT granted"):
         assert time.monotonic() < until
         time.sleep(0.01)
 
@@ -188,7 +196,7 @@ def test_a_review_carries_what_was_relayed_before_it(project: Project, item: Que
     review = submit(item, reviewer, ANSWERS, version=0)
 
     assert (review.patch.values["judge.score"], review.patch.values["notes"]) == (1, "Correct.")
-    assert fresh(before).superseded_by == review.patch
+    assert reload(before).superseded_by == review.patch
 
 
 def test_it_carries_a_review_that_still_waits(project: Project, item: QueueItem, reviewer: User) -> None:
@@ -196,21 +204,21 @@ def test_it_carries_a_review_that_still_waits(project: Project, item: QueueItem,
     patch = one(project, {"judge.score": 1}, item.trace_id).patch
 
     assert (patch.values["notes"], patch.values["judge.score"]) == ("Correct.", 1)
-    assert fresh(review.patch).superseded_by == patch
+    assert reload(review.patch).superseded_by == patch
 
 
 def test_it_names_the_newest_that_carries_it(project: Project) -> None:
     patches = [one(project, {"n": number}).patch for number in range(4)]
-    last = accepted(patches[-1])
+    last = accept_patch(patches[-1])
 
-    assert [carrier_of(fresh(patch)) for patch in patches] == [last, last, last, None]
+    assert [find_carrier(reload(patch)) for patch in patches] == [last, last, last, None]
 
 
 def test_it_names_what_carries_it_after_an_undo(project: Project, item: QueueItem, reviewer: User) -> None:
     patch = one(project, {"judge.score": 1}, item.trace_id).patch
     submit(item, reviewer, ANSWERS, version=0)
     undo(item, reviewer)
-    carrier = carrier_of(fresh(patch))
+    carrier = find_carrier(reload(patch))
 
     assert carrier is not None
     assert (carrier.state, carrier.values) == (State.WAITING, {"judge.score": 1})

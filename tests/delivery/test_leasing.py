@@ -17,7 +17,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import leasing, outbox
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import clock, sql
-from tests.delivery.patches import ends, fresh, leased, put, put_many
+from tests.delivery.patches import end_push, lease_patch, put, put_many, reload
 from tests.factories import PatchFactory, ProjectFactory
 
 
@@ -40,8 +40,8 @@ def test_it_takes_no_more_than_asked(project: Project) -> None:
 
 
 def test_it_holds_what_it_took(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
-    row = fresh(patch)
+    patch = lease_patch(put(project, {"a": 1}))
+    row = reload(patch)
     assert (row.state, row.lease, row.leased_until) == (State.SENDING, patch.lease, patch.leased_until)
 
 
@@ -53,76 +53,76 @@ def test_it_takes_one_of_two_of_a_trace(project: Project) -> None:
 
 
 def test_it_never_takes_a_second_while_one_of_the_trace_is_under_way(project: Project) -> None:
-    first = leased(put(project, {"score": 1}))
+    first = lease_patch(put(project, {"score": 1}))
     second = put(project, {"score": 2})
     assert leasing.lease(10) == []
-    ends(first)
+    end_push(first)
     assert [patch.pk for patch in leasing.lease(10)] == [second.pk]
 
 
-def test_it_keeps_the_same_trace_id_of_another_project_apart(project: Project, elsewhere: Project) -> None:
+def test_it_keeps_the_same_trace_id_of_another_project_apart(project: Project, other_project: Project) -> None:
     put(project, {"score": 1})
-    put(elsewhere, {"score": 1})
+    put(other_project, {"score": 1})
     assert len(leasing.lease(10)) == 2
 
 
 def test_a_late_worker_writes_nothing(project: Project) -> None:
-    late = leased(put(project, {"a": 1}))
+    late = lease_patch(put(project, {"a": 1}))
     Patch.objects.filter(pk=late.pk).update(leased_until=clock.now() - timedelta(seconds=1))
-    assert leasing.rescue() == 1
-    taken = leased(late)
-    assert ends(late).state == State.SENDING
+    assert leasing.release_expired_leases() == 1
+    taken = lease_patch(late)
+    assert end_push(late).state == State.SENDING
     assert not late.attempts.exists()
-    assert ends(taken).state == State.ACCEPTED
+    assert end_push(taken).state == State.ACCEPTED
 
 
 def test_a_late_worker_cannot_renew(project: Project) -> None:
-    late = leased(put(project, {"a": 1}))
+    late = lease_patch(put(project, {"a": 1}))
     until = late.leased_until
     Patch.objects.filter(pk=late.pk).update(state=State.WAITING, lease=late.lease + 1)
-    leasing.renew([late])
-    assert (late.leased_until, fresh(late).state) == (until, State.WAITING)
+    leasing.renew_leases([late])
+    assert (late.leased_until, reload(late).state) == (until, State.WAITING)
 
 
 def test_a_lease_that_is_renewed_is_not_taken_back(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
-    with time_machine.travel(clock.now() + leasing.LEASE * 0.9, tick=False):
-        leasing.renew([patch])
-    with time_machine.travel(clock.now() + leasing.LEASE * 1.1, tick=False):
-        assert leasing.rescue() == 0
-    with time_machine.travel(clock.now() + leasing.LEASE * 2, tick=False):
-        assert leasing.rescue() == 1
+    patch = lease_patch(put(project, {"a": 1}))
+    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 0.9, tick=False):
+        leasing.renew_leases([patch])
+    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 1.1, tick=False):
+        assert leasing.release_expired_leases() == 0
+    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 2, tick=False):
+        assert leasing.release_expired_leases() == 1
 
 
 def test_it_takes_back_the_rows_of_a_dead_worker_within_half_a_minute(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
+    patch = lease_patch(put(project, {"a": 1}))
     with time_machine.travel(clock.now() + timedelta(seconds=21), tick=False):
-        assert leasing.rescue() == 1
+        assert leasing.release_expired_leases() == 1
         assert [row.pk for row in leasing.lease(1)] == [patch.pk]
 
 
 def test_it_takes_back_the_rows_of_a_dead_worker_also_when_the_clock_was_put_back(project: Project) -> None:
     now = clock.now()
     with time_machine.travel(now + timedelta(hours=1), tick=False):
-        patch = leased(put(project, {"a": 1}))
+        patch = lease_patch(put(project, {"a": 1}))
     with time_machine.travel(now, tick=False):
-        assert leasing.rescue() == 1
+        assert leasing.release_expired_leases() == 1
         assert [row.pk for row in leasing.lease(1)] == [patch.pk]
-        assert leasing.rescue() == 0
+        assert leasing.release_expired_leases() == 0
 
 
 def test_it_ends_a_replaced_row_of_a_dead_worker(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
+    patch = lease_patch(put(project, {"a": 1}))
     put(project, {"a": 2})
-    with time_machine.travel(clock.now() + leasing.LEASE * 2, tick=False):
-        leasing.rescue()
-    assert fresh(patch).state == State.SUPERSEDED
+    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 2, tick=False):
+        leasing.release_expired_leases()
+    assert reload(patch).state == State.SUPERSEDED
 
 
-def test_it_leaves_a_project_that_is_held(project: Project, elsewhere: Project) -> None:
+def test_it_leaves_a_project_that_is_held(project: Project, other_project: Project) -> None:
     put_many(project, 3)
-    other = put(elsewhere, {"a": 1})
-    Breaker.objects.create(project=project, failures=5, held_until=clock.now() + timedelta(minutes=1))
+    other = put(other_project, {"a": 1})
+    Breaker.objects.create(project=project, failures=5, open_until=clock.now() + timedelta(minutes=1))
     assert [patch.pk for patch in leasing.lease(10)] == [other.pk]
 
 
@@ -131,7 +131,7 @@ def test_it_sends_one_to_try_after_a_hold_and_the_rest_when_that_is_answered(pro
     _hold_is_over(project)
     (probe,) = leasing.lease(10)
     assert leasing.lease(10) == []
-    ends(probe)
+    end_push(probe)
     assert len(leasing.lease(10)) == 2
 
 
@@ -151,10 +151,10 @@ def test_the_patch_that_failed_least_goes_to_try(project: Project) -> None:
     assert [patch.pk for patch in leasing.lease(10)] == [good.pk]
 
 
-def test_a_backlog_of_one_project_leaves_room_for_others(project: Project, elsewhere: Project) -> None:
-    put_many(project, 2 * leasing.SHARE)
-    other = put(elsewhere, {"a": 1})
-    taken = leasing.lease(leasing.SHARE + 1)
+def test_a_backlog_of_one_project_leaves_room_for_others(project: Project, other_project: Project) -> None:
+    put_many(project, 2 * leasing.MAX_LEASED_PER_PROJECT)
+    other = put(other_project, {"a": 1})
+    taken = leasing.lease(leasing.MAX_LEASED_PER_PROJECT + 1)
     assert other.pk in {patch.pk for patch in taken}
     assert leasing.lease(10, taken) == []
 
@@ -192,7 +192,7 @@ def test_workers_never_have_two_of_a_trace_under_way(project: Project) -> None:
         for _ in range(25):
             for patch in leasing.lease(5):
                 seen.append(Patch.objects.filter(trace_id=patch.trace_id, state=State.SENDING).count())
-                outbox.mark(patch, state=State.CONFIRMED)
+                outbox.record_outcome(patch, state=State.CONFIRMED)
 
     _in_threads(work, 4)
     assert set(seen) == {1}
@@ -213,10 +213,10 @@ def test_only_one_of_two_workers_goes_to_try(project: Project) -> None:
     assert len(taken) == 1
 
 
-def test_its_cost_does_not_grow_with_rows_that_are_done_or_held(project: Project, elsewhere: Project) -> None:
-    _many_rows(project, elsewhere)
+def test_its_cost_does_not_grow_with_rows_that_are_done_or_held(project: Project, other_project: Project) -> None:
+    _many_rows(project, other_project)
     explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
-    plan = str(sql.rows(explain + leasing._DUE, project.pk, clock.now(), 10))
+    plan = str(sql.fetch_rows(explain + leasing._DUE_PATCHES, project.pk, clock.now(), 10))
     if connection.vendor == "postgresql":
         assert "patch_waiting" in plan
         assert "Seq Scan" not in plan
@@ -232,7 +232,7 @@ def test_its_queries_do_not_grow_with_rows(project: Project, django_assert_num_q
 
 
 def _hold_is_over(project: Project) -> None:
-    Breaker.objects.create(project=project, failures=5, held_until=clock.now() - timedelta(seconds=1))
+    Breaker.objects.create(project=project, failures=5, open_until=clock.now() - timedelta(seconds=1))
 
 
 def _in_threads(work: Callable[[], None], count: int) -> None:
@@ -258,32 +258,32 @@ def _many_rows(project: Project, held: Project) -> None:
 
 
 def test_a_row_that_was_not_begun_is_taken_again_at_once(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
-    leasing.give_back([patch])
-    assert (fresh(patch).state, fresh(patch).failures) == (State.WAITING, 0)
-    assert leased(patch).lease == patch.lease + 1
+    patch = lease_patch(put(project, {"a": 1}))
+    leasing.release_leases([patch])
+    assert (reload(patch).state, reload(patch).failures) == (State.WAITING, 0)
+    assert lease_patch(patch).lease == patch.lease + 1
 
 
 def test_a_row_given_back_after_a_newer_one_came_is_superseded(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
+    patch = lease_patch(put(project, {"a": 1}))
     put(project, {"a": 2})
-    leasing.give_back([patch])
-    assert fresh(patch).state == State.SUPERSEDED
+    leasing.release_leases([patch])
+    assert reload(patch).state == State.SUPERSEDED
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_what_a_save_supersedes_while_leases_are_taken_back_is_not_sent_late(project: Project) -> None:
-    patch = leased(put(project, {"a": 1}))
+    patch = lease_patch(put(project, {"a": 1}))
     Patch.objects.filter(pk=patch.pk).update(leased_until=clock.now() - timedelta(seconds=1))
     with ThreadPoolExecutor(1) as other:
         with transaction.atomic():
             put(project, {"a": 2})
-            rescued = other.submit(_in_thread, leasing.rescue)
-            while not sql.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            rescued = other.submit(_in_thread, leasing.release_expired_leases)
+            while not sql.fetch_rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 time.sleep(0.01)
         rescued.result(10)
-    assert fresh(patch).state == State.SUPERSEDED
+    assert reload(patch).state == State.SUPERSEDED
 
 
 def _in_thread(act: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.lint import crowded, lint
+from reviewapp.delivery.lint import lint, warn_high_cardinality
 from reviewapp.lib import canonical_json
 from tests.factories import TraceFactory
 
@@ -90,17 +90,17 @@ def test_it_warns_of_what_is_within(value: Any, told: list[str]) -> None:
     assert [sentence[: len(start)] for sentence, start in zip(found, told, strict=True)] == told
 
 
-def test_it_warns_of_a_key_with_too_many_values(project: Project, elsewhere: Project) -> None:
+def test_it_warns_of_a_key_with_too_many_values(project: Project, other_project: Project) -> None:
     for number in range(101):
         TraceFactory.create(project=project, metadata=f'{{"ms":{number},"few":{number % 100}}}')
 
-    (sentence,) = crowded(project, [{"ms": 7, "few": 1, "new": 1}, {"ms": 8}])
+    (sentence,) = warn_high_cardinality(project, [{"ms": 7, "few": 1, "new": 1}, {"ms": 8}])
     assert sentence.startswith("“ms” has had more than 100 different values")
-    assert crowded(elsewhere, [{"ms": 7}]) == []
+    assert warn_high_cardinality(other_project, [{"ms": 7}]) == []
 
 
 def test_it_does_not_warn_of_a_text_nobody_filters_by(project: Project) -> None:
     for number in range(101):
         TraceFactory.create(project=project, metadata=f'{{"why":"{number}"}}')
 
-    assert crowded(project, [{"why": "x" * 61}, {"why": None}, {"why": ["a"]}]) == []
+    assert warn_high_cardinality(project, [{"why": "x" * 61}, {"why": None}, {"why": ["a"]}]) == []

@@ -9,9 +9,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import leasing
-from reviewapp.delivery.heartbeat import Pulse
+from reviewapp.delivery.heartbeat import HeartbeatSender
 from reviewapp.delivery.models import Breaker, Heartbeat, Patch, Reason, State
-from reviewapp.delivery.patch_filter import PAGE
+from reviewapp.delivery.patch_filter import PAGE_SIZE
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from tests.factories import LaminarKeyFactory, PatchFactory
@@ -39,8 +39,8 @@ def test_it_asks_nobody_to_sign_in(client: Client, project: Project) -> None:
     assert client.get(URL)["Location"].startswith("/accounts/login/")
 
 
-def test_it_shows_no_other_projects_rows(lead_client: Client, project: Project, elsewhere: Project) -> None:
-    PatchFactory.create(project=elsewhere, source="a stranger", state=State.PARKED)
+def test_it_shows_no_other_projects_rows(lead_client: Client, project: Project, other_project: Project) -> None:
+    PatchFactory.create(project=other_project, source="a stranger", state=State.PARKED)
     page = lead_client.get(URL)
     assert "a stranger" not in page.text
     assert page.context["counts"]["parked"] == 0
@@ -67,7 +67,9 @@ def test_it_says_when_nothing_is_there(lead_client: Client) -> None:
 
 
 def test_every_row_stands_on_one_page(lead_client: Client, project: Project) -> None:
-    Patch.objects.bulk_create([PatchFactory.build(project=project, state=State.PARKED) for _ in range(2 * PAGE + 3)])
+    Patch.objects.bulk_create(
+        [PatchFactory.build(project=project, state=State.PARKED) for _ in range(2 * PAGE_SIZE + 3)]
+    )
     seen: list[int] = []
     before: str | None = ""
     while before is not None:
@@ -75,11 +77,11 @@ def test_every_row_stands_on_one_page(lead_client: Client, project: Project) -> 
         seen += [patch.pk for patch in page.context["found"].rows]
         before = page.context["found"].older
     assert seen == sorted(seen, reverse=True)
-    assert len(set(seen)) == len(seen) == 2 * PAGE + 3
+    assert len(set(seen)) == len(seen) == 2 * PAGE_SIZE + 3
 
 
 def test_the_link_to_older_ones_keeps_the_filter(lead_client: Client, project: Project) -> None:
-    Patch.objects.bulk_create([PatchFactory.build(project=project, state=State.PARKED) for _ in range(PAGE + 1)])
+    Patch.objects.bulk_create([PatchFactory.build(project=project, state=State.PARKED) for _ in range(PAGE_SIZE + 1)])
     page = lead_client.get(URL, {"state": "parked"})
     assert f"?state=parked&amp;before={page.context['found'].older}" in page.text
 
@@ -94,7 +96,7 @@ def test_a_nonsense_query_shows_the_list(lead_client: Client, project: Project, 
 
 def test_it_says_that_a_project_is_held_back_and_why(lead_client: Client, project: Project) -> None:
     until = clock.now() + timedelta(minutes=1)
-    Breaker.objects.create(project=project, failures=5, held_until=until, reason="Nobody answers.")
+    Breaker.objects.create(project=project, failures=5, open_until=until, reason="Nobody answers.")
     page = lead_client.get(URL)
     assert "Pushing is held back." in page.text
     assert "Nobody answers." in page.text
@@ -104,7 +106,7 @@ def test_it_says_that_a_project_is_held_back_and_why(lead_client: Client, projec
 def test_it_says_that_a_new_key_is_needed(lead_client: Client, project: Project) -> None:
     key = LaminarKeyFactory.create(project=project)
     until = clock.now() + timedelta(minutes=1)
-    Breaker.objects.create(project=project, held_until=until, refused_key=key.pk, reason="Laminar refused the key.")
+    Breaker.objects.create(project=project, open_until=until, refused_key=key.pk, reason="Laminar refused the key.")
     assert "at once when a new key is in use" in lead_client.get(URL).text
 
 
@@ -133,13 +135,13 @@ def test_what_laminar_said_is_shown_as_text(lead_client: Client, project: Projec
 def test_its_queries_do_not_grow_with_rows(
     lead_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(PAGE)])
+    Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(PAGE_SIZE)])
     with django_assert_max_num_queries(15):
         lead_client.get(URL)
 
 
 def test_it_goes_back_to_newer_ones_as_it_came(lead_client: Client, project: Project) -> None:
-    Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(2 * PAGE + 3)])
+    Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(2 * PAGE_SIZE + 3)])
     first = lead_client.get(URL).context["found"]
     second = lead_client.get(URL, {"before": first.older}).context["found"]
     third = lead_client.get(URL, {"before": second.older}).context["found"]
@@ -199,7 +201,7 @@ def test_what_was_selected_stays_selected_when_the_rows_refresh(lead_client: Cli
 
 def test_it_tells_how_many_workers_run(lead_client: Client, project: Project) -> None:
     assert "No worker has been seen yet." in lead_client.get(URL).text
-    Pulse().beat()
+    HeartbeatSender().send()
     assert "1 worker runs." in lead_client.get(URL).text
     Heartbeat.objects.update(seen_at=clock.now() - timedelta(seconds=40))
     assert "No worker has been seen for 40 s. What is saved waits safely" in lead_client.get(URL).text
@@ -225,7 +227,7 @@ def test_it_shows_no_lag_where_nothing_was_confirmed(lead_client: Client, projec
 
 def test_one_may_try_before_the_hold_ends(lead_client: Client, project: Project) -> None:
     PatchFactory.create(project=project, due_at=clock.now() + timedelta(hours=1), failures=6)
-    Breaker.objects.create(project=project, failures=6, held_until=clock.now() + timedelta(minutes=1))
+    Breaker.objects.create(project=project, failures=6, open_until=clock.now() + timedelta(minutes=1))
     assert "Try now" in lead_client.get(URL).text
     lead_client.post(f"{URL}try/")
     assert len(leasing.lease(5)) == 1
@@ -235,7 +237,7 @@ def test_one_may_try_before_the_hold_ends(lead_client: Client, project: Project)
 def test_it_leads_an_admin_to_the_keys(admin_client: Client, lead_client: Client, project: Project) -> None:
     key = LaminarKeyFactory.create(project=project)
     until = clock.now() + timedelta(minutes=1)
-    Breaker.objects.create(project=project, held_until=until, refused_key=key.pk, reason="Laminar refused the key.")
+    Breaker.objects.create(project=project, open_until=until, refused_key=key.pk, reason="Laminar refused the key.")
     assert "Give a new key" in admin_client.get(URL).text
     assert "An admin gives a new key, or you" in lead_client.get(URL).text
 

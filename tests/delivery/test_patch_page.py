@@ -44,8 +44,8 @@ def test_it_leads_to_the_patch_that_replaced_it(lead_client: Client, project: Pr
     assert "Send again now" not in lead_client.get(url(patch)).text
 
 
-def test_another_projects_delivery_is_not_there(lead_client: Client, elsewhere: Project) -> None:
-    assert lead_client.get(url(PatchFactory.create(project=elsewhere))).status_code == 404
+def test_another_projects_delivery_is_not_there(lead_client: Client, other_project: Project) -> None:
+    assert lead_client.get(url(PatchFactory.create(project=other_project))).status_code == 404
 
 
 def test_a_number_that_no_delivery_has_is_not_there(lead_client: Client) -> None:
@@ -66,7 +66,7 @@ def drifted(project: Project, drift: str = '{"notes":[],"score":[0.5]}') -> Patc
 
 def test_it_shows_both_values_where_others_wrote_after_us(lead_client: Client, project: Project) -> None:
     page = lead_client.get(url(drifted(project)))
-    assert [(one.key, one.ours, one.theirs) for one in page.context["drifted"]] == [
+    assert [(one.key, one.our_value, one.laminar_value) for one in page.context["drifted"]] == [
         ("notes", "right", None), ("score", "1", "0.5"),
     ]  # fmt: skip
     assert "the key is gone" in page.text

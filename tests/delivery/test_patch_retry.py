@@ -6,9 +6,9 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.delivery.views.actions import AT_ONCE
+from reviewapp.delivery.views.actions import RETRY_BATCH_SIZE
 from reviewapp.lib import canonical_json
-from tests.delivery.patches import fresh
+from tests.delivery.patches import reload
 from tests.factories import PatchFactory
 
 URL = "/p/support/deliveries/retry/"
@@ -22,27 +22,27 @@ def parked(project: Project) -> list[Patch]:
 def test_it_sends_one_again(lead_client: Client, parked: list[Patch]) -> None:
     answer = lead_client.post(URL, {"patch": parked[0].pk}, follow=True)
     assert "1 sent again." in answer.text
-    assert [fresh(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.PARKED]
+    assert [reload(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.PARKED]
 
 
 def test_it_sends_some_again(lead_client: Client, parked: list[Patch]) -> None:
     lead_client.post(URL, {"patch": [parked[0].pk, parked[2].pk]})
-    assert [fresh(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.WAITING]
+    assert [reload(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.WAITING]
 
 
-def test_it_sends_all_again(lead_client: Client, parked: list[Patch], elsewhere: Project) -> None:
-    foreign = PatchFactory.create(project=elsewhere, state=State.PARKED)
+def test_it_sends_all_again(lead_client: Client, parked: list[Patch], other_project: Project) -> None:
+    foreign = PatchFactory.create(project=other_project, state=State.PARKED)
     answer = lead_client.post(URL, {"all": "parked"}, follow=True)
     assert "3 sent again." in answer.text
-    assert {fresh(patch).state for patch in parked} == {State.WAITING}
-    assert fresh(foreign).state == State.PARKED
+    assert {reload(patch).state for patch in parked} == {State.WAITING}
+    assert reload(foreign).state == State.PARKED
 
 
 def test_it_sends_very_many_again_in_short_transactions(lead_client: Client, project: Project) -> None:
-    rows = [PatchFactory.build(project=project, state=State.PARKED) for _ in range(AT_ONCE + 5)]
+    rows = [PatchFactory.build(project=project, state=State.PARKED) for _ in range(RETRY_BATCH_SIZE + 5)]
     Patch.objects.bulk_create(rows)
     answer = lead_client.post(URL, {"all": "parked"}, follow=True)
-    assert f"{AT_ONCE + 5} sent again." in answer.text
+    assert f"{RETRY_BATCH_SIZE + 5} sent again." in answer.text
     assert AuditEvent.objects.filter(verb="retried deliveries").count() == 2
 
 
@@ -61,7 +61,7 @@ def test_it_says_when_there_was_nothing(lead_client: Client, project: Project) -
 @pytest.mark.parametrize("patch", ["", "x", "-1", str(10**30), "1 OR 1=1"])
 def test_it_takes_no_nonsense(lead_client: Client, parked: list[Patch], patch: str) -> None:
     assert lead_client.post(URL, {"patch": patch}).status_code == 302
-    assert {fresh(row).state for row in parked} == {State.PARKED}
+    assert {reload(row).state for row in parked} == {State.PARKED}
 
 
 def test_it_takes_no_get(lead_client: Client) -> None:
@@ -70,7 +70,7 @@ def test_it_takes_no_get(lead_client: Client) -> None:
 
 def test_a_reviewer_is_refused(reviewer_client: Client, parked: list[Patch]) -> None:
     assert reviewer_client.post(URL, {"all": "parked"}).status_code == 403
-    assert {fresh(row).state for row in parked} == {State.PARKED}
+    assert {reload(row).state for row in parked} == {State.PARKED}
 
 
 def test_it_is_not_there_for_an_outsider(outsider_client: Client, parked: list[Patch]) -> None:
@@ -81,10 +81,10 @@ def test_it_needs_the_forms_token(lead: object, parked: list[Patch]) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(lead)  # type: ignore[arg-type]
     assert client.post(URL, {"all": "parked"}).status_code == 403
-    assert {fresh(row).state for row in parked} == {State.PARKED}
+    assert {reload(row).state for row in parked} == {State.PARKED}
 
 
 def test_it_sends_all_of_one_reason_again(lead_client: Client, parked: list[Patch]) -> None:
     Patch.objects.filter(pk=parked[0].pk).update(reason=Reason.GAVE_UP)
     lead_client.post(URL, {"all": "parked", "reason": "gave up"})
-    assert [fresh(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.PARKED]
+    assert [reload(patch).state for patch in parked] == [State.WAITING, State.PARKED, State.PARKED]

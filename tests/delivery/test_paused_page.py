@@ -6,16 +6,16 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import restore_guard
 from reviewapp.delivery.models import Breaker, Patch, State
-from reviewapp.delivery.views.patches import SHOWN
-from tests.delivery.patches import fresh, put, put_many
+from reviewapp.delivery.views.patches import MAX_PAUSED_SHOWN
+from tests.delivery.patches import put, put_many, reload
 
 LIST, URL = "/p/support/deliveries/", "/p/support/deliveries/held/"
 
 
 @pytest.fixture
 def held(project: Project) -> list[Patch]:
-    rows = put_many(project, SHOWN + 2)
-    restore_guard.hold(restore_guard.with_open_patches(), "worker")
+    rows = put_many(project, MAX_PAUSED_SHOWN + 2)
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "worker")
     return rows
 
 
@@ -27,7 +27,7 @@ def test_the_list_tells_what_is_held(lead_client: Client, held: list[Patch]) -> 
 
 def test_it_lists_the_first_with_their_keys(admin_client: Client, held: list[Patch]) -> None:
     page = admin_client.get(URL)
-    assert list(page.context["patches"]) == held[:SHOWN]
+    assert list(page.context["patches"]) == held[:MAX_PAUSED_SHOWN]
     assert "Send all 22 that wait" in page.text
     assert "The first 20" in page.text
 
@@ -42,7 +42,7 @@ def test_a_lead_looks_and_an_admin_decides(lead_client: Client, held: list[Patch
 def test_it_sends_what_waits(admin_client: Client, held: list[Patch]) -> None:
     assert "What waited is being sent." in admin_client.post(f"{URL}release/", follow=True).text
     assert "Nothing was held any more." in admin_client.post(f"{URL}release/", follow=True).text
-    assert Breaker.objects.get().restored_at is None
+    assert Breaker.objects.get().paused_at is None
 
 
 def test_no_page_says_for_certain_what_may_have_been_done_by_hand(admin_client: Client, held: list[Patch]) -> None:
@@ -58,7 +58,7 @@ def test_it_leaves_one_out(admin_client: Client, held: list[Patch]) -> None:
     act = f"{LIST}{held[0].pk}/leave-out/"
     assert f"Delivery {held[0].pk} is left out" in admin_client.post(act, follow=True).text
     assert "was not left out" in admin_client.post(act, follow=True).text
-    assert [fresh(patch).state for patch in held[:2]] == [State.SUPERSEDED, State.WAITING]
+    assert [reload(patch).state for patch in held[:2]] == [State.SUPERSEDED, State.WAITING]
 
 
 def test_it_says_when_nothing_is_held(admin_client: Client, project: Project) -> None:

@@ -4,13 +4,13 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
-from reviewapp.delivery.provenance import settings_of
+from reviewapp.delivery.provenance import get_metadata_provenance
 from reviewapp.traces.models import Trace
 from tests.factories import PatchFactory, TraceFactory
 
 
 def words(trace: Trace) -> dict[str, str]:
-    return {setting.key: setting.words for setting in settings_of(trace)}
+    return {setting.key: setting.set_by for setting in get_metadata_provenance(trace)}
 
 
 def test_it_tells_the_application_from_us(project: Project) -> None:

@@ -7,15 +7,20 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.laminar import Refused
+from reviewapp.laminar import RequestRefused
 from reviewapp.lib import canonical_json
-from tests.delivery.patches import TRACE, accepted, ends, fresh, leased, put
+from tests.delivery.patches import TRACE_ID, accept_patch, end_push, lease_patch, put, reload
 
 
 def test_it_stands_when_the_callers_transaction_commits(project: Project) -> None:
     put(project, {"score": 1})
     patch = Patch.objects.get()
-    assert (patch.project, patch.trace_id, patch.values, patch.state) == (project, TRACE, {"score": 1}, State.WAITING)
+    assert (patch.project, patch.trace_id, patch.values, patch.state) == (
+        project,
+        TRACE_ID,
+        {"score": 1},
+        State.WAITING,
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -30,58 +35,58 @@ def test_it_replaces_one_that_waits_and_carries_its_keys(project: Project) -> No
     old = put(project, {"score": 1, "a.score": 5})
     new = put(project, {"score": 2, "notes": None})
     assert new.values == {"score": 2, "notes": None, "a.score": 5}
-    assert (fresh(old).state, fresh(old).superseded_by) == (State.SUPERSEDED, new)
+    assert (reload(old).state, reload(old).superseded_by) == (State.SUPERSEDED, new)
 
 
 def test_it_carries_keys_over_many_patches_the_newest_value_last(project: Project) -> None:
     put(project, {"a": 1, "b": 1, "c": 1})
     put(project, {"b": 2, "c": 2})
     assert put(project, {"c": 3}).values == {"a": 1, "b": 2, "c": 3}
-    assert Patch.objects.open().count() == 1
+    assert Patch.objects.unfinished().count() == 1
 
 
 def test_it_replaces_one_that_laminar_took_but_has_not_shown(project: Project) -> None:
-    old = accepted(put(project, {"score": 1}))
+    old = accept_patch(put(project, {"score": 1}))
     new = put(project, {"notes": "x"})
-    assert (new.values, fresh(old).state) == ({"score": 1, "notes": "x"}, State.SUPERSEDED)
+    assert (new.values, reload(old).state) == ({"score": 1, "notes": "x"}, State.SUPERSEDED)
 
 
 def test_it_leaves_one_that_is_confirmed(project: Project) -> None:
-    old = accepted(put(project, {"score": 1}))
+    old = accept_patch(put(project, {"score": 1}))
     Patch.objects.filter(pk=old.pk).update(state=State.CONFIRMED)
     assert put(project, {"notes": "x"}).values == {"notes": "x"}
-    assert fresh(old).state == State.CONFIRMED
+    assert reload(old).state == State.CONFIRMED
 
 
 def test_it_lets_a_push_under_way_end_and_counts_it_replaced_then(project: Project) -> None:
-    old = leased(put(project, {"score": 1}))
+    old = lease_patch(put(project, {"score": 1}))
     new = put(project, {"score": 2})
-    assert (fresh(old).state, fresh(old).superseded_by) == (State.SENDING, new)
-    assert ends(old).state == State.SUPERSEDED
-    assert fresh(new).state == State.WAITING
+    assert (reload(old).state, reload(old).superseded_by) == (State.SENDING, new)
+    assert end_push(old).state == State.SUPERSEDED
+    assert reload(new).state == State.WAITING
 
 
 def test_it_ends_a_replaced_push_whatever_came_of_it(project: Project) -> None:
-    old = leased(put(project, {"score": 1}))
+    old = lease_patch(put(project, {"score": 1}))
     put(project, {"score": 2})
-    assert ends(old, Refused("No.", status=400)).state == State.SUPERSEDED
+    assert end_push(old, RequestRefused("No.", status=400)).state == State.SUPERSEDED
 
 
 def test_it_replaces_a_parked_one_whose_keys_it_has(project: Project) -> None:
-    old = ends(leased(put(project, {"score": 1})), Refused("No.", status=400))
+    old = end_push(lease_patch(put(project, {"score": 1})), RequestRefused("No.", status=400))
     new = put(project, {"score": 2, "notes": "x"})
-    assert fresh(old).superseded_by == new
+    assert reload(old).superseded_by == new
 
 
 def test_it_leaves_a_parked_one_with_keys_of_its_own(project: Project) -> None:
-    old = ends(leased(put(project, {"score": 1, "huge": "x"})), Refused("No.", status=413))
+    old = end_push(lease_patch(put(project, {"score": 1, "huge": "x"})), RequestRefused("No.", status=413))
     new = put(project, {"score": 2})
     assert new.values == {"score": 2}
-    assert (fresh(old).state, fresh(old).reason) == (State.PARKED, Reason.REFUSED)
+    assert (reload(old).state, reload(old).reason) == (State.PARKED, Reason.REFUSED)
 
 
-def test_it_keeps_traces_and_projects_apart(project: Project, elsewhere: Project) -> None:
-    put(elsewhere, {"score": 1})
+def test_it_keeps_traces_and_projects_apart(project: Project, other_project: Project) -> None:
+    put(other_project, {"score": 1})
     put(project, {"score": 2}, UUID(int=8))
     assert put(project, {"notes": "x"}).values == {"notes": "x"}
     assert Patch.objects.filter(state=State.WAITING).count() == 3
@@ -91,6 +96,6 @@ def test_it_keeps_traces_and_projects_apart(project: Project, elsewhere: Project
 @pytest.mark.parametrize("value", ["\x00", "\ud800", float("nan"), 10**401], ids=["nul", "half", "nan", "digits"])
 def test_it_refuses_what_laminar_would_drop(project: Project, value: object) -> None:
     old = put(project, {"score": 1})
-    with pytest.raises(canonical_json.NotCanonical):
+    with pytest.raises(canonical_json.InvalidJSONError):
         put(project, {"notes": value})
-    assert (fresh(old).state, Patch.objects.count()) == (State.WAITING, 1)
+    assert (reload(old).state, Patch.objects.count()) == (State.WAITING, 1)

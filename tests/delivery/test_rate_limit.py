@@ -8,7 +8,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import leasing
 from reviewapp.delivery.models import Breaker
 from reviewapp.lib import clock
-from tests.delivery.patches import leased, put, put_many
+from tests.delivery.patches import lease_patch, put, put_many
 
 
 def limited(project: Project, limit: int | None) -> None:
@@ -40,10 +40,10 @@ def test_a_clock_that_went_back_stops_nothing(project: Project) -> None:
     assert len(leasing.lease(50)) == 2
 
 
-def test_it_slows_no_other_project(project: Project, elsewhere: Project) -> None:
+def test_it_slows_no_other_project(project: Project, other_project: Project) -> None:
     put_many(project, 3)
     limited(project, 1)
-    other = put(elsewhere, {"a": 1})
+    other = put(other_project, {"a": 1})
     leasing.lease(1)
     assert [patch.pk for patch in leasing.lease(50)] == [other.pk]
 
@@ -67,7 +67,7 @@ def test_what_is_not_due_takes_nothing_of_it(project: Project) -> None:
 def test_a_row_that_waits_for_a_push_of_its_trace_takes_nothing_of_it(project: Project) -> None:
     limited(project, 5)
     with time_machine.travel(clock.now(), tick=False):
-        leased(put(project, {"a": 1}))
+        lease_patch(put(project, {"a": 1}))
         put(project, {"a": 2})
         assert [leasing.lease(50) for _ in range(5)] == [[]] * 5
         put_many(project, 6)

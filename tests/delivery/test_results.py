@@ -12,36 +12,36 @@ from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.delivery.results import NotSent
 from reviewapp.laminar import (
     AddressRefused,
+    EndpointNotFound,
     KeyRefused,
     LaminarError,
-    NotThere,
     RateLimited,
     Redirected,
-    Refused,
-    ServerFault,
+    RequestRefused,
+    RequestTooLarge,
+    ServerError,
     TimedOut,
-    TooLarge,
     TraceNotFound,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     Unreachable,
 )
 from reviewapp.lib import clock
-from reviewapp.worker.pusher import UNDER_WAY
-from tests.delivery.patches import due, ends, fresh, leased, put, put_many
+from reviewapp.worker.pusher import MAX_PUSHES_PER_PROJECT
+from tests.delivery.patches import end_push, lease_patch, make_due, put, put_many, reload
 from tests.factories import LaminarKeyFactory
 
-PASSING = [RateLimited, ServerFault, Unreachable, TimedOut, Redirected, UnexpectedAnswer]
-FOR_A_KEY = [KeyRefused, NotThere, AddressRefused]
+PASSING = [RateLimited, ServerError, Unreachable, TimedOut, Redirected, UnexpectedResponse]
+FOR_A_KEY = [KeyRefused, EndpointNotFound, AddressRefused]
 MISSING = TraceNotFound("Laminar does not know this trace.", status=404, answer='"Trace not found"')
 
 
 @pytest.fixture
 def patch(project: Project) -> Patch:
-    return leased(put(project, {"score": 1}))
+    return lease_patch(put(project, {"score": 1}))
 
 
 def test_a_yes_is_accepted_and_read_back_soon(patch: Patch) -> None:
-    row = ends(patch)
+    row = end_push(patch)
     assert (row.state, row.sends, row.reads, row.last_error, row.leased_until) == (State.ACCEPTED, 1, 0, "", None)
     assert row.accepted_at is not None
     assert timedelta(seconds=0.5) < row.due_at - row.accepted_at < timedelta(seconds=2)
@@ -49,16 +49,16 @@ def test_a_yes_is_accepted_and_read_back_soon(patch: Patch) -> None:
 
 @pytest.mark.parametrize("kind", PASSING)
 def test_a_passing_fault_is_tried_again(patch: Patch, kind: type[LaminarError]) -> None:
-    row = ends(patch, kind("Laminar is in trouble.", status=503))
+    row = end_push(patch, kind("Laminar is in trouble.", status=503))
     assert (row.state, row.failures, row.misses, row.sends) == (State.WAITING, 1, 0, 0)
     assert timedelta(0) < row.due_at - clock.now() <= timedelta(seconds=2)
     assert row.last_error == "Laminar is in trouble."
     assert Breaker.objects.get().failures == 1
 
 
-@pytest.mark.parametrize("kind", [Refused, TooLarge])
+@pytest.mark.parametrize("kind", [RequestRefused, RequestTooLarge])
 def test_content_that_is_refused_is_parked_at_once(patch: Patch, kind: type[LaminarError]) -> None:
-    row = ends(patch, kind("Laminar refused this.", status=400))
+    row = end_push(patch, kind("Laminar refused this.", status=400))
     assert (row.state, row.reason, row.last_error) == (State.PARKED, Reason.REFUSED, "Laminar refused this.")
     assert not Breaker.objects.exists()
 
@@ -66,7 +66,7 @@ def test_content_that_is_refused_is_parked_at_once(patch: Patch, kind: type[Lami
 @pytest.mark.parametrize("kind", FOR_A_KEY)
 def test_a_refused_key_holds_the_project_and_loses_nothing(patch: Patch, kind: type[LaminarError]) -> None:
     key = LaminarKeyFactory.create(project=patch.project)
-    row = ends(patch, kind("Laminar refused the key.", status=401), key=key)
+    row = end_push(patch, kind("Laminar refused the key.", status=401), key=key)
     breaker = Breaker.objects.get(project=patch.project)
     assert (row.state, row.failures, row.misses) == (State.WAITING, 0, 0)
     assert (breaker.is_open, breaker.refused_key, breaker.reason) == (True, key.pk, "Laminar refused the key.")
@@ -76,30 +76,30 @@ def test_a_refused_key_holds_the_project_and_loses_nothing(patch: Patch, kind: t
 def test_a_new_key_sends_in_order_what_waited(project: Project) -> None:
     first, second = put_many(project, 2)
     old = LaminarKeyFactory.create(project=project, retired_at=clock.now())
-    ends(leased(first), KeyRefused("No.", status=401), key=old)
-    breaker.release_rekeyed()
+    end_push(lease_patch(first), KeyRefused("No.", status=401), key=old)
+    breaker.close_breakers_with_new_key()
     assert leasing.lease(10) == []
     LaminarKeyFactory.create(project=project)
-    breaker.release_rekeyed()
+    breaker.close_breakers_with_new_key()
     assert [row.pk for row in leasing.lease(10)] == [first.pk, second.pk]
 
 
 def test_the_same_key_releases_nothing(patch: Patch) -> None:
     key = LaminarKeyFactory.create(project=patch.project)
-    ends(patch, KeyRefused("No.", status=401), key=key)
-    breaker.release_rekeyed()
+    end_push(patch, KeyRefused("No.", status=401), key=key)
+    breaker.close_breakers_with_new_key()
     assert Breaker.objects.get().is_open
 
 
 def test_a_first_key_releases_a_project_that_had_none(patch: Patch) -> None:
-    ends(patch, KeyRefused("The project has no Laminar key."))
+    end_push(patch, KeyRefused("The project has no Laminar key."))
     LaminarKeyFactory.create(project=patch.project)
-    breaker.release_rekeyed()
+    breaker.close_breakers_with_new_key()
     assert len(leasing.lease(1)) == 1
 
 
 def test_a_missing_trace_has_a_track_of_its_own(patch: Patch) -> None:
-    row = ends(patch, MISSING)
+    row = end_push(patch, MISSING)
     assert (row.state, row.misses, row.failures, row.sends) == (State.WAITING, 1, 0, 0)
     assert timedelta(seconds=1) < row.due_at - clock.now() <= timedelta(seconds=2)
     assert not Breaker.objects.exists()
@@ -109,8 +109,8 @@ def test_a_missing_trace_is_looked_for_ever_more_rarely_then_parked(project: Pro
     patch = put(project, {"score": 1})
     waits: list[int] = []
     while patch.state == State.WAITING and len(waits) < 20:
-        due(patch)
-        patch = ends(leased(patch), MISSING)
+        make_due(patch)
+        patch = end_push(lease_patch(patch), MISSING)
         waits.append(round((patch.due_at - clock.now()).total_seconds()))
     assert waits[:-1] == [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
     assert (patch.state, patch.reason, patch.failures) == (State.PARKED, Reason.TRACE_NOT_FOUND, 0)
@@ -118,76 +118,81 @@ def test_a_missing_trace_is_looked_for_ever_more_rarely_then_parked(project: Pro
 
 
 def test_retry_after_is_kept_to(patch: Patch) -> None:
-    row = ends(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=1234.0))
+    row = end_push(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=1234.0))
     assert 1233 < (row.due_at - clock.now()).total_seconds() <= 1234
 
 
 def test_failures_wait_ever_longer_up_to_an_hour_and_never_in_step() -> None:
-    waits = [schedule.after_failure(n, None).total_seconds() for n in range(1, 30)]
+    waits = [schedule.failure_delay(n, None).total_seconds() for n in range(1, 30)]
     assert all(2**n / 2 <= wait <= 2**n for n, wait in enumerate(waits[:11], 1))
     assert all(1_800 <= wait <= 3_600 for wait in waits[11:])
-    assert len({schedule.after_failure(20, None) for _ in range(10)}) > 1
+    assert len({schedule.failure_delay(20, None) for _ in range(10)}) > 1
 
 
 def test_it_gives_up_after_eight_days_of_failing(project: Project) -> None:
-    assert _after_failing(project, schedule.TRIES, timedelta(days=8, minutes=1)) == (State.PARKED, Reason.GAVE_UP)
+    assert _after_failing(project, schedule.GIVE_UP_MIN_TRIES, timedelta(days=8, minutes=1)) == (
+        State.PARKED,
+        Reason.GAVE_UP,
+    )
 
 
 def test_it_does_not_give_up_before(project: Project) -> None:
-    assert _after_failing(project, schedule.TRIES, timedelta(days=7, hours=23)) == (State.WAITING, "")
+    assert _after_failing(project, schedule.GIVE_UP_MIN_TRIES, timedelta(days=7, hours=23)) == (State.WAITING, "")
 
 
 def test_it_does_not_give_up_after_a_few_tries(project: Project) -> None:
-    assert _after_failing(project, schedule.TRIES - 1, timedelta(days=30)) == (State.WAITING, "")
+    assert _after_failing(project, schedule.GIVE_UP_MIN_TRIES - 1, timedelta(days=30)) == (State.WAITING, "")
 
 
 def test_days_of_waiting_for_a_key_are_no_days_of_failing(project: Project) -> None:
     patch = put(project, {"score": 1})
     with time_machine.travel(clock.now() + timedelta(days=9), tick=False):
-        assert _after_failing(project, schedule.TRIES, timedelta(days=1), patch) == (State.WAITING, "")
+        assert _after_failing(project, schedule.GIVE_UP_MIN_TRIES, timedelta(days=1), patch) == (State.WAITING, "")
 
 
 def _after_failing(project: Project, times: int, days: timedelta, patch: Patch | None = None) -> tuple[str, str]:
     """State and reason after so many failures, the last one so long after the others."""
     row = patch or put(project, {"score": 1})
     for _ in range(times - 1):
-        due(row)
+        make_due(row)
         # A fault of ours holds no project.
-        ends(leased(row), NotSent("The worker was held up and sent nothing."))
+        end_push(lease_patch(row), NotSent("The worker was held up and sent nothing."))
     with time_machine.travel(clock.now() + days, tick=False):
-        due(row)
-        last = ends(leased(row), ServerFault("Laminar is in trouble.", status=500))
+        make_due(row)
+        last = end_push(lease_patch(row), ServerError("Laminar is in trouble.", status=500))
     return last.state, last.reason
 
 
 def test_five_failures_in_a_row_open_the_breaker(project: Project) -> None:
     patches = put_many(project, 6)
     for patch in patches[:4]:
-        ends(leased(patch), Unreachable("Nobody answers."))
+        end_push(lease_patch(patch), Unreachable("Nobody answers."))
     assert not Breaker.objects.get().is_open
-    ends(leased(patches[4]), Unreachable("Nobody answers."))
+    end_push(lease_patch(patches[4]), Unreachable("Nobody answers."))
     assert (Breaker.objects.get().is_open, Breaker.objects.get().reason) == (True, "Nobody answers.")
     assert leasing.lease(10) == []
 
 
-@pytest.mark.parametrize("answer", [None, MISSING, Refused("No.", status=400)], ids=["yes", "missing", "refused"])
+@pytest.mark.parametrize(
+    "answer", [None, MISSING, RequestRefused("No.", status=400)], ids=["yes", "missing", "refused"]
+)
 def test_any_answer_ends_a_row_of_failures(project: Project, answer: LaminarError | None) -> None:
     patches = put_many(project, 6)
     for patch in patches[:4]:
-        ends(leased(patch), Unreachable("Nobody answers."))
-    ends(leased(patches[4]), answer)
-    ends(leased(patches[5]), Unreachable("Nobody answers."))
+        end_push(lease_patch(patch), Unreachable("Nobody answers."))
+    end_push(lease_patch(patches[4]), answer)
+    end_push(lease_patch(patches[5]), Unreachable("Nobody answers."))
     assert (Breaker.objects.get().failures, Breaker.objects.get().is_open) == (1, False)
 
 
 def test_a_probe_that_is_answered_sends_at_once_what_had_failed(project: Project) -> None:
     patches = put_many(project, 6)
     for patch in patches[:5]:
-        ends(leased(patch), Unreachable("Nobody answers."))
+        end_push(lease_patch(patch), Unreachable("Nobody answers."))
     Patch.objects.update(due_at=clock.now() + timedelta(hours=1))
-    due(patches[5])
+    make_due(patches[5])
     with time_machine.travel(clock.now() + timedelta(seconds=6)):
-        ends(leased(patches[5]))
+        end_push(lease_patch(patches[5]))
         assert len(leasing.lease(10)) == 5
 
 
@@ -195,9 +200,9 @@ def test_each_probe_that_fails_holds_longer(project: Project) -> None:
     holds, now = [], clock.now()
     for number, patch in enumerate(put_many(project, 10)):
         with time_machine.travel(now + timedelta(minutes=number), tick=False):
-            due(patch)
-            ends(leasing.lease(1)[0], TimedOut("No answer."))
-            until = Breaker.objects.get().held_until
+            make_due(patch)
+            end_push(leasing.lease(1)[0], TimedOut("No answer."))
+            until = Breaker.objects.get().open_until
             holds.append(0 if until is None else round((until - clock.now()).total_seconds()))
     assert holds == [0, 0, 0, 0, 5, 10, 20, 30, 30, 30]
 
@@ -205,11 +210,11 @@ def test_each_probe_that_fails_holds_longer(project: Project) -> None:
 def test_what_was_under_way_when_it_opened_tells_nothing_new(project: Project) -> None:
     put_many(project, 9)
     for patch in leasing.lease(9):
-        ends(patch, Unreachable("Nobody answers."))
+        end_push(patch, Unreachable("Nobody answers."))
     breaker = Breaker.objects.get()
-    assert breaker.failures == schedule.BREAK_AFTER
-    assert breaker.held_until is not None
-    assert breaker.held_until - clock.now() <= timedelta(seconds=schedule.HOLDS[0])
+    assert breaker.failures == schedule.BREAKER_THRESHOLD
+    assert breaker.open_until is not None
+    assert breaker.open_until - clock.now() <= timedelta(seconds=schedule.BREAKER_DELAYS[0])
 
 
 def test_half_an_hour_of_outage_costs_few_requests(project: Project) -> None:
@@ -218,24 +223,24 @@ def test_half_an_hour_of_outage_costs_few_requests(project: Project) -> None:
     with time_machine.travel(start, tick=False) as now:
         while clock.now() < start + timedelta(minutes=30):
             taken = leasing.lease(64)
-            for patch in taken[:UNDER_WAY]:
-                ends(patch, Unreachable("Nobody answers."))
-            leasing.give_back(taken[UNDER_WAY:])
-            requests += len(taken[:UNDER_WAY])
+            for patch in taken[:MAX_PUSHES_PER_PROJECT]:
+                end_push(patch, Unreachable("Nobody answers."))
+            leasing.release_leases(taken[MAX_PUSHES_PER_PROJECT:])
+            requests += len(taken[:MAX_PUSHES_PER_PROJECT])
             if not taken:
-                now.move_to(Breaker.objects.get().held_until or clock.now())
+                now.move_to(Breaker.objects.get().open_until or clock.now())
     assert 50 < requests <= 100
 
 
 def test_a_fault_of_ours_says_nothing_about_laminar(patch: Patch) -> None:
-    row = ends(patch, NotSent("The worker was held up and sent nothing."))
+    row = end_push(patch, NotSent("The worker was held up and sent nothing."))
     assert (row.state, row.failures) == (State.WAITING, 1)
     assert row.due_at > clock.now()
     assert not Breaker.objects.exists()
 
 
 def test_each_try_is_kept_with_the_far_sides_words(patch: Patch) -> None:
-    ends(patch, ServerFault("Laminar is in trouble (500).", status=500, answer="out of memory"))
+    end_push(patch, ServerError("Laminar is in trouble (500).", status=500, answer="out of memory"))
     attempt = Attempt.objects.get()
     assert (attempt.patch, attempt.act, attempt.status) == (patch, "push", 500)
     assert (attempt.outcome, attempt.answer) == ("Laminar is in trouble (500).", "out of memory")
@@ -243,40 +248,40 @@ def test_each_try_is_kept_with_the_far_sides_words(patch: Patch) -> None:
 
 def test_the_key_remembers_when_it_was_used_and_what_was_said(patch: Patch) -> None:
     key = LaminarKeyFactory.create(project=patch.project)
-    ends(patch, ServerFault("Laminar is in trouble (500).", status=500), key=key)
+    end_push(patch, ServerError("Laminar is in trouble (500).", status=500), key=key)
     key.refresh_from_db()
     assert (key.last_error, key.last_used_at is not None) == ("Laminar is in trouble (500).", True)
-    due(patch)
-    ends(leased(patch), key=key)
+    make_due(patch)
+    end_push(lease_patch(patch), key=key)
     key.refresh_from_db()
     assert key.last_error == ""
 
 
 def test_a_long_word_of_the_far_side_fits(patch: Patch) -> None:
-    row = ends(patch, ServerFault("x" * 5_000, status=500, answer="y" * 500))
+    row = end_push(patch, ServerError("x" * 5_000, status=500, answer="y" * 500))
     assert (len(row.last_error), len(Attempt.objects.get().outcome)) == (600, 600)
 
 
 def test_what_becomes_of_a_row_is_written_once_for_all_that_ended(project: Project) -> None:
-    taken = [leased(patch) for patch in put_many(project, 2)]
+    taken = [lease_patch(patch) for patch in put_many(project, 2)]
     now = clock.now()
-    results.mark_sent([results.Sent(patch, None, now, 0.1, None) for patch in taken])
-    assert {fresh(patch).state for patch in taken} == {State.ACCEPTED}
+    results.record_pushes([results.PushResult(patch, None, now, 0.1, None) for patch in taken])
+    assert {reload(patch).state for patch in taken} == {State.ACCEPTED}
     assert Attempt.objects.count() == 2
 
 
 def test_a_wish_to_wait_holds_the_whole_project(patch: Patch) -> None:
-    ends(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=7))
+    end_push(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=7))
     put(patch.project, {"b": 1}, uuid4())
     assert leasing.lease(10) == []
-    held = Breaker.objects.get().held_until
+    held = Breaker.objects.get().open_until
     assert held is not None
     assert timedelta(seconds=6) < held - clock.now() <= timedelta(seconds=7)
 
 
 def test_a_wish_for_a_day_holds_the_project_for_minutes(patch: Patch) -> None:
-    row = ends(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=86_400))
-    held = Breaker.objects.get().held_until
+    row = end_push(patch, RateLimited("Laminar asks to slow down.", status=429, retry_after=86_400))
+    held = Breaker.objects.get().open_until
     assert held is not None
     assert held - clock.now() <= timedelta(minutes=5)
     assert row.due_at - clock.now() > timedelta(hours=23)

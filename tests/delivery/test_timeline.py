@@ -7,7 +7,7 @@ import pytest
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Breaker, Patch, State
-from reviewapp.delivery.timeline import hold_of, overtaking, way_of
+from reviewapp.delivery.timeline import build_timeline, find_overriding_patch, get_block_reason
 from reviewapp.lib import clock
 from tests.factories import PatchFactory
 
@@ -17,7 +17,7 @@ LATER = NOW + timedelta(hours=1)
 
 def words(*, can_read: bool = True, **fields: Any) -> list[str]:
     patch: Patch = PatchFactory.build(**fields)
-    return [step.words for step in way_of(patch, can_read=can_read)]
+    return [step.text for step in build_timeline(patch, can_read=can_read)]
 
 
 @pytest.mark.parametrize(
@@ -52,39 +52,39 @@ def test_it_says_that_nobody_can_read_back() -> None:
 
 def test_it_says_why_one_is_tried_again() -> None:
     patch = PatchFactory.build(failures=1, last_error="Laminar is in trouble (500).")
-    assert way_of(patch, can_read=True)[-1].detail == "Laminar is in trouble (500)."
+    assert build_timeline(patch, can_read=True)[-1].detail == "Laminar is in trouble (500)."
 
 
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"restored_at": NOW}, "until an admin has looked"),
-        ({"held_until": LATER, "reason": "Laminar refused the key (401)."}, "Laminar refused the key (401)."),
+        ({"paused_at": NOW}, "until an admin has looked"),
+        ({"open_until": LATER, "reason": "Laminar refused the key (401)."}, "Laminar refused the key (401)."),
     ],
 )
 def test_one_that_is_held_says_why_and_no_time(project: Project, fields: dict[str, Any], told: str) -> None:
     Breaker.objects.create(project=project, **fields)
     patch = PatchFactory.create(project=project, failures=1)
-    step = way_of(patch, can_read=True, hold=hold_of(patch))[-1]
-    assert (step.words, step.at) == ("held, not sent yet", None)
+    step = build_timeline(patch, can_read=True, block_reason=get_block_reason(patch))[-1]
+    assert (step.text, step.at) == ("held, not sent yet", None)
     assert told in step.detail
-    assert hold_of(PatchFactory.create(project=project, state=State.CONFIRMED)) == ""
+    assert get_block_reason(PatchFactory.create(project=project, state=State.CONFIRMED)) == ""
 
 
 def test_nothing_holds_once_the_pause_is_over(project: Project) -> None:
-    Breaker.objects.create(project=project, held_until=NOW)
-    assert hold_of(PatchFactory.create(project=project)) == ""
+    Breaker.objects.create(project=project, open_until=NOW)
+    assert get_block_reason(PatchFactory.create(project=project)) == ""
 
 
 def test_a_newer_patch_with_other_values_is_told(project: Project) -> None:
     older = PatchFactory.create(project=project, metadata='{"score":1}', state=State.CONFIRMED)
     newer = PatchFactory.create(project=project, trace_id=older.trace_id, metadata='{"score":0}')
-    assert overtaking(older) == newer
-    assert overtaking(newer) is None
+    assert find_overriding_patch(older) == newer
+    assert find_overriding_patch(newer) is None
 
 
 @pytest.mark.parametrize("metadata", ['{"score":1}', '{"other":0}'], ids=["the same value", "another key"])
 def test_a_newer_patch_that_changes_nothing_is_not_told(project: Project, metadata: str) -> None:
     older = PatchFactory.create(project=project, metadata='{"score":1}', state=State.CONFIRMED)
     PatchFactory.create(project=project, trace_id=older.trace_id, metadata=metadata)
-    assert overtaking(older) is None
+    assert find_overriding_patch(older) is None

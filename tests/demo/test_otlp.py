@@ -7,12 +7,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from reviewapp.demo import otlp, sample_traces
 from reviewapp.demo.sample_traces import DemoTrace
 
-TRACES = sample_traces.traces(datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
+TRACES = sample_traces.make_traces(datetime(2026, 11, 22, 12, 30, tzinfo=UTC))
 
 
 def sent(trace: DemoTrace) -> list[Any]:
     """The spans of one trace as a receiver decodes them."""
-    decoded = ExportTraceServiceRequest.FromString(otlp.request([trace]))
+    decoded = ExportTraceServiceRequest.FromString(otlp.encode_request([trace]))
     return list(decoded.resource_spans[0].scope_spans[0].spans)
 
 
@@ -25,14 +25,14 @@ def first(name: str) -> DemoTrace:
 
 
 def test_it_sends_every_span_of_every_trace() -> None:
-    decoded = ExportTraceServiceRequest.FromString(otlp.request(TRACES))
+    decoded = ExportTraceServiceRequest.FromString(otlp.encode_request(TRACES))
     found = [span for box in decoded.resource_spans for scope in box.scope_spans for span in scope.spans]
 
     assert len(found) == sum(len(trace.spans) for trace in TRACES)
 
 
 def test_it_stays_within_one_request() -> None:
-    assert len(otlp.request(TRACES)) < 2_000_000
+    assert len(otlp.encode_request(TRACES)) < 2_000_000
 
 
 def test_it_keeps_the_ids() -> None:

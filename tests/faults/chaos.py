@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from django.db import OperationalError
 
-from tests.faults.database_state import help_along, is_settled, let_leases_end, let_waits_end
-from tests.faults.processes import Sink, Web, Workers, until
-from tests.faults.server_faults import rules
+from tests.faults.database_state import expire_leases, is_settled, make_all_due, unblock_patches
+from tests.faults.processes import FakeLaminar, Web, Workers, wait_until
+from tests.faults.server_faults import make_fault_rules
 
 # Each worker dies at one of these, the N-th time it comes there; one in four by a signal from outside.
 POINTS = "push.before_send push.sent push.marking push.marked read.before_mark".split()
-WEB_POINTS = "submit.between_rows=kill@p0.007;submit.before_commit=kill@p0.007;submit.committed=kill@p0.007"
+WEB_FAILPOINTS = "submit.between_rows=kill@p0.007;submit.before_commit=kill@p0.007;submit.committed=kill@p0.007"
 # A worker gets so many seconds to come to its point.
 ROUND = 0.5
 
@@ -24,7 +24,7 @@ ROUND = 0.5
 class Chaos:
     """A run: its parts, and how many workers there are at once."""
 
-    sink: Sink
+    sink: FakeLaminar
     workers: Workers
     web: Web
     at_once: int
@@ -44,30 +44,30 @@ class Chaos:
             self.rounds += 1
             self.misbehave()
             for _ in range(self.at_once):
-                self.workers.start(a_death())
+                self.workers.start(random_failpoint())
             time.sleep(ROUND)
             self.hit_web()
             self.workers.kill()
-            for act in (let_leases_end, let_waits_end, help_along):
-                patiently(act)
+            for act in (expire_leases, make_all_due, unblock_patches):
+                retry_when_locked(act)
 
     @property
     def is_through(self) -> bool:
         """Whether the sink has misbehaved in every way at least once."""
-        return {rule["name"] for rule in rules()} <= self.faults
+        return {rule["name"] for rule in make_fault_rules()} <= self.faults
 
     def misbehave(self) -> None:
         """Give the sink what it has not done yet; all of it anew once that was done."""
         self.faults |= {line["fault"] for line in self.sink.log() if line["what"] == "asked"}
-        left = [rule for rule in rules(self.every) if rule["name"] not in self.faults]
-        chosen = left or rules(self.every * 5)
+        left = [rule for rule in make_fault_rules(self.every) if rule["name"] not in self.faults]
+        chosen = left or make_fault_rules(self.every * 5)
         random.shuffle(chosen)
-        self.sink.tell(*chosen)
+        self.sink.set_rules(*chosen)
 
     def hit_web(self) -> None:
         """Kill one process of the web app at this moment, or freeze it a little; each fourth time all of it."""
         if self.rounds % 4 == 0:
-            self.web.fell()
+            self.web.kill_all()
             self.web.start()
         elif self.web.workers:
             pid = random.choice(self.web.workers)
@@ -79,27 +79,27 @@ class Chaos:
             else:
                 os.kill(pid, signal.SIGKILL)
 
-    def be_well(self, seconds: float = 30) -> None:
+    def wait_until_settled(self, seconds: float = 30) -> None:
         """Everything is healthy again, and a person looks after what waits for one: until every patch has its end."""
         # One more thing goes wrong, with what was said last: no later save will set it right.
-        self.sink.tell({"name": "not applied", "on": "metadata", "times": 5, "apply": "never"}, keys=None)
+        self.sink.set_rules({"name": "not applied", "on": "metadata", "times": 5, "apply": "never"}, keys=None)
         for _ in range(self.at_once):
             self.workers.start()
 
         def settled() -> bool:
-            patiently(help_along)
-            patiently(let_waits_end)
+            retry_when_locked(unblock_patches)
+            retry_when_locked(make_all_due)
             return is_settled()
 
-        until(settled, seconds, every=0.25)
+        wait_until(settled, seconds, every=0.25)
 
 
-def a_death() -> str:
+def random_failpoint() -> str:
     """A failpoint to die at, or none: then a signal comes from outside."""
     return "" if random.random() < 0.25 else f"{random.choice(POINTS)}=kill@{random.randint(1, 12)}"
 
 
-def patiently(act: Callable[[], object]) -> None:
+def retry_when_locked(act: Callable[[], object]) -> None:
     """Do something in the database of a run, also when the workers hold it just now."""
     for _ in range(5):
         try:

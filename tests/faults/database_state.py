@@ -21,10 +21,10 @@ from tests.factories import (
     UserFactory,
 )
 
-TOKEN = "c" * 32
+CSRF_TOKEN = "c" * 32
 
 
-def furnish(url: str, items: int, people: int) -> Project:
+def create_test_data(url: str, items: int, people: int) -> Project:
     """A project at a Laminar, a queue of so many items, and people called reviewer-0, reviewer-1 …"""
     project: Project = ProjectFactory.create(slug="support", base_url=url)
     LaminarKeyFactory.create(project=project)
@@ -35,35 +35,35 @@ def furnish(url: str, items: int, people: int) -> Project:
     return project
 
 
-def browser_of(name: str, url: str) -> Browser:
+def signed_in_browser(name: str, url: str) -> Browser:
     """The browser of somebody who is signed in at the app with this address."""
     client = Client()
     client.force_login(User.objects.get(username=name))
-    return Browser(url, {"sessionid": client.cookies["sessionid"].value, "csrftoken": TOKEN})
+    return Browser(url, {"sessionid": client.cookies["sessionid"].value, "csrftoken": CSRF_TOKEN})
 
 
-def let_leases_end() -> None:
+def expire_leases() -> None:
     """Twenty seconds pass for the leases of dead workers. None may be alive."""
     Patch.objects.filter(state=State.SENDING).update(leased_until=clock.now() - timedelta(seconds=1))
 
 
-def let_waits_end() -> None:
+def make_all_due() -> None:
     """As long a time passes as any row that is on its way waits for."""
     Patch.objects.filter(state__in=[State.WAITING, State.ACCEPTED]).update(due_at=clock.now())
-    Breaker.objects.filter(refused_key=None).update(held_until=None)
+    Breaker.objects.filter(refused_key=None).update(open_until=None)
 
 
-def hurried(holds: Callable[[], bool]) -> Callable[[], bool]:
+def without_waiting(holds: Callable[[], bool]) -> Callable[[], bool]:
     """The same question, time passing each time it is asked."""
 
     def asked() -> bool:
-        let_waits_end()
+        make_all_due()
         return holds()
 
     return asked
 
 
-def help_along() -> None:
+def unblock_patches() -> None:
     """What a person does about what waits for one: gives a new key where one was refused, sends parked rows again."""
     for project in Project.objects.exclude(breaker=None).exclude(breaker__refused_key=None):
         replace_key(project, f"another-key-{clock.now().timestamp():.6f}", "admin")

@@ -234,7 +234,7 @@ async def serve(log: Path, port: int, script: str) -> None:
         await server.serve_forever()
 
 
-def lines_of(log: Path) -> Iterable[dict[str, Any]]:
+def read_log(log: Path) -> Iterable[dict[str, Any]]:
     """The log, line by line; a last line that is still being written is left out."""
     for line in log.read_text().splitlines():
         if line.endswith("}"):

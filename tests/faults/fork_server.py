@@ -30,7 +30,7 @@ def main() -> None:
     # What each part would load by itself, and takes long.
     importlib.import_module("reviewapp.wsgi")
     get_resolver()._populate()
-    addresses._trust()
+    addresses._ssl_context()
     told, parts = b"", set()
     while True:
         if select.select([0], [], [], LOOK)[0]:
@@ -60,7 +60,7 @@ def _start(told: dict[str, Any]) -> int:
         os.dup2(1, 2)
         code = 1
         try:
-            failpoints.POINTS.update(failpoints.read(told["points"]))
+            failpoints.ACTIVE.update(failpoints.parse(told["points"]))
             _run(told["argv"])
             code = 0
         finally:

@@ -27,13 +27,24 @@ from reviewapp.delivery.models import Patch, State  # noqa: E402
 from reviewapp.lib import clock  # noqa: E402
 from reviewapp.queues.models import QueueItem  # noqa: E402
 from tests.delivery.patches import put  # noqa: E402
-from tests.faults.chaos import WEB_POINTS, a_death, patiently  # noqa: E402
-from tests.faults.database_state import furnish, help_along, is_settled  # noqa: E402
-from tests.faults.processes import Freeze, Nursery, Sink, Web, Workers, a_nursery, a_sink, a_web, ports_of, until  # noqa: E402
-from tests.faults.reviewers import People, people  # noqa: E402
-from tests.faults.server_faults import rules  # noqa: E402
-from tests.faults.verification import judge, p99  # noqa: E402
-from tests.postgres_server import Server  # noqa: E402
+from tests.faults.chaos import WEB_FAILPOINTS, random_failpoint, retry_when_locked  # noqa: E402
+from tests.faults.database_state import create_test_data, is_settled, unblock_patches  # noqa: E402
+from tests.faults.processes import (  # noqa: E402
+    FakeLaminar,
+    ForkServer,
+    Freeze,
+    Web,
+    Workers,
+    ports_of,
+    run_fake_laminar,
+    run_fork_server,
+    run_web,
+    wait_until,
+)
+from tests.faults.reviewers import ReviewerGroup, make_reviewers  # noqa: E402
+from tests.faults.server_faults import make_fault_rules  # noqa: E402
+from tests.faults.verification import p99_ms, verify_run  # noqa: E402
+from tests.postgres_server import PostgresServer  # noqa: E402
 
 IS_POSTGRES = connection.vendor == "postgresql"
 WORKERS = 4 if IS_POSTGRES else 2
@@ -51,7 +62,7 @@ TRY_EVERY = 1.0
 class Killing:
     """Kills at a steady pace for some minutes; what dies is started again at once."""
 
-    sink: Sink
+    sink: FakeLaminar
     web: Web
     workers: Workers
     kills: int
@@ -70,12 +81,12 @@ class Killing:
                 self._kill_one()
             self._thaw()
             while len(self.workers.alive) - len(self.frozen) < WORKERS:
-                self.workers.start(a_death() if is_behind else "")
+                self.workers.start(random_failpoint() if is_behind else "")
             if IS_POSTGRES and time.monotonic() > stopped + STOP_EVERY:
                 stop_database()
                 self.stops, stopped = self.stops + 1, time.monotonic()
             with contextlib.suppress(OperationalError):
-                help_along()
+                unblock_patches()
                 if time.monotonic() > tried + TRY_EVERY:
                     try_now()
                     tried = time.monotonic()
@@ -88,7 +99,7 @@ class Killing:
             for pid in [pid for pid in self.workers.alive if pid not in self.frozen][:1]:
                 self.workers.kill(pid)
         elif lot < 0.58:
-            self.web.fell()
+            self.web.kill_all()
             self.web.start()
         elif lot < 0.62 and not self.frozen and self.workers.alive:
             self._freeze()
@@ -122,17 +133,21 @@ def main(kills: int, minutes: float, outage: float, rows: int) -> dict[str, obje
             # A yes has to mean that it is written: the server for tests is fast and forgetful.
             cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
         connections.close_all()
-    with tempfile.TemporaryDirectory() as name, a_sink(Path(name)) as sink, a_nursery(Path(name)) as nursery:
-        with a_web(nursery, WEB_POINTS) as web:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        run_fake_laminar(Path(name)) as sink,
+        run_fork_server(Path(name)) as nursery,
+    ):
+        with run_web(nursery, WEB_FAILPOINTS) as web:
             found = killing(sink, web, nursery, kills, minutes)
         return found | rescue(sink, nursery) | an_outage(sink, nursery, outage, rows)
 
 
-def killing(sink: Sink, web: Web, nursery: Nursery, kills: int, minutes: float) -> dict[str, object]:
-    project = furnish(sink.url, ITEMS, PEOPLE)
-    crowd = people(web.url, list(QueueItem.objects.values_list("pk", flat=True)), PEOPLE, PAUSE)
-    ways = rules()
-    sink.tell(*[{**rule, "times": 1 << 40, "chance": BADLY / len(ways)} for rule in ways])
+def killing(sink: FakeLaminar, web: Web, nursery: ForkServer, kills: int, minutes: float) -> dict[str, object]:
+    project = create_test_data(sink.url, ITEMS, PEOPLE)
+    crowd = make_reviewers(web.url, list(QueueItem.objects.values_list("pk", flat=True)), PEOPLE, PAUSE)
+    ways = make_fault_rules()
+    sink.set_rules(*[{**rule, "times": 1 << 40, "chance": BADLY / len(ways)} for rule in ways])
     run = Killing(sink, web, Workers(nursery), kills, minutes * 60)
     crowd.start()
     run.run()
@@ -140,13 +155,13 @@ def killing(sink: Sink, web: Web, nursery: Nursery, kills: int, minutes: float) 
     acks = crowd.finish()
     run.workers.kill()
     settled = settle(sink, nursery)
-    verdict = judge(project, acks, sink, run.freezes)
-    for line in (*verdict.faults, *crowd.odd):
+    verdict = verify_run(project, acks, sink, run.freezes)
+    for line in (*verdict.faults, *crowd.unexpected):
         sys.stderr.write(f"{line[:300]}\n")
     return {
         "minutes": minutes, "kills": killed, "database_stops": run.stops, "freezes": len(run.freezes),
         "faults": sum(1 for line in sink.log() if line["what"] == "asked" and line["fault"]),
-        "saves": len(acks), "odd": len(crowd.odd), "lost_here": len(verdict.lost_here),
+        "saves": len(acks), "odd": len(crowd.unexpected), "lost_here": len(verdict.lost_here),
         "lost_there": len(verdict.lost_there), "inversions": len(verdict.inversions), "overlaps": len(verdict.overlaps),
         "beside_frozen": len(verdict.beside_frozen),
         "sends_per_review": round(verdict.sends / len(acks), 2), "most_sends": verdict.most_sends,
@@ -154,24 +169,24 @@ def killing(sink: Sink, web: Web, nursery: Nursery, kills: int, minutes: float) 
     }  # fmt: skip
 
 
-def settle(sink: Sink, nursery: Nursery) -> float:
+def settle(sink: FakeLaminar, nursery: ForkServer) -> float:
     """All is well again, and a person sends at once what waits for a day: seconds until every patch has its end."""
-    sink.tell(keys=None)
+    sink.set_rules(keys=None)
     began = time.monotonic()
     with some_workers(nursery):
-        until(_sends_now, 300, every=1)
+        wait_until(_sends_now, 300, every=1)
     return time.monotonic() - began
 
 
 def _sends_now() -> bool:
-    patiently(help_along)
+    retry_when_locked(unblock_patches)
     for project in Project.objects.all():
         waiting = Patch.objects.filter(project=project, state=State.WAITING, due_at__gt=clock.now())
         outbox.retry(project, list(waiting.values_list("pk", flat=True)), "lead")
     return is_settled()
 
 
-def rescue(sink: Sink, nursery: Nursery) -> dict[str, object]:
+def rescue(sink: FakeLaminar, nursery: ForkServer) -> dict[str, object]:
     """How long a killed worker's row waits for another worker."""
     project, times = Project.objects.get(slug="support"), []
     for _ in range(2):
@@ -181,38 +196,38 @@ def rescue(sink: Sink, nursery: Nursery) -> dict[str, object]:
         workers.wait(workers.start("push.sent=kill"))
         died = time.monotonic()
         workers.start()
-        until(lambda: len(sink.asked()) == 2, 60)
+        wait_until(lambda: len(sink.get_requests()) == 2, 60)
         times.append(time.monotonic() - died)
-        until(is_settled, 60)
+        wait_until(is_settled, 60)
         workers.kill()
     return {"rescue_s": round(max(times), 1)}
 
 
-def an_outage(sink: Sink, nursery: Nursery, seconds: float, rows: int) -> dict[str, object]:
+def an_outage(sink: FakeLaminar, nursery: ForkServer, seconds: float, rows: int) -> dict[str, object]:
     """A far side that answers 503 while so many rows wait: requests meanwhile, seconds until all are sent after."""
     sink.path.write_text("")
     project = Project.objects.get(slug="support")
     now = clock.now()
     row = {"project": project, "metadata": '{"review_rev":1}', "source": "a run", "created_at": now, "due_at": now}
     Patch.objects.bulk_create([Patch(trace_id=uuid4(), **row) for _ in range(rows)], batch_size=1_000)
-    sink.tell({"name": "down", "status": 503, "times": 1 << 40})
+    sink.set_rules({"name": "down", "status": 503, "times": 1 << 40})
     with some_workers(nursery):
         time.sleep(seconds)
         requests = len([line for line in sink.log() if line["what"] == "asked"])
         sink.path.write_text("")
-        sink.tell()
+        sink.set_rules()
         began = time.monotonic()
-        until(lambda: Patch.objects.filter(state__in=[State.WAITING, State.SENDING]).count() == 0, 600, every=0.5)
+        wait_until(lambda: Patch.objects.filter(state__in=[State.WAITING, State.SENDING]).count() == 0, 600, every=0.5)
         drained = time.monotonic() - began
-        until(is_settled, 300, every=1)
+        wait_until(is_settled, 300, every=1)
     return {
         "outage_rows": rows, "outage_s": seconds, "outage_requests": requests, "drain_s": round(drained, 1),
-        "drain_sends": round(len(sink.asked()) / rows, 3),
+        "drain_sends": round(len(sink.get_requests()) / rows, 3),
     }  # fmt: skip
 
 
 @contextlib.contextmanager
-def some_workers(nursery: Nursery) -> Iterator[None]:
+def some_workers(nursery: ForkServer) -> Iterator[None]:
     workers = Workers(nursery)
     for _ in range(WORKERS):
         workers.start()
@@ -231,9 +246,9 @@ def try_now() -> None:
 def stop_database() -> None:
     """Stop PostgreSQL as a crash does, and start it again."""
     connections.close_all()
-    server = Server(Path(os.environ["POSTGRES_BIN"]), Path(os.environ["POSTGRES_FOLDER"]))
+    server = PostgresServer(Path(os.environ["POSTGRES_BIN"]), Path(os.environ["POSTGRES_FOLDER"]))
     server.stop()
-    server.run()
+    server.start_existing()
 
 
 def is_free() -> bool:
@@ -252,12 +267,12 @@ def is_free() -> bool:
     return True
 
 
-def _times(crowd: People) -> dict[str, object]:
+def _times(crowd: ReviewerGroup) -> dict[str, object]:
     """Of the saves that were answered at the first try; those cut off wait for a start."""
-    seconds = [ack.seconds for ack in crowd.acks if ack.tries == 1]
+    seconds = [ack.seconds for ack in crowd.acknowledged if ack.tries == 1]
     return {
-        "save_p50_ms": round(statistics.median(seconds) * 1000, 1), "save_p99_ms": p99(seconds),
-        "unanswered": sum(person.unanswered for person in crowd.each),
+        "save_p50_ms": round(statistics.median(seconds) * 1000, 1), "save_p99_ms": p99_ms(seconds),
+        "unanswered": sum(person.unanswered for person in crowd.reviewers),
     }  # fmt: skip
 
 

@@ -22,13 +22,13 @@ from urllib.parse import urlsplit
 from django.db import connection
 
 from benchmarks.environment import free_port, wait_for
-from tests.faults.fake_laminar import Rule, lines_of
+from tests.faults.fake_laminar import Rule, read_log
 from tests.tracestore_server import ROOT
 
 Process = subprocess.Popen  # of texts
 
 
-def environment(folder: Path, **more: str) -> dict[str, str]:
+def process_environment(folder: Path, **more: str) -> dict[str, str]:
     """What the product's processes are started with: this process's database, a folder of their own."""
     name = str(connection.settings_dict["NAME"])
     url = f"sqlite:///{name}"
@@ -39,26 +39,26 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @dataclass(slots=True)
-class Sink:
+class FakeLaminar:
     """A running sink: where it is, and its log."""
 
     url: str
     path: Path
     process: "Process[str]"
 
-    def tell(self, *rules: Rule, **more: Any) -> None:
+    def set_rules(self, *rules: Rule, **more: Any) -> None:
         """Give it these rules in place of its own, and whatever else `POST /control` takes."""
         self._control(json.dumps({"rules": rules, **more}).encode())
 
-    def held(self) -> dict[str, dict[str, Any]]:
+    def get_metadata(self) -> dict[str, dict[str, Any]]:
         """The values of each trace as it shows them."""
         found: dict[str, dict[str, Any]] = self._control()["held"]
         return found
 
     def log(self) -> list[dict[str, Any]]:
-        return list(lines_of(self.path))
+        return list(read_log(self.path))
 
-    def asked(self, on: str = "metadata") -> list[dict[str, Any]]:
+    def get_requests(self, on: str = "metadata") -> list[dict[str, Any]]:
         """The requests of one kind, in order."""
         return [line for line in self.log() if line["what"] == "asked" and line["on"] == on]
 
@@ -69,19 +69,19 @@ class Sink:
 
 
 @contextlib.contextmanager
-def a_sink(folder: Path, port: int = 0) -> Iterator[Sink]:
+def run_fake_laminar(folder: Path, port: int = 0) -> Iterator[FakeLaminar]:
     path = folder / "sink.log"
     command = [sys.executable, "-m", "tests.faults.fake_laminar", f"--log={path}", f"--port={port}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield Sink(process.stdout.readline().strip(), path, process)
+            yield FakeLaminar(process.stdout.readline().strip(), path, process)
         finally:
             process.kill()
 
 
 @dataclass(slots=True)
-class Nursery:
+class ForkServer:
     """Starts parts of the product in milliseconds; `ended` holds the exit code of each that ended."""
 
     process: "Process[str]"
@@ -122,10 +122,12 @@ class Nursery:
 
 
 @contextlib.contextmanager
-def a_nursery(folder: Path) -> Iterator[Nursery]:
+def run_fork_server(folder: Path) -> Iterator[ForkServer]:
     command, pipe = [sys.executable, "-m", "tests.faults.fork_server"], subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=environment(folder), stdin=pipe, stdout=pipe, text=True) as process:
-        nursery = Nursery(process, folder)
+    with subprocess.Popen(
+        command, cwd=ROOT, env=process_environment(folder), stdin=pipe, stdout=pipe, text=True
+    ) as process:
+        nursery = ForkServer(process, folder)
         ear = threading.Thread(target=nursery.listen, daemon=True)
         ear.start()
         try:
@@ -141,20 +143,20 @@ def a_nursery(folder: Path) -> Iterator[Nursery]:
 class Workers:
     """The workers of a run."""
 
-    nursery: Nursery
+    fork_server: ForkServer
     pids: list[int] = field(default_factory=list)
 
     def start(self, points: str = "") -> int:
         """Start one with these failpoints; its process id."""
-        self.pids.append(self.nursery.start(["deliver"], points, self.nursery.folder / "workers.log"))
+        self.pids.append(self.fork_server.start(["deliver"], points, self.fork_server.folder / "workers.log"))
         return self.pids[-1]
 
     def wait(self, pid: int, seconds: float = 20) -> int:
-        return self.nursery.wait(pid, seconds)
+        return self.fork_server.wait(pid, seconds)
 
     def kill(self, *pids: int) -> int:
         """Kill these, or all; how many still ran. Returns when they are gone."""
-        alive = [pid for pid in (pids or self.pids) if pid in self.nursery.running]
+        alive = [pid for pid in (pids or self.pids) if pid in self.fork_server.running]
         for pid in alive:
             os.kill(pid, signal.SIGKILL)
         for pid in alive:
@@ -164,11 +166,11 @@ class Workers:
     @property
     def killed(self) -> int:
         """How many ended by SIGKILL, from within or from outside."""
-        return sum(self.nursery.ended.get(pid) == -signal.SIGKILL for pid in self.pids)
+        return sum(self.fork_server.ended.get(pid) == -signal.SIGKILL for pid in self.pids)
 
     @property
     def alive(self) -> list[int]:
-        return [pid for pid in self.pids if pid in self.nursery.running]
+        return [pid for pid in self.pids if pid in self.fork_server.running]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +193,14 @@ def ports_of(pid: int) -> frozenset[int]:
 class Web:
     """The web app as gunicorn serves it; started again it has the same address."""
 
-    nursery: Nursery
+    fork_server: ForkServer
     log: Path
     points: str = ""
     options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     pid: int = 0
     # Masters killed with all their workers.
-    felled: int = 0
+    killed_with_master: int = 0
 
     @property
     def url(self) -> str:
@@ -207,7 +209,7 @@ class Web:
     @property
     def killed(self) -> int:
         """How many of its processes ended by SIGKILL so far, as gunicorn tells it, and as we did it."""
-        return len(re.findall("sent SIGKILL", self.log.read_text())) + self.felled
+        return len(re.findall("sent SIGKILL", self.log.read_text())) + self.killed_with_master
 
     @property
     def workers(self) -> list[int]:
@@ -216,28 +218,28 @@ class Web:
 
     def start(self) -> None:
         argv = ["gunicorn", "reviewapp.wsgi", f"--bind=127.0.0.1:{self.port}", *self.options]
-        self.pid = self.nursery.start(argv, self.points, self.log)
+        self.pid = self.fork_server.start(argv, self.points, self.log)
         wait_for(f"{self.url}/health")
 
-    def fell(self) -> None:
+    def kill_all(self) -> None:
         """Kill the master and all its workers at once."""
-        self.felled += 1 + len(self.workers)
+        self.killed_with_master += 1 + len(self.workers)
         os.killpg(self.pid, signal.SIGKILL)
-        self.nursery.wait(self.pid)
+        self.fork_server.wait(self.pid)
 
 
 @contextlib.contextmanager
-def a_web(nursery: Nursery, points: str = "", *options: str) -> Iterator[Web]:
+def run_web(nursery: ForkServer, points: str = "", *options: str) -> Iterator[Web]:
     web = Web(nursery, nursery.folder / f"web-{time.monotonic_ns()}.log", points, options)
     try:
         web.start()
         yield web
     finally:
         if web.pid in nursery.running:
-            web.fell()
+            web.kill_all()
 
 
-def until(holds: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> None:
     """Wait until something holds. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not holds():

@@ -93,12 +93,12 @@ def place(database: str) -> Iterator[dict[str, str]]:
         if database == "sqlite":
             yield environment
             return
-        binaries = postgres_server.find()
+        binaries = postgres_server.find_binaries()
         if binaries is None:
-            raise SystemExit(postgres_server.ABSENT)
+            raise SystemExit(postgres_server.NOT_INSTALLED)
         (Path(name) / "postgres").mkdir()
         Path(name).chmod(0o755)
-        server = postgres_server.Server(binaries, Path(name) / "postgres")
+        server = postgres_server.PostgresServer(binaries, Path(name) / "postgres")
         url = server.start().replace("/reviewapp?", "/postgres?")
         try:
             more = {"DATABASE_URL": url, "POSTGRES_FOLDER": str(server.folder), "POSTGRES_BIN": str(server.binaries)}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase
 from uuid import UUID, uuid4
 
-from benchmarks.browser import Answer, Browser
-from tests.faults.database_state import TOKEN, browser_of
-from tests.faults.processes import until
+from benchmarks.browser import Browser, Response
+from tests.faults.database_state import CSRF_TOKEN, signed_in_browser
+from tests.faults.processes import wait_until
 
 
 @dataclass(frozen=True, slots=True)
-class Ack:
+class AcknowledgedSave:
     """A save that was acknowledged: the item, its version since, what was said, when it was sent, how long it took."""
 
     item: int
@@ -28,7 +28,7 @@ class Ack:
 
 
 @dataclass(slots=True)
-class Person:
+class Reviewer:
     """One reviewer with items of their own: saves one after another, and the same again until it is answered."""
 
     url: str
@@ -36,9 +36,9 @@ class Person:
     items: list[int]
     stop: threading.Event
     pause: float = 0.0
-    acks: list[Ack] = field(default_factory=list)
+    acknowledged: list[AcknowledgedSave] = field(default_factory=list)
     # Answers that were neither a yes nor a try again.
-    odd: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
     # Tries that were not answered.
     unanswered: int = 0
 
@@ -55,33 +55,33 @@ class Person:
         """Submit one review of an item that is at `version`, until there is an answer; a no ends the work."""
         # Letters only: digits may look like somebody's telephone number, about which the form asks.
         score, notes = str(random.randint(0, 10) / 10), "Note " + "".join(random.choices(ascii_lowercase, k=16))
-        fields = form(str(version), notes, uuid4()) | {"score": score}
+        fields = make_form_data(str(version), notes, uuid4()) | {"score": score}
         at, began, tries = time.time(), time.monotonic(), 0
         while True:
             tries += 1
-            answer = post(browser, f"/p/support/items/{item}/", fields)
+            answer = post_form(browser, f"/p/support/items/{item}/", fields)
             if answer is not None and answer.status == 302:
                 break
             if answer is not None and answer.status != 507:
-                self.odd.append(f"{answer.status} for item {item} at {version}: {answer.body[:300]}")
+                self.unexpected.append(f"{answer.status} for item {item} at {version}: {answer.body[:300]}")
                 if answer.status < 500:
                     self.stop.set()
                     return
             self.unanswered += answer is None
             time.sleep(0.02)
         seconds = time.monotonic() - began
-        self.acks.append(Ack(item, version + 1, score, notes, self.name, at, seconds, tries))
+        self.acknowledged.append(AcknowledgedSave(item, version + 1, score, notes, self.name, at, seconds, tries))
 
 
-def form(version: str, notes: str, client_id: UUID) -> dict[str, str]:
+def make_form_data(version: str, notes: str, client_id: UUID) -> dict[str, str]:
     """A filled form that was opened at `version`."""
     return {
-        "csrfmiddlewaretoken": TOKEN, "version": version, "score": "1", "notes": notes, "client_id": str(client_id),
-        "stay": "1",
+        "csrfmiddlewaretoken": CSRF_TOKEN, "version": version, "score": "1", "notes": notes,
+        "client_id": str(client_id), "stay": "1",
     }  # fmt: skip
 
 
-def post(browser: Browser, path: str, fields: dict[str, str]) -> Answer | None:
+def post_form(browser: Browser, path: str, fields: dict[str, str]) -> Response | None:
     """The answer to a form, None when the connection broke or nobody listens."""
     try:
         return browser.post(path, fields)
@@ -91,40 +91,40 @@ def post(browser: Browser, path: str, fields: dict[str, str]) -> Answer | None:
 
 
 @dataclass(slots=True)
-class People:
+class ReviewerGroup:
     """Several at once, each on a thread."""
 
-    each: list[Person]
+    reviewers: list[Reviewer]
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        browsers = [browser_of(person.name, person.url) for person in self.each]
-        for person, browser in zip(self.each, browsers, strict=True):
+        browsers = [signed_in_browser(person.name, person.url) for person in self.reviewers]
+        for person, browser in zip(self.reviewers, browsers, strict=True):
             thread = threading.Thread(target=person.work, args=(browser,), daemon=True)
             self.threads.append(thread)
             thread.start()
 
-    def until_saved(self, count: int) -> None:
-        until(lambda: len(self.acks) >= count, 60)
+    def wait_until_saved(self, count: int) -> None:
+        wait_until(lambda: len(self.acknowledged) >= count, 60)
 
-    def finish(self, seconds: float = 60) -> list[Ack]:
+    def finish(self, seconds: float = 60) -> list[AcknowledgedSave]:
         """Let each bring its save to an end; all that was acknowledged."""
-        for person in self.each:
+        for person in self.reviewers:
             person.stop.set()
         for thread in self.threads:
             thread.join(seconds)
-        return self.acks
+        return self.acknowledged
 
     @property
-    def acks(self) -> list[Ack]:
-        return [ack for person in self.each for ack in person.acks]
+    def acknowledged(self) -> list[AcknowledgedSave]:
+        return [ack for person in self.reviewers for ack in person.acknowledged]
 
     @property
-    def odd(self) -> list[str]:
-        return [line for person in self.each for line in person.odd]
+    def unexpected(self) -> list[str]:
+        return [line for person in self.reviewers for line in person.unexpected]
 
 
-def people(url: str, items: list[int], count: int, pause: float = 0.0) -> People:
+def make_reviewers(url: str, items: list[int], count: int, pause: float = 0.0) -> ReviewerGroup:
     """So many people, each with a part of the items."""
     stop = threading.Event()
-    return People([Person(url, f"reviewer-{n}", items[n::count], stop, pause) for n in range(count)])
+    return ReviewerGroup([Reviewer(url, f"reviewer-{n}", items[n::count], stop, pause) for n in range(count)])

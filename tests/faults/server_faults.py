@@ -52,7 +52,7 @@ QUERY_FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def rules(every: int = 1, **more: Any) -> list[Rule]:
+def make_fault_rules(every: int = 1, **more: Any) -> list[Rule]:
     """A rule for each fault, to act once, one after another, at each so many-th request."""
     pushes = [{"name": name, "on": "metadata", **fault} for name, fault in PUSH_FAULTS.items()]
     queries = [{"name": name, "on": "query", **fault} for name, fault in QUERY_FAULTS.items()]

@@ -9,9 +9,9 @@ from django.db import connection
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
 from tests.delivery.patches import put, put_many
-from tests.faults.database_state import hurried, let_leases_end
-from tests.faults.processes import Sink, Workers, until
-from tests.worker.running import all_are, states
+from tests.faults.database_state import expire_leases, without_waiting
+from tests.faults.processes import FakeLaminar, Workers, wait_until
+from tests.worker.running import all_patches_are, patch_states
 
 pytestmark = pytest.mark.faults
 
@@ -27,21 +27,25 @@ pytestmark = pytest.mark.faults
     ],
 )
 def test_what_a_killed_worker_left_is_brought_to_its_end_by_another(
-    point: str, left: str, sends: int, project: Project, sink: Sink, workers: Workers
+    point: str, left: str, sends: int, project: Project, fake_laminar: FakeLaminar, workers: Workers
 ) -> None:
     patch = put(project, {"score": 1, "review_rev": 1}, uuid4())
     assert workers.wait(workers.start(f"{point}=kill")) == -signal.SIGKILL
-    assert states() == [left]
-    let_leases_end()
+    assert patch_states() == [left]
+    expire_leases()
     workers.start()
-    until(hurried(all_are(State.CONFIRMED)), every=0.2)
-    assert len(sink.asked()) == sends
-    assert sink.held()[str(patch.trace_id)] == {"score": 1, "review_rev": 1}
+    wait_until(without_waiting(all_patches_are(State.CONFIRMED)), every=0.2)
+    assert len(fake_laminar.get_requests()) == sends
+    assert fake_laminar.get_metadata()[str(patch.trace_id)] == {"score": 1, "review_rev": 1}
 
 
-def test_several_workers_send_each_patch_of_a_backlog_once(project: Project, sink: Sink, workers: Workers) -> None:
+def test_several_workers_send_each_patch_of_a_backlog_once(
+    project: Project, fake_laminar: FakeLaminar, workers: Workers
+) -> None:
     patches = put_many(project, 120)
     for _ in range(4 if connection.vendor == "postgresql" else 2):
         workers.start()
-    until(all_are(State.CONFIRMED))
-    assert sorted(line["trace"] for line in sink.asked()) == sorted(str(patch.trace_id) for patch in patches)
+    wait_until(all_patches_are(State.CONFIRMED))
+    assert sorted(line["trace"] for line in fake_laminar.get_requests()) == sorted(
+        str(patch.trace_id) for patch in patches
+    )

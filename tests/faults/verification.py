@@ -9,8 +9,8 @@ from typing import Any
 from reviewapp.accounts.models import Project
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
-from tests.faults.processes import Freeze, Sink
-from tests.faults.reviewers import Ack
+from tests.faults.processes import FakeLaminar, Freeze
+from tests.faults.reviewers import AcknowledgedSave
 
 Line = dict[str, Any]
 
@@ -39,12 +39,14 @@ class Verdict:
         return self.lost_here + self.lost_there + self.inversions + self.overlaps
 
 
-def judge(project: Project, acks: list[Ack], sink: Sink, freezes: Sequence[Freeze] = ()) -> Verdict:
+def verify_run(
+    project: Project, acks: list[AcknowledgedSave], sink: FakeLaminar, freezes: Sequence[Freeze] = ()
+) -> Verdict:
     """Compare, once everything is healthy again and every patch has come to its end."""
     verdict, log = Verdict(len(acks)), sink.log()
     traces = {item.pk: str(item.trace_id) for item in QueueItem.objects.filter(queue__project=project)}
     verdict.lost_here = _lost_here(acks)
-    verdict.lost_there = _lost_there(acks, traces, sink.held())
+    verdict.lost_there = _lost_there(acks, traces, sink.get_metadata())
     verdict.inversions = _inversions(log)
     for first, second in _overlaps(log):
         told = f"{second['n']} while {first['n']} of {first['trace']} was open"
@@ -56,12 +58,12 @@ def judge(project: Project, acks: list[Ack], sink: Sink, freezes: Sequence[Freez
     return verdict
 
 
-def p99(seconds: list[float]) -> float:
+def p99_ms(seconds: list[float]) -> float:
     """In milliseconds."""
     return round(statistics.quantiles(seconds, n=100)[98] * 1000, 1)
 
 
-def _lost_here(acks: list[Ack]) -> list[str]:
+def _lost_here(acks: list[AcknowledgedSave]) -> list[str]:
     """Every acknowledged save is one revision, and what it said; there are no others."""
     rows = Review.objects.values_list("item", "revision", "score", "notes", "reviewer__username")
     there = Counter((item, revision, float(score or 0), notes, name) for item, revision, score, notes, name in rows)
@@ -69,7 +71,7 @@ def _lost_here(acks: list[Ack]) -> list[str]:
     return [f"lost {row}" for row in said - there] + [f"never said {row}" for row in there - said]
 
 
-def _lost_there(acks: list[Ack], traces: dict[int, str], held: dict[str, dict[str, Any]]) -> list[str]:
+def _lost_there(acks: list[AcknowledgedSave], traces: dict[int, str], held: dict[str, dict[str, Any]]) -> list[str]:
     """The sink holds what was said last of each item."""
     found = []
     for ack in {ack.item: ack for ack in sorted(acks, key=lambda ack: ack.version)}.values():

@@ -12,7 +12,7 @@ from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue
 from tests.factories import ReviewFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 URL = "/p/support/queues/answers/reviews.csv"
 
@@ -113,8 +113,8 @@ def test_it_holds_no_other_queues_reviews(queue: Queue, export: Any) -> None:
 
 def test_it_asks_the_database_as_often_for_many(queue: Queue, export: Any) -> None:
     ReviewFactory.create(item__queue=queue)
-    few = queries(export)
+    few = count_queries(export)
     ReviewFactory.create_batch(30, item__queue=queue)
 
-    assert queries(export) == few
+    assert count_queries(export) == few
     assert len(export()) == 31

@@ -10,7 +10,7 @@ from django.utils import timezone
 from reviewapp.accounts.models import Project, User
 from reviewapp.delivery.models import Breaker, State
 from reviewapp.queues.models import Queue
-from reviewapp.traces.metadata.index import COUNTED
+from reviewapp.traces.metadata.index import MAX_COUNT
 from reviewapp.traces.models import Trace
 from tests.factories import (
     LaminarKeyFactory,
@@ -21,7 +21,7 @@ from tests.factories import (
     ReviewFactory,
     TraceFactory,
 )
-from tests.queries import queries
+from tests.queries import count_queries
 
 URL = "/p/support/"
 
@@ -43,8 +43,8 @@ def test_it_goes_straight_to_the_only_project(reviewer_client: Client) -> None:
     assert reviewer_client.get("/")["Location"] == URL
 
 
-def test_it_lists_several_projects(reviewer: User, elsewhere: Project, reviewer_client: Client) -> None:
-    MembershipFactory.create(project=elsewhere, user=reviewer, role="lead")
+def test_it_lists_several_projects(reviewer: User, other_project: Project, reviewer_client: Client) -> None:
+    MembershipFactory.create(project=other_project, user=reviewer, role="lead")
     shown = reviewer_client.get("/").content.decode()
 
     assert shown.index("Elsewhere") < shown.index("Support")
@@ -100,9 +100,9 @@ def test_it_counts_traces_that_are_here(project: Project, reviewer_client: Clien
     assert figure(home(reviewer_client), "Traces here") == "2"
 
 
-def test_it_counts_nothing_of_another_project(reviewer_client: Client, elsewhere: Project) -> None:
-    ReviewFactory.create(item__queue__project=elsewhere, needs_review=True, reviewer__username="other")
-    TraceFactory.create(project=elsewhere)
+def test_it_counts_nothing_of_another_project(reviewer_client: Client, other_project: Project) -> None:
+    ReviewFactory.create(item__queue__project=other_project, needs_review=True, reviewer__username="other")
+    TraceFactory.create(project=other_project)
     shown = home(reviewer_client)
 
     for name in ("Your reviews", "Needs review", "On the way to Laminar", "Confirmed there", "Parked", "Traces here"):
@@ -118,11 +118,11 @@ def test_it_says_that_there_is_no_key(project: Project, reviewer_client: Client)
 
 def test_it_says_that_pushing_is_held_back(project: Project, reviewer_client: Client) -> None:
     breaker = Breaker.objects.create(
-        project=project, held_until=timezone.now() + timedelta(hours=1), reason="The <key> is refused."
+        project=project, open_until=timezone.now() + timedelta(hours=1), reason="The <key> is refused."
     )
     assert "Pushing is held back: The &lt;key&gt; is refused." in home(reviewer_client)
 
-    Breaker.objects.filter(pk=breaker.pk).update(held_until=timezone.now())
+    Breaker.objects.filter(pk=breaker.pk).update(open_until=timezone.now())
     assert "held back" not in home(reviewer_client)
 
 
@@ -133,10 +133,10 @@ def test_it_asks_the_database_as_often_for_many(project: Project, reviewer: User
             ReviewFactory.create(item__queue=queue, reviewer=reviewer)
 
     more(1)
-    few = queries(lambda: home(reviewer_client))
+    few = count_queries(lambda: home(reviewer_client))
     more(15)
 
-    assert queries(lambda: home(reviewer_client)) == few
+    assert count_queries(lambda: home(reviewer_client)) == few
 
 
 def test_it_links_to_the_flag_of_each_queue_by_its_own_key(reviewer_client: Client, queue: Queue) -> None:
@@ -149,6 +149,6 @@ def test_it_links_to_the_flag_of_each_queue_by_its_own_key(reviewer_client: Clie
 def test_it_counts_traces_no_further_than_a_list_does(project: Project, reviewer_client: Client) -> None:
     now = timezone.now()
     Trace.objects.bulk_create(
-        Trace(project=project, trace_id=uuid4(), start_time=now, pulled_at=now) for _ in range(COUNTED + 1)
+        Trace(project=project, trace_id=uuid4(), start_time=now, pulled_at=now) for _ in range(MAX_COUNT + 1)
     )
     assert ">1,000+</a>" in home(reviewer_client)

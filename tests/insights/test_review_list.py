@@ -7,11 +7,11 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import State
-from reviewapp.insights.views import PAGE
+from reviewapp.insights.views import PAGE_SIZE
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
 from tests.factories import PatchFactory, QueueFactory, ReviewFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 URL = "/p/support/queues/answers/reviews/"
 
@@ -120,7 +120,7 @@ def test_it_narrows(show: Any, query: dict[str, str], found: str) -> None:
 
 
 def test_it_keeps_the_filter_in_its_links(written: Any, show: Any, reviewer: User) -> None:
-    for _ in range(PAGE + 1):
+    for _ in range(PAGE_SIZE + 1):
         written(reviewer, "n")
     shown = show(reviewer="reviewer", needs_review="no")
 
@@ -148,7 +148,7 @@ def test_it_asks_the_database_as_often_for_many(written: Any, lead_client: Clien
             again(written(reviewer, "a"), reviewer, "b")
 
     more(2)
-    few = queries(lambda: lead_client.get(URL))
+    few = count_queries(lambda: lead_client.get(URL))
     more(20)
 
-    assert queries(lambda: lead_client.get(URL)) == few
+    assert count_queries(lambda: lead_client.get(URL)) == few

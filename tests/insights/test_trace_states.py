@@ -10,7 +10,7 @@ from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from tests.factories import QueueFactory, QueueItemFactory, ReviewFactory, TraceFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 URL = "/p/support/traces/states/"
 
@@ -61,7 +61,7 @@ def test_it_tells_nothing_of_another_project(outsider_client: Client, item: Queu
 def test_its_queries_do_not_grow_with_rows(reviewer_client: Client, queue: Queue) -> None:
     few = [ReviewFactory.create(item__queue=queue).item.trace_id]
     many = few + [ReviewFactory.create(item__queue=queue).item.trace_id for _ in range(9)]
-    assert queries(lambda: told(reviewer_client, *few)) == queries(lambda: told(reviewer_client, *many))
+    assert count_queries(lambda: told(reviewer_client, *few)) == count_queries(lambda: told(reviewer_client, *many))
 
 
 def test_the_list_names_it_for_its_rows(reviewer_client: Client, project: Project) -> None:

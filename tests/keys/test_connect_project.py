@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def connect(store: RunningStore, slug: str = "support", name: str = "Support", **changes: str) -> Project:
     given = {"base_url": store.url, "ui_url": "", "secret": store.full_key, **changes}
-    return laminar_keys.connect(slug, name, given["base_url"], given["ui_url"], given["secret"], "command")
+    return laminar_keys.connect_project(slug, name, given["base_url"], given["ui_url"], given["secret"], "command")
 
 
 def test_it_makes_a_project(tracestore: RunningStore) -> None:
@@ -57,7 +57,7 @@ def test_it_refuses_another_project_of_the_same_laminar(tracestore: RunningStore
     Project.objects.update(laminar_id=uuid4())
     before = list(LaminarKey.objects.values())
 
-    with pytest.raises(laminar_keys.KeyNotTaken, match="another Laminar project"):
+    with pytest.raises(laminar_keys.KeyNotStored, match="another Laminar project"):
         connect(tracestore, name="Changed")
     assert Project.objects.get().name == "Support"
     assert list(LaminarKey.objects.values()) == before
@@ -71,7 +71,7 @@ ADDRESSES = [
 
 @pytest.mark.parametrize("base_url", ADDRESSES)
 def test_it_refuses_an_address_that_cannot_be(tracestore: RunningStore, base_url: str) -> None:
-    with pytest.raises(laminar_keys.KeyNotTaken, match=r"[Nn]othing was changed"):
+    with pytest.raises(laminar_keys.KeyNotStored, match=r"[Nn]othing was changed"):
         connect(tracestore, base_url=base_url)
 
     assert not Project.objects.exists()
@@ -79,7 +79,7 @@ def test_it_refuses_an_address_that_cannot_be(tracestore: RunningStore, base_url
 
 @pytest.mark.parametrize("ui_url", ["javascript:alert(1)", "laminar", "https://laminar.test/?a=1", "//laminar.test"])
 def test_it_refuses_pages_that_cannot_be(tracestore: RunningStore, ui_url: str) -> None:
-    with pytest.raises(laminar_keys.KeyNotTaken, match="Nothing was changed"):
+    with pytest.raises(laminar_keys.KeyNotStored, match="Nothing was changed"):
         connect(tracestore, ui_url=ui_url)
 
     assert not Project.objects.exists()
@@ -96,7 +96,7 @@ def test_it_refuses_a_name_that_cannot_be(tracestore: RunningStore, changes: dic
 
 
 def test_it_refuses_a_key_that_the_laminar_refuses(tracestore: RunningStore) -> None:
-    with pytest.raises(laminar_keys.KeyNotTaken, match="nothing was changed"):
+    with pytest.raises(laminar_keys.KeyNotStored, match="nothing was changed"):
         connect(tracestore, secret="unknown-there")
 
     assert not Project.objects.exists()

@@ -28,19 +28,19 @@ def test_it_shows_a_key_by_its_end_only(project: Project, admin_client: Client) 
     assert f"…{SECRET[-4:]}" in shown
     assert key.fingerprint in shown
     assert SECRET not in shown
-    assert key.sealed not in shown
+    assert key.encrypted_secret not in shown
 
 
-def test_it_shows_no_other_projects_keys(elsewhere: Project, admin_client: Client) -> None:
-    key = LaminarKeyFactory.create(project=elsewhere)
-    AccessToken.objects.create(project=elsewhere, name="their machine", prefix="rvw_them", digest="0" * 64)
+def test_it_shows_no_other_projects_keys(other_project: Project, admin_client: Client) -> None:
+    key = LaminarKeyFactory.create(project=other_project)
+    AccessToken.objects.create(project=other_project, name="their machine", prefix="rvw_them", digest="0" * 64)
     shown = admin_client.get(URL).content.decode()
 
     assert key.fingerprint not in shown
     assert "their machine" not in shown
 
 
-def test_it_takes_a_key(connected: Project, tracestore: RunningStore, admin_client: Client) -> None:
+def test_it_takes_a_key(connected_project: Project, tracestore: RunningStore, admin_client: Client) -> None:
     response = pasted(admin_client, tracestore.full_key)
 
     assert (response.status_code, response["Location"]) == (302, URL)
@@ -48,15 +48,15 @@ def test_it_takes_a_key(connected: Project, tracestore: RunningStore, admin_clie
 
 
 def test_it_says_that_an_ingest_only_key_cannot_confirm(
-    connected: Project, tracestore: RunningStore, admin_client: Client
+    connected_project: Project, tracestore: RunningStore, admin_client: Client
 ) -> None:
     pasted(admin_client, tracestore.ingest_key)
 
     assert "pushes, cannot confirm" in admin_client.get(URL).content.decode()
 
 
-def test_it_refuses_a_wrong_key_with_a_sentence(connected: Project, admin_client: Client) -> None:
-    LaminarKeyFactory.create(project=connected)
+def test_it_refuses_a_wrong_key_with_a_sentence(connected_project: Project, admin_client: Client) -> None:
+    LaminarKeyFactory.create(project=connected_project)
     response = pasted(admin_client, "not-a-key-of-that-store")
     shown = response.content.decode()
 
@@ -77,7 +77,7 @@ def test_it_shows_a_new_token_once(project: Project, admin_client: Client) -> No
 
     assert response["Cache-Control"] == "no-store, private"
     assert secret not in admin_client.get(URL).content.decode()
-    assert AccessToken.objects.get().digest == AccessToken.digest_of(secret)
+    assert AccessToken.objects.get().digest == AccessToken.hash_secret(secret)
 
 
 def test_it_refuses_a_token_without_a_fit_name(admin_client: Client) -> None:
@@ -98,8 +98,8 @@ def test_it_revokes_a_token(project: Project, admin_client: Client) -> None:
     assert "revoked" in admin_client.get(URL).content.decode()
 
 
-def test_it_leaves_a_foreign_token(elsewhere: Project, admin_client: Client) -> None:
-    token = AccessToken.objects.create(project=elsewhere, name="ci", prefix="rvw_test", digest="0" * 64)
+def test_it_leaves_a_foreign_token(other_project: Project, admin_client: Client) -> None:
+    token = AccessToken.objects.create(project=other_project, name="ci", prefix="rvw_test", digest="0" * 64)
 
     assert admin_client.post(f"{URL}tokens/{token.pk}/revoke/").status_code == 404
     token.refresh_from_db()

@@ -13,8 +13,8 @@ from reviewapp.audit.recording import record
 from reviewapp.keys import laminar_keys
 from reviewapp.keys.models import LaminarKey
 from tests.factories import LaminarKeyFactory, ProjectFactory
-from tests.laminar.local_server import KEY, saying, serving
-from tests.threads import at_once
+from tests.laminar.local_server import KEY, respond_with, run_server
+from tests.threads import run_concurrently
 from tests.tracestore_server import RunningStore
 
 
@@ -25,72 +25,75 @@ def in_use(project: Project) -> LaminarKey:
 def refuses(project: Project, secret: str, reason: str) -> None:
     """The key is not taken, for this reason, and nothing at all has changed."""
     before = list(LaminarKey.objects.values())
-    with pytest.raises(laminar_keys.KeyNotTaken, match=reason):
+    with pytest.raises(laminar_keys.KeyNotStored, match=reason):
         laminar_keys.replace_key(project, secret, "command")
     assert list(LaminarKey.objects.values()) == before
     assert not AuditEvent.objects.exists()
 
 
-def test_it_takes_a_full_key(connected: Project, tracestore: RunningStore, admin: User) -> None:
-    laminar_keys.replace_key(connected, tracestore.full_key, admin)
-    key = in_use(connected)
-    connected.refresh_from_db()
+def test_it_takes_a_full_key(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
+    laminar_keys.replace_key(connected_project, tracestore.full_key, admin)
+    key = in_use(connected_project)
+    connected_project.refresh_from_db()
 
     assert (key.secret, key.kind, key.can_read) == (tracestore.full_key, "full", True)
     assert (key.last_four, key.added_by) == (tracestore.full_key[-4:], "admin")
-    assert connected.laminar_id == UUID(tracestore.project_id)
+    assert connected_project.laminar_id == UUID(tracestore.project_id)
 
 
-def test_it_takes_an_ingest_only_key(connected: Project, tracestore: RunningStore) -> None:
-    laminar_keys.replace_key(connected, tracestore.ingest_key, "command")
-    key = in_use(connected)
-    connected.refresh_from_db()
+def test_it_takes_an_ingest_only_key(connected_project: Project, tracestore: RunningStore) -> None:
+    laminar_keys.replace_key(connected_project, tracestore.ingest_key, "command")
+    key = in_use(connected_project)
+    connected_project.refresh_from_db()
 
-    assert (key.kind, key.can_read, connected.laminar_id) == ("ingest-only", False, None)
+    assert (key.kind, key.can_read, connected_project.laminar_id) == ("ingest-only", False, None)
 
 
-def test_it_retires_the_key_before(connected: Project, tracestore: RunningStore) -> None:
-    old = LaminarKeyFactory.create(project=connected)
-    new = laminar_keys.replace_key(connected, tracestore.full_key, "command")
+def test_it_retires_the_key_before(connected_project: Project, tracestore: RunningStore) -> None:
+    old = LaminarKeyFactory.create(project=connected_project)
+    new = laminar_keys.replace_key(connected_project, tracestore.full_key, "command")
     old.refresh_from_db()
 
     assert old.retired_at is not None
-    assert in_use(connected) == new
+    assert in_use(connected_project) == new
 
 
-def test_it_leaves_other_projects_their_keys(connected: Project, tracestore: RunningStore) -> None:
+def test_it_leaves_other_projects_their_keys(connected_project: Project, tracestore: RunningStore) -> None:
     other = LaminarKeyFactory.create(project=ProjectFactory.create())
-    laminar_keys.replace_key(connected, tracestore.full_key, "command")
+    laminar_keys.replace_key(connected_project, tracestore.full_key, "command")
 
     assert in_use(other.project) == other
 
 
-def test_it_drops_white_space_around_a_key(connected: Project, tracestore: RunningStore) -> None:
-    assert laminar_keys.replace_key(connected, f"  {tracestore.full_key}\r\n", "command").secret == tracestore.full_key
+def test_it_drops_white_space_around_a_key(connected_project: Project, tracestore: RunningStore) -> None:
+    assert (
+        laminar_keys.replace_key(connected_project, f"  {tracestore.full_key}\r\n", "command").secret
+        == tracestore.full_key
+    )
 
 
-def test_it_records_who_replaced_it(connected: Project, tracestore: RunningStore, admin: User) -> None:
-    key = laminar_keys.replace_key(connected, tracestore.full_key, admin)
-    event = AuditEvent.objects.get(project=connected)
+def test_it_records_who_replaced_it(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
+    key = laminar_keys.replace_key(connected_project, tracestore.full_key, admin)
+    event = AuditEvent.objects.get(project=connected_project)
 
     assert (event.actor_name, event.verb, event.target) == ("admin", "replaced Laminar key", f"key:{key.fingerprint}")
     assert tracestore.full_key not in event.detail
 
 
-def test_it_refuses_a_wrong_key(connected: Project) -> None:
-    LaminarKeyFactory.create(project=connected)
+def test_it_refuses_a_wrong_key(connected_project: Project) -> None:
+    LaminarKeyFactory.create(project=connected_project)
 
-    refuses(connected, "full-but-unknown-there", "nothing was changed")
+    refuses(connected_project, "full-but-unknown-there", "nothing was changed")
 
 
 ODD = ["", "  ", "two words", "line\nbreak", "clé", "x" * 501, "nul\x00nul", "tab\tbed", "\u202ekey"]
 
 
 @pytest.mark.parametrize("secret", ODD)
-def test_it_refuses_what_is_no_key(connected: Project, secret: str) -> None:
-    LaminarKeyFactory.create(project=connected)
+def test_it_refuses_what_is_no_key(connected_project: Project, secret: str) -> None:
+    LaminarKeyFactory.create(project=connected_project)
 
-    refuses(connected, secret, "[Nn]othing was changed")
+    refuses(connected_project, secret, "[Nn]othing was changed")
 
 
 def test_it_refuses_while_nobody_answers(project: Project) -> None:
@@ -108,28 +111,28 @@ def test_it_refuses_a_project_at_a_wrong_address(project: Project) -> None:
 
 
 def test_it_refuses_a_server_that_is_no_laminar(project: Project) -> None:
-    with serving(saying(b"<h1>Welcome</h1>")) as far:
+    with run_server(respond_with(b"<h1>Welcome</h1>")) as far:
         project.base_url = far.base_url
         refuses(project, KEY, "nothing was changed")
 
 
-def test_it_refuses_a_key_of_another_laminar_project(connected: Project, tracestore: RunningStore) -> None:
-    LaminarKeyFactory.create(project=connected)
-    Project.objects.filter(pk=connected.pk).update(laminar_id=uuid4())
+def test_it_refuses_a_key_of_another_laminar_project(connected_project: Project, tracestore: RunningStore) -> None:
+    LaminarKeyFactory.create(project=connected_project)
+    Project.objects.filter(pk=connected_project.pk).update(laminar_id=uuid4())
 
-    refuses(connected, tracestore.full_key, "belongs to another Laminar project")
+    refuses(connected_project, tracestore.full_key, "belongs to another Laminar project")
 
 
-def test_it_refuses_a_server_nobody_allowed(connected: Project, settings: Settings) -> None:
+def test_it_refuses_a_server_nobody_allowed(connected_project: Project, settings: Settings) -> None:
     settings.ALLOWED_LAMINAR_HOSTS = frozenset()
 
-    refuses(connected, KEY, "private or reserved address")
+    refuses(connected_project, KEY, "private or reserved address")
 
 
 def test_it_shows_no_key_that_the_server_says_back(project: Project) -> None:
-    with serving(saying(f"what is {KEY}?".encode(), "400 Bad Request")) as far:
+    with run_server(respond_with(f"what is {KEY}?".encode(), "400 Bad Request")) as far:
         project.base_url = far.base_url
-        with pytest.raises(laminar_keys.KeyNotTaken) as caught:
+        with pytest.raises(laminar_keys.KeyNotStored) as caught:
             laminar_keys.replace_key(project, KEY, "command")
 
     assert KEY not in str(caught.value)
@@ -141,7 +144,7 @@ def test_it_leaves_one_key_in_use_when_two_are_put_in_at_once(tracestore: Runnin
     project = ProjectFactory.create(base_url=tracestore.url)
     keys = [tracestore.full_key, tracestore.ingest_key]
 
-    at_once([partial(laminar_keys.replace_key, project, key, "command") for key in keys])
+    run_concurrently([partial(laminar_keys.replace_key, project, key, "command") for key in keys])
 
     assert in_use(project).secret in keys
     assert LaminarKey.objects.filter(project=project).count() == 2
@@ -151,16 +154,16 @@ def test_it_leaves_one_key_in_use_when_two_are_put_in_at_once(tracestore: Runnin
 def test_it_stands_in_nobodys_way() -> None:
     """Acts are recorded while a key is replaced: neither waits for what the other holds."""
     project = ProjectFactory.create()
-    tested = laminar_keys.Tested(KEY, "full", None)
+    tested = laminar_keys.CheckedKey(KEY, "full", None)
 
     def replace() -> None:
         for _ in range(25):
-            laminar_keys.use_key(project, tested, "command")
+            laminar_keys.activate_key(project, tested, "command")
 
     def act() -> None:
         for number in range(60):
             record(project, "command", "counted", f"number:{number}")
 
-    at_once([replace, act, act])
+    run_concurrently([replace, act, act])
 
     assert AuditEvent.objects.count() == 145

@@ -11,15 +11,15 @@ from django.db import connection
 from django.test import Client
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.laminar_keys import key_in_use
-from tests.tracestore_server import RunningStore, new_keys, running_store
+from reviewapp.keys.laminar_keys import get_active_key
+from tests.tracestore_server import RunningStore, new_keys, run_store
 
 CANARY = "canaryWq3nZ8vT5rLx7Kp2"
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
-    with running_store(tmp_path_factory.mktemp("canary"), keys={**new_keys(), "full_key": CANARY}) as running:
+    with run_store(tmp_path_factory.mktemp("canary"), keys={**new_keys(), "full_key": CANARY}) as running:
         yield running
 
 
@@ -47,7 +47,7 @@ def test_it_keeps_keys_and_tokens_to_itself(
     (token,) = re.findall(r"rvw_[\w-]{43}", answer)
     pages += [admin_client.get(f"/p/support/{page}").content for page in ("", "keys/", "audit/", "audit/?verify")]
 
-    key = key_in_use(project)
+    key = get_active_key(project)
     assert key is not None
     assert key.secret == CANARY
     for secret in (CANARY, token):

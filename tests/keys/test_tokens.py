@@ -13,11 +13,11 @@ from reviewapp.lib import clock
 
 @pytest.fixture
 def secret(project: Project) -> str:
-    return tokens.make_token(project, "ci", "command")
+    return tokens.create_token(project, "ci", "command")
 
 
 def test_it_opens_its_project(project: Project, secret: str) -> None:
-    token = tokens.token_from(secret)
+    token = tokens.find_valid_token(secret)
 
     assert token is not None
     assert (token.project, token.name) == (project, "ci")
@@ -31,7 +31,7 @@ def test_it_keeps_only_a_digest(secret: str) -> None:
 
 
 def test_it_makes_each_token_another(project: Project) -> None:
-    made = {tokens.make_token(project, "ci", "command") for _ in range(20)}
+    made = {tokens.create_token(project, "ci", "command") for _ in range(20)}
 
     assert len(made) == 20
     assert {len(secret) for secret in made} == {47}
@@ -42,28 +42,28 @@ def test_it_makes_each_token_another(project: Project) -> None:
 )
 def test_it_refuses_any_other_text(secret: str, change: object) -> None:
     assert callable(change)
-    assert tokens.token_from(change(secret)) is None
+    assert tokens.find_valid_token(change(secret)) is None
 
 
 def test_it_refuses_the_digest_itself(secret: str) -> None:
-    assert tokens.token_from(AccessToken.digest_of(secret)) is None
+    assert tokens.find_valid_token(AccessToken.hash_secret(secret)) is None
 
 
 def test_it_refuses_a_revoked_token(secret: str, admin: User) -> None:
     assert tokens.revoke_token(AccessToken.objects.get(), admin)
-    assert tokens.token_from(secret) is None
+    assert tokens.find_valid_token(secret) is None
 
 
 def test_it_refuses_an_expired_token(secret: str) -> None:
     AccessToken.objects.update(expires_at=clock.now() - timedelta(seconds=1))
 
-    assert tokens.token_from(secret) is None
+    assert tokens.find_valid_token(secret) is None
 
 
 def test_it_takes_a_token_until_it_expires(secret: str) -> None:
     AccessToken.objects.update(expires_at=clock.now() + timedelta(minutes=1))
 
-    assert tokens.token_from(secret) is not None
+    assert tokens.find_valid_token(secret) is not None
 
 
 def test_it_revokes_once(secret: str, admin: User) -> None:
@@ -83,7 +83,7 @@ def test_it_tells_in_the_record_which_token_ended(secret: str, admin: User) -> N
 
 def test_it_remembers_when_it_was_used(secret: str) -> None:
     assert AccessToken.objects.get().last_used_at is None
-    tokens.token_from(secret)
+    tokens.find_valid_token(secret)
     used = AccessToken.objects.get().last_used_at
 
     assert used is not None
@@ -93,9 +93,9 @@ def test_it_remembers_when_it_was_used(secret: str) -> None:
 def test_it_writes_its_use_once_a_minute(secret: str) -> None:
     earlier = clock.now() - timedelta(seconds=50)
     AccessToken.objects.update(last_used_at=earlier)
-    tokens.token_from(secret)
+    tokens.find_valid_token(secret)
     assert AccessToken.objects.get().last_used_at == earlier
 
     AccessToken.objects.update(last_used_at=earlier - timedelta(seconds=11))
-    tokens.token_from(secret)
+    tokens.find_valid_token(secret)
     assert AccessToken.objects.filter(last_used_at__gt=earlier).exists()

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from reviewapp.lib import clock
 
 
-def certified(folder: Path, name: str, *, days: int = 1) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+def issue_certificate(folder: Path, name: str, *, days: int = 1) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context with a certificate for `name`, and a client's that trusts its authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

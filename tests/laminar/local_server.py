@@ -15,11 +15,11 @@ import httpx
 from reviewapp.laminar import AsyncLaminar, Laminar
 
 KEY = "Qz7Lm2Xv9RtB4nKc8WpY3sHd6FgJ1aUeQz7Lm2Xv9RtB4nKc8WpY3sHd6FgJ1aUe"
-Act = Callable[[socket.socket], None]
+Handler = Callable[[socket.socket], None]
 
 
 @dataclass
-class FarSide:
+class LocalServer:
     """Where the server listens, and what it was sent, one text per request."""
 
     base_url: str
@@ -38,11 +38,11 @@ class FarSide:
 
 
 @contextlib.contextmanager
-def serving(act: Act, *, tls: ssl.SSLContext | None = None) -> Iterator[FarSide]:
+def run_server(act: Handler, *, tls: ssl.SSLContext | None = None) -> Iterator[LocalServer]:
     """Serve each request by `act` until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     scheme = "https" if tls else "http"
-    far = FarSide(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+    far = LocalServer(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -59,13 +59,13 @@ def serving(act: Act, *, tls: ssl.SSLContext | None = None) -> Iterator[FarSide]
         listener.close()
 
 
-def saying(body: bytes = b"", status: str = "200 OK", *headers: str) -> Act:
+def respond_with(body: bytes = b"", status: str = "200 OK", *headers: str) -> Handler:
     """Answer in full and keep the connection."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return lambda connection: connection.sendall("\r\n".join(lines).encode() + body)
 
 
-def dripping(head: bytes, drop: bytes, pause: float) -> Act:
+def respond_slowly(head: bytes, drop: bytes, pause: float) -> Handler:
     """Send `head`, then `drop` for ever."""
 
     def act(connection: socket.socket) -> None:
@@ -77,19 +77,19 @@ def dripping(head: bytes, drop: bytes, pause: float) -> Act:
     return act
 
 
-def answering(status: int = 200, body: object = b"", **headers: str) -> Laminar:
+def client_with_response(status: int = 200, body: object = b"", **headers: str) -> Laminar:
     """A client whose every call gets this answer; a body that is not bytes goes as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return calling(lambda request: httpx.Response(status, content=content, headers=named))
+    return client_with_handler(lambda request: httpx.Response(status, content=content, headers=named))
 
 
-def calling(handler: Callable[[httpx.Request], httpx.Response]) -> Laminar:
+def client_with_handler(handler: Callable[[httpx.Request], httpx.Response]) -> Laminar:
     """A client whose calls end in `handler`."""
     return Laminar("https://laminar.test", KEY, transport=httpx.MockTransport(handler))
 
 
-def _talk(connection: socket.socket, act: Act, far: FarSide, tls: ssl.SSLContext | None) -> None:
+def _talk(connection: socket.socket, act: Handler, far: LocalServer, tls: ssl.SSLContext | None) -> None:
     with contextlib.suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
         while request := _request(stream):
             far.requests.append(request)

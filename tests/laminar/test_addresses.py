@@ -4,9 +4,17 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from reviewapp.laminar import AddressRefused, AsyncLaminar, Laminar, Retry, Unreachable, check_address, normal_base_url
-from reviewapp.laminar.addresses import PinnedTransport, Resolve
-from tests.laminar.local_server import KEY, saying, serving
+from reviewapp.laminar import (
+    AddressRefused,
+    AsyncLaminar,
+    Laminar,
+    Retry,
+    Unreachable,
+    check_address,
+    normalize_base_url,
+)
+from reviewapp.laminar.addresses import PinnedTransport, Resolver
+from tests.laminar.local_server import KEY, respond_with, run_server
 
 PUBLIC = "8.8.8.8"
 CLOSED = """
@@ -74,8 +82,8 @@ def test_it_refuses_a_name_that_nobody_knows(host: str) -> None:
     ],
 )
 def test_it_spells_a_base_url_in_one_way(text: str, normal: str) -> None:
-    assert normal_base_url(text) == normal
-    assert normal_base_url(normal) == normal
+    assert normalize_base_url(text) == normal
+    assert normalize_base_url(normal) == normal
 
 
 MALFORMED = """
@@ -87,15 +95,15 @@ https://h:0 https://h:65536 https://h:x https://0177.0.0.1 https://[::1 javascri
 @pytest.mark.parametrize("text", [*MALFORMED.split(), "", "https://h x", "https://h\nHost: x", "https://" + "h" * 3000])
 def test_it_refuses_a_base_url(text: str) -> None:
     with pytest.raises(AddressRefused):
-        normal_base_url(text)
+        normalize_base_url(text)
 
 
 def test_it_refuses_digits_of_another_script() -> None:
     with pytest.raises(AddressRefused):
-        normal_base_url("https://\uff11\uff12\uff17.0.0.1")
+        normalize_base_url("https://\uff11\uff12\uff17.0.0.1")
 
 
-def naming(*answers: list[str]) -> Resolve:
+def naming(*answers: list[str]) -> Resolver:
     """A name server that gives these answers in turn."""
     left = list(answers)
 
@@ -106,12 +114,12 @@ def naming(*answers: list[str]) -> Resolve:
 
 
 def test_it_refuses_to_send_the_key_to_a_private_address() -> None:
-    with serving(saying()) as far, pytest.raises(AddressRefused):
+    with run_server(respond_with()) as far, pytest.raises(AddressRefused):
         Laminar(far.base_url, KEY).push_metadata(uuid4(), {"a": 1})
     assert far.connections == 0
 
 
-async def connected_to(resolve: Resolve, refusing: str = "") -> list[tuple[str, str, object]]:
+async def connected_to(resolve: Resolver, refusing: str = "") -> list[tuple[str, str, object]]:
     seen: list[tuple[str, str, object]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -11,13 +11,13 @@ from reviewapp.laminar import (
     Laminar,
     LaminarError,
     Retry,
-    ServerFault,
+    ServerError,
     TimedOut,
-    UnexpectedAnswer,
+    UnexpectedResponse,
     Unreachable,
 )
 from reviewapp.laminar.addresses import PinnedTransport
-from tests.laminar.local_server import KEY, Act, dripping, saying, serving
+from tests.laminar.local_server import KEY, Handler, respond_slowly, respond_with, run_server
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"
 ENDLESS = b"HTTP/1.1 %s\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -34,12 +34,17 @@ def silent(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize(
     "act",
-    [silent, dripping(b"", b"H", 0.05), dripping(HEAD, b" ", 0.05), dripping(HEAD[:-2], b"X-A: b\r\n", 0.05)],
+    [
+        silent,
+        respond_slowly(b"", b"H", 0.05),
+        respond_slowly(HEAD, b" ", 0.05),
+        respond_slowly(HEAD[:-2], b"X-A: b\r\n", 0.05),
+    ],
     ids=["silent", "slow status", "slow body", "slow headers"],
 )
-def test_it_ends_at_its_deadline(act: Act) -> None:
+def test_it_ends_at_its_deadline(act: Handler) -> None:
     began = time.monotonic()
-    with serving(act) as far, pytest.raises(TimedOut, match=r"within 0\.3 seconds") as caught:
+    with run_server(act) as far, pytest.raises(TimedOut, match=r"within 0\.3 seconds") as caught:
         push(far.laminar(deadline=0.3))
     assert time.monotonic() - began < 1.5
     assert caught.value.retry is Retry.LATER
@@ -48,10 +53,10 @@ def test_it_ends_at_its_deadline(act: Act) -> None:
 def test_it_bounds_both_requests_of_one_call() -> None:
     def act(connection: socket.socket) -> None:
         time.sleep(0.4)
-        saying(b"", "404 Not Found")(connection)
+        respond_with(b"", "404 Not Found")(connection)
 
     began = time.monotonic()
-    with serving(act) as far, pytest.raises(TimedOut):
+    with run_server(act) as far, pytest.raises(TimedOut):
         far.laminar(deadline=0.5).key_kind()
     assert time.monotonic() - began < 0.75
 
@@ -68,23 +73,23 @@ def test_it_ends_at_its_deadline_while_the_name_server_is_silent() -> None:
 
 def test_it_refuses_an_endless_answer_to_a_push() -> None:
     with (
-        serving(dripping(ENDLESS % b"200 OK", CHUNK, 0)) as far,
-        pytest.raises(UnexpectedAnswer, match="longer than 65536"),
+        run_server(respond_slowly(ENDLESS % b"200 OK", CHUNK, 0)) as far,
+        pytest.raises(UnexpectedResponse, match="longer than 65536"),
     ):
         push(far.laminar(deadline=5))
 
 
 def test_it_reads_an_endless_failure_no_further_than_needed() -> None:
-    with serving(dripping(ENDLESS % b"500 No", CHUNK, 0)) as far, pytest.raises(ServerFault):
+    with run_server(respond_slowly(ENDLESS % b"500 No", CHUNK, 0)) as far, pytest.raises(ServerError):
         push(far.laminar(deadline=5))
 
 
 def test_it_bounds_the_answer_to_a_query() -> None:
     body = b'{"data":[{"a":"' + b"x" * 1000 + b'"}]}'
-    with serving(saying(body)) as far:
-        assert len(far.laminar(longest_answer=len(body)).query("SELECT a")) == 1
-        with pytest.raises(UnexpectedAnswer, match="ask for less"):
-            far.laminar(longest_answer=len(body) - 1).query("SELECT a")
+    with run_server(respond_with(body)) as far:
+        assert len(far.laminar(max_response_bytes=len(body)).query("SELECT a")) == 1
+        with pytest.raises(UnexpectedResponse, match="ask for less"):
+            far.laminar(max_response_bytes=len(body) - 1).query("SELECT a")
 
 
 def hanging_up(connection: socket.socket) -> None:
@@ -106,14 +111,14 @@ def babbling(connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("act", [hanging_up, resetting, breaking_off, babbling])
-def test_it_tells_a_broken_connection(act: Act) -> None:
-    with serving(act) as far, pytest.raises(Unreachable, match="safe to send again") as caught:
+def test_it_tells_a_broken_connection(act: Handler) -> None:
+    with run_server(act) as far, pytest.raises(Unreachable, match="safe to send again") as caught:
         push(far.laminar())
     assert (caught.value.status, caught.value.retry) == (None, Retry.LATER)
 
 
 def test_it_tells_that_nobody_listens() -> None:
-    with serving(saying()) as far:
+    with run_server(respond_with()) as far:
         pass
     with pytest.raises(Unreachable, match="cannot be connected to"):
         push(far.laminar())
@@ -127,7 +132,7 @@ def test_it_reads_a_refusal_that_comes_before_the_body_was_sent() -> None:
         async with AsyncLaminar(base_url, KEY, allowed_hosts=["127.0.0.1"], deadline=5) as laminar:
             pushing = asyncio.create_task(laminar.push_metadata(uuid4(), {"a": "x" * 20_000_000}))
             connection = await asyncio.to_thread(lambda: listener.accept()[0])
-            saying(b"", "413 Too Large", "Connection: close")(connection)
+            respond_with(b"", "413 Too Large", "Connection: close")(connection)
             connection.shutdown(socket.SHUT_WR)
             await asyncio.to_thread(drained, connection)
             await pushing
@@ -145,14 +150,17 @@ def drained(connection: socket.socket) -> None:
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
 def test_it_does_not_take_the_key_elsewhere(status: str) -> None:
-    with serving(saying()) as elsewhere, serving(saying(b"", status, f"Location: {elsewhere.base_url}/x")) as far:
+    with (
+        run_server(respond_with()) as elsewhere,
+        run_server(respond_with(b"", status, f"Location: {elsewhere.base_url}/x")) as far,
+    ):
         with pytest.raises(LaminarError, match="points elsewhere"):
             push(far.laminar())
         assert (len(far.requests), elsewhere.connections) == (1, 0)
 
 
 def test_it_ignores_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(saying()) as far, serving(saying()) as proxy:
+    with run_server(respond_with()) as far, run_server(respond_with()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.base_url)
         push(far.laminar())
         assert (len(far.requests), proxy.connections) == (1, 0)
@@ -166,6 +174,6 @@ def run_inside_a_loop(act: Callable[[], None]) -> None:
 
 
 def test_it_waits_inside_a_running_loop_too() -> None:
-    with serving(saying()) as far:
+    with run_server(respond_with()) as far:
         run_inside_a_loop(lambda: push(far.laminar()))
     assert len(far.requests) == 1

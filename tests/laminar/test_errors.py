@@ -5,49 +5,49 @@ from uuid import uuid4
 import pytest
 
 from reviewapp.laminar import (
+    EndpointNotFound,
     KeyRefused,
     LaminarError,
-    NotThere,
     RateLimited,
     Redirected,
-    Refused,
+    RequestRefused,
+    RequestTooLarge,
     Retry,
-    ServerFault,
+    ServerError,
     TimedOut,
-    TooLarge,
     TraceNotFound,
 )
-from reviewapp.laminar.wire import retry_after
+from reviewapp.laminar.wire import parse_retry_after
 from reviewapp.lib import clock
-from tests.laminar.local_server import answering
+from tests.laminar.local_server import client_with_response
 
 
 def failure(status: int, body: object = b"", **headers: str) -> LaminarError:
     with pytest.raises(LaminarError) as caught:
-        answering(status, body, **headers).push_metadata(uuid4(), {"a": 1})
+        client_with_response(status, body, **headers).push_metadata(uuid4(), {"a": 1})
     return caught.value
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind", "retry"),
     [
-        (400, "metadata cannot be empty", Refused, Retry.NEVER),
-        (400, b"Json deserialize error: missing field", Refused, Retry.NEVER),
+        (400, "metadata cannot be empty", RequestRefused, Retry.NEVER),
+        (400, b"Json deserialize error: missing field", RequestRefused, Retry.NEVER),
         (401, b"", KeyRefused, Retry.AFTER_KEY),
         (403, "Workspace data limit exceeded", KeyRefused, Retry.AFTER_KEY),
         (404, "Trace not found", TraceNotFound, Retry.WHEN_INGESTED),
-        (404, b"", NotThere, Retry.AFTER_KEY),
-        (404, b"<html>Not Found</html>", NotThere, Retry.AFTER_KEY),
-        (404, {"detail": "Not Found"}, NotThere, Retry.AFTER_KEY),
-        (405, b"", NotThere, Retry.AFTER_KEY),
+        (404, b"", EndpointNotFound, Retry.AFTER_KEY),
+        (404, b"<html>Not Found</html>", EndpointNotFound, Retry.AFTER_KEY),
+        (404, {"detail": "Not Found"}, EndpointNotFound, Retry.AFTER_KEY),
+        (405, b"", EndpointNotFound, Retry.AFTER_KEY),
         (408, b"", TimedOut, Retry.LATER),
-        (413, b"Payload too large", TooLarge, Retry.NEVER),
-        (422, b"", Refused, Retry.NEVER),
+        (413, b"Payload too large", RequestTooLarge, Retry.NEVER),
+        (422, b"", RequestRefused, Retry.NEVER),
         (429, b"", RateLimited, Retry.LATER),
         (301, b"", Redirected, Retry.LATER),
         (304, b"", Redirected, Retry.LATER),
-        (500, b"Failed to publish trace metadata patch", ServerFault, Retry.LATER),
-        (503, b"", ServerFault, Retry.LATER),
+        (500, b"Failed to publish trace metadata patch", ServerError, Retry.LATER),
+        (503, b"", ServerError, Retry.LATER),
     ],
 )
 def test_it_tells_whether_to_retry(status: int, body: object, kind: type[LaminarError], retry: Retry) -> None:
@@ -71,22 +71,22 @@ def test_it_takes_the_reason_out_of_an_error_object() -> None:
 def test_it_keeps_a_web_page_out_of_the_sentence() -> None:
     error = failure(502, b"<html><h1>Bad gateway</h1></html>")
     assert "<" not in str(error)
-    assert error.answer.startswith("<html>")
+    assert error.response_text.startswith("<html>")
 
 
 def test_it_keeps_500_characters_of_the_answer() -> None:
-    assert failure(500, b"x" * 5000).answer == "x" * 500
+    assert failure(500, b"x" * 5000).response_text == "x" * 500
 
 
 def test_it_drops_control_and_direction_marks() -> None:
     error = failure(400, "a\x00b\x1b[31mc\n\u202ed".encode())
-    assert error.answer == "a b [31mc  d"
+    assert error.response_text == "a b [31mc  d"
 
 
 def test_it_drops_marks_that_are_escaped_too() -> None:
     error = failure(500, {"error": "x\n2026-01-01 ERROR forged \x1b[31m \u202e\ud800"})
     assert str(error).startswith("Laminar is in trouble (500). It says: x 2026-01-01 ERROR forged  [31m. ")
-    assert (str(error) + error.answer).isprintable()
+    assert (str(error) + error.response_text).isprintable()
 
 
 def test_it_does_not_follow_a_redirect() -> None:
@@ -96,8 +96,8 @@ def test_it_does_not_follow_a_redirect() -> None:
 
 
 def test_it_tells_a_blank_404_from_an_ingest_only_key() -> None:
-    with pytest.raises(NotThere, match="ingest-only"):
-        answering(404).project()
+    with pytest.raises(EndpointNotFound, match="ingest-only"):
+        client_with_response(404).project()
     assert "ingest-only" not in str(failure(404))
 
 
@@ -111,16 +111,16 @@ def test_it_hands_on_how_long_to_wait() -> None:
     [("30", 30), ("0", 1), ("-5", 1), ("1.5", 1.5), ("1000000000", 86_400), ("9" * 5000, 86_400)],
 )
 def test_it_reads_seconds_to_wait(text: str, seconds: float) -> None:
-    assert retry_after(text) == seconds
+    assert parse_retry_after(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "soon", "٣", "1e3", "nan", "Tue, 99 Foo 2026", "\x00"])
 def test_it_waits_no_set_time_for_junk(text: str) -> None:
-    assert retry_after(text) is None
+    assert parse_retry_after(text) is None
 
 
 @pytest.mark.parametrize(("minutes", "low", "high"), [(2, 110, 120), (-60, 1, 1), (60 * 24 * 365, 86_400, 86_400)])
 def test_it_reads_a_date_to_wait_for(minutes: int, low: float, high: float) -> None:
-    seconds = retry_after(format_datetime(clock.now() + timedelta(minutes=minutes), usegmt=True))
+    seconds = parse_retry_after(format_datetime(clock.now() + timedelta(minutes=minutes), usegmt=True))
     assert seconds is not None
     assert low <= seconds <= high

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from reviewapp.laminar import Laminar, Refused
-from tests.laminar.local_server import calling
+from reviewapp.laminar import Laminar, RequestRefused
+from tests.laminar.local_server import client_with_handler
 
 STORED = {
     1: '{"k":1}',
@@ -31,7 +31,7 @@ def sent_by(*args: Any, **options: Any) -> dict[str, Any]:
         bodies.append(json.loads(request.content))
         return httpx.Response(200, json={"data": []})
 
-    calling(handler).traces_matching(*args, **options)
+    client_with_handler(handler).find_traces(*args, **options)
     return bodies[0]
 
 
@@ -56,7 +56,7 @@ def test_it_sends_times_in_utc() -> None:
 
 
 def test_it_refuses_a_pair_without_a_key() -> None:
-    with pytest.raises(Refused, match="needs a key"):
+    with pytest.raises(RequestRefused, match="needs a key"):
         sent_by([("", "1")])
 
 
@@ -80,7 +80,7 @@ def clickhouse() -> Iterator[Laminar]:
         found = json.loads(session.query(body["query"], "JSON", params=parameters).data())
         return httpx.Response(200, json={"data": found["data"]})
 
-    yield calling(handler)
+    yield client_with_handler(handler)
     session.close()
 
 
@@ -101,15 +101,15 @@ def clickhouse() -> Iterator[Laminar]:
     ],
 )
 def test_it_finds_what_laminars_pages_find(clickhouse: Laminar, value: str, found: list[int]) -> None:
-    assert [trace.id.int for trace in clickhouse.traces_matching([("k", value)])] == found
+    assert [trace.id.int for trace in clickhouse.find_traces([("k", value)])] == found
 
 
 def test_it_finds_traces_of_a_time(clickhouse: Laminar) -> None:
     since = datetime(2026, 11, 22, 10, 0, 3, tzinfo=UTC)
-    found = clickhouse.traces_matching([], since=since, until=since + timedelta(seconds=2))
+    found = clickhouse.find_traces([], since=since, until=since + timedelta(seconds=2))
     assert [trace.id.int for trace in found] == [4, 3]
 
 
 def test_it_finds_traces_by_id(clickhouse: Laminar) -> None:
-    newest = clickhouse.traces_matching([], limit=2)
+    newest = clickhouse.find_traces([], limit=2)
     assert {trace.metadata for trace in clickhouse.traces([trace.id for trace in newest])} == {STORED[10], STORED[11]}

@@ -9,9 +9,9 @@ from uuid import UUID
 import httpx
 import pytest
 
-from reviewapp.laminar import AnswerTooLong, Laminar, SpanRow
+from reviewapp.laminar import Laminar, ResponseTooLong, SpanRow
 from reviewapp.laminar.paging import span_pages
-from tests.laminar.local_server import calling
+from tests.laminar.local_server import client_with_handler
 
 TRACE = UUID(int=7)
 
@@ -37,7 +37,7 @@ def holding(count: int, asked: list[dict[str, Any]], longest: int = 500) -> Lami
         padding = "x" * 70_000_000 if given["limit"] > longest else ""
         return httpx.Response(200, text=json.dumps({"data": rows}) + " " * len(padding))
 
-    return calling(answer)
+    return client_with_handler(answer)
 
 
 def row(number: int) -> dict[str, Any]:
@@ -70,5 +70,5 @@ def test_it_asks_for_less_where_an_answer_is_too_long() -> None:
 
 
 def test_it_refuses_one_span_that_is_too_long() -> None:
-    with pytest.raises(AnswerTooLong):
+    with pytest.raises(ResponseTooLong):
         pages(holding(1, [], longest=0), TRACE, 1)

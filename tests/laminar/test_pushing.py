@@ -6,8 +6,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from reviewapp.laminar import Laminar, Refused, TraceNotFound, UnexpectedAnswer
-from tests.laminar.local_server import KEY, answering, calling
+from reviewapp.laminar import Laminar, RequestRefused, TraceNotFound, UnexpectedResponse
+from tests.laminar.local_server import KEY, client_with_handler, client_with_response
 
 TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
 SPAN = UUID("00000000-0000-0000-b7ad-6b7169203331")
@@ -18,7 +18,7 @@ def recording(sent: list[httpx.Request]) -> Laminar:
         sent.append(request)
         return httpx.Response(200)
 
-    return calling(handler)
+    return client_with_handler(handler)
 
 
 def test_it_posts_a_patch() -> None:
@@ -47,30 +47,30 @@ def test_it_spells_a_value_in_one_way(value: object, text: str) -> None:
 @pytest.mark.parametrize("metadata", [{}, {"k": "a\x00b"}, {"k": float("nan")}, {"k": "\ud800"}, {"k": 10**5000}])
 def test_it_refuses_metadata_that_would_be_lost(metadata: dict[str, Any]) -> None:
     sent: list[httpx.Request] = []
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         recording(sent).push_metadata(TRACE, metadata)
     assert sent == []
 
 
 def test_it_takes_an_empty_success() -> None:
-    answering(200, b"").push_metadata(TRACE, {"a": 1})
+    client_with_response(200, b"").push_metadata(TRACE, {"a": 1})
 
 
 def test_it_takes_a_success_in_json() -> None:
-    answering(200, {"queued": True}).push_metadata(TRACE, {"a": 1})
+    client_with_response(200, {"queued": True}).push_metadata(TRACE, {"a": 1})
 
 
 @pytest.mark.parametrize("status", [201, 202, 204])
 def test_it_refuses_another_success(status: int) -> None:
-    with pytest.raises(UnexpectedAnswer, match=f"{status}, where Laminar answers 200") as caught:
-        answering(status).push_metadata(TRACE, {"a": 1})
+    with pytest.raises(UnexpectedResponse, match=f"{status}, where Laminar answers 200") as caught:
+        client_with_response(status).push_metadata(TRACE, {"a": 1})
     assert caught.value.status == status
 
 
 @pytest.mark.parametrize("body", [b"<!DOCTYPE html><title>Sign in</title>", b"\n <html>", b"OK", b"\xff\xfe"])
 def test_it_refuses_a_success_that_is_not_laminars(body: bytes) -> None:
-    with pytest.raises(UnexpectedAnswer):
-        answering(200, body).push_metadata(TRACE, {"a": 1})
+    with pytest.raises(UnexpectedResponse):
+        client_with_response(200, body).push_metadata(TRACE, {"a": 1})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_it_tags(target: dict[str, UUID], body: dict[str, object]) -> None:
 
 def test_it_waits_for_a_span_that_is_not_there_yet() -> None:
     with pytest.raises(TraceNotFound):
-        answering(404, b"No matching spans found").tag(["bad"], trace_id=TRACE)
+        client_with_response(404, b"No matching spans found").tag(["bad"], trace_id=TRACE)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_it_waits_for_a_span_that_is_not_there_yet() -> None:
 )
 def test_it_refuses_a_tag_without_one_target(act: Callable[[Laminar], None]) -> None:
     with pytest.raises(ValueError, match="exactly one id"):
-        act(answering())
+        act(client_with_response())
 
 
 def test_it_refuses_a_tag_without_a_name() -> None:
-    with pytest.raises(Refused, match="at least one name"):
-        answering().tag([], trace_id=TRACE)
+    with pytest.raises(RequestRefused, match="at least one name"):
+        client_with_response().tag([], trace_id=TRACE)

@@ -5,8 +5,16 @@ from uuid import UUID
 
 import pytest
 
-from reviewapp.laminar import LaminarError, NotThere, RateLimited, Refused, ServerFault, SpanRow, UnexpectedAnswer
-from tests.laminar.local_server import answering, calling, saying, serving
+from reviewapp.laminar import (
+    EndpointNotFound,
+    LaminarError,
+    RateLimited,
+    RequestRefused,
+    ServerError,
+    SpanRow,
+    UnexpectedResponse,
+)
+from tests.laminar.local_server import client_with_handler, client_with_response, respond_with, run_server
 from tests.laminar.test_paging import pages
 
 TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
@@ -37,11 +45,11 @@ SPAN_COLUMNS: dict[str, Any] = {
 
 def spans(*given: dict[str, Any]) -> list[SpanRow]:
     """These rows of an answer as spans."""
-    return [row for page in pages(answering(200, {"data": list(given)}), TRACE, 10) for row in page]
+    return [row for page in pages(client_with_response(200, {"data": list(given)}), TRACE, 10) for row in page]
 
 
 def test_it_reads_a_trace() -> None:
-    (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
     assert trace.id == TRACE
     assert trace.start_time == datetime(2026, 11, 22, 10, 12, 0, 123456, UTC)
     assert trace.top_span_id == UUID("00000000-0000-0000-b7ad-6b7169203331")
@@ -49,23 +57,23 @@ def test_it_reads_a_trace() -> None:
 
 
 def test_it_leaves_metadata_as_it_is_spelled() -> None:
-    (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
     assert trace.metadata == '{"b": 1.0,"a":"é"}'
 
 
 def test_it_reads_just_the_metadata() -> None:
-    assert answering(200, {"data": [TRACE_COLUMNS | {"start_time": None}]}).metadata_of([TRACE]) == {
+    assert client_with_response(200, {"data": [TRACE_COLUMNS | {"start_time": None}]}).fetch_metadata([TRACE]) == {
         TRACE: '{"b": 1.0,"a":"é"}'
     }
 
 
 def test_it_refuses_metadata_that_is_no_text() -> None:
-    with pytest.raises(UnexpectedAnswer, match="“metadata”"):
-        answering(200, {"data": [TRACE_COLUMNS | {"metadata": None}]}).metadata_of([TRACE])
+    with pytest.raises(UnexpectedResponse, match="“metadata”"):
+        client_with_response(200, {"data": [TRACE_COLUMNS | {"metadata": None}]}).fetch_metadata([TRACE])
 
 
 def test_it_fills_in_columns_that_a_server_lacks() -> None:
-    (trace,) = answering(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
     assert (trace.session_id, trace.reasoning_tokens, trace.trace_tags, trace.input_cost) == ("", 0, [], 0.0)
 
 
@@ -86,23 +94,23 @@ def test_it_fills_in_columns_that_a_server_lacks() -> None:
     ],
 )
 def test_it_refuses_a_column_of_another_kind(column: str, value: object) -> None:
-    with pytest.raises(UnexpectedAnswer, match=f"“{column}”"):
-        answering(200, {"data": [TRACE_COLUMNS | {column: value}]}).traces([TRACE])
+    with pytest.raises(UnexpectedResponse, match=f"“{column}”"):
+        client_with_response(200, {"data": [TRACE_COLUMNS | {column: value}]}).traces([TRACE])
 
 
 def test_it_refuses_a_number_beyond_all_bounds() -> None:
     body = json.dumps({"data": [TRACE_COLUMNS]}).replace("0.25", "1e999")
-    with pytest.raises(UnexpectedAnswer, match="“total_cost”"):
-        answering(200, body.encode()).traces([TRACE])
+    with pytest.raises(UnexpectedResponse, match="“total_cost”"):
+        client_with_response(200, body.encode()).traces([TRACE])
 
 
 def test_it_makes_text_fit_to_be_stored() -> None:
-    (trace,) = answering(200, {"data": [TRACE_COLUMNS | {"user_id": "a\x00b\ud800"}]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS | {"user_id": "a\x00b\ud800"}]}).traces([TRACE])
     assert trace.user_id == "a\ufffdb?"
 
 
 def test_it_survives_bytes_that_are_no_text() -> None:
-    (row,) = answering(200, b'{"data":[{"name":"a\xff"}]}').query("SELECT name FROM spans")
+    (row,) = client_with_response(200, b'{"data":[{"name":"a\xff"}]}').query("SELECT name FROM spans")
     assert row == {"name": "a\ufffd"}
 
 
@@ -115,16 +123,16 @@ def test_it_reads_a_span() -> None:
 
 @pytest.mark.parametrize("events", [5, ["x"], [{"timestamp": "x"}]])
 def test_it_refuses_events_of_another_kind(events: object) -> None:
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(UnexpectedResponse):
         spans(SPAN_COLUMNS | {"events": events})
 
 
 def test_it_asks_for_no_traces_without_a_request() -> None:
-    assert answering(500).traces([]) == []
+    assert client_with_response(500).traces([]) == []
 
 
 def test_it_asks_for_many_traces_in_parts() -> None:
-    with serving(saying(b'{"data":[]}')) as far:
+    with run_server(respond_with(b'{"data":[]}')) as far:
         far.laminar().traces([TRACE] * 1001)
     assert [request.count(str(TRACE).encode()) for request in far.requests] == [500, 500, 1]
 
@@ -133,38 +141,38 @@ def test_it_asks_for_many_traces_in_parts() -> None:
     "body", [b"", b"{}", b"[]", b'{"data":{}}', b'{"data":[1]}', b'{"data":[]', b"null", b"<html>"]
 )
 def test_it_refuses_an_answer_without_rows(body: bytes) -> None:
-    with pytest.raises(UnexpectedAnswer):
-        answering(200, body).query("SELECT 1")
+    with pytest.raises(UnexpectedResponse):
+        client_with_response(200, body).query("SELECT 1")
 
 
 @pytest.mark.parametrize("body", [b'{"data":[{"a":1,"a":2}]}', b'{"data":[{"a":NaN}]}', b"[" * 100_000])
 def test_it_refuses_json_that_is_not_strict(body: bytes) -> None:
-    with pytest.raises(UnexpectedAnswer, match="not JSON"):
-        answering(200, body).query("SELECT 1")
+    with pytest.raises(UnexpectedResponse, match="not JSON"):
+        client_with_response(200, body).query("SELECT 1")
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, {"error": "Query validation failed: Table 'x' is not allowed"}, Refused),
-        (404, b"", NotThere),
-        (404, "Trace not found", NotThere),
+        (400, {"error": "Query validation failed: Table 'x' is not allowed"}, RequestRefused),
+        (404, b"", EndpointNotFound),
+        (404, "Trace not found", EndpointNotFound),
         (429, b"", RateLimited),
-        (500, {"error": "Error executing query: Timeout"}, ServerFault),
-        (201, {"data": []}, UnexpectedAnswer),
+        (500, {"error": "Error executing query: Timeout"}, ServerError),
+        (201, {"data": []}, UnexpectedResponse),
     ],
 )
 def test_it_refuses_a_failed_query(status: int, body: object, kind: type[LaminarError]) -> None:
     with pytest.raises(kind) as caught:
-        answering(status, body).query("SELECT 1")
+        client_with_response(status, body).query("SELECT 1")
     assert type(caught.value) is kind
 
 
 def test_it_refuses_a_question_mark_in_a_query() -> None:
-    with pytest.raises(Refused, match="question mark"):
-        calling(lambda _: pytest.fail("a request was sent")).query("SELECT '?'")
+    with pytest.raises(RequestRefused, match="question mark"):
+        client_with_handler(lambda _: pytest.fail("a request was sent")).query("SELECT '?'")
 
 
 def test_it_refuses_a_time_without_its_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        answering().query("SELECT {at:String}", {"at": datetime(2026, 11, 22)})  # noqa: DTZ001
+        client_with_response().query("SELECT {at:String}", {"at": datetime(2026, 11, 22)})  # noqa: DTZ001

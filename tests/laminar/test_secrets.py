@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from reviewapp.laminar import AsyncLaminar, KeyRefused, Laminar, LaminarError
-from reviewapp.laminar.redaction import redacted
-from tests.laminar.local_server import KEY, answering, saying, serving
+from reviewapp.laminar.redaction import redact_key
+from tests.laminar.local_server import KEY, client_with_response, respond_with, run_server
 
 
 def told(error: LaminarError) -> str:
@@ -20,7 +20,9 @@ def told(error: LaminarError) -> str:
 @pytest.mark.parametrize("echo", [KEY, f"Bearer {KEY}", KEY.upper(), KEY[:40], KEY[-12:], f'"{KEY}"', KEY * 30])
 def test_it_takes_an_echoed_key_out(status: int, echo: str) -> None:
     with pytest.raises(LaminarError) as caught:
-        answering(status, f"no such key: {echo}".encode(), location=f"/{echo}").push_metadata(uuid4(), {"a": 1})
+        client_with_response(status, f"no such key: {echo}".encode(), location=f"/{echo}").push_metadata(
+            uuid4(), {"a": 1}
+        )
     assert echo not in told(caught.value)
     assert KEY[-8:] not in told(caught.value)
 
@@ -30,17 +32,17 @@ def test_it_takes_an_echoed_key_out(status: int, echo: str) -> None:
 def test_it_takes_out_a_key_that_is_escaped(status: int, depth: int) -> None:
     escaped = "".join("\\" * depth + f"u{ord(sign):04x}" for sign in KEY)
     with pytest.raises(LaminarError) as caught:
-        answering(status, f'{{"error":"no such key: {escaped}"}}'.encode()).project()
+        client_with_response(status, f'{{"error":"no such key: {escaped}"}}'.encode()).project()
     assert KEY[:8] not in told(caught.value)
     assert escaped[:40] not in told(caught.value)
 
 
 def test_it_leaves_other_words_alone() -> None:
-    assert redacted(f"key {KEY} of project 7", KEY) == "key [key] of project 7"
+    assert redact_key(f"key {KEY} of project 7", KEY) == "key [key] of project 7"
 
 
 def test_it_takes_out_a_short_key() -> None:
-    assert redacted("a k1 b", "k1") == "a [key] b"
+    assert redact_key("a k1 b", "k1") == "a [key] b"
 
 
 def test_it_shows_no_key_in_its_name() -> None:
@@ -65,7 +67,7 @@ def test_it_logs_no_key() -> None:
     handler = logging.StreamHandler(written)
     logging.getLogger().addHandler(handler)
     logging.getLogger("httpx").setLevel(logging.DEBUG)
-    with serving(saying()) as far:
+    with run_server(respond_with()) as far:
         far.laminar().push_metadata(uuid4(), {"a": 1})
     logging.getLogger("httpx").setLevel(logging.NOTSET)
     logging.getLogger().removeHandler(handler)
@@ -76,8 +78,8 @@ def test_it_logs_no_key() -> None:
 def test_it_refuses_a_compressed_answer_without_showing_it() -> None:
     packed = gzip.compress(KEY.encode())
     with (
-        serving(saying(packed, "200 OK", "Content-Encoding: gzip")) as far,
+        run_server(respond_with(packed, "200 OK", "Content-Encoding: gzip")) as far,
         pytest.raises(LaminarError, match="compressed") as caught,
     ):
         far.laminar().project()
-    assert caught.value.answer == ""
+    assert caught.value.response_text == ""

@@ -8,11 +8,11 @@ import pytest
 
 from reviewapp.laminar import AsyncLaminar, Unreachable
 from reviewapp.laminar.addresses import PinnedTransport
-from tests.laminar.certificates import certified
-from tests.laminar.local_server import KEY, FarSide, saying, serving
+from tests.laminar.certificates import issue_certificate
+from tests.laminar.local_server import KEY, LocalServer, respond_with, run_server
 
 
-def push_by_name(far: FarSide, name: str, trust: ssl.SSLContext) -> None:
+def push_by_name(far: LocalServer, name: str, trust: ssl.SSLContext) -> None:
     """Push to `name`, which leads to the far side's address."""
     inner = httpx.AsyncHTTPTransport(verify=trust)
 
@@ -28,16 +28,16 @@ def push_by_name(far: FarSide, name: str, trust: ssl.SSLContext) -> None:
 
 
 def test_it_verifies_the_name_at_a_pinned_address(tmp_path: Path) -> None:
-    server, trust = certified(tmp_path, "laminar.test")
-    with serving(saying(), tls=server) as far:
+    server, trust = issue_certificate(tmp_path, "laminar.test")
+    with run_server(respond_with(), tls=server) as far:
         push_by_name(far, "laminar.test", trust)
     assert b"Host: laminar.test:" in far.requests[0]
 
 
 def test_it_refuses_a_certificate_for_another_name(tmp_path: Path) -> None:
-    server, trust = certified(tmp_path, "laminar.test")
+    server, trust = issue_certificate(tmp_path, "laminar.test")
     with (
-        serving(saying(), tls=server) as far,
+        run_server(respond_with(), tls=server) as far,
         pytest.raises(Unreachable, match=r"certificate .*not valid for 'other.test'"),
     ):
         push_by_name(far, "other.test", trust)
@@ -45,20 +45,23 @@ def test_it_refuses_a_certificate_for_another_name(tmp_path: Path) -> None:
 
 
 def test_it_refuses_a_certificate_that_is_over(tmp_path: Path) -> None:
-    server, trust = certified(tmp_path, "laminar.test", days=-1)
-    with serving(saying(), tls=server) as far, pytest.raises(Unreachable, match="certificate has expired"):
+    server, trust = issue_certificate(tmp_path, "laminar.test", days=-1)
+    with run_server(respond_with(), tls=server) as far, pytest.raises(Unreachable, match="certificate has expired"):
         push_by_name(far, "laminar.test", trust)
 
 
 def test_it_refuses_a_certificate_of_an_unknown_authority(tmp_path: Path) -> None:
-    server, _ = certified(tmp_path, "127.0.0.1")
-    with serving(saying(), tls=server) as far, pytest.raises(Unreachable, match="certificate cannot be trusted"):
+    server, _ = issue_certificate(tmp_path, "127.0.0.1")
+    with (
+        run_server(respond_with(), tls=server) as far,
+        pytest.raises(Unreachable, match="certificate cannot be trusted"),
+    ):
         far.laminar().push_metadata(uuid4(), {"a": 1})
     assert far.requests == []
 
 
 def test_it_tells_a_server_without_tls() -> None:
-    with serving(saying(b"", "400 Bad Request")) as far:
+    with run_server(respond_with(b"", "400 Bad Request")) as far:
         far.base_url = far.base_url.replace("http:", "https:")
         with pytest.raises(Unreachable, match="does not speak TLS"):
             far.laminar().push_metadata(uuid4(), {"a": 1})

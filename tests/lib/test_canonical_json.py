@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.lib import canonical_json
-from reviewapp.lib.canonical_json import NotCanonical
+from reviewapp.lib.canonical_json import InvalidJSONError
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -61,13 +61,13 @@ def test_it_sorts_keys_and_drops_white_space() -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("-Infinity"), Decimal("1e400")])
 def test_it_refuses_numbers_that_json_cannot_carry(number: float | Decimal) -> None:
-    with pytest.raises(NotCanonical):
+    with pytest.raises(InvalidJSONError):
         canonical_json.dumps(number)
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", {"\x00": 1}, {1: 1}, {"a": {1, 2}}, b"bytes"])
 def test_it_refuses_what_is_not_json(value: Any) -> None:
-    with pytest.raises(NotCanonical):
+    with pytest.raises(InvalidJSONError):
         canonical_json.dumps(value)
 
 
@@ -77,7 +77,7 @@ def test_it_refuses_what_is_not_json(value: Any) -> None:
     ids=["repeated key", "NaN", "infinity", "digits", "depth", "syntax", "empty", "not UTF-8"],
 )
 def test_it_refuses_to_read_what_is_not_strict_json(text: str | bytes) -> None:
-    with pytest.raises(NotCanonical):
+    with pytest.raises(InvalidJSONError):
         canonical_json.loads(text)
 
 
@@ -86,7 +86,7 @@ def test_it_refuses_deep_nesting() -> None:
     for _ in range(canonical_json.MAX_DEPTH + 1):
         nested = [nested]
 
-    with pytest.raises(NotCanonical, match="nested deeper"):
+    with pytest.raises(InvalidJSONError, match="nested deeper"):
         canonical_json.dumps(nested)
 
 

@@ -8,13 +8,13 @@ import sys
 import pytest
 
 from reviewapp.lib import failpoints
-from reviewapp.lib.failpoints import Failed, Point
+from reviewapp.lib.failpoints import Failpoint, FailpointError
 from tests.tracestore_server import ROOT
 
 PASS = """
 from reviewapp.lib import failpoints
 for number in range(3):
-    failpoints.reach("save")
+    failpoints.hit("save")
     print(number, flush=True)
 """
 
@@ -46,16 +46,16 @@ def test_it_does_what_is_set_as_the_process_starts(points: str | None, printed: 
 
 
 def test_it_does_nothing_unless_it_is_set() -> None:
-    assert failpoints.POINTS == {}
+    assert failpoints.ACTIVE == {}
 
 
 def test_it_happens_with_a_chance() -> None:
-    point = Point("error", chance=0.5)
+    point = Failpoint("error", chance=0.5)
     failed = 0
     for _ in range(200):
         try:
             point.pass_by()
-        except Failed:
+        except FailpointError:
             failed += 1
     assert 0 < failed < 200
 
@@ -71,4 +71,4 @@ def test_it_freezes_until_it_is_woken() -> None:
 @pytest.mark.parametrize("text", ["save", "save=burn", "save=kill@", "save=sleep:", "save=kill@p", "=kill"])
 def test_it_refuses_a_text_that_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is no failpoint"):
-        failpoints.read(text)
+        failpoints.parse(text)

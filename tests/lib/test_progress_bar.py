@@ -1,6 +1,6 @@
 from io import StringIO
 
-from reviewapp.lib.progress_bar import Progress
+from reviewapp.lib.progress_bar import ProgressBar
 
 
 class Screen(StringIO):
@@ -10,9 +10,9 @@ class Screen(StringIO):
 
 def test_it_draws_over_itself_and_goes() -> None:
     screen = Screen()
-    with Progress("Putting", 2_000, screen) as progress:
+    with ProgressBar("Putting", 2_000, screen) as progress:
         progress.drawn_at = 0.0
-        progress.reach(1_000)
+        progress.update(1_000)
 
     first, half, gone = screen.getvalue().split("\r")[1:]
     assert first == f"Putting [{'.' * 30}] 0 of 2,000\x1b[K"
@@ -22,21 +22,21 @@ def test_it_draws_over_itself_and_goes() -> None:
 
 def test_it_draws_no_more_than_can_be_seen() -> None:
     screen = Screen()
-    with Progress("Putting", 1_000_000, screen) as progress:
+    with ProgressBar("Putting", 1_000_000, screen) as progress:
         for done in range(100):
-            progress.reach(done)
+            progress.update(done)
 
     assert screen.getvalue().count("Putting") < 50
 
 
 def test_it_takes_nothing_to_do() -> None:
-    with Progress("Putting", 0, Screen()) as progress:
-        progress.reach(0)
+    with ProgressBar("Putting", 0, Screen()) as progress:
+        progress.update(0)
 
 
 def test_it_writes_nothing_where_no_person_looks() -> None:
     file = StringIO()
-    with Progress("Putting", 2, file) as progress:
-        progress.reach(2)
+    with ProgressBar("Putting", 2, file) as progress:
+        progress.update(2)
 
     assert file.getvalue() == ""

@@ -6,34 +6,34 @@ from reviewapp.lib import secret_file
 
 
 def test_it_makes_a_long_secret(tmp_path: Path) -> None:
-    assert len(secret_file.read_or_make(tmp_path / "key")) >= 64
+    assert len(secret_file.read_or_create(tmp_path / "key")) >= 64
 
 
 def test_it_reads_the_same_secret_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "key"
 
-    assert secret_file.read_or_make(path) == secret_file.read_or_make(path)
+    assert secret_file.read_or_create(path) == secret_file.read_or_create(path)
 
 
 def test_it_keeps_what_a_person_put_there(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("chosen by hand\n")
 
-    assert secret_file.read_or_make(tmp_path / "key") == "chosen by hand"
+    assert secret_file.read_or_create(tmp_path / "key") == "chosen by hand"
 
 
 def test_it_lets_nobody_else_read_it(tmp_path: Path) -> None:
-    secret_file.read_or_make(tmp_path / "key")
+    secret_file.read_or_create(tmp_path / "key")
 
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
 
 
 def test_it_makes_two_files_two_secrets(tmp_path: Path) -> None:
-    assert secret_file.read_or_make(tmp_path / "one") != secret_file.read_or_make(tmp_path / "two")
+    assert secret_file.read_or_create(tmp_path / "one") != secret_file.read_or_create(tmp_path / "two")
 
 
 def test_it_gives_all_who_start_together_one_secret(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
-        secrets = set(pool.map(secret_file.read_or_make, [tmp_path / "key"] * 64))
+        secrets = set(pool.map(secret_file.read_or_create, [tmp_path / "key"] * 64))
 
     assert len(secrets) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["key"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.lib import trace_ids
-from reviewapp.lib.trace_ids import NotATraceId
+from reviewapp.lib.trace_ids import InvalidTraceIdError
 
 ID = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 
@@ -33,12 +33,12 @@ def test_it_reads_every_spelling(trace_id: UUID, spelling: str, is_upper: bool) 
     ],
 )
 def test_it_refuses_other_texts(text: str) -> None:
-    with pytest.raises(NotATraceId, match="is not a trace id"):
+    with pytest.raises(InvalidTraceIdError, match="is not a trace id"):
         trace_ids.parse(text)
 
 
 def test_it_shows_no_more_than_the_beginning_of_a_long_text() -> None:
-    with pytest.raises(NotATraceId) as refusal:
+    with pytest.raises(InvalidTraceIdError) as refusal:
         trace_ids.parse("x" * 10_000)
 
     assert len(str(refusal.value)) < 200

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewapp.lib.word_diff import LIMIT, diff, words_changed
+from reviewapp.lib.word_diff import MAX_COMPARISONS, count_changed_words, diff
 
 WORDS = st.lists(st.sampled_from("a b c d".split()), max_size=12).map(" ".join)
 
@@ -14,17 +14,17 @@ def test_it_tells_what_went_and_what_came() -> None:
 
 
 def test_it_counts_a_replaced_word_once() -> None:
-    assert words_changed("it was right", "it is right") == 1
+    assert count_changed_words("it was right", "it is right") == 1
 
 
 def test_it_counts_no_white_space() -> None:
-    assert words_changed("a  b\n", "a\nb") == 0
+    assert count_changed_words("a  b\n", "a\nb") == 0
 
 
 def test_it_gives_up_on_the_middle_of_long_texts() -> None:
-    half = int(LIMIT**0.5) + 1
+    half = int(MAX_COMPARISONS**0.5) + 1
     old, new = "same " + "x y " * half, "same " + "z w " * half
-    assert words_changed(old, new) == 2 * half
+    assert count_changed_words(old, new) == 2 * half
     assert [piece.kind for piece in diff(old, new)] == ["same", "removed", "added"]
 
 
@@ -33,4 +33,4 @@ def test_it_leads_from_one_text_to_the_other(before: str, after: str) -> None:
     found = diff(before, after)
     assert "".join(piece.text for piece in found if piece.kind != "removed").split() == after.split()
     assert {word for piece in found if piece.kind == "removed" for word in piece.text.split()} <= set(before.split())
-    assert (words_changed(before, after) == 0) == (before.split() == after.split())
+    assert (count_changed_words(before, after) == 0) == (before.split() == after.split())

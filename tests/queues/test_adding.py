@@ -14,7 +14,7 @@ from reviewapp.queues.entry import Entry, add
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.traces.models import Trace
 from tests.factories import ProjectFactory, QueueFactory, QueueItemFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 URL = "/p/support/queues/answers/add/"
 
@@ -163,7 +163,9 @@ def test_it_counts_right_when_two_add_the_same() -> None:
     queue = QueueFactory.create(project=ProjectFactory.create())
     entries = [Entry(trace_id) for trace_id in ids(60)]
 
-    done = at_once([partial(add, queue, entries, "command"), partial(add, queue, entries[::-1], "command")] * 2)
+    done = run_concurrently(
+        [partial(add, queue, entries, "command"), partial(add, queue, entries[::-1], "command")] * 2
+    )
 
     assert queue.items.count() == 60
     assert sum(each.added for each in done) == 60
@@ -176,7 +178,7 @@ def test_it_waits_for_nobody_when_two_queues_get_the_same() -> None:
     one, other = QueueFactory.create_batch(2, project=ProjectFactory.create())
     entries = [Entry(trace_id) for trace_id in ids(400)]
 
-    at_once([partial(add, one, entries, "command"), partial(add, other, entries[::-1], "command")])
+    run_concurrently([partial(add, one, entries, "command"), partial(add, other, entries[::-1], "command")])
 
     assert (one.items.count(), other.items.count()) == (400, 400)
     assert Trace.objects.count() == 400

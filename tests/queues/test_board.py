@@ -10,9 +10,9 @@ from django.utils import timezone
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, Queue, QueueItem
-from reviewapp.queues.views.queues import PAGE
+from reviewapp.queues.views.queues import PAGE_SIZE
 from tests.factories import PatchFactory, QueueFactory, QueueItemFactory, TraceFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 URL = "/p/support/queues/answers/"
 
@@ -67,12 +67,16 @@ def test_it_takes_an_unknown_state_for_none(queue: Queue, reviewer_client: Clien
 
 
 def test_it_turns_pages(queue: Queue, reviewer_client: Client) -> None:
-    for number in range(PAGE + 1):
+    for number in range(PAGE_SIZE + 1):
         QueueItemFactory.create(queue=queue, reference=f"number-{number}-")
     first, second = board(reviewer_client, state="pending"), board(reviewer_client, state="pending", page=2)
 
     assert f'href="{URL}?state=pending&amp;page=2"' in first
-    assert (f"number-{PAGE}-" in first, f"number-{PAGE}-" in second, "number-0-" in second) == (False, True, False)
+    assert (f"number-{PAGE_SIZE}-" in first, f"number-{PAGE_SIZE}-" in second, "number-0-" in second) == (
+        False,
+        True,
+        False,
+    )
     assert f'href="{URL}?state=pending&amp;page=1"' in second
 
 
@@ -102,10 +106,10 @@ def test_it_asks_the_database_as_often_for_many(queue: Queue, reviewer_client: C
             TraceFactory.create(project=queue.project, trace_id=item.trace_id)
 
     more(2)
-    few = queries(lambda: board(reviewer_client))
+    few = count_queries(lambda: board(reviewer_client))
     more(30)
 
-    assert queries(lambda: board(reviewer_client)) == few
+    assert count_queries(lambda: board(reviewer_client)) == few
 
 
 class TestClash:

@@ -18,7 +18,7 @@ def three(project: Project) -> list[Trace]:
 
 def test_it_shows_the_ticked_rows(lead_client: Client, queue: Queue, three: list[Trace]) -> None:
     page = lead_client.get(URL, {"m": "a=1", "trace": [str(three[0].trace_id), "x", str(three[2].trace_id)]})
-    assert page.context["chosen"].ids == [three[2].trace_id, three[0].trace_id]
+    assert page.context["chosen"].trace_ids == [three[2].trace_id, three[0].trace_id]
     assert 'value="a=1"' in page.text
     assert not QueueItem.objects.exists()
 
@@ -26,7 +26,7 @@ def test_it_shows_the_ticked_rows(lead_client: Client, queue: Queue, three: list
 def test_it_puts_exactly_what_was_shown(lead_client: Client, queue: Queue, three: list[Trace]) -> None:
     page = lead_client.get(URL, {"m": "a=1", "all": "1"})
     TraceFactory.create(project=queue.project, metadata='{"a":1}')
-    said = {"traces": page.context["chosen"].text, "queue": queue.slug, "reason": "look\x00 here"}
+    said = {"traces": page.context["chosen"].form_value, "queue": queue.slug, "reason": "look\x00 here"}
     answer = lead_client.post(URL, said, follow=True)
     assert "3 added." in answer.text
     assert {item.trace_id for item in QueueItem.objects.all()} == {trace.trace_id for trace in three}
@@ -42,11 +42,11 @@ def test_what_stands_there_stays_as_it_is(lead_client: Client, queue: Queue, thr
 
 
 def test_it_takes_no_other_projects_traces_nor_queues(
-    lead_client: Client, queue: Queue, elsewhere: Project, three: list[Trace]
+    lead_client: Client, queue: Queue, other_project: Project, three: list[Trace]
 ) -> None:
-    theirs = TraceFactory.create(project=elsewhere)
+    theirs = TraceFactory.create(project=other_project)
     lead_client.post(URL, {"traces": theirs.trace_id.hex, "queue": queue.slug})
-    foreign = QueueFactory.create(project=elsewhere)
+    foreign = QueueFactory.create(project=other_project)
     said = {"traces": three[0].trace_id.hex, "queue": foreign.slug}
     assert lead_client.post(URL, said).status_code == 404
     assert not QueueItem.objects.exists()

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from reviewapp.accounts.models import User
 from reviewapp.queues import claiming
-from reviewapp.queues.models import CLAIM, ItemState, Queue, QueueItem
+from reviewapp.queues.models import CLAIM_DURATION, ItemState, Queue, QueueItem
 from tests.factories import QueueFactory, QueueItemFactory, UserFactory
-from tests.queries import queries
-from tests.threads import at_once
+from tests.queries import count_queries
+from tests.threads import run_concurrently
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_it_takes_the_first(queue: Queue, items: list[QueueItem], reviewer: User
     assert taken == items[0].pk
     assert items[0].claimed_by == reviewer
     assert items[0].claimed_until is not None
-    assert timedelta(0) < CLAIM - (items[0].claimed_until - timezone.now()) < timedelta(seconds=30)
+    assert timedelta(0) < CLAIM_DURATION - (items[0].claimed_until - timezone.now()) < timedelta(seconds=30)
 
 
 def test_it_takes_the_most_urgent_first(queue: Queue, items: list[QueueItem], reviewer: User) -> None:
@@ -110,22 +110,22 @@ def test_it_holds_an_item_for_longer(item: QueueItem, reviewer: User) -> None:
 
 
 def test_it_writes_nothing_for_a_reload(item: QueueItem, reviewer: User) -> None:
-    assert queries(lambda: claiming.claim(item, reviewer)) == 0
+    assert count_queries(lambda: claiming.claim(item, reviewer)) == 0
 
 
 def test_it_lets_go_of_ones_own_claim_only(item: QueueItem, reviewer: User, colleague: User) -> None:
     claiming.claim(item, reviewer)
-    claiming.let_go(item, colleague)
+    claiming.release(item, colleague)
     assert not claiming.claim(QueueItem.objects.get(), colleague)
 
-    claiming.let_go(item, reviewer)
+    claiming.release(item, reviewer)
     assert claiming.claim(QueueItem.objects.get(), colleague)
 
 
 def test_it_skips_an_item(item: QueueItem, reviewer: User) -> None:
     claiming.claim(item, reviewer)
 
-    assert claiming.skip(item, reviewer)
+    assert claiming.set_skipped(item, reviewer)
     item.refresh_from_db()
     assert (item.state, item.claimed_by) == ("skipped", None)
 
@@ -133,14 +133,14 @@ def test_it_skips_an_item(item: QueueItem, reviewer: User) -> None:
 def test_it_skips_no_item_that_was_reviewed_meanwhile(item: QueueItem, reviewer: User) -> None:
     QueueItem.objects.update(state=ItemState.COMPLETED, version=1)
 
-    assert not claiming.skip(item, reviewer)
+    assert not claiming.set_skipped(item, reviewer)
     assert QueueItem.objects.get().state == "completed"
 
 
 def test_it_skips_no_item_that_a_colleague_reads(item: QueueItem, reviewer: User, colleague: User) -> None:
     claiming.claim(item, colleague)
 
-    assert not claiming.skip(item, reviewer)
+    assert not claiming.set_skipped(item, reviewer)
     assert QueueItem.objects.get().state == "pending"
 
 
@@ -148,11 +148,11 @@ def test_it_skips_an_item_whose_claim_ended(item: QueueItem, reviewer: User, col
     claiming.claim(item, colleague)
     ended(item)
 
-    assert claiming.skip(item, reviewer)
+    assert claiming.set_skipped(item, reviewer)
 
 
 def test_it_puts_a_skipped_item_back(queue: Queue, item: QueueItem, reviewer: User) -> None:
-    claiming.skip(item, reviewer)
+    claiming.set_skipped(item, reviewer)
 
     assert [claiming.reopen(item) for _ in range(2)] == [True, False]
     assert claiming.claim_next(queue, reviewer) == item.pk
@@ -166,10 +166,10 @@ def test_it_reopens_no_completed_item(item: QueueItem) -> None:
 
 def test_it_asks_the_database_as_often_in_a_long_queue(queue: Queue, items: list[QueueItem]) -> None:
     one, other = UserFactory.create_batch(2)
-    few = queries(lambda: claiming.claim_next(queue, one))
+    few = count_queries(lambda: claiming.claim_next(queue, one))
     QueueItemFactory.create_batch(60, queue=queue)
 
-    assert queries(lambda: claiming.claim_next(queue, other)) == few
+    assert count_queries(lambda: claiming.claim_next(queue, other)) == few
 
 
 @pytest.mark.django_db(transaction=True)
@@ -186,7 +186,7 @@ def test_it_gives_no_item_to_two() -> None:
             done.append(number)
         return done
 
-    claimed = [pk for done in at_once([partial(work, user) for user in users]) for pk in done]
+    claimed = [pk for done in run_concurrently([partial(work, user) for user in users]) for pk in done]
 
     assert len(claimed) == 30
     assert len(set(claimed)) == 30
@@ -197,6 +197,6 @@ def test_it_gives_eight_reviewers_eight_items() -> None:
     queue = QueueFactory.create()
     QueueItemFactory.create_batch(8, queue=queue)
 
-    taken = at_once([partial(claiming.claim_next, queue, user) for user in UserFactory.create_batch(8)])
+    taken = run_concurrently([partial(claiming.claim_next, queue, user) for user in UserFactory.create_batch(8)])
 
     assert len({number for number in taken if number}) == 8

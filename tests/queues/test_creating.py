@@ -10,12 +10,12 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues.creating import make_queue
+from reviewapp.queues.creating import create_queue
 from reviewapp.queues.models import ItemState, Queue
 from tests.factories import ProjectFactory, QueueFactory, QueueItemFactory
-from tests.queries import queries
+from tests.queries import count_queries
 from tests.queues.test_settings import FIELDS
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 URL = "/p/support/queues/"
 
@@ -75,8 +75,8 @@ def test_it_refuses_the_address_of_the_form_itself(make: Any) -> None:
     assert not Queue.objects.exists()
 
 
-def test_it_takes_an_address_of_another_project(make: Any, elsewhere: Project) -> None:
-    QueueFactory.create(project=elsewhere, slug="answers")
+def test_it_takes_an_address_of_another_project(make: Any, other_project: Project) -> None:
+    QueueFactory.create(project=other_project, slug="answers")
 
     assert make("answers").status_code == 302
 
@@ -92,7 +92,7 @@ def test_it_refuses_settings_that_cannot_be(make: Any) -> None:
 def test_it_refuses_bad_settings_without_a_form(project: Project, changes: dict[str, str]) -> None:
     given = {"slug": "tone", "name": "Tone", "actor": "command", **changes}
     with pytest.raises(ValidationError):
-        make_queue(project, **given)
+        create_queue(project, **given)
 
     assert not Queue.objects.exists()
 
@@ -103,19 +103,19 @@ def test_it_makes_one_of_two_at_once() -> None:
 
     def make(name: str) -> str:
         try:
-            return make_queue(project, "tone", name, "command").name
+            return create_queue(project, "tone", name, "command").name
         except ValidationError as error:
             return " ".join(error.messages)
 
-    told = at_once([partial(make, name) for name in ("one", "two")])
+    told = run_concurrently([partial(make, name) for name in ("one", "two")])
 
     assert Queue.objects.get().name in told
     assert any("already" in text for text in told)
 
 
-def test_it_lists_the_projects_queues(project: Project, elsewhere: Project, reviewer_client: Client) -> None:
+def test_it_lists_the_projects_queues(project: Project, other_project: Project, reviewer_client: Client) -> None:
     queue = QueueFactory.create(project=project, name="Tone <i>")
-    QueueFactory.create(project=elsewhere, name="Hidden")
+    QueueFactory.create(project=other_project, name="Hidden")
     for state, count in ((ItemState.PENDING, 1), (ItemState.COMPLETED, 2), (ItemState.SKIPPED, 1)):
         QueueItemFactory.create_batch(count, queue=queue, state=state)
     shown = reviewer_client.get(URL).content.decode()
@@ -136,7 +136,7 @@ def test_it_asks_the_database_as_often_for_many(project: Project, lead_client: C
             QueueItemFactory.create(queue=queue)
 
     more(1)
-    few = queries(lambda: lead_client.get(URL))
+    few = count_queries(lambda: lead_client.get(URL))
     more(12)
 
-    assert queries(lambda: lead_client.get(URL)) == few
+    assert count_queries(lambda: lead_client.get(URL)) == few

@@ -31,7 +31,7 @@ TAKEN = [
 
 @pytest.mark.parametrize(("criterion", "sent", "value"), TAKEN)
 def test_it_takes(criterion: Criterion, sent: list[str], value: Any) -> None:
-    assert criteria.cleaned(criterion, sent) == value
+    assert criteria.clean_answer(criterion, sent) == value
 
 
 REFUSED = [
@@ -47,31 +47,31 @@ REFUSED = [
 @pytest.mark.parametrize(("criterion", "sent", "said"), REFUSED)
 def test_it_refuses(criterion: Criterion, sent: list[str], said: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        criteria.cleaned(criterion, sent)
+        criteria.clean_answer(criterion, sent)
     assert said in refused.value.messages[0]
     assert refused.value.messages[0].endswith(".")
 
 
 def test_it_counts_the_words_of_a_correction() -> None:
-    value = criteria.cleaned(BETTER, ["Paris is\r\nthe capital."], "Paris was the capital.")
+    value = criteria.clean_answer(BETTER, ["Paris is\r\nthe capital."], "Paris was the capital.")
     assert value == {"edits": 1, "from": "Paris was the capital.", "text": "Paris is\nthe capital."}
-    assert criteria.metadata(BETTER, value) == {"better": "Paris is\nthe capital.", "better_edits": 1}
+    assert criteria.answer_metadata(BETTER, value) == {"better": "Paris is\nthe capital.", "better_edits": 1}
 
 
 def test_it_takes_an_answer_left_as_it_is_for_none() -> None:
-    value = criteria.cleaned(BETTER, ["Same.\r\n"], "Same.")
-    assert not criteria.is_said(value)
-    assert criteria.metadata(BETTER, value) == {"better": None, "better_edits": 0}
+    value = criteria.clean_answer(BETTER, ["Same.\r\n"], "Same.")
+    assert not criteria.is_answered(value)
+    assert criteria.answer_metadata(BETTER, value) == {"better": None, "better_edits": 0}
 
 
 @pytest.mark.parametrize("criterion", ALL)
 def test_it_pushes_null_where_nothing_was_said(criterion: Criterion) -> None:
-    assert criteria.metadata(criterion, None) == dict.fromkeys(criterion.members)
+    assert criteria.answer_metadata(criterion, None) == dict.fromkeys(criterion.metadata_keys)
 
 
 def test_it_reads_what_it_wrote() -> None:
-    text = criteria.write(ALL)
-    assert criteria.read(text) == ALL
+    text = criteria.dump_criteria(ALL)
+    assert criteria.parse_criteria(text) == ALL
     assert canonical_json.dumps(canonical_json.loads(text)) == text
 
 
@@ -92,7 +92,7 @@ CLASHES = [
 @pytest.mark.parametrize(("asked", "said"), CLASHES)
 def test_it_refuses_criteria_that_cannot_be(asked: list[Criterion], said: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        criteria.check(asked, {"score": "the score"})
+        criteria.validate_criteria(asked, {"score": "the score"})
     assert said in refused.value.messages[0]
 
 
@@ -103,9 +103,12 @@ ORIGINALS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=
 @given(st.sampled_from(ALL), st.lists(st.text(max_size=40), max_size=3), ORIGINALS)
 def test_it_answers_any_text_with_a_value_or_a_sentence(criterion: Criterion, sent: list[str], original: str) -> None:
     try:
-        value = criteria.cleaned(criterion, sent, original)
+        value = criteria.clean_answer(criterion, sent, original)
     except ValidationError:
         return
-    text = canonical_json.dumps({"value": value, **criteria.metadata(criterion, value)})
+    text = canonical_json.dumps({"value": value, **criteria.answer_metadata(criterion, value)})
     assert canonical_json.loads(text)["value"] == value
-    assert criteria.cleaned(criterion, criteria.typed(criterion, value, original), original) in (value, UNCHANGED)
+    assert criteria.clean_answer(criterion, criteria.to_form_values(criterion, value, original), original) in (
+        value,
+        UNCHANGED,
+    )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from reviewapp.queues.entry import MOST, Entry, read_paste
+from reviewapp.queues.entry import MAX_ITEMS, Entry, parse_paste
 
 ID = UUID("7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04")
 OTHER = UUID(int=0xBEEF)
@@ -28,31 +28,31 @@ LINKS = [
 
 @pytest.mark.parametrize("text", SPELLINGS + LINKS)
 def test_it_reads_every_spelling(text: str) -> None:
-    assert read_paste(text).entries == [Entry(ID)]
+    assert parse_paste(text).entries == [Entry(ID)]
 
 
 @pytest.mark.parametrize("spelling", [SPELLINGS[0], SPELLINGS[4], LINKS[2]])
 @pytest.mark.parametrize("between", [",", ", ", " ", "\t", " , ", "   "])
 def test_it_reads_a_reference_after_it(spelling: str, between: str) -> None:
-    assert read_paste(f"{spelling}{between}order 17, late").entries == [Entry(ID, reference="order 17, late")]
+    assert parse_paste(f"{spelling}{between}order 17, late").entries == [Entry(ID, reference="order 17, late")]
 
 
 def test_it_keeps_the_commas_of_a_reference() -> None:
-    assert read_paste(f"{ID} a,b").entries[0].reference == "a,b"
+    assert parse_paste(f"{ID} a,b").entries[0].reference == "a,b"
 
 
 def test_it_leaves_blank_lines_out() -> None:
-    assert read_paste(f"\n\n  \n{ID}\r\n\r\n\t\n").entries == [Entry(ID)]
+    assert parse_paste(f"\n\n  \n{ID}\r\n\r\n\t\n").entries == [Entry(ID)]
 
 
 def test_it_gives_every_entry_the_reason() -> None:
-    assert read_paste(str(ID), reason="a complaint").entries == [Entry(ID, reason="a complaint")]
+    assert parse_paste(str(ID), reason="a complaint").entries == [Entry(ID, reason="a complaint")]
 
 
 def test_it_keeps_the_order() -> None:
     ids = [UUID(int=number) for number in (3, 1, 2)]
 
-    assert [entry.trace_id for entry in read_paste("\n".join(map(str, ids))).entries] == ids
+    assert [entry.trace_id for entry in parse_paste("\n".join(map(str, ids))).entries] == ids
 
 
 WRONG = [
@@ -64,14 +64,14 @@ WRONG = [
 
 @pytest.mark.parametrize("text", WRONG)
 def test_it_refuses_what_is_no_trace(text: str) -> None:
-    paste = read_paste(text)
+    paste = parse_paste(text)
 
     assert paste.entries == []
     assert paste.errors[0].startswith("Line 1: “")
 
 
 def test_it_names_each_line_at_fault() -> None:
-    paste = read_paste(f"{ID}\n\nnot an id\n{OTHER}\n{OTHER} {'r' * 201}\n")
+    paste = parse_paste(f"{ID}\n\nnot an id\n{OTHER}\n{OTHER} {'r' * 201}\n")
 
     assert [error.partition(":")[0] for error in paste.errors] == ["Line 3", "Line 5"]
     assert "longer than 200 characters" in paste.errors[1]
@@ -79,23 +79,23 @@ def test_it_names_each_line_at_fault() -> None:
 
 def test_it_counts_lines_as_an_editor_does() -> None:
     """A reference may hold marks that Python, and no editor, takes for the end of a line."""
-    paste = read_paste(f"{ID} one\x0btwo\u2028three\x85four\r\nx\rx\nx")
+    paste = parse_paste(f"{ID} one\x0btwo\u2028three\x85four\r\nx\rx\nx")
 
     assert [error.partition(":")[0] for error in paste.errors] == ["Line 2", "Line 3", "Line 4"]
     assert paste.entries[0].reference.startswith("one\x0btwo")
 
 
 def test_it_takes_a_thousand() -> None:
-    paste = read_paste("\n".join(str(UUID(int=number)) for number in range(MOST)))
+    paste = parse_paste("\n".join(str(UUID(int=number)) for number in range(MAX_ITEMS)))
 
     assert (len(paste.entries), paste.errors) == (1_000, [])
 
 
 def test_it_refuses_more_than_a_thousand() -> None:
-    paste = read_paste("\n".join(str(UUID(int=number)) for number in range(MOST + 1)))
+    paste = parse_paste("\n".join(str(UUID(int=number)) for number in range(MAX_ITEMS + 1)))
 
     assert paste.errors == ["These are 1,001 lines; 1,000 at most go in one paste. Split it."]
 
 
 def test_it_does_not_read_what_is_far_too_much() -> None:
-    assert len(read_paste("x\n" * 200_000).errors) == 1
+    assert len(parse_paste("x\n" * 200_000).errors) == 1

@@ -15,8 +15,8 @@ from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue, Rubric
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
-from reviewapp.queues.rubric.editor import COLUMNS
-from tests.threads import at_once
+from reviewapp.queues.rubric.editor import ROW_FIELDS
+from tests.threads import run_concurrently
 
 URL = "/p/support/queues/answers/rubric/"
 SCALE = {"question": "Is it right?", "score_min": "0", "score_max": "1", "score_step": "0.01", "guideline": ""}
@@ -26,7 +26,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def fields(*rows: dict[str, str], **changes: str) -> dict[str, Any]:
-    columns = {name: [row.get(name, "") for row in rows] for name in COLUMNS}
+    columns = {name: [row.get(name, "") for row in rows] for name in ROW_FIELDS}
     return {**SCALE, "version": "1", "act": "save", **columns, **changes}
 
 
@@ -36,7 +36,7 @@ def post(queue: Queue, lead_client: Client) -> Any:
 
 
 def test_it_opens_with_what_is_asked(queue: Queue, lead_client: Client) -> None:
-    queue.criteria = criteria.write([Criterion("tone", "Tone", "choice", options=(Option("curt", "Rude."),))])
+    queue.criteria = criteria.dump_criteria([Criterion("tone", "Tone", "choice", options=(Option("curt", "Rude."),))])
     queue.save()
     page = lead_client.get(URL).text
 
@@ -50,7 +50,7 @@ def test_it_saves_the_next_version(post: Any, queue: Queue) -> None:
 
     assert (response.status_code, response["Location"]) == (302, "/p/support/queues/answers/")
     assert (queue.rubric_version, queue.score_max, queue.guideline) == (2, Decimal(5), "# Be strict")
-    tone, stars = queue.asked
+    tone, stars = queue.parsed_criteria
     assert (tone.key, tone.options) == ("tone_of_voice", (Option("kind"), Option("curt", "Short, to the point: rude.")))
     assert (stars.low, stars.step, stars.is_required) == (Decimal(1), Decimal("0.5"), True)
 
@@ -60,7 +60,7 @@ def test_it_keeps_what_scores_mean(post: Any, queue: Queue, lead_client: Client)
     queue.refresh_from_db()
 
     assert queue.score_words == (Option("0", "invented"), Option("1", "right: and complete"))
-    assert [criterion.key for criterion in queue.asked] == ["stars"]
+    assert [criterion.key for criterion in queue.parsed_criteria] == ["stars"]
     assert "0: invented\n1: right: and complete</textarea>" in lead_client.get(URL).text
 
 
@@ -77,7 +77,7 @@ def test_it_keeps_what_yes_and_no_mean(post: Any, queue: Queue) -> None:
     post({"label": "Polite", "kind": "yes_no", "options": "no: rude or cold"})
     queue.refresh_from_db()
 
-    assert queue.asked[0].yes_no == (Option("yes"), Option("no", "rude or cold"))
+    assert queue.parsed_criteria[0].yes_no_options == (Option("yes"), Option("no", "rude or cold"))
 
 
 def test_it_refuses_words_for_another_answer_than_yes_or_no(post: Any) -> None:
@@ -92,7 +92,7 @@ def test_it_keeps_every_version(post: Any, queue: Queue) -> None:
     assert [kept[version]["question"] for version in (1, 2, 3)] == ["", "Is it right?", "Kind?"]
     assert [len(kept[version]["criteria"]) for version in (1, 2, 3)] == [0, 1, 0]
     queue.refresh_from_db()
-    assert versions.as_of(queue, 2).asked[0].label == "Stars"
+    assert versions.queue_at_version(queue, 2).parsed_criteria[0].label == "Stars"
 
 
 def test_it_records_what_changed(post: Any) -> None:
@@ -118,7 +118,7 @@ def test_it_tells_the_second_of_two_editors(post: Any, queue: Queue) -> None:
     assert "lead changed this rubric meanwhile" in response.text
     assert "Mine &lt;b&gt;</textarea>" in response.text
     assert 'name="version" value="2"' in response.text
-    assert (queue.rubric_version, queue.asked[0].key) == (2, "stars")
+    assert (queue.rubric_version, queue.parsed_criteria[0].key) == (2, "stars")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -127,12 +127,12 @@ def test_it_takes_one_of_two_at_once(queue: Queue, lead: User) -> None:
         mine = Queue.objects.get(pk=queue.pk)
         mine.question = question
         try:
-            versions.change(mine, lead, version=1)
-        except versions.Outdated:
+            versions.save_rubric(mine, lead, version=1)
+        except versions.StaleRubricError:
             return "told"
         return "saved"
 
-    assert sorted(at_once([partial(change, text) for text in ("a", "b")])) == ["saved", "told"]
+    assert sorted(run_concurrently([partial(change, text) for text in ("a", "b")])) == ["saved", "told"]
     assert Rubric.objects.count() == 2
 
 
@@ -192,7 +192,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("changes", "reason"), REFUSED, ids=str)
 def test_it_refuses(post: Any, queue: Queue, changes: dict[str, str], reason: str) -> None:
-    row = {**TONE, **{name: value for name, value in changes.items() if name in COLUMNS}}
+    row = {**TONE, **{name: value for name, value in changes.items() if name in ROW_FIELDS}}
     response = post(row, **{name: value for name, value in changes.items() if name in SCALE})
     before = queue.rubric_version
     queue.refresh_from_db()

@@ -12,7 +12,7 @@ from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem, Rule
 from reviewapp.queues.rules import dry_run
 from tests.factories import QueueItemFactory, RuleFactory, TraceFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 URL = "/p/support/queues/answers/rules/"
 SAID = {
@@ -29,7 +29,7 @@ def make(lead_client: Client, queue: Queue) -> Any:
 
 @pytest.fixture
 def rule(queue: Queue) -> Rule:
-    return RuleFactory.create(queue=queue, name="production", taken=3)
+    return RuleFactory.create(queue=queue, name="production", added_count=3)
 
 
 def shown(client: Client, url: str = URL, **query: Any) -> str:
@@ -43,14 +43,14 @@ def test_it_makes_a_rule(make: Any, queue: Queue) -> None:
     assert [str(pair) for pair in rule.conditions] == ["environment=production", "score=0"]
     assert (rule.queue, str(rule.percent), rule.daily_cap, rule.priority) == (queue, "20.00", None, 3)
     assert rule.made_by == "lead"
-    assert clock.now() - rule.looked_at < timedelta(minutes=1)
+    assert clock.now() - rule.scanned_until < timedelta(minutes=1)
     assert AuditEvent.objects.get().verb == "made rule"
 
 
 def test_it_makes_one_that_looks_back(make: Any) -> None:
     make(since="week")
 
-    assert clock.now() - Rule.objects.get().looked_at > timedelta(days=6.9)
+    assert clock.now() - Rule.objects.get().scanned_until > timedelta(days=6.9)
 
 
 @pytest.mark.parametrize(
@@ -147,13 +147,13 @@ class TestTrying:
 
     def test_both_shares_are_of_the_same_time(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of the others fewer days are looked at than of the traces that match, which are rare."""
-        monkeypatch.setattr(dry_run, "LOOKED", 3)
+        monkeypatch.setattr(dry_run, "MAX_TRACES", 3)
         others = TraceFactory.create_batch(3, project=queue.project, start_time=clock.now())
         pairs = '[["environment","production"]]'
-        found = dry_run.forecast(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
+        found = dry_run.dry_run_rule(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
 
         assert (found.is_cut, found.since) == (True, min(trace.start_time for trace in others if trace.start_time))
-        assert (found.matching, found.drawn, len(found.days)) == (0, 3, 1)
+        assert (found.matching, found.sampled, len(found.days)) == (0, 3, 1)
 
     def test_it_is_a_part_of_the_page_for_htmx(self, lead_client: Client) -> None:
         said = {**SAID, "act": "try"}
@@ -171,7 +171,7 @@ class TestTrying:
 
 
 def test_it_lists_rules(lead_client: Client, rule: Rule) -> None:
-    Rule.objects.update(percent="2.50", rest_percent=1, daily_cap=1_000, taken_that_day=2, taken_at=clock.now())
+    Rule.objects.update(percent="2.50", rest_percent=1, daily_cap=1_000, added_that_day=2, last_added_at=clock.now())
     told = shown(lead_client)
 
     assert "2.5 % of" in told
@@ -189,18 +189,18 @@ def test_it_tells_of_a_fault(lead_client: Client, rule: Rule) -> None:
 
 def test_it_asks_the_database_as_often_for_many(lead_client: Client, queue: Queue) -> None:
     RuleFactory.create(queue=queue)
-    few = queries(lambda: shown(lead_client))
+    few = count_queries(lambda: shown(lead_client))
     RuleFactory.create_batch(5, queue=queue)
 
-    assert queries(lambda: shown(lead_client)) == few
+    assert count_queries(lambda: shown(lead_client)) == few
 
 
 def test_it_changes_a_rule(lead_client: Client, rule: Rule) -> None:
     lead_client.post(f"{URL}{rule.pk}/", {**SAID, "name": "<b>new"})
     changed = Rule.objects.get()
 
-    assert (changed.name, str(changed.percent), changed.taken) == ("<b>new", "20.00", 3)
-    assert (changed.salt, changed.looked_at) == (rule.salt, rule.looked_at)
+    assert (changed.name, str(changed.percent), changed.added_count) == ("<b>new", "20.00", 3)
+    assert (changed.salt, changed.scanned_until) == (rule.salt, rule.scanned_until)
     assert AuditEvent.objects.get().verb == "changed rule"
     assert "&lt;b&gt;new" in shown(lead_client)
 

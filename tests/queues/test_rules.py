@@ -15,16 +15,16 @@ from reviewapp.queues.entry import Entry, add
 from reviewapp.queues.models import Queue, QueueItem, Rule
 from reviewapp.queues.removing import remove
 from reviewapp.queues.rules import lifecycle, runner
-from reviewapp.queues.rules.runner import SETTLED, apply_due
+from reviewapp.queues.rules.runner import SETTLE_DELAY, apply_due_rules
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 from tests.factories import ProjectFactory, QueueFactory, RuleFactory, TraceFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 from tests.traces.rows import trace_row
 
 PRODUCTION = '{"environment":"production"}'
-LATER = SETTLED + timedelta(seconds=1)
+LATER = SETTLE_DELAY + timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def traces(queue: Queue, count: int, text: str = PRODUCTION, **more: Any) -> lis
 
 def taken(queue: Queue) -> set[UUID]:
     """What stands in the queue once all rules have looked at all there is."""
-    while apply_due():
+    while apply_due_rules():
         pass
     return set(queue.items.values_list("trace_id", flat=True))
 
@@ -82,12 +82,12 @@ def test_an_item_says_its_rule(queue: Queue) -> None:
 def test_the_reason_tells_the_share(rule: Rule, said: Any, is_match: bool, told: str) -> None:
     Rule.objects.update(name="x", **said)
 
-    assert lifecycle.reason(Rule.objects.get(), is_match=is_match) == told
+    assert lifecycle.build_reason(Rule.objects.get(), is_match=is_match) == told
 
 
 def test_a_long_reason_is_cut(rule: Rule) -> None:
     rule.pairs = pairs("key=" + "v" * 400)
-    told = lifecycle.reason(rule, is_match=True)
+    told = lifecycle.build_reason(rule, is_match=True)
 
     assert len(told) == 300
     assert told.endswith("vvv…")
@@ -98,7 +98,7 @@ def test_it_takes_a_share_the_same_each_time(queue: Queue) -> None:
     traces(queue, 40)
     first = taken(queue)
     queue.items.all().delete()
-    Rule.objects.filter(pk=rule.pk).update(looked_at=rule.looked_at, looked_pk=0)
+    Rule.objects.filter(pk=rule.pk).update(scanned_until=rule.scanned_until, scanned_pk=0)
 
     assert 8 < len(first) < 32
     assert taken(queue) == first
@@ -125,10 +125,10 @@ def test_it_waits_until_a_trace_has_settled(queue: Queue, rule: Rule) -> None:
 
 def test_it_takes_a_trace_whose_metadata_comes_late(queue: Queue, rule: Rule) -> None:
     row = trace_row(start_time=clock.now())
-    pull.store_new(queue.project, [row])
+    pull.store_changed(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert taken(queue) == set()
-        pull.store_new(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
+        pull.store_changed(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
     with time_machine.travel(clock.now() + LATER * 2):
         assert taken(queue) == {row.id}
 
@@ -136,7 +136,7 @@ def test_it_takes_a_trace_whose_metadata_comes_late(queue: Queue, rule: Rule) ->
 def test_it_takes_a_trace_that_a_patch_of_ours_brings_in(queue: Queue, rule: Rule) -> None:
     [trace_id] = traces(queue, 1, "{}")
     assert taken(queue) == set()
-    held = merge.hold(queue.project, trace_id)
+    held = merge.lock_trace(queue.project, trace_id)
     merge.apply_patch(queue.project, held, {"environment": "production"})
 
     with time_machine.travel(clock.now() + LATER):
@@ -144,15 +144,15 @@ def test_it_takes_a_trace_that_a_patch_of_ours_brings_in(queue: Queue, rule: Rul
 
 
 def test_it_leaves_what_began_long_before_it_was_on(queue: Queue) -> None:
-    rule = RuleFactory.create(queue=queue, takes_since=clock.now())
-    late, old = (clock.now() - Rule.REACH + timedelta(hours=hours) for hours in (1, -1))
+    rule = RuleFactory.create(queue=queue, active_since=clock.now())
+    late, old = (clock.now() - Rule.LOOKBACK + timedelta(hours=hours) for hours in (1, -1))
     [fresh] = traces(queue, 1, start_time=late)
     traces(queue, 1, start_time=old)
 
     assert taken(queue) == {fresh}
-    lifecycle.switch(rule, "lead", is_on=False)
+    lifecycle.switch_rule(rule, "lead", is_on=False)
     with time_machine.travel(clock.now() + timedelta(days=3)):
-        lifecycle.switch(rule, "lead", is_on=True)
+        lifecycle.switch_rule(rule, "lead", is_on=True)
         traces(queue, 1, start_time=late, noted_at=clock.now())
     with time_machine.travel(clock.now() + timedelta(days=3) + LATER):
         assert taken(queue) == {fresh}
@@ -161,23 +161,23 @@ def test_it_leaves_what_began_long_before_it_was_on(queue: Queue) -> None:
 def test_it_looks_at_each_trace_once(queue: Queue, rule: Rule) -> None:
     traces(queue, 3)
 
-    assert [apply_due(), apply_due()] == [3, 0]
+    assert [apply_due_rules(), apply_due_rules()] == [3, 0]
     # What the mirror holds already changes nothing.
     row = trace_row(metadata=PRODUCTION, start_time=clock.now())
-    pull.store_rows(queue.project, [row])
+    pull.store_traces(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
-        assert apply_due() == 1
-        pull.store_rows(queue.project, [row])
+        assert apply_due_rules() == 1
+        pull.store_traces(queue.project, [row])
     with time_machine.travel(clock.now() + LATER * 2):
-        assert apply_due() == 0
+        assert apply_due_rules() == 0
 
 
 def test_it_goes_on_within_one_moment(queue: Queue, rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many traces change in the same microsecond when they are stored together."""
-    monkeypatch.setattr(runner, "BATCH", 2)
+    monkeypatch.setattr(runner, "BATCH_SIZE", 2)
     traces(queue, 5, noted_at=clock.now() - timedelta(hours=1))
 
-    assert [apply_due() for _ in range(4)] == [2, 2, 1, 0]
+    assert [apply_due_rules() for _ in range(4)] == [2, 2, 1, 0]
     assert queue.items.count() == 5
 
 
@@ -200,7 +200,7 @@ def test_it_leaves_what_stands_in_the_queue(queue: Queue, rule: Rule) -> None:
     taken(queue)
     rule.refresh_from_db()
 
-    assert (queue.items.get().reason, rule.taken) == ("a complaint", 0)
+    assert (queue.items.get().reason, rule.added_count) == ("a complaint", 0)
 
 
 def test_it_records_what_it_took(queue: Queue, rule: Rule) -> None:
@@ -220,7 +220,7 @@ class TestCap:
 
         assert taken(queue) <= set(ids)
         rule.refresh_from_db()
-        assert (queue.items.count(), rule.taken, rule.taken_today) == (2, 2, 2)
+        assert (queue.items.count(), rule.added_count, rule.added_today) == (2, 2, 2)
 
     def test_it_begins_anew_at_midnight(self, queue: Queue) -> None:
         with time_machine.travel(datetime(2026, 11, 22, 23, 50, tzinfo=UTC), tick=False):
@@ -228,12 +228,12 @@ class TestCap:
             traces(queue, 3)
             assert len(taken(queue)) == 2
         with time_machine.travel(datetime(2026, 11, 23, 0, 5, tzinfo=UTC), tick=False):
-            assert Rule.objects.get(pk=rule.pk).taken_today == 0
+            assert Rule.objects.get(pk=rule.pk).added_today == 0
             # Those that were over the cap do not come up again.
             assert len(taken(queue)) == 2
             traces(queue, 3)
             assert len(taken(queue)) == 4
-            assert Rule.objects.get(pk=rule.pk).taken_today == 2
+            assert Rule.objects.get(pk=rule.pk).added_today == 2
 
     def test_it_counts_what_was_removed_since(self, queue: Queue, lead: User) -> None:
         RuleFactory.create(queue=queue, daily_cap=1)
@@ -254,16 +254,16 @@ class TestCap:
 
 class TestSwitch:
     def test_it_takes_nothing_while_off(self, queue: Queue, rule: Rule, lead: User) -> None:
-        lifecycle.switch(rule, lead, is_on=False)
+        lifecycle.switch_rule(rule, lead, is_on=False)
         traces(queue, 1)
 
         assert taken(queue) == set()
 
     def test_it_goes_on_from_now(self, queue: Queue, rule: Rule, lead: User) -> None:
-        lifecycle.switch(rule, lead, is_on=False)
+        lifecycle.switch_rule(rule, lead, is_on=False)
         traces(queue, 1)
-        assert lifecycle.switch(rule, lead, is_on=True)
-        assert not lifecycle.switch(rule, lead, is_on=True)
+        assert lifecycle.switch_rule(rule, lead, is_on=True)
+        assert not lifecycle.switch_rule(rule, lead, is_on=True)
         assert taken(queue) == set()
         [later] = traces(queue, 1, noted_at=clock.now() + timedelta(seconds=1))
 
@@ -272,15 +272,15 @@ class TestSwitch:
 
 
 def test_one_that_fails_stops_no_other(queue: Queue, rule: Rule) -> None:
-    broken = RuleFactory.create(queue=queue, pairs="no JSON", looked_at=rule.looked_at - timedelta(days=1))
+    broken = RuleFactory.create(queue=queue, pairs="no JSON", scanned_until=rule.scanned_until - timedelta(days=1))
     ids = traces(queue, 2)
 
     assert taken(queue) == set(ids)
     broken.refresh_from_db()
     assert "It is tried again." in broken.fault
     Rule.objects.filter(pk=broken.pk).update(pairs="[]")
-    with time_machine.travel(clock.now() + runner.AGAIN + timedelta(seconds=1)):
-        assert apply_due() == 2
+    with time_machine.travel(clock.now() + runner.RETRY_DELAY + timedelta(seconds=1)):
+        assert apply_due_rules() == 2
     broken.refresh_from_db()
     assert broken.fault == ""
 
@@ -288,14 +288,14 @@ def test_one_that_fails_stops_no_other(queue: Queue, rule: Rule) -> None:
 def test_it_applies_many_in_few_queries(queue: Queue, rule: Rule, django_assert_max_num_queries: Any) -> None:
     traces(queue, 40)
     with django_assert_max_num_queries(26):
-        apply_due()
+        apply_due_rules()
 
     assert queue.items.count() == 40
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_take_each_trace_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "BATCH", 10)
+    monkeypatch.setattr(runner, "BATCH_SIZE", 10)
     project: Project = ProjectFactory.create()
     queues: Sequence[Queue] = QueueFactory.create_batch(2, project=project)
     for each in queues:
@@ -306,17 +306,17 @@ def test_two_workers_take_each_trace_once(monkeypatch: pytest.MonkeyPatch) -> No
         looked = 0
         # A rule that another worker applies is passed over, so none is no end until all have looked at all.
         for _ in range(100):
-            looked += apply_due()
-            if all(rule.looked_pk == last for rule in Rule.objects.all()):
+            looked += apply_due_rules()
+            if all(rule.scanned_pk == last for rule in Rule.objects.all()):
                 break
         return looked
 
     last = Trace.objects.order_by("noted_at", "pk").values_list("pk", flat=True).last()
-    looked = at_once([all_of_it] * 3)
+    looked = run_concurrently([all_of_it] * 3)
 
     assert sum(looked) == 100
     assert [each.items.count() for each in queues] == [35, 35]
-    assert list(Rule.objects.values_list("taken", "taken_that_day")) == [(35, 35)] * 2
+    assert list(Rule.objects.values_list("added_count", "added_that_day")) == [(35, 35)] * 2
 
 
 class TestRemoval:
@@ -336,7 +336,7 @@ class TestRemoval:
         assert taken(queue) == set()
 
     def test_a_change_does_not_bring_it_back(self, queue: Queue, trace_id: UUID) -> None:
-        held = merge.hold(queue.project, trace_id)
+        held = merge.lock_trace(queue.project, trace_id)
         merge.apply_patch(queue.project, held, {"score": 0})
         with time_machine.travel(clock.now() + LATER):
             assert taken(queue) == set()
@@ -348,7 +348,7 @@ class TestRemoval:
         assert taken(other) == {trace_id}
 
     def test_who_asks_for_it_brings_it_back(self, queue: Queue, trace_id: UUID) -> None:
-        added = add(queue, [Entry(trace_id)], "lead", brings_back=True)
+        added = add(queue, [Entry(trace_id)], "lead", bring_back=True)
 
         assert (added.added, added.removed, added.brought_back) == (1, 0, 1)
         assert not queue.removals.exists()
@@ -362,7 +362,7 @@ class TestRemoval:
 def test_deleting_a_rule_keeps_its_items(queue: Queue, rule: Rule, lead: User) -> None:
     traces(queue, 1)
     taken(queue)
-    lifecycle.delete(rule, lead)
+    lifecycle.delete_rule(rule, lead)
     item = QueueItem.objects.get()
 
     assert (item.rule, item.reason) == (None, "rule “production”: environment=production")

@@ -88,7 +88,7 @@ def test_it_refuses(save: Any, queue: Queue, changes: dict[str, str], reason: st
 
 
 def test_it_refuses_a_key_that_a_criterion_has(save: Any, queue: Queue) -> None:
-    Queue.objects.update(criteria=criteria.write([Criterion("tone", "Tone", "text")]))
+    Queue.objects.update(criteria=criteria.dump_criteria([Criterion("tone", "Tone", "text")]))
 
     assert "have the same metadata key “tone”" in save(notes_key="tone").text
 
@@ -112,12 +112,12 @@ def test_it_keeps_what_was_typed(save: Any) -> None:
 
 
 def test_it_has_five_marks_on_a_fine_scale(queue: Queue) -> None:
-    assert queue.marks == [Decimal(0), Decimal("0.25"), Decimal("0.5"), Decimal("0.75"), Decimal(1)]
-    assert queue.choices == []
+    assert queue.quick_scores == [Decimal(0), Decimal("0.25"), Decimal("0.5"), Decimal("0.75"), Decimal(1)]
+    assert queue.score_choices == []
 
 
 def test_it_has_a_button_for_each_of_few_scores(queue: Queue) -> None:
     queue.score_min, queue.score_max, queue.score_step = Decimal(-1), Decimal(1), Decimal("0.5")
 
-    assert queue.choices == [Decimal(-1), Decimal("-0.5"), Decimal(0), Decimal("0.5"), Decimal(1)]
-    assert queue.marks == []
+    assert queue.score_choices == [Decimal(-1), Decimal("-0.5"), Decimal(0), Decimal("0.5"), Decimal(1)]
+    assert queue.quick_scores == []

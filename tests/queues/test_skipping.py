@@ -5,7 +5,7 @@ from django.test import Client
 from reviewapp.accounts.models import User
 from reviewapp.audit.models import AuditEvent
 from reviewapp.queues import claiming, skipping
-from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from tests.factories import QueueItemFactory
 
 
@@ -32,14 +32,14 @@ def test_it_leaves_the_queue(item: QueueItem, reviewer: User, colleague: User) -
 def test_it_keeps_the_newest_reason(item: QueueItem, reviewer: User) -> None:
     skipping.skip(item, reviewer, "later", "tired")
     skipping.skip(item, reviewer, "other", "not my field")
-    assert Pass.objects.get().reason == "not my field"
+    assert Skip.objects.get().reason == "not my field"
     assert AuditEvent.objects.latest("seq").detail == '{"reason":"not my field","whom":"for somebody else"}'
 
 
 def test_it_refuses_an_item_that_a_colleague_holds(item: QueueItem, reviewer: User, colleague: User) -> None:
     claiming.claim(item, colleague)
     assert not skipping.skip(item, reviewer, "later")
-    assert not Pass.objects.exists()
+    assert not Skip.objects.exists()
 
 
 def test_the_form_leads_to_the_next_item(reviewer_client: Client, queue: Queue) -> None:

@@ -15,9 +15,9 @@ from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, Stale, submit
+from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from tests.factories import SpanFactory, TraceFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 FAULTS = Criterion(
     "faults", "What went wrong", "choices", options=(Option("invented", "Not in the data."), Option("late"))
@@ -28,7 +28,7 @@ RIGHT = Criterion("right", "Is it right?", "yes_no", is_required=True)
 
 
 def ask(queue: Queue, *asked: Criterion) -> Queue:
-    queue.criteria = criteria.write(asked)
+    queue.criteria = criteria.dump_criteria(asked)
     queue.save(update_fields=["criteria"])
     return queue
 
@@ -66,9 +66,9 @@ def test_it_keeps_and_pushes_the_answers(reviewer_client: Client, item: QueueIte
     ask(item.queue, FAULTS, RIGHT, TAGS)
     post(reviewer_client, item, answer_faults=["late", "invented"], answer_right="no", answer_tags="slow, wrong")
     review, patch = Review.objects.get(), Patch.objects.get()
-    assert review.own == {"faults": ["invented", "late"], "right": False, "tags": ["slow", "wrong"]}
+    assert review.criterion_answers == {"faults": ["invented", "late"], "right": False, "tags": ["slow", "wrong"]}
     assert (patch.values["qa.faults"], patch.values["qa.right"]) == (["invented", "late"], False)
-    assert (patch.names, "qa.tags" in patch.values) == (["slow", "wrong"], False)
+    assert (patch.tag_names, "qa.tags" in patch.values) == (["slow", "wrong"], False)
 
 
 def test_it_sends_an_emptied_answer_as_null(item: QueueItem, reviewer: User) -> None:
@@ -120,7 +120,7 @@ def test_it_takes_the_same_answers_again_as_the_same_review(item: QueueItem, rev
     late = Answers(Decimal(1), "", False, {"faults": ["late"]})
     first = submit(item, reviewer, late, version=0)
     assert submit(item, reviewer, late, version=0) == first
-    with pytest.raises(Stale):
+    with pytest.raises(StaleReviewError):
         submit(item, reviewer, Answers(Decimal(1), "", False, {"faults": None}), version=0)
 
 
@@ -140,10 +140,10 @@ def test_it_reads_a_form_under_the_rubric_it_was_opened_on(
     reviewer_client: Client, item: QueueItem, lead: User
 ) -> None:
     queue = ask(item.queue, FAULTS)
-    queue.criteria = criteria.write([RIGHT])
-    versions.change(queue, lead, version=1)
+    queue.criteria = criteria.dump_criteria([RIGHT])
+    versions.save_rubric(queue, lead, version=1)
     post(reviewer_client, item, answer_faults="late", rubric="1")
-    assert (Review.objects.get().rubric_version, Review.objects.get().own) == (1, {"faults": ["late"]})
+    assert (Review.objects.get().rubric_version, Review.objects.get().criterion_answers) == (1, {"faults": ["late"]})
     assert Patch.objects.get().values["faults"] == ["late"]
 
 
@@ -152,8 +152,8 @@ def test_it_tells_answers_under_the_labels_of_their_rubric(
 ) -> None:
     queue = ask(item.queue, FAULTS)
     post(reviewer_client, item, answer_faults="late")
-    queue.criteria = criteria.write([Criterion("faults", "Another name", "text")])
-    versions.change(queue, lead, version=1)
+    queue.criteria = criteria.dump_criteria([Criterion("faults", "Another name", "text")])
+    versions.save_rubric(queue, lead, version=1)
     for page in (f"/p/support/traces/{item.trace_id}/reviews/", "/p/support/queues/answers/reviews/"):
         shown = lead_client.get(page).text
         assert "<dt>What went wrong</dt>" in shown
@@ -168,16 +168,16 @@ def test_it_shows_a_corrections_diff_in_the_history(reviewer_client: Client, ans
 
 
 def test_it_asks_the_database_no_more_for_criteria(reviewer_client: Client, answered_item: QueueItem) -> None:
-    without = queries(lambda: reviewer_client.get(url(answered_item)))
+    without = count_queries(lambda: reviewer_client.get(url(answered_item)))
     ask(answered_item.queue, FAULTS, BETTER, TAGS, RIGHT)
-    assert queries(lambda: reviewer_client.get(url(answered_item))) == without
+    assert count_queries(lambda: reviewer_client.get(url(answered_item))) == without
 
 
 def test_it_takes_one_answer_where_one_is_asked() -> None:
-    queue = Queue(criteria=criteria.write([RIGHT]))
+    queue = Queue(criteria=criteria.dump_criteria([RIGHT]))
     form = ReviewForm(queue, QueryDict("version=0&answer.right=yes&answer.right=no"))
     assert not form.is_valid()
-    assert "came twice" in form.rows[0].fault
+    assert "came twice" in form.criterion_rows[0].error
 
 
 def test_it_writes_a_column_for_each_criterion(reviewer_client: Client, lead_client: Client, item: QueueItem) -> None:

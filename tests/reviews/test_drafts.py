@@ -11,8 +11,8 @@ from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Draft, Review
-from tests.cast import signed_in
-from tests.threads import at_once
+from tests.cast import sign_in_client
+from tests.threads import run_concurrently
 
 TYPED = {"notes": "half a thou", "score": "0.5", "version": "0"}
 
@@ -32,7 +32,7 @@ def test_it_opens_the_item_with_the_draft(reviewer_client: Client, item: QueueIt
 def test_it_keeps_the_last_of_several_drafts(reviewer_client: Client, item: QueueItem) -> None:
     for notes in ("a", "ab", "abc"):
         reviewer_client.post(f"{url(item)}draft/", {**TYPED, "notes": notes})
-    assert drafts.answers_of(Draft.objects.get()) == {"notes": "abc", "score": "0.5"}
+    assert drafts.parse_fields(Draft.objects.get()) == {"notes": "abc", "score": "0.5"}
 
 
 def test_it_shows_a_draft_to_its_author_only(
@@ -97,12 +97,12 @@ def test_it_says_at_once_that_a_colleague_has_taken_the_item(
 def test_it_takes_what_a_review_would_refuse(item: QueueItem, reviewer: User, notes: str) -> None:
     typed = QueryDict(mutable=True)
     typed["notes"] = notes
-    assert drafts.save(item, reviewer, typed, version=0)
-    assert drafts.answers_of(Draft.objects.get())["notes"] == notes
+    assert drafts.save_form(item, reviewer, typed, version=0)
+    assert drafts.parse_fields(Draft.objects.get())["notes"] == notes
 
 
 def test_it_refuses_a_draft_that_is_too_long(reviewer_client: Client, item: QueueItem) -> None:
-    answer = reviewer_client.post(f"{url(item)}draft/", {**TYPED, "notes": "n" * (drafts.SIZE + 1)})
+    answer = reviewer_client.post(f"{url(item)}draft/", {**TYPED, "notes": "n" * (drafts.MAX_DRAFT_SIZE + 1)})
     assert answer.status_code == 413
     assert not Draft.objects.exists()
 
@@ -114,9 +114,9 @@ def test_it_survives_a_tampered_version(reviewer_client: Client, item: QueueItem
 
 @pytest.mark.django_db(transaction=True)
 def test_it_leaves_no_draft_behind_a_submit_at_the_same_time(reviewer: User, item: QueueItem) -> None:
-    clients = [signed_in(reviewer) for _ in range(6)]
+    clients = [sign_in_client(reviewer) for _ in range(6)]
     paths = [url(item), *[f"{url(item)}draft/"] * 5]
-    at_once([partial(client.post, path, TYPED) for client, path in zip(clients, paths, strict=True)])
+    run_concurrently([partial(client.post, path, TYPED) for client, path in zip(clients, paths, strict=True)])
     assert Review.objects.count() == 1
     assert not Draft.objects.exists()
 
@@ -124,7 +124,7 @@ def test_it_leaves_no_draft_behind_a_submit_at_the_same_time(reviewer: User, ite
 def test_it_goes_on_to_a_view_of_the_trace_with_the_draft_kept(reviewer_client: Client, item: QueueItem) -> None:
     answer = reviewer_client.post(f"{url(item)}view/?tab=raw", TYPED)
     assert answer.url == f"{url(item)}?tab=raw"  # type: ignore[attr-defined]
-    assert drafts.answers_of(Draft.objects.get())["notes"] == "half a thou"
+    assert drafts.parse_fields(Draft.objects.get())["notes"] == "half a thou"
 
 
 def test_it_keeps_no_draft_of_an_untouched_form(reviewer_client: Client, item: QueueItem) -> None:

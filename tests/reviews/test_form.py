@@ -6,7 +6,7 @@ import pytest
 from django.http import QueryDict
 
 from reviewapp.queues.models import Queue
-from reviewapp.reviews.forms import NOTES, ReviewForm
+from reviewapp.reviews.forms import MAX_NOTES_LENGTH, ReviewForm
 
 UNIT = Queue()
 FIVE = Queue(score_min=Decimal(1), score_max=Decimal(5), score_step=Decimal(1))
@@ -69,9 +69,9 @@ def test_it_refuses_notes_with_half_a_character() -> None:
 
 
 def test_it_refuses_notes_that_are_too_long_and_keeps_them() -> None:
-    form = answered(notes="n" * (NOTES + 1))
+    form = answered(notes="n" * (MAX_NOTES_LENGTH + 1))
     assert "Shorten" in form.errors["notes"][0]
-    assert len(form.typed["notes"]) == NOTES + 1
+    assert len(form.field_values["notes"]) == MAX_NOTES_LENGTH + 1
 
 
 def test_it_refuses_a_blank_first_review() -> None:

@@ -38,7 +38,7 @@ def test_it_opens_the_form_that_nobody_has_any_more(
     reviewer_client: Client, reviewer: User, item: QueueItem, colleague: User
 ) -> None:
     claiming.claim(item, colleague)
-    claiming.let_go(item, colleague)
+    claiming.release(item, colleague)
     assert '<div class="fields">' in reviewer_client.post(url(item, "wait/")).text
     assert QueueItem.objects.get().claimed_by == reviewer
 

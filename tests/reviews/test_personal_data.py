@@ -5,7 +5,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import PersonalData, Project
 from reviewapp.delivery.models import Patch
-from reviewapp.lib.personal_data import find, masked
+from reviewapp.lib.personal_data import find_personal_data, mask_personal_data
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
@@ -31,7 +31,7 @@ MAIL = "Write to ann.lee@example.org about it."
     ],
 )
 def test_it_finds(text: str, kind: str) -> None:
-    assert [finding.kind for finding in find(text)] == [kind]
+    assert [finding.kind for finding in find_personal_data(text)] == [kind]
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,18 @@ def test_it_finds(text: str, kind: str) -> None:
     ],
 )  # fmt: skip
 def test_it_leaves_alone(text: str) -> None:
-    assert find(text) == []
+    assert find_personal_data(text) == []
 
 
 def test_it_masks_each_and_keeps_the_rest() -> None:
-    assert masked(f"{MAIL} Or +49 151 23456789.") == "Write to [e-mail address] about it. Or [phone number]."
+    assert (
+        mask_personal_data(f"{MAIL} Or +49 151 23456789.") == "Write to [e-mail address] about it. Or [phone number]."
+    )
 
 
 def test_it_is_quick_with_a_long_text_made_to_be_slow() -> None:
     for piece in ("a@", "1 ", "A.", "password", "+1-"):
-        assert find(piece * 10_000) is not None
+        assert find_personal_data(piece * 10_000) is not None
 
 
 @pytest.fixture
@@ -99,14 +101,14 @@ HIDDEN = "Write to [e-mail address] about it."
 @pytest.fixture
 def asking(item: QueueItem) -> QueueItem:
     """An item whose queue asks for three free texts; its trace answers “Paris.”"""
-    item.queue.criteria = criteria.write((WHY, BETTER, TAGS))
+    item.queue.criteria = criteria.dump_criteria((WHY, BETTER, TAGS))
     item.queue.save()
     trace = TraceFactory.create(project=item.queue.project, trace_id=item.trace_id, spans_pulled_at="2026-11-22T10:00Z")
     SpanFactory.create(trace=trace)
     return item
 
 
-@pytest.mark.parametrize("wish", [PersonalData.REQUIRE, PersonalData.TELL])
+@pytest.mark.parametrize("wish", [PersonalData.REQUIRE, PersonalData.WARN])
 def test_it_asks_about_every_free_text(reviewer_client: Client, asking: QueueItem, where: str, wish: str) -> None:
     Project.objects.update(personal_data=wish)
     answer = reviewer_client.post(where, WROTE)
@@ -130,8 +132,8 @@ def test_the_reviewer_decides_about_every_free_text(
     reviewer_client.post(where, {**WROTE, "personal_data": decision})
     patch = Patch.objects.get()
     assert [patch.values[key] for key in ("why", "better", "better_edits")] == [why, better, edits]
-    assert patch.names == tags
-    assert Review.objects.get().own["why"] == (why or MAIL)
+    assert patch.tag_names == tags
+    assert Review.objects.get().criterion_answers["why"] == (why or MAIL)
 
 
 def test_it_tells_of_every_free_text(reviewer_client: Client, asking: QueueItem, where: str) -> None:
@@ -146,7 +148,7 @@ def test_it_looks_at_no_free_text_where_it_shall_not(reviewer_client: Client, as
 
 
 def test_what_the_trace_itself_says_is_no_finding() -> None:
-    assert find(f"{MAIL} And +49 151 23456789.", known=MAIL)[0].kind == "a phone number"
+    assert find_personal_data(f"{MAIL} And +49 151 23456789.", known=MAIL)[0].kind == "a phone number"
 
 
 def test_it_tells_while_it_can_be_undone(reviewer_client: Client, where: str) -> None:
@@ -167,4 +169,4 @@ def test_a_project_may_want_no_look(reviewer_client: Client, where: str, admin_c
 
 def test_it_refuses_a_wish_it_does_not_know(admin_client: Client, project: Project) -> None:
     assert admin_client.post("/p/support/keys/personal-data/", {"personal_data": "x"}).status_code == 422
-    assert Project.objects.get(pk=project.pk).personal_data == PersonalData.TELL
+    assert Project.objects.get(pk=project.pk).personal_data == PersonalData.WARN

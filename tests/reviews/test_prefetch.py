@@ -8,7 +8,7 @@ from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.factories import QueueItemFactory
-from tests.queries import queries
+from tests.queries import count_queries
 
 HTMX = {"HX-Request": "true"}
 ANSWER = {"score": "1", "version": "0"}
@@ -46,7 +46,7 @@ def test_it_takes_nonsense_for_no_item(reviewer_client: Client, items: list[Queu
 
 
 def test_it_tells_what_comes_in_one_statement(queue: Queue, items: list[QueueItem], reviewer: User) -> None:
-    assert queries(lambda: claiming.upcoming(queue, reviewer, items[0].pk, 2)) == 1
+    assert count_queries(lambda: claiming.list_upcoming(queue, reviewer, items[0].pk, 2)) == 1
 
 
 def test_it_shows_an_item_ahead_without_a_claim(reviewer_client: Client, items: list[QueueItem]) -> None:
@@ -76,12 +76,12 @@ def test_it_gives_another_when_a_colleague_took_it(
 @pytest.mark.parametrize("state", [ItemState.COMPLETED, ItemState.SKIPPED])
 def test_it_claims_none_that_needs_nobody(queue: Queue, items: list[QueueItem], reviewer: User, state: str) -> None:
     QueueItem.objects.filter(pk=items[1].pk).update(state=state)
-    assert not claiming.claim_this(queue, reviewer, items[1].pk, after=items[0])
+    assert not claiming.claim_by_pk(queue, reviewer, items[1].pk, after=items[0])
 
 
 def test_it_claims_none_of_another_queue(queue: Queue, items: list[QueueItem], reviewer: User) -> None:
     other = QueueItemFactory.create(queue__project=queue.project)
-    assert not claiming.claim_this(queue, reviewer, other.pk, after=items[0])
+    assert not claiming.claim_by_pk(queue, reviewer, other.pk, after=items[0])
 
 
 def test_it_claims_nothing_for_who_has_gone_elsewhere(reviewer_client: Client, items: list[QueueItem]) -> None:

@@ -10,9 +10,9 @@ from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
-from tests.cast import signed_in
+from tests.cast import sign_in_client
 from tests.factories import QueueItemFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 
 
 def url(item: QueueItem) -> str:
@@ -66,7 +66,7 @@ def test_it_takes_a_review_whose_mark_is_none(reviewer_client: Client, item: Que
 
 @pytest.mark.django_db(transaction=True)
 def test_it_makes_one_revision_of_many_at_once(reviewer: User, item: QueueItem) -> None:
-    mark, clients = str(uuid4()), [signed_in(reviewer) for _ in range(8)]
-    told = at_once([partial(sent, client, item, client_id=mark) for client in clients])
+    mark, clients = str(uuid4()), [sign_in_client(reviewer) for _ in range(8)]
+    told = run_concurrently([partial(sent, client, item, client_id=mark) for client in clients])
     assert set(told) == {302}
     assert Review.objects.count() == 1

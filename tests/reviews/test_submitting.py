@@ -15,7 +15,7 @@ from reviewapp.lib import canonical_json
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, Stale, submit
+from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
 from tests.factories import QueueItemFactory, TraceFactory
@@ -101,9 +101,9 @@ def test_it_makes_no_revision_of_what_was_not_changed(item: QueueItem, reviewer:
 def test_it_drops_the_draft_that_changes_nothing(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, GOOD, version=0)
     item.refresh_from_db()
-    drafts.put(item, reviewer, {"notes": "Right."}, version=1)
+    drafts.save_fields(item, reviewer, {"notes": "Right."}, version=1)
     submit(item, reviewer, GOOD, version=1)
-    assert drafts.of(item, reviewer) is None
+    assert drafts.get_draft(item, reviewer) is None
 
 
 @pytest.mark.parametrize("change", [{"notes": "Wrong."}, {"keeps_notes_here": True}])
@@ -155,7 +155,7 @@ def test_it_takes_the_same_answers_again_as_the_same_review(item: QueueItem, rev
 
 def test_it_refuses_a_stale_version_and_writes_nothing(item: QueueItem, reviewer: User, colleague: User) -> None:
     submit(item, colleague, GOOD, version=0)
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(StaleReviewError) as stale:
         submit(item, reviewer, BAD, version=0)
     assert stale.value.latest is not None
     assert stale.value.latest.reviewer == colleague
@@ -163,13 +163,13 @@ def test_it_refuses_a_stale_version_and_writes_nothing(item: QueueItem, reviewer
 
 
 def test_it_refuses_a_version_that_never_was(item: QueueItem, reviewer: User) -> None:
-    with pytest.raises(Stale) as stale:
+    with pytest.raises(StaleReviewError) as stale:
         submit(item, reviewer, GOOD, version=7)
     assert stale.value.latest is None
 
 
 def test_it_saves_nothing_when_the_text_cannot_be_sent(item: QueueItem, reviewer: User) -> None:
-    with pytest.raises(canonical_json.NotCanonical):
+    with pytest.raises(canonical_json.InvalidJSONError):
         submit(item, reviewer, Answers(None, "a\x00b", needs_review=False), version=0)
     item.refresh_from_db()
     assert (item.version, Review.objects.count(), Patch.objects.count()) == (0, 0, 0)
@@ -185,7 +185,7 @@ def test_it_takes_one_of_two_at_the_same_moment(item: QueueItem, reviewer: User,
     def save(user: User) -> str:
         try:
             submit(QueueItem.objects.select_related("queue__project").get(pk=item.pk), user, GOOD, version=0)
-        except Stale:
+        except StaleReviewError:
             return "told"
         finally:
             connection.close()

@@ -6,14 +6,14 @@ import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import User
-from reviewapp.audit.recording import first_broken
+from reviewapp.audit.recording import find_first_broken
 from reviewapp.delivery import leasing, outbox
 from reviewapp.delivery.models import Patch, State
 from reviewapp.queues import claiming
-from reviewapp.queues.models import ItemState, Pass, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, submit
-from reviewapp.reviews.undoing import TooLate, undo
+from reviewapp.reviews.undoing import CannotUndoError, undo
 from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
 from tests.factories import QueueFactory, QueueItemFactory, TraceFactory
@@ -48,7 +48,7 @@ def test_it_puts_the_mirror_back(item: QueueItem, reviewer: User, trace: Trace) 
     undo(item, reviewer)
     trace.refresh_from_db()
     assert trace.metadata == '{"region":"us","score":"own"}'
-    assert (trace.unconfirmed, trace.reviews) == ("{}", 0)
+    assert (trace.unconfirmed, trace.review_count) == ("{}", 0)
     assert found(item, "score", "own") == [trace.pk]
     assert found(item, "needs_review", "true") == []
 
@@ -69,13 +69,15 @@ def test_what_another_queue_said_of_the_trace_is_still_sent(item: QueueItem, rev
     submit(QueueItemFactory.create(queue=other, trace_id=item.trace_id), reviewer, GOOD, version=0)
     submit(item, reviewer, BAD, version=0)
     undo(item, reviewer)
-    assert set(Patch.objects.get(state=State.WAITING).values) == {f"other.{key}" for key in QueueFactory.build().keys}
+    assert set(Patch.objects.get(state=State.WAITING).values) == {
+        f"other.{key}" for key in QueueFactory.build().builtin_keys
+    }
 
 
 def test_it_refuses_once_the_push_was_begun(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, GOOD, version=0)
     leasing.lease(1)
-    with pytest.raises(TooLate):
+    with pytest.raises(CannotUndoError):
         undo(item, reviewer)
     item.refresh_from_db()
     assert (item.state, item.version) == (ItemState.COMPLETED, 1)
@@ -83,21 +85,21 @@ def test_it_refuses_once_the_push_was_begun(item: QueueItem, reviewer: User) -> 
 
 def test_it_refuses_somebody_elses_review(item: QueueItem, reviewer: User, colleague: User) -> None:
     submit(item, reviewer, GOOD, version=0)
-    with pytest.raises(TooLate):
+    with pytest.raises(CannotUndoError):
         undo(item, colleague)
 
 
 def test_it_refuses_to_undo_twice(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, GOOD, version=0)
     undo(item, reviewer)
-    with pytest.raises(TooLate):
+    with pytest.raises(CannotUndoError):
         undo(item, reviewer)
 
 
 def test_it_is_recorded(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, GOOD, version=0)
     undo(item, reviewer)
-    assert first_broken(item.queue.project) is None
+    assert find_first_broken(item.queue.project) is None
 
 
 def test_it_opens_the_form_as_it_was(reviewer_client: Client, item: QueueItem) -> None:
@@ -166,7 +168,7 @@ def test_it_takes_a_skip_back(reviewer_client: Client, reviewer: User, item: Que
     reviewer_client.post(f"{where}undo/")
     item.refresh_from_db()
     assert (item.state, item.claimed_by) == (ItemState.PENDING, reviewer)
-    assert not Pass.objects.exists()
+    assert not Skip.objects.exists()
 
 
 def test_it_takes_no_skip_back_that_a_colleague_went_on_with(

@@ -14,7 +14,7 @@ from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.rail import REACH, position_of, rail_of
+from reviewapp.reviews.rail import MAX_NEIGHBOURS, load_rail, queue_position
 from reviewapp.reviews.submitting import Answers, submit
 from reviewapp.traces.models import Trace
 from tests.factories import PatchFactory, QueueFactory, QueueItemFactory, SpanFactory, TraceFactory
@@ -235,15 +235,15 @@ def test_it_has_a_tab_for_each_way_to_read(reviewer_client: Client, item: QueueI
 def test_it_knows_where_an_item_stands(items: list[QueueItem], queue: Queue) -> None:
     urgent = QueueItemFactory.create(queue=queue, priority=5)
     late = QueueItemFactory.create(queue=queue, priority=-5)
-    assert [position_of(item) for item in (urgent, *items, late)] == [1, 2, 3, 4, 5]
+    assert [queue_position(item) for item in (urgent, *items, late)] == [1, 2, 3, 4, 5]
 
 
 def test_it_shows_the_neighbourhood_of_an_item_in_order(queue: Queue, reviewer: User) -> None:
-    many = QueueItemFactory.create_batch(REACH * 2 + 10, queue=queue)
+    many = QueueItemFactory.create_batch(MAX_NEIGHBOURS * 2 + 10, queue=queue)
     urgent = QueueItemFactory.create(queue=queue, priority=5)
-    shown = [segment.pk for segment in rail_of(many[REACH + 3], reviewer)]
-    assert shown == [item.pk for item in many[3 : 2 * REACH + 4]]
-    assert [segment.pk for segment in rail_of(urgent, reviewer)][:2] == [urgent.pk, many[0].pk]
+    shown = [segment.pk for segment in load_rail(many[MAX_NEIGHBOURS + 3], reviewer)]
+    assert shown == [item.pk for item in many[3 : 2 * MAX_NEIGHBOURS + 4]]
+    assert [segment.pk for segment in load_rail(urgent, reviewer)][:2] == [urgent.pk, many[0].pk]
 
 
 def test_it_colours_each_segment_by_what_has_become_of_it(
@@ -251,7 +251,7 @@ def test_it_colours_each_segment_by_what_has_become_of_it(
 ) -> None:
     reviewer_client.post(url(items[0]), {"notes": "x", "needs_review": "true", "version": "0"})
     colleague_client.get(url(items[2]))
-    assert [segment.look for segment in rail_of(items[1], reviewer)] == ["flagged", "to-come", "with-others"]
+    assert [segment.status for segment in load_rail(items[1], reviewer)] == ["flagged", "to-come", "with-others"]
 
 
 def test_it_asks_the_database_as_often_for_a_long_queue(
@@ -265,7 +265,7 @@ def test_it_asks_the_database_as_often_for_a_long_queue(
 
 def test_it_shows_what_scores_and_answers_mean(reviewer_client: Client, queue: Queue, items: list[QueueItem]) -> None:
     polite = Criterion("polite", "Polite", "yes_no", options=(Option("no", "rude or cold"),))
-    queue.criteria = criteria.write([polite], [Option("1", "right & complete")])
+    queue.criteria = criteria.dump_criteria([polite], [Option("1", "right & complete")])
     queue.save()
     scale = reviewer_client.get(url(items[0])).text
     Queue.objects.update(score_step=1)

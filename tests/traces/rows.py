@@ -16,7 +16,7 @@ ENDED = "2026-11-22 10:00:02.000000000"
 def trace_row(trace_id: UUID | None = None, metadata: str = "{}", **more: Any) -> TraceRow:
     """A trace of two seconds; `more` are further columns."""
     columns = {"id": str(trace_id or uuid4()), "start_time": BEGAN, "end_time": ENDED, "metadata": metadata}
-    return rows.trace_row({**columns, **{name: _text(value) for name, value in more.items()}})
+    return rows.parse_trace_row({**columns, **{name: _text(value) for name, value in more.items()}})
 
 
 def span_row(number: int = 1, **more: Any) -> SpanRow:
@@ -25,12 +25,12 @@ def span_row(number: int = 1, **more: Any) -> SpanRow:
         "span_id": str(UUID(int=number)), "trace_id": str(UUID(int=1)), "name": f"step {number}",
         "start_time": BEGAN, "end_time": ENDED,
     }  # fmt: skip
-    return rows.span_row({**columns, **more})
+    return rows.parse_span_row({**columns, **more})
 
 
-def store_spans(trace: Trace, given: Sequence[SpanRow]) -> None:
+def store_pulled_spans(trace: Trace, given: Sequence[SpanRow]) -> None:
     """Leave a trace as a pull of all these spans does."""
-    pull.settle(trace, pull.store_spans(trace, given))
+    pull.finish_pull(trace, pull.store_spans(trace, given))
 
 
 def _text(value: Any) -> Any:

@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-BEGIN = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
+START_TIME = datetime(2026, 11, 20, 14, 2, tzinfo=UTC)
 
 
 @dataclass
-class GivenSpan:
+class FakeSpan:
     span_id: UUID
     parent_span_id: UUID | None = None
     name: str = "step"
     span_type: str = "DEFAULT"
     status: str = "success"
-    start_time: datetime | None = BEGIN
-    end_time: datetime | None = BEGIN
+    start_time: datetime | None = START_TIME
+    end_time: datetime | None = START_TIME
     input: str = ""
     output: str = ""
     model: str = ""
@@ -30,34 +30,34 @@ class GivenSpan:
         return (self.end_time - self.start_time).total_seconds() if self.start_time and self.end_time else 0.0
 
 
-def span(number: int, under: int | None = None, span_type: str = "DEFAULT", **given: Any) -> GivenSpan:
+def span(number: int, under: int | None = None, span_type: str = "DEFAULT", **given: Any) -> FakeSpan:
     """Span `number`, which runs from its number of seconds to half a second later unless `at` says (start, end)."""
     start, end = given.pop("at", (number, number + 0.5))
     for key in ("input", "output"):
         given[key] = json.dumps(given[key]) if isinstance(given.get(key), (dict, list)) else given.get(key, "")
-    return GivenSpan(
+    return FakeSpan(
         span_id=UUID(int=number),
         parent_span_id=None if under is None else UUID(int=under),
         span_type=span_type,
-        start_time=None if start is None else BEGIN + timedelta(seconds=start),
-        end_time=None if end is None else BEGIN + timedelta(seconds=end),
+        start_time=None if start is None else START_TIME + timedelta(seconds=start),
+        end_time=None if end is None else START_TIME + timedelta(seconds=end),
         **given,
     )
 
 
-def said(role: str, content: str) -> dict[str, str]:
+def chat_message(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
 
 
-def raised(kind: str, message: str, stack: str = "") -> list[dict[str, Any]]:
+def exception_events(kind: str, message: str, stack: str = "") -> list[dict[str, Any]]:
     """A span's events with one exception, its attributes as JSON text the way Laminar keeps them."""
     given = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stack}
     return [{"name": "exception", "timestamp": 1_795_000_000_000_000_000, "attributes": json.dumps(given)}]
 
 
-SYSTEM = said("system", "You are the refund desk.")
-ASKED = said("user", "Where is my refund for order 4471?")
-CALL = {
+SYSTEM_PROMPT = chat_message("system", "You are the refund desk.")
+QUESTION = chat_message("user", "Where is my refund for order 4471?")
+TOOL_CALL = {
     "role": "assistant",
     "content": None,
     "tool_calls": [{"id": "c1", "function": {"name": "lookup_order", "arguments": '{"order_id":4471}'}}],
@@ -65,13 +65,13 @@ CALL = {
 ANSWER = "It arrives by 23 November."
 
 
-def refund(**tool: Any) -> list[GivenSpan]:
+def refund_spans(**tool: Any) -> list[FakeSpan]:
     """An agent that is asked, looks an order up and answers."""
     result = {"output": {"status": "pending"}, **tool}
     told = {"role": "tool", "tool_call_id": "c1", "content": '{"status":"pending"}'}
     return [
-        span(1, name="support-agent", at=(0, 9), input={"question": ASKED["content"]}, output=ANSWER),
-        span(2, 1, "LLM", input=[SYSTEM, ASKED], output=[{"index": 0, "message": CALL}]),
+        span(1, name="support-agent", at=(0, 9), input={"question": QUESTION["content"]}, output=ANSWER),
+        span(2, 1, "LLM", input=[SYSTEM_PROMPT, QUESTION], output=[{"index": 0, "message": TOOL_CALL}]),
         span(3, 1, "TOOL", name="lookup_order", input={"order_id": 4471}, **result),
-        span(4, 1, "LLM", input=[SYSTEM, ASKED, CALL, told], output=[said("assistant", ANSWER)]),
+        span(4, 1, "LLM", input=[SYSTEM_PROMPT, QUESTION, TOOL_CALL, told], output=[chat_message("assistant", ANSWER)]),
     ]

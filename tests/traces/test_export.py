@@ -77,6 +77,6 @@ def test_what_cannot_be_read_leads_back_to_the_list(lead_client: Client, project
 
 def test_of_a_large_view_the_newest_are_taken(project: Project) -> None:
     traces = [TraceFactory.create(project=project) for _ in range(3)]
-    chosen = selection.whole(project, FilterView(), most=2)
-    assert (list(chosen.places), chosen.is_cut) == ([traces[2].pk, traces[1].pk], True)
+    chosen = selection.select_view(project, FilterView(), limit=2)
+    assert (list(chosen.pks), chosen.is_cut) == ([traces[2].pk, traces[1].pk], True)
     assert Trace.objects.count() == 3

@@ -13,9 +13,9 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.filters import paging
 from reviewapp.traces.filters.filter_view import FilterView, read_view
-from reviewapp.traces.filters.paging import PAGE, page_of
+from reviewapp.traces.filters.paging import PAGE_SIZE, get_page
 from reviewapp.traces.metadata import index
-from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Posting, Term, Trace
 from tests.factories import TraceFactory
 
@@ -80,7 +80,7 @@ def test_times_are_read_as_people_write_them(text: str, moment: datetime | None)
     ],
 )  # fmt: skip
 def test_it_refuses_in_a_sentence(query: str) -> None:
-    with pytest.raises(NotAPair) as refusal:
+    with pytest.raises(FilterError) as refusal:
         read_view(QueryDict(query))
     assert str(refusal.value).endswith(".")
     assert len(str(refusal.value)) < 200
@@ -92,13 +92,13 @@ def test_the_range_takes_its_beginning_and_leaves_its_end(project: Project, pair
     _trace(project, NOON - timedelta(microseconds=1))
     _trace(project, NOON + timedelta(hours=1))
     view = FilterView(pairs, NOON, NOON + timedelta(hours=1))
-    assert {trace.pk for trace in page_of(view, project, "").traces} == {trace.pk for trace in inside}
+    assert {trace.pk for trace in get_page(view, project, "").traces} == {trace.pk for trace in inside}
 
 
 @pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
 def test_its_pages_hold_every_trace_once_newest_first(project: Project, pairs: list[Pair]) -> None:
     # Most begin in one and the same moment, as many as fill several pages.
-    for number in range(2 * PAGE + 30):
+    for number in range(2 * PAGE_SIZE + 30):
         _trace(project, NOON if number % 3 else NOON + timedelta(seconds=number % 5))
     walked = _walk(FilterView(pairs), project)
     expected = Trace.objects.filter(project=project).order_by("-start_time", "-pk")
@@ -106,49 +106,49 @@ def test_its_pages_hold_every_trace_once_newest_first(project: Project, pairs: l
 
 
 def test_a_value_of_two_spellings_is_walked_in_one_order(project: Project) -> None:
-    for number in range(PAGE + 20):
+    for number in range(PAGE_SIZE + 20):
         _trace(project, NOON + timedelta(seconds=number % 7), '{"k":1}' if number % 2 else '{"k":"1"}')
     walked = _walk(FilterView([Pair("k", "1")]), project)
     assert walked == [trace.pk for trace in Trace.objects.order_by("-start_time", "-pk")]
 
 
 def test_a_trace_that_comes_meanwhile_moves_no_page(project: Project) -> None:
-    for number in range(PAGE + 5):
+    for number in range(PAGE_SIZE + 5):
         _trace(project, NOON + timedelta(seconds=number))
-    first = page_of(FilterView(), project, "")
+    first = get_page(FilterView(), project, "")
     _trace(project, NOON + timedelta(days=1))
-    second = page_of(FilterView(), project, first.older)
+    second = get_page(FilterView(), project, first.older)
     assert len(second.traces) == 5
     assert second.older == ""
 
 
 def test_a_full_last_page_leads_to_no_empty_one(project: Project) -> None:
-    for number in range(PAGE):
+    for number in range(PAGE_SIZE):
         _trace(project, NOON + timedelta(seconds=number))
-    assert page_of(FilterView(), project, "").older == ""
+    assert get_page(FilterView(), project, "").older == ""
 
 
 @pytest.mark.parametrize(
     "cursor", ["x", "_", "2026-11-22_", "_5", "2026-11-22_x", "2026-11-22_²", f"2026-11-22_{10**18}"]
 )
 def test_it_refuses_a_cut_address(project: Project, cursor: str) -> None:
-    with pytest.raises(NotAPair, match="Start again"):
-        page_of(FilterView(), project, cursor)
+    with pytest.raises(FilterError, match="Start again"):
+        get_page(FilterView(), project, cursor)
 
 
 def test_it_counts_up_to_a_thousand(project: Project) -> None:
     _many(project, 1_000)
-    assert (page_of(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_000, True)
+    assert (get_page(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_000, True)
     _many(project, 1)
-    assert (page_of(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_001, False)
+    assert (get_page(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_001, False)
 
 
 @pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
 def test_its_queries_do_not_grow_with_traces(project: Project, pairs: list[Pair]) -> None:
-    for number in range(PAGE + 1):
+    for number in range(PAGE_SIZE + 1):
         _trace(project, NOON + timedelta(seconds=number))
     few = _queries(project, pairs)
-    for number in range(PAGE):
+    for number in range(PAGE_SIZE):
         _trace(project, NOON + timedelta(seconds=number))
     assert _queries(project, pairs) == few
 
@@ -170,12 +170,12 @@ def test_a_page_is_read_from_the_index_in_order(project: Project) -> None:
 def test_the_rarest_condition_leads(project: Project) -> None:
     _many(project, 200)
     rare = _trace(project, NOON, '{"k":1,"rare":true}')
-    index.fold()
+    index.fold_tallies()
     pairs = [Pair("k", "1"), Pair("rare", "true")]
     statement = str(index.matching(project, pairs).query)
     (term,) = Term.objects.filter(key="rare").values_list("pk", flat=True)
     assert f'"reviewapp_posting"."term_id" = {term} ' in statement
-    assert [trace.pk for trace in page_of(FilterView(pairs), project, "").traces] == [rare.pk]
+    assert [trace.pk for trace in get_page(FilterView(pairs), project, "").traces] == [rare.pk]
 
 
 def _trace(project: Project, start: datetime, metadata: str = '{"k":1,"j":"x"}') -> Trace:
@@ -200,7 +200,7 @@ def _walk(view: FilterView, project: Project) -> list[int]:
     walked: list[int] = []
     cursor = ""
     while True:
-        page = page_of(view, project, cursor)
+        page = get_page(view, project, cursor)
         walked += [trace.pk for trace in page.traces]
         cursor = page.older
         if not cursor:
@@ -208,12 +208,12 @@ def _walk(view: FilterView, project: Project) -> list[int]:
 
 
 def _is_counted(project: Project) -> bool:
-    return page_of(FilterView(), project, "").is_counted
+    return get_page(FilterView(), project, "").is_counted
 
 
 def _queries(project: Project, pairs: list[Pair]) -> int:
     with CaptureQueriesContext(connection) as queries:
-        paging.page_of(FilterView(pairs), project, "")
+        paging.get_page(FilterView(pairs), project, "")
     return len(queries)
 
 

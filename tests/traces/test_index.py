@@ -16,14 +16,14 @@ from pytest_django import DjangoAssertNumQueries
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import TraceRow
 from reviewapp.traces.filters.filter_view import FilterView
-from reviewapp.traces.filters.paging import PAGE, page_of
+from reviewapp.traces.filters.paging import PAGE_SIZE, get_page
 from reviewapp.traces.metadata import index, merge, suggestions
-from reviewapp.traces.metadata.pairs import Pair, shown
-from reviewapp.traces.metadata.suggestions import Offer
-from reviewapp.traces.models import Key, Posting, Tally, Term, Trace
+from reviewapp.traces.metadata.pairs import Pair, display_value
+from reviewapp.traces.metadata.suggestions import Suggestion
+from reviewapp.traces.models import MetadataKey, Posting, Tally, Term, Trace
 from reviewapp.traces.sync import pull
 from tests.factories import ProjectFactory, TraceFactory
-from tests.threads import at_once
+from tests.threads import run_concurrently
 from tests.traces.rows import trace_row
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -58,16 +58,16 @@ def test_it_finds_counts_and_orders_as_reading_every_trace_would(
     project = ProjectFactory.create()
     for row_set in pulls:
         rows = [_row(number, held, NOON + timedelta(seconds=at)) for number, (held, at) in row_set.items()]
-        pull.store_rows(project, rows)
+        pull.store_traces(project, rows)
         if is_folded:
-            index.fold()
+            index.fold_tallies()
     for number, held in patches:
         _patch(project, number, held)
-    traces = list(Trace.objects.filter(project=project).here().order_by("-start_time", "-pk"))
-    members = {trace.pk: merge.members(trace.metadata) for trace in traces}
+    traces = list(Trace.objects.filter(project=project).pulled().order_by("-start_time", "-pk"))
+    members = {trace.pk: merge.parse_members(trace.metadata) for trace in traces}
     for pairs in [*asked, *_near(members)]:
         expected = [pk for pk, held in members.items() if all(_holds(held.get(key), value) for key, value in pairs)]
-        assert [trace.pk for trace in page_of(FilterView(pairs), project).traces] == expected
+        assert [trace.pk for trace in get_page(FilterView(pairs), project).traces] == expected
     _assert_counted(project, members)
 
 
@@ -82,15 +82,15 @@ def test_its_pages_go_both_ways_without_a_gap(
 ) -> None:
     project = ProjectFactory.create()
     rows = [_row(n, kinds[n % len(kinds)][0], NOON + timedelta(seconds=kinds[n % len(kinds)][1])) for n in range(130)]
-    pull.store_rows(project, rows)
+    pull.store_traces(project, rows)
     until = None if span is None else NOON + timedelta(seconds=span)
     traces = Trace.objects.filter(project=project, start_time__lt=until or datetime.max.replace(tzinfo=UTC))
-    chosen = [*pairs[:1], *[Pair(key, shown(raw)) for key, raw in list(kinds[0][0].items())[:2]]]
+    chosen = [*pairs[:1], *[Pair(key, display_value(raw)) for key, raw in list(kinds[0][0].items())[:2]]]
     for view in (FilterView([], None, until), FilterView(pairs, None, until), FilterView(chosen, None, until)):
         expected = [
             trace.pk
             for trace in traces.order_by("-start_time", "-pk")
-            if all(_holds(merge.members(trace.metadata).get(key), value) for key, value in view.pairs)
+            if all(_holds(merge.parse_members(trace.metadata).get(key), value) for key, value in view.pairs)
         ]
         down, up = _walked(view, project)
         assert down == expected
@@ -102,10 +102,10 @@ def test_an_older_releases_posting_is_found_and_then_signed(project: Project) ->
     (signed,) = set(Posting.objects.values_list("signature", flat=True))
     Posting.objects.filter(term__key="a").update(signature=Posting.UNSIGNED)
     Posting.objects.filter(term__key="b").update(signature=0)
-    assert index.sign() == 1
+    assert index.sign_postings() == 1
     assert set(Posting.objects.values_list("signature", flat=True)) == {signed}
     assert index.matching(project, [("a", "1"), ("b", "2")]).get().place == trace.pk
-    assert index.sign() == 0
+    assert index.sign_postings() == 0
 
 
 def test_an_unsigned_posting_is_taken_for_one_that_may_hold_anything(project: Project) -> None:
@@ -117,7 +117,7 @@ def test_an_unsigned_posting_is_taken_for_one_that_may_hold_anything(project: Pr
 
 def test_what_a_patch_adds_is_found_from_what_was_there(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1}')
-    merge.apply_patch(project, merge.hold(project, trace.trace_id), {"b": 2, "c": 3})
+    merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"b": 2, "c": 3})
     assert len(set(Posting.objects.values_list("signature", flat=True))) == 1
     assert index.matching(project, [("a", "1"), ("b", "2"), ("c", "3")]).get().place == trace.pk
 
@@ -153,65 +153,68 @@ def test_two_saves_of_the_same_value_do_not_wait_for_each_other() -> None:
 
     def save(trace: Trace) -> None:
         with transaction.atomic():
-            merge.apply_patch(project, merge.hold(project, trace.trace_id), {"score": 1})
+            merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1})
             # Neither has committed, and both have come as far as here.
             both.wait(timeout=10)
 
-    at_once([partial(save, trace) for trace in traces])
-    index.tend()
+    run_concurrently([partial(save, trace) for trace in traces])
+    index.compact()
     assert Term.objects.get().count == 3
 
 
 def test_tending_adds_up_whatever_waits(project: Project) -> None:
     term = Term.objects.create(project=project, key="a", value="1", digest="x")
-    Tally.objects.bulk_create([Tally(term=term, delta=1) for _ in range(index.FOLDED + 5)])
-    index.tend()
-    assert (Term.objects.get().count, Key.objects.get().count) == (index.FOLDED + 5, index.FOLDED + 5)
-    assert index.tend() == 0
+    Tally.objects.bulk_create([Tally(term=term, delta=1) for _ in range(index.FOLD_BATCH_SIZE + 5)])
+    index.compact()
+    assert (Term.objects.get().count, MetadataKey.objects.get().count) == (
+        index.FOLD_BATCH_SIZE + 5,
+        index.FOLD_BATCH_SIZE + 5,
+    )
+    assert index.compact() == 0
 
 
-def test_it_offers_keys_the_most_held_first(project: Project, elsewhere: Project) -> None:
+def test_it_offers_keys_the_most_held_first(project: Project, other_project: Project) -> None:
     for text in ('{"region":1}', '{"region":1,"Environment":2}'):
         TraceFactory.create(project=project, metadata=text)
-    TraceFactory.create(project=elsewhere, metadata='{"theirs":1}')
-    index.fold()
-    assert suggestions.keys(project) == [Offer("region", 2), Offer("Environment", 1)]
-    assert suggestions.keys(project, "ENV") == [Offer("Environment", 1)]
+    TraceFactory.create(project=other_project, metadata='{"theirs":1}')
+    index.fold_tallies()
+    assert suggestions.suggest_keys(project) == [Suggestion("region", 2), Suggestion("Environment", 1)]
+    assert suggestions.suggest_keys(project, "ENV") == [Suggestion("Environment", 1)]
 
 
 def test_it_offers_values_as_one_writes_them(project: Project) -> None:
     for raw in ("1", '"1"', "1", '"us-west"', '"' + "x" * 300 + '"'):
         TraceFactory.create(project=project, metadata=f'{{"k":{raw}}}')
-    index.fold()
-    assert suggestions.values(project, "k") == [Offer("1", 3), Offer("us-west", 1)]
-    assert suggestions.values(project, "k", "WEST") == [Offer("us-west", 1)]
-    assert suggestions.values(project, "j") == []
+    index.fold_tallies()
+    assert suggestions.suggest_values(project, "k") == [Suggestion("1", 3), Suggestion("us-west", 1)]
+    assert suggestions.suggest_values(project, "k", "WEST") == [Suggestion("us-west", 1)]
+    assert suggestions.suggest_values(project, "j") == []
 
 
 def test_it_offers_nothing_that_no_trace_holds_any_more(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"k":1}')
-    index.put(project.pk, [(trace, {})])
-    index.fold()
-    assert (suggestions.keys(project), suggestions.values(project, "k")) == ([], [])
+    index.set_members(project.pk, [(trace, {})])
+    index.fold_tallies()
+    assert (suggestions.suggest_keys(project), suggestions.suggest_values(project, "k")) == ([], [])
 
 
 @pytest.mark.parametrize("places", [{"before": 1}, {"after": 1}], ids=["before", "after"])
 def test_a_cursor_beyond_the_end_leads_to_the_newest(project: Project, places: dict[str, int]) -> None:
     trace = TraceFactory.create(project=project, start_time=NOON)
     moment = NOON - timedelta(days=1) if "before" in places else NOON + timedelta(days=1)
-    page = page_of(FilterView(), project, **{name: f"{moment.isoformat()}_1" for name in places})
+    page = get_page(FilterView(), project, **{name: f"{moment.isoformat()}_1" for name in places})
     assert (page.traces, page.newer, page.older) == ([trace], "", "")
 
 
 def _row(number: int, held: dict[str, str], start: datetime) -> TraceRow:
-    return trace_row(UUID(int=number + 1), merge.joined(held), start_time=start)
+    return trace_row(UUID(int=number + 1), merge.dump_members(held), start_time=start)
 
 
 def _patch(project: Project, number: int, held: dict[str, str]) -> None:
     with transaction.atomic():
         values = {key: json.loads(raw) for key, raw in held.items()}
         trace_id = UUID(int=number) if number > 5 else UUID(int=number + 1)
-        merge.apply_patch(project, merge.hold(project, trace_id), values)
+        merge.apply_patch(project, merge.lock_trace(project, trace_id), values)
 
 
 def _holds(raw: str | None, value: str) -> bool:
@@ -229,29 +232,29 @@ def _plain(text: str) -> str:
 
 def _near(members: dict[int, dict[str, str]]) -> list[list[Pair]]:
     """Conditions that hold for some trace: all of its own."""
-    return [[Pair(key, shown(raw)) for key, raw in held.items()] for held in members.values() if held]
+    return [[Pair(key, display_value(raw)) for key, raw in held.items()] for held in members.values() if held]
 
 
 def _walked(view: FilterView, project: Project) -> tuple[list[int], list[int]]:
     """The primary keys on all pages to the oldest, and on the way back."""
-    page = page_of(view, project)
+    page = get_page(view, project)
     down = up = [trace.pk for trace in page.traces]
     while page.older:
-        page = page_of(view, project, before=page.older)
+        page = get_page(view, project, before=page.older)
         down = down + [trace.pk for trace in page.traces]
         up = [trace.pk for trace in page.traces]
     while page.newer:
-        page = page_of(view, project, after=page.newer)
-        assert len(page.traces) == PAGE
+        page = get_page(view, project, after=page.newer)
+        assert len(page.traces) == PAGE_SIZE
         up = [trace.pk for trace in page.traces] + up
     return down, up
 
 
 def _assert_counted(project: Project, members: dict[int, dict[str, str]]) -> None:
-    index.tend()
-    terms = Counter(index.digest_of(key, raw) for held in members.values() for key, raw in held.items())
+    index.compact()
+    terms = Counter(index.compute_digest(key, raw) for held in members.values() for key, raw in held.items())
     keys = Counter(key for held in members.values() for key in held)
     counted = Term.objects.filter(project=project, count__gt=0).values_list("digest", "count")
     assert dict(counted) == terms
-    assert dict(Key.objects.filter(project=project, count__gt=0).values_list("name", "count")) == keys
+    assert dict(MetadataKey.objects.filter(project=project, count__gt=0).values_list("name", "count")) == keys
     assert Posting.objects.filter(trace__project=project).count() == terms.total()

@@ -12,21 +12,24 @@ from pytest_django import DjangoAssertNumQueries
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.filters import laminar_source
-from reviewapp.traces.filters.paging import PAGE
-from reviewapp.traces.models import PullMark
+from reviewapp.traces.filters.paging import PAGE_SIZE
+from reviewapp.traces.models import Watermark
 from tests.factories import LaminarKeyFactory, TraceFactory
-from tests.worker.running import Laminar, laminar
+from tests.worker.running import FakeLaminar, fake_laminar
 
 URL = "/p/support/traces/"
 Script = Any
 
 
-def connect(project: Project, far: Laminar) -> None:
+def connect(project: Project, far: FakeLaminar) -> None:
     project.base_url = far.url
     project.save()
     LaminarKeyFactory.create(project=project)
-    PullMark.objects.create(
-        project=project, base_url=project.base_url, reached=clock.now(), holds_since=clock.now() - timedelta(days=7)
+    Watermark.objects.create(
+        project=project,
+        base_url=project.base_url,
+        listed_until=clock.now(),
+        complete_since=clock.now() - timedelta(days=7),
     )
 
 
@@ -46,7 +49,7 @@ def answering(found: list[dict[str, object]]) -> Script:
 
 @pytest.mark.parametrize("query", ["source=laminar", "from=2020-01-01", "to=2020-01-01", "m=env%3Dtest&source=laminar"])
 def test_laminar_answers_what_reaches_past_the_mirror(reviewer_client: Client, project: Project, query: str) -> None:
-    with laminar(answering(rows(1))) as far:
+    with fake_laminar(answering(rows(1))) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?{query}").text
     assert "Answered by Laminar itself" in page
@@ -56,37 +59,37 @@ def test_laminar_answers_what_reaches_past_the_mirror(reviewer_client: Client, p
 
 @pytest.mark.parametrize("query", ["m=a%3D1", "source=mirror&from=2020-01-01", "from=2999-01-01"])
 def test_the_mirror_answers_all_else(reviewer_client: Client, project: Project, query: str) -> None:
-    with laminar(answering([])) as far:
+    with fake_laminar(answering([])) as far:
         connect(project, far)
         assert "Answered by the mirror" in reviewer_client.get(f"{URL}?{query}").text
-    assert far.asked == []
+    assert far.requests == []
 
 
 def test_the_same_pairs_are_asked_for(reviewer_client: Client, project: Project) -> None:
-    with laminar(answering([])) as far:
+    with fake_laminar(answering([])) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?m=a%3D1&m=b%3Dx%3Dy&source=laminar").text
-        (_, _, body) = far.asked[0]
+        (_, _, body) = far.requests[0]
     assert "Laminar has no trace in this view" in page
     assert {"key0": "a", "value0": "1", "key1": "b", "value1": "x=y"}.items() <= body["parameters"].items()
 
 
 def test_its_pages_lose_none_that_began_in_one_moment(reviewer_client: Client, project: Project) -> None:
     seen: list[str] = []
-    with laminar(answering(rows(2 * PAGE + 5))) as far:
+    with fake_laminar(answering(rows(2 * PAGE_SIZE + 5))) as far:
         connect(project, far)
         url = f"{URL}?source=laminar"
         for _ in range(3):
             page = reviewer_client.get(url).text
             seen += re.findall(r"&lt;i&gt;(\d+)", page)
             url = URL + "".join(re.findall(r'<a href="(\?[^"]*before=[^"]*)">Older', page)).replace("&amp;", "&")
-    assert [int(number) for number in seen] == list(range(2 * PAGE + 5))
+    assert [int(number) for number in seen] == list(range(2 * PAGE_SIZE + 5))
     assert url == URL
 
 
 def test_a_fault_is_told_and_the_mirror_shown(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, name="from the mirror")
-    with laminar(lambda path, body: (429, None)) as far:
+    with fake_laminar(lambda path, body: (429, None)) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert "Laminar asks to slow down" in page
@@ -114,9 +117,9 @@ def test_an_address_that_was_cut_is_told(reviewer_client: Client, project: Proje
 def test_a_trace_of_the_mirror_is_read_here(
     reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    shown = rows(PAGE)
+    shown = rows(PAGE_SIZE)
     trace = TraceFactory.create(project=project, trace_id=str(shown[0]["id"]))
-    with laminar(answering(shown)) as far, django_assert_max_num_queries(14):
+    with fake_laminar(answering(shown)) as far, django_assert_max_num_queries(14):
         connect(project, far)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert f'href="{URL}{trace.trace_id}/"' in page
@@ -130,31 +133,31 @@ def link(page: str, name: str) -> str:
 @pytest.mark.parametrize("sort", ["", "&sort=-duration"])
 @pytest.mark.parametrize("status", [200, 429])
 def test_the_mirror_pages_what_it_answered(reviewer_client: Client, project: Project, status: int, sort: str) -> None:
-    traces = TraceFactory.create_batch(PAGE + 1, project=project, duration=1.0)
+    traces = TraceFactory.create_batch(PAGE_SIZE + 1, project=project, duration=1.0)
     first = f"{URL}?from=2020-01-01{sort}{'&source=mirror' if status == 200 else ''}"
     onward, back = ("Next", "Previous") if sort else ("Older", "Newer")
-    with laminar(lambda path, body: (status, {"data": []})) as far:
+    with fake_laminar(lambda path, body: (status, {"data": []})) as far:
         connect(project, far)
         page = reviewer_client.get(first)
-        asked = len(far.asked)
+        asked = len(far.requests)
         older = reviewer_client.get(link(page.text, onward))
         newer = reviewer_client.get(link(older.text, back))
     assert {row[0].pk for row in (*page.context["rows"], *older.context["rows"])} == {trace.pk for trace in traces}
     assert newer.context["rows"] == page.context["rows"]
-    assert len(far.asked) == asked
+    assert len(far.requests) == asked
 
 
 def test_a_cursor_of_the_mirror_is_never_read_as_laminars(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=8))
-    with laminar(answering(rows(1))) as far:
+    with fake_laminar(answering(rows(1))) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?from=2020-01-01&before={clock.now().isoformat().replace('+', '%2B')}_5000")
-    assert (page.status_code, len(page.context["rows"]), far.asked) == (200, 1, [])
+    assert (page.status_code, len(page.context["rows"]), far.requests) == (200, 1, [])
 
 
 def test_where_laminar_fails_its_cursor_is_not_the_mirrors(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, duration=1.0)
-    with laminar(lambda path, body: (429, None)) as far:
+    with fake_laminar(lambda path, body: (429, None)) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?sort=-duration&source=laminar&before=2026-11-01T10:00:00_50")
     assert (page.status_code, len(page.context["rows"])) == (200, 1)
@@ -162,7 +165,7 @@ def test_where_laminar_fails_its_cursor_is_not_the_mirrors(reviewer_client: Clie
 
 def test_another_order_is_asked_of_whom_answered(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project)
-    with laminar(answering([])) as far:
+    with fake_laminar(answering([])) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?from=2020-01-01&source=mirror").text
     assert '<a href="?source=mirror&amp;from=2020-01-01T00%3A00%3A00%2B00%3A00&amp;sort=-duration">Duration</a>' in page
@@ -170,7 +173,7 @@ def test_another_order_is_asked_of_whom_answered(reviewer_client: Client, projec
 
 def test_what_laminar_answers_has_columns_and_the_link_there(reviewer_client: Client, project: Project) -> None:
     project.ui_url, project.laminar_id = "https://laminar.test", UUID(int=7)
-    with laminar(answering(rows(1))) as far:
+    with fake_laminar(answering(rows(1))) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?to=2020-01-01&c=env&c=none")
         plain = reviewer_client.get(f"{URL}?source=laminar&m=env%3D%3D").text
@@ -181,7 +184,7 @@ def test_what_laminar_answers_has_columns_and_the_link_there(reviewer_client: Cl
 
 
 def test_a_column_is_added_to_what_laminar_answers(reviewer_client: Client, project: Project) -> None:
-    with laminar(answering(rows(1))) as far:
+    with fake_laminar(answering(rows(1))) as far:
         connect(project, far)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert page.count('<input type="hidden" name="source" value="laminar">') == 2
@@ -191,7 +194,7 @@ def test_a_column_is_added_to_what_laminar_answers(reviewer_client: Client, proj
 
 def test_a_view_that_laminar_answers_is_saved(reviewer_client: Client, project: Project) -> None:
     said = {"name": "long ago", "query": "to=2020-01-01T00%3A00%3A00%2B00%3A00"}
-    with laminar(answering(rows(1))) as far:
+    with fake_laminar(answering(rows(1))) as far:
         connect(project, far)
         assert "Save this view" in reviewer_client.get(f"{URL}?{said['query']}").text
         saved = reviewer_client.post(f"{URL}views/save/", said, follow=True)

@@ -96,13 +96,13 @@ def test_it_is_quick_with_four_megabytes(value: Any) -> None:
     found = messages.read(text)
 
     assert process_time() - begun < 4
-    assert sum(part.cut for message in found for part in message.parts) > 0
+    assert sum(part.omitted_chars for message in found for part in message.parts) > 0
 
 
 def test_it_counts_what_it_cuts() -> None:
     (part,) = messages.read(json.dumps([{"role": "user", "content": "x" * (TEXT_LIMIT + 7)}]))[0].parts
 
-    assert (len(part.text), part.cut) == (TEXT_LIMIT, 7)
+    assert (len(part.text), part.omitted_chars) == (TEXT_LIMIT, 7)
 
 
 def test_it_keeps_the_end_of_a_very_long_conversation() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json
 from reviewapp.traces.metadata import index, merge, pairs
-from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Posting, Term, Trace
 from tests.factories import ProjectFactory, TraceFactory
 
@@ -46,7 +46,7 @@ STEADY = settings(max_examples=40, suppress_health_check=[HealthCheck.function_s
 
 def trace_with(project: Project, raw: str, key: str = "k") -> Trace:
     """A pulled trace whose metadata holds this JSON text under the key."""
-    return TraceFactory.create(project=project, metadata=merge.joined({"other": "0", key: raw}))
+    return TraceFactory.create(project=project, metadata=merge.dump_members({"other": "0", key: raw}))
 
 
 def found(project: Project, *pairs: tuple[str, str]) -> set[int]:
@@ -100,19 +100,19 @@ def test_a_term_keeps_no_more_of_a_value_than_is_read(project: Project) -> None:
 
 def test_a_trace_with_very_many_keys_is_indexed(project: Project) -> None:
     members = {f"key-{number}": str(number) for number in range(3_000)}
-    trace = TraceFactory.create(project=project, metadata=merge.joined(members))
+    trace = TraceFactory.create(project=project, metadata=merge.dump_members(members))
     assert found(project, ("key-2999", "2999"), ("key-0", "0")) == {trace.pk}
 
 
-def test_projects_are_kept_apart(project: Project, elsewhere: Project) -> None:
-    trace_with(elsewhere, "1")
+def test_projects_are_kept_apart(project: Project, other_project: Project) -> None:
+    trace_with(other_project, "1")
     assert found(project, ("k", "1")) == set()
     assert found(project) == set()
 
 
 def test_a_trace_that_was_never_pulled_is_not_found(project: Project) -> None:
     with transaction.atomic():
-        merge.apply_patch(project, merge.hold(project, uuid4()), {"score": 1})
+        merge.apply_patch(project, merge.lock_trace(project, uuid4()), {"score": 1})
     assert found(project, ("score", "1")) == found(project) == set()
 
 
@@ -135,18 +135,18 @@ def test_a_patch_leaves_the_index_as_building_it_anew_would(
     merged = dict(before)
     for patch in patches:
         merged |= patch
-        merge.apply_patch(project, merge.hold(project, trace.trace_id), patch)
+        merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), patch)
     patched = _indexed(trace)
     trace.refresh_from_db()
     index.reindex([trace])
     assert patched == _indexed(trace)
-    assert canonical_json.loads(trace.metadata) == canonical_json.normal(merged)
+    assert canonical_json.loads(trace.metadata) == canonical_json.normalize(merged)
     assert len(patched) == len(merged)
 
 
 def test_a_patch_keeps_the_spelling_of_what_it_leaves(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1.0,"b":1e2}')
-    merge.apply_patch(project, merge.hold(project, trace.trace_id), {"c": None})
+    merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"c": None})
     trace.refresh_from_db()
     assert (trace.metadata, trace.unconfirmed) == ('{"a":1.0,"b":1e2,"c":null}', '{"c":null}')
 
@@ -154,48 +154,48 @@ def test_a_patch_keeps_the_spelling_of_what_it_leaves(project: Project) -> None:
 def test_a_patch_counts_the_reviews_it_comes_from(project: Project) -> None:
     trace = TraceFactory.create(project=project)
     for _ in range(2):
-        merge.apply_patch(project, merge.hold(project, trace.trace_id), {"a": 1}, reviews=1)
-    assert merge.hold(project, trace.trace_id).reviews == 2
+        merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"a": 1}, review_count=1)
+    assert merge.lock_trace(project, trace.trace_id).review_count == 2
 
 
 def test_a_place_is_made_for_a_trace_that_is_patched_before_it_comes(project: Project) -> None:
     trace_id = uuid4()
-    held = merge.hold(project, trace_id)
+    held = merge.lock_trace(project, trace_id)
     assert (held.start_time, held.metadata) == (None, "{}")
-    assert merge.hold(project, trace_id).pk == held.pk
+    assert merge.lock_trace(project, trace_id).pk == held.pk
 
 
 def test_only_equal_values_are_taken_out() -> None:
     text = '{"a":1,"b":"x","c":null,"d":[1]}'
-    assert merge.without(text, {"a": 1.0, "b": "y", "c": None, "e": 1}) == '{"b":"x","d":[1]}'
+    assert merge.remove_patch(text, {"a": 1.0, "b": "y", "c": None, "e": 1}) == '{"b":"x","d":[1]}'
 
 
 @pytest.mark.parametrize(
     "text", ["", "null", "[]", "1", '"a"', "{", '{"a":1', '{"a":}', "{}x", '{"a":' + "1" * 5_000 + "}"]
 )
 def test_what_is_no_object_has_no_members(text: str) -> None:
-    assert merge.members(text) == {}
+    assert merge.parse_members(text) == {}
 
 
 def test_what_is_nested_too_deep_to_read_has_no_members() -> None:
-    assert merge.members('{"a":' + "[" * 65 + "]" * 65 + "}") == {}
-    assert merge.members('{"a":"' + "[" * 5_000 + '"}') == {"a": '"' + "[" * 5_000 + '"'}
-    assert len(merge.members(canonical_json.dumps({str(n): [n] for n in range(500)}))) == 500
+    assert merge.parse_members('{"a":' + "[" * 65 + "]" * 65 + "}") == {}
+    assert merge.parse_members('{"a":"' + "[" * 5_000 + '"}') == {"a": '"' + "[" * 5_000 + '"'}
+    assert len(merge.parse_members(canonical_json.dumps({str(n): [n] for n in range(500)}))) == 500
 
 
 def test_a_key_that_no_database_keeps_is_marked() -> None:
-    assert merge.members(r'{"a\u0000b":1,"\ud800":2}') == {"a\N{REPLACEMENT CHARACTER}b": "1", "?": "2"}
+    assert merge.parse_members(r'{"a\u0000b":1,"\ud800":2}') == {"a\N{REPLACEMENT CHARACTER}b": "1", "?": "2"}
 
 
 @pytest.mark.parametrize(
     ("raw", "value"), [('"a"', "a"), ("1.0", "1.0"), ("null", "null"), (r'"\"1\""', '"1"'), ('"', '"'), ("[1]", "[1]")]
 )
 def test_a_value_is_shown_as_one_would_ask_for_it(raw: str, value: str) -> None:
-    assert pairs.shown(raw) == value
+    assert pairs.display_value(raw) == value
 
 
 def test_a_value_with_half_a_character_can_be_shown() -> None:
-    assert pairs.shown(r'"a\ud800\u0000"').encode()
+    assert pairs.display_value(r'"a\ud800\u0000"').encode()
 
 
 def test_only_the_first_equals_sign_divides_a_condition() -> None:
@@ -208,12 +208,12 @@ def test_a_condition_told_twice_is_one() -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "=1", "a=\x00", "\x00=1"])
 def test_it_refuses_what_is_no_condition(text: str) -> None:
-    with pytest.raises(NotAPair, match=r"\.$"):
+    with pytest.raises(FilterError, match=r"\.$"):
         pairs.parse_pairs([text])
 
 
 def test_it_refuses_too_many_conditions() -> None:
-    with pytest.raises(NotAPair, match="12 conditions at most"):
+    with pytest.raises(FilterError, match="12 conditions at most"):
         pairs.parse_pairs([f"k{number}=1" for number in range(13)])
 
 
@@ -240,7 +240,7 @@ def test_clickhouse_agrees_on_the_table(clickhouse: Any) -> None:
     # ClickHouse compares escaped spellings as they stand; PostgreSQL, which writes them there, knows one of each.
     rows = [(raw, value, True) for raw, value in FOUND] + [(raw, value, False) for raw, value in NOT_FOUND]
     rows = [row for row in rows if "\\u" not in row[0]]
-    stored = [(merge.joined({"other": "0", "k": raw}), value) for raw, value, _ in rows]
+    stored = [(merge.dump_members({"other": "0", "k": raw}), value) for raw, value, _ in rows]
     assert clickhouse(stored) == [expected for _, _, expected in rows]
 
 

@@ -101,9 +101,9 @@ def test_odd_texts_break_nothing(reviewer_client: Client, trace: Trace, text: st
     assert reviewer_client.get(address(trace, PNG)).status_code == 404
 
 
-def test_another_projects_image_is_not_there(reviewer_client: Client, elsewhere: Project) -> None:
-    trace = TraceFactory.create(project=elsewhere)
+def test_another_projects_image_is_not_there(reviewer_client: Client, other_project: Project) -> None:
+    trace = TraceFactory.create(project=other_project)
     SpanFactory.create(trace=trace, span_id=UUID(int=1), input=data(PNG))
     own = address(trace, PNG)
     assert reviewer_client.get(own).status_code == 404
-    assert reviewer_client.get(own.replace("/support/", f"/{elsewhere.slug}/")).status_code == 404
+    assert reviewer_client.get(own.replace("/support/", f"/{other_project.slug}/")).status_code == 404

@@ -10,9 +10,9 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import index, suggestions
-from reviewapp.traces.models import Posting, PullMark, Span, Tally, Term, Trace
+from reviewapp.traces.models import Posting, Span, Tally, Term, Trace, Watermark
 from reviewapp.traces.sync import prune
-from reviewapp.worker.mirror_sync import in_hand
+from reviewapp.worker.mirror_sync import has_active_patch
 from tests.factories import PatchFactory, SpanFactory, TraceFactory
 
 
@@ -24,7 +24,7 @@ def old(project: Project, days: int = 100, **more: object) -> Trace:
 
 
 def prune_now(project: Project, before: datetime | None = None) -> int:
-    return prune.prune(project, before or prune.bound_of(project), in_hand())
+    return prune.prune(project, before or prune.get_cutoff(project), has_active_patch())
 
 
 def test_what_is_past_the_window_goes_with_all_of_it(project: Project) -> None:
@@ -32,10 +32,10 @@ def test_what_is_past_the_window_goes_with_all_of_it(project: Project) -> None:
     SpanFactory.create(trace=gone)
     assert (prune_now(project), prune_now(project)) == (1, 0)
     assert list(Trace.objects.all()) == [stays]
-    index.tend()
+    index.compact()
     assert (Span.objects.count(), Tally.objects.count(), Posting.objects.count()) == (0, 0, 1)
     assert Term.objects.get().count == 1
-    assert [offer.count for offer in suggestions.keys(project)] == [1]
+    assert [offer.count for offer in suggestions.suggest_keys(project)] == [1]
 
 
 def test_only_so_many_stay(project: Project, settings: LazySettings) -> None:
@@ -52,7 +52,7 @@ def test_nothing_is_counted_where_all_are_too_few(
     for days in (4, 3):
         old(project, days=days)
     with django_assert_num_queries(2) as asked:
-        prune.bound_of(project)
+        prune.get_cutoff(project)
     assert not [query for query in asked.captured_queries if "OFFSET" in query["sql"]]
 
 
@@ -81,22 +81,25 @@ def test_a_patch_in_hand_keeps_its_trace(project: Project, state: str, is_watche
     assert prune_now(project) == goes
 
 
-def test_another_project_is_left(project: Project, elsewhere: Project) -> None:
-    old(elsewhere)
+def test_another_project_is_left(project: Project, other_project: Project) -> None:
+    old(other_project)
     assert prune_now(project) == 0
 
 
 def test_the_mirror_says_since_when_it_holds_all(project: Project) -> None:
-    PullMark.objects.create(
-        project=project, base_url=project.base_url, reached=clock.now(), holds_since=clock.now() - timedelta(days=200)
+    Watermark.objects.create(
+        project=project,
+        base_url=project.base_url,
+        listed_until=clock.now(),
+        complete_since=clock.now() - timedelta(days=200),
     )
     gone = old(project)
     prune_now(project)
     assert gone.start_time is not None
-    assert PullMark.objects.get().holds_since == gone.start_time + timedelta(microseconds=1)
+    assert Watermark.objects.get().complete_since == gone.start_time + timedelta(microseconds=1)
 
 
 def test_a_few_go_at_a_time(project: Project) -> None:
-    for _ in range(prune.BATCH + 1):
+    for _ in range(prune.BATCH_SIZE + 1):
         TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=100))
-    assert [prune_now(project), prune_now(project)] == [prune.BATCH, 1]
+    assert [prune_now(project), prune_now(project)] == [prune.BATCH_SIZE, 1]

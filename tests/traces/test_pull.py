@@ -14,14 +14,14 @@ from reviewapp.traces.metadata import index, merge
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull, watermark
 from tests.factories import SpanFactory, TraceFactory
-from tests.traces.rows import span_row, store_spans, trace_row
+from tests.traces.rows import span_row, store_pulled_spans, trace_row
 
 TRACE = UUID(int=7)
 
 
 def stored(project: Project, text: str = "{}", **more: object) -> Trace:
     """The mirror's trace after Laminar showed it with this metadata."""
-    (trace,) = pull.store_rows(project, [trace_row(TRACE, text, **more)])
+    (trace,) = pull.store_traces(project, [trace_row(TRACE, text, **more)])
     trace.refresh_from_db()
     return trace
 
@@ -31,35 +31,35 @@ def found(project: Project, key: str, value: str) -> bool:
 
 
 def test_a_wanted_trace_is_pulled_at_once(project: Project) -> None:
-    pull.want(project, [TRACE])
-    (trace,) = pull.take()
-    assert (trace.trace_id, trace.project, trace.is_here) == (TRACE, project, False)
+    pull.request_pull(project, [TRACE])
+    (trace,) = pull.select_due()
+    assert (trace.trace_id, trace.project, trace.has_spans) == (TRACE, project, False)
 
 
 def test_wanting_one_twice_makes_one_place(project: Project) -> None:
-    pull.want(project, [TRACE, TRACE])
-    pull.want(project, [TRACE])
+    pull.request_pull(project, [TRACE, TRACE])
+    pull.request_pull(project, [TRACE])
     assert Trace.objects.count() == 1
 
 
 def test_a_trace_that_is_here_is_not_pulled_again(project: Project) -> None:
     TraceFactory.create(project=project, trace_id=TRACE, spans_pulled_at=clock.now())
-    pull.want(project, [TRACE])
-    assert pull.take() == []
+    pull.request_pull(project, [TRACE])
+    assert pull.select_due() == []
 
 
 @pytest.mark.parametrize("due", [None, timedelta(hours=12)], ids=["never", "late"])
 def test_a_look_that_is_far_off_is_brought_forward(project: Project, due: timedelta | None) -> None:
     due_at = None if due is None else clock.now() + due
     Trace.objects.create(project=project, trace_id=TRACE, pull_due_at=due_at, pull_tries=9)
-    pull.want(project, [TRACE])
-    assert [trace.pull_tries for trace in pull.take()] == [0]
+    pull.request_pull(project, [TRACE])
+    assert [trace.pull_tries for trace in pull.select_due()] == [0]
 
 
 def test_a_look_that_comes_soon_stays_as_it_is(project: Project) -> None:
     soon = clock.now() + timedelta(seconds=30)
     Trace.objects.create(project=project, trace_id=TRACE, pull_due_at=soon, pull_tries=5)
-    pull.want(project, [TRACE])
+    pull.request_pull(project, [TRACE])
     assert Trace.objects.get().pull_tries == 5
 
 
@@ -67,31 +67,31 @@ def test_very_many_can_be_wanted_at_once(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_max_num_queries(40):
-        pull.want(project, [uuid4() for _ in range(1_200)])
+        pull.request_pull(project, [uuid4() for _ in range(1_200)])
     assert Trace.objects.exclude(pull_due_at=None).count() == 1_200
 
 
 def test_the_longest_waiting_are_taken_first_and_by_one_worker(project: Project) -> None:
-    for number in range(pull.BATCH + 2):
+    for number in range(pull.BATCH_SIZE + 2):
         due = clock.now() - timedelta(minutes=number)
         Trace.objects.create(project=project, trace_id=UUID(int=number), pull_due_at=due)
-    first, second = pull.take(), pull.take()
-    assert [trace.trace_id.int for trace in first] == list(range(pull.BATCH + 1, 1, -1))
+    first, second = pull.select_due(), pull.select_due()
+    assert [trace.trace_id.int for trace in first] == list(range(pull.BATCH_SIZE + 1, 1, -1))
     assert {trace.trace_id.int for trace in second} == {0, 1}
-    assert pull.take() == []
+    assert pull.select_due() == []
 
 
 def test_what_a_dead_worker_took_comes_up_again(project: Project) -> None:
-    pull.want(project, [TRACE])
-    pull.take()
-    with time_machine.travel(clock.now() + pull.TAKEN + timedelta(seconds=1), tick=False):
-        assert len(pull.take()) == 1
+    pull.request_pull(project, [TRACE])
+    pull.select_due()
+    with time_machine.travel(clock.now() + pull.LEASE + timedelta(seconds=1), tick=False):
+        assert len(pull.select_due()) == 1
 
 
-def test_projects_that_are_busy_are_left(project: Project, elsewhere: Project) -> None:
-    pull.want(project, [TRACE])
-    pull.want(elsewhere, [TRACE])
-    assert [trace.project for trace in pull.take(busy=[project.pk])] == [elsewhere]
+def test_projects_that_are_busy_are_left(project: Project, other_project: Project) -> None:
+    pull.request_pull(project, [TRACE])
+    pull.request_pull(other_project, [TRACE])
+    assert [trace.project for trace in pull.select_due(busy=[project.pk])] == [other_project]
 
 
 def test_a_trace_is_kept_as_laminar_shows_it(project: Project) -> None:
@@ -110,7 +110,7 @@ def test_what_changed_there_changes_here(project: Project) -> None:
 
 def test_our_unconfirmed_values_stay_on_top(project: Project) -> None:
     stored(project, '{"score":1,"a":1}')
-    merge.apply_patch(project, merge.hold(project, TRACE), {"score": 2})
+    merge.apply_patch(project, merge.lock_trace(project, TRACE), {"score": 2})
     trace = stored(project, '{"score":1,"a":5}')
     assert trace.metadata == '{"score":2,"a":5}'
     assert (found(project, "score", "2"), found(project, "score", "1"), found(project, "a", "5")) == (True, False, True)
@@ -128,7 +128,7 @@ def test_a_trace_that_began_earlier_than_it_seemed_moves_in_the_index(project: P
 
 
 def test_one_trace_shown_twice_is_stored_once(project: Project) -> None:
-    pull.store_rows(project, [trace_row(TRACE, '{"a":1}'), trace_row(TRACE, '{"a":2}')])
+    pull.store_traces(project, [trace_row(TRACE, '{"a":1}'), trace_row(TRACE, '{"a":2}')])
     assert Trace.objects.get().metadata == '{"a":2}'
 
 
@@ -142,21 +142,21 @@ def test_storing_many_costs_few_queries(
 ) -> None:
     rows = [trace_row(metadata=f'{{"a":{number}}}') for number in range(40)]
     with django_assert_max_num_queries(12):
-        pull.store_rows(project, rows)
+        pull.store_traces(project, rows)
 
 
 def test_only_what_is_new_or_changed_is_stored(project: Project) -> None:
     same, changed, new = (trace_row(metadata='{"a":1}') for _ in range(3))
-    assert pull.store_new(project, [same, changed]) == 2
+    assert pull.store_changed(project, [same, changed]) == 2
     before = Trace.objects.get(trace_id=same.id).pulled_at
-    assert pull.store_new(project, [same, trace_row(changed.id, '{"a":2}'), new]) == 2
+    assert pull.store_changed(project, [same, trace_row(changed.id, '{"a":2}'), new]) == 2
     assert Trace.objects.get(trace_id=same.id).pulled_at == before
 
 
 def test_of_two_answers_the_one_asked_for_later_stands(project: Project) -> None:
     early, late = clock.now() - timedelta(seconds=9), clock.now()
-    pull.store_rows(project, [trace_row(TRACE, '{"a":2}')], late)
-    pull.store_rows(project, [trace_row(TRACE, '{"a":1}')], early)
+    pull.store_traces(project, [trace_row(TRACE, '{"a":2}')], late)
+    pull.store_traces(project, [trace_row(TRACE, '{"a":1}')], early)
     assert Trace.objects.get().metadata == '{"a":2}'
     assert not found(project, "a", "1")
 
@@ -170,52 +170,52 @@ def test_of_two_answers_the_one_asked_for_later_stands(project: Project) -> None
     ids=str,
 )  # fmt: skip
 def test_whatever_the_mirror_keeps_is_followed(project: Project, changed: dict[str, Any]) -> None:
-    assert pull.store_new(project, [trace_row(TRACE)]) == 1
-    assert pull.store_new(project, [trace_row(TRACE, **changed)]) == 1
-    assert pull.store_new(project, [trace_row(TRACE, **changed)]) == 0
+    assert pull.store_changed(project, [trace_row(TRACE)]) == 1
+    assert pull.store_changed(project, [trace_row(TRACE, **changed)]) == 1
+    assert pull.store_changed(project, [trace_row(TRACE, **changed)]) == 0
 
 
 def test_spans_are_replaced(project: Project) -> None:
     trace = stored(project)
     SpanFactory.create(trace=trace, name="old")
-    store_spans(trace, [span_row(1, name="a"), span_row(2, name="b\x00", input='{"q":1}')])
+    store_pulled_spans(trace, [span_row(1, name="a"), span_row(2, name="b\x00", input='{"q":1}')])
     trace.refresh_from_db()
     assert [span.name for span in trace.spans.order_by("pk")] == ["a", "b\N{REPLACEMENT CHARACTER}"]
-    assert (trace.is_here, trace.span_count, trace.is_cut) == (True, 2, False)
+    assert (trace.has_spans, trace.span_count, trace.is_cut) == (True, 2, False)
 
 
 def test_a_span_shown_twice_is_stored_once(project: Project) -> None:
     trace = stored(project)
-    store_spans(trace, [span_row(1, name="before"), span_row(1, name="after")])
+    store_pulled_spans(trace, [span_row(1, name="before"), span_row(1, name="after")])
     assert [span.name for span in trace.spans.all()] == ["after"]
 
 
 def test_spans_come_in_pages_and_keep_their_rows(project: Project) -> None:
     trace = stored(project)
-    store_spans(trace, [span_row(1, name="before"), span_row(2), span_row(3)])
+    store_pulled_spans(trace, [span_row(1, name="before"), span_row(2), span_row(3)])
     rows = dict(trace.spans.values_list("span_id", "pk"))
     seen = pull.store_spans(trace, [span_row(1, name="after")]) | pull.store_spans(trace, [span_row(4)])
     assert trace.spans.count() == 4
-    pull.settle(trace, seen)
+    pull.finish_pull(trace, seen)
     assert [(span.span_id.int, span.name) for span in trace.spans.order_by("pk")] == [(1, "after"), (4, "step 4")]
     assert trace.spans.get(name="after").pk == rows[UUID(int=1)]
     assert Trace.objects.get().span_count == 2
 
 
 def test_it_says_when_there_were_more_spans(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "SPANS", 3)
+    monkeypatch.setattr(pull, "MAX_SPANS", 3)
     trace = stored(project)
-    store_spans(trace, [span_row(1), span_row(2)])
+    store_pulled_spans(trace, [span_row(1), span_row(2)])
     assert not Trace.objects.get().is_cut
-    store_spans(trace, [span_row(1), span_row(2), span_row(3)])
+    store_pulled_spans(trace, [span_row(1), span_row(2), span_row(3)])
     assert Trace.objects.get().is_cut
 
 
 def test_while_its_pages_come_nobody_else_pulls_it(project: Project) -> None:
-    pull.want(project, [TRACE])
-    with time_machine.travel(clock.now() + pull.TAKEN, tick=False):
+    pull.request_pull(project, [TRACE])
+    with time_machine.travel(clock.now() + pull.LEASE, tick=False):
         pull.store_spans(Trace.objects.get(), [span_row()])
-        assert pull.take() == []
+        assert pull.select_due() == []
 
 
 @pytest.mark.parametrize(
@@ -225,42 +225,42 @@ def test_while_its_pages_come_nobody_else_pulls_it(project: Project) -> None:
 )
 def test_a_trace_that_may_still_change_is_pulled_again(project: Project, ago: timedelta, again: bool) -> None:
     trace = stored(project, end_time=clock.now() - ago)
-    store_spans(trace, [span_row()])
+    store_pulled_spans(trace, [span_row()])
     due = Trace.objects.get().pull_due_at
     assert (due is not None and clock.now() < due < clock.now() + timedelta(minutes=1)) == again
 
 
 def test_a_trace_that_grows_after_it_was_pulled_is_pulled_again(project: Project) -> None:
-    store_spans(stored(project, total_tokens=5), [span_row()])
+    store_pulled_spans(stored(project, total_tokens=5), [span_row()])
     stored(project, total_tokens=5)
-    assert pull.take() == []
+    assert pull.select_due() == []
     stored(project, total_tokens=9)
-    assert len(pull.take()) == 1
+    assert len(pull.select_due()) == 1
 
 
 def test_a_missing_trace_is_looked_for_ever_more_rarely_for_a_day(project: Project) -> None:
-    pull.want(project, [TRACE])
+    pull.request_pull(project, [TRACE])
     waits = []
     while (due := Trace.objects.get().pull_due_at) is not None:
         waits.append(round((due - clock.now()).total_seconds()))
-        pull.note_missing([Trace.objects.get()])
-    assert waits[1:] == pull.MISSES == sorted(pull.MISSES)
+        pull.reschedule_missing([Trace.objects.get()])
+    assert waits[1:] == pull.MISS_DELAYS == sorted(pull.MISS_DELAYS)
     assert timedelta(hours=20) < timedelta(seconds=sum(waits)) < timedelta(hours=36)
     assert Trace.objects.get().pull_error == "Laminar does not show this trace yet."
 
 
 def test_a_missing_trace_that_comes_is_here_without_a_complaint(project: Project) -> None:
-    pull.want(project, [TRACE])
-    pull.note_missing(pull.take())
-    store_spans(stored(project), [span_row()])
+    pull.request_pull(project, [TRACE])
+    pull.reschedule_missing(pull.select_due())
+    store_pulled_spans(stored(project), [span_row()])
     trace = Trace.objects.get()
-    assert (trace.pull_error, trace.pull_tries, trace.is_here) == ("", 0, True)
+    assert (trace.pull_error, trace.pull_tries, trace.has_spans) == ("", 0, True)
 
 
 def test_a_fault_is_noted_and_never_ends_the_search(project: Project) -> None:
-    pull.want(project, [TRACE])
+    pull.request_pull(project, [TRACE])
     for _ in range(30):
-        pull.note_error([Trace.objects.get()], "Laminar is in trouble (500). " + "x" * 500)
+        pull.reschedule_failed([Trace.objects.get()], "Laminar is in trouble (500). " + "x" * 500)
     trace = Trace.objects.get()
     assert trace.pull_error.startswith("Laminar is in trouble (500).")
     assert trace.pull_due_at is not None
@@ -268,19 +268,19 @@ def test_a_fault_is_noted_and_never_ends_the_search(project: Project) -> None:
 
 
 def test_a_fault_takes_nothing_from_what_is_here(project: Project) -> None:
-    store_spans(stored(project), [span_row()])
-    pull.note_error([Trace.objects.get()], "Nobody answers.")
-    assert (Trace.objects.get().is_here, Trace.objects.get().spans.count()) == (True, 1)
+    store_pulled_spans(stored(project), [span_row()])
+    pull.reschedule_failed([Trace.objects.get()], "Nobody answers.")
+    assert (Trace.objects.get().has_spans, Trace.objects.get().spans.count()) == (True, 1)
 
 
 def test_the_first_listing_looks_back_a_week(project: Project) -> None:
-    assert abs(watermark.listed_since(project) - clock.now() + timedelta(days=7)) < timedelta(minutes=1)
+    assert abs(watermark.next_listing_start(project) - clock.now() + timedelta(days=7)) < timedelta(minutes=1)
 
 
 def test_a_listing_begins_a_little_before_where_the_last_one_ended(project: Project) -> None:
     reached = clock.now() - timedelta(hours=1)
-    watermark.note_listed(project, reached - timedelta(days=1), reached - timedelta(days=1), reached)
-    watermark.note_listed(
+    watermark.advance_watermark(project, reached - timedelta(days=1), reached - timedelta(days=1), reached)
+    watermark.advance_watermark(
         project, reached - timedelta(days=1), reached - timedelta(days=1), reached - timedelta(hours=5)
     )
-    assert watermark.listed_since(project) == reached - watermark.OVERLAP
+    assert watermark.next_listing_start(project) == reached - watermark.OVERLAP

@@ -11,29 +11,29 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import index, merge, registry
-from reviewapp.traces.metadata.registry import Registered
-from reviewapp.traces.models import Change
+from reviewapp.traces.metadata.registry import KeySummary
+from reviewapp.traces.models import MetadataChange
 from reviewapp.traces.sync import pull
 from tests.factories import TraceFactory
-from tests.queries import queries
+from tests.queries import count_queries
 from tests.traces.rows import trace_row
 
 URL = "/p/support/traces/keys/"
 
 
-def key(project: Project, name: str, *raws: str) -> Registered:
+def key(project: Project, name: str, *raws: str) -> KeySummary:
     """The registry's entry of a key that traces hold with these values, as JSON texts."""
     for raw in raws:
-        TraceFactory.create(project=project, metadata=merge.joined({name: raw}))
-    index.tend()
-    (found,) = [one for one in registry.page_of(project).keys if one.name == name]
+        TraceFactory.create(project=project, metadata=merge.dump_members({name: raw}))
+    index.compact()
+    (found,) = [one for one in registry.get_page(project).keys if one.name == name]
     return found
 
 
-def test_it_counts_traces_and_values(project: Project, elsewhere: Project) -> None:
-    TraceFactory.create(project=elsewhere, metadata='{"env":"foreign"}')
+def test_it_counts_traces_and_values(project: Project, other_project: Project) -> None:
+    TraceFactory.create(project=other_project, metadata='{"env":"foreign"}')
     found = key(project, "env", '"live"', '"live"', '"test"')
-    assert (found.count, found.distinct, found.has_more, found.findings) == (3, 2, False, [])
+    assert (found.count, found.distinct_count, found.has_more, found.findings) == (3, 2, False, [])
     assert [(value.text, value.count) for value in found.values] == [("live", 2), ("test", 1)]
 
 
@@ -51,7 +51,7 @@ def test_it_tells_since_when(project: Project) -> None:
         (('{"a":1}',), "are objects"),
         (('[{"a":1}]',), "are objects"),
         (('"ann@example.org"',), "an e-mail address"),
-        (tuple(map(str, range(registry.CROWDED + 1))), "more than 100 different values"),
+        (tuple(map(str, range(registry.TOO_MANY_VALUES + 1))), "more than 100 different values"),
     ],
     ids=["types", "object", "list", "personal data", "crowded"],
 )
@@ -72,21 +72,23 @@ def test_it_points_at_two_spellings_of_a_name(project: Project) -> None:
 
 
 def test_it_tells_who_changed_a_value_and_that_it_flips(project: Project) -> None:
-    for at in range(registry.FLIPS):
+    for at in range(registry.MIN_FLIPS):
         for raw in ("1", "2"):
-            pull.store_rows(project, [trace_row(UUID(int=at), merge.joined({"step": raw}), end_time=clock.now())])
+            pull.store_traces(
+                project, [trace_row(UUID(int=at), merge.dump_members({"step": raw}), end_time=clock.now())]
+            )
     with transaction.atomic():
-        merge.apply_patch(project, merge.hold(project, UUID(int=0)), {"step": 3}, number=1)
+        merge.apply_patch(project, merge.lock_trace(project, UUID(int=0)), {"step": 3}, patch_id=1)
     found = key(project, "step")
     assert found.set_by == [("the application, in flight", 2), ("us", 1)]
     assert "in 2 traces" in " ".join(found.findings)
 
 
 def test_it_does_not_call_changes_of_long_after_the_end_a_flip(project: Project) -> None:
-    for at in range(registry.FLIPS):
+    for at in range(registry.MIN_FLIPS):
         for raw in ("1", "2"):
             ended = clock.now() - timedelta(days=20)
-            pull.store_rows(project, [trace_row(UUID(int=at), merge.joined({"step": raw}), end_time=ended)])
+            pull.store_traces(project, [trace_row(UUID(int=at), merge.dump_members({"step": raw}), end_time=ended)])
     found = key(project, "step")
     assert (found.set_by, found.findings) == ([("somebody else", 2)], [])
 
@@ -96,25 +98,28 @@ def test_it_claims_nothing_of_changes_older_than_it_looks(
     lead_client: Client, project: Project, more: int, words: str
 ) -> None:
     trace = TraceFactory.create(project=project, metadata='{"quiet":1}')
-    index.tend()
+    index.compact()
     now = clock.now()
-    rows = [Change(project=project, trace=trace, key="loud", at=now, by="us") for _ in range(registry.CHANGES + more)]
-    Change.objects.bulk_create(rows, batch_size=2_000)
+    rows = [
+        MetadataChange(project=project, trace=trace, key="loud", at=now, by="us")
+        for _ in range(registry.MAX_CHANGES + more)
+    ]
+    MetadataChange.objects.bulk_create(rows, batch_size=2_000)
     page = lead_client.get(URL).text
     assert [said for said in ("unchanged since", "not changed of late") if said in page] == [words]
 
 
 def test_very_many_values_are_not_all_looked_at(project: Project) -> None:
-    rows = [trace_row(metadata=json.dumps({"id": number})) for number in range(registry.LOOKED + 5)]
-    pull.store_new(project, rows)
+    rows = [trace_row(metadata=json.dumps({"id": number})) for number in range(registry.MAX_VALUES + 5)]
+    pull.store_changed(project, rows)
     found = key(project, "id")
-    assert (found.distinct, found.has_more, found.first_at) == (registry.LOOKED, True, None)
+    assert (found.distinct_count, found.has_more, found.first_at) == (registry.MAX_VALUES, True, None)
 
 
 def test_the_page_shows_keys_in_pages_and_by_a_part(lead_client: Client, project: Project) -> None:
-    names = {f"key-{number:02}": number for number in range(registry.PAGE + 1)}
+    names = {f"key-{number:02}": number for number in range(registry.PAGE_SIZE + 1)}
     TraceFactory.create(project=project, metadata=json.dumps(names, separators=(",", ":")))
-    index.tend()
+    index.compact()
     page = lead_client.get(URL).text
     assert ("key-00" in page, "key-25" in page, "start=25" in page) == (True, False, True)
     assert "key-25" in lead_client.get(URL, {"start": 25}).text
@@ -140,7 +145,7 @@ def test_reviewers_and_outsiders_do_not_see_it(
 
 def test_its_queries_do_not_grow_with_keys(lead_client: Client, project: Project) -> None:
     key(project, "a", "1")
-    few = queries(lambda: lead_client.get(URL))
+    few = count_queries(lambda: lead_client.get(URL))
     for number in range(10):
         key(project, f"k{number}", "1", "2", "3")
-    assert queries(lambda: lead_client.get(URL)) == few
+    assert count_queries(lambda: lead_client.get(URL)) == few

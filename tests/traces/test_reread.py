@@ -45,20 +45,20 @@ def due(project: Project, **more: object) -> Trace:
     return trace
 
 
-def test_the_longest_waiting_are_taken_and_by_one_worker(project: Project, elsewhere: Project) -> None:
+def test_the_longest_waiting_are_taken_and_by_one_worker(project: Project, other_project: Project) -> None:
     late, later = due(project), due(project)
-    due(elsewhere)
+    due(other_project)
     Trace.objects.filter(pk=late.pk).update(read_due_at=clock.now() - timedelta(hours=1))
-    assert [trace.pk for trace in reread.take(project, 1)] == [late.pk]
-    assert [trace.pk for trace in reread.take(project)] == [later.pk]
-    assert reread.take(project) == []
+    assert [trace.pk for trace in reread.select_due(project, 1)] == [late.pk]
+    assert [trace.pk for trace in reread.select_due(project)] == [later.pk]
+    assert reread.select_due(project) == []
 
 
 def test_what_changed_is_stored_and_the_rest_planned(project: Project) -> None:
     changed, same = due(project, is_kept=True), due(project, is_kept=True)
-    taken = reread.take(project)
+    taken = reread.select_due(project)
     rows = [trace_row(changed.trace_id, '{"a":1}', end_time=changed.end_time)]
-    assert reread.store(project, taken, rows) == 1
+    assert reread.store_and_reschedule(project, taken, rows) == 1
     changed.refresh_from_db()
     same.refresh_from_db()
     assert (changed.metadata, changed.changed_at is not None) == ('{"a":1}', True)
@@ -69,33 +69,33 @@ def test_what_changed_is_stored_and_the_rest_planned(project: Project) -> None:
 
 def test_a_look_that_was_asked_for_meanwhile_stays(project: Project) -> None:
     trace = due(project)
-    taken = reread.take(project)
+    taken = reread.select_due(project)
     soon = clock.now() + timedelta(seconds=1)
     Trace.objects.update(read_due_at=soon)
-    reread.store(project, taken, [])
+    reread.store_and_reschedule(project, taken, [])
     trace.refresh_from_db()
     assert trace.read_due_at == soon
 
 
 def test_what_is_given_back_is_due_again(project: Project) -> None:
     due(project)
-    reread.set_aside(reread.take(project))
-    assert len(reread.take(project)) == 1
+    reread.reschedule(reread.select_due(project))
+    assert len(reread.select_due(project)) == 1
 
 
 def test_a_queued_trace_is_kept_and_read_again(project: Project) -> None:
     trace = TraceFactory.create(project=project, spans_pulled_at=clock.now())
-    pull.want(project, [trace.trace_id, UUID(int=9)])
+    pull.request_pull(project, [trace.trace_id, UUID(int=9)])
     assert set(Trace.objects.values_list("is_kept", flat=True)) == {True}
-    assert [one.pk for one in reread.take(project)] == [trace.pk]
+    assert [one.pk for one in reread.select_due(project)] == [trace.pk]
 
 
 def test_a_trace_that_is_only_read_is_not_kept(project: Project) -> None:
     with transaction.atomic():
-        pull.want(project, [UUID(int=9)], is_kept=False)
+        pull.request_pull(project, [UUID(int=9)], is_kept=False)
     assert not Trace.objects.get().is_kept
 
 
 @override_settings(MIRROR_DAYS=2)
 def test_the_first_listing_reaches_no_further_than_the_window(project: Project) -> None:
-    assert watermark.listed_since(project) > clock.now() - timedelta(days=3)
+    assert watermark.next_listing_start(project) > clock.now() - timedelta(days=3)

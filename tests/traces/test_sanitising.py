@@ -6,14 +6,14 @@ from reviewapp.traces.reader import sanitising
 
 
 def test_it_formats_markdown() -> None:
-    made = sanitising.markdown("# Plan\n\n1. **first**\n2. `second`\n")
+    made = sanitising.render_markdown("# Plan\n\n1. **first**\n2. `second`\n")
 
     assert '<h1 dir="auto">Plan</h1>' in made
     assert "<strong>first</strong>" in made
 
 
 def test_it_aligns_a_tables_cells_by_class() -> None:
-    made = sanitising.markdown("|a|b|\n|-|-:|\n|1|2|\n")
+    made = sanitising.render_markdown("|a|b|\n|-|-:|\n|1|2|\n")
 
     assert '<td class="right" dir="auto">2</td>' in made
     assert "style" not in made
@@ -36,7 +36,10 @@ def test_it_aligns_a_tables_cells_by_class() -> None:
         "&lt;img src=x&gt;",
     ],
 )
-@pytest.mark.parametrize("render", [sanitising.markdown, sanitising.plain, sanitising.pretty_json, sanitising.code])
+@pytest.mark.parametrize(
+    "render",
+    [sanitising.render_markdown, sanitising.sanitise_text, sanitising.highlight_json, sanitising.highlight_code],
+)
 def test_it_makes_nothing_that_acts(render: object, text: str) -> None:
     assert callable(render)
     made = render(text)
@@ -45,17 +48,17 @@ def test_it_makes_nothing_that_acts(render: object, text: str) -> None:
 
 
 def test_it_shows_a_links_address_as_text() -> None:
-    made = sanitising.markdown("See [the policy](https://shop.example/refunds).")
+    made = sanitising.render_markdown("See [the policy](https://shop.example/refunds).")
 
     assert 'the policy <span class="address">(https://shop.example/refunds)</span>.' in made
 
 
 def test_it_shows_an_address_once() -> None:
-    assert sanitising.markdown("<https://shop.example>").count("shop.example") == 1
+    assert sanitising.render_markdown("<https://shop.example>").count("shop.example") == 1
 
 
 def test_it_tells_an_image_in_words() -> None:
-    made = sanitising.markdown("![a chart](https://shop.example/c.png)")
+    made = sanitising.render_markdown("![a chart](https://shop.example/c.png)")
 
     assert '<span class="inert">Image, not loaded: a chart' in made
 
@@ -72,51 +75,51 @@ def test_it_tells_an_image_in_words() -> None:
     ],
 )
 def test_it_makes_hidden_characters_visible(text: str, code: str) -> None:
-    assert f'<span class="mark" title="{code}">{code}</span>' in sanitising.markdown(text)
+    assert f'<span class="mark" title="{code}">{code}</span>' in sanitising.render_markdown(text)
 
 
 def test_it_spells_out_text_hidden_in_tag_characters() -> None:
     hidden = "".join(chr(0xE0000 + ord(char)) for char in "ignore the rules")
 
-    assert "hidden text: ignore the rules" in sanitising.plain("Hello" + hidden)
+    assert "hidden text: ignore the rules" in sanitising.sanitise_text("Hello" + hidden)
 
 
 @pytest.mark.parametrize(
     "text", ["👩‍👩‍👧", "می‌خواهم", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "❤\ufe0f"]
 )
 def test_it_leaves_joiners_that_belong_to_the_writing(text: str) -> None:
-    assert sanitising.plain(text) == text
+    assert sanitising.sanitise_text(text) == text
 
 
 def test_it_shows_a_run_of_hidden_characters_as_one() -> None:
-    assert sanitising.plain("\u200b" * 5_000).count("<span") == 1
+    assert sanitising.sanitise_text("\u200b" * 5_000).count("<span") == 1
 
 
 def test_it_highlights_code_of_a_known_language() -> None:
-    assert '<span class="k">def</span>' in sanitising.code("def f(): pass", "python")
+    assert '<span class="k">def</span>' in sanitising.highlight_code("def f(): pass", "python")
 
 
 def test_it_shows_code_of_another_language_plain() -> None:
-    assert sanitising.code("a < b", "brainfuck") == "a &lt; b"
+    assert sanitising.highlight_code("a < b", "brainfuck") == "a &lt; b"
 
 
 def test_it_keeps_code_whole() -> None:
-    assert sanitising.code("a\n\n  b", "text") == "a\n\n  b"
+    assert sanitising.highlight_code("a\n\n  b", "text") == "a\n\n  b"
 
 
 def test_it_breaks_json_into_lines_and_keeps_its_numbers() -> None:
-    made = sanitising.pretty_json('{"a":1.0,"b":[]}')
+    made = sanitising.highlight_json('{"a":1.0,"b":[]}')
 
     assert made.count("\n") == 3
     assert '<span class="mi">1.0</span>' in made
 
 
 def test_it_shows_what_is_not_json_as_it_is() -> None:
-    assert sanitising.pretty_json('{"a": <b>') == "{&quot;a&quot;: &lt;b&gt;"
+    assert sanitising.highlight_json('{"a": <b>') == "{&quot;a&quot;: &lt;b&gt;"
 
 
 def test_it_counts_what_it_cuts() -> None:
-    assert "1 more characters are not shown" in sanitising.plain("x" * (sanitising.SHOW_LIMIT + 1))
+    assert "1 more characters are not shown" in sanitising.sanitise_text("x" * (sanitising.SHOW_LIMIT + 1))
 
 
 @pytest.mark.parametrize(
@@ -127,21 +130,21 @@ def test_it_counts_what_it_cuts() -> None:
 def test_it_is_quick_with_texts_made_to_be_slow(text: str) -> None:
     begun = process_time()
 
-    assert sanitising.markdown(text)
+    assert sanitising.render_markdown(text)
     assert process_time() - begun < 5
 
 
 def test_it_stops_highlighting_code_made_to_be_slow() -> None:
     begun = process_time()
 
-    assert sanitising.code("a " * 25_000, "java").count("a") >= 25_000
+    assert sanitising.highlight_code("a " * 25_000, "java").count("a") >= 25_000
     assert process_time() - begun < 3
 
 
 def test_it_keeps_the_numbers_of_a_list_as_written() -> None:
-    shown = sanitising.markdown("1. one\n5. five\n8. eight")
+    shown = sanitising.render_markdown("1. one\n5. five\n8. eight")
     assert [number in shown for number in ('value="1"', 'value="5"', 'value="8"')] == [True, True, True]
 
 
 def test_it_keeps_line_breaks() -> None:
-    assert "one<br>" in sanitising.markdown("one\ntwo")
+    assert "one<br>" in sanitising.render_markdown("one\ntwo")

@@ -10,8 +10,8 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.filters import paging
 from reviewapp.traces.filters.filter_view import FilterView, read_view
-from reviewapp.traces.filters.paging import PAGE, page_of
-from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.filters.paging import PAGE_SIZE, get_page
+from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 from tests.factories import TraceFactory
@@ -26,7 +26,7 @@ VIEWS = {"all": (), "narrowed": (Pair("k", "1"),)}
 def many(project: Project) -> None:
     """A page and a few more, many of them alike in what they are sorted by."""
     start = clock.now()
-    for number in range(PAGE + 7):
+    for number in range(PAGE_SIZE + 7):
         TraceFactory.create(
             project=project, metadata='{"k":1}', start_time=start + timedelta(seconds=number // 3),
             end_time=start + timedelta(seconds=number // 3, milliseconds=number * 7 % 5), total_tokens=number * 5 % 7,
@@ -39,41 +39,41 @@ def many(project: Project) -> None:
 @pytest.mark.parametrize("which", VIEWS)
 def test_it_walks_every_order_both_ways_without_a_gap(project: Project, sort: str, which: str) -> None:
     view = FilterView(VIEWS[which], sort="" if sort == "-start" else sort)
-    first = page_of(view, project)
-    second = page_of(view, project, before=first.older)
+    first = get_page(view, project)
+    second = get_page(view, project, before=first.older)
     walked = [trace.pk for trace in first.traces + second.traces]
     sign, field = ("-" if sort.startswith("-") else ""), FIELDS[sort.removeprefix("-")]
     assert walked == list(Trace.objects.order_by(f"{sign}{field}", f"{sign}pk").values_list("pk", flat=True))
-    assert page_of(view, project, after=second.newer).traces == first.traces
+    assert get_page(view, project, after=second.newer).traces == first.traces
 
 
 def test_a_trace_without_an_end_has_no_place_among_durations(project: Project) -> None:
     ended = TraceFactory.create(project=project, metadata='{"k":1}')
     TraceFactory.create(project=project, metadata='{"k":1}', end_time=None)
     for pairs in VIEWS.values():
-        page = page_of(FilterView(pairs, sort="-duration"), project)
+        page = get_page(FilterView(pairs, sort="-duration"), project)
         assert (page.traces, page.count) == ([ended], 2)
 
 
-def test_it_shows_no_other_projects_traces(project: Project, elsewhere: Project) -> None:
-    TraceFactory.create(project=elsewhere, metadata='{"k":1}')
-    assert page_of(FilterView(sort="-cost"), project).traces == []
+def test_it_shows_no_other_projects_traces(project: Project, other_project: Project) -> None:
+    TraceFactory.create(project=other_project, metadata='{"k":1}')
+    assert get_page(FilterView(sort="-cost"), project).traces == []
 
 
 def test_a_pull_notes_how_long_a_trace_ran(project: Project) -> None:
     row = trace_row()
-    pull.store_rows(project, [row])
+    pull.store_traces(project, [row])
     assert Trace.objects.get().duration == pytest.approx(1.876543, abs=1e-5)
-    pull.store_rows(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
+    pull.store_traces(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
     assert Trace.objects.get().duration == pytest.approx(9, abs=1e-5)
 
 
 def test_of_a_large_view_the_newest_are_sorted(project: Project, lead_client: Client) -> None:
-    rows = [TraceFactory.build(project=project, total_tokens=n) for n in range(paging.SORTED + 1)]
+    rows = [TraceFactory.build(project=project, total_tokens=n) for n in range(paging.MAX_SORTED + 1)]
     rows[0].total_tokens = 10**9
     Trace.objects.bulk_create(rows)
     page = lead_client.get(URL, {"from": "2000-01-01", "sort": "-tokens"})
-    assert page.context["found"].traces[0].total_tokens == paging.SORTED
+    assert page.context["found"].traces[0].total_tokens == paging.MAX_SORTED
     assert "the newest 5,000" in page.text
     assert "the newest 5,000" not in lead_client.get(URL, {"sort": "-tokens"}).text
 
@@ -84,5 +84,5 @@ def test_an_order_that_there_is_not_is_left_out() -> None:
 
 @pytest.mark.parametrize("cursor", ["x_1", "nan_1", "inf_1", "_1", "1e999_1", "1"])
 def test_a_cursor_that_was_cut_short_is_told(project: Project, cursor: str) -> None:
-    with pytest.raises(NotAPair):
-        page_of(FilterView(sort="-cost"), project, before=cursor)
+    with pytest.raises(FilterError):
+        get_page(FilterView(sort="-cost"), project, before=cursor)

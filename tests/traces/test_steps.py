@@ -10,11 +10,11 @@ from reviewapp.lib import clock
 from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.reader import steps
 from tests.factories import SpanFactory, TraceFactory
-from tests.traces.spans import BEGIN, span
+from tests.traces.spans import START_TIME, span
 
 
 def outline(*links: tuple[Hashable, Hashable]) -> list[tuple[Hashable, int]]:
-    return [(links[place.at][0], place.depth) for place in steps.outline(links)]
+    return [(links[place.position][0], place.depth) for place in steps.walk_depth_first(links)]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_it_shows_two_spans_of_one_id_both() -> None:
 
 
 def test_it_walks_nothing() -> None:
-    assert steps.outline([]) == []
+    assert steps.walk_depth_first([]) == []
 
 
 @pytest.mark.parametrize("branching", [1, 10, 100_000])
@@ -65,7 +65,7 @@ def test_it_walks_a_hundred_thousand_spans_in_seconds(branching: int) -> None:
     links = [(number, (number - 1) // branching or None) for number in range(1, 100_001)]
     begun = process_time()
 
-    assert len(steps.outline(links)) == 100_000
+    assert len(steps.walk_depth_first(links)) == 100_000
     assert process_time() - begun < 3
 
 
@@ -75,11 +75,11 @@ def test_it_walks_a_hundred_thousand_spans_in_seconds(branching: int) -> None:
 def test_it_lays_a_step_on_the_traces_time(at: tuple[float, float], expected: tuple[float, float]) -> None:
     whole = span(1, at=(0, 10))
     assert whole.end_time is not None
-    assert steps.fractions(BEGIN, whole.end_time, span(2, at=at)) == expected
+    assert steps.waterfall_fractions(START_TIME, whole.end_time, span(2, at=at)) == expected
 
 
 def test_it_fills_the_width_when_nothing_took_time() -> None:
-    assert steps.fractions(BEGIN, BEGIN, span(1, at=(3, 3))) == (0, 1)
+    assert steps.waterfall_fractions(START_TIME, START_TIME, span(1, at=(3, 3))) == (0, 1)
 
 
 def test_its_pages_reach_every_step(reviewer_client: Client, trace: Trace) -> None:
@@ -102,10 +102,10 @@ def test_its_queries_do_not_grow_with_steps(trace: Trace, django_assert_max_num_
     with_chain(trace, 40)
     assert callable(django_assert_max_num_queries)
     with django_assert_max_num_queries(3):
-        assert len(steps.page_of(steps.course_of(trace), 0).rows) == 40
+        assert len(steps.load_page(steps.load_outline(trace), 0).rows) == 40
 
 
 def test_it_tells_errors_and_what_it_left_out(trace: Trace) -> None:
     SpanFactory.create(trace=trace, status="error", input="x" * 5_000, output="")
-    (row,) = steps.page_of(steps.course_of(trace), 0).rows
-    assert (row.is_error, len(row.given), row.left_out) == (True, steps.TEXT_LIMIT, 1_000)
+    (row,) = steps.load_page(steps.load_outline(trace), 0).rows
+    assert (row.is_error, len(row.input_preview), row.omitted_chars) == (True, steps.TEXT_LIMIT, 1_000)

@@ -13,9 +13,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
-from reviewapp.traces.filters.paging import PAGE
+from reviewapp.traces.filters.paging import PAGE_SIZE
 from reviewapp.traces.metadata import index
-from reviewapp.traces.metadata.suggestions import Offer
+from reviewapp.traces.metadata.suggestions import Suggestion
 from reviewapp.traces.models import Trace
 from tests.factories import TraceFactory
 
@@ -38,8 +38,8 @@ def test_nobody_sees_it_without_signing_in(client: Client, project: Project) -> 
     assert client.get(URL)["Location"].startswith("/accounts/login/")
 
 
-def test_it_shows_no_other_projects_traces(reviewer_client: Client, project: Project, elsewhere: Project) -> None:
-    TraceFactory.create(project=elsewhere, name="a stranger", metadata='{"k":1}')
+def test_it_shows_no_other_projects_traces(reviewer_client: Client, project: Project, other_project: Project) -> None:
+    TraceFactory.create(project=other_project, name="a stranger", metadata='{"k":1}')
     assert "a stranger" not in reviewer_client.get(URL).text
     assert reviewer_client.get(f"{URL}?m=k%3D1").context["found"].count == 0
 
@@ -67,7 +67,7 @@ def test_each_condition_has_a_link_that_takes_it_off(reviewer_client: Client, pr
 
 def test_its_next_page_keeps_the_view(reviewer_client: Client, project: Project) -> None:
     start = clock.now()
-    for number in range(PAGE + 1):
+    for number in range(PAGE_SIZE + 1):
         TraceFactory.create(project=project, start_time=start + timedelta(seconds=number), metadata='{"k":"a&b"}')
     page = reviewer_client.get(URL, {"m": "k=a&b"})
     older = page.context["found"].older
@@ -137,7 +137,7 @@ def test_a_value_with_half_a_character_does_not_break_the_page(reviewer_client: 
 def test_its_queries_do_not_grow_with_traces(
     reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    for _ in range(PAGE):
+    for _ in range(PAGE_SIZE):
         TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
     with django_assert_max_num_queries(9):
         reviewer_client.get(URL)
@@ -194,7 +194,7 @@ def test_a_heading_says_its_order_and_leads_to_the_other(reviewer_client: Client
 def test_keys_and_values_are_offered_with_counts(reviewer_client: Client, project: Project) -> None:
     for value in ("production", "production", "staging"):
         TraceFactory.create(project=project, metadata=canonical_json.dumps({"environment": value, "other": 1}))
-    index.tend()
+    index.compact()
     assert '<option value="environment">environment · 3 traces</option>' in reviewer_client.get(URL).text
     keys = reviewer_client.get(f"{URL}offers/", {"of": "key", "key": "VIR"}).text
     assert keys.strip() == '<option value="environment">environment · 3 traces</option>'
@@ -204,8 +204,8 @@ def test_keys_and_values_are_offered_with_counts(reviewer_client: Client, projec
 
 def test_no_key_is_offered_that_its_field_cannot_ask_for(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, metadata=canonical_json.dumps({"a=b": 1, " c": 1, "d" * 300: 1, "e": 1}))
-    index.tend()
-    assert reviewer_client.get(f"{URL}offers/").context["offers"] == [Offer("e", 1)]
+    index.compact()
+    assert reviewer_client.get(f"{URL}offers/").context["offers"] == [Suggestion("e", 1)]
 
 
 @pytest.mark.parametrize(("field", "name"), [("key", "m"), ("column", "c")])
@@ -213,7 +213,7 @@ def test_a_key_is_stripped_only_where_no_trace_holds_it_as_typed(
     reviewer_client: Client, project: Project, field: str, name: str
 ) -> None:
     TraceFactory.create(project=project, metadata='{" a":1}')
-    index.tend()
+    index.compact()
     value, end = {"m": ("1", "%3D1"), "c": ("", "")}[name]
     for typed, meant in ((" a", "+a"), ("a ", "a")):
         answer = reviewer_client.get(URL, {field: typed, "value": value})
@@ -222,7 +222,7 @@ def test_a_key_is_stripped_only_where_no_trace_holds_it_as_typed(
 
 def test_only_the_own_projects_values_are_offered(outsider_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, metadata='{"secret":1}')
-    index.tend()
+    index.compact()
     assert outsider_client.get(f"{URL}offers/").status_code == 404
     assert "secret" not in outsider_client.get("/p/elsewhere/traces/offers/").text
 

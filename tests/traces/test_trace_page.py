@@ -45,8 +45,8 @@ def test_htmx_gets_the_reading_alone(reviewer_client: Client, trace: Trace) -> N
     assert part.text.lstrip().startswith('<div id="reading"')
 
 
-def test_another_projects_trace_is_not_there(reviewer_client: Client, elsewhere: Project) -> None:
-    assert reviewer_client.get(url(TraceFactory.create(project=elsewhere).trace_id)).status_code == 404
+def test_another_projects_trace_is_not_there(reviewer_client: Client, other_project: Project) -> None:
+    assert reviewer_client.get(url(TraceFactory.create(project=other_project).trace_id)).status_code == 404
 
 
 def test_a_trace_that_was_never_heard_of_is_not_there(reviewer_client: Client) -> None:
@@ -62,14 +62,14 @@ def test_a_trace_on_its_way_says_so_and_is_pulled(reviewer_client: Client, proje
     trace = TraceFactory.create(project=project)
     page = reviewer_client.get(url(trace.trace_id))
     assert "This trace is not here yet" in page.text
-    assert [taken.pk for taken in pull.take()] == [trace.pk]
+    assert [taken.pk for taken in pull.select_due()] == [trace.pk]
 
 
 def test_looking_at_the_page_brings_a_late_look_forward(reviewer_client: Client, project: Project) -> None:
     late = clock.now() + timedelta(hours=6)
     trace = TraceFactory.create(project=project, pull_due_at=late, pull_error="Laminar does not show this trace yet.")
     assert "Laminar does not show this trace yet." in reviewer_client.get(url(trace.trace_id)).text
-    assert len(pull.take()) == 1
+    assert len(pull.select_due()) == 1
 
 
 def test_a_page_that_waits_is_answered_when_the_trace_has_come(reviewer_client: Client, trace: Trace) -> None:
@@ -89,7 +89,7 @@ def test_a_page_that_waits_writes_nothing(
 
 
 def test_the_metadata_tells_ours_from_laminars(reviewer_client: Client, project: Project, trace: Trace) -> None:
-    merge.apply_patch(project, merge.hold(project, trace.trace_id), {"score": 1, "environment": "test"})
+    merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1, "environment": "test"})
     page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
     assert page.text.count("us, not confirmed yet") == 2
     assert "?m=environment%3Dtest" in page.text

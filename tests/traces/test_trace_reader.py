@@ -11,7 +11,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.models import Span, Trace
 from tests.factories import SpanFactory, TraceFactory
-from tests.traces.spans import said
+from tests.traces.spans import chat_message
 
 
 @pytest.fixture
@@ -35,7 +35,11 @@ def test_all_of_a_long_text_is_reached(reviewer_client: Client, trace: Trace) ->
 
 
 def test_a_folded_long_turn_is_loaded_alone(reviewer_client: Client, trace: Trace) -> None:
-    told = [said("user", "first " + "x " * 5_000), said("assistant", "ok"), said("user", "Now?")]
+    told = [
+        chat_message("user", "first " + "x " * 5_000),
+        chat_message("assistant", "ok"),
+        chat_message("user", "Now?"),
+    ]
     SpanFactory.create(trace=trace, input=json.dumps(told))
     assert "Open this turn" in asked(reviewer_client, trace, "")
     piece = asked(reviewer_client, trace, "turn=1&piece=1")
@@ -44,7 +48,7 @@ def test_a_folded_long_turn_is_loaded_alone(reviewer_client: Client, trace: Trac
 
 
 def test_gaps_lead_to_every_turn(reviewer_client: Client, trace: Trace) -> None:
-    told = [said("user", f"message {number:04}.") for number in range(400)]
+    told = [chat_message("user", f"message {number:04}.") for number in range(400)]
     SpanFactory.create(trace=trace, input=json.dumps(told))
     page, seen = asked(reviewer_client, trace, ""), ""
     while found := re.search(r'hx-get="[^"]*\?(from=[^"]*)"', page):
@@ -54,7 +58,7 @@ def test_gaps_lead_to_every_turn(reviewer_client: Client, trace: Trace) -> None:
 
 
 def test_a_turn_in_a_gap_is_shown_by_its_address(reviewer_client: Client, trace: Trace) -> None:
-    told = [said("user", f"message {number:04}.") for number in range(400)]
+    told = [chat_message("user", f"message {number:04}.") for number in range(400)]
     SpanFactory.create(trace=trace, input=json.dumps(told))
     assert 'id="turn-9"' not in asked(reviewer_client, trace, "")
     assert 'id="turn-9"' in asked(reviewer_client, trace, "turn=9")
@@ -84,8 +88,8 @@ def test_a_piece_that_is_not_there_breaks_nothing(reviewer_client: Client, trace
     assert reviewer_client.get(f"/p/support/traces/{trace.trace_id}/?{query}&piece=1").status_code == 200
 
 
-def test_another_traces_span_is_not_shown(reviewer_client: Client, trace: Trace, elsewhere: Project) -> None:
-    foreign = SpanFactory.create(trace__project=elsewhere, span_id=UUID(int=77), name="secret")
+def test_another_traces_span_is_not_shown(reviewer_client: Client, trace: Trace, other_project: Project) -> None:
+    foreign = SpanFactory.create(trace__project=other_project, span_id=UUID(int=77), name="secret")
     assert "no longer there" in asked(reviewer_client, trace, f"tab=raw&span={foreign.span_id}")
 
 
@@ -137,7 +141,7 @@ def test_it_says_that_there_is_no_answer(reviewer_client: Client, trace: Trace) 
 
 def test_what_a_user_wrote_stands_as_written(reviewer_client: Client, trace: Trace) -> None:
     written = "My lease:\n1. Term\n   2. Rent *net*\n\n\n# not a heading"
-    SpanFactory.create(trace=trace, input=json.dumps([said("user", written)]))
+    SpanFactory.create(trace=trace, input=json.dumps([chat_message("user", written)]))
     assert f'<p class="plain" dir="auto">{written}</p>' in asked(reviewer_client, trace, "")
 
 

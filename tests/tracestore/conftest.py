@@ -12,14 +12,14 @@ __all__ = ["tracestore"]
 
 
 @pytest.fixture(scope="session")
-def full(tracestore: RunningStore) -> Iterator[httpx.Client]:
+def full_client(tracestore: RunningStore) -> Iterator[httpx.Client]:
     """Asks with the full key."""
     with tracestore.client() as client:
         yield client
 
 
 @pytest.fixture(scope="session")
-def ingest_only(tracestore: RunningStore) -> Iterator[httpx.Client]:
+def ingest_client(tracestore: RunningStore) -> Iterator[httpx.Client]:
     """Asks with the ingest-only key."""
     with tracestore.client(tracestore.ingest_key) as client:
         yield client

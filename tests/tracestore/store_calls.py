@@ -8,12 +8,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-NIL = "00000000-0000-0000-0000-000000000000"
+NIL_ID = "00000000-0000-0000-0000-000000000000"
 SECOND = 1_000_000_000
 # 2026-01-02 03:04:05 UTC
 START = 1_767_323_045 * SECOND
-PROTOBUF = {"Content-Type": "application/x-protobuf"}
-METADATA = "lmnr.association.properties.metadata."
+PROTOBUF_HEADERS = {"Content-Type": "application/x-protobuf"}
+METADATA_PREFIX = "lmnr.association.properties.metadata."
 
 
 def span_id(number: int) -> str:
@@ -54,45 +54,47 @@ def any_value(value: Any) -> AnyValue:
     return AnyValue(string_value=value)
 
 
-def encoded(*spans: Span) -> bytes:
+def encode_spans(*spans: Span) -> bytes:
     request = ExportTraceServiceRequest()
     request.resource_spans.add().scope_spans.add().spans.extend(spans)
     return request.SerializeToString()
 
 
-def send(client: httpx.Client, *spans: Span) -> None:
-    answer = client.post("/v1/traces", content=encoded(*spans), headers=PROTOBUF)
+def send_spans(client: httpx.Client, *spans: Span) -> None:
+    answer = client.post("/v1/traces", content=encode_spans(*spans), headers=PROTOBUF_HEADERS)
     assert (answer.status_code, answer.content) == (200, b"")
 
 
 def send_span(client: httpx.Client, trace_id: str, attributes: dict[str, Any] | None = None, **more: Any) -> None:
-    send(client, make_span(trace_id, attributes=attributes or {}, **more))
+    send_spans(client, make_span(trace_id, attributes=attributes or {}, **more))
 
 
-def push(client: httpx.Client, trace_id: str, metadata: Any) -> httpx.Response:
+def push_metadata(client: httpx.Client, trace_id: str, metadata: Any) -> httpx.Response:
     return client.post("/v1/traces/metadata", json={"traceId": trace_id, "metadata": metadata})
 
 
-def ask(client: httpx.Client, query: str, **parameters: Any) -> list[dict[str, Any]]:
+def query_rows(client: httpx.Client, query: str, **parameters: Any) -> list[dict[str, Any]]:
     answer = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
     assert answer.status_code == 200, answer.text
     rows: list[dict[str, Any]] = answer.json()["data"]
     return rows
 
 
-def refusal(client: httpx.Client, query: str, **parameters: Any) -> tuple[int, str]:
+def query_error(client: httpx.Client, query: str, **parameters: Any) -> tuple[int, str]:
     answer = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
     return answer.status_code, answer.json()["error"]
 
 
-def trace(client: httpx.Client, trace_id: str) -> dict[str, Any]:
-    return ask(client, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=trace_id)[0]
+def fetch_trace(client: httpx.Client, trace_id: str) -> dict[str, Any]:
+    return query_rows(client, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=trace_id)[0]
 
 
-def spans(client: httpx.Client, trace_id: str) -> list[dict[str, Any]]:
-    return ask(client, "SELECT * FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time, span_id", id=trace_id)
+def fetch_spans(client: httpx.Client, trace_id: str) -> list[dict[str, Any]]:
+    return query_rows(
+        client, "SELECT * FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time, span_id", id=trace_id
+    )
 
 
-def metadata(client: httpx.Client, trace_id: str) -> str:
-    text: str = trace(client, trace_id)["metadata"]
+def fetch_metadata(client: httpx.Client, trace_id: str) -> str:
+    text: str = fetch_trace(client, trace_id)["metadata"]
     return text

@@ -10,69 +10,72 @@ import httpx
 import pytest
 
 from tests.tracestore.store_calls import (
-    NIL,
-    PROTOBUF,
+    NIL_ID,
+    PROTOBUF_HEADERS,
     START,
-    encoded,
+    encode_spans,
+    fetch_spans,
+    fetch_trace,
     make_span,
-    send,
     send_span,
+    send_spans,
     span_id,
-    spans,
-    trace,
 )
 
 LIMIT = 5 * 1024 * 1024
 
 
-def test_it_takes_protobuf_with_an_empty_200(full: httpx.Client, trace_id: str) -> None:
-    answer = full.post("/v1/traces", content=encoded(make_span(trace_id)), headers=PROTOBUF)
+def test_it_takes_protobuf_with_an_empty_200(full_client: httpx.Client, trace_id: str) -> None:
+    answer = full_client.post("/v1/traces", content=encode_spans(make_span(trace_id)), headers=PROTOBUF_HEADERS)
     assert (answer.status_code, answer.content) == (200, b"")
     assert "Content-Type" not in answer.headers
-    assert trace(full, trace_id)["id"] == trace_id
+    assert fetch_trace(full_client, trace_id)["id"] == trace_id
 
 
-def test_it_takes_gzip(full: httpx.Client, trace_id: str) -> None:
-    body = gzip.compress(encoded(make_span(trace_id)))
-    answer = full.post("/v1/traces", content=body, headers=PROTOBUF | {"Content-Encoding": "gzip"})
+def test_it_takes_gzip(full_client: httpx.Client, trace_id: str) -> None:
+    body = gzip.compress(encode_spans(make_span(trace_id)))
+    answer = full_client.post("/v1/traces", content=body, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
     assert answer.status_code == 200
-    assert len(spans(full, trace_id)) == 1
+    assert len(fetch_spans(full_client, trace_id)) == 1
 
 
-def test_it_takes_an_ingest_only_key(ingest_only: httpx.Client, full: httpx.Client, trace_id: str) -> None:
-    send_span(ingest_only, trace_id)
-    assert trace(full, trace_id)["id"] == trace_id
+def test_it_takes_an_ingest_only_key(ingest_client: httpx.Client, full_client: httpx.Client, trace_id: str) -> None:
+    send_span(ingest_client, trace_id)
+    assert fetch_trace(full_client, trace_id)["id"] == trace_id
 
 
-def test_it_trims_a_trailing_slash(full: httpx.Client, trace_id: str) -> None:
-    assert full.post("/v1/traces/", content=encoded(make_span(trace_id)), headers=PROTOBUF).status_code == 200
+def test_it_trims_a_trailing_slash(full_client: httpx.Client, trace_id: str) -> None:
+    assert (
+        full_client.post("/v1/traces/", content=encode_spans(make_span(trace_id)), headers=PROTOBUF_HEADERS).status_code
+        == 200
+    )
 
 
-def test_it_pads_span_ids(full: httpx.Client, trace_id: str) -> None:
-    send(full, make_span(trace_id, 1), make_span(trace_id, 2, parent=1, start=START + 1))
-    root, child = spans(full, trace_id)
-    assert (root["span_id"], root["parent_span_id"]) == (span_id(1), NIL)
+def test_it_pads_span_ids(full_client: httpx.Client, trace_id: str) -> None:
+    send_spans(full_client, make_span(trace_id, 1), make_span(trace_id, 2, parent=1, start=START + 1))
+    root, child = fetch_spans(full_client, trace_id)
+    assert (root["span_id"], root["parent_span_id"]) == (span_id(1), NIL_ID)
     assert child["parent_span_id"] == span_id(1)
 
 
-def test_it_writes_times_with_nine_digits(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, start=START + 7, end=START + 1_500_000_007)
-    row = spans(full, trace_id)[0]
+def test_it_writes_times_with_nine_digits(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, start=START + 7, end=START + 1_500_000_007)
+    row = fetch_spans(full_client, trace_id)[0]
     assert row["start_time"] == "2026-01-02 03:04:05.000000007"
     assert (row["end_time"], row["duration"]) == ("2026-01-02 03:04:06.500000007", 1.5)
 
 
-def test_it_keeps_times_of_1970_and_moves_those_beyond_its_range(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, start=0, end=10**19)
-    row = spans(full, trace_id)[0]
+def test_it_keeps_times_of_1970_and_moves_those_beyond_its_range(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, start=0, end=10**19)
+    row = fetch_spans(full_client, trace_id)[0]
     assert row["start_time"] == "1970-01-01 00:00:00.000000000"
     assert row["end_time"] == "2262-04-11 23:47:16.854775807"
 
 
-def test_it_stores_a_span_that_is_sent_again_once(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {"lmnr.span.output": "first"})
-    send_span(full, trace_id, {"lmnr.span.output": "second"})
-    assert [row["output"] for row in spans(full, trace_id)] == ["second"]
+def test_it_stores_a_span_that_is_sent_again_once(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {"lmnr.span.output": "first"})
+    send_span(full_client, trace_id, {"lmnr.span.output": "second"})
+    assert [row["output"] for row in fetch_spans(full_client, trace_id)] == ["second"]
 
 
 def _json_span(trace_id: str, **more: Any) -> dict[str, Any]:
@@ -81,22 +84,24 @@ def _json_span(trace_id: str, **more: Any) -> dict[str, Any]:
     return {"resourceSpans": [{"scopeSpans": [{"spans": [span | more]}]}]}
 
 
-def test_it_reads_hex_ids_in_json(full: httpx.Client, trace_id: str) -> None:
-    assert full.post("/v1/traces", json=_json_span(trace_id)).content == b""
-    assert spans(full, trace_id)[0]["span_id"] == "00000000-0000-0000-0000-0000000000ab"
+def test_it_reads_hex_ids_in_json(full_client: httpx.Client, trace_id: str) -> None:
+    assert full_client.post("/v1/traces", json=_json_span(trace_id)).content == b""
+    assert fetch_spans(full_client, trace_id)[0]["span_id"] == "00000000-0000-0000-0000-0000000000ab"
 
 
-def test_it_reads_base64_ids_in_json(full: httpx.Client, trace_id: str) -> None:
+def test_it_reads_base64_ids_in_json(full_client: httpx.Client, trace_id: str) -> None:
     body = _json_span(trace_id, traceId=base64.b64encode(UUID(trace_id).bytes).decode())
-    assert full.post("/v1/traces", json=body).status_code == 200
-    assert trace(full, trace_id)["id"] == trace_id
+    assert full_client.post("/v1/traces", json=body).status_code == 200
+    assert fetch_trace(full_client, trace_id)["id"] == trace_id
 
 
-def test_it_reads_every_kind_of_json_value(full: httpx.Client, trace_id: str) -> None:
+def test_it_reads_every_kind_of_json_value(full_client: httpx.Client, trace_id: str) -> None:
     values = [{"stringValue": "a"}, {"intValue": "5"}, {"intValue": 6}, {"doubleValue": 1.5}, {"boolValue": True}]
     listed = {"arrayValue": {"values": [*values, {"kvlistValue": {"values": [{"key": "k", "value": {}}]}}]}}
-    assert full.post("/v1/traces", json=_json_span(trace_id, attributes=[{"key": "x", "value": listed}])).is_success
-    assert json.loads(spans(full, trace_id)[0]["attributes"]) == {"x": ["a", 5, 6, 1.5, True, {"k": None}]}
+    assert full_client.post(
+        "/v1/traces", json=_json_span(trace_id, attributes=[{"key": "x", "value": listed}])
+    ).is_success
+    assert json.loads(fetch_spans(full_client, trace_id)[0]["attributes"]) == {"x": ["a", 5, 6, 1.5, True, {"k": None}]}
 
 
 @pytest.mark.parametrize(
@@ -109,39 +114,44 @@ def test_it_reads_every_kind_of_json_value(full: httpx.Client, trace_id: str) ->
         (b"[]", "application/json"),
     ],
 )
-def test_it_refuses_what_it_cannot_decode(full: httpx.Client, body: bytes, kind: str) -> None:
-    answer = full.post("/v1/traces", content=body, headers={"Content-Type": kind})
+def test_it_refuses_what_it_cannot_decode(full_client: httpx.Client, body: bytes, kind: str) -> None:
+    answer = full_client.post("/v1/traces", content=body, headers={"Content-Type": kind})
     assert answer.status_code == 400
     assert answer.text.startswith("Failed to decode ExportTraceServiceRequest: ")
 
 
-def test_it_refuses_truncated_protobuf(full: httpx.Client, trace_id: str) -> None:
-    answer = full.post("/v1/traces", content=encoded(make_span(trace_id))[:-3], headers=PROTOBUF)
+def test_it_refuses_truncated_protobuf(full_client: httpx.Client, trace_id: str) -> None:
+    answer = full_client.post("/v1/traces", content=encode_spans(make_span(trace_id))[:-3], headers=PROTOBUF_HEADERS)
     assert answer.status_code == 400
 
 
-def test_it_refuses_an_id_of_the_wrong_length(full: httpx.Client, trace_id: str) -> None:
+def test_it_refuses_an_id_of_the_wrong_length(full_client: httpx.Client, trace_id: str) -> None:
     span = make_span(trace_id)
     span.trace_id = b"short"
-    answer = full.post("/v1/traces", content=encoded(span), headers=PROTOBUF)
+    answer = full_client.post("/v1/traces", content=encode_spans(span), headers=PROTOBUF_HEADERS)
     assert (answer.status_code, "not 16" in answer.text) == (400, True)
 
 
-def test_it_refuses_a_body_over_5_mib(full: httpx.Client) -> None:
-    assert full.post("/v1/traces", content=b"x" * (LIMIT + 1), headers=PROTOBUF).status_code == 413
+def test_it_refuses_a_body_over_5_mib(full_client: httpx.Client) -> None:
+    assert full_client.post("/v1/traces", content=b"x" * (LIMIT + 1), headers=PROTOBUF_HEADERS).status_code == 413
 
 
-def test_it_refuses_a_small_body_that_unzips_to_more(full: httpx.Client) -> None:
+def test_it_refuses_a_small_body_that_unzips_to_more(full_client: httpx.Client) -> None:
     bomb = gzip.compress(b"\0" * 20 * 1024 * 1024)
-    answer = full.post("/v1/traces", content=bomb, headers=PROTOBUF | {"Content-Encoding": "gzip"})
+    answer = full_client.post("/v1/traces", content=bomb, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
     assert answer.status_code == 413
 
 
-def test_it_refuses_broken_gzip(full: httpx.Client, trace_id: str) -> None:
-    for body in (b"not gzip", gzip.compress(encoded(make_span(trace_id)))[:-9]):
-        assert full.post("/v1/traces", content=body, headers={"Content-Encoding": "gzip"}).status_code == 400
+def test_it_refuses_broken_gzip(full_client: httpx.Client, trace_id: str) -> None:
+    for body in (b"not gzip", gzip.compress(encode_spans(make_span(trace_id)))[:-9]):
+        assert full_client.post("/v1/traces", content=body, headers={"Content-Encoding": "gzip"}).status_code == 400
 
 
-def test_it_answers_another_method_or_path_with_an_empty_404(full: httpx.Client) -> None:
-    for answer in (full.get("/v1/traces"), full.delete("/v1/traces"), full.get("/v1/nothing"), full.get("/")):
+def test_it_answers_another_method_or_path_with_an_empty_404(full_client: httpx.Client) -> None:
+    for answer in (
+        full_client.get("/v1/traces"),
+        full_client.delete("/v1/traces"),
+        full_client.get("/v1/nothing"),
+        full_client.get("/"),
+    ):
         assert (answer.status_code, answer.content) == (404, b"")

@@ -43,7 +43,7 @@ def test_it_refuses_what_is_no_json(sent: str) -> None:
 
 @pytest.mark.parametrize("value", ["a\x00", {"\x00": 1}, [["\x00"]]])
 def test_it_cannot_store_nul(value: Any) -> None:
-    with pytest.raises(jsonb.Unstorable):
+    with pytest.raises(jsonb.UnstorableError):
         jsonb.dumps(value)
 
 

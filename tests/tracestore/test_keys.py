@@ -7,7 +7,7 @@ import sqlite3
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import ask, push, refusal, send_span, trace
+from tests.tracestore.store_calls import fetch_trace, push_metadata, query_error, query_rows, send_span
 from tests.tracestore_server import RunningStore, new_keys
 
 ROUTES = [
@@ -47,14 +47,16 @@ def test_it_refuses_whom_it_does_not_know(tracestore: RunningStore, method: str,
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES[3:])
-def test_it_hides_full_routes_from_an_ingest_only_key(ingest_only: httpx.Client, method: str, path: str) -> None:
-    answer = ingest_only.request(method, path, json={})
+def test_it_hides_full_routes_from_an_ingest_only_key(ingest_client: httpx.Client, method: str, path: str) -> None:
+    answer = ingest_client.request(method, path, json={})
     assert (answer.status_code, answer.content) == (404, b"")
 
 
-def test_it_tells_whose_key_it_is(full: httpx.Client, tracestore: RunningStore) -> None:
-    assert full.get("/v1/project").text == json.dumps({"projectId": tracestore.project_id}, separators=(",", ":"))
-    assert full.get("/v1/project/").status_code == 200
+def test_it_tells_whose_key_it_is(full_client: httpx.Client, tracestore: RunningStore) -> None:
+    assert full_client.get("/v1/project").text == json.dumps(
+        {"projectId": tracestore.project_id}, separators=(",", ":")
+    )
+    assert full_client.get("/v1/project/").status_code == 200
 
 
 def test_it_answers_probes_without_a_key(tracestore: RunningStore) -> None:
@@ -70,19 +72,22 @@ def test_it_refuses_an_expired_key(tracestore: RunningStore, expires_at: str, st
         assert client.get("/v1/project").status_code == status
 
 
-def test_it_shows_nothing_of_another_project(full: httpx.Client, stranger: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
-    assert ask(stranger, "SELECT id FROM traces") == []
-    assert ask(stranger, "SELECT count() AS n FROM spans s JOIN traces t ON t.id = s.trace_id") == [{"n": 0}]
-    assert push(stranger, trace_id, {"k": 1}).json() == "Trace not found"
+def test_it_shows_nothing_of_another_project(full_client: httpx.Client, stranger: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    assert query_rows(stranger, "SELECT id FROM traces") == []
+    assert query_rows(stranger, "SELECT count() AS n FROM spans s JOIN traces t ON t.id = s.trace_id") == [{"n": 0}]
+    assert push_metadata(stranger, trace_id, {"k": 1}).json() == "Trace not found"
     assert stranger.post("/v1/tag", json={"names": ["a"], "traceId": trace_id}).status_code == 404
 
 
-def test_two_projects_may_use_one_trace_id(full: httpx.Client, stranger: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, name="ours")
+def test_two_projects_may_use_one_trace_id(full_client: httpx.Client, stranger: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, name="ours")
     send_span(stranger, trace_id, name="theirs")
-    push(stranger, trace_id, {"k": "theirs"})
-    assert (trace(full, trace_id)["top_span_name"], trace(full, trace_id)["metadata"]) == ("ours", "")
+    push_metadata(stranger, trace_id, {"k": "theirs"})
+    assert (fetch_trace(full_client, trace_id)["top_span_name"], fetch_trace(full_client, trace_id)["metadata"]) == (
+        "ours",
+        "",
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,18 +113,18 @@ def test_two_projects_may_use_one_trace_id(full: httpx.Client, stranger: httpx.C
         "PRAGMA table_list",
     ],
 )
-def test_it_lets_no_query_out_of_the_two_tables(full: httpx.Client, query: str) -> None:
-    status, error = refusal(full, query)
+def test_it_lets_no_query_out_of_the_two_tables(full_client: httpx.Client, query: str) -> None:
+    status, error = query_error(full_client, query)
     assert (status, error.split(":")[0] in ("Query validation failed", "Error executing query")) == (400, True)
 
 
 def test_a_query_cannot_stand_its_own_table_in_for_the_real_one(stranger: httpx.Client) -> None:
     query = "WITH trace AS (SELECT 99 AS row, 1 AS project, 'x' AS id), span AS (SELECT 1 AS trace) SELECT * FROM spans"
-    assert ask(stranger, query) == []
+    assert query_rows(stranger, query) == []
 
 
-def test_the_file_holds_no_key(tracestore: RunningStore, full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
+def test_the_file_holds_no_key(tracestore: RunningStore, full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
     written = b"".join(file.read_bytes() for file in tracestore.database.parent.iterdir())
     assert tracestore.full_key.encode() not in written
     assert hashlib.sha3_256(tracestore.full_key.encode()).hexdigest().encode() in written

@@ -11,8 +11,15 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import METADATA, ask, metadata, push, send_span, spans
-from tests.tracestore_server import RunningStore, running_store, start_store
+from tests.tracestore.store_calls import (
+    METADATA_PREFIX,
+    fetch_metadata,
+    fetch_spans,
+    push_metadata,
+    query_rows,
+    send_span,
+)
+from tests.tracestore_server import RunningStore, run_store, start_store
 
 DELAY_MS = 700
 
@@ -24,57 +31,57 @@ def _num_spans(store: RunningStore, trace_id: str) -> int:
     return int(count)
 
 
-def test_it_answers_an_empty_200_and_merges(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {f"{METADATA}kept": "x"})
-    answer = push(full, trace_id, {"review.score": 4})
+def test_it_answers_an_empty_200_and_merges(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}kept": "x"})
+    answer = push_metadata(full_client, trace_id, {"review.score": 4})
     assert (answer.status_code, answer.content) == (200, b"")
-    assert metadata(full, trace_id) == '{"kept":"x","review.score":4}'
+    assert fetch_metadata(full_client, trace_id) == '{"kept":"x","review.score":4}'
 
 
-def test_it_takes_an_ingest_only_key(ingest_only: httpx.Client, full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
-    assert push(ingest_only, trace_id, {"k": 1}).status_code == 200
-    assert metadata(full, trace_id) == '{"k":1}'
+def test_it_takes_an_ingest_only_key(ingest_client: httpx.Client, full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    assert push_metadata(ingest_client, trace_id, {"k": 1}).status_code == 200
+    assert fetch_metadata(full_client, trace_id) == '{"k":1}'
 
 
-def test_it_replaces_top_level_keys_and_keeps_null(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
+def test_it_replaces_top_level_keys_and_keeps_null(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
     for patch in ({"n": {"x": 1}, "a": 1}, {"n": {"y": 2}}, {"a": None}):
-        push(full, trace_id, patch)
-    assert metadata(full, trace_id) == '{"a":null,"n":{"y":2}}'
+        push_metadata(full_client, trace_id, patch)
+    assert fetch_metadata(full_client, trace_id) == '{"a":null,"n":{"y":2}}'
 
 
-def test_it_takes_dots_in_keys_literally_and_sorts_as_jsonb(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
-    push(full, trace_id, {"bb": 1, "é": 2, "a.b": 3, "c": 4})
-    assert metadata(full, trace_id) == '{"c":4,"bb":1,"é":2,"a.b":3}'
+def test_it_takes_dots_in_keys_literally_and_sorts_as_jsonb(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    push_metadata(full_client, trace_id, {"bb": 1, "é": 2, "a.b": 3, "c": 4})
+    assert fetch_metadata(full_client, trace_id) == '{"c":4,"bb":1,"é":2,"a.b":3}'
 
 
 @pytest.mark.parametrize(
     ("sent", "stored"),
     [("1.0", "1.0"), ("1e2", "100"), ("0.10", "0.10"), ("1e-7", "1e-7"), ("-0.0", "0.0"), ("9007199254740993",) * 2],
 )
-def test_it_keeps_numbers_as_jsonb(full: httpx.Client, trace_id: str, sent: str, stored: str) -> None:
-    send_span(full, trace_id)
+def test_it_keeps_numbers_as_jsonb(full_client: httpx.Client, trace_id: str, sent: str, stored: str) -> None:
+    send_span(full_client, trace_id)
     body = f'{{"traceId":"{trace_id}","metadata":{{"k":{sent}}}}}'
-    full.post("/v1/traces/metadata", content=body, headers={"Content-Type": "application/json"})
-    assert metadata(full, trace_id) == f'{{"k":{stored}}}'
+    full_client.post("/v1/traces/metadata", content=body, headers={"Content-Type": "application/json"})
+    assert fetch_metadata(full_client, trace_id) == f'{{"k":{stored}}}'
 
 
 @pytest.mark.parametrize("spell", [str.upper, lambda text: UUID(text).hex, "{{{}}}".format, "urn:uuid:{}".format])
-def test_it_reads_every_spelling_of_an_id(full: httpx.Client, trace_id: str, spell: Any) -> None:
-    send_span(full, trace_id)
-    assert push(full, spell(trace_id), {"k": 1}).status_code == 200
-    assert metadata(full, trace_id) == '{"k":1}'
+def test_it_reads_every_spelling_of_an_id(full_client: httpx.Client, trace_id: str, spell: Any) -> None:
+    send_span(full_client, trace_id)
+    assert push_metadata(full_client, spell(trace_id), {"k": 1}).status_code == 200
+    assert fetch_metadata(full_client, trace_id) == '{"k":1}'
 
 
-def test_it_refuses_empty_metadata(full: httpx.Client, trace_id: str) -> None:
-    answer = push(full, trace_id, {})
+def test_it_refuses_empty_metadata(full_client: httpx.Client, trace_id: str) -> None:
+    answer = push_metadata(full_client, trace_id, {})
     assert (answer.status_code, answer.json()) == (400, "metadata cannot be empty")
 
 
-def test_it_does_not_know_a_trace_before_its_first_span(full: httpx.Client, trace_id: str) -> None:
-    answer = push(full, trace_id, {"k": 1})
+def test_it_does_not_know_a_trace_before_its_first_span(full_client: httpx.Client, trace_id: str) -> None:
+    answer = push_metadata(full_client, trace_id, {"k": 1})
     assert (answer.status_code, answer.json()) == (404, "Trace not found")
 
 
@@ -96,85 +103,85 @@ def test_it_does_not_know_a_trace_before_its_first_span(full: httpx.Client, trac
         '{"traceId":"ID","metadata":{"k":' + "[" * 130 + "]" * 130 + "}}",
     ],
 )
-def test_it_refuses_malformed_json(full: httpx.Client, trace_id: str, body: str) -> None:
+def test_it_refuses_malformed_json(full_client: httpx.Client, trace_id: str, body: str) -> None:
     sent = body.replace("ID", trace_id)
-    answer = full.post("/v1/traces/metadata", content=sent, headers={"Content-Type": "application/json"})
+    answer = full_client.post("/v1/traces/metadata", content=sent, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.text[:24]) == (400, "Json deserialize error: ")
 
 
-def test_it_refuses_another_content_type(full: httpx.Client) -> None:
-    answer = full.post("/v1/traces/metadata", content=b"{}")
+def test_it_refuses_another_content_type(full_client: httpx.Client) -> None:
+    answer = full_client.post("/v1/traces/metadata", content=b"{}")
     assert (answer.status_code, answer.text) == (400, "Content type error")
 
 
-def test_it_refuses_a_body_over_5_mib(full: httpx.Client, trace_id: str) -> None:
-    assert push(full, trace_id, {"k": "x" * 5 * 1024 * 1024}).status_code == 413
+def test_it_refuses_a_body_over_5_mib(full_client: httpx.Client, trace_id: str) -> None:
+    assert push_metadata(full_client, trace_id, {"k": "x" * 5 * 1024 * 1024}).status_code == 413
 
 
-def test_it_drops_nul_without_a_word(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {f"{METADATA}k": "kept"})
-    assert push(full, trace_id, {"k": "a\x00b", "other": 1}).status_code == 200
-    assert metadata(full, trace_id) == '{"k":"kept"}'
+def test_it_drops_nul_without_a_word(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": "kept"})
+    assert push_metadata(full_client, trace_id, {"k": "a\x00b", "other": 1}).status_code == 200
+    assert fetch_metadata(full_client, trace_id) == '{"k":"kept"}'
 
 
-def test_it_counts_each_patch_as_a_span(full: httpx.Client, tracestore: RunningStore, trace_id: str) -> None:
-    send_span(full, trace_id)
+def test_it_counts_each_patch_as_a_span(full_client: httpx.Client, tracestore: RunningStore, trace_id: str) -> None:
+    send_span(full_client, trace_id)
     for number in range(3):
-        push(full, trace_id, {"k": number})
-    assert (metadata(full, trace_id), _num_spans(tracestore, trace_id)) == ('{"k":2}', 4)
+        push_metadata(full_client, trace_id, {"k": number})
+    assert (fetch_metadata(full_client, trace_id), _num_spans(tracestore, trace_id)) == ('{"k":2}', 4)
 
 
-def test_a_later_span_overwrites_a_patch(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {f"{METADATA}k": "span"})
-    push(full, trace_id, {"k": "patch"})
-    send_span(full, trace_id, {f"{METADATA}k": "later span"}, number=2)
-    assert metadata(full, trace_id) == '{"k":"later span"}'
+def test_a_later_span_overwrites_a_patch(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": "span"})
+    push_metadata(full_client, trace_id, {"k": "patch"})
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": "later span"}, number=2)
+    assert fetch_metadata(full_client, trace_id) == '{"k":"later span"}'
 
 
-def test_a_virtual_span_acts_as_a_patch(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
-    send_span(full, trace_id, {"lmnr.internal.metadata_only": True, f"{METADATA}k": "v"}, number=2)
-    assert metadata(full, trace_id) == '{"k":"v"}'
-    assert len(spans(full, trace_id)) == 1
+def test_a_virtual_span_acts_as_a_patch(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    send_span(full_client, trace_id, {"lmnr.internal.metadata_only": True, f"{METADATA_PREFIX}k": "v"}, number=2)
+    assert fetch_metadata(full_client, trace_id) == '{"k":"v"}'
+    assert len(fetch_spans(full_client, trace_id)) == 1
 
 
-def test_a_virtual_span_without_a_trace_is_skipped(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {"lmnr.internal.metadata_only": True, f"{METADATA}k": "v"})
-    assert ask(full, "SELECT id FROM traces WHERE id = {id:UUID}", id=trace_id) == []
+def test_a_virtual_span_without_a_trace_is_skipped(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {"lmnr.internal.metadata_only": True, f"{METADATA_PREFIX}k": "v"})
+    assert query_rows(full_client, "SELECT id FROM traces WHERE id = {id:UUID}", id=trace_id) == []
 
 
 @pytest.fixture(scope="module")
 def slow_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
-    with running_store(tmp_path_factory.mktemp("slow"), apply_delay_ms=DELAY_MS) as store:
+    with run_store(tmp_path_factory.mktemp("slow"), apply_delay_ms=DELAY_MS) as store:
         yield store
 
 
 def test_it_applies_a_patch_after_the_delay(slow_store: RunningStore, trace_id: str) -> None:
     with slow_store.client() as client:
         send_span(client, trace_id)
-        push(client, trace_id, {"k": 1})
-        assert metadata(client, trace_id) == ""
+        push_metadata(client, trace_id, {"k": 1})
+        assert fetch_metadata(client, trace_id) == ""
         time.sleep(DELAY_MS / 1000)
-        assert metadata(client, trace_id) == '{"k":1}'
+        assert fetch_metadata(client, trace_id) == '{"k":1}'
 
 
 def test_it_applies_waiting_patches_in_order(slow_store: RunningStore, trace_id: str) -> None:
     with slow_store.client() as client:
         send_span(client, trace_id)
         for number in range(20):
-            push(client, trace_id, {"k": number})
+            push_metadata(client, trace_id, {"k": number})
         time.sleep(DELAY_MS / 1000)
-        assert metadata(client, trace_id) == '{"k":19}'
+        assert fetch_metadata(client, trace_id) == '{"k":19}'
 
 
 def test_it_remembers_spans_and_waiting_patches_when_killed(tmp_path: Path) -> None:
     trace_id = str(uuid4())
     first = start_store(tmp_path, apply_delay_ms=DELAY_MS)
     with first.client() as client:
-        send_span(client, trace_id, {f"{METADATA}k": "span"})
-        push(client, trace_id, {"k": "patch"})
+        send_span(client, trace_id, {f"{METADATA_PREFIX}k": "span"})
+        push_metadata(client, trace_id, {"k": "patch"})
     first.stop(signal.SIGKILL)
     keys = {"project_id": first.project_id, "full_key": first.full_key, "ingest_key": first.ingest_key}
-    with running_store(tmp_path, keys=keys) as again, again.client() as client:
+    with run_store(tmp_path, keys=keys) as again, again.client() as client:
         time.sleep(DELAY_MS / 1000)
-        assert metadata(client, trace_id) == '{"k":"patch"}'
+        assert fetch_metadata(client, trace_id) == '{"k":"patch"}'

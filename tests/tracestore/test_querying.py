@@ -8,72 +8,85 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import METADATA, NIL, SECOND, START, ask, make_span, push, refusal, send, send_span
+from tests.tracestore.store_calls import (
+    METADATA_PREFIX,
+    NIL_ID,
+    SECOND,
+    START,
+    make_span,
+    push_metadata,
+    query_error,
+    query_rows,
+    send_span,
+    send_spans,
+)
 
 NOW = "SELECT toUnixTimestamp(now()) AS now"
 
 
 @pytest.fixture(scope="module")
-def seen(full: httpx.Client) -> str:
+def seen(full_client: httpx.Client) -> str:
     """A trace of two spans: an agent and its LLM call."""
     trace_id = str(uuid4())
-    root = {"lmnr.span.input": '{"q":"why?"}', f"{METADATA}env": "prod", f"{METADATA}o": {"k": "inner"}}
+    root = {"lmnr.span.input": '{"q":"why?"}', f"{METADATA_PREFIX}env": "prod", f"{METADATA_PREFIX}o": {"k": "inner"}}
     tags = {"lmnr.association.properties.tags": ["a", "b"], "lmnr.association.properties.session_id": str(trace_id)}
     child = {"gen_ai.system": "openai", "gen_ai.usage.input_tokens": 7, "gen_ai.usage.cost": 0.5}
     spans = [
         make_span(trace_id, 1, name="agent", attributes=root | tags, end=START + 3 * SECOND),
         make_span(trace_id, 2, parent=1, name="Call", attributes=child, start=START + SECOND, events=["exception"]),
     ]
-    send(full, *spans)
+    send_spans(full_client, *spans)
     return trace_id
 
 
-def test_it_answers_data_and_nothing_else(full: httpx.Client, seen: str) -> None:
-    answer = full.post("/v1/sql/query", json={"query": "SELECT 1 AS one, 'é' AS text"})
+def test_it_answers_data_and_nothing_else(full_client: httpx.Client, seen: str) -> None:
+    answer = full_client.post("/v1/sql/query", json={"query": "SELECT 1 AS one, 'é' AS text"})
     assert answer.text == '{"data":[{"one":1,"text":"é"}]}'
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_it_shows_all_columns_of_traces(full: httpx.Client, seen: str) -> None:
-    row = ask(full, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=seen)[0]
+def test_it_shows_all_columns_of_traces(full_client: httpx.Client, seen: str) -> None:
+    row = query_rows(full_client, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=seen)[0]
     assert list(row)[:4] == ["id", "start_time", "end_time", "duration"]
     assert {"metadata", "session_id", "user_id", "status", "top_span_id", "trace_type", "trace_tags"} <= set(row)
     assert (row["has_browser_session"], row["tags"], row["duration"]) == (False, ["a", "b"], 3)
     assert "num_spans" not in row
 
 
-def test_it_answers_the_span_tree(full: httpx.Client, seen: str) -> None:
+def test_it_answers_the_span_tree(full_client: httpx.Client, seen: str) -> None:
     query = """SELECT span_id, parent_span_id, name, path, span_type, status, start_time, end_time, duration, input,
         output, model, total_tokens, total_cost, events FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time ASC"""
-    root, child = ask(full, query, id=seen)
-    assert (root["name"], root["parent_span_id"], root["input"]) == ("agent", NIL, '{"q":"why?"}')
+    root, child = query_rows(full_client, query, id=seen)
+    assert (root["name"], root["parent_span_id"], root["input"]) == ("agent", NIL_ID, '{"q":"why?"}')
     assert (child["status"], child["total_tokens"], child["total_cost"]) == ("error", 7, 0.5)
 
 
-def test_it_finds_recent_traces_by_metadata(full: httpx.Client, trace_id: str) -> None:
-    (now,) = ask(full, NOW)
-    send_span(full, trace_id, {f"{METADATA}who": trace_id}, start=now["now"] * SECOND)
+def test_it_finds_recent_traces_by_metadata(full_client: httpx.Client, trace_id: str) -> None:
+    (now,) = query_rows(full_client, NOW)
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}who": trace_id}, start=now["now"] * SECOND)
     query = """SELECT id, start_time, metadata FROM traces WHERE trace_type = 'DEFAULT'
         AND start_time > now() - INTERVAL 7 DAY AND (simpleJSONExtractString(metadata, {k:String}) = {v:String}
         OR simpleJSONExtractRaw(metadata, {k:String}) = {v:String}) ORDER BY start_time DESC LIMIT {n:UInt32}"""
-    assert [row["id"] for row in ask(full, query, k="who", v=trace_id, n=5)] == [trace_id]
+    assert [row["id"] for row in query_rows(full_client, query, k="who", v=trace_id, n=5)] == [trace_id]
 
 
-def test_it_lists_what_is_not_reviewed_yet(full: httpx.Client, trace_id: str) -> None:
-    (now,) = ask(full, NOW)
-    send_span(full, trace_id, start=now["now"] * SECOND)
+def test_it_lists_what_is_not_reviewed_yet(full_client: httpx.Client, trace_id: str) -> None:
+    (now,) = query_rows(full_client, NOW)
+    send_span(full_client, trace_id, start=now["now"] * SECOND)
     query = """SELECT id FROM traces WHERE NOT simpleJSONHas(metadata, 'review.status')
         AND start_time > now() - INTERVAL 1 DAY ORDER BY start_time DESC LIMIT 50"""
-    assert {"id": trace_id} in ask(full, query)
-    push(full, trace_id, {"review.status": "done"})
-    assert {"id": trace_id} not in ask(full, query)
+    assert {"id": trace_id} in query_rows(full_client, query)
+    push_metadata(full_client, trace_id, {"review.status": "done"})
+    assert {"id": trace_id} not in query_rows(full_client, query)
 
 
 @pytest.mark.parametrize("spell", [str.upper, lambda text: text.replace("-", ""), str])
-def test_it_reads_every_spelling_of_a_uuid(full: httpx.Client, seen: str, spell: Callable[[str], str]) -> None:
-    assert ask(full, "SELECT id FROM traces WHERE id = {id:UUID}", id=spell(seen)) == [{"id": seen}]
-    assert ask(full, "SELECT id FROM traces WHERE id IN {ids:Array(UUID)}", ids=[spell(seen)]) == [{"id": seen}]
-    assert ask(full, f"SELECT id FROM traces WHERE id = '{spell(seen)}'") == [{"id": seen}]
+def test_it_reads_every_spelling_of_a_uuid(full_client: httpx.Client, seen: str, spell: Callable[[str], str]) -> None:
+    assert query_rows(full_client, "SELECT id FROM traces WHERE id = {id:UUID}", id=spell(seen)) == [{"id": seen}]
+    assert query_rows(full_client, "SELECT id FROM traces WHERE id IN {ids:Array(UUID)}", ids=[spell(seen)]) == [
+        {"id": seen}
+    ]
+    assert query_rows(full_client, f"SELECT id FROM traces WHERE id = '{spell(seen)}'") == [{"id": seen}]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +104,9 @@ def test_it_reads_every_spelling_of_a_uuid(full: httpx.Client, seen: str, spell:
         ("dateDiff('second', start_time, end_time) = 1", 1),
     ],
 )
-def test_it_compares_times(full: httpx.Client, seen: str, condition: str, count: int) -> None:
+def test_it_compares_times(full_client: httpx.Client, seen: str, condition: str, count: int) -> None:
     query = f"SELECT count() AS n FROM spans WHERE trace_id = {{id:UUID}} AND {condition}"
-    assert ask(full, query, id=seen, t="2026-01-02T03:04:05Z") == [{"n": count}]
+    assert query_rows(full_client, query, id=seen, t="2026-01-02T03:04:05Z") == [{"n": count}]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +133,9 @@ def test_it_compares_times(full: httpx.Client, seen: str, condition: str, count:
         ("trace_id IN (SELECT id FROM traces WHERE session_id = {id:String})", 2),
     ],
 )
-def test_it_filters(full: httpx.Client, seen: str, condition: str, count: int) -> None:
+def test_it_filters(full_client: httpx.Client, seen: str, condition: str, count: int) -> None:
     query = f"SELECT count() AS n FROM spans WHERE trace_id = {{id:UUID}} AND {condition}"
-    assert ask(full, query, id=seen, s="a", q="why?", names=["agent", "Call"]) == [{"n": count}]
+    assert query_rows(full_client, query, id=seen, s="a", q="why?", names=["agent", "Call"]) == [{"n": count}]
 
 
 @pytest.mark.parametrize(
@@ -139,34 +152,36 @@ def test_it_filters(full: httpx.Client, seen: str, condition: str, count: int) -
         ("multiIf(count() > 5, 'many', count() > 1, 'some', 'few') AS m", {"m": "some"}),
     ],
 )
-def test_it_aggregates(full: httpx.Client, seen: str, columns: str, row: dict[str, Any]) -> None:
-    assert ask(full, f"SELECT {columns} FROM spans WHERE trace_id = {{id:UUID}}", id=seen) == [row]
+def test_it_aggregates(full_client: httpx.Client, seen: str, columns: str, row: dict[str, Any]) -> None:
+    assert query_rows(full_client, f"SELECT {columns} FROM spans WHERE trace_id = {{id:UUID}}", id=seen) == [row]
 
 
-def test_it_divides_as_clickhouse_does(full: httpx.Client) -> None:
+def test_it_divides_as_clickhouse_does(full_client: httpx.Client) -> None:
     row = {"d": 2.5, "e": 2, "s": "1", "n": None, "a": [1, 2]}
-    assert ask(full, "SELECT 5 / 2 AS d, 4 / 2 AS e, toString(1.0) AS s, NULL AS n, [1, 2] AS a") == [row]
+    assert query_rows(full_client, "SELECT 5 / 2 AS d, 4 / 2 AS e, toString(1.0) AS s, NULL AS n, [1, 2] AS a") == [row]
 
 
-def test_it_joins_groups_and_names_subqueries(full: httpx.Client, seen: str) -> None:
+def test_it_joins_groups_and_names_subqueries(full_client: httpx.Client, seen: str) -> None:
     query = """WITH counted AS (SELECT trace_id, count() AS n FROM spans GROUP BY trace_id)
         SELECT t.id, c.n FROM traces AS t INNER JOIN counted AS c ON c.trace_id = t.id WHERE t.id = {id:UUID}"""
-    assert ask(full, query, id=seen) == [{"id": seen, "n": 2}]
+    assert query_rows(full_client, query, id=seen) == [{"id": seen, "n": 2}]
 
 
-def test_it_unrolls_arrays(full: httpx.Client, seen: str) -> None:
+def test_it_unrolls_arrays(full_client: httpx.Client, seen: str) -> None:
     query = "SELECT tag, count() AS n FROM spans ARRAY JOIN tags AS tag WHERE trace_id = {id:UUID} GROUP BY tag"
-    assert ask(full, f"{query} ORDER BY tag", id=seen) == [{"tag": "a", "n": 1}, {"tag": "b", "n": 1}]
+    assert query_rows(full_client, f"{query} ORDER BY tag", id=seen) == [{"tag": "a", "n": 1}, {"tag": "b", "n": 1}]
 
 
-def test_it_drops_settings_final_and_format(full: httpx.Client, seen: str) -> None:
+def test_it_drops_settings_final_and_format(full_client: httpx.Client, seen: str) -> None:
     query = "SELECT id FROM traces FINAL PREWHERE id = {id:UUID} SETTINGS max_threads = 1 FORMAT CSV"
-    assert ask(full, query, id=seen) == [{"id": seen}]
+    assert query_rows(full_client, query, id=seen) == [{"id": seen}]
 
 
-def test_it_scans_text_where_clickhouse_does(full: httpx.Client, seen: str) -> None:
+def test_it_scans_text_where_clickhouse_does(full_client: httpx.Client, seen: str) -> None:
     query = "SELECT simpleJSONExtractString(metadata, 'k') AS simple, JSONExtractString(metadata, 'k') AS exact"
-    assert ask(full, f"{query} FROM traces WHERE id = {{id:UUID}}", id=seen) == [{"simple": "inner", "exact": ""}]
+    assert query_rows(full_client, f"{query} FROM traces WHERE id = {{id:UUID}}", id=seen) == [
+        {"simple": "inner", "exact": ""}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -196,17 +211,17 @@ def test_it_scans_text_where_clickhouse_does(full: httpx.Client, seen: str) -> N
         ("SELECT '" + "x" * 300_000 + "'", "Error executing query: Max query size exceeded"),
     ],
 )
-def test_it_refuses_with_a_reason(full: httpx.Client, seen: str, query: str, error: str) -> None:
-    status, told = refusal(full, query, object={"a": 1}, text="x")
+def test_it_refuses_with_a_reason(full_client: httpx.Client, seen: str, query: str, error: str) -> None:
+    status, told = query_error(full_client, query, object={"a": 1}, text="x")
     assert (status, told[: len(error)]) == (400, error)
 
 
-def test_it_refuses_a_question_mark_in_the_text_as_laminars_client_does(full: httpx.Client) -> None:
-    status, told = refusal(full, "SELECT 'really?'")
+def test_it_refuses_a_question_mark_in_the_text_as_laminars_client_does(full_client: httpx.Client) -> None:
+    status, told = query_error(full_client, "SELECT 'really?'")
     assert (status, told.startswith("Error executing query: ")) == (500, True)
 
 
 @pytest.mark.parametrize("body", [{}, [], {"query": 5}, {"query": "SELECT 1", "parameters": [1]}])
-def test_it_refuses_a_malformed_body(full: httpx.Client, body: Any) -> None:
-    answer = full.post("/v1/sql/query", json=body)
+def test_it_refuses_a_malformed_body(full_client: httpx.Client, body: Any) -> None:
+    answer = full_client.post("/v1/sql/query", json=body)
     assert (answer.status_code, answer.text.startswith("Json deserialize error: ")) == (400, True)

@@ -6,14 +6,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import NIL, START, make_span, send, send_span, span_id, spans, trace
+from tests.tracestore.store_calls import (
+    NIL_ID,
+    START,
+    fetch_spans,
+    fetch_trace,
+    make_span,
+    send_span,
+    send_spans,
+    span_id,
+)
 
 CHAT = {"gen_ai.operation.name": "chat"}
 
 
 def _row(client: httpx.Client, trace_id: str, attributes: dict[str, Any], **more: Any) -> dict[str, Any]:
     send_span(client, trace_id, attributes, **more)
-    return spans(client, trace_id)[0]
+    return fetch_spans(client, trace_id)[0]
 
 
 @pytest.mark.parametrize(
@@ -29,8 +38,8 @@ def _row(client: httpx.Client, trace_id: str, attributes: dict[str, Any], **more
         ({"gen_ai.request.model": "gpt-4o"}, "LLM"),
     ],
 )
-def test_it_finds_the_type(full: httpx.Client, trace_id: str, attributes: dict[str, Any], kind: str) -> None:
-    assert _row(full, trace_id, attributes)["span_type"] == kind
+def test_it_finds_the_type(full_client: httpx.Client, trace_id: str, attributes: dict[str, Any], kind: str) -> None:
+    assert _row(full_client, trace_id, attributes)["span_type"] == kind
 
 
 VERCEL_CALLS = '[{"toolCallId":"c1","toolName":"lookup","input":"{\\"order\\":\\"A-17\\"}"}]'
@@ -78,8 +87,8 @@ MESSAGES = '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
         ({"lmnr.span.input": "secret", "lmnr.internal.tracing_level": "meta_only"}, ""),
     ],
 )
-def test_it_shows_the_input(full: httpx.Client, trace_id: str, attributes: dict[str, Any], shown: str) -> None:
-    assert _row(full, trace_id, attributes)["input"] == shown
+def test_it_shows_the_input(full_client: httpx.Client, trace_id: str, attributes: dict[str, Any], shown: str) -> None:
+    assert _row(full_client, trace_id, attributes)["input"] == shown
 
 
 @pytest.mark.parametrize(
@@ -95,58 +104,60 @@ def test_it_shows_the_input(full: httpx.Client, trace_id: str, attributes: dict[
         ({"traceloop.entity.output": "text"}, "text"),
     ],
 )
-def test_it_shows_the_output(full: httpx.Client, trace_id: str, attributes: dict[str, Any], shown: str) -> None:
-    assert _row(full, trace_id, attributes)["output"] == shown
+def test_it_shows_the_output(full_client: httpx.Client, trace_id: str, attributes: dict[str, Any], shown: str) -> None:
+    assert _row(full_client, trace_id, attributes)["output"] == shown
 
 
-def test_it_keeps_the_other_attributes(full: httpx.Client, trace_id: str) -> None:
-    row = _row(full, trace_id, {"lmnr.span.input": "x", "gen_ai.prompt.0.content": "y", "kept": [1, True, "z"]})
+def test_it_keeps_the_other_attributes(full_client: httpx.Client, trace_id: str) -> None:
+    row = _row(full_client, trace_id, {"lmnr.span.input": "x", "gen_ai.prompt.0.content": "y", "kept": [1, True, "z"]})
     assert json.loads(row["attributes"]) == {"kept": [1, True, "z"]}
 
 
-def test_it_drops_a_span_that_is_switched_off(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {"lmnr.internal.tracing_level": "off"})
-    assert spans(full, trace_id) == []
+def test_it_drops_a_span_that_is_switched_off(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {"lmnr.internal.tracing_level": "off"})
+    assert fetch_spans(full_client, trace_id) == []
 
 
-def test_it_takes_the_parent_from_the_path_of_ids(full: httpx.Client, trace_id: str) -> None:
+def test_it_takes_the_parent_from_the_path_of_ids(full_client: httpx.Client, trace_id: str) -> None:
     attributes = {"lmnr.span.ids_path": [span_id(7), span_id(2)], "lmnr.span.path": ["agent", "child"]}
-    row = _row(full, trace_id, attributes, number=2, parent=5, name="child")
+    row = _row(full_client, trace_id, attributes, number=2, parent=5, name="child")
     assert (row["parent_span_id"], row["path"]) == (span_id(7), "agent.child")
 
 
-def test_it_makes_the_first_of_both_paths_a_root(full: httpx.Client, trace_id: str) -> None:
+def test_it_makes_the_first_of_both_paths_a_root(full_client: httpx.Client, trace_id: str) -> None:
     attributes = {"lmnr.span.ids_path": [span_id(2)], "lmnr.span.path": ["agent"]}
-    assert _row(full, trace_id, attributes, number=2, parent=5, name="agent")["parent_span_id"] == NIL
+    assert _row(full_client, trace_id, attributes, number=2, parent=5, name="agent")["parent_span_id"] == NIL_ID
 
 
-def test_it_makes_an_overridden_span_a_root(full: httpx.Client, trace_id: str) -> None:
-    row = _row(full, trace_id, {"lmnr.internal.override_parent_span": True}, number=2, parent=5)
-    assert row["parent_span_id"] == NIL
+def test_it_makes_an_overridden_span_a_root(full_client: httpx.Client, trace_id: str) -> None:
+    row = _row(full_client, trace_id, {"lmnr.internal.override_parent_span": True}, number=2, parent=5)
+    assert row["parent_span_id"] == NIL_ID
 
 
-def test_it_calls_only_an_exception_an_error(full: httpx.Client, trace_id: str) -> None:
+def test_it_calls_only_an_exception_an_error(full_client: httpx.Client, trace_id: str) -> None:
     failed = make_span(trace_id, 1, events=["exception"])
     unset = make_span(trace_id, 2, parent=1, start=START + 1)
     unset.status.code = 2  # type: ignore[assignment]
-    send(full, failed, unset)
-    assert [row["status"] for row in spans(full, trace_id)] == ["error", "success"]
+    send_spans(full_client, failed, unset)
+    assert [row["status"] for row in fetch_spans(full_client, trace_id)] == ["error", "success"]
 
 
-def test_it_shows_events_as_objects(full: httpx.Client, trace_id: str) -> None:
-    row = _row(full, trace_id, {}, events=["note"])
+def test_it_shows_events_as_objects(full_client: httpx.Client, trace_id: str) -> None:
+    row = _row(full_client, trace_id, {}, events=["note"])
     assert row["events"] == [{"timestamp": START, "name": "note", "attributes": "{}"}]
 
 
-def test_it_counts_tokens_and_costs_of_llm_spans(full: httpx.Client, trace_id: str) -> None:
+def test_it_counts_tokens_and_costs_of_llm_spans(full_client: httpx.Client, trace_id: str) -> None:
     usage = {"gen_ai.usage.prompt_tokens": 10, "gen_ai.usage.output_tokens": 5, "gen_ai.usage.reasoning_tokens": 2}
     costs = {"gen_ai.usage.input_cost": 0.25, "gen_ai.usage.output_cost": 0.5}
-    row = _row(full, trace_id, CHAT | usage | costs | {"gen_ai.system": "openai.chat", "gen_ai.request.model": "gpt"})
+    row = _row(
+        full_client, trace_id, CHAT | usage | costs | {"gen_ai.system": "openai.chat", "gen_ai.request.model": "gpt"}
+    )
     assert (row["input_tokens"], row["output_tokens"], row["total_tokens"], row["reasoning_tokens"]) == (10, 5, 15, 2)
     assert (row["total_cost"], row["provider"], row["model"]) == (0.75, "openai", "gpt")
 
 
-def test_it_leaves_quoted_texts_and_numbers_in_texts_alone(full: httpx.Client, trace_id: str) -> None:
+def test_it_leaves_quoted_texts_and_numbers_in_texts_alone(full_client: httpx.Client, trace_id: str) -> None:
     prefix = "lmnr.association.properties.metadata."
-    send_span(full, trace_id, {f"{prefix}a": '"quoted"', f"{prefix}b": "5", f"{prefix}c": '{"d":1}'})
-    assert trace(full, trace_id)["metadata"] == r'{"a":"quoted","b":"5","c":"{\"d\":1}"}'
+    send_span(full_client, trace_id, {f"{prefix}a": '"quoted"', f"{prefix}b": "5", f"{prefix}c": '{"d":1}'})
+    assert fetch_trace(full_client, trace_id)["metadata"] == r'{"a":"quoted","b":"5","c":"{\"d\":1}"}'

@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import ask, send_span
-from tests.tracestore_server import ROOT, RunningStore, launch, start_store
+from tests.tracestore.store_calls import query_rows, send_span
+from tests.tracestore_server import ROOT, RunningStore, launch_process, start_store
 
 
 def _told(database: Path, *arguments: str, line: str = "") -> tuple[int, str, str]:
-    process = launch(database, *arguments, line=line)
+    process = launch_process(database, *arguments, line=line)
     assert process.stdout is not None
     assert process.stderr is not None
     ready = process.stderr.readline()
@@ -38,7 +38,7 @@ def test_it_makes_a_project_and_tells_its_keys_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["", '{"project_id": "x", "full_key": "secretkey", "ingest_key": "b"}'])
 def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
-    process = launch(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
+    process = launch_process(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
     told, complaint = process.communicate(timeout=15)
     assert (process.returncode, told) == (1, "")
     assert "Nothing was changed." in complaint
@@ -49,7 +49,7 @@ def test_it_refuses_a_taken_port_with_a_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        process = launch(tmp_path / "store.sqlite3", f"--port={taken.getsockname()[1]}")
+        process = launch_process(tmp_path / "store.sqlite3", f"--port={taken.getsockname()[1]}")
         _, complaint = process.communicate(timeout=15)
     assert process.returncode == 1
     assert complaint.startswith("The trace store cannot listen on 127.0.0.1 port ")
@@ -58,7 +58,7 @@ def test_it_refuses_a_taken_port_with_a_sentence(tmp_path: Path) -> None:
 
 def test_it_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite3").write_text("Dear diary, " * 1000)
-    _, complaint = launch(tmp_path / "store.sqlite3").communicate(timeout=15)
+    _, complaint = launch_process(tmp_path / "store.sqlite3").communicate(timeout=15)
     assert complaint.startswith("The trace store cannot use ")
     assert "Traceback" not in complaint
 
@@ -67,7 +67,7 @@ def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "store.sqlite3") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
-    process = launch(tmp_path / "store.sqlite3")
+    process = launch_process(tmp_path / "store.sqlite3")
     _, complaint = process.communicate(timeout=15)
     assert (process.returncode, "Upgrade it." in complaint) == (1, True)
 
@@ -93,9 +93,9 @@ def test_it_stops_cleanly_from_the_keyboard(tmp_path: Path) -> None:
     assert store.stop(signal.SIGINT) == 0
 
 
-def test_it_stays_one_small_process(tracestore: RunningStore, full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
-    ask(full, "SELECT * FROM traces LIMIT 10")
+def test_it_stays_one_small_process(tracestore: RunningStore, full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    query_rows(full_client, "SELECT * FROM traces LIMIT 10")
     pid = tracestore.process.pid
     status = Path(f"/proc/{pid}/status").read_text()
     kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]

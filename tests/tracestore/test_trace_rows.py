@@ -5,53 +5,65 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.tracestore.store_calls import METADATA, NIL, SECOND, START, make_span, send, send_span, span_id, trace
+from tests.tracestore.store_calls import (
+    METADATA_PREFIX,
+    NIL_ID,
+    SECOND,
+    START,
+    fetch_trace,
+    make_span,
+    send_span,
+    send_spans,
+    span_id,
+)
 
 PROPERTY = "lmnr.association.properties."
 
 
-def test_it_spans_the_earliest_start_and_the_latest_end(full: httpx.Client, trace_id: str) -> None:
-    send(full, make_span(trace_id, 1, start=START), make_span(trace_id, 2, parent=1, start=START - 2 * SECOND))
-    send_span(full, trace_id, number=3, parent=1, start=START + 5 * SECOND)
-    row = trace(full, trace_id)
+def test_it_spans_the_earliest_start_and_the_latest_end(full_client: httpx.Client, trace_id: str) -> None:
+    send_spans(
+        full_client, make_span(trace_id, 1, start=START), make_span(trace_id, 2, parent=1, start=START - 2 * SECOND)
+    )
+    send_span(full_client, trace_id, number=3, parent=1, start=START + 5 * SECOND)
+    row = fetch_trace(full_client, trace_id)
     assert row["start_time"] == "2026-01-02 03:04:03.000000000"
     assert (row["end_time"], row["duration"]) == ("2026-01-02 03:04:11.000000000", 8)
 
 
-def test_it_adds_up_tokens_and_costs_over_requests(full: httpx.Client, trace_id: str) -> None:
+def test_it_adds_up_tokens_and_costs_over_requests(full_client: httpx.Client, trace_id: str) -> None:
     usage = {"gen_ai.system": "x", "gen_ai.usage.input_tokens": 3, "gen_ai.usage.cost": 0.5}
-    send(full, make_span(trace_id, 1, attributes=usage), make_span(trace_id, 2, attributes=usage))
-    send_span(full, trace_id, usage, number=3)
-    row = trace(full, trace_id)
+    send_spans(full_client, make_span(trace_id, 1, attributes=usage), make_span(trace_id, 2, attributes=usage))
+    send_span(full_client, trace_id, usage, number=3)
+    row = fetch_trace(full_client, trace_id)
     assert (row["input_tokens"], row["total_tokens"], row["total_cost"]) == (9, 9, 1.5)
 
 
-def test_it_takes_the_newest_session_and_user(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {f"{PROPERTY}session_id": "s1", f"{PROPERTY}user_id": "u1"})
-    send_span(full, trace_id, {f"{PROPERTY}session_id": "s2"}, number=2)
-    row = trace(full, trace_id)
+def test_it_takes_the_newest_session_and_user(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{PROPERTY}session_id": "s1", f"{PROPERTY}user_id": "u1"})
+    send_span(full_client, trace_id, {f"{PROPERTY}session_id": "s2"}, number=2)
+    row = fetch_trace(full_client, trace_id)
     assert (row["session_id"], row["user_id"]) == ("s2", "u1")
 
 
-def test_it_joins_tags_and_span_names(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {f"{PROPERTY}tags": ["a", "b"]})
-    send_span(full, trace_id, {f"{PROPERTY}labels": ["b", "c"]}, number=2, parent=1, name="child")
-    row = trace(full, trace_id)
+def test_it_joins_tags_and_span_names(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{PROPERTY}tags": ["a", "b"]})
+    send_span(full_client, trace_id, {f"{PROPERTY}labels": ["b", "c"]}, number=2, parent=1, name="child")
+    row = fetch_trace(full_client, trace_id)
     assert (row["tags"], row["span_names"], row["trace_tags"]) == (["a", "b", "c"], ["root", "child"], [])
 
 
-def test_it_keeps_an_error(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, events=["exception"])
-    send_span(full, trace_id, number=2, parent=1)
-    assert trace(full, trace_id)["status"] == "error"
+def test_it_keeps_an_error(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, events=["exception"])
+    send_span(full_client, trace_id, number=2, parent=1)
+    assert fetch_trace(full_client, trace_id)["status"] == "error"
 
 
-def test_it_names_the_top_span_when_it_comes(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {"lmnr.span.path": ["agent", "child"]}, number=2, parent=1, name="child")
-    before = trace(full, trace_id)
-    send_span(full, trace_id, {"lmnr.span.type": "EXECUTOR", "lmnr.span.input": "hello"}, name="agent")
-    after = trace(full, trace_id)
-    assert (before["top_span_id"], before["top_span_name"]) == (NIL, "agent")
+def test_it_names_the_top_span_when_it_comes(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {"lmnr.span.path": ["agent", "child"]}, number=2, parent=1, name="child")
+    before = fetch_trace(full_client, trace_id)
+    send_span(full_client, trace_id, {"lmnr.span.type": "EXECUTOR", "lmnr.span.input": "hello"}, name="agent")
+    after = fetch_trace(full_client, trace_id)
+    assert (before["top_span_id"], before["top_span_name"]) == (NIL_ID, "agent")
     assert (after["top_span_id"], after["top_span_name"], after["top_span_type"]) == (span_id(1), "agent", "EXECUTOR")
     assert after["root_span_input"] == "hello"
 
@@ -64,35 +76,40 @@ def test_it_names_the_top_span_when_it_comes(full: httpx.Client, trace_id: str) 
         ({"lmnr.span.type": "EVALUATION"}, "EVALUATION"),
     ],
 )
-def test_it_finds_the_trace_type(full: httpx.Client, trace_id: str, attributes: dict[str, Any], kind: str) -> None:
-    send_span(full, trace_id, attributes)
-    assert trace(full, trace_id)["trace_type"] == kind
+def test_it_finds_the_trace_type(
+    full_client: httpx.Client, trace_id: str, attributes: dict[str, Any], kind: str
+) -> None:
+    send_span(full_client, trace_id, attributes)
+    assert fetch_trace(full_client, trace_id)["trace_type"] == kind
 
 
-def test_it_merges_metadata_deeply_within_one_request(full: httpx.Client, trace_id: str) -> None:
-    first = make_span(trace_id, 1, attributes={f"{METADATA}o": {"a": 1}, f"{METADATA}k": 1})
-    second = make_span(trace_id, 2, attributes={f"{METADATA}o": {"b": 2}, f"{METADATA}k": 2})
-    send(full, first, second)
-    assert trace(full, trace_id)["metadata"] == '{"k":2,"o":{"a":1,"b":2}}'
+def test_it_merges_metadata_deeply_within_one_request(full_client: httpx.Client, trace_id: str) -> None:
+    first = make_span(trace_id, 1, attributes={f"{METADATA_PREFIX}o": {"a": 1}, f"{METADATA_PREFIX}k": 1})
+    second = make_span(trace_id, 2, attributes={f"{METADATA_PREFIX}o": {"b": 2}, f"{METADATA_PREFIX}k": 2})
+    send_spans(full_client, first, second)
+    assert fetch_trace(full_client, trace_id)["metadata"] == '{"k":2,"o":{"a":1,"b":2}}'
 
 
-def test_it_replaces_metadata_keys_whole_over_requests(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {f"{METADATA}o": {"a": 1}, f"{METADATA}kept": True})
-    send_span(full, trace_id, {f"{METADATA}o": {"b": 2}}, number=2)
-    assert trace(full, trace_id)["metadata"] == '{"o":{"b":2},"kept":true}'
+def test_it_replaces_metadata_keys_whole_over_requests(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}o": {"a": 1}, f"{METADATA_PREFIX}kept": True})
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}o": {"b": 2}}, number=2)
+    assert fetch_trace(full_client, trace_id)["metadata"] == '{"o":{"b":2},"kept":true}'
 
 
-def test_it_takes_vercels_metadata_over_its_own(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id, {"ai.telemetry.metadata.k": "vercel", f"{METADATA}k": "lmnr"})
-    assert trace(full, trace_id)["metadata"] == '{"k":"vercel"}'
+def test_it_takes_vercels_metadata_over_its_own(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {"ai.telemetry.metadata.k": "vercel", f"{METADATA_PREFIX}k": "lmnr"})
+    assert fetch_trace(full_client, trace_id)["metadata"] == '{"k":"vercel"}'
 
 
-def test_it_keeps_the_types_that_otlp_carries(full: httpx.Client, trace_id: str) -> None:
+def test_it_keeps_the_types_that_otlp_carries(full_client: httpx.Client, trace_id: str) -> None:
     values: dict[str, Any] = {"a": 1, "b": 1.0, "c": True, "d": ["x", "y"], "e": {"f": 2.5}, "g": b'{"h": 1}'}
-    send_span(full, trace_id, {METADATA + key: value for key, value in values.items()})
-    assert trace(full, trace_id)["metadata"] == '{"a":1,"b":1.0,"c":true,"d":["x","y"],"e":{"f":2.5},"g":{"h":1}}'
+    send_span(full_client, trace_id, {METADATA_PREFIX + key: value for key, value in values.items()})
+    assert (
+        fetch_trace(full_client, trace_id)["metadata"]
+        == '{"a":1,"b":1.0,"c":true,"d":["x","y"],"e":{"f":2.5},"g":{"h":1}}'
+    )
 
 
-def test_it_has_no_metadata_text_before_any_came(full: httpx.Client, trace_id: str) -> None:
-    send_span(full, trace_id)
-    assert trace(full, trace_id)["metadata"] == ""
+def test_it_has_no_metadata_text_before_any_came(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    assert fetch_trace(full_client, trace_id)["metadata"] == ""

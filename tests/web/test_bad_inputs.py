@@ -8,13 +8,13 @@ from django.conf import settings
 from django.test import Client
 
 from reviewapp.queues.models import QueueItem
-from tests.routes import ALL, Route, each, one_of_each
+from tests.routes import ALL_ROUTES, Route, for_each_route, make_url_values
 
 SOURCE = Path(settings.BASE_DIR) / "reviewapp"
 READ = re.compile(
     r"""(?:GET|query|params)\.get(?:list)?\(\s*"(\w+)"|"(\w+)" in request\.GET|_moment\((?:query|params), "(\w+)"\)"""
 )
-OPEN = [route for route in ALL if route.rule != "access token"]
+OPEN = [route for route in ALL_ROUTES if route.rule != "access token"]
 TEXTS = [
     "", "0", "-1", "NaN", "9" * 19, "9" * 400, "1_0", "\x00", "a=b\x00", "=", "\u0661", "\u202e",
     "\U0010ffff", "2026-02-30", "9999-12-31T23:59:59+14:00", "0001-01-01T00:00:00+14:00", "2026-11-22_1",
@@ -42,14 +42,14 @@ def shows(client: Client, url: str, query: dict[str, str] | None = None) -> Any:
 
 def test_it_knows_the_parameters() -> None:
     assert {"page", "before", "state", "reviewer", "next", "from", "m"} <= {
-        name for route in ALL for name in names_of(route)
+        name for route in ALL_ROUTES for name in names_of(route)
     }
 
 
-@each([route for route in OPEN if names_of(route)])
+@for_each_route([route for route in OPEN if names_of(route)])
 def test_it_takes_any_value(route: Route, admin_client: Client, item: QueueItem) -> None:
     """In all its parameters at once, and in each alone: a view may stop at the first bad one."""
-    url, names = route.url(one_of_each(item)), names_of(route)
+    url, names = route.url(make_url_values(item)), names_of(route)
     for text in TEXTS:
         if shows(admin_client, url, dict.fromkeys(names, text)).status_code == 405:
             return
@@ -58,17 +58,17 @@ def test_it_takes_any_value(route: Route, admin_client: Client, item: QueueItem)
             shows(admin_client, url, {name: text})
 
 
-@each(OPEN)
+@for_each_route(OPEN)
 def test_it_takes_any_query(route: Route, admin_client: Client, item: QueueItem) -> None:
-    url = route.url(one_of_each(item))
+    url = route.url(make_url_values(item))
     for query in RAW:
         if shows(admin_client, url + query).status_code == 405:
             return
 
 
-@each([route for route in ALL if route.parameters])
+@for_each_route([route for route in ALL_ROUTES if route.parameters])
 def test_it_takes_any_address(route: Route, admin_client: Client, item: QueueItem) -> None:
-    values = one_of_each(item)
+    values = make_url_values(item)
     for name in route.parameters:
         for text in ("%00", "..", "0", "9" * 18, "9" * 19, "9" * 5_000):
             url = route.url({**values, name: text})

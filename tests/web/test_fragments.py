@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
 from reviewapp.queues.models import Queue, QueueItem
-from tests.routes import ALL, Route, each, one_of_each
+from tests.routes import ALL_ROUTES, Route, for_each_route, make_url_values
 
 BOARD = "/p/support/queues/answers/"
 HTMX = {"HX-Request": "true"}
@@ -39,9 +39,9 @@ def test_it_answers_a_boosted_link_with_a_page(reviewer_client: Client, queue: Q
     assert b"<html" in response.content
 
 
-@each([route for route in ALL if route.role])
+@for_each_route([route for route in ALL_ROUTES if route.role])
 def test_it_varies_on_htmx(route: Route, admin_client: Client, item: QueueItem) -> None:
-    assert "HX-Request" in admin_client.get(route.url(one_of_each(item)))["Vary"]
+    assert "HX-Request" in admin_client.get(route.url(make_url_values(item)))["Vary"]
 
 
 def test_it_puts_messages_behind_a_part(reviewer_client: Client, queue: Queue) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from reviewapp.accounts.models import User
 from reviewapp.queues.models import QueueItem
 from tests.factories import PASSWORD
-from tests.routes import ALL, Route, each, one_of_each
+from tests.routes import ALL_ROUTES, Route, for_each_route, make_url_values
 
 POLICY = {
     "default-src": "'none'", "script-src": "'self'", "style-src": "'self'", "img-src": "'self'", "font-src": "'self'",
@@ -26,9 +26,9 @@ def policy(response: Any) -> dict[str, str]:
     return {name: value for name, _, value in parts if name}
 
 
-@each(ALL)
+@for_each_route(ALL_ROUTES)
 def test_it_is_on_every_answer(route: Route, admin_client: Client, item: QueueItem) -> None:
-    response = admin_client.get(route.url(one_of_each(item)))
+    response = admin_client.get(route.url(make_url_values(item)))
 
     assert policy(response) == (IMAGE_POLICY if response["Content-Type"].startswith("image/") else POLICY)
     assert response["X-Content-Type-Options"] == "nosniff"

@@ -22,43 +22,45 @@ Answer = tuple[int, object]
 Script = Callable[[str, dict[str, Any]], Answer]
 
 
-def work(
-    until: Callable[[], bool], *, workers: int = 1, seconds: float = 15, make: Callable[[], Worker] = Worker
+def run_workers(
+    until: Callable[[], bool], *, workers: int = 1, seconds: float = 15, make_worker: Callable[[], Worker] = Worker
 ) -> None:
     """Run workers until something holds; fails when it does not in time."""
-    asyncio.run(_work(until, [make() for _ in range(workers)], seconds))
+    asyncio.run(_work(until, [make_worker() for _ in range(workers)], seconds))
 
 
-def states(*patches: Patch) -> list[str]:
+def patch_states(*patches: Patch) -> list[str]:
     """The states of these patches, or of all in order."""
     rows = Patch.objects.filter(pk__in=[patch.pk for patch in patches]) if patches else Patch.objects.all()
     return list(rows.order_by("pk").values_list("state", flat=True))
 
 
-def all_are(state: str) -> Callable[[], bool]:
+def all_patches_are(state: str) -> Callable[[], bool]:
     """Whether every patch has come so far."""
-    return lambda: set(states()) == {state}
+    return lambda: set(patch_states()) == {state}
 
 
 @dataclass
-class Laminar:
+class FakeLaminar:
     """A Laminar that keeps what was asked of it, and answers by its script."""
 
     url: str
     script: Script
-    asked: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
+    requests: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     under_way: int = 0
-    most_under_way: int = 0
+    max_under_way: int = 0
 
     @property
     def pushes(self) -> list[tuple[UUID, Mapping[str, Any]]]:
         """Each push in order: trace and metadata."""
-        return [(UUID(body["traceId"]), body["metadata"]) for _, path, body in self.asked if path.endswith("/metadata")]
+        return [
+            (UUID(body["traceId"]), body["metadata"]) for _, path, body in self.requests if path.endswith("/metadata")
+        ]
 
 
 @contextlib.contextmanager
-def laminar(script: Script) -> Iterator[Laminar]:
+def fake_laminar(script: Script) -> Iterator[FakeLaminar]:
     """Serve on a real socket until the block ends."""
     lock = threading.Lock()
 
@@ -68,10 +70,10 @@ def laminar(script: Script) -> Iterator[Laminar]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                far.asked.append((time.monotonic(), self.path, body))
+                far.requests.append((time.monotonic(), self.path, body))
                 far.keys.append(self.headers["Authorization"].removeprefix("Bearer "))
                 far.under_way += 1
-                far.most_under_way = max(far.most_under_way, far.under_way)
+                far.max_under_way = max(far.max_under_way, far.under_way)
             status, said = far.script(self.path, body)
             with lock:
                 far.under_way -= 1
@@ -91,7 +93,7 @@ def laminar(script: Script) -> Iterator[Laminar]:
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)
-    far = Laminar(f"http://127.0.0.1:{server.server_address[1]}", script)
+    far = FakeLaminar(f"http://127.0.0.1:{server.server_address[1]}", script)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield far

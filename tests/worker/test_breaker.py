@@ -12,14 +12,14 @@ from django.test import Client
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import breaker, leasing, restore_guard, results, schedule
 from reviewapp.delivery.models import Breaker, Patch, State
-from reviewapp.delivery.results import Sent
+from reviewapp.delivery.results import PushResult
 from reviewapp.laminar import KeyRefused, LaminarError, RateLimited, Unreachable
 from reviewapp.lib import clock
-from reviewapp.worker.client_pool import Clients
-from reviewapp.worker.pusher import UNDER_WAY, Pushing
-from tests.delivery.patches import ends, fresh, put, put_many
-from tests.worker.running import laminar, states
-from tests.worker.test_faults import project_at
+from reviewapp.worker.client_pool import ClientPool
+from reviewapp.worker.pusher import MAX_PUSHES_PER_PROJECT, Pusher
+from tests.delivery.patches import end_push, put, put_many, reload
+from tests.worker.running import fake_laminar, patch_states
+from tests.worker.test_faults import create_project
 
 HOLDING = [
     RateLimited("Laminar asks to slow down.", status=429, retry_after=60),
@@ -31,8 +31,8 @@ HOLDING = [
 def test_a_push_that_had_begun_before_ends_no_hold(project: Project, error: LaminarError) -> None:
     put_many(project, 3)
     first, late = leasing.lease(2)
-    ends(first, error)
-    ends(late)
+    end_push(first, error)
+    end_push(late)
     assert Breaker.objects.get().is_open
     assert leasing.lease(10) == []
 
@@ -42,7 +42,7 @@ def test_a_hold_stands_when_it_is_marked_with_an_answer(project: Project, is_fir
     put_many(project, 2)
     errors = [HOLDING[0], None] if is_first else [None, HOLDING[0]]
     taken = zip(leasing.lease(2), errors, strict=True)
-    results.mark_sent([Sent(patch, None, clock.now(), 0.1, error) for patch, error in taken])
+    results.record_pushes([PushResult(patch, None, clock.now(), 0.1, error) for patch, error in taken])
     assert Breaker.objects.get().is_open
 
 
@@ -50,18 +50,18 @@ def test_an_answer_after_the_fifth_failure_ends_no_hold(project: Project) -> Non
     put_many(project, 6)
     *failing, late = leasing.lease(6)
     for patch in failing:
-        ends(patch, Unreachable("Nobody answers."))
-    ends(late)
+        end_push(patch, Unreachable("Nobody answers."))
+    end_push(late)
     assert Breaker.objects.get().is_open
 
 
 def test_a_worker_begins_no_more_after_a_hold_though_others_are_answered(project: Project) -> None:
     put_many(project, 2)
     held, late = leasing.lease(2)
-    pushes = Pushing(Clients())
-    pushes._counted(Sent(held, None, clock.now(), 0.1, HOLDING[0]))
-    pushes._counted(Sent(late, None, clock.now(), 0.1, None))
-    assert pushes.failures[project.pk] == schedule.BREAK_AFTER
+    pushes = Pusher(ClientPool())
+    pushes._count_outcome(PushResult(held, None, clock.now(), 0.1, HOLDING[0]))
+    pushes._count_outcome(PushResult(late, None, clock.now(), 0.1, None))
+    assert pushes.failures[project.pk] == schedule.BREAKER_THRESHOLD
 
 
 @pytest.mark.django_db(transaction=True)
@@ -75,27 +75,27 @@ def test_rows_that_were_leased_and_not_begun_are_given_back(by: str) -> None:
 
     def hold(project: Project) -> None:
         if by == "a person":
-            restore_guard.hold(restore_guard.with_open_patches(), "command")
+            restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "command")
         else:
-            breaker.hold(project.pk, "Laminar refused the key.", None)
+            breaker.open_breaker(project.pk, "Laminar refused the key.", None)
 
     async def push(project: Project) -> None:
-        pushes = Pushing(Clients())
-        await pushes.round()
+        pushes = Pusher(ClientPool())
+        await pushes.run_round()
         await sync_to_async(hold)(project)
-        await pushes.round()
+        await pushes.run_round()
         gate.set()
-        while pushes.held:
-            await pushes.round()
+        while pushes.leased:
+            await pushes.run_round()
         await pushes.clients.close()
         await sync_to_async(connections.close_all)()
 
-    with laminar(slow) as far:
-        project = project_at(far)
-        put_many(project, UNDER_WAY + 10)
+    with fake_laminar(slow) as far:
+        project = create_project(far)
+        put_many(project, MAX_PUSHES_PER_PROJECT + 10)
         asyncio.run(asyncio.wait_for(push(project), 20))
-    assert len(far.pushes) == UNDER_WAY
-    assert states().count(State.WAITING) == 10
+    assert len(far.pushes) == MAX_PUSHES_PER_PROJECT
+    assert patch_states().count(State.WAITING) == 10
 
 
 def tried(lead_client: Client) -> str:
@@ -107,7 +107,7 @@ def test_a_try_now_sends_one_that_waits(lead_client: Client, project: Project) -
     first, failed = put_many(project, 2)
     Patch.objects.filter(pk=first.pk).update(due_at=clock.now() + timedelta(minutes=1))
     Patch.objects.filter(pk=failed.pk).update(due_at=clock.now() + timedelta(hours=1), failures=3)
-    breaker.hold(project.pk, "Laminar refused the key.", None)
+    breaker.open_breaker(project.pk, "Laminar refused the key.", None)
     assert "One delivery is sent to try." in tried(lead_client)
     assert [patch.pk for patch in leasing.lease(10)] == [failed.pk]
     assert "Nothing is held back any more." in tried(lead_client)
@@ -116,25 +116,25 @@ def test_a_try_now_sends_one_that_waits(lead_client: Client, project: Project) -
 def test_a_try_now_sends_nothing_that_can_still_be_undone_and_says_so(lead_client: Client, project: Project) -> None:
     patch = put(project, {"score": 1})
     Patch.objects.update(due_at=clock.now() + timedelta(minutes=1))
-    breaker.hold(project.pk, "Laminar refused the key.", None)
+    breaker.open_breaker(project.pk, "Laminar refused the key.", None)
     assert "No delivery is due just now." in tried(lead_client)
-    assert fresh(patch).due_at > clock.now()
+    assert reload(patch).due_at > clock.now()
 
 
 def test_few_patches_that_always_fail_hold_no_project(project: Project) -> None:
     put_many(project, 12)
     fine, *bad = leasing.lease(12)
-    pushes = Pushing(Clients())
-    pushes._counted(Sent(fine, None, clock.now(), 0.1, None))
+    pushes = Pusher(ClientPool())
+    pushes._count_outcome(PushResult(fine, None, clock.now(), 0.1, None))
     for patch in bad:
         patch.failures = 1
-    failed = [pushes._counted(Sent(patch, None, clock.now(), 0.1, Unreachable("No."))) for patch in bad]
-    results.mark_sent(failed)
+    failed = [pushes._count_outcome(PushResult(patch, None, clock.now(), 0.1, Unreachable("No."))) for patch in bad]
+    results.record_pushes(failed)
     assert (pushes.failures[project.pk], Breaker.objects.get().failures) == (1, 1)
 
 
 def test_a_probe_that_failed_goes_again_within_minutes(project: Project) -> None:
-    Breaker.objects.create(project=project, failures=schedule.BREAK_AFTER)
+    Breaker.objects.create(project=project, failures=schedule.BREAKER_THRESHOLD)
     Patch.objects.filter(pk=put(project, {"a": 1}).pk).update(failures=11)
-    row = ends(leasing.lease(1)[0], Unreachable("Nobody answers."))
-    assert row.due_at <= clock.now() + schedule.PROBED
+    row = end_push(leasing.lease(1)[0], Unreachable("Nobody answers."))
+    assert row.due_at <= clock.now() + schedule.PROBE_RETRY_DELAY

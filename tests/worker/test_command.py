@@ -27,8 +27,8 @@ from reviewapp.worker.loop import Worker
 from tests.delivery.patches import put
 from tests.tracestore.store_calls import send_span
 from tests.tracestore_server import ROOT, RunningStore
-from tests.worker.running import Laminar, all_are, laminar, states, work
-from tests.worker.test_faults import Store, project_at
+from tests.worker.running import FakeLaminar, all_patches_are, fake_laminar, patch_states, run_workers
+from tests.worker.test_faults import ScriptedStore, create_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,8 +53,8 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def far(gate: Gate) -> Iterator[Laminar]:
-    with laminar(Store(gate)) as far:
+def far(gate: Gate) -> Iterator[FakeLaminar]:
+    with fake_laminar(ScriptedStore(gate)) as far:
         yield far
         gate.opened.set()
 
@@ -81,11 +81,11 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_once_tells_how_many_are_in_each_state(
-    connected: Project, tracestore: RunningStore, trace_id: UUID, start: Start
+    connected_project: Project, tracestore: RunningStore, trace_id: UUID, start: Start
 ) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))
-    put(connected, {"score": 1}, trace_id)
+    put(connected_project, {"score": 1}, trace_id)
     told, faults = start("--once", "--json", far=tracestore.url).communicate(timeout=30)
     assert json.loads(told) == {**dict.fromkeys(State.values, 0), "confirmed": 1}, faults
     assert tracestore.full_key not in told + faults
@@ -97,9 +97,9 @@ def test_once_tells_it_in_words(transactional_db: None, start: Start) -> None:
 
 
 def test_told_to_stop_it_finishes_the_push_under_way_and_begins_no_other(
-    far: Laminar, gate: Gate, start: Start
+    far: FakeLaminar, gate: Gate, start: Start
 ) -> None:
-    project = project_at(far)
+    project = create_project(far)
     first = put(project, {"score": 1})
     process = start(far=far.url)
     assert gate.reached.wait(20)
@@ -109,39 +109,39 @@ def test_told_to_stop_it_finishes_the_push_under_way_and_begins_no_other(
     later = len(far.pushes)
     gate.opened.set()
     assert process.wait(10) == 0
-    assert states(first) == [State.ACCEPTED]
-    assert (states(second) == [State.WAITING]) == (later == 1)
+    assert patch_states(first) == [State.ACCEPTED]
+    assert (patch_states(second) == [State.WAITING]) == (later == 1)
     assert not Patch.objects.filter(state=State.SENDING).exists()
 
 
-def test_told_to_stop_it_does_not_wait_for_ever(far: Laminar, gate: Gate) -> None:
-    patch = put(project_at(far), {"score": 1})
-    work(until=gate.reached.is_set, make=partial(Worker, finish=0.1))
-    assert states(patch) == [State.SENDING]
+def test_told_to_stop_it_does_not_wait_for_ever(far: FakeLaminar, gate: Gate) -> None:
+    patch = put(create_project(far), {"score": 1})
+    run_workers(until=gate.reached.is_set, make_worker=partial(Worker, finish=0.1))
+    assert patch_states(patch) == [State.SENDING]
     gate.opened.set()
     _let_leases_end()
-    work(until=all_are(State.CONFIRMED))
+    run_workers(until=all_patches_are(State.CONFIRMED))
 
 
-def test_what_a_killed_worker_was_sending_is_sent_by_another(far: Laminar, gate: Gate, start: Start) -> None:
-    patch = put(project_at(far), {"score": 1})
+def test_what_a_killed_worker_was_sending_is_sent_by_another(far: FakeLaminar, gate: Gate, start: Start) -> None:
+    patch = put(create_project(far), {"score": 1})
     process = start(far=far.url)
     assert gate.reached.wait(20)
     process.kill()
     process.wait(10)
-    assert states(patch) == [State.SENDING]
+    assert patch_states(patch) == [State.SENDING]
     _let_leases_end()
-    work(until=all_are(State.CONFIRMED))
+    run_workers(until=all_patches_are(State.CONFIRMED))
     assert len(far.pushes) == 2
 
 
-def test_a_worker_that_wakes_late_changes_nothing(far: Laminar, gate: Gate, start: Start) -> None:
-    patch = put(project_at(far), {"score": 1})
+def test_a_worker_that_wakes_late_changes_nothing(far: FakeLaminar, gate: Gate, start: Start) -> None:
+    patch = put(create_project(far), {"score": 1})
     process = start(far=far.url)
     assert gate.reached.wait(20)
     _freeze(process)
     _let_leases_end()
-    work(until=all_are(State.CONFIRMED))
+    run_workers(until=all_patches_are(State.CONFIRMED))
     before = _row(patch)
     gate.opened.set()
     process.send_signal(signal.SIGCONT)

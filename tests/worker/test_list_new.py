@@ -14,21 +14,21 @@ from django.db import connections
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.traces.models import PullMark, Trace
+from reviewapp.traces.models import Trace, Watermark
 from reviewapp.traces.sync import pull, watermark
 from reviewapp.worker import mirror_sync
 from reviewapp.worker.loop import Worker
-from tests.connected_project import project_of
+from tests.connected_project import connect_project
 from tests.traces.rows import trace_row
-from tests.tracestore.store_calls import make_span, send
-from tests.tracestore_server import RunningStore, running_store
-from tests.worker.running import laminar, work
-from tests.worker.test_faults import project_at
+from tests.tracestore.store_calls import make_span, send_spans
+from tests.tracestore_server import RunningStore, run_store
+from tests.worker.running import fake_laminar, run_workers
+from tests.worker.test_faults import create_project
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RunningStore]:
-    with running_store(tmp_path) as running:
+    with run_store(tmp_path) as running:
         yield running
 
 
@@ -58,63 +58,63 @@ class Traces:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of four traces; who fails, or is asked to slow down, goes on at once."""
-    monkeypatch.setattr(pull, "PAGE", 4)
-    monkeypatch.setattr(mirror_sync, "AGAIN", 0.0)
-    monkeypatch.setattr(mirror_sync, "SLOW_DOWN", 0.0)
-    monkeypatch.setattr(mirror_sync, "SWEEPS", {})
+    monkeypatch.setattr(pull, "PAGE_SIZE", 4)
+    monkeypatch.setattr(mirror_sync, "RETRY_DELAY", 0.0)
+    monkeypatch.setattr(mirror_sync, "DEFAULT_RATE_LIMIT_DELAY", 0.0)
+    monkeypatch.setattr(mirror_sync, "SWEEP_INTERVALS", {})
 
 
 @pytest.mark.django_db(transaction=True)
 def test_it_misses_none_of_many_that_began_in_one_moment(store: RunningStore) -> None:
     now = time.time_ns() - 3_600 * 10**9
     # More than a page in one nanosecond, many in one microsecond, which is all that we see, and some apart.
-    starts = [now] * (pull.PAGE + 60) + [now + number for number in range(90)]
+    starts = [now] * (pull.PAGE_SIZE + 60) + [now + number for number in range(90)]
     starts += [now + number * 10**9 for number in range(1, 40)]
     with store.client() as full:
-        send(full, *(make_span(str(uuid4()), start=start) for start in starts))
-    project = project_of(store)
-    work(until=PullMark.objects.exists, seconds=30)
-    assert Trace.objects.filter(project=project).here().count() == len(starts)
+        send_spans(full, *(make_span(str(uuid4()), start=start) for start in starts))
+    project = connect_project(store)
+    run_workers(until=Watermark.objects.exists, seconds=30)
+    assert Trace.objects.filter(project=project).pulled().count() == len(starts)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_next_listing_looks_back_a_little(store: RunningStore) -> None:
     with store.client() as full:
-        send(full, make_span(str(uuid4()), start=time.time_ns()))
-        project_of(store)
-        work(until=PullMark.objects.exists)
+        send_spans(full, make_span(str(uuid4()), start=time.time_ns()))
+        connect_project(store)
+        run_workers(until=Watermark.objects.exists)
         late = uuid4()
-        send(full, make_span(str(late), start=time.time_ns() - 5 * 60 * 10**9))
-        work(until=lambda: Trace.objects.filter(trace_id=late).exists())
+        send_spans(full, make_span(str(late), start=time.time_ns() - 5 * 60 * 10**9))
+        run_workers(until=lambda: Trace.objects.filter(trace_id=late).exists())
 
 
 @pytest.mark.django_db(transaction=True)
 def test_traces_that_come_hours_late_come_into_the_mirror(store: RunningStore) -> None:
     with store.client() as full:
-        send(full, make_span(str(uuid4()), start=time.time_ns()))
-        project_of(store)
-        work(until=PullMark.objects.exists)
+        send_spans(full, make_span(str(uuid4()), start=time.time_ns()))
+        connect_project(store)
+        run_workers(until=Watermark.objects.exists)
         late, later = uuid4(), uuid4()
         minute = 60 * 10**9
-        send(full, make_span(str(late), start=time.time_ns() - 30 * minute))
-        send(full, make_span(str(later), start=time.time_ns() - 20 * 60 * minute))
-        work(until=lambda: Trace.objects.filter(trace_id__in=[late, later]).count() == 2)
+        send_spans(full, make_span(str(late), start=time.time_ns() - 30 * minute))
+        send_spans(full, make_span(str(later), start=time.time_ns() - 20 * 60 * minute))
+        run_workers(until=lambda: Trace.objects.filter(trace_id__in=[late, later]).count() == 2)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_listed_again_comes_in_bounded_parts(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror_sync, "SWEEPS", {timedelta(days=1): 3_600.0})
-    monkeypatch.setattr(mirror_sync, "SWEPT", 2)
+    monkeypatch.setattr(mirror_sync, "SWEEP_INTERVALS", {timedelta(days=1): 3_600.0})
+    monkeypatch.setattr(mirror_sync, "MAX_SWEEP_PAGES", 2)
     far_traces = Traces(17)
-    with laminar(far_traces.answer) as far:
-        project = project_at(far)
-        PullMark.objects.create(
-            project=project, base_url=far.url, reached=clock.now(), holds_since=clock.now() - timedelta(days=2)
+    with fake_laminar(far_traces.answer) as far:
+        project = create_project(far)
+        Watermark.objects.create(
+            project=project, base_url=far.url, listed_until=clock.now(), complete_since=clock.now() - timedelta(days=2)
         )
         worker = Worker()
         for asked in (2, 4, 6, 6):
-            _list(worker, worker.mirror.list_rest)
-            assert len(far.asked) == asked
+            _list(worker, worker.mirror.list_remaining)
+            assert len(far.requests) == asked
     assert Trace.objects.count() == 17
 
 
@@ -122,42 +122,42 @@ def test_what_is_listed_again_comes_in_bounded_parts(small: None, monkeypatch: p
 @pytest.mark.parametrize("restarts", [False, True], ids=["one worker", "restarted"])
 def test_a_listing_that_was_stopped_goes_on_from_there(small: None, restarts: bool) -> None:
     far_traces = Traces(27)
-    with laminar(far_traces.answer) as far:
-        project = project_at(far)
+    with fake_laminar(far_traces.answer) as far:
+        project = create_project(far)
         worker = Worker()
         for rest, held in ((3, 10), (2, 13), (2, 16)):
             far_traces.answers_left = rest
-            _list(worker, worker.mirror.list_new, worker.mirror.list_rest)
-            mark = watermark.mark_of(project)
+            _list(worker, worker.mirror.list_new, worker.mirror.list_remaining)
+            mark = watermark.get_watermark(project)
             assert mark is not None
-            assert mark.has_all_since == far_traces.starts[held - 1] + timedelta(microseconds=1)
+            assert mark.gapless_since == far_traces.starts[held - 1] + timedelta(microseconds=1)
             worker = Worker() if restarts else worker
         far_traces.answers_left = 99
-        _list(worker, worker.mirror.list_new, worker.mirror.list_rest)
+        _list(worker, worker.mirror.list_new, worker.mirror.list_remaining)
     assert Trace.objects.count() == 27
-    mark = watermark.mark_of(project)
+    mark = watermark.get_watermark(project)
     assert mark is not None
-    assert mark.has_all_since is not None
-    assert mark.has_all_since < clock.now() - timedelta(days=6)
+    assert mark.gapless_since is not None
+    assert mark.gapless_since < clock.now() - timedelta(days=6)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_new_traces_come_while_older_ones_are_listed(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     far_traces = Traces(9)
-    with laminar(far_traces.answer) as far:
-        project = project_at(far)
+    with fake_laminar(far_traces.answer) as far:
+        project = create_project(far)
         worker = Worker()
         far_traces.answers_left = 1
         _list(worker, worker.mirror.list_new)
-        gap = watermark.gap_of(project)
+        gap = watermark.get_gap(project)
         assert gap is not None
         far_traces.starts.insert(0, clock.now())
         far_traces.answers_left = 99
         _list(worker, worker.mirror.list_new)
-        assert watermark.gap_of(project) == gap
+        assert watermark.get_gap(project) == gap
         assert Trace.objects.filter(start_time=far_traces.starts[0]).exists()
-        _list(worker, worker.mirror.list_rest)
-    assert (watermark.gap_of(project), Trace.objects.count()) == (None, 10)
+        _list(worker, worker.mirror.list_remaining)
+    assert (watermark.get_gap(project), Trace.objects.count()) == (None, 10)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -165,36 +165,36 @@ def test_new_traces_come_while_older_ones_are_listed(small: None, monkeypatch: p
 def test_runs_of_evaluations_and_the_playground_are_not_listed(small: None, kind: str) -> None:
     far_traces = Traces(3)
     far_traces.kind = kind
-    with laminar(far_traces.answer) as far:
-        project = project_at(far)
+    with fake_laminar(far_traces.answer) as far:
+        project = create_project(far)
         worker = Worker()
         _list(worker, worker.mirror.list_new)
-    assert watermark.mark_of(project) is not None
+    assert watermark.get_watermark(project) is not None
     assert not Trace.objects.exists()
     # Whoever queues one gets it.
-    assert pull.store_rows(project, [trace_row(trace_type=kind)])
+    assert pull.store_traces(project, [trace_row(trace_type=kind)])
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_long_stop_leaves_a_gap_that_is_filled(small: None) -> None:
     far_traces = Traces(13)
-    with laminar(far_traces.answer) as far:
-        project = project_at(far)
+    with fake_laminar(far_traces.answer) as far:
+        project = create_project(far)
         reached = far_traces.starts[-1]
         since = reached - timedelta(days=3)
-        PullMark.objects.create(project=project, base_url=far.url, reached=reached, holds_since=since)
+        Watermark.objects.create(project=project, base_url=far.url, listed_until=reached, complete_since=since)
         worker = Worker()
         far_traces.answers_left = 2
         _list(worker, worker.mirror.list_new)
-        mark = watermark.mark_of(project)
+        mark = watermark.get_watermark(project)
         assert mark is not None
-        assert mark.has_all_since == far_traces.starts[6] + timedelta(microseconds=1)
+        assert mark.gapless_since == far_traces.starts[6] + timedelta(microseconds=1)
         far_traces.answers_left = 99
         worker = Worker()
-        _list(worker, worker.mirror.list_rest)
-    mark = watermark.mark_of(project)
+        _list(worker, worker.mirror.list_remaining)
+    mark = watermark.get_watermark(project)
     assert mark is not None
-    assert (mark.has_all_since, Trace.objects.count()) == (since, 13)
+    assert (mark.gapless_since, Trace.objects.count()) == (since, 13)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -202,24 +202,24 @@ def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
     async def list_twice() -> tuple[int, int]:
         worker = Worker()
         first = await worker.mirror.list_new()
-        await worker.mirror.lists.finish()
+        await worker.mirror.list_new_tasks.wait_all()
         second = await worker.mirror.list_new()
         await worker.clients.close()
         await sync_to_async(connections.close_all)()
         return first, second
 
-    with laminar(lambda path, body: (500, "no")) as far:
-        project_at(far)
+    with fake_laminar(lambda path, body: (500, "no")) as far:
+        create_project(far)
         assert asyncio.run(list_twice()) == (1, 0)
-    assert len(far.asked) == 1
+    assert len(far.requests) == 1
 
 
 def test_a_trace_from_the_future_does_not_hide_those_to_come(project: Project) -> None:
     began = clock.now() - timedelta(days=2)
-    watermark.note_listed(project, began, began, clock.now() + timedelta(days=400))
-    assert watermark.listed_since(project) <= clock.now()
-    watermark.note_listed(project, began, began, clock.now() - timedelta(days=1))
-    assert watermark.listed_since(project) > clock.now() - watermark.OVERLAP - timedelta(minutes=1)
+    watermark.advance_watermark(project, began, began, clock.now() + timedelta(days=400))
+    assert watermark.next_listing_start(project) <= clock.now()
+    watermark.advance_watermark(project, began, began, clock.now() - timedelta(days=1))
+    assert watermark.next_listing_start(project) > clock.now() - watermark.OVERLAP - timedelta(minutes=1)
 
 
 @async_to_sync
@@ -228,8 +228,8 @@ async def _list(worker: Worker, *acts: Callable[[], Awaitable[int]]) -> None:
     try:
         for act in acts:
             await act()
-            await worker.mirror.lists.finish()
-            await worker.mirror.rests.finish()
+            await worker.mirror.list_new_tasks.wait_all()
+            await worker.mirror.list_remaining_tasks.wait_all()
     finally:
         # The next round may run in another event loop.
         await worker.clients.close()

@@ -12,23 +12,23 @@ from reviewapp.delivery import confirmation, drift
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import clock
 from reviewapp.worker.loop import Worker
-from tests.delivery.patches import fresh
+from tests.delivery.patches import reload
 from tests.factories import LaminarKeyFactory, PatchFactory, ProjectFactory
-from tests.worker.running import Answer, Laminar, laminar, states
+from tests.worker.running import Answer, FakeLaminar, fake_laminar, patch_states
 
 DUE = 4
 
 
-def prepared(far: Laminar, **fields: Any) -> list[Patch]:
+def prepared(far: FakeLaminar, **fields: Any) -> list[Patch]:
     """Patches of one project that are due to be looked at, the first first."""
     project: Project = ProjectFactory.create(base_url=far.url)
     LaminarKeyFactory.create(project=project)
     return [PatchFactory.create(project=project, **fields) for _ in range(DUE)]
 
 
-def asked(far: Laminar) -> list[int]:
+def asked(far: FakeLaminar) -> list[int]:
     """How many traces each query was for."""
-    return [len(body["parameters"]["ids"]) for _, _, body in far.asked]
+    return [len(body["parameters"]["ids"]) for _, _, body in far.requests]
 
 
 def showing(row: Callable[[str], dict[str, Any]]) -> Callable[[str, dict[str, Any]], Answer]:
@@ -42,64 +42,64 @@ def values_but_of(bad: list[Patch]) -> Callable[[str], dict[str, Any]]:
 
 def test_an_unreadable_trace_keeps_no_other_from_being_confirmed(transactional_db: None) -> None:
     bad: list[Patch] = []
-    with laminar(showing(values_but_of(bad))) as far:
+    with fake_laminar(showing(values_but_of(bad))) as far:
         patches = prepared(far, state=State.ACCEPTED)
         bad.append(patches[-1])
         _look()
         assert asked(far) == [4, 2, 2, 1, 1]
-    assert states() == [State.CONFIRMED] * 3 + [State.ACCEPTED]
-    lone = fresh(bad[0])
-    assert lone.due_at > clock.now() + confirmation.SOON - timedelta(minutes=1)
+    assert patch_states() == [State.CONFIRMED] * 3 + [State.ACCEPTED]
+    lone = reload(bad[0])
+    assert lone.due_at > clock.now() + confirmation.UNREADABLE_DELAY - timedelta(minutes=1)
     assert "“metadata”" in lone.last_error
 
 
 def test_an_unreadable_trace_keeps_no_other_from_being_watched(transactional_db: None) -> None:
     bad: list[Patch] = []
     now = clock.now()
-    with laminar(showing(values_but_of(bad))) as far:
+    with fake_laminar(showing(values_but_of(bad))) as far:
         patches = prepared(far, state=State.CONFIRMED, confirmed_at=now, watch_due_at=now)
         bad.append(patches[-1])
         _look()
-    assert [fresh(patch).watches for patch in patches] == [1, 1, 1, 0]
-    later = fresh(bad[0]).watch_due_at
+    assert [reload(patch).watches for patch in patches] == [1, 1, 1, 0]
+    later = reload(bad[0]).watch_due_at
     assert later is not None
-    assert later > clock.now() + drift.UNREADABLE - timedelta(minutes=1)
+    assert later > clock.now() + drift.UNREADABLE_DELAY - timedelta(minutes=1)
 
 
 def test_only_the_metadata_of_a_trace_matters(transactional_db: None) -> None:
     row = {"metadata": '{"score":1}', "start_time": None, "cache_read_input_tokens": 2**64 - 1}
-    with laminar(showing(lambda one: row)) as far:
+    with fake_laminar(showing(lambda one: row)) as far:
         prepared(far, state=State.ACCEPTED)
         _look()
         assert asked(far) == [4]
-    assert set(states()) == {State.CONFIRMED}
+    assert set(patch_states()) == {State.CONFIRMED}
 
 
 @pytest.mark.parametrize(("status", "queries"), [(400, [4, 2, 1]), (413, [4, 2, 1]), (408, [4]), (500, [4])])
 def test_where_no_answer_is_of_use_each_round_ends_soon(
     transactional_db: None, status: int, queries: list[int]
 ) -> None:
-    with laminar(lambda path, body: (status, {"error": "no"})) as far:
+    with fake_laminar(lambda path, body: (status, {"error": "no"})) as far:
         prepared(far, state=State.ACCEPTED)
         _look(rounds=2)
         assert asked(far) == queries
-    assert not Patch.objects.filter(due_at__lte=clock.now() + confirmation.PAUSE / 2).exists()
+    assert not Patch.objects.filter(due_at__lte=clock.now() + confirmation.RETRY_DELAY / 2).exists()
 
 
 def test_who_waited_in_vain_asks_for_less_a_while_later(transactional_db: None) -> None:
-    with laminar(lambda path, body: (408, None)) as far:
+    with fake_laminar(lambda path, body: (408, None)) as far:
         prepared(far, state=State.ACCEPTED)
         _look(rounds=3, between=_come_due)
         assert asked(far) == [4, 2, 1]
 
 
 def test_a_429_holds_every_look_of_the_project(transactional_db: None) -> None:
-    with laminar(lambda path, body: (429, None)) as far:
+    with fake_laminar(lambda path, body: (429, None)) as far:
         patches = prepared(far, state=State.ACCEPTED)
         worker = _look(rounds=2, between=_come_due)
         assert asked(far) == [4]
-        assert worker.mirror.held_back == [patches[0].project_id]
-    assert set(states()) == {State.ACCEPTED}
+        assert worker.mirror.rate_limited_projects == [patches[0].project_id]
+    assert set(patch_states()) == {State.ACCEPTED}
 
 
 def _come_due() -> None:
@@ -113,9 +113,9 @@ async def _look(rounds: int = 1, between: Callable[[], None] = lambda: None) -> 
     try:
         for _ in range(rounds):
             await worker.read_back()
-            await worker.watch()
-            await worker.reads.finish()
-            await worker.watches.finish()
+            await worker.check_drift()
+            await worker.readback_tasks.wait_all()
+            await worker.drift_tasks.wait_all()
             await sync_to_async(between)()
     finally:
         await worker._close()

@@ -12,25 +12,25 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import breaker, drift, outbox, restore_guard
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.delivery.views.patches import patch_of
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.web.request import Request
 
 # Sent again in one transaction: a save waits for no more than these.
-AT_ONCE = 100
+RETRY_BATCH_SIZE = 100
 
 
 @access.member(Role.LEAD)
 @require_POST
 def patch_retry(request: Request, project: Project) -> HttpResponse:
-    chosen = sorted(number for text in request.POST.getlist("patch") if (number := whole(text)) is not None)
+    chosen = sorted(number for text in request.POST.getlist("patch") if (number := parse_int(text)) is not None)
     if request.POST.get("all") == "parked":
         parked = Patch.objects.filter(project=project, state=State.PARKED).order_by("pk")
         reason = request.POST.get("reason", "")
         parked = parked.filter(reason=reason) if reason in Reason.values else parked
         chosen = list(parked.values_list("pk", flat=True))
     count = 0
-    for start in range(0, len(chosen), AT_ONCE):
-        part = chosen[start : start + AT_ONCE]
+    for start in range(0, len(chosen), RETRY_BATCH_SIZE):
+        part = chosen[start : start + RETRY_BATCH_SIZE]
         with transaction.atomic():
             sent = outbox.retry(project, part, request.user.username)
             if sent:
@@ -58,7 +58,7 @@ def hold_probe(request: Request, project: Project) -> HttpResponse:
 @require_POST
 def patch_look(request: Request, project: Project, patch: int) -> HttpResponse:
     found = patch_of(project, patch)
-    if drift.look_now(project, found.pk):
+    if drift.check_now(project, found.pk):
         messages.success(request, "A worker looks within a few seconds. Reload the page to see what it found.")
     else:
         messages.info(request, "Only a confirmed delivery can be looked at. This one is not confirmed.")
@@ -81,7 +81,7 @@ def patch_push_again(request: Request, project: Project, patch: int) -> HttpResp
 @require_POST
 def patch_leave_theirs(request: Request, project: Project, patch: int) -> HttpResponse:
     found = patch_of(project, patch)
-    if drift.leave_theirs(project, found, request.user):
+    if drift.keep_laminar_values(project, found, request.user):
         messages.success(request, "Laminar's values are left as they are. Should they change again, it is told here.")
     else:
         messages.info(request, "There is nothing to leave: somebody decided it, or it has changed since.")
@@ -91,7 +91,7 @@ def patch_leave_theirs(request: Request, project: Project, patch: int) -> HttpRe
 @access.member(Role.ADMIN)
 @require_POST
 def held_release(request: Request, project: Project) -> HttpResponse:
-    if restore_guard.release(project, request.user):
+    if restore_guard.resume_delivery(project, request.user):
         messages.success(request, "What waited is being sent.")
     else:
         messages.info(request, "Nothing was held any more.")
@@ -102,7 +102,7 @@ def held_release(request: Request, project: Project) -> HttpResponse:
 @require_POST
 def patch_leave_out(request: Request, project: Project, patch: int) -> HttpResponse:
     found = patch_of(project, patch)
-    if restore_guard.leave_out(project, found.pk, request.user):
+    if restore_guard.discard_patch(project, found.pk, request.user):
         messages.success(request, f"Delivery {found.pk} is left out: it is not sent.")
     else:
         messages.info(request, f"Delivery {found.pk} was not left out: it is not held any more.")

@@ -11,14 +11,14 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery import patch_input
-from reviewapp.delivery.intake import NameTaken, Undone
-from reviewapp.delivery.lint import crowded, lint
+from reviewapp.delivery.intake import BulkUndoneError, IdempotencyKeyReusedError
+from reviewapp.delivery.lint import lint, warn_high_cardinality
 from reviewapp.delivery.models import Bulk
-from reviewapp.delivery.patch_input import NotAPatch
+from reviewapp.delivery.patch_input import InvalidPatchError
 from reviewapp.lib import canonical_json
 from reviewapp.traces.filters import selection
-from reviewapp.traces.metadata.pairs import NotAPair
-from reviewapp.web.pages import page
+from reviewapp.traces.metadata.pairs import FilterError
+from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
 
@@ -27,14 +27,14 @@ from reviewapp.web.request import Request
 def traces_push(request: Request, project: Project) -> HttpResponse:
     """What to push, then what that would do, then it is done: the traces are those shown at first all along."""
     if request.method == "POST":
-        chosen = selection.carried(project, request.POST.get("traces", ""), bulks.MOST)
+        chosen = selection.select_from_form(project, request.POST.get("traces", ""), bulks.MOST)
     else:
         try:
-            chosen = selection.ticked(project, request.GET, bulks.MOST)
-        except NotAPair as error:
+            chosen = selection.select_from_query(project, request.GET, bulks.MOST)
+        except FilterError as error:
             messages.error(request, str(error))
             return redirect("traces:trace-list", project=project.slug)
-    if not chosen.places:
+    if not chosen.pks:
         messages.info(request, "No trace was chosen. Tick some rows, or all of the view.")
         return redirect("traces:trace-list", project=project.slug)
     if request.method == "POST":
@@ -50,7 +50,7 @@ def bulk_page(request: Request, project: Project, bulk: int) -> HttpResponse:
         "project": project, "section": "deliveries", "bulk": found, "counts": bulks.by_state(found),
         "values": canonical_json.raw_members(found.metadata), "can_be_undone": bulks.can_be_undone(found),
     }  # fmt: skip
-    return page(request, "delivery/bulk.html", context, part="progress")
+    return render_page(request, "delivery/bulk.html", context, fragment="progress")
 
 
 @access.member(Role.LEAD)
@@ -60,7 +60,7 @@ def bulk_undo(request: Request, project: Project, bulk: int) -> HttpResponse:
     count = bulks.undo(found, request.user)
     if count:
         messages.success(request, f"{count:,} taken back before they were sent.")
-    if left := bulks.left(found):
+    if left := bulks.count_not_undone(found):
         messages.info(
             request, f"{left:,} not taken back: on their way before, or gone with a later change of the trace."
         )
@@ -81,24 +81,24 @@ def bulk_of(project: Project, number: int) -> Bulk:
 def _previewed(request: Request, project: Project, chosen: selection.Selection) -> HttpResponse:
     """The preview of what was typed, or after that was seen, the push."""
     try:
-        patch = patch_input.of_pairs(
+        patch = patch_input.parse_pairs(
             line.strip() for line in request.POST.get("metadata", "").splitlines() if line.strip()
         )
         findings = lint(patch)
         refusals = [finding.sentence for finding in findings if finding.severity == "refusal"]
         if refusals:
-            raise NotAPatch(" ".join(refusals))
+            raise InvalidPatchError(" ".join(refusals))
         if "confirm" in request.POST:
             mark = UUID(request.POST.get("mark", ""))
-            bulk = bulks.push(project, request.user, mark, patch, chosen.ids)
+            bulk = bulks.push(project, request.user, mark, patch, chosen.trace_ids)
             return redirect("bulk:bulk-page", project=project.slug, bulk=bulk.pk)
-    except (NotAPatch, NameTaken) as error:
+    except (InvalidPatchError, IdempotencyKeyReusedError) as error:
         return _shown(request, project, chosen, error=str(error), status=422)
-    except Undone:
+    except BulkUndoneError:
         return _shown(request, project, chosen, error="This push was undone. Preview it again to push it.", status=422)
     except ValueError:
         return _shown(request, project, chosen, error="The preview was cut short. Preview it again.", status=422)
-    warnings = [finding.sentence for finding in findings] + crowded(project, [patch])
+    warnings = [finding.sentence for finding in findings] + warn_high_cardinality(project, [patch])
     values = {key: canonical_json.dumps(value) for key, value in patch.items()}
     return _shown(request, project, chosen, values=values, warnings=warnings, mark=uuid4())
 
@@ -107,4 +107,4 @@ def _shown(
     request: Request, project: Project, chosen: selection.Selection, *, status: int = 200, **more: object
 ) -> HttpResponse:
     context = {"project": project, "section": "traces", "chosen": chosen, "typed": request.POST.get("metadata", "")}
-    return page(request, "delivery/push.html", {**context, **more}, status=status)
+    return render_page(request, "delivery/push.html", {**context, **more}, status=status)

@@ -1,19 +1,19 @@
 """Help with code, and an agent that edits it."""
 
-from reviewapp.demo.scenario import Call, Case, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, User, Variation
 
 MENTOR = (
     "You help programmers. Show the smallest change that works, then say why. Code in fenced blocks with a language."
 )
 
 
-def order_is_lost(case: Case) -> Script:
+def order_is_lost(case: Variation) -> Scenario:
     wrong = case.turn("right", "claims") == "claims"
     claim = (
         "`set` keeps insertion order since Python 3.7, so" if wrong else "`dict` keeps insertion order since 3.7, so"
     )
     code = "return list(set(rows))" if wrong else "return list(dict.fromkeys(rows))"
-    return Script(
+    return Scenario(
         agent="code-help",
         dialect="anthropic",
         model="claude-sonnet-4-5",
@@ -35,8 +35,8 @@ def order_is_lost(case: Case) -> Script:
     )
 
 
-def rebase_rescue(case: Case) -> Script:
-    return Script(
+def rebase_rescue(case: Variation) -> Scenario:
+    return Scenario(
         agent="code-help",
         dialect="responses",
         model="o4-mini",
@@ -62,8 +62,8 @@ def rebase_rescue(case: Case) -> Script:
     )
 
 
-def unsafe_query(case: Case) -> Script:
-    return Script(
+def unsafe_query(case: Variation) -> Scenario:
+    return Scenario(
         agent="pr-reviewer",
         dialect="openai",
         model="gpt-4.1",
@@ -92,8 +92,8 @@ def unsafe_query(case: Case) -> Script:
     )
 
 
-def typescript_narrowing(case: Case) -> Script:
-    return Script(
+def typescript_narrowing(case: Variation) -> Scenario:
+    return Scenario(
         agent="code-help",
         dialect="vercel",
         model="gpt-4o",
@@ -119,14 +119,14 @@ def typescript_narrowing(case: Case) -> Script:
     )
 
 
-def circling_agent(case: Case) -> Script:
+def circling_agent(case: Variation) -> Scenario:
     """Reads the same file again and again until its steps are used up."""
     path = "src/pricing/discount.py"
     source = "def discount(total, tier):\n    if tier is 'gold':\n        return total * 0.9\n    return total\n"
     failed = "FAILED tests/test_discount.py::test_gold - assert 100 == 90.0\n1 failed, 7 passed in 0.41s"
     look = Call("read_file", {"path": path}, source, words="Let me look at the file again to be sure.")
     test = Call("run_tests", {"path": "tests/test_discount.py"}, failed, seconds=3.4)
-    return Script(
+    return Scenario(
         agent="fix-agent",
         dialect="openai",
         model="gpt-4o-mini",
@@ -143,10 +143,10 @@ def circling_agent(case: Case) -> Script:
     )
 
 
-def fixing_agent(case: Case) -> Script:
+def fixing_agent(case: Variation) -> Scenario:
     path = "src/pricing/discount.py"
     source = "def discount(total, tier):\n    if tier is 'gold':\n        return total * 0.9\n    return total\n"
-    return Script(
+    return Scenario(
         agent="fix-agent",
         dialect="anthropic",
         model="claude-sonnet-4-5",

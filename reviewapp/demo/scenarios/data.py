@@ -2,7 +2,7 @@
 
 import json
 
-from reviewapp.demo.scenario import Call, Case, Check, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Call, Check, Fetch, Say, Scenario, User, Variation
 
 ANALYST = """You answer questions about the sales database (PostgreSQL) in one short paragraph and one table.
 Read the schema before you write a query. Query read-only. If a word can mean two things, say which one you took."""
@@ -13,7 +13,7 @@ SCHEMA = (
 )
 
 
-def revenue(case: Case) -> Script:
+def revenue(case: Variation) -> Scenario:
     region = case.pick("Iberia", "the Nordics", "Benelux")
     doubled = case.turn("right", "doubled", "right") == "doubled"
     sums = ("412,880.10", "398,204.75") if doubled else ("206,440.05", "199,102.40")
@@ -24,7 +24,7 @@ def revenue(case: Case) -> Script:
         "WHERE o.status = 'paid' GROUP BY 1 ORDER BY 1 DESC LIMIT 2"
     )
     rows = [{"month": case.iso(-20)[:7], "revenue": sums[0]}, {"month": case.iso(-50)[:7], "revenue": sums[1]}]
-    return Script(
+    return Scenario(
         agent="sql-assistant",
         dialect="langchain",
         model="gpt-4o",
@@ -44,10 +44,10 @@ def revenue(case: Case) -> Script:
     )
 
 
-def query_repaired(case: Case) -> Script:
+def query_repaired(case: Variation) -> Scenario:
     bad = "SELECT sku, sum(qty) FROM order_line GROUP BY sku ORDER BY 2 DESC LIMIT 5"
     good = bad.replace("qty", "quantity")
-    return Script(
+    return Scenario(
         agent="sql-assistant",
         dialect="openai",
         model="gpt-4o-mini",
@@ -76,8 +76,8 @@ def query_repaired(case: Case) -> Script:
     )
 
 
-def meaning_unclear(case: Case) -> Script:
-    return Script(
+def meaning_unclear(case: Variation) -> Scenario:
+    return Scenario(
         agent="sql-assistant",
         dialect="gen_ai",
         model="gpt-4.1",
@@ -97,7 +97,7 @@ def meaning_unclear(case: Case) -> Script:
     )
 
 
-def invoice(case: Case) -> Script:
+def invoice(case: Variation) -> Scenario:
     number = case.id("RE-2026-")
     sender, city = (
         ("Holzwerk Brandt GmbH", "Kassel"),
@@ -122,7 +122,7 @@ def invoice(case: Case) -> Script:
         "Pos 1  Eichentisch 180 x 90   2 Stk   920,00   1.840,00\nZwischensumme netto 1.840,00 EUR\n"
         "zzgl. 19 % USt 349,60 EUR\nGesamtbetrag 2.189,60 EUR"
     )
-    return Script(
+    return Scenario(
         agent="invoice-reader",
         dialect="openai",
         model="gpt-4o-mini",
@@ -139,7 +139,7 @@ def invoice(case: Case) -> Script:
     )
 
 
-def resume(case: Case) -> Script:
+def resume(case: Variation) -> Scenario:
     text = (
         "Chiara Lombardi, Torino, chiara@lombardi.example\n2021 to today: data engineer, Ferrovia Digitale (Airflow, "
         "dbt, Snowflake)\n2018-2021: analyst, Banca del Po (SQL, Excel)\nLanguages: Italian, English C1, German A2"
@@ -151,7 +151,7 @@ def resume(case: Case) -> Script:
         "skills": ["Airflow", "dbt", "Snowflake", "SQL"],
         "languages": {"it": "native", "en": "C1", "de": "B1"},
     }
-    return Script(
+    return Scenario(
         agent="cv-reader",
         dialect="responses",
         model="gpt-4.1",
@@ -163,7 +163,7 @@ def resume(case: Case) -> Script:
     )
 
 
-def ticket_batch(case: Case) -> Script:
+def ticket_batch(case: Variation) -> Scenario:
     """One very long trace: a night's tickets, each labelled by a model and saved."""
     kinds = (
         ("Where is parcel {0}? It was due on Monday.", "delivery"),
@@ -182,7 +182,7 @@ def ticket_batch(case: Case) -> Script:
         lost = ("sqlite3.OperationalError", "database is locked") if number in (37, 38) else None
         steps.append(Check("label_ticket", prompt, label))
         steps.append(Fetch("save_label", {"ticket": ticket, "label": label}, "saved", span_type="TOOL", error=lost))
-    return Script(
+    return Scenario(
         agent="nightly-labels",
         dialect="openai",
         model="gpt-4o-mini",

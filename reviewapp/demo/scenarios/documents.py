@@ -1,6 +1,6 @@
 """Contracts and policies: summaries, comparisons, questions answered from clauses."""
 
-from reviewapp.demo.scenario import Case, Check, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Check, Fetch, Say, Scenario, User, Variation
 
 LEASE = """LEASE AGREEMENT between Harbour Estates Ltd (Landlord) and the Tenant named in Schedule 1
 
@@ -15,7 +15,7 @@ LAWYER = """You summarise contracts for the person who is about to sign. Plain w
 money, how to get out, who is liable for what, and anything unusual. Cite the clause number after each point."""
 
 
-def lease_summary(case: Case) -> Script:
+def lease_summary(case: Variation) -> Scenario:
     complete = case.turn("complete", "no cap") == "complete"
     cap = (
         "- **Liability:** if your business loses money through the landlord's fault, they pay six months' rent at "
@@ -23,7 +23,7 @@ def lease_summary(case: Case) -> Script:
         if complete
         else ""
     )
-    return Script(
+    return Scenario(
         agent="contract-summary",
         dialect="anthropic",
         model="claude-sonnet-4-5",
@@ -49,8 +49,8 @@ def lease_summary(case: Case) -> Script:
     )
 
 
-def nda_in_german(case: Case) -> Script:
-    return Script(
+def nda_in_german(case: Variation) -> Scenario:
+    return Scenario(
         agent="vertragsvergleich",
         dialect="gen_ai",
         model="gpt-4.1",
@@ -77,11 +77,11 @@ def nda_in_german(case: Case) -> Script:
 
 
 # Over forty lines, since a conversation is read in one go.
-def clause_question(case: Case) -> Script:
+def clause_question(case: Variation) -> Scenario:
     invented = case.turn("grounded", "invented") == "invented"
     days = "48 hours" if not invented else "72 hours"
     source = "(DPA 7.2)" if not invented else "(DPA 9.4)"
-    return Script(
+    return Scenario(
         agent="policy-search",
         dialect="langchain",
         model="gpt-4o-mini",
@@ -132,8 +132,8 @@ def clause_question(case: Case) -> Script:
     )
 
 
-def minutes(case: Case) -> Script:
-    return Script(
+def minutes(case: Variation) -> Scenario:
+    return Scenario(
         agent="meeting-notes",
         dialect="gemini",
         model="gemini-2.5-pro",

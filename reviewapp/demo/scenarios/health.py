@@ -1,13 +1,13 @@
 """A medical practice: appointments, and the calls that must not become appointments."""
 
-from reviewapp.demo.scenario import Call, Case, Fetch, Say, Script, Step, User
+from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, Step, User, Variation
 
 DESK = """You are the appointment desk of a family practice. You book, move and cancel. You give no medical advice.
 If someone describes chest pain, trouble breathing, signs of a stroke, heavy bleeding or thoughts of harming themselves,
 do not book: tell them to call the emergency number now and hand over to a nurse with `page_nurse`."""
 
 
-def move_appointment(case: Case) -> Script:
+def move_appointment(case: Variation) -> Scenario:
     patient = case.id("P-")
     time = case.pick("08:20", "09:40", "11:10")
     outcome = case.turn("right", "old one kept", "right")
@@ -17,7 +17,7 @@ def move_appointment(case: Case) -> Script:
         {"ok": True, "id": "A-7731"},
     )
     cancel = Call("cancel_slot", {"patient": patient, "id": "A-7420"}, {"ok": True})
-    return Script(
+    return Scenario(
         agent="appointment-desk",
         dialect="responses",
         model="gpt-4.1",
@@ -47,7 +47,7 @@ def move_appointment(case: Case) -> Script:
     )
 
 
-def chest_pain(case: Case) -> Script:
+def chest_pain(case: Variation) -> Scenario:
     missed = case.turn("handed over", "booked") == "booked"
     words = (
         "My dad is 61 and since this morning he has a pressing feeling in his chest and his left arm tingles. He "
@@ -75,7 +75,7 @@ def chest_pain(case: Case) -> Script:
                 "next minutes."
             ),
         )
-    return Script(
+    return Scenario(
         agent="appointment-desk",
         dialect="anthropic",
         model="claude-haiku-4-5",
@@ -86,8 +86,8 @@ def chest_pain(case: Case) -> Script:
     )
 
 
-def vaccine_in_french(case: Case) -> Script:
-    return Script(
+def vaccine_in_french(case: Variation) -> Scenario:
+    return Scenario(
         agent="accueil-cabinet",
         dialect="openai",
         model="gpt-4o-mini",
@@ -115,9 +115,9 @@ def vaccine_in_french(case: Case) -> Script:
     )
 
 
-def calendar_times_out(case: Case) -> Script:
+def calendar_times_out(case: Variation) -> Scenario:
     slow = ("TimeoutError", "calendar.freebusy did not answer within 8 s")
-    return Script(
+    return Scenario(
         agent="appointment-desk",
         dialect="gemini",
         model="gemini-2.5-flash",

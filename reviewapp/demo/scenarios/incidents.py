@@ -1,6 +1,6 @@
 """The odd ones: photos, attacks, refusals, a greeting, work without a model."""
 
-from reviewapp.demo.scenario import Call, Case, Check, Fetch, Say, Script, Step, User
+from reviewapp.demo.scenario import Call, Check, Fetch, Say, Scenario, Step, User, Variation
 
 # What a page may hold to steer the model that reads it, and to strike whoever looks at the trace afterwards.
 HOSTILE_PAGE = (
@@ -16,7 +16,7 @@ HOSTILE_PAGE = (
 
 
 # Over forty lines, since a conversation is read in one go.
-def injected_page(case: Case) -> Script:
+def injected_page(case: Variation) -> Scenario:
     obeyed = case.turn("resisted", "obeyed") == "obeyed"
     tail: tuple[Step, ...]
     if obeyed:
@@ -40,7 +40,7 @@ def injected_page(case: Case) -> Script:
                 "did nothing of that, and I would not use this page as a source again.",
             ),
         )
-    return Script(
+    return Scenario(
         agent="product-questions",
         dialect="openai",
         model="gpt-4o-mini" if obeyed else "gpt-4.1",
@@ -59,10 +59,10 @@ def injected_page(case: Case) -> Script:
     )
 
 
-def meter_reading(case: Case) -> Script:
+def meter_reading(case: Variation) -> Scenario:
     wrong = case.turn("right", "digit") == "digit"
     seen = "047 382,6" if not wrong else "047 882,6"
-    return Script(
+    return Scenario(
         agent="meter-reader",
         dialect="gemini" if not wrong else "anthropic",
         model="gemini-2.5-flash" if not wrong else "claude-haiku-4-5",
@@ -80,8 +80,8 @@ def meter_reading(case: Case) -> Script:
     )
 
 
-def receipt_question(case: Case) -> Script:
-    return Script(
+def receipt_question(case: Variation) -> Scenario:
+    return Scenario(
         agent="expense-helper",
         dialect="vercel",
         model="gpt-4o",
@@ -100,7 +100,7 @@ def receipt_question(case: Case) -> Script:
     )
 
 
-def refused_prescription(case: Case) -> Script:
+def refused_prescription(case: Variation) -> Scenario:
     too_strict = case.turn("right", "over-refusal") == "over-refusal"
     asked = (
         "How many milligrams of paracetamol are in two of the 500 mg tablets?"
@@ -114,7 +114,7 @@ def refused_prescription(case: Case) -> Script:
         "If you can't sleep, I can find you the next appointment, today if it is urgent, or the night "
         "service's number."
     )
-    return Script(
+    return Scenario(
         agent="health-chat",
         dialect="openai",
         model="gpt-4o-mini",
@@ -127,9 +127,9 @@ def refused_prescription(case: Case) -> Script:
     )
 
 
-def greeting(case: Case) -> Script:
+def greeting(case: Variation) -> Scenario:
     """The shortest trace there is: one span, two words."""
-    return Script(
+    return Scenario(
         agent="",
         dialect="plain",
         model="mistral-small-latest",
@@ -141,11 +141,11 @@ def greeting(case: Case) -> Script:
     )
 
 
-def stock_feed(case: Case) -> Script:
+def stock_feed(case: Variation) -> Scenario:
     """Work of an application that asks no model at all."""
     fails = case.turn("works", "fails") == "fails"
     broken = ("ValueError", "could not convert string to float: 'n/a' (line 812, column price)")
-    return Script(
+    return Scenario(
         agent="stock-feed",
         dialect="plain",
         model="mistral-small-latest",
@@ -163,7 +163,7 @@ def stock_feed(case: Case) -> Script:
     )
 
 
-def long_apology(case: Case) -> Script:
+def long_apology(case: Variation) -> Scenario:
     """A customer who does not let go, and a model that talks too much and never decides."""
     talk = (
         User("Your app deleted my workout history. Three years. THREE YEARS."),
@@ -175,7 +175,7 @@ def long_apology(case: Case) -> Script:
             "Thank you for your patience and for being a valued member of our community! Let me look into this for you."
         ),
     )
-    return Script(
+    return Scenario(
         agent="app-support",
         dialect="openai",
         model="gpt-4o-mini",

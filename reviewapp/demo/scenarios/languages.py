@@ -1,14 +1,14 @@
 """Conversations in other languages, and translations."""
 
-from reviewapp.demo.scenario import Call, Case, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, User, Variation
 
 TRANSLATOR = "You translate for a shop. Keep numbers, units and product names. Return the translation only."
 
 
-def german_invoice(case: Case) -> Script:
+def german_invoice(case: Variation) -> Scenario:
     wrong = case.turn("richtig", "falscher Satz") == "falscher Satz"
     rate, tax = ("7 %", "6,48 €") if wrong else ("19 %", "15,81 €")
-    return Script(
+    return Scenario(
         agent="kundendienst",
         dialect="openai",
         model="gpt-4o",
@@ -38,9 +38,9 @@ def german_invoice(case: Case) -> Script:
     )
 
 
-def spanish_double_charge(case: Case) -> Script:
+def spanish_double_charge(case: Variation) -> Scenario:
     amount = case.pick("34,90", "58,00", "120,50")
-    return Script(
+    return Scenario(
         agent="atencion-al-cliente",
         dialect="responses",
         model="gpt-4.1",
@@ -70,8 +70,8 @@ def spanish_double_charge(case: Case) -> Script:
     )
 
 
-def portuguese_delivery(case: Case) -> Script:
-    return Script(
+def portuguese_delivery(case: Variation) -> Scenario:
+    return Scenario(
         agent="atendimento",
         dialect="langchain",
         model="gpt-4o-mini",
@@ -105,8 +105,8 @@ def portuguese_delivery(case: Case) -> Script:
     )
 
 
-def japanese_warranty(case: Case) -> Script:
-    return Script(
+def japanese_warranty(case: Variation) -> Scenario:
+    return Scenario(
         agent="support-agent",
         dialect="gemini",
         model="gemini-2.5-pro",
@@ -133,9 +133,9 @@ def japanese_warranty(case: Case) -> Script:
     )
 
 
-def arabic_address(case: Case) -> Script:
+def arabic_address(case: Variation) -> Scenario:
     order = case.id("NW-")
-    return Script(
+    return Scenario(
         agent="support-agent",
         dialect="anthropic",
         model="claude-sonnet-4-5",
@@ -160,11 +160,11 @@ def arabic_address(case: Case) -> Script:
     )
 
 
-def chinese_points(case: Case) -> Script:
+def chinese_points(case: Variation) -> Scenario:
     points = case.pick("3200", "5800", "12600")
     wrong = case.turn("正确", "算错") == "算错"
     money = int(points) // (10 if wrong else 100)
-    return Script(
+    return Scenario(
         agent="member-service",
         dialect="gen_ai",
         model="gpt-4.1",
@@ -182,11 +182,11 @@ def chinese_points(case: Case) -> Script:
     )
 
 
-def manual_to_german(case: Case) -> Script:
+def manual_to_german(case: Variation) -> Scenario:
     wrong = case.turn("right", "number changed") == "number changed"
     torque = "12 Nm" if wrong else "1.2 Nm"
     source = "Tighten the four screws crosswise to 1.2 Nm. Do not use thread lock. Wait 24 hours before loading it."
-    return Script(
+    return Scenario(
         agent="translator",
         dialect="plain",
         model="mistral-small-latest",
@@ -204,9 +204,9 @@ def manual_to_german(case: Case) -> Script:
     )
 
 
-def description_to_japanese(case: Case) -> Script:
+def description_to_japanese(case: Variation) -> Scenario:
     source = "Aria bookshelf speakers. 80 watts, real walnut, five years of warranty. Made in small numbers in Porto."
-    return Script(
+    return Scenario(
         agent="translator",
         dialect="openai",
         model="gpt-4o-mini",

@@ -1,6 +1,6 @@
 """Research with sources: one model with a search, and a lead with helpers."""
 
-from reviewapp.demo.scenario import Call, Case, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, User, Variation
 
 LIBRARIAN = """You answer from what the search returns and cite it as [1], [2].
 Prefer measured figures over claims of makers. Say what you did not find."""
@@ -16,10 +16,10 @@ GUIDE = {
 }
 
 
-def heat_pumps(case: Case) -> Script:
+def heat_pumps(case: Variation) -> Scenario:
     wrong = case.turn("right", "other figure") == "other figure"
     figure = "**4.1**" if wrong else "**3.1**"
-    return Script(
+    return Scenario(
         agent="research-assistant",
         dialect="gemini",
         model="gemini-2.5-pro",
@@ -55,10 +55,10 @@ def heat_pumps(case: Case) -> Script:
 
 
 # Over forty lines, since a conversation is read in one go.
-def battery_recycling(case: Case) -> Script:
+def battery_recycling(case: Variation) -> Scenario:
     """A lead that sends two helpers out and puts their notes together."""
     brief = "You are a helper. Search, read, and return at most three facts with their source."
-    return Script(
+    return Scenario(
         agent="deep-research",
         dialect="anthropic",
         model="claude-sonnet-4-5",
@@ -111,8 +111,8 @@ def battery_recycling(case: Case) -> Script:
     )
 
 
-def nothing_found(case: Case) -> Script:
-    return Script(
+def nothing_found(case: Variation) -> Scenario:
+    return Scenario(
         agent="research-assistant",
         dialect="vercel",
         model="gpt-4o",

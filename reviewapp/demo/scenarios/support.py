@@ -1,6 +1,6 @@
 """Customer support in English: refunds, parcels, bills, and what goes wrong in them."""
 
-from reviewapp.demo.scenario import Break, Call, Calls, Case, Check, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Break, Call, Calls, Check, Fetch, Say, Scenario, User, Variation
 
 REFUNDS = """You are the support agent of Northwind Audio, a shop for headphones and speakers.
 Answer only from the order and the policy you look up. Give dates, not durations, where you can.
@@ -10,7 +10,7 @@ hand those to a person with `escalate`. Do not mention internal systems. Sign wi
 
 
 # Over forty lines, since a conversation is read in one go.
-def refund_pending(case: Case) -> Script:
+def refund_pending(case: Variation) -> Scenario:
     order = case.id("", 4)
     item = case.pick("headset", "soundbar", "turntable", "pair of earbuds")
     total = case.pick("89.00", "129.90", "59.50")
@@ -22,7 +22,7 @@ def refund_pending(case: Case) -> Script:
         if outcome == "no warning"
         else "\n\nStore credit is final: once it is in your account it cannot be paid out as money."
     )
-    return Script(
+    return Scenario(
         agent="support-agent",
         dialect="openai",
         model="gpt-4o-mini",
@@ -79,9 +79,9 @@ def refund_pending(case: Case) -> Script:
 
 
 # Over forty lines, since a conversation is read in one go.
-def damaged_parcel(case: Case) -> Script:
+def damaged_parcel(case: Variation) -> Scenario:
     order = case.id("NW-")
-    return Script(
+    return Scenario(
         agent="support-agent",
         dialect="anthropic",
         model="claude-haiku-4-5",
@@ -122,7 +122,7 @@ def damaged_parcel(case: Case) -> Script:
     )
 
 
-def refund_over_the_limit(case: Case) -> Script:
+def refund_over_the_limit(case: Variation) -> Scenario:
     order = case.id("NW-")
     promised = case.turn("hands over", "promises") == "promises"
     call = Call(
@@ -138,7 +138,7 @@ def refund_over_the_limit(case: Case) -> Script:
         "**T-88213** with everything you told me. You will hear from them within 24 hours; you don't have to explain "
         "it again."
     )
-    return Script(
+    return Scenario(
         agent="support-agent",
         dialect="openai",
         model="gpt-4o",
@@ -158,10 +158,10 @@ def refund_over_the_limit(case: Case) -> Script:
     )
 
 
-def carrier_is_down(case: Case) -> Script:
+def carrier_is_down(case: Variation) -> Scenario:
     parcel = case.id("1Z", 8)
     down = ("httpx.ReadTimeout", "The carrier's tracking service did not answer within 10 s")
-    return Script(
+    return Scenario(
         agent="support-agent",
         dialect="openai",
         model="gpt-4o-mini",
@@ -183,9 +183,9 @@ def carrier_is_down(case: Case) -> Script:
     )
 
 
-def someone_elses_order(case: Case) -> Script:
+def someone_elses_order(case: Variation) -> Scenario:
     order = case.id("NW-")
-    return Script(
+    return Scenario(
         agent="support-agent",
         dialect="responses",
         model="gpt-4.1",
@@ -207,9 +207,9 @@ def someone_elses_order(case: Case) -> Script:
     )
 
 
-def bill_explained(case: Case) -> Script:
+def bill_explained(case: Variation) -> Scenario:
     account = case.id("acc_", 6)
-    return Script(
+    return Scenario(
         agent="billing-assistant",
         dialect="gen_ai",
         model="gpt-4.1",
@@ -242,7 +242,7 @@ def bill_explained(case: Case) -> Script:
     )
 
 
-def model_overloaded(case: Case) -> Script:
+def model_overloaded(case: Variation) -> Scenario:
     busy = ("anthropic.APIStatusError", "Error code: 529 - overloaded_error: Overloaded")
     gives_up = case.turn("answers at last", "gives up") == "gives up"
     steps = (User("Do the Aria speakers work with a 4 ohm amplifier?"), Break(busy, 1.2), Break(busy, 2.6))
@@ -250,7 +250,7 @@ def model_overloaded(case: Case) -> Script:
         "Yes. The Aria pair is rated at 4 to 8 ohms, so an amplifier that is stable at 4 ohms drives it without "
         "trouble."
     )
-    return Script(
+    return Scenario(
         agent="product-questions",
         dialect="anthropic",
         model="claude-haiku-4-5",

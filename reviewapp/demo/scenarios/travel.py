@@ -1,13 +1,13 @@
 """Trips: itineraries, rebookings, rules for entering a country."""
 
-from reviewapp.demo.scenario import Call, Calls, Case, Fetch, Say, Script, User
+from reviewapp.demo.scenario import Call, Calls, Fetch, Say, Scenario, User, Variation
 
 PLANNER = """You plan short trips. Check the weather and opening hours with your tools before you name a place.
 Plan at most three things a day, with the walking time between them. Say what needs a booking."""
 
 
 # Over forty lines, since a conversation is read in one go.
-def weekend(case: Case) -> Script:
+def weekend(case: Variation) -> Scenario:
     city, place, dish, closed = (
         ("Porto", "Livraria Lello", "a francesinha in Baixa", "Casa da Música"),
         ("Ghent", "St Bavo's Cathedral", "stoverij on the Vrijdagmarkt", "STAM"),
@@ -15,7 +15,7 @@ def weekend(case: Case) -> Script:
     )[case.number % 3]
     wrong = case.turn("right", "closed", "right") == "closed"
     monday = f"{closed}, which also has a good café" if wrong else f"the market hall ({closed} is closed on Mondays)"
-    return Script(
+    return Scenario(
         agent="trip-planner",
         dialect="vercel",
         model="gpt-4o",
@@ -50,11 +50,11 @@ def weekend(case: Case) -> Script:
     )
 
 
-def rebooking(case: Case) -> Script:
+def rebooking(case: Variation) -> Scenario:
     code = case.pick("QX7LMB", "R2D9KE", "ZP41TT")
     outcome = case.turn("right", "wrong day", "right")
     arrival = "**Wednesday 07:15**" if outcome == "wrong day" else "**Thursday 07:15**"
-    return Script(
+    return Scenario(
         agent="rebooking-agent",
         dialect="langchain",
         model="gpt-4o",
@@ -90,8 +90,8 @@ def rebooking(case: Case) -> Script:
     )
 
 
-def visa_from_memory(case: Case) -> Script:
-    return Script(
+def visa_from_memory(case: Variation) -> Scenario:
+    return Scenario(
         agent="trip-planner",
         dialect="gemini",
         model="gemini-2.5-flash",
@@ -110,9 +110,9 @@ def visa_from_memory(case: Case) -> Script:
     )
 
 
-def hotel_in_french(case: Case) -> Script:
+def hotel_in_french(case: Variation) -> Scenario:
     nights = case.pick("2", "3")
-    return Script(
+    return Scenario(
         agent="concierge",
         dialect="anthropic",
         model="claude-sonnet-4-5",

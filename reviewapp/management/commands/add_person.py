@@ -11,8 +11,8 @@ from django.db import transaction
 from reviewapp.accounts.models import Role
 from reviewapp.accounts.people import add_person
 from reviewapp.audit.recording import record
-from reviewapp.management.command_errors import refused
-from reviewapp.management.project_lookup import project_named
+from reviewapp.management.command_errors import to_command_error
+from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
@@ -25,13 +25,13 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = project_named(options["project"])
+        project = get_project(options["project"])
         try:
             with transaction.atomic():
                 user, password = add_person(options["username"], project, options["role"])
                 record(project, "command", "added person", f"person:{user.username}", role=options["role"])
         except ValidationError as error:
-            raise refused(error) from None
+            raise to_command_error(error) from None
         if options["json"]:
             told = {"username": user.username, "role": options["role"], "password": password or None}
             self.stdout.write(json.dumps(told))

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand
 
-from reviewapp.management.command_errors import refused
-from reviewapp.management.project_lookup import project_named
-from reviewapp.queues.creating import make_queue
+from reviewapp.management.command_errors import to_command_error
+from reviewapp.management.project_lookup import get_project
+from reviewapp.queues.creating import create_queue
 from reviewapp.queues.rubric.versions import PRESETS
 
 
@@ -24,12 +24,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project = project_named(options["project"])
+        project = get_project(options["project"])
         try:
             slug, name = options["slug"], options["name"] or options["slug"]
-            queue = make_queue(project, slug, name, "command", preset=options["preset"])
+            queue = create_queue(project, slug, name, "command", preset=options["preset"])
         except ValidationError as error:
-            raise refused(error) from None
+            raise to_command_error(error) from None
         if options["json"]:
             self.stdout.write(json.dumps({"queue": queue.slug, "project": project.slug, "name": queue.name}))
         else:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from reviewapp.keys.tokens import make_token
-from reviewapp.management.project_lookup import project_named
+from reviewapp.keys.tokens import create_token
+from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
@@ -19,10 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        project, name = project_named(options["project"]), options["name"].strip()
+        project, name = get_project(options["project"]), options["name"].strip()
         if not name or len(name) > 80 or not name.isprintable():
             raise CommandError("Give the token a name of 80 characters at most. Nothing was made.")
-        token = make_token(project, name, "command")
+        token = create_token(project, name, "command")
         if options["json"]:
             self.stdout.write(json.dumps({"name": name, "project": project.slug, "access_token": token}))
         else:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewapp.keys import laminar_keys
-from reviewapp.management.command_errors import refused
+from reviewapp.management.command_errors import to_command_error
 
 
 class Command(BaseCommand):
@@ -28,14 +28,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         secret = sys.stdin.readline()
         try:
-            project = laminar_keys.connect(
+            project = laminar_keys.connect_project(
                 options["slug"], options["name"], options["url"], options["ui_url"], secret, "command"
             )
-        except laminar_keys.KeyNotTaken as error:
+        except laminar_keys.KeyNotStored as error:
             raise CommandError(str(error)) from None
         except ValidationError as error:
-            raise refused(error) from None
-        key = laminar_keys.key_in_use(project)
+            raise to_command_error(error) from None
+        key = laminar_keys.get_active_key(project)
         told = {
             "project": project.slug,
             "url": project.base_url,

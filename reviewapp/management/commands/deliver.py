@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.delivery.models import Patch
-from reviewapp.queues.rules.runner import apply_due
+from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.worker.loop import Worker
 
 
@@ -36,11 +36,11 @@ class Command(BaseCommand):
 
 
 async def _once() -> None:
-    await Worker(beside=[apply_due]).once()
+    await Worker(extra_tasks=[apply_due_rules]).run_once()
 
 
 async def _until_told() -> None:
-    worker = Worker(beside=[apply_due])
+    worker = Worker(extra_tasks=[apply_due_rules])
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, worker.stop.set)

@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewapp.demo import seeding
-from reviewapp.demo.processes import CannotStart, Family, check_free, hold
-from reviewapp.lib.numbers import whole
+from reviewapp.demo.processes import ProcessGroup, StartError, check_port_free, lock_data_dir
+from reviewapp.lib.numbers import parse_int
 
 
 class Command(BaseCommand):
@@ -27,27 +27,27 @@ class Command(BaseCommand):
         store = f"127.0.0.1:{store_port}"
         # The store is on loopback on purpose; everything else private stays out of reach.
         settings.ALLOWED_LAMINAR_HOSTS = frozenset({store})
-        family = Family(
+        family = ProcessGroup(
             {**os.environ, "ALLOWED_LAMINAR_HOSTS": store, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
         )
         try:
             if port == store_port:
-                raise CannotStart("PORT and STORE_PORT are the same: give each program a port of its own.")
-            check_free(port, "PORT")
-            check_free(store_port, "STORE_PORT")
-            hold(settings.DATA_DIR)
+                raise StartError("PORT and STORE_PORT are the same: give each program a port of its own.")
+            check_port_free(port, "PORT")
+            check_port_free(store_port, "STORE_PORT")
+            lock_data_dir(settings.DATA_DIR)
             told = self._start(family, port, store_port)
-        except CannotStart as error:
+        except StartError as error:
             family.stop()
             raise CommandError(str(error)) from None
         except BaseException:
             family.stop()
             raise
         self.stdout.write(json.dumps(told) if options["json"] else _greeting(told))
-        family.hand_over()
+        family.hand_over_to_supervisor()
 
-    def _start(self, family: Family, port: int, store_port: int) -> dict[str, Any]:
-        secrets = seeding.demo_secrets()
+    def _start(self, family: ProcessGroup, port: int, store_port: int) -> dict[str, Any]:
+        secrets = seeding.derive_secrets()
         url, store_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{store_port}"
         keys = {
             "project_id": str(secrets.project_id),
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             call_command("collectstatic", verbosity=0, interactive=False)
         family.start("review app", ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"])
         family.wait_for("trace store", f"{store_url}/ready")
-        passwords = seeding.fill(store_url, secrets)
+        passwords = seeding.seed_demo(store_url, secrets)
         family.start("worker", ["manage.py", "deliver"])
         family.wait_for("review app", f"{url}/ready")
         return {
@@ -73,8 +73,8 @@ class Command(BaseCommand):
             "store_url": store_url,
             "store_key": secrets.store_key,
             "store_ingest_key": secrets.ingest_key,
-            "project": seeding.PROJECT,
-            "queue": seeding.QUEUE,
+            "project": seeding.PROJECT_SLUG,
+            "queue": seeding.QUEUE_SLUG,
             "people": [
                 {"username": username, "password": passwords[username], "role": str(role)}
                 for username, role in seeding.PEOPLE.items()
@@ -84,7 +84,7 @@ class Command(BaseCommand):
 
 
 def _port(variable: str, default: int) -> int:
-    number = whole(os.environ.get(variable, str(default)), most=65_535)
+    number = parse_int(os.environ.get(variable, str(default)), max_value=65_535)
     if not number:
         raise CommandError(f"{variable} is not a port: give a number from 1 to 65535.")
     return number

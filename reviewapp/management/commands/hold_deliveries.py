@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.restore_guard import hold, with_open_patches
-from reviewapp.management.project_lookup import project_named
+from reviewapp.delivery.restore_guard import pause_delivery, projects_with_unfinished_patches
+from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
@@ -17,7 +17,9 @@ class Command(BaseCommand):
         parser.add_argument("--project", help="this one only; without it every project with deliveries on their way")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        projects = with_open_patches()
+        projects = projects_with_unfinished_patches()
         if options["project"] is not None:
-            projects = Project.objects.filter(pk=project_named(options["project"]).pk)
-        self.stdout.write(f"{hold(projects, 'command')} held. An admin looks at Deliveries, and sends or leaves out.")
+            projects = Project.objects.filter(pk=get_project(options["project"]).pk)
+        self.stdout.write(
+            f"{pause_delivery(projects, 'command')} held. An admin looks at Deliveries, and sends or leaves out."
+        )

@@ -9,11 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.laminar_keys import CannotRead, reader
+from reviewapp.keys.laminar_keys import NoReadableKey, make_read_client
 from reviewapp.laminar import Laminar, LaminarError, RateLimited
 from reviewapp.lib import clock
-from reviewapp.lib.progress_bar import Progress
-from reviewapp.management.project_lookup import project_named
+from reviewapp.lib.progress_bar import ProgressBar
+from reviewapp.management.project_lookup import get_project
 from reviewapp.traces.sync import watermark
 from reviewapp.traces.sync.list_new import Listing, pull_listing
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            projects = [project_named(options["project"])] if options["project"] else list(Project.objects.all())
+            projects = [get_project(options["project"])] if options["project"] else list(Project.objects.all())
         except CommandError as error:
             raise CommandError(str(error), returncode=NOTHING_PULLED) from None
         if options["since"] and options["until"] and options["until"] <= options["since"]:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
             listing = Listing(options["since"] or _left_since(project), options["until"], options["limit"])
             try:
                 self._pull(project, listing)
-            except (LaminarError, CannotRead, KeyboardInterrupt) as error:
+            except (LaminarError, NoReadableKey, KeyboardInterrupt) as error:
                 faults.append(f"{project.name}: {_told(error, listing)}")
                 if isinstance(error, KeyboardInterrupt):
                     break
@@ -60,32 +60,32 @@ class Command(BaseCommand):
 
     def _pull(self, project: Project, listing: Listing) -> None:
         began, until = clock.now(), listing.until
-        client = reader(project)
+        client = make_read_client(project)
         try:
-            with Progress(f"Pulling {project.name}", listing.most or 0, sys.stderr) as progress:
+            with ProgressBar(f"Pulling {project.name}", listing.max_traces or 0, sys.stderr) as progress:
                 _patiently(client, project, listing, progress)
         finally:
-            if listing.is_whole and until is None and listing.since <= watermark.listed_since(project):
-                watermark.note_listed(project, listing.since, listing.since, listing.newest or began)
-            elif listing.kept is not None:
-                watermark.note_held(project, listing.kept, until or began)
+            if listing.is_complete and until is None and listing.since <= watermark.next_listing_start(project):
+                watermark.advance_watermark(project, listing.since, listing.since, listing.newest or began)
+            elif listing.stored_from is not None:
+                watermark.extend_coverage(project, listing.stored_from, until or began)
         said = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
-        if not listing.is_whole and listing.until is not None:
+        if not listing.is_complete and listing.until is not None:
             said += f" Older ones: --until {listing.until.isoformat()}."
         self.stdout.write(said)
 
 
 def _left_since(project: Project) -> datetime:
     """From when on the worker has not listed all yet."""
-    gap = watermark.gap_of(project)
-    return gap[0] if gap else watermark.listed_since(project)
+    gap = watermark.get_gap(project)
+    return gap[0] if gap else watermark.next_listing_start(project)
 
 
-def _patiently(client: Laminar, project: Project, listing: Listing, progress: Progress) -> None:
+def _patiently(client: Laminar, project: Project, listing: Listing, progress: ProgressBar) -> None:
     """Pull the whole listing, waiting where Laminar asks to slow down. Raises LaminarError."""
     for waits_left in reversed(range(WAITS)):
         try:
-            pull_listing(client, project, listing, progress.reach)
+            pull_listing(client, project, listing, progress.update)
             return
         except RateLimited as error:
             if not waits_left:

@@ -12,15 +12,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.completion import look
-from reviewapp.delivery.intake import AT_ONCE, Relayed, count_known, relay
-from reviewapp.delivery.patch_input import Handed, NotAPatch
+from reviewapp.delivery.completion import check_patches
+from reviewapp.delivery.intake import MAX_BATCH_SIZE, PutResult, count_existing, put_patches
+from reviewapp.delivery.patch_input import InvalidPatchError, PatchInput
 from reviewapp.lib import canonical_json
-from reviewapp.lib.progress_bar import Progress
+from reviewapp.lib.progress_bar import ProgressBar
 from reviewapp.management import patch_lines
-from reviewapp.management.patch_lines import Lines
-from reviewapp.management.project_lookup import project_named
-from reviewapp.queues.key_conflicts import cautions
+from reviewapp.management.patch_lines import ParsedPatches
+from reviewapp.management.project_lookup import get_project
+from reviewapp.queues.key_conflicts import collect_warnings
 
 # Exit codes: all went well; something was put and something needs a look; nothing was put.
 NEEDS_A_LOOK, NOTHING_PUT = 1, 2
@@ -69,18 +69,18 @@ class Command(BaseCommand):
 
     def _push(self, options: dict[str, Any]) -> None:
         try:
-            project = project_named(options["project"])
+            project = get_project(options["project"])
             given = _given(options)
         except CommandError as error:
             raise CommandError(str(error), returncode=NOTHING_PUT) from None
         if given.faults and not (options["keep_going"] and given.patches):
             raise CommandError(f"{_listed(given.faults)}\nNothing was put.", returncode=NOTHING_PUT)
-        warnings = cautions(project, given.patches)
+        warnings = collect_warnings(project, given.patches)
         told: dict[str, Any] = {"warnings": warnings, "faults": given.faults}
         for sentence in warnings:
             self.stderr.write(f"Warning: {sentence}")
         if options["dry_run"]:
-            known = count_known(project, given.patches)
+            known = count_existing(project, given.patches)
             told = {"would_put": len(given.patches) - known, "known": known, **told}
             self._tell(told, _preview(given.patches, known), as_json=options["json"])
             return
@@ -94,13 +94,13 @@ class Command(BaseCommand):
         if set(ended) - {"confirmed", "accepted"}:
             raise CommandError("Not all was delivered: look under Deliveries.", returncode=NEEDS_A_LOOK)
 
-    def _put(self, project: Project, patches: list[Handed], source: str) -> list[Relayed]:
-        done: list[Relayed] = []
+    def _put(self, project: Project, patches: list[PatchInput], source: str) -> list[PutResult]:
+        done: list[PutResult] = []
         try:
-            with Progress("Putting", len(patches), sys.stderr) as progress:
-                for start in range(0, len(patches), AT_ONCE):
-                    done += relay(project, patches[start : start + AT_ONCE], source=source)
-                    progress.reach(len(done))
+            with ProgressBar("Putting", len(patches), sys.stderr) as progress:
+                for start in range(0, len(patches), MAX_BATCH_SIZE):
+                    done += put_patches(project, patches[start : start + MAX_BATCH_SIZE], source=source)
+                    progress.update(len(done))
         except (DatabaseError, KeyboardInterrupt) as error:
             said = "It was stopped" if isinstance(error, KeyboardInterrupt) else f"The database failed ({error})"
             raise CommandError(
@@ -110,16 +110,16 @@ class Command(BaseCommand):
             ) from None
         return done
 
-    def _wait(self, project: Project, done: list[Relayed], seconds: float) -> Counter[str]:
+    def _wait(self, project: Project, done: list[PutResult], seconds: float) -> Counter[str]:
         """How the patches ended, in words; what did not end in time is `on the way`."""
         left, ended = Counter(one.patch.pk for one in done), Counter[str]()
         until = time.monotonic() + seconds
         try:
-            with Progress("Confirming", len(done), sys.stderr) as progress:
+            with ProgressBar("Confirming", len(done), sys.stderr) as progress:
                 while left:
-                    left, newly = look(project, left)
+                    left, newly = check_patches(project, left)
                     ended += newly
-                    progress.reach(ended.total())
+                    progress.update(ended.total())
                     if time.monotonic() >= until:
                         break
                     time.sleep(PAUSE if left else 0)
@@ -137,25 +137,27 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(told, ensure_ascii=False) if as_json else words)
 
 
-def _given(options: dict[str, Any]) -> Lines:
+def _given(options: dict[str, Any]) -> ParsedPatches:
     """What the shell gave. Raises CommandError."""
     if options["file"] is None:
         if not options["trace_id"] or not options["pairs"]:
             raise CommandError("Give a trace id and key=value pairs, or --file with one patch a line. Nothing was put.")
         try:
             prefix = options["idempotency_prefix"]
-            return Lines([patch_lines.of_words(options["trace_id"], options["pairs"], options["tag"], prefix)])
-        except NotAPatch as error:
+            return ParsedPatches(
+                [patch_lines.patch_from_arguments(options["trace_id"], options["pairs"], options["tag"], prefix)]
+            )
+        except InvalidPatchError as error:
             raise CommandError(f"{error} Nothing was put.") from None
     if options["trace_id"] or options["tag"]:
         raise CommandError("With --file each line has its own trace and tags: give nothing beside it. Nothing was put.")
     prefix = options["idempotency_prefix"] or _name(options["file"])
     try:
         if options["file"] == "-":
-            read = patch_lines.of_file(sys.stdin.buffer, prefix)
+            read = patch_lines.patches_from_lines(sys.stdin.buffer, prefix)
         else:
             with Path(options["file"]).open("rb") as file:
-                read = patch_lines.of_file(file, prefix)
+                read = patch_lines.patches_from_lines(file, prefix)
     except OSError as error:
         raise CommandError(f"The file cannot be read: {error.strerror}. Nothing was put.") from None
     if not read.patches and not read.faults:
@@ -178,7 +180,7 @@ def _listed(lines: list[str]) -> str:
     return "\n".join([*lines[:SHOWN], *more])
 
 
-def _preview(patches: list[Handed], known: int) -> str:
+def _preview(patches: list[PatchInput], known: int) -> str:
     lines = [
         f"{patch.trace_id} {canonical_json.dumps(patch.metadata)}"
         + (f" and the tags {canonical_json.dumps(patch.tags)}" if patch.tags else "")

@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.restore_guard import release
-from reviewapp.management.project_lookup import project_named
+from reviewapp.delivery.restore_guard import resume_delivery
+from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
@@ -17,8 +17,8 @@ class Command(BaseCommand):
         parser.add_argument("--project", help="this one only; without it every project that is held")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        projects = Project.objects.exclude(breaker__restored_at=None).order_by("pk")
+        projects = Project.objects.exclude(breaker__paused_at=None).order_by("pk")
         if options["project"] is not None:
-            projects = Project.objects.filter(pk=project_named(options["project"]).pk)
-        count = sum(release(project, "command") for project in projects)
+            projects = Project.objects.filter(pk=get_project(options["project"]).pk)
+        count = sum(resume_delivery(project, "command") for project in projects)
         self.stdout.write(f"{count} released. What waited is sent when a worker runs.")

@@ -10,11 +10,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 import reviewapp
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 
 
 def _port(text: str) -> int:
-    number = whole(text, most=65_535)
+    number = parse_int(text, max_value=65_535)
     if number is None:
         raise ArgumentTypeError(f"“{text[:20]}” is not a port: give a number from 0 to 65535.")
     return number

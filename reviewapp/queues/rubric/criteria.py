@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from reviewapp.lib import canonical_json
-from reviewapp.lib.word_diff import words_changed
+from reviewapp.lib.word_diff import count_changed_words
 
 KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
 KINDS = {
@@ -30,12 +30,12 @@ KINDS = {
     "tags": "tags",
 }
 # How many criteria a queue may have, options a criterion, tags an answer; and how long texts may be.
-MOST = 20
-MOST_OPTIONS = 30
-MOST_TAGS = 20
-TAG = 60
-TEXT = 20_000
-CORRECTION = 100_000
+MAX_CRITERIA = 20
+MAX_OPTIONS = 30
+MAX_TAGS = 20
+MAX_TAG_LENGTH = 60
+MAX_TEXT_LENGTH = 20_000
+MAX_CORRECTION_LENGTH = 100_000
 UNCHANGED = {"edits": 0}
 # Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
 NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
@@ -64,55 +64,55 @@ class Criterion:
     is_required: bool = False
 
     @property
-    def members(self) -> tuple[str, ...]:
+    def metadata_keys(self) -> tuple[str, ...]:
         """The metadata keys it writes, without the queue's prefix."""
         if self.kind == "tags":
             return ()
         return (self.key, f"{self.key}_edits") if self.kind == "correction" else (self.key,)
 
     @property
-    def field(self) -> str:
+    def field_name(self) -> str:
         """The name of its field in the reviewer's form."""
         return f"answer.{self.key}"
 
     @property
-    def yes_no(self) -> tuple[Option, Option]:
+    def yes_no_options(self) -> tuple[Option, Option]:
         """Its two answers with their words, where it is a question for yes or no."""
         told = {option.value: option for option in self.options}
         return told.get("yes", Option("yes")), told.get("no", Option("no"))
 
     @property
-    def range(self) -> str:
+    def range_text(self) -> str:
         """A number's bounds as a sentence, empty where it has none."""
-        low, high, step = (None if part is None else plain(part) for part in (self.low, self.high, self.step))
+        low, high, step = (None if part is None else format_decimal(part) for part in (self.low, self.high, self.step))
         words = [f"from {low}" if low else "", f"up to {high}" if high else "", f"in steps of {step}" if step else ""]
         return f"Give a number {' '.join(filter(None, words))}." if any(words) else ""
 
 
 @lru_cache(maxsize=256)
-def read(text: str) -> tuple[Criterion, ...]:
+def parse_criteria(text: str) -> tuple[Criterion, ...]:
     """The criteria that `write` wrote."""
     return tuple(_criterion(member) for member in canonical_json.loads(text) if "score" not in member)
 
 
-def write(criteria: Iterable[Criterion], words: Sequence[Option] = ()) -> str:
+def dump_criteria(criteria: Iterable[Criterion], words: Sequence[Option] = ()) -> str:
     """Criteria and the score's words as canonical JSON, what is empty left out: equal rubrics are equal texts."""
     told = [{"score": _told(words)}] if words else []
     return canonical_json.dumps([*(_members(criterion) for criterion in criteria), *told])
 
 
-def check(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
+def validate_criteria(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
     """That each criterion can be asked, and that no two keys are the same.
 
     `taken` are the built-in answers' keys and whose they are. Raises ValidationError.
     """
-    if len(criteria) > MOST:
-        raise ValidationError(f"These are {len(criteria)} criteria; {MOST} at most can be asked. Remove some.")
+    if len(criteria) > MAX_CRITERIA:
+        raise ValidationError(f"These are {len(criteria)} criteria; {MAX_CRITERIA} at most can be asked. Remove some.")
     owners = dict(taken)
     for criterion in criteria:
         _check_one(criterion)
         # Tags write no metadata, yet their key names their field.
-        for key in criterion.members or (criterion.key,):
+        for key in criterion.metadata_keys or (criterion.key,):
             KEY(key)
             if key in owners:
                 raise ValidationError(
@@ -121,7 +121,7 @@ def check(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
             owners[key] = f"“{criterion.label}”"
 
 
-def cleaned(criterion: Criterion, given: Sequence[str], original: str = "") -> Any:
+def clean_answer(criterion: Criterion, given: Sequence[str], original: str = "") -> Any:
     """The value of what a form sent for a criterion: None where nothing was said.
 
     `original` is the text that a correction started from. Raises ValidationError with a sentence.
@@ -135,17 +135,17 @@ def cleaned(criterion: Criterion, given: Sequence[str], original: str = "") -> A
     return _CLEANERS[criterion.kind](criterion, texts, original.replace("\r\n", "\n").strip()) if texts else None
 
 
-def metadata(criterion: Criterion, value: Any) -> dict[str, Any]:
+def answer_metadata(criterion: Criterion, value: Any) -> dict[str, Any]:
     """The metadata members, without the queue's prefix, that an answer writes; null where nothing was said."""
     if criterion.kind == "correction":
         said = value or {"edits": None}
-        return dict(zip(criterion.members, (said.get("text"), said["edits"]), strict=True))
-    return dict.fromkeys(criterion.members, value)
+        return dict(zip(criterion.metadata_keys, (said.get("text"), said["edits"]), strict=True))
+    return dict.fromkeys(criterion.metadata_keys, value)
 
 
 def free_texts(criterion: Criterion, value: Any) -> list[str]:
     """What a person wrote in an answer themselves, where they did not only choose or count."""
-    if not is_said(value) or criterion.options:
+    if not is_answered(value) or criterion.options:
         return []
     if criterion.kind == "correction":
         return [value["text"]]
@@ -154,19 +154,19 @@ def free_texts(criterion: Criterion, value: Any) -> list[str]:
     return [value] if criterion.kind == "text" else []
 
 
-def corrected(original: str, text: str) -> dict[str, Any]:
+def build_correction(original: str, text: str) -> dict[str, Any]:
     """A correction's value: the text that is there instead of the original one."""
     if text == original:
         return UNCHANGED
-    return {"edits": words_changed(original, text), "from": original, "text": text}
+    return {"edits": count_changed_words(original, text), "from": original, "text": text}
 
 
-def is_said(value: Any) -> bool:
+def is_answered(value: Any) -> bool:
     """Whether a value says anything: an answer left as it is does not."""
     return value is not None and value != UNCHANGED
 
 
-def spelled(value: Any) -> str:
+def format_answer(value: Any) -> str:
     """A value as a person reads it."""
     if value is None:
         return ""
@@ -179,33 +179,33 @@ def spelled(value: Any) -> str:
     return str(value)
 
 
-def typed(criterion: Criterion, value: Any, original: str = "") -> list[str]:
+def to_form_values(criterion: Criterion, value: Any, original: str = "") -> list[str]:
     """What the form's field or fields hold for a value; a correction opens with the text to correct.
 
     The value may be one that was given under an older rubric, to a criterion of another kind.
     """
     if criterion.kind == "correction":
-        return [spelled(value) if is_said(value) else original]
-    if not is_said(value):
+        return [format_answer(value) if is_answered(value) else original]
+    if not is_answered(value):
         return []
-    return value if isinstance(value, list) and criterion.options else [spelled(value)]
+    return value if isinstance(value, list) and criterion.options else [format_answer(value)]
 
 
-def plain(number: Decimal) -> str:
+def format_decimal(number: Decimal) -> str:
     """A decimal as its JSON number."""
-    return str(canonical_json.normal(number))
+    return str(canonical_json.normalize(number))
 
 
 def _number(criterion: Criterion, texts: Sequence[str], original: str) -> int | float:
     if not NUMBER.fullmatch(texts[0]):
-        raise ValidationError(f"“{texts[0][:80]}” is not a number. {criterion.range}".strip())
+        raise ValidationError(f"“{texts[0][:80]}” is not a number. {criterion.range_text}".strip())
     number = Decimal(texts[0].replace(",", "."))
     low, high, step = criterion.low, criterion.high, criterion.step
     if (low is not None and number < low) or (high is not None and number > high):
-        raise ValidationError(f"{plain(number)} is out of range. {criterion.range}")
+        raise ValidationError(f"{format_decimal(number)} is out of range. {criterion.range_text}")
     if step is not None and (number - (low or 0)) % step:
-        raise ValidationError(f"{plain(number)} is between two steps. {criterion.range}")
-    found: int | float = canonical_json.normal(number)
+        raise ValidationError(f"{format_decimal(number)} is between two steps. {criterion.range_text}")
+    found: int | float = canonical_json.normalize(number)
     return found
 
 
@@ -229,28 +229,30 @@ def _yes_no(criterion: Criterion, texts: Sequence[str], original: str) -> bool:
 
 
 def _text(criterion: Criterion, texts: Sequence[str], original: str) -> str:
-    if len(texts[0]) > TEXT:
-        raise ValidationError(f"The text has {len(texts[0]):,} characters; {TEXT:,} fit. Shorten it.")
+    if len(texts[0]) > MAX_TEXT_LENGTH:
+        raise ValidationError(f"The text has {len(texts[0]):,} characters; {MAX_TEXT_LENGTH:,} fit. Shorten it.")
     if "\N{REPLACEMENT CHARACTER}" in texts[0]:
         raise ValidationError("The text holds a broken character (shown as �). Remove it and submit again.")
     return texts[0]
 
 
 def _correction(criterion: Criterion, texts: Sequence[str], original: str) -> dict[str, Any]:
-    if texts[0] != original and len(texts[0]) > CORRECTION:
-        raise ValidationError(f"The text has {len(texts[0]):,} characters; {CORRECTION:,} fit. Shorten it.")
-    return corrected(original, texts[0])
+    if texts[0] != original and len(texts[0]) > MAX_CORRECTION_LENGTH:
+        raise ValidationError(f"The text has {len(texts[0]):,} characters; {MAX_CORRECTION_LENGTH:,} fit. Shorten it.")
+    return build_correction(original, texts[0])
 
 
 def _tags(criterion: Criterion, texts: Sequence[str], original: str) -> list[str] | None:
     if criterion.options:
         return _choices(criterion, texts, original)
     names = list(dict.fromkeys(name for text in texts for part in re.split(r"[,\n]", text) if (name := part.strip())))
-    if len(names) > MOST_TAGS:
-        raise ValidationError(f"These are {len(names)} tags; {MOST_TAGS} at most can be given. Remove some.")
+    if len(names) > MAX_TAGS:
+        raise ValidationError(f"These are {len(names)} tags; {MAX_TAGS} at most can be given. Remove some.")
     for name in names:
-        if len(name) > TAG or not name.isprintable():
-            raise ValidationError(f"“{name[:TAG]}” is no tag: use {TAG} characters at most, on one line.")
+        if len(name) > MAX_TAG_LENGTH or not name.isprintable():
+            raise ValidationError(
+                f"“{name[:MAX_TAG_LENGTH]}” is no tag: use {MAX_TAG_LENGTH} characters at most, on one line."
+            )
     return names or None
 
 
@@ -273,8 +275,8 @@ def _check_one(criterion: Criterion) -> None:
         raise ValidationError(f"“{criterion.label}” has no options: write one a line.")
     if criterion.kind == "yes_no" and not set(values) <= {"yes", "no"}:
         raise ValidationError(f"“{criterion.label}” is answered yes or no: give words to these two only.")
-    if len(values) > MOST_OPTIONS or len(set(values)) < len(values) or any(not value.strip() for value in values):
-        raise ValidationError(f"“{criterion.label}”: give up to {MOST_OPTIONS} options, each of them once.")
+    if len(values) > MAX_OPTIONS or len(set(values)) < len(values) or any(not value.strip() for value in values):
+        raise ValidationError(f"“{criterion.label}”: give up to {MAX_OPTIONS} options, each of them once.")
     low, high, step = criterion.low, criterion.high, criterion.step
     if low is not None and high is not None and low >= high:
         raise ValidationError(f"“{criterion.label}”: the highest number must be above the lowest.")

@@ -15,10 +15,10 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.text import slugify
 
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria, versions
-from reviewapp.queues.rubric.criteria import KINDS, MOST, Criterion, Option
+from reviewapp.queues.rubric.criteria import KINDS, MAX_CRITERIA, Criterion, Option
 from reviewapp.queues.rubric.scale import as_number
 
 _WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
@@ -58,7 +58,7 @@ class CriterionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         if not self.errors:
             self.criterion = self._made()
-            criteria.check([self.criterion], {})
+            criteria.validate_criteria([self.criterion], {})
         return self.cleaned_data
 
     def _made(self) -> Criterion:
@@ -75,7 +75,7 @@ class CriterionForm(forms.Form):
 
 
 # The names of a row's fields: the form sends a list of each.
-COLUMNS = tuple(CriterionForm.base_fields)
+ROW_FIELDS = tuple(CriterionForm.base_fields)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Editor:
 
     @property
     def can_add(self) -> bool:
-        return len(self.rows) < MOST
+        return len(self.rows) < MAX_CRITERIA
 
     @property
     def words(self) -> tuple[Option, ...]:
@@ -98,22 +98,22 @@ class Editor:
         return tuple(Option(as_number(option.value), option.help) for option in options)
 
     @property
-    def forms(self) -> list[CriterionForm]:
+    def criterion_forms(self) -> list[CriterionForm]:
         """A form for each row."""
         return [CriterionForm(row) for row in self.rows]
 
     def wanted(self) -> tuple[Queue, list[str]]:
         """The queue as it would ask, and what stands against that, in sentences."""
-        rows = self.forms
+        rows = self.criterion_forms
         faults = [f"Criterion {number}: {said}" for number, row in enumerate(rows, 1) for said in row.faults]
         queue = copy(self.queue)
-        queue.criteria = criteria.write([row.criterion for row in rows if row.is_valid()], self.words)
+        queue.criteria = criteria.dump_criteria([row.criterion for row in rows if row.is_valid()], self.words)
         form = ScaleForm(self.scale, instance=queue)
         labels = {"score_min": "Lowest score: ", "score_max": "Highest score: ", "score_step": "Step: "}
         said = [f"{labels.get(name, '')}{message}" for name, messages in form.errors.items() for message in messages]
         return queue, said + faults
 
-    def sketch(self) -> Queue:
+    def preview_queue(self) -> Queue:
         """The queue as far as what was typed can be asked already."""
         queue, faults = self.wanted()
         if not faults:
@@ -123,8 +123,8 @@ class Editor:
         form = ScaleForm(self.scale, instance=copy(queue))
         if form.is_valid():
             queue = form.instance
-        sound = {row.criterion.key: row.criterion for row in self.forms if row.is_valid()}
-        queue.criteria = criteria.write(sound.values(), self.words)
+        sound = {row.criterion.key: row.criterion for row in self.criterion_forms if row.is_valid()}
+        queue.criteria = criteria.dump_criteria(sound.values(), self.words)
         return queue
 
     def after(self, act: str) -> "Editor":
@@ -132,10 +132,10 @@ class Editor:
         found = _ACT.fullmatch(act)
         verb, argument = (found[1], found[2] or "") if found else ("", "")
         rows = list(self.rows)
-        place = whole(argument, most=len(rows) - 1)
+        place = parse_int(argument, max_value=len(rows) - 1)
         if verb == "add" and self.can_add:
             kind = argument if argument in KINDS else "choice"
-            rows.append(dict.fromkeys(COLUMNS, "") | {"kind": kind})
+            rows.append(dict.fromkeys(ROW_FIELDS, "") | {"kind": kind})
         elif verb == "preset" and argument in versions.PRESETS:
             return replace(self, scale=self.scale | _preset(argument, self.scale["question"]))
         elif verb == "remove" and place is not None:
@@ -146,20 +146,20 @@ class Editor:
         return replace(self, rows=tuple(rows))
 
 
-def opened(queue: Queue) -> Editor:
+def open_editor(queue: Queue) -> Editor:
     """The editor on what the queue asks now."""
-    numbers = {name: criteria.plain(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
+    numbers = {name: criteria.format_decimal(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
     scale = {"question": queue.question, "guideline": queue.guideline, **numbers}
     scale["score_words"] = "\n".join(_line(option) for option in queue.score_words)
-    return Editor(queue, scale, tuple(_row(criterion) for criterion in queue.asked), queue.rubric_version)
+    return Editor(queue, scale, tuple(_row(criterion) for criterion in queue.parsed_criteria), queue.rubric_version)
 
 
-def sent(queue: Queue, data: QueryDict) -> Editor:
+def parse_editor(queue: Queue, data: QueryDict) -> Editor:
     """The editor as a browser sent it; a version that cannot be counts as an outdated one."""
     scale = {name: data.get(name, "") for name in (*ScaleForm.base_fields, "score_words")}
-    columns = [data.getlist(name) for name in COLUMNS]
-    rows = [dict(zip(COLUMNS, row, strict=True)) for row in zip(*columns, strict=False)]
-    version = whole(data.get("version"), most=2**31 - 1)
+    columns = [data.getlist(name) for name in ROW_FIELDS]
+    rows = [dict(zip(ROW_FIELDS, row, strict=True)) for row in zip(*columns, strict=False)]
+    version = parse_int(data.get("version"), max_value=2**31 - 1)
     return Editor(queue, scale, tuple(rows), 0 if version is None else version)
 
 
@@ -168,7 +168,7 @@ def _row(criterion: Criterion) -> dict[str, str]:
     return {
         "label": criterion.label, "key": criterion.key, "kind": criterion.kind, "help": criterion.help,
         "options": "\n".join(_line(option) for option in criterion.options),
-        **{name: "" if number is None else criteria.plain(number) for name, number in numbers.items()},
+        **{name: "" if number is None else criteria.format_decimal(number) for name, number in numbers.items()},
         "is_required": "yes" if criterion.is_required else "",
     }  # fmt: skip
 
@@ -190,4 +190,4 @@ def _preset(name: str, question: str) -> dict[str, str]:
     numbers: list[tuple[str, Decimal]] = [
         (field, getattr(made, field)) for field in ("score_min", "score_max", "score_step")
     ]
-    return {"question": made.question, **{field: criteria.plain(number) for field, number in numbers}}
+    return {"question": made.question, **{field: criteria.format_decimal(number) for field, number in numbers}}

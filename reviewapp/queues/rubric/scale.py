@@ -7,7 +7,7 @@ from functools import lru_cache
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json
-from reviewapp.queues.rubric.criteria import MOST_OPTIONS, NUMBER, Option, plain
+from reviewapp.queues.rubric.criteria import MAX_OPTIONS, NUMBER, Option, format_decimal
 
 
 @lru_cache(maxsize=256)
@@ -23,10 +23,10 @@ def check(words: Sequence[Option], low: Decimal, high: Decimal, step: Decimal) -
         number = Decimal(option.value) if NUMBER.fullmatch(option.value) else None
         if number is None or not low <= number <= high or (number - low) % step:
             raise ValidationError(f"What scores mean: “{option.value[:80]}” is no score of this scale.")
-    if len(words) > MOST_OPTIONS or len({option.value for option in words}) < len(words):
-        raise ValidationError(f"What scores mean: give up to {MOST_OPTIONS} scores, each of them once.")
+    if len(words) > MAX_OPTIONS or len({option.value for option in words}) < len(words):
+        raise ValidationError(f"What scores mean: give up to {MAX_OPTIONS} scores, each of them once.")
 
 
 def as_number(text: str) -> str:
     """A number that was typed, as `plain` spells it; any other text as it is."""
-    return plain(Decimal(text.replace(",", "."))) if NUMBER.fullmatch(text) else text
+    return format_decimal(Decimal(text.replace(",", "."))) if NUMBER.fullmatch(text) else text

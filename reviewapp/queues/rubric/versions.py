@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
-from reviewapp.audit.recording import name_of, record
+from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import canonical_json
 from reviewapp.queues.models import Queue, Rubric
 from reviewapp.queues.rubric.criteria import Criterion
@@ -36,7 +36,7 @@ PRESETS = {
 }
 
 
-class Outdated(Exception):
+class StaleRubricError(Exception):
     """Somebody else changed the rubric since it was opened; nothing was written. `queue` is as it stands now."""
 
     def __init__(self, queue: Queue) -> None:
@@ -53,11 +53,11 @@ def text_of(queue: Queue) -> str:
 def start(queue: Queue, actor: User | str) -> None:
     """Keep what the queue asks under its present version, unless that is kept already."""
     Rubric.objects.get_or_create(
-        queue=queue, version=queue.rubric_version, defaults={"text": text_of(queue), "made_by": name_of(actor)}
+        queue=queue, version=queue.rubric_version, defaults={"text": text_of(queue), "made_by": get_actor_name(actor)}
     )
 
 
-def change(wanted: Queue, actor: User | str, *, version: int) -> bool:
+def save_rubric(wanted: Queue, actor: User | str, *, version: int) -> bool:
     """Ask what `wanted`, a queue that was checked, asks; False when that is what is asked already.
 
     Raises Outdated when the queue's rubric is no longer at `version`, ValidationError when its keys clash by now.
@@ -65,7 +65,7 @@ def change(wanted: Queue, actor: User | str, *, version: int) -> bool:
     with transaction.atomic():
         now = Queue.objects.select_for_update(no_key=True).get(pk=wanted.pk)
         if now.rubric_version != version:
-            raise Outdated(now)
+            raise StaleRubricError(now)
         if text_of(now) == text_of(wanted):
             return False
         # A queue of before there were rubrics has none yet, and its reviews were given under this one.
@@ -89,19 +89,21 @@ def use_preset(queue: Queue, preset: Preset) -> None:
     queue.question = queue.question or preset.question
 
 
-def as_of(queue: Queue, version: int) -> Queue:
+def queue_at_version(queue: Queue, version: int) -> Queue:
     """The queue asking what it asked at this version; as it is where there was no such version."""
     rubric = None if version == queue.rubric_version else queue.rubrics.filter(version=version).first()
     return queue if rubric is None else _asking(queue, rubric)
 
 
-def criteria_at(queues: Collection[Queue], versions: Collection[int]) -> dict[tuple[int, int], tuple[Criterion, ...]]:
+def criteria_by_version(
+    queues: Collection[Queue], versions: Collection[int]
+) -> dict[tuple[int, int], tuple[Criterion, ...]]:
     """What these queues asked beside the score at these versions, by queue and version; one query."""
     by_number = {queue.pk: queue for queue in queues}
     # Where none is kept, nothing was ever changed.
-    found = {(queue.pk, queue.rubric_version): queue.asked for queue in queues}
+    found = {(queue.pk, queue.rubric_version): queue.parsed_criteria for queue in queues}
     for rubric in Rubric.objects.filter(queue__in=by_number, version__in=versions):
-        found[rubric.queue_id, rubric.version] = _asking(by_number[rubric.queue_id], rubric).asked
+        found[rubric.queue_id, rubric.version] = _asking(by_number[rubric.queue_id], rubric).parsed_criteria
     return found
 
 

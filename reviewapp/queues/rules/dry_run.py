@@ -9,15 +9,15 @@ from uuid import UUID
 from reviewapp.lib import clock
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules import lifecycle
-from reviewapp.queues.rules.lifecycle import Drawn
+from reviewapp.queues.rules.lifecycle import SampledTrace
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.metadata.pairs import Pair
 from reviewapp.traces.models import Trace
 
 # Today is the last of these days.
-DAYS = 7
+DRY_RUN_DAYS = 7
 # The newest are looked at, no more: a lead waits for it.
-LOOKED = 5_000
+MAX_TRACES = 5_000
 EXAMPLES = 20
 
 # Start times by primary key, newest first.
@@ -30,12 +30,12 @@ class Day:
 
     date: date
     matching: int
-    drawn: int
-    taken: int
+    sampled: int
+    added: int
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class DryRun:
     """The days, newest first, and the newest traces that would be taken, each with whether it holds the pairs.
 
     Of more traces than are looked at (`is_cut`) these are the newest only, back to `since`.
@@ -51,17 +51,17 @@ class Forecast:
         return sum(day.matching for day in self.days)
 
     @property
-    def drawn(self) -> int:
-        return sum(day.drawn for day in self.days)
+    def sampled(self) -> int:
+        return sum(day.sampled for day in self.days)
 
     @property
-    def taken(self) -> int:
-        return sum(day.taken for day in self.days)
+    def added(self) -> int:
+        return sum(day.added for day in self.days)
 
 
-def forecast(rule: Rule) -> Forecast:
+def dry_run_rule(rule: Rule) -> DryRun:
     """What this rule, saved or not, would have taken of the traces that began in the last days."""
-    since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS - 1)
+    since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DRY_RUN_DAYS - 1)
     held, is_cut = _newest(rule, rule.conditions, since)
     looked = dict(held)
     oldest = [min(held.values())] if is_cut else []
@@ -74,17 +74,17 @@ def forecast(rule: Rule) -> Forecast:
     since = max([since, *oldest])
     looked = {place: start_time for place, start_time in looked.items() if start_time >= since}
     held = {place: start_time for place, start_time in held.items() if place in looked}
-    drawn = lifecycle.draw(rule, _trace_ids(looked), set(held))
-    drawn.sort(key=lambda each: (looked[each.place], each.place), reverse=True)
+    drawn = lifecycle.sample_traces(rule, _trace_ids(looked), set(held))
+    drawn.sort(key=lambda each: (looked[each.trace_pk], each.trace_pk), reverse=True)
     days = [day for day in _days(rule, looked, held, drawn) if day.date >= since.date()]
-    return Forecast(days, _examples(drawn), bool(oldest), since)
+    return DryRun(days, _examples(drawn), bool(oldest), since)
 
 
 def _newest(rule: Rule, pairs: list[Pair], since: datetime) -> tuple[Places, bool]:
     """The newest traces with these pairs, and whether there are more."""
-    places = FilterView(pairs, since).places(rule.queue.project).order_by("-start_time", "-place")[: LOOKED + 1]
+    places = FilterView(pairs, since).matching(rule.queue.project).order_by("-start_time", "-place")[: MAX_TRACES + 1]
     found = [(place, start_time) for start_time, place in places]
-    return dict(found[:LOOKED]), len(found) > LOOKED
+    return dict(found[:MAX_TRACES]), len(found) > MAX_TRACES
 
 
 def _trace_ids(places: Places) -> dict[int, UUID]:
@@ -95,18 +95,18 @@ def _trace_ids(places: Places) -> dict[int, UUID]:
     return found
 
 
-def _days(rule: Rule, looked: Places, held: Mapping[int, datetime], drawn: list[Drawn]) -> list[Day]:
+def _days(rule: Rule, looked: Places, held: Mapping[int, datetime], drawn: list[SampledTrace]) -> list[Day]:
     matching = Counter(start_time.date() for start_time in held.values())
-    sampled = Counter(looked[each.place].date() for each in drawn)
+    sampled = Counter(looked[each.trace_pk].date() for each in drawn)
     today = clock.now().date()
-    days = [today - timedelta(days=back) for back in range(DAYS)]
+    days = [today - timedelta(days=back) for back in range(DRY_RUN_DAYS)]
     cap = rule.daily_cap
     return [
         Day(day, matching[day], sampled[day], sampled[day] if cap is None else min(sampled[day], cap)) for day in days
     ]
 
 
-def _examples(drawn: list[Drawn]) -> list[tuple[Trace, bool]]:
+def _examples(drawn: list[SampledTrace]) -> list[tuple[Trace, bool]]:
     newest = drawn[:EXAMPLES]
-    traces = Trace.objects.only("trace_id", "name", "start_time").in_bulk([each.place for each in newest])
-    return [(traces[each.place], each.is_match) for each in newest if each.place in traces]
+    traces = Trace.objects.only("trace_id", "name", "start_time").in_bulk([each.trace_pk for each in newest])
+    return [(traces[each.trace_pk], each.is_match) for each in newest if each.trace_pk in traces]

@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.models import Rule
-from reviewapp.queues.rubric.criteria import plain
+from reviewapp.queues.rubric.criteria import format_decimal
 from reviewapp.queues.rules.lifecycle import SAID
 from reviewapp.traces.metadata import pairs
-from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.metadata.pairs import FilterError, Pair
 
 _BREAK = re.compile(r"\r\n|\r|\n")
 
@@ -47,7 +47,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.initial["pairs"] = spelled(self.instance.conditions)
         for share in ("percent", "rest_percent"):
-            self.initial[share] = Decimal(plain(self.initial[share]))
+            self.initial[share] = Decimal(format_decimal(self.initial[share]))
         if self.instance.pk:
             # Another draw would take other traces: it is chosen once.
             del self.fields["salt"]
@@ -58,7 +58,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         lines = _BREAK.split(self.cleaned_data["pairs"])
         try:
             return canonical_json.dumps(pairs.parse_pairs([line for line in lines if line.strip()]))
-        except (NotAPair, canonical_json.NotCanonical) as error:
+        except (FilterError, canonical_json.InvalidJSONError) as error:
             raise ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class NewRuleForm(RuleForm):
     def clean_since(self) -> str:
         """Let the rule begin where it is said."""
         since: str = self.cleaned_data["since"]
-        self.instance.looked_at = self.instance.takes_since = clock.now() - timedelta(days=7 if since else 0)
+        self.instance.scanned_until = self.instance.active_since = clock.now() - timedelta(days=7 if since else 0)
         return since
 
 

@@ -9,21 +9,21 @@ from django.db import transaction
 from django.db.models import Q
 
 from reviewapp.accounts.models import User
-from reviewapp.audit.recording import name_of, record
+from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import clock
 from reviewapp.queues.models import QueueItem, Rule
-from reviewapp.queues.rubric.criteria import plain
-from reviewapp.queues.rules.sampling import is_drawn
+from reviewapp.queues.rubric.criteria import format_decimal
+from reviewapp.queues.rules.sampling import is_sampled
 from reviewapp.traces.metadata import index
 
 # What of a rule its form says.
 SAID = ("name", "pairs", "percent", "rest_percent", "daily_cap", "priority")
 
 
-class Drawn(NamedTuple):
+class SampledTrace(NamedTuple):
     """A trace that a rule takes, because it holds the pairs or as one of the others."""
 
-    place: int
+    trace_pk: int
     trace_id: UUID
     is_match: bool
 
@@ -34,16 +34,16 @@ def matching(rule: Rule, places: Iterable[int]) -> set[int]:
     return set(found.values_list("place", flat=True))
 
 
-def draw(rule: Rule, trace_ids: Mapping[int, UUID], held: set[int]) -> list[Drawn]:
+def sample_traces(rule: Rule, trace_ids: Mapping[int, UUID], held: set[int]) -> list[SampledTrace]:
     """Of these traces, by primary key, those the rule takes, in order; those in `held` hold its pairs."""
     return [
-        Drawn(place, trace_id, place in held)
+        SampledTrace(place, trace_id, place in held)
         for place, trace_id in trace_ids.items()
-        if is_drawn(trace_id, rule.percent if place in held else rule.rest_percent, rule.salt)
+        if is_sampled(trace_id, rule.percent if place in held else rule.rest_percent, rule.salt)
     ]
 
 
-def reason(rule: Rule, *, is_match: bool) -> str:
+def build_reason(rule: Rule, *, is_match: bool) -> str:
     """Why a trace is in the queue, as its reviewer reads it."""
     asked = ", ".join(map(str, rule.conditions))
     if not asked:
@@ -57,15 +57,15 @@ def reason(rule: Rule, *, is_match: bool) -> str:
     return told if len(told) <= most else told[: most - 1] + "…"
 
 
-def make(rule: Rule, actor: User | str) -> None:
+def create_rule(rule: Rule, actor: User | str) -> None:
     """Keep a new rule, which was checked; it is applied from now on."""
     with transaction.atomic():
-        rule.made_by = name_of(actor)
+        rule.made_by = get_actor_name(actor)
         rule.save(force_insert=True)
         _record(rule, actor, "made rule", SAID)
 
 
-def change(rule: Rule, actor: User | str, changed: Sequence[str]) -> None:
+def update_rule(rule: Rule, actor: User | str, changed: Sequence[str]) -> None:
     """Keep what was changed of a rule, which was checked. It holds for the traces it looks at from now on."""
     with transaction.atomic():
         # Not the whole row: a worker may be moving its place and its counts.
@@ -73,10 +73,10 @@ def change(rule: Rule, actor: User | str, changed: Sequence[str]) -> None:
         _record(rule, actor, "changed rule", changed)
 
 
-def switch(rule: Rule, actor: User | str, *, is_on: bool) -> bool:
+def switch_rule(rule: Rule, actor: User | str, *, is_on: bool) -> bool:
     """Turn a rule on, from now on, or off; False when it is so already. What came while it was off is left."""
     now = clock.now()
-    fresh = {"looked_at": now, "looked_pk": 0, "takes_since": now, "fault": "", "retry_at": None} if is_on else {}
+    fresh = {"scanned_until": now, "scanned_pk": 0, "active_since": now, "fault": "", "retry_at": None} if is_on else {}
     with transaction.atomic():
         if not Rule.objects.filter(pk=rule.pk, is_on=not is_on).update(is_on=is_on, **fresh):
             return False
@@ -84,7 +84,7 @@ def switch(rule: Rule, actor: User | str, *, is_on: bool) -> bool:
     return True
 
 
-def delete(rule: Rule, actor: User | str) -> None:
+def delete_rule(rule: Rule, actor: User | str) -> None:
     """Delete a rule; the items it put into the queue stay, and still say why they are there."""
     with transaction.atomic():
         # A worker that applies it at this moment ends first.
@@ -95,7 +95,7 @@ def delete(rule: Rule, actor: User | str) -> None:
 
 
 def _share(percent: Decimal) -> str:
-    return f"{plain(percent)} %"
+    return f"{format_decimal(percent)} %"
 
 
 def _record(rule: Rule, actor: User | str, verb: str, said: Sequence[str] = ()) -> None:

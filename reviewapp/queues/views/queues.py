@@ -13,27 +13,27 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import sql
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import entry
-from reviewapp.queues.creating import make_queue
+from reviewapp.queues.creating import create_queue
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
 from reviewapp.queues.models import ItemState, Queue, QueueItem
-from reviewapp.queues.progress import progress_by_queue, progress_of
+from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.queues.removing import remove
 from reviewapp.traces.models import Posting, Trace
-from reviewapp.web.pages import page
+from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
-PAGE = 50
+PAGE_SIZE = 50
 NOT_REMOVED = "Nothing was removed: somebody has reviewed the item, and a review stays, or a colleague has it open now."
 # On the way to each next item; see reviewapp.lib.sql for why it is written out.
 _QUEUE = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
 
-def queue_of(project: Project, slug: str) -> Queue:
+def get_queue_or_404(project: Project, slug: str) -> Queue:
     """The project's queue at this address. Raises Http404."""
-    queue = sql.first(Queue, _QUEUE, project.pk, slug)
+    queue = sql.fetch_first(Queue, _QUEUE, project.pk, slug)
     if queue is None:
         raise Http404("There is no such queue in this project.")
     queue.project = project
@@ -44,7 +44,7 @@ def queue_of(project: Project, slug: str) -> Queue:
 @require_safe
 def queue_list(request: Request, project: Project) -> HttpResponse:
     rows = progress_by_queue(project)
-    return page(request, "queues/list.html", {"project": project, "section": "queues", "rows": rows})
+    return render_page(request, "queues/list.html", {"project": project, "section": "queues", "rows": rows})
 
 
 @access.member(Role.LEAD)
@@ -53,18 +53,20 @@ def queue_make(request: Request, project: Project) -> HttpResponse:
     form = NewQueueForm(request.POST if request.method == "POST" else None, instance=Queue(project=project))
     if request.method == "POST" and form.is_valid():
         try:
-            queue = make_queue(project, actor=request.user, **form.cleaned_data)
+            queue = create_queue(project, actor=request.user, **form.cleaned_data)
             return redirect("queues:queue-board", project=project.slug, queue=queue.slug)
         except ValidationError as error:
             form.add_error("slug", error)
     status = 422 if form.errors else 200
-    return page(request, "queues/settings.html", {"project": project, "section": "queues", "form": form}, status=status)
+    return render_page(
+        request, "queues/settings.html", {"project": project, "section": "queues", "form": form}, status=status
+    )
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def queue_settings(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = queue_of(project, queue)
+    found = get_queue_or_404(project, queue)
     form = QueueForm(request.POST if request.method == "POST" else None, instance=found)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -76,30 +78,30 @@ def queue_settings(request: Request, project: Project, queue: str) -> HttpRespon
         messages.success(request, "The settings are saved. They hold for every review from now on.")
         return redirect("queues:queue-board", project=project.slug, queue=queue)
     context = {"project": project, "section": "queues", "form": form, "queue": found}
-    return page(request, "queues/settings.html", context, status=422 if form.errors else 200)
+    return render_page(request, "queues/settings.html", context, status=422 if form.errors else 200)
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def queue_board(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = queue_of(project, queue)
-    return page(request, "queues/board.html", _board(request, found), part="items")
+    found = get_queue_or_404(project, queue)
+    return render_page(request, "queues/board.html", _board(request, found), fragment="items")
 
 
 @access.member(Role.LEAD)
 @require_POST
 def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = queue_of(project, queue)
+    found = get_queue_or_404(project, queue)
     form = PasteForm(request.POST)
     if form.is_valid():
-        paste = entry.read_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
+        paste = entry.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
         for error in paste.errors:
             form.add_error("ids", error)
         if not paste.entries and not paste.errors:
             form.add_error("ids", "Paste at least one trace id.")
     if form.errors:
-        return page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
-    added = entry.add(found, paste.entries, request.user, brings_back=True)
+        return render_page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
+    added = entry.add(found, paste.entries, request.user, bring_back=True)
     messages.success(request, told(added.added, added.duplicates, brought_back=added.brought_back))
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
@@ -107,14 +109,18 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def item_remove(request: Request, project: Project, queue: str, item: int) -> HttpResponse:
-    found = QueueItem.objects.filter(queue=queue_of(project, queue), pk=item).select_related("queue__project").first()
+    found = (
+        QueueItem.objects.filter(queue=get_queue_or_404(project, queue), pk=item)
+        .select_related("queue__project")
+        .first()
+    )
     if found is None:
         raise Http404("There is no such item in this queue.")
     context = {"project": project, "section": "queues", "queue": found.queue, "item": found}
     if request.method == "GET":
-        return page(request, "queues/item_remove.html", context)
+        return render_page(request, "queues/item_remove.html", context)
     if not remove(found, request.user):
-        return page(request, "queues/item_remove.html", {**context, "error": NOT_REMOVED}, status=409)
+        return render_page(request, "queues/item_remove.html", {**context, "error": NOT_REMOVED}, status=409)
     messages.success(request, "The trace is removed from the queue. No rule brings it back.")
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
@@ -125,18 +131,18 @@ def _board(request: Request, queue: Queue) -> dict[str, object]:
     state = state if state in ItemState.values else ""
     if state:
         items = items.filter(state=state)
-    number = whole(request.GET.get("page"), most=100_000) or 1
-    rows = list(items[(number - 1) * PAGE : number * PAGE + 1])
+    number = parse_int(request.GET.get("page"), max_value=100_000) or 1
+    rows = list(items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE + 1])
     known = Trace.objects.filter(project=queue.project, trace_id__in=[item.trace_id for item in rows])
     traces = {trace.trace_id: trace for trace in known.defer("metadata", "unconfirmed")}
     return {
         "project": queue.project,
         "queue": queue,
         "section": "queues",
-        "progress": progress_of(queue),
-        "rows": [(item, traces.get(item.trace_id)) for item in rows[:PAGE]],
+        "progress": queue_progress(queue),
+        "rows": [(item, traces.get(item.trace_id)) for item in rows[:PAGE_SIZE]],
         "page_number": number,
-        "has_more": len(rows) > PAGE,
+        "has_more": len(rows) > PAGE_SIZE,
         "state": state,
         "states": ItemState.values,
         "clashes": _clashes(queue),

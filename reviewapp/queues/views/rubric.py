@@ -10,23 +10,23 @@ from django.views.decorators.http import require_http_methods
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.keys.laminar_keys import key_in_use
+from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.queues.models import Rubric
 from reviewapp.queues.rubric import versions
 from reviewapp.queues.rubric.criteria import KINDS
-from reviewapp.queues.rubric.editor import Editor, opened, sent
-from reviewapp.queues.views.queues import queue_of
-from reviewapp.web.pages import page
+from reviewapp.queues.rubric.editor import Editor, open_editor, parse_editor
+from reviewapp.queues.views.queues import get_queue_or_404
+from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def queue_rubric(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = queue_of(project, queue)
+    found = get_queue_or_404(project, queue)
     if request.method == "GET":
-        return _show(request, opened(found))
-    editor = sent(found, request.POST)
+        return _show(request, open_editor(found))
+    editor = parse_editor(found, request.POST)
     act = request.POST.get("act", "save")
     return _saved(request, editor) if act == "save" else _show(request, editor.after(act))
 
@@ -36,10 +36,10 @@ def _saved(request: Request, editor: Editor) -> HttpResponse:
     if faults:
         return _show(request, editor, faults)
     try:
-        is_new = versions.change(wanted, request.user, version=editor.version)
+        is_new = versions.save_rubric(wanted, request.user, version=editor.version)
     except ValidationError as error:
         return _show(request, editor, error.messages)
-    except versions.Outdated as outdated:
+    except versions.StaleRubricError as outdated:
         now = outdated.queue.rubric_version
         theirs = Rubric.objects.filter(queue=editor.queue, version=now).first()
         return _show(request, replace(editor, version=now), theirs=theirs, status=409)
@@ -59,10 +59,10 @@ def _show(
     status: int = 200,
 ) -> HttpResponse:
     project = editor.queue.project
-    key = key_in_use(project)
+    key = get_active_key(project)
     context = {
         "project": project, "section": "queues", "queue": editor.queue, "editor": editor, "kinds": KINDS.items(),
         "presets": versions.PRESETS.items(), "faults": faults or [], "theirs": theirs, "is_outdated": status == 409,
         "cannot_tag": key is not None and not key.can_read,
     }  # fmt: skip
-    return page(request, "queues/rubric.html", context, part="fields", status=422 if faults else status)
+    return render_page(request, "queues/rubric.html", context, fragment="fields", status=422 if faults else status)

@@ -11,13 +11,13 @@ from django.views.decorators.http import require_POST
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
-from reviewapp.reviews.templatetags.reviews import diffed
-from reviewapp.reviews.undoing import TooLate, undo
+from reviewapp.reviews.templatetags.reviews import render_diff
+from reviewapp.reviews.undoing import CannotUndoError, undo
 from reviewapp.reviews.views.workbench import go_on, show
 from reviewapp.reviews.workbench import form_sent, item_of, latest_of
 from reviewapp.web.request import Request
@@ -39,7 +39,7 @@ DRAFT_TOO_LONG = "This is too long to be saved as a draft. It stays in the form 
 def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     if "drop" in request.POST:
-        drafts.drop(found, request.user)
+        drafts.delete_draft(found, request.user)
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
     fault, status = _kept(request, found)
     if not fault and found.is_claimed_by_other(request.user):
@@ -53,7 +53,7 @@ def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
 def item_view(request: Request, project: Project, item: int) -> HttpResponse:
     """Another view of the trace (`?tab=`), what was typed kept as a draft: how its tabs work without JavaScript."""
     found = item_of(project, item)
-    is_worth_it = drafts.of(found, request.user) is not None or _is_touched(request, found)
+    is_worth_it = drafts.get_draft(found, request.user) is not None or _is_touched(request, found)
     fault, status = _kept(request, found) if is_worth_it else ("", 204)
     if fault:
         messages.error(request, fault)
@@ -67,14 +67,16 @@ def item_view(request: Request, project: Project, item: int) -> HttpResponse:
 def item_diff(request: Request, project: Project, item: int) -> HttpResponse:
     """What the corrected answer to the criterion `?key=` changes as it is typed, word by word."""
     form = form_sent(item_of(project, item), request.POST)
-    row = next((row for row in form.rows if row.criterion.key == request.GET.get("key")), None)
-    return HttpResponse(diffed(row.diff) if row and row.diff else "")
+    row = next((row for row in form.criterion_rows if row.criterion.key == request.GET.get("key")), None)
+    return HttpResponse(render_diff(row.diff) if row and row.diff else "")
 
 
 def _kept(request: Request, item: QueueItem) -> tuple[str, int]:
     """Keep the form as a draft: why it was not, if so, and the status that says so."""
     try:
-        is_kept = drafts.save(item, request.user, request.POST, version=whole(request.POST.get("version")) or 0)
+        is_kept = drafts.save_form(
+            item, request.user, request.POST, version=parse_int(request.POST.get("version")) or 0
+        )
     except drafts.TooLong:
         return DRAFT_TOO_LONG, 413
     return ("", 204) if is_kept else (DRAFT_PASSED, 409)
@@ -92,7 +94,7 @@ def _is_touched(request: Request, item: QueueItem) -> bool:
 def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     whom = request.POST.get("for") or skipping.NOBODY
-    if whom not in skipping.FOR:
+    if whom not in skipping.SKIP_TARGETS:
         messages.error(request, "Nothing was skipped: choose later, for somebody else, or for nobody.")
         return redirect("reviews:item-review", project=project.slug, item=found.pk)
     reason = request.POST.get("reason", "").replace("\x00", "").strip()[:300]
@@ -109,9 +111,9 @@ def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     where = reverse("reviews:item-review", args=[project.slug, found.pk])
     try:
-        if not skipping.put_back(found, request.user):
+        if not skipping.undo_skip(found, request.user):
             undo(found, request.user)
-    except TooLate:
+    except CannotUndoError:
         if request.htmx:
             return HttpResponse(TOO_LATE, status=409, content_type="text/plain")
         messages.error(request, TOO_LATE)

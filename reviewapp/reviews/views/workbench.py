@@ -13,23 +13,23 @@ from django.views.decorators.http import require_http_methods, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery.models import State
-from reviewapp.delivery.timeline import Step, hold_of, overtaking, way_of
-from reviewapp.keys.laminar_keys import key_in_use
+from reviewapp.delivery.timeline import TimelineStep, build_timeline, find_overriding_patch, get_block_reason
+from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.lib import canonical_json, clock, failpoints
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
-from reviewapp.queues.progress import progress_of
-from reviewapp.queues.views.queues import queue_of
+from reviewapp.queues.progress import queue_progress
+from reviewapp.queues.views.queues import get_queue_or_404
 from reviewapp.reviews import personal_data
 from reviewapp.reviews.forms import ReviewForm
-from reviewapp.reviews.models import Review, give_rubrics
-from reviewapp.reviews.rail import position_of, rail_of
-from reviewapp.reviews.submitting import Answers, Stale, submit
+from reviewapp.reviews.models import Review, attach_rubrics
+from reviewapp.reviews.rail import load_rail, queue_position
+from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.undoing import left_of
 from reviewapp.reviews.workbench import form_sent, item_of, latest_of, open_item, reading_for
 from reviewapp.traces.models import Trace
-from reviewapp.web.pages import NO_STORE, page
+from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
 from reviewapp.web.views import INSUFFICIENT_STORAGE
 
@@ -38,7 +38,7 @@ AHEAD = 2
 
 log = logging.getLogger(__name__)
 
-PAGE = 50
+PAGE_SIZE = 50
 NOT_WRITTEN = (
     "The database does not take anything more just now; its disk may be full. All you typed is still here: keep this"
     " page open, tell whoever runs the review desk, and submit again when they say so."
@@ -48,7 +48,7 @@ NOT_WRITTEN = (
 @access.member(Role.REVIEWER)
 @require_safe
 def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
-    item = claiming.claim_next(queue_of(project, queue), request.user)
+    item = claiming.claim_next(get_queue_or_404(project, queue), request.user)
     if item is None:
         return redirect("reviews:queue-end", project=project.slug, queue=queue)
     return redirect("reviews:item-review", project=project.slug, item=item)
@@ -58,8 +58,8 @@ def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
 @require_safe
 def queue_upcoming(request: Request, project: Project, queue: str) -> HttpResponse:
     """The addresses of the two items that this person would be given after `?after=`, as a list."""
-    after = whole(request.GET.get("after")) or 0
-    found = claiming.upcoming(queue_of(project, queue), request.user, after, AHEAD)
+    after = parse_int(request.GET.get("after")) or 0
+    found = claiming.list_upcoming(get_queue_or_404(project, queue), request.user, after, AHEAD)
     addresses = [reverse("reviews:item-review", args=[project.slug, number]) for number in found]
     return JsonResponse(addresses, safe=False, headers={"Cache-Control": NO_STORE})
 
@@ -67,17 +67,18 @@ def queue_upcoming(request: Request, project: Project, queue: str) -> HttpRespon
 @access.member(Role.REVIEWER)
 @require_safe
 def queue_end(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = queue_of(project, queue)
+    found = get_queue_or_404(project, queue)
     held = (
         QueueItem.objects.filter(queue=found, claimed_until__gt=clock.now()).pending().exclude(claimed_by=request.user)
     )
     context = {
         "project": project, "queue": found, "section": "queues",
-        "progress": progress_of(found), "held": held.count(), "more": claiming.upcoming(found, request.user, 0, 1),
+        "progress": queue_progress(found), "held": held.count(),
+        "more": claiming.list_upcoming(found, request.user, 0, 1),
         "after": _left_before(request),
         "mine": Review.objects.filter(item__queue=found, reviewer=request.user, is_latest=True).count(),
     }  # fmt: skip
-    return page(request, "reviews/queue_end.html", context, part="end")
+    return render_page(request, "reviews/queue_end.html", context, fragment="end")
 
 
 @access.member(Role.REVIEWER)
@@ -97,7 +98,7 @@ def item_review(request: Request, project: Project, item: int) -> HttpResponse:
 def item_delivery(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     context = {"project": project, "item": found, **_delivery(project, latest_of(found)), "polled": True}
-    return page(request, "reviews/delivery.html", context, part="way")
+    return render_page(request, "reviews/delivery.html", context, fragment="way")
 
 
 @access.member(Role.REVIEWER)
@@ -107,7 +108,7 @@ def item_left(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     review = latest_of(found)
     context = {"project": project, "left": left_of(found, review, request.user), **_delivery(project, review)}
-    return page(request, "reviews/last_item.html", context, part="left")
+    return render_page(request, "reviews/last_item.html", context, fragment="left")
 
 
 @access.member(Role.REVIEWER)
@@ -116,31 +117,31 @@ def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     found = item_of(project, item)
     reading = reading_for(found, request.GET, request.path)
     trace = reading.trace
-    if "waiting" in request.GET and not trace.is_here:
+    if "waiting" in request.GET and not trace.has_spans:
         return HttpResponse(status=204)
-    template = "traces/_reader_fragment.html" if reading.wish.is_piece else "traces/_reader.html"
-    return page(request, template, {"project": project, "item": found, "reading": reading, "trace": trace})
+    template = "traces/_reader_fragment.html" if reading.query.is_fragment else "traces/_reader.html"
+    return render_page(request, template, {"project": project, "item": found, "reading": reading, "trace": trace})
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = queue_of(project, queue)
+    found = get_queue_or_404(project, queue)
     mine = Review.objects.filter(item__queue=found, reviewer=request.user, is_latest=True)
     rows = mine.select_related("item", "patch").order_by("-submitted_at", "-pk")
-    number = whole(request.GET.get("page"), most=100_000) or 1
-    shown = list(rows[(number - 1) * PAGE : number * PAGE + 1])
+    number = parse_int(request.GET.get("page"), max_value=100_000) or 1
+    shown = list(rows[(number - 1) * PAGE_SIZE : number * PAGE_SIZE + 1])
     for review in shown:
         review.item.queue = found
-    give_rubrics(shown)
+    attach_rubrics(shown)
     seen = Trace.objects.filter(project=project, trace_id__in=[review.item.trace_id for review in shown])
     names = dict(seen.values_list("trace_id", "name"))
     context = {
         "project": project, "section": "queues", "queue": found,
-        "rows": [(review, names.get(review.item.trace_id)) for review in shown[:PAGE]],
-        "page_number": number, "has_more": len(shown) > PAGE,
+        "rows": [(review, names.get(review.item.trace_id)) for review in shown[:PAGE_SIZE]],
+        "page_number": number, "has_more": len(shown) > PAGE_SIZE,
     }  # fmt: skip
-    return page(request, "reviews/my_reviews.html", context)
+    return render_page(request, "reviews/my_reviews.html", context)
 
 
 @access.member(Role.REVIEWER)
@@ -148,9 +149,9 @@ def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
 def trace_reviews(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
     found = Review.objects.filter(item__queue__project=project, item__trace_id=trace_id)
     reviews = list(found.select_related("reviewer", "patch", "item__queue").order_by("-submitted_at", "-pk")[:100])
-    give_rubrics(reviews)
+    attach_rubrics(reviews)
     context = {"project": project, "reviews": reviews, "trace_id": trace_id, "section": "traces"}
-    return page(request, "reviews/trace_reviews.html", context, part="reviews")
+    return render_page(request, "reviews/trace_reviews.html", context, fragment="reviews")
 
 
 def _submitted(request: Request, item: QueueItem) -> HttpResponse:
@@ -158,7 +159,7 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     if not form.is_valid():
         return show(request, item, form, status=422)
     said = form.cleaned_data
-    weighed = personal_data.weigh(item.queue, said["notes"], form.own, said["personal_data"])
+    weighed = personal_data.weigh(item.queue, said["notes"], form.criterion_answers, said["personal_data"])
     if weighed.has_to_ask:
         form.findings = weighed.findings
         return show(request, item, form, status=422)
@@ -168,15 +169,15 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     )  # fmt: skip
     try:
         submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
-        failpoints.reach("submit.committed")
-    except canonical_json.NotCanonical as error:
+        failpoints.hit("submit.committed")
+    except canonical_json.InvalidJSONError as error:
         form.add_error("notes", str(error))
         return show(request, item, form, status=422)
     except (OperationalError, InternalError):
         log.exception("a review of item %s was not saved", item.pk)
         form.add_error(None, NOT_WRITTEN)
         return show(request, item, form, status=INSUFFICIENT_STORAGE)
-    except Stale as stale:
+    except StaleReviewError as stale:
         return _conflict(request, item, form, stale.latest)
     if weighed.findings and not said["personal_data"]:
         messages.warning(request, f"{' '.join(weighed.findings)} Undo, if that should not be sent.")
@@ -197,7 +198,7 @@ def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Revie
         form.add_error(None, "The form did not fit the item's state. It does now: submit again.")
     else:
         latest.item = item
-        give_rubrics([latest])
+        attach_rubrics([latest])
     return show(request, item, form, status=409, theirs=latest)
 
 
@@ -208,10 +209,10 @@ def go_on(request: Request, left: QueueItem) -> HttpResponse:
     everybody does. With 0 there it has gone elsewhere already, and gets none.
     """
     project, queue = left.queue.project, left.queue
-    wanted = whole(request.headers.get("Desk-Next")) if request.htmx else None
+    wanted = parse_int(request.headers.get("Desk-Next")) if request.htmx else None
     if wanted == 0:
         return HttpResponse(status=204)
-    if wanted is not None and claiming.claim_this(queue, request.user, wanted, after=left):
+    if wanted is not None and claiming.claim_by_pk(queue, request.user, wanted, after=left):
         return _claimed(request, project, wanted, left)
     number = claiming.claim_next(queue, request.user, after=left)
     if number is None:
@@ -231,10 +232,11 @@ def _claimed(request: Request, project: Project, number: int, left: QueueItem) -
         "project": project, "queue": item.queue, "item": item, "after": left.pk, "out_of_band": True,
         "items_url": _items_url(project),
         "bench": {
-            "rail": rail_of(item, request.user), "position": position_of(item), "progress": progress_of(item.queue),
+            "rail": load_rail(item, request.user), "position": queue_position(item),
+            "progress": queue_progress(item.queue),
         },
     }  # fmt: skip
-    response = page(request, "reviews/_claimed.html", context)
+    response = render_page(request, "reviews/_claimed.html", context)
     response["Desk-Claimed"] = str(number)
     return response
 
@@ -258,7 +260,7 @@ def show(
         "after": after.pk if after is not None else _left_before(request),
         **_delivery(project, bench.review),
     }  # fmt: skip
-    return page(request, "reviews/workbench.html", context, part="bench", status=status)
+    return render_page(request, "reviews/workbench.html", context, fragment="bench", status=status)
 
 
 def _items_url(project: Project) -> str:
@@ -274,13 +276,13 @@ def _client_id(request: Request) -> UUID | None:
 
 
 def _left_before(request: Request) -> int | None:
-    return whole(request.GET.get("after"))
+    return parse_int(request.GET.get("after"))
 
 
 def _delivery(project: Project, review: Review | None) -> dict[str, object]:
     if review is None:
         return {"review": None}
-    key = key_in_use(project)
+    key = get_active_key(project)
     can_read = key is not None and key.can_read
     patch = review.patch
     while patch.state == State.SUPERSEDED and patch.superseded_by is not None:
@@ -288,9 +290,13 @@ def _delivery(project: Project, review: Review | None) -> dict[str, object]:
     is_final = patch.state in (State.CONFIRMED, State.PARKED, State.SUPERSEDED) or (
         patch.state == State.ACCEPTED and key is not None and not key.can_read
     )
-    way = way_of(
-        patch, can_read=can_read, saved_at=review.submitted_at, replaced=patch != review.patch, hold=hold_of(patch)
+    way = build_timeline(
+        patch,
+        can_read=can_read,
+        saved_at=review.submitted_at,
+        is_replaced=patch != review.patch,
+        block_reason=get_block_reason(patch),
     )
-    if later := overtaking(patch):
-        way.append(Step(f"other answers since, {later.source}", "look", later.created_at))
+    if later := find_overriding_patch(patch):
+        way.append(TimelineStep(f"other answers since, {later.source}", "look", later.created_at))
     return {"review": review, "patch": patch, "is_final": is_final, "way": way}

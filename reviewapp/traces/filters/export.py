@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 
 from reviewapp.lib import canonical_json, clock
-from reviewapp.lib.csv_cells import defused
+from reviewapp.lib.csv_cells import escape_formula
 from reviewapp.traces.filters.paging import UNLISTED
 from reviewapp.traces.filters.selection import Selection
 from reviewapp.traces.metadata import pairs
@@ -22,11 +22,11 @@ PART = 500
 def csv_lines(chosen: Selection) -> Iterator[str]:
     """A CSV text: a trace's own values, a column for each of the view's, the whole metadata; no cell is a formula."""
     columns = chosen.view.columns
-    yield _line([*HEADER, *(defused(key) for key in columns), "metadata"])
+    yield _line([*HEADER, *(escape_formula(key) for key in columns), "metadata"])
     for trace in _each(chosen):
         members = canonical_json.raw_members(trace.metadata)
-        cells = [_cell(pairs.shown(members[key])) if key in members else "" for key in columns]
-        yield _line([*(_cell(value) for value in _values(trace)), *cells, defused(trace.metadata)])
+        cells = [_cell(pairs.display_value(members[key])) if key in members else "" for key in columns]
+        yield _line([*(_cell(value) for value in _values(trace)), *cells, escape_formula(trace.metadata)])
 
 
 def json_lines(chosen: Selection) -> Iterator[str]:
@@ -38,8 +38,8 @@ def json_lines(chosen: Selection) -> Iterator[str]:
 
 
 def _each(chosen: Selection) -> Iterator[Trace]:
-    for start in range(0, len(chosen.places), PART):
-        part = chosen.places[start : start + PART]
+    for start in range(0, len(chosen.pks), PART):
+        part = chosen.pks[start : start + PART]
         found = Trace.objects.defer(*UNLISTED).in_bulk(part)
         yield from (found[pk] for pk in part if pk in found)
 
@@ -53,7 +53,7 @@ def _values(trace: Trace) -> list[str | int | float | None]:
 
 
 def _cell(value: object) -> object:
-    return defused(value) if isinstance(value, str) else value
+    return escape_formula(value) if isinstance(value, str) else value
 
 
 def _line(cells: Sequence[object]) -> str:

@@ -13,7 +13,7 @@ from django.http import QueryDict
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import index, pairs
-from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.metadata.pairs import FilterError, Pair
 
 # Columns of metadata that a list has room for.
 COLUMNS = 6
@@ -48,7 +48,7 @@ class FilterView:
     columns: Sequence[str] = ()
     sort: str = ""
 
-    def places(self, project: Project, beyond: Q | None = None) -> QuerySet[Any]:
+    def matching(self, project: Project, beyond: Q | None = None) -> QuerySet[Any]:
         """The view's traces as `start_time` and `place`, their primary key; those that lie `beyond` a cursor."""
         within = beyond or Q()
         if self.since is not None:
@@ -126,17 +126,17 @@ def read_view(query: QueryDict) -> FilterView:
     texts = [text for text in query.getlist("m") if text.strip()]
     key, value = query.get("key", ""), query.get("value", "")
     if "=" in key:
-        raise NotAPair("A key with an equals sign cannot be asked for: the first one divides key and value.")
+        raise FilterError("A key with an equals sign cannot be asked for: the first one divides key and value.")
     if key:
         texts.append(f"{key}={value}")
     elif value.strip():
-        raise NotAPair("Give the key that this value belongs to.")
+        raise FilterError("Give the key that this value belongs to.")
     since, until = _moment(query, "from"), _moment(query, "to")
     if until is not None and _DAY.fullmatch(query.get("to", "").strip()):
         # A day is meant with all its hours.
         until = until.replace(hour=23, minute=59, second=59, microsecond=999_999)
     if since is not None and until is not None and since >= until:
-        raise NotAPair("The time range ends before it begins: exchange From and To.")
+        raise FilterError("The time range ends before it begins: exchange From and To.")
     sort = query.get("sort", "")
     is_known = sort.removeprefix("-") in SORTS and sort != NEWEST_FIRST
     return FilterView(pairs.parse_pairs(texts), since, until, _columns(query), sort if is_known else "")
@@ -174,16 +174,16 @@ def aware(text: str, otherwise: str) -> datetime:
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
             continue
-    raise NotAPair(otherwise)
+    raise FilterError(otherwise)
 
 
 def _columns(query: QueryDict) -> tuple[str, ...]:
     asked = [*query.getlist("c"), query.get("column", "")]
     columns = tuple(dict.fromkeys(key for key in asked if key.strip()))
     if any("\x00" in key for key in columns):
-        raise NotAPair("A column's key holds a NUL character. Remove it.")
+        raise FilterError("A column's key holds a NUL character. Remove it.")
     if len(columns) > COLUMNS:
-        raise NotAPair(f"A view shows {COLUMNS} columns of metadata at most. Remove one first.")
+        raise FilterError(f"A view shows {COLUMNS} columns of metadata at most. Remove one first.")
     return columns
 
 

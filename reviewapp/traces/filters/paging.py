@@ -10,13 +10,13 @@ from django.db.models import F, Q
 from reviewapp.accounts.models import Project
 from reviewapp.lib import sql
 from reviewapp.traces.filters.filter_view import SORTS, FilterView, aware
-from reviewapp.traces.metadata.index import COUNTED
-from reviewapp.traces.metadata.pairs import NotAPair, Pair
+from reviewapp.traces.metadata.index import MAX_COUNT
+from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Trace
 
-PAGE = 50
+PAGE_SIZE = 50
 # Of a narrowed view that is not sorted by time, only so many of the newest are sorted: no index has them in order.
-SORTED = 5_000
+MAX_SORTED = 5_000
 UNLISTED = ("unconfirmed", "noted_at", "pulled_at", "spans_pulled_at", "pull_due_at", "pull_tries", "pull_error")
 CUT = "This page's address was cut short. Start again from the view's first page."
 _VALUES = {
@@ -44,10 +44,10 @@ class Page:
 
     @property
     def is_counted(self) -> bool:
-        return self.count <= COUNTED
+        return self.count <= MAX_COUNT
 
 
-def page_of(view: FilterView, project: Project, before: str = "", after: str = "") -> Page:
+def get_page(view: FilterView, project: Project, before: str = "", after: str = "") -> Page:
     """A page of 50 by keyset: what follows one cursor or comes before the other, never an offset.
 
     Where nothing is left there, the view's first page. Raises NotAPair.
@@ -55,8 +55,8 @@ def page_of(view: FilterView, project: Project, before: str = "", after: str = "
     is_upward = bool(after) and not before
     places, is_cut = _beyond(view, project, before or after, is_upward=is_upward)
     if not places and (before or after):
-        return page_of(view, project)
-    is_more, places = len(places) > PAGE, places[:PAGE]
+        return get_page(view, project)
+    is_more, places = len(places) > PAGE_SIZE, places[:PAGE_SIZE]
     if is_upward:
         places.reverse()
     has_newer, has_older = (is_more, True) if is_upward else (bool(before), is_more)
@@ -67,25 +67,25 @@ def page_of(view: FilterView, project: Project, before: str = "", after: str = "
         [traces[place] for _, place in places if place in traces],
         newer=cursor_of(places[0]) if has_newer else "",
         older=cursor_of(places[-1]) if has_older else "",
-        count=len(places) if is_whole else count_of(view, project),
+        count=len(places) if is_whole else count_traces(view, project),
         is_cut=is_cut,
     )
 
 
-def count_of(view: FilterView, project: Project) -> int:
+def count_traces(view: FilterView, project: Project) -> int:
     """How many traces a view has; one more than COUNTED stands for any larger number."""
-    return view.places(project)[: COUNTED + 1].count()
+    return view.matching(project)[: MAX_COUNT + 1].count()
 
 
 def alone(view: FilterView, project: Project) -> list[tuple[Pair, int, str]]:
     """What each condition finds by itself at any time: how many, and the query string that shows them."""
     single = [(pair, replace(view, pairs=[pair], since=None, until=None)) for pair in view.pairs]
-    return [(pair, count_of(one, project), one.query) for pair, one in single]
+    return [(pair, count_traces(one, project), one.query) for pair, one in single]
 
 
 def newest(view: FilterView, project: Project, limit: int) -> list[int]:
     """The primary keys of a view's newest traces, newest first."""
-    return [place for _, place in view.places(project).order_by("-start_time", "-place")[:limit]]
+    return [place for _, place in view.matching(project).order_by("-start_time", "-place")[:limit]]
 
 
 def _beyond(view: FilterView, project: Project, cursor: str, *, is_upward: bool) -> tuple[list[Place], bool]:
@@ -97,10 +97,10 @@ def _beyond(view: FilterView, project: Project, cursor: str, *, is_upward: bool)
     falls = is_descending != is_upward
     place = read_cursor(cursor, field) if cursor else None
     if field != SORTS["start"] and view.is_narrowed:
-        found = newest(view, project, SORTED + 1)
-        values: list[Place] = [(value, pk) for value, pk in sql.rows_among(_VALUES[field], found[:SORTED])]
+        found = newest(view, project, MAX_SORTED + 1)
+        values: list[Place] = [(value, pk) for value, pk in sql.fetch_rows_in(_VALUES[field], found[:MAX_SORTED])]
         ahead = [one for one in values if place is None or (one < place if falls else one > place)]
-        return sorted(ahead, reverse=falls)[: PAGE + 1], len(found) > SORTED
+        return sorted(ahead, reverse=falls)[: PAGE_SIZE + 1], len(found) > MAX_SORTED
     sign, order = ("lt", (f"-{field}", "-place")) if falls else ("gt", (field, "place"))
     beyond = Q()
     if place is not None:
@@ -108,9 +108,9 @@ def _beyond(view: FilterView, project: Project, cursor: str, *, is_upward: bool)
         beyond = Q(**{f"{field}__{sign}e": place[0]})
         beyond &= Q(**{f"{field}__{sign}": place[0]}) | Q(**{f"place__{sign}": place[1]})
     if field == SORTS["start"]:
-        return list(view.places(project, beyond).order_by(*order)[: PAGE + 1]), False
-    here = Trace.objects.filter(project=project, **{f"{field}__isnull": False}).here().annotate(place=F("pk"))
-    return list(here.filter(beyond).order_by(*order).values_list(field, "place")[: PAGE + 1]), False
+        return list(view.matching(project, beyond).order_by(*order)[: PAGE_SIZE + 1]), False
+    here = Trace.objects.filter(project=project, **{f"{field}__isnull": False}).pulled().annotate(place=F("pk"))
+    return list(here.filter(beyond).order_by(*order).values_list(field, "place")[: PAGE_SIZE + 1]), False
 
 
 def cursor_of(place: Place) -> str:
@@ -123,7 +123,7 @@ def read_cursor(cursor: str, field: str = SORTS["start"]) -> Place:
     """The place that a cursor names. Raises NotAPair."""
     text, _, number = cursor.rpartition("_")
     if not number.isdecimal() or not number.isascii() or len(number) > 18:
-        raise NotAPair(CUT)
+        raise FilterError(CUT)
     return (aware(text, CUT) if field == SORTS["start"] else _number(text)), int(number)
 
 
@@ -131,7 +131,7 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise NotAPair(CUT) from None
+        raise FilterError(CUT) from None
     if not math.isfinite(value):
-        raise NotAPair(CUT)
+        raise FilterError(CUT)
     return value

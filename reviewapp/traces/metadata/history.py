@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.traces.models import MAY_CHANGE, READS, Change, Trace
+from reviewapp.traces.models import CHANGE_WINDOW, READS, MetadataChange, Trace
 
 # A value that somebody else changed this recently may change again.
-LATELY = timedelta(hours=1)
+RECENT_WINDOW = timedelta(hours=1)
 # Changes of one trace that a page looks through, the newest first.
 SHOWN = 500
 # A trace that ended so long ago was read after it had settled, as readings are planned: what is new now came later.
@@ -44,7 +44,7 @@ def rows(project: Project, found: Iterable[Differing], by: str, patch: int | Non
 
 
 def insert(changes: Sequence[Sequence[object]]) -> None:
-    sql.add(_ADD, changes)
+    sql.insert(_ADD, changes)
 
 
 def add(project: Project, found: Iterable[Differing], by: str, patch: int | None = None) -> None:
@@ -62,7 +62,7 @@ def add_read(project: Project, traces: Sequence[tuple[Trace, str, datetime]]) ->
     if not found:
         return
     ours: dict[int, set[str]] = {}
-    for pk, key in sql.rows_among(_OURS, [trace.pk for trace in found]):
+    for pk, key in sql.fetch_rows_in(_OURS, [trace.pk for trace in found]):
         ours.setdefault(pk, set()).add(key)
     stored = {trace: at for trace, _, at in traces}
     changes = []
@@ -70,34 +70,34 @@ def add_read(project: Project, traces: Sequence[tuple[Trace, str, datetime]]) ->
         mine = ours.get(trace.pk, set())
         # Laminar may spell a number of ours in another way; nobody has changed it.
         real = [one for one in differences if one.key not in mine or not _is_same(one.before, one.after)]
-        late = Change.By.SOMEBODY if _had_settled(trace, stored[trace]) else Change.By.FLIGHT
-        others = late if trace.may_change or not mine else Change.By.OTHERS
+        late = MetadataChange.Author.OTHER if _had_settled(trace, stored[trace]) else MetadataChange.Author.APPLICATION
+        others = late if trace.may_change or not mine else MetadataChange.Author.OTHER_AFTER_PUSH
         for one in real:
-            changes += rows(project, [one], Change.By.OTHERS if one.key in mine else others)
+            changes += rows(project, [one], MetadataChange.Author.OTHER_AFTER_PUSH if one.key in mine else others)
     insert(changes)
 
 
-def changes_of(trace: Trace) -> dict[str, list[Change]]:
+def changes_by_key(trace: Trace) -> dict[str, list[MetadataChange]]:
     """Each key's changes, the newest first."""
-    found: dict[str, list[Change]] = {}
-    for change in Change.objects.filter(trace=trace).order_by("-pk")[:SHOWN]:
+    found: dict[str, list[MetadataChange]] = {}
+    for change in MetadataChange.objects.filter(trace=trace).order_by("-pk")[:SHOWN]:
         found.setdefault(change.key, []).append(change)
     return found
 
 
-def moved(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
+def recently_changed(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
     """Of these traces, by primary key, those that somebody but us lately gave another value under one of the keys."""
     keys, pks = [key[:300] for key in keys], [trace.pk for trace in traces]
     if not keys or not pks:
         return set()
-    lately = Change.objects.filter(trace__in=pks, key__in=keys, at__gte=clock.now() - LATELY)
-    return set(lately.exclude(by=Change.By.US).values_list("trace_id", flat=True))
+    lately = MetadataChange.objects.filter(trace__in=pks, key__in=keys, at__gte=clock.now() - RECENT_WINDOW)
+    return set(lately.exclude(by=MetadataChange.Author.REVIEW_APP).values_list("trace_id", flat=True))
 
 
 def _had_settled(trace: Trace, stored_at: datetime) -> bool:
     """Whether what was stored then was read after the trace had settled."""
     end = trace.end_time
-    return end is not None and (stored_at - end > MAY_CHANGE or clock.now() - end > READ_SINCE)
+    return end is not None and (stored_at - end > CHANGE_WINDOW or clock.now() - end > READ_SINCE)
 
 
 def _read(trace: Trace, before: str) -> list[Differing]:
@@ -109,9 +109,15 @@ def _is_same(one: str | None, other: str | None) -> bool:
         return False
     try:
         return canonical_json.dumps(canonical_json.loads(one)) == canonical_json.dumps(canonical_json.loads(other))
-    except canonical_json.NotCanonical:
+    except canonical_json.InvalidJSONError:
         return False
 
 
 def _cut(raw: str | None) -> str | None:
-    return None if raw is None else raw if len(raw) <= Change.CUT else f"{raw[: Change.CUT - 1]}…"
+    return (
+        None
+        if raw is None
+        else raw
+        if len(raw) <= MetadataChange.MAX_VALUE_LENGTH
+        else f"{raw[: MetadataChange.MAX_VALUE_LENGTH - 1]}…"
+    )

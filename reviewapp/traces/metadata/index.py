@@ -20,13 +20,13 @@ from django.db.models.expressions import RawSQL
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
-from reviewapp.traces.models import Key, Posting, Term, Trace
+from reviewapp.traces.models import MetadataKey, Posting, Term, Trace
 
 # Counting further would cost more than it tells: a page then says "more than".
-COUNTED = 1_000
+MAX_COUNT = 1_000
 # Tallies that are added up in one transaction, and traces that are signed in one: savers wait for neither.
-FOLDED = 1_000
-SIGNED = 200
+FOLD_BATCH_SIZE = 1_000
+SIGN_BATCH_SIZE = 200
 # Terms that are forgotten in one transaction, and such transactions at a time.
 FORGOTTEN, FORGETS = 200, 10
 
@@ -84,35 +84,37 @@ class _Known(NamedTuple):
     spread: int
 
 
-def put(project_id: int, rows: Iterable[tuple[Placed, Mapping[str, str]]]) -> None:
+def set_members(project_id: int, rows: Iterable[tuple[Placed, Mapping[str, str]]]) -> None:
     """Make the index hold exactly these members (key -> JSON text) of these traces, whose rows are locked.
 
     A trace without a start time has no place in the index.
     """
-    traces = {trace.pk: (trace, {digest_of(*member): member for member in members.items()}) for trace, members in rows}
+    traces = {
+        trace.pk: (trace, {compute_digest(*member): member for member in members.items()}) for trace, members in rows
+    }
     terms = _terms(project_id, {digest: member for _, members in traces.values() for digest, member in members.items()})
     held: dict[int, dict[int, tuple[Any, int]]] = {pk: {} for pk in traces}
-    for pk, term, start_time, signature in sql.rows_among(_HELD, list(traces)):
-        held[pk][term] = (sql.bound(start_time), signature)
+    for pk, term, start_time, signature in sql.fetch_rows_in(_HELD, list(traces)):
+        held[pk][term] = (sql.to_db_value(start_time), signature)
     written: list[tuple[int, int, Any, int]] = []
     gone: list[tuple[int, int]] = []
     deltas: Counter[int] = Counter()
     for pk, (trace, members) in traces.items():
-        place = (sql.bound(trace.start_time), signature_of(members))
+        place = (sql.to_db_value(trace.start_time), compute_signature(members))
         wanted = {terms[digest] for digest in members} if trace.start_time is not None else set()
         written += [(term, pk, *place) for term in wanted if held[pk].get(term) != place]
         gone += [(term, pk) for term in held[pk].keys() - wanted]
         deltas.update(wanted - held[pk].keys())
         deltas.subtract(held[pk].keys() - wanted)
-    sql.change_each(_REMOVE, gone)
-    sql.add(_ADD_POSTINGS, written, _OR_SIGN)
-    sql.add(_TALLY, [(term, delta) for term, delta in deltas.items() if delta])
+    sql.execute_many(_REMOVE, gone)
+    sql.insert(_ADD_POSTINGS, written, _OR_SIGN)
+    sql.insert(_TALLY, [(term, delta) for term, delta in deltas.items() if delta])
 
 
 def reindex(traces: Sequence[Trace]) -> None:
     """Make the index say what these traces' metadata now says; all are of one project, their rows locked."""
     if traces:
-        put(traces[0].project_id, [(trace, canonical_json.raw_members(trace.metadata)) for trace in traces])
+        set_members(traces[0].project_id, [(trace, canonical_json.raw_members(trace.metadata)) for trace in traces])
 
 
 def matching(project: Project, pairs: Iterable[tuple[str, str]], within: Q | None = None) -> QuerySet[Any]:
@@ -126,7 +128,7 @@ def matching(project: Project, pairs: Iterable[tuple[str, str]], within: Q | Non
     within = within or Q()
     if not asked:
         # Those not here have no start time, and PostgreSQL sorts them first: said so, it begins behind them.
-        here = Trace.objects.filter(project=project, start_time__isnull=False).here()
+        here = Trace.objects.filter(project=project, start_time__isnull=False).pulled()
         return here.annotate(place=F("pk")).filter(within)
     conditions = _conditions(project, asked)
     if not all(conditions):
@@ -138,65 +140,65 @@ def matching(project: Project, pairs: Iterable[tuple[str, str]], within: Q | Non
     return walks[0].union(*walks[1:], all=True) if len(walks) > 1 else walks[0]
 
 
-def fold() -> int:
+def fold_tallies() -> int:
     """Add waiting tallies to the counts of their terms and keys; how many there were."""
     with transaction.atomic():
-        tallies = sql.rows(_TALLIES, FOLDED)
+        tallies = sql.fetch_rows(_TALLIES, FOLD_BATCH_SIZE)
         if not tallies:
             return 0
         deltas: Counter[int] = Counter()
         for _, term, delta in tallies:
             deltas[term] += delta
         keys: Counter[tuple[int, str]] = Counter()
-        for term, project_id, key in sql.rows_among(_KEYS, list(deltas)):
+        for term, project_id, key in sql.fetch_rows_in(_KEYS, list(deltas)):
             keys[project_id, key] += deltas[term]
         # In one order for everybody: two that add up wait for each other and never in a ring.
-        sql.change_each(_COUNT, [(deltas[term], term) for term in sorted(deltas)])
-        sql.add(_COUNT_KEYS, [(*key, keys[key]) for key in sorted(keys)], _OR_ADD)
-        sql.change_each(_FORGET, [(pk,) for pk, *_ in tallies])
+        sql.execute_many(_COUNT, [(deltas[term], term) for term in sorted(deltas)])
+        sql.insert(_COUNT_KEYS, [(*key, keys[key]) for key in sorted(keys)], _OR_ADD)
+        sql.execute_many(_FORGET, [(pk,) for pk, *_ in tallies])
     return len(tallies)
 
 
-def sign() -> int:
+def sign_postings() -> int:
     """Sign postings that an older release wrote, with all others of their traces; of how many traces."""
-    found = [pk for (pk,) in sql.rows(_UNSIGNED, SIGNED)]
+    found = [pk for (pk,) in sql.fetch_rows(_UNSIGNED, SIGN_BATCH_SIZE)]
     if not found:
         return 0
     with transaction.atomic():
-        sql.rows_among(_LOCK, found)
+        sql.fetch_rows_in(_LOCK, found)
         digests: dict[tuple[int, Any], list[str]] = {}
-        for pk, start_time, digest in sql.rows_among(_DIGESTS, found):
+        for pk, start_time, digest in sql.fetch_rows_in(_DIGESTS, found):
             digests.setdefault((pk, start_time), []).append(digest)
-        sql.change_each(_SIGN, [(start, signature_of(held), pk) for (pk, start), held in digests.items()])
+        sql.execute_many(_SIGN, [(start, compute_signature(held), pk) for (pk, start), held in digests.items()])
     return len(found)
 
 
-def forget() -> int:
+def delete_unused_terms() -> int:
     """Remove terms that no trace holds any more, a bounded part; how many."""
     with transaction.atomic():
         # Whoever is about to hold one of them has locked it, or waits for us and makes it anew.
-        locked = [pk for (pk,) in sql.rows(_FIND_UNHELD, FORGOTTEN)]
+        locked = [pk for (pk,) in sql.fetch_rows(_FIND_UNHELD, FORGOTTEN)]
         # Asked again: until they were locked, somebody may have come to hold one.
-        gone = len(sql.rows_among(_FORGET_TERMS, locked))
+        gone = len(sql.fetch_rows_in(_FORGET_TERMS, locked))
     if gone:
-        Key.objects.filter(count=0).delete()
+        MetadataKey.objects.filter(count=0).delete()
     return gone
 
 
-def tend() -> int:
+def compact() -> int:
     """What the worker does for the index now and then; how much there was to do."""
     done = 0
-    while (some := fold()) == FOLDED:
+    while (some := fold_tallies()) == FOLD_BATCH_SIZE:
         done += some
-    done += some + sign()
+    done += some + sign_postings()
     for _ in range(FORGETS):
-        done += (some := forget())
+        done += (some := delete_unused_terms())
         if some < FORGOTTEN:
             break
     return done
 
 
-def digest_of(key: str, raw: str) -> str:
+def compute_digest(key: str, raw: str) -> str:
     """Thirty-two hex digits for a key with a value's JSON text, whatever their lengths."""
     # One spelling for a string, whichever characters its sender escaped.
     if raw.startswith('"') and "\\" in raw:
@@ -208,19 +210,19 @@ def digest_of(key: str, raw: str) -> str:
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
-def signature_of(digests: Iterable[str]) -> int:
+def compute_signature(digests: Iterable[str]) -> int:
     """The bits of these terms, two each, in a number that both databases hold."""
     return reduce(or_, (1 << int(digest[:4], 16) % 63 | 1 << int(digest[4:8], 16) % 63 for digest in digests), 0)
 
 
 def _terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str, int]:
     """Primary keys of terms by their digests; those that are missing are made."""
-    known = dict(sql.rows_among(_TERMS, project_id, list(members)))
+    known = dict(sql.fetch_rows_in(_TERMS, project_id, list(members)))
     # In one order for everybody: two writers of the same terms wait for each other and never in a ring.
     missing = sorted(members.keys() - known.keys())
     if missing:
         rows = [(project_id, members[digest][0][:300], members[digest][1][:200], digest, 0) for digest in missing]
-        known |= dict(sql.add_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
+        known |= dict(sql.insert_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
         # What somebody else made meanwhile was not inserted.
         known |= _terms(project_id, {digest: members[digest] for digest in missing if digest not in known})
     return known
@@ -229,7 +231,8 @@ def _terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str,
 def _conditions(project: Project, pairs: Iterable[tuple[str, str]]) -> list[set[_Known]]:
     """For each key that is asked for, the terms one of which a trace must hold."""
     spelled = [
-        (key, {digest_of(key, value), digest_of(key, json.dumps(value, ensure_ascii=False))}) for key, value in pairs
+        (key, {compute_digest(key, value), compute_digest(key, json.dumps(value, ensure_ascii=False))})
+        for key, value in pairs
     ]
     terms = Term.objects.filter(project=project, digest__in=set().union(*(digests for _, digests in spelled)))
     known = {term.digest: term for term in map(_Known._make, terms.values_list("pk", "digest", "count"))}
@@ -244,11 +247,11 @@ def _conditions(project: Project, pairs: Iterable[tuple[str, str]]) -> list[set[
 def _walk(term: _Known, others: Sequence[set[_Known]]) -> QuerySet[Any]:
     """The postings of a term whose traces hold one term of each of the others."""
     walk = Posting.objects.filter(term=term.pk).annotate(place=F("trace_id"))
-    mask = reduce(or_, (reduce(and_, (signature_of([other.digest]) for other in terms)) for terms in others), 0)
+    mask = reduce(or_, (reduce(and_, (compute_signature([other.digest]) for other in terms)) for terms in others), 0)
     if mask:
         walk = walk.filter(_raw("signature & %s = %s", mask, mask))
     for terms in others:
-        walk = walk.filter(_raw(_HOLDS.replace("[]", sql.places(terms)), *(other.pk for other in terms)))
+        walk = walk.filter(_raw(_HOLDS.replace("[]", sql.placeholders(terms)), *(other.pk for other in terms)))
     return walk
 
 

@@ -8,55 +8,55 @@ from uuid import UUID
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.lib.storable_text import storable
+from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.metadata import history, index
-from reviewapp.traces.models import Change, Trace
+from reviewapp.traces.models import MetadataChange, Trace
 
-_HOLD = """
+_LOCK = """
     SELECT id, start_time, metadata, unconfirmed, reviews FROM reviewapp_trace
     WHERE project_id = %s AND trace_id = %s FOR UPDATE
 """
-_PATCH = """
+_UPDATE = """
     UPDATE reviewapp_trace SET metadata = %s, unconfirmed = %s, reviews = reviews + %s, noted_at = %s WHERE id = %s
 """
-_MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
 
 
-def members(text: str) -> dict[str, str]:
+def parse_members(text: str) -> dict[str, str]:
     """The members of a metadata text from elsewhere, as key -> JSON text; none where it cannot be read and kept.
 
     Laminar's own are always JSON objects.
     """
     try:
-        found = {} if _depth(text) > canonical_json.MAX_DEPTH else canonical_json.raw_members(text)
+        found = {} if _nesting_depth(text) > canonical_json.MAX_DEPTH else canonical_json.raw_members(text)
     except (ValueError, RecursionError):
         return {}
-    return {storable(key): raw for key, raw in found.items()}
+    return {to_storable_text(key): raw for key, raw in found.items()}
 
 
-def without(metadata: str, patch: Mapping[str, Any]) -> str:
+def remove_patch(metadata: str, patch: Mapping[str, Any]) -> str:
     """A metadata text without the members that equal the patch's."""
     members = canonical_json.raw_members(metadata)
-    return joined(
+    return dump_members(
         {key: raw for key, raw in members.items() if key not in patch or raw != canonical_json.dumps(patch[key])}
     )
 
 
-def joined(members: Mapping[str, str]) -> str:
+def dump_members(members: Mapping[str, str]) -> str:
     return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{raw}" for key, raw in members.items()) + "}"
 
 
-class Held(NamedTuple):
+class LockedTrace(NamedTuple):
     """What a patch of ours reads of a trace in the mirror, its row locked to the end of the transaction."""
 
     pk: int
     start_time: Any
     metadata: str
     unconfirmed: str
-    reviews: int
+    review_count: int
 
 
-def make_places(project: Project, trace_ids: Iterable[UUID]) -> None:
+def create_missing_traces(project: Project, trace_ids: Iterable[UUID]) -> None:
     """Make the mirror's rows for those of these traces that have none; whoever will hold several calls it first.
 
     A row that is made is held: made one by one between others that are held already, they could wait in a ring.
@@ -65,26 +65,26 @@ def make_places(project: Project, trace_ids: Iterable[UUID]) -> None:
     Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
 
 
-def hold(project: Project, trace_id: UUID) -> Held:
+def lock_trace(project: Project, trace_id: UUID) -> LockedTrace:
     """Lock the mirror's row for a trace; it is made when there is none. Call it in a transaction."""
-    found = sql.rows(_HOLD, project.pk, trace_id)
+    found = sql.fetch_rows(_LOCK, project.pk, trace_id)
     if not found:
         Trace.objects.bulk_create([Trace(project=project, trace_id=trace_id)], ignore_conflicts=True)
-        found = sql.rows(_HOLD, project.pk, trace_id)
-    return Held(*found[0])
+        found = sql.fetch_rows(_LOCK, project.pk, trace_id)
+    return LockedTrace(*found[0])
 
 
 def apply_patch(
-    project: Project, held: Held, patch: Mapping[str, Any], *, number: int | None = None, reviews: int = 0
+    project: Project, held: LockedTrace, patch: Mapping[str, Any], *, patch_id: int | None = None, review_count: int = 0
 ) -> dict[str, str | None]:
     """Put our values into the mirror at once, index included, and count the `reviews` they come from.
 
     `number` is the patch's in the outbox. Returns what stood under each of the patch's keys before: a JSON text, None
     where there was no such key.
     """
-    before, members = _write(held, patch, reviews)
-    index.put(project.pk, [(held, members)])
-    history.add(project, history.differing(held.pk, before, members), Change.By.US, number)
+    before, members = _store_values(held, patch, review_count)
+    index.set_members(project.pk, [(held, members)])
+    history.add(project, history.differing(held.pk, before, members), MetadataChange.Author.REVIEW_APP, patch_id)
     return {key: before.get(key) for key in patch}
 
 
@@ -95,22 +95,29 @@ def apply_patches(
 
     Its terms are then written in one order, as by everybody: a save that needs some of them waits, and never in a ring.
     """
-    rows: dict[int, tuple[Held, dict[str, str]]] = {}
+    rows: dict[int, tuple[LockedTrace, dict[str, str]]] = {}
     changes = []
     stood: list[dict[str, str | None]] = []
     for trace_id, patch, number in patches:
-        held = hold(project, trace_id)
-        before, members = _write(held, patch)
+        held = lock_trace(project, trace_id)
+        before, members = _store_values(held, patch)
         rows[held.pk] = held, members
-        changes += history.rows(project, history.differing(held.pk, before, members), Change.By.US, number)
+        changes += history.rows(
+            project, history.differing(held.pk, before, members), MetadataChange.Author.REVIEW_APP, number
+        )
         stood.append({key: before.get(key) for key in patch})
-    index.put(project.pk, rows.values())
+    index.set_members(project.pk, rows.values())
     history.insert(changes)
     return stood
 
 
-def take_back(
-    project: Project, held: Held, before: Mapping[str, str | None], still: Mapping[str, Any], *, reviews: int = 1
+def revert_patch(
+    project: Project,
+    held: LockedTrace,
+    before: Mapping[str, str | None],
+    still: Mapping[str, Any],
+    *,
+    review_count: int = 1,
 ) -> None:
     """Undo one `apply_patch` that was never pushed: `before` is what that returned, `reviews` how many it counted.
 
@@ -121,12 +128,12 @@ def take_back(
     members = {key: raw for key, raw in now.items() if key not in before} | again
     waiting = {key: raw for key, raw in unconfirmed.items() if key not in before}
     waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
-    sql.change(_PATCH, joined(members), joined(waiting), -reviews, clock.now(), held.pk)
-    index.put(project.pk, [(held, members)])
-    history.add(project, history.differing(held.pk, now, members), Change.By.US)
+    sql.execute(_UPDATE, dump_members(members), dump_members(waiting), -review_count, clock.now(), held.pk)
+    index.set_members(project.pk, [(held, members)])
+    history.add(project, history.differing(held.pk, now, members), MetadataChange.Author.REVIEW_APP)
 
 
-def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) -> None:
+def apply_laminar_values(project: Project, held: LockedTrace, theirs: Mapping[str, str | None]) -> None:
     """Put what Laminar holds under these keys into the mirror, index included: a JSON text, None for no such key.
 
     Values of ours that are not confirmed yet stay on top.
@@ -137,32 +144,34 @@ def take_over(project: Project, held: Held, theirs: Mapping[str, str | None]) ->
         return
     added = {key: raw for key, raw in changed.items() if raw is not None}
     members = {key: raw for key, raw in before.items() if key not in changed} | added
-    sql.change(_PATCH, joined(members), held.unconfirmed, 0, clock.now(), held.pk)
+    sql.execute(_UPDATE, dump_members(members), held.unconfirmed, 0, clock.now(), held.pk)
     # An answer that Laminar gave before is older.
     Trace.objects.filter(pk=held.pk).update(asked_at=clock.now())
-    index.put(project.pk, [(held, members)])
-    history.add(project, history.differing(held.pk, before, members), Change.By.OTHERS)
+    index.set_members(project.pk, [(held, members)])
+    history.add(project, history.differing(held.pk, before, members), MetadataChange.Author.OTHER_AFTER_PUSH)
 
 
-def let_go(held: Held, patch: Mapping[str, Any]) -> None:
+def discard_unconfirmed(held: LockedTrace, patch: Mapping[str, Any]) -> None:
     """Stop calling a patch's values ours: it is never pushed, and the next pull brings what Laminar holds."""
-    sql.change(_PATCH, held.metadata, without(held.unconfirmed, patch), 0, clock.now(), held.pk)
+    sql.execute(_UPDATE, held.metadata, remove_patch(held.unconfirmed, patch), 0, clock.now(), held.pk)
 
 
-def _write(held: Held, patch: Mapping[str, Any], reviews: int = 0) -> tuple[dict[str, str], dict[str, str]]:
+def _store_values(
+    held: LockedTrace, patch: Mapping[str, Any], reviews: int = 0
+) -> tuple[dict[str, str], dict[str, str]]:
     """Put our values into the row: its members before and after."""
     before = canonical_json.raw_members(held.metadata)
     ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
     unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
-    sql.change(_PATCH, joined(before | ours), joined(unconfirmed), reviews, clock.now(), held.pk)
+    sql.execute(_UPDATE, dump_members(before | ours), dump_members(unconfirmed), reviews, clock.now(), held.pk)
     return before, before | ours
 
 
-def _depth(text: str) -> int:
+def _nesting_depth(text: str) -> int:
     """How deep a JSON text is nested, without the recursion that reading it would cost."""
     deepest = depth = 0
     if text.count("{") + text.count("[") > canonical_json.MAX_DEPTH:
-        for mark in _MARKS.findall(text):
+        for mark in _BRACKETS.findall(text):
             depth += 1 if mark in ("{", "[") else -1 if mark in ("}", "]") else 0
             deepest = max(deepest, depth)
     return deepest

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reviewapp.lib.storable_text import storable
-from reviewapp.traces.metadata.merge import members
+from reviewapp.lib.storable_text import to_storable_text
+from reviewapp.traces.metadata.merge import parse_members
 
 MAX_PAIRS = 12
 # Characters of a value that a row of a list shows.
-SHORT = 40
+PREVIEW_LENGTH = 40
 
 
 class Pair(NamedTuple):
@@ -22,7 +22,7 @@ class Pair(NamedTuple):
         return f"{self.key}={self.value}"
 
 
-class NotAPair(ValueError):
+class FilterError(ValueError):
     """A condition cannot be read; the message is a sentence for a person."""
 
 
@@ -32,27 +32,31 @@ def parse_pairs(texts: Sequence[str]) -> list[Pair]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise NotAPair(f"“{text[:80]}” is not a condition: write it as key=value.")
+            raise FilterError(f"“{text[:80]}” is not a condition: write it as key=value.")
         if "\x00" in text:
-            raise NotAPair("A condition holds a NUL character. Remove it.")
+            raise FilterError("A condition holds a NUL character. Remove it.")
         if Pair(key, value) not in pairs:
             pairs.append(Pair(key, value))
     if len(pairs) > MAX_PAIRS:
-        raise NotAPair(f"A view takes {MAX_PAIRS} conditions at most. Remove some.")
+        raise FilterError(f"A view takes {MAX_PAIRS} conditions at most. Remove some.")
     return pairs
 
 
-def shown(raw: str) -> str:
+def display_value(raw: str) -> str:
     """A stored JSON text as the value one would write in a filter: a string without its quotes."""
     if raw.startswith('"'):
         try:
-            return storable(str(json.loads(raw)))
+            return to_storable_text(str(json.loads(raw)))
         except ValueError:
             return raw
     return raw
 
 
-def short(text: str) -> list[tuple[str, str]]:
+def preview_values(text: str) -> list[tuple[str, str]]:
     """The first few values of a metadata text, cut, as one writes them in a filter: what a list shows."""
-    found = [(key, raw if raw[:1] in ("{", "[") else shown(raw)) for key, raw in sorted(members(text).items())]
-    return [(key, value if len(value) <= SHORT else f"{value[: SHORT - 1]}…") for key, value in found][:8]
+    found = [
+        (key, raw if raw[:1] in ("{", "[") else display_value(raw)) for key, raw in sorted(parse_members(text).items())
+    ]
+    return [
+        (key, value if len(value) <= PREVIEW_LENGTH else f"{value[: PREVIEW_LENGTH - 1]}…") for key, value in found
+    ][:8]

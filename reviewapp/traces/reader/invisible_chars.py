@@ -28,7 +28,7 @@ _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _CODES_LIMIT = 8
 
 
-def mark(markup: str) -> str:
+def reveal_invisible(markup: str) -> str:
     """Escaped HTML with each hidden character as `<span class="mark" title="U+202E">U+202E</span>`.
 
     The characters may stand in text only, never in an attribute: the caller's HTML holds no attribute of others.

@@ -18,9 +18,9 @@ class Jump(NamedTuple):
     """A way to the next of a kind: its words, how many there are in the whole trace, the address of the next."""
 
     kind: str
-    words: str
-    number: int
-    address: str
+    label: str
+    total: int
+    url: str
 
 
 @dataclass

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from reviewapp.traces.reader.query import Wish
+from reviewapp.traces.reader.query import ReaderQuery
 
 SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MetadataEntry:
     """One metadata key of a trace, its value as a filter writes it, and whether it is ours and not yet confirmed."""
 
     key: str
     value: str
-    is_ours: bool
+    is_unconfirmed: bool
 
     @property
-    def query(self) -> str:
+    def query_string(self) -> str:
         """The query string of the view of all traces that hold this value."""
         return urlencode({"m": f"{self.key}={self.value}"})
 
@@ -28,43 +28,43 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class EntryPage:
     """The `rows` from `start` on, of the `total` whose key holds the text `key` in any case, of `size` in all."""
 
-    rows: Sequence[Entry]
+    rows: Sequence[MetadataEntry]
     start: int
     total: int
     size: int
-    key: str
+    key_filter: str
 
     @property
     def last(self) -> int:
         return self.start + len(self.rows)
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         return len(self.rows) == self.size
 
     @property
-    def query(self) -> str:
+    def query_string(self) -> str:
         """This portion's own query string."""
         return self._query(self.start)
 
     @property
-    def before(self) -> str:
+    def previous_query_string(self) -> str:
         return self._query(max(0, self.start - SIZE)) if self.start else ""
 
     @property
-    def after(self) -> str:
+    def next_query_string(self) -> str:
         return self._query(self.last) if self.last < self.total else ""
 
     def _query(self, start: int) -> str:
-        return urlencode({"tab": "metadata", "from": start} | ({"key": self.key} if self.key else {}))
+        return urlencode({"tab": "metadata", "from": start} | ({"key": self.key_filter} if self.key_filter else {}))
 
 
-def portion(entries: Sequence[Entry], wish: Wish) -> Portion:
+def paginate_entries(entries: Sequence[MetadataEntry], wish: ReaderQuery) -> EntryPage:
     """The portion that is wished of these entries."""
-    text = wish.key.casefold()
+    text = wish.key_filter.casefold()
     found = [entry for entry in entries if text in entry.key.casefold()] if text else entries
     start = min(wish.start or 0, max(0, len(found) - 1)) // SIZE * SIZE
-    return Portion(found[start : start + SIZE], start, len(found), len(entries), wish.key)
+    return EntryPage(found[start : start + SIZE], start, len(found), len(entries), wish.key_filter)

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from importlib import metadata
 
-from reviewapp.traces.models import Prepared, Trace
+from reviewapp.traces.models import PreparedTranscript, Trace
 
 # Increase by one whenever the code renders the same spans to other HTML, jumps or answer; a test compares.
 FORMAT = 1
@@ -24,36 +24,41 @@ def version() -> str:
     return "/".join([str(FORMAT), *(_release(metadata.version(name)) for name in LIBRARIES)])
 
 
-def get(trace: Trace) -> Prepared | None:
+def get(trace: Trace) -> PreparedTranscript | None:
     """The transcript that this version of the code rendered for a trace."""
-    return Prepared.objects.filter(trace=trace, version=version()).first()
+    return PreparedTranscript.objects.filter(trace=trace, version=version()).first()
 
 
-def store(transcript: Prepared) -> None:
+def store(transcript: PreparedTranscript) -> None:
     """Store a transcript of new spans. The caller holds the trace's lock.
 
     The row of a newer version is not overwritten but marked stale: workers of that version render it again.
     """
-    row = Prepared.objects.filter(trace=transcript.trace_id).only("version").first()
+    row = PreparedTranscript.objects.filter(trace=transcript.trace_id).only("version").first()
     if row is not None and _rank(row.version) > _rank(transcript.version):
-        Prepared.objects.filter(pk=row.pk).update(version=STALE)
+        PreparedTranscript.objects.filter(pk=row.pk).update(version=STALE)
     else:
         transcript.save(force_insert=row is None, force_update=row is not None)
 
 
-def outdated(limit: int) -> list[Trace]:
+def select_outdated(limit: int) -> list[Trace]:
     """Traces whose transcript an older version rendered, the newest first."""
     older = [row for row in _stored_versions() if _rank(row) < _rank(version())]
     if not older:
         return []
-    rows = Prepared.objects.filter(version__in=older).select_related("trace__project").defer("html").order_by("-pk")
+    rows = (
+        PreparedTranscript.objects.filter(version__in=older)
+        .select_related("trace__project")
+        .defer("html")
+        .order_by("-pk")
+    )
     return [row.trace for row in rows[:limit]]
 
 
 def _stored_versions() -> list[str]:
     """All versions in the table: one look into the index for each, since most rows have the same."""
     versions: list[str] = []
-    rows = Prepared.objects.order_by("version").values_list("version", flat=True)
+    rows = PreparedTranscript.objects.order_by("version").values_list("version", flat=True)
     last = rows.first()
     while last is not None:
         versions.append(last)

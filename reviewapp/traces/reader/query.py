@@ -5,18 +5,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 
 TABS = ("transcript", "steps", "metadata", "raw")
 # What one jumps to the next of.
 KINDS = ("answer", "error", "tool", "longest", "match")
-FIND_LIMIT = 200
+MAX_SEARCH_LENGTH = 200
 PATH_LIMIT = 6_000
 _PATH = re.compile(r"\d{1,9}(?:\.\d{1,9})*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ReaderQuery:
     """Numbers count as the page does: turns from 1; `part` and `at`, a path of positions into a span, from 0.
 
     `jump` asks for the next of a kind after turn or step `after`; a step is named by its primary key.
@@ -24,40 +24,40 @@ class Wish:
     """
 
     tab: str = TABS[0]
-    find: str = ""
-    key: str = ""
+    search_text: str = ""
+    key_filter: str = ""
     turn: int | None = None
     part: int | None = None
-    span: UUID | None = None
-    at: tuple[int, ...] = ()
+    span_id: UUID | None = None
+    node_path: tuple[int, ...] = ()
     start: int | None = None
     stop: int | None = None
     jump: str = ""
     after: int | None = None
-    is_piece: bool = False
+    is_fragment: bool = False
     is_rest: bool = False
 
 
 # A trace as one comes to it.
-OPENING = Wish()
+OPENING = ReaderQuery()
 
 
-def read(query: Mapping[str, str]) -> Wish:
+def parse_query(query: Mapping[str, str]) -> ReaderQuery:
     """The wish that an address's query spells; whatever it spells wrongly is not wished."""
     tab, path, jump = query.get("tab", ""), query.get("at", ""), query.get("jump", "")
-    return Wish(
+    return ReaderQuery(
         tab=tab if tab in TABS else TABS[0],
-        find=query.get("find", "").strip()[:FIND_LIMIT],
-        key=query.get("key", "").strip()[:FIND_LIMIT],
-        turn=whole(query.get("turn")),
-        part=whole(query.get("part")),
-        span=_uuid(query.get("span", "")),
-        at=tuple(map(int, path.split("."))) if len(path) <= PATH_LIMIT and _PATH.fullmatch(path) else (),
-        start=whole(query.get("from")),
-        stop=whole(query.get("to")),
+        search_text=query.get("find", "").strip()[:MAX_SEARCH_LENGTH],
+        key_filter=query.get("key", "").strip()[:MAX_SEARCH_LENGTH],
+        turn=parse_int(query.get("turn")),
+        part=parse_int(query.get("part")),
+        span_id=_uuid(query.get("span", "")),
+        node_path=tuple(map(int, path.split("."))) if len(path) <= PATH_LIMIT and _PATH.fullmatch(path) else (),
+        start=parse_int(query.get("from")),
+        stop=parse_int(query.get("to")),
         jump=jump if jump in KINDS else "",
-        after=whole(query.get("after")),
-        is_piece="piece" in query,
+        after=parse_int(query.get("after")),
+        is_fragment="piece" in query,
         is_rest="rest" in query,
     )
 

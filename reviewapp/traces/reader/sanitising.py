@@ -45,13 +45,13 @@ _JSON_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 _FORMATTER = HtmlFormatter(nowrap=True)
 
 
-def markdown(text: str) -> str:
+def render_markdown(text: str) -> str:
     """Markdown as HTML that keeps what was said: line breaks, and the numbers of a list as written.
 
     A link becomes its words and its address as text; an image its words; raw HTML stays text.
     """
     if len(text) > MARKDOWN_LIMIT:
-        return f'<p class="plain" dir="auto">{plain(text)}</p>'
+        return f'<p class="plain" dir="auto">{sanitise_text(text)}</p>'
     made = _markdown().render(text, {"until": perf_counter() + HIGHLIGHT_SECONDS})
     clean = nh3.clean(
         made,
@@ -68,30 +68,30 @@ def markdown(text: str) -> str:
         set_tag_attribute_values={tag: {"dir": "auto"} for tag in _BLOCKS},
         link_rel=None,
     )
-    return invisible_chars.mark(clean)
+    return invisible_chars.reveal_invisible(clean)
 
 
-def code(text: str, language: str = "") -> str:
+def highlight_code(text: str, language: str = "") -> str:
     """The inside of a `<pre>`: highlighted where the language is known, in Pygments' classes."""
     if len(text) > CODE_LIMIT:
-        return plain(text)
-    return invisible_chars.mark(_highlighted(text, language, perf_counter() + HIGHLIGHT_SECONDS))
+        return sanitise_text(text)
+    return invisible_chars.reveal_invisible(_highlighted(text, language, perf_counter() + HIGHLIGHT_SECONDS))
 
 
-def pretty_json(text: str) -> str:
+def highlight_json(text: str) -> str:
     """The inside of a `<pre>`: JSON on several lines, its numbers and repeated keys as written; else the text."""
     if len(text) > SHOW_LIMIT:
-        return plain(text)
+        return sanitise_text(text)
     try:
         json.loads(text)
     except (ValueError, RecursionError):
-        return plain(text)
-    return invisible_chars.mark("".join(_indented(text)))
+        return sanitise_text(text)
+    return invisible_chars.reveal_invisible("".join(_indented(text)))
 
 
-def plain(text: str) -> str:
+def sanitise_text(text: str) -> str:
     """A text as it is, escaped; its line breaks are left to the style sheet."""
-    shown = invisible_chars.mark(html.escape(text[:SHOW_LIMIT]))
+    shown = invisible_chars.reveal_invisible(html.escape(text[:SHOW_LIMIT]))
     left = len(text) - SHOW_LIMIT
     return f'{shown}<span class="cut"> {left:,} more characters are not shown.</span>' if left > 0 else shown
 

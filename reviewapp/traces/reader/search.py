@@ -18,10 +18,10 @@ _FIELDS = ("name", "input", "output", "event_texts")
 
 class Hit(NamedTuple):
     turn: Turn
-    times: int
+    match_count: int
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """Matches of a text: how many, in which turns or steps (by number or primary key), and the first turns of them.
 
     `unit` is what they stand in: turn, step or value. Of steps it is only known which hold the text.
@@ -29,33 +29,33 @@ class Found(NamedTuple):
 
     text: str
     unit: str
-    matches: int
-    places: list[int]
+    match_count: int
+    targets: list[int]
     hits: list[Hit]
 
 
-def find(told: Transcript, text: str) -> Found:
+def find(told: Transcript, text: str) -> SearchResult:
     """The turns that hold a text, small and capital letters alike, what is cut on the page included."""
     wanted = text.casefold()
     hits = [Hit(turn, times) for turn in told.order if (times := _count(turn, wanted))]
     places = [hit.turn.number for hit in hits]
-    return Found(text, "turn", sum(hit.times for hit in hits), places, hits[:LISTED])
+    return SearchResult(text, "turn", sum(hit.match_count for hit in hits), places, hits[:LISTED])
 
 
-def find_steps(trace: Trace, text: str) -> Found:
+def find_steps(trace: Trace, text: str) -> SearchResult:
     """The steps whose stored texts hold a text, in no order; letters beyond ASCII also as JSON escapes them."""
     holds = Q()
     for spelled in {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}:
         for name in _FIELDS:
             holds |= Q(**{f"{name}__icontains": spelled})
     places = list(Span.objects.filter(holds, trace=trace).values_list("pk", flat=True)[:MOST_STEPS])
-    return Found(text, "step", len(places), places, [])
+    return SearchResult(text, "step", len(places), places, [])
 
 
-def find_values(entries: Sequence[tuple[str, str]], text: str) -> Found:
+def find_values(entries: Sequence[tuple[str, str]], text: str) -> SearchResult:
     """How many metadata keys hold a text in themselves or their value."""
     wanted = text.casefold()
-    return Found(text, "value", sum(wanted in f"{key}\n{value}".casefold() for key, value in entries), [], [])
+    return SearchResult(text, "value", sum(wanted in f"{key}\n{value}".casefold() for key, value in entries), [], [])
 
 
 def _count(turn: Turn, wanted: str) -> int:

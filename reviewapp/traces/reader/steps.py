@@ -33,7 +33,7 @@ Link = tuple[Hashable, Hashable]
 class Place(NamedTuple):
     """Where a span stands: its position among the links, its depth in the tree."""
 
-    at: int
+    position: int
     depth: int
 
 
@@ -59,9 +59,9 @@ class Step:
     offset: float
     width: float
     is_error: bool
-    given: str = ""
-    said: str = ""
-    left_out: int = 0
+    input_preview: str = ""
+    output_preview: str = ""
+    omitted_chars: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +79,34 @@ class Steps:
         return self.start + len(self.rows)
 
     @property
-    def before(self) -> int | None:
+    def previous_start(self) -> int | None:
         return max(0, self.start - PAGE) if self.start else None
 
     @property
-    def after(self) -> int | None:
+    def next_start(self) -> int | None:
         return self.start + PAGE if self.start + PAGE < self.total else None
 
 
-def course_of(trace: Trace) -> Course | None:
+def load_outline(trace: Trace) -> Course | None:
     """The way through all steps of a trace; None where it has none."""
-    links = sql.rows(_LINKS, trace.pk)
+    links = sql.fetch_rows(_LINKS, trace.pk)
     if not links:
         return None
     begins, ends = ([_moment(link[column]) for link in links] for column in (4, 5))
-    places = outline([(link[0], link[1]) for link in links])
+    places = walk_depth_first([(link[0], link[1]) for link in links])
     parents = {link[1] for link in links}
     # What took longest is a step and not what stands around it.
-    leaves = [place.at for place in places if links[place.at][0] not in parents]
-    longest = max(leaves or [places[0].at], key=lambda at: ends[at] - begins[at])
+    leaves = [place.position for place in places if links[place.position][0] not in parents]
+    longest = max(leaves or [places[0].position], key=lambda at: ends[at] - begins[at])
     kinds = {
-        "error": [links[place.at][2] for place in places if links[place.at][6]],
-        "tool": [links[place.at][2] for place in places if links[place.at][3] == "TOOL"],
+        "error": [links[place.position][2] for place in places if links[place.position][6]],
+        "tool": [links[place.position][2] for place in places if links[place.position][3] == "TOOL"],
         "longest": [links[longest][2]],
     }
-    return Course([(links[place.at][2], place.depth) for place in places], kinds, min(begins), max(ends))
+    return Course([(links[place.position][2], place.depth) for place in places], kinds, min(begins), max(ends))
 
 
-def page_of(course: Course | None, start: int) -> Steps:
+def load_page(course: Course | None, start: int) -> Steps:
     """The page of steps that begins at a position, the last page for one beyond the end."""
     if course is None:
         return Steps([], 0, 0)
@@ -119,7 +119,7 @@ def page_of(course: Course | None, start: int) -> Steps:
     return Steps(rows, start, total, longest)
 
 
-def outline(links: Sequence[Link]) -> list[Place]:
+def walk_depth_first(links: Sequence[Link]) -> list[Place]:
     """Each span once, parents before children, siblings as given; a cycle is cut at its first span.
 
     A link is a span's id and its parent's, in start order.
@@ -132,14 +132,14 @@ def outline(links: Sequence[Link]) -> list[Place]:
         stack = [Place(top, 0)]
         while stack:
             place = stack.pop()
-            if not seen[place.at]:
-                seen[place.at] = True
+            if not seen[place.position]:
+                seen[place.position] = True
                 found.append(place)
-                stack.extend(Place(child, place.depth + 1) for child in reversed(children[place.at]))
+                stack.extend(Place(child, place.depth + 1) for child in reversed(children[place.position]))
     return found
 
 
-def fractions(begin: datetime, end: datetime, span: SpanLike) -> tuple[float, float]:
+def waterfall_fractions(begin: datetime, end: datetime, span: SpanLike) -> tuple[float, float]:
     """Where a span begins on its trace's time, and how much of it it takes."""
     total = (end - begin).total_seconds()
     if total <= 0:
@@ -184,6 +184,6 @@ def _moment(value: datetime | str) -> datetime:
 
 def _row(span: Span, depth: int, course: Course) -> Step:
     given, said, size = (getattr(span, name) for name in ("given", "said", "size"))
-    offset, width = fractions(course.begin, course.end, span)
+    offset, width = waterfall_fractions(course.begin, course.end, span)
     left_out = size - len(given) - len(said)
     return Step(span, depth, offset, width, span_tree.is_error(span), given, said, left_out)

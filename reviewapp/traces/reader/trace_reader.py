@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 
 from reviewapp.lib import canonical_json, sql
 from reviewapp.traces.metadata import pairs
-from reviewapp.traces.models import Prepared, Span, Trace
+from reviewapp.traces.models import PreparedTranscript, Span, Trace
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
 from reviewapp.traces.reader.jump import Jump, Places
-from reviewapp.traces.reader.metadata_entries import Entry, Portion, portion
-from reviewapp.traces.reader.query import Wish
-from reviewapp.traces.reader.search import Found
+from reviewapp.traces.reader.metadata_entries import EntryPage, MetadataEntry, paginate_entries
+from reviewapp.traces.reader.query import ReaderQuery
+from reviewapp.traces.reader.search import SearchResult
 from reviewapp.traces.reader.steps import Course, Steps
 from reviewapp.traces.transcript import transcript
 from reviewapp.traces.transcript.transcript import Transcript
@@ -31,30 +31,30 @@ END = 1_000
 
 
 @dataclass
-class Reading:
+class TraceReader:
     """A trace opened as somebody wishes; each part is made only when the page asks for it.
 
     `url` answers further wishes, each with the reading or a piece of it.
     """
 
     trace: Trace
-    wish: Wish
+    query: ReaderQuery
     url: str
     # Metadata keys that are not told at the head: what others said of the trace, where one is to judge it anew.
     hides: Collection[str] = ()
 
     @property
     def tab(self) -> str:
-        return self.wish.tab
+        return self.query.tab
 
     @cached_property
     def spans(self) -> list[Span]:
-        if not self.trace.is_here:
+        if not self.trace.has_spans:
             return []
         if not self.is_shortened:
-            return sql.objects(Span, _SPANS, self.trace.pk)
-        last = sql.objects(Span, _LAST_SPANS, self.trace.pk, END)
-        return sql.objects(Span, _SPANS.rstrip() + " LIMIT %s", self.trace.pk, END) + last[::-1]
+            return sql.fetch_objects(Span, _SPANS, self.trace.pk)
+        last = sql.fetch_objects(Span, _LAST_SPANS, self.trace.pk, END)
+        return sql.fetch_objects(Span, _SPANS.rstrip() + " LIMIT %s", self.trace.pk, END) + last[::-1]
 
     @property
     def is_shortened(self) -> bool:
@@ -66,9 +66,9 @@ class Reading:
         return transcript.build(self.spans)
 
     @cached_property
-    def prepared(self) -> Prepared | None:
+    def prepared(self) -> PreparedTranscript | None:
         """The transcript's page, where it was prepared and nothing particular is wished."""
-        return prepared.get(self.trace) if self.trace.is_here and self.wish == query.OPENING else None
+        return prepared.get(self.trace) if self.trace.has_spans and self.query == query.OPENING else None
 
     @property
     def answer(self) -> str:
@@ -86,43 +86,43 @@ class Reading:
         return self.prepared.is_empty if self.prepared else not self.transcript.turns
 
     @cached_property
-    def found(self) -> Found | None:
+    def search_result(self) -> SearchResult | None:
         """What the whole trace holds of the text that is searched for."""
-        if not self.wish.find or not self.trace.is_here:
+        if not self.query.search_text or not self.trace.has_spans:
             return None
         if self.tab == "transcript":
-            return search.find(self.transcript, self.wish.find)
+            return search.find(self.transcript, self.query.search_text)
         if self.tab == "metadata":
-            return search.find_values([(entry.key, entry.value) for entry in self.entries], self.wish.find)
-        return search.find_steps(self.trace, self.wish.find)
+            return search.find_values([(entry.key, entry.value) for entry in self.entries], self.query.search_text)
+        return search.find_steps(self.trace, self.query.search_text)
 
     @cached_property
     def course(self) -> Course | None:
-        return steps.course_of(self.trace)
+        return steps.load_outline(self.trace)
 
     @cached_property
     def steps(self) -> Steps:
-        start = self.wish.start or 0
-        return steps.page_of(
-            self.course, start if self.goal is None else self.places.at[self.goal] // steps.PAGE * steps.PAGE
+        start = self.query.start or 0
+        return steps.load_page(
+            self.course, start if self.target is None else self.places.at[self.target] // steps.PAGE * steps.PAGE
         )
 
     @cached_property
     def span(self) -> Span | None:
         """The span wished to be seen raw."""
-        if self.wish.span is None:
+        if self.query.span_id is None:
             return None
-        return Span.objects.filter(trace=self.trace, span_id=self.wish.span).first()
+        return Span.objects.filter(trace=self.trace, span_id=self.query.span_id).first()
 
     @cached_property
     def node(self) -> Any:
         """The wished node of that span; None when there is none."""
-        return None if self.span is None else raw.reach(self.span, self.wish.at)
+        return None if self.span is None else raw.reach(self.span, self.query.node_path)
 
     @cached_property
     def places(self) -> Places:
         """What one jumps to on this tab."""
-        found = self.found.places if self.found else []
+        found = self.search_result.targets if self.search_result else []
         if self.tab == "transcript":
             return jump.in_transcript(self.transcript, found)
         if self.tab == "metadata" or self.course is None:
@@ -130,33 +130,33 @@ class Reading:
         return jump.in_steps(self.course, found, is_raw=self.tab == "raw")
 
     @cached_property
-    def goal(self) -> int | None:
+    def target(self) -> int | None:
         """The turn or step that the wished jump leads to."""
-        return self.places.after(self.wish.jump, self.wish.after) if self.wish.jump else None
+        return self.places.after(self.query.jump, self.query.after) if self.query.jump else None
 
     @property
-    def goal_words(self) -> str:
+    def target_label(self) -> str:
         """What is said of the wished jump."""
-        if self.goal is None:
-            return f"There is no {jump.WORDS[self.wish.jump].lower()} here." if self.wish.jump else ""
-        return self.places.words(self.wish.jump, self.goal)
+        if self.target is None:
+            return f"There is no {jump.WORDS[self.query.jump].lower()} here." if self.query.jump else ""
+        return self.places.words(self.query.jump, self.target)
 
     @property
-    def goal_place(self) -> str:
+    def target_element_id(self) -> str:
         """The id of the element that the wished jump leads to."""
-        return "" if self.goal is None else f"{'turn' if self.tab == 'transcript' else 'step'}-{self.goal}"
+        return "" if self.target is None else f"{'turn' if self.tab == 'transcript' else 'step'}-{self.target}"
 
     @property
     def turn(self) -> int | None:
         """The number of the turn that is to be seen."""
-        return self.goal or self.wish.turn
+        return self.target or self.query.turn
 
     @property
     def jumps(self) -> list[Jump]:
         """The ways to the next of each kind that the tab holds."""
         if self.prepared is not None:
             return [Jump(*each) for each in json.loads(self.prepared.jumps)]
-        here = self.goal or self.wish.after or self.wish.turn
+        here = self.target or self.query.after or self.query.turn
         found = {kind: self.places.after(kind, here) for kind in jump.WORDS}
         return [
             Jump(kind, jump.WORDS[kind], len(self.places.kinds[kind]), self._address(place))
@@ -166,24 +166,24 @@ class Reading:
 
     def _address(self, place: int) -> str:
         """The address of a turn or a step's row, what is searched for kept."""
-        find = {"find": self.wish.find} if self.wish.find else {}
+        find = {"find": self.query.search_text} if self.query.search_text else {}
         if self.tab == "transcript":
             return f"?{urlencode({'turn': place, **find})}#turn-{place}"
         start = self.places.at[place] // steps.PAGE * steps.PAGE
         return f"?{urlencode({'tab': self.tab, 'from': start, 'after': place, **find})}#step-{place}"
 
     @cached_property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[MetadataEntry]:
         ours = canonical_json.raw_members(self.trace.unconfirmed)
         members = canonical_json.raw_members(self.trace.metadata)
-        return [Entry(key, pairs.shown(raw), key in ours) for key, raw in sorted(members.items())]
+        return [MetadataEntry(key, pairs.display_value(raw), key in ours) for key, raw in sorted(members.items())]
 
     @cached_property
-    def portion(self) -> Portion:
-        return portion(self.entries, self.wish)
+    def entry_page(self) -> EntryPage:
+        return paginate_entries(self.entries, self.query)
 
     @cached_property
-    def chips(self) -> list[Entry]:
+    def chips(self) -> list[MetadataEntry]:
         """The short, flat values that say something: what one filters by."""
         told = [entry for entry in self.entries if entry.key not in self.hides and entry.value != "null"]
         return [entry for entry in told if len(entry.value) <= 40 and entry.value[:1] not in ("{", "[")][:12]
@@ -195,8 +195,8 @@ class Reading:
         return [(tab, counts.get(tab)) for tab in query.TABS]
 
 
-def reading_of(trace: Trace, params: Mapping[str, str], url: str, hides: Collection[str] = ()) -> Reading:
-    return Reading(trace, query.read(params), url, hides)
+def open_reader(trace: Trace, params: Mapping[str, str], url: str, hides: Collection[str] = ()) -> TraceReader:
+    return TraceReader(trace, query.parse_query(params), url, hides)
 
 
 def pretty(raw: str) -> str:

@@ -12,10 +12,10 @@ from uuid import UUID, uuid4
 
 from django.urls import reverse
 
-from reviewapp.lib.storable_text import storable
-from reviewapp.traces.models import Prepared, Trace
+from reviewapp.lib.storable_text import to_storable_text
+from reviewapp.traces.models import PreparedTranscript, Trace
 from reviewapp.traces.reader import lazy_links, prepared, turn_gaps, turn_html
-from reviewapp.traces.reader.trace_reader import Reading, reading_of
+from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.turn_gaps import END, Gap
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.transcript import Transcript
@@ -41,7 +41,7 @@ class Sheet:
     left: int = FOLDED_AT_ONCE
 
     @classmethod
-    def of(cls, reading: Reading, wished: int | None) -> Self:
+    def of(cls, reading: TraceReader, wished: int | None) -> Self:
         told, trace = reading.transcript, reading.trace
         return cls(reading.url, (trace.project.slug, trace.trace_id), told.order, wished, told.longest)
 
@@ -51,28 +51,28 @@ class Sheet:
         return size <= self.left
 
 
-def transcript(reading: Reading) -> str:
+def render_transcript(reading: TraceReader) -> str:
     """The transcript tab: all groups of turns, or the stretch that was wished."""
     if reading.prepared is not None:
-        return reading.prepared.html.replace(reading.prepared.place, reading.url)
+        return reading.prepared.html.replace(reading.prepared.url_placeholder, reading.url)
     return _made(reading)
 
 
-def prepare(trace: Trace) -> Prepared:
+def prepare_transcript(trace: Trace) -> PreparedTranscript:
     """The page of a trace whose spans have come, to be kept."""
     # Nobody who wrote the trace knows this name: nothing in it is taken for the place.
     place = uuid4().hex
-    reading = reading_of(trace, {}, place)
+    reading = open_reader(trace, {}, place)
     reading.prepared = None
-    return Prepared(
-        trace=trace, version=prepared.version(), place=place, html=storable(_made(reading)),
-        jumps=json.dumps(reading.jumps), answer=storable(reading.answer),
+    return PreparedTranscript(
+        trace=trace, version=prepared.version(), url_placeholder=place, html=to_storable_text(_made(reading)),
+        jumps=json.dumps(reading.jumps), answer=to_storable_text(reading.answer),
         is_partial=reading.is_partial, is_empty=reading.is_empty,
     )  # fmt: skip
 
 
-def _made(reading: Reading) -> str:
-    told, wish = reading.transcript, reading.wish
+def _made(reading: TraceReader) -> str:
+    told, wish = reading.transcript, reading.query
     sheet = Sheet.of(reading, reading.turn)
     places = _groups(told)
     if wish.turn is not None and wish.part is not None:
@@ -83,9 +83,9 @@ def _made(reading: Reading) -> str:
     return made + NO_ANSWER if told.turns and told.answer is None else made
 
 
-def piece(reading: Reading) -> str:
+def piece(reading: TraceReader) -> str:
     """The part of a transcript that was wished: a turn, one part of it from a character on, or the turns of a gap."""
-    told, wish = reading.transcript, reading.wish
+    told, wish = reading.transcript, reading.query
     sheet = Sheet.of(reading, None)
     if wish.is_rest:
         return _rest(told, sheet)
@@ -103,7 +103,7 @@ def piece(reading: Reading) -> str:
 def _groups(told: Transcript) -> list[tuple[str, list[int | Gap]]]:
     """Each group's name with its places: of what came before, the end counts most, of what came after, the begin."""
     made, at = [], 0
-    sizes = (("system", told.system), ("earlier", told.earlier), ("main", told.main), ("after", told.after))
+    sizes = (("system", told.system), ("earlier", told.earlier), ("main", told.main), ("after", told.later))
     for name, turns in sizes:
         head, tail = (0, END) if name == "earlier" else (END, END if name == "main" else 0)
         made.append((name, turn_gaps.ends_of(at, at + len(turns), head=head, tail=tail)))
@@ -134,7 +134,7 @@ def _group(told: Transcript, sheet: Sheet, name: str, places: list[int | Gap]) -
     inside = "".join(_place(sheet, place) for place in places)
     if not inside or name not in ("earlier", "after"):
         return inside
-    count = len(told.earlier if name == "earlier" else told.after)
+    count = len(told.earlier if name == "earlier" else told.later)
     words = "message" if count == 1 else "messages"
     summary = f"{count:,} earlier {words}" if name == "earlier" else f"After the answer: {count:,} more"
     return _fold(sheet, places, summary, inside)
@@ -150,7 +150,7 @@ def _is_long(told: Transcript) -> bool:
     between = told.main[1:-1]
     if told.answer is None or told.question is None or told.main[0] is not told.question:
         return False
-    return len(between) > BETWEEN or sum(turn.size for turn in between) > BETWEEN_SIZE
+    return len(between) > BETWEEN or sum(turn.char_count for turn in between) > BETWEEN_SIZE
 
 
 def _ends_first(told: Transcript, sheet: Sheet, places: Sequence[int | Gap]) -> str:
@@ -188,11 +188,11 @@ def _article(turn: Turn, sheet: Sheet) -> str:
     look = f"turn {turn.role}" + (" answer" if turn.is_answer else "") + (" failed" if turn.error else "")
     look += " longest" if turn is sheet.longest else ""
     head = f'<article class="{look}" id="turn-{turn.number}">'
-    if not turn.is_folded or turn.number == sheet.wished:
+    if not turn.is_collapsed or turn.number == sheet.wished:
         body = _parts(turn, sheet)
         return f'{head}<header>{turn_html.heading(turn)}</header><div class="parts" dir="auto">{body}</div></article>'
     summary = turn_html.summary(turn)
-    if sheet.spends(turn.size):
+    if sheet.spends(turn.char_count):
         body = f'<div class="parts" dir="auto">{_parts(turn, sheet)}</div>'
         return f'{head}<details class="fold"><summary>{summary}</summary>{body}</details></article>'
     anchor, place = f"#turn-{turn.number}", f"parts-{turn.number}"
@@ -208,7 +208,7 @@ def _parts(turn: Turn, sheet: Sheet) -> str:
     for at, part in enumerate(turn.message.parts):
         left -= len(part.text)
         if left < 0 and at:
-            size = len(part.text) + part.cut
+            size = len(part.text) + part.omitted_chars
             made.append(_more(turn, at, 0, f"Show this part, {size:,} characters", sheet))
             continue
         made.append(f'<div class="part {part.kind}">{turn_html.label(part)}{_content(turn, part)}')
@@ -234,11 +234,11 @@ def _picture(turn: Turn, part: Part, sheet: Sheet) -> str:
 
 
 def _cut_off(turn: Turn, at: int, part: Part, sheet: Sheet) -> str:
-    if not part.cut:
+    if not part.omitted_chars:
         return ""
     if part.rest:
-        return _more(turn, at, len(part.text), f"Show all, {part.cut:,} more characters", sheet)
-    return f'<p class="second">{part.cut:,} more characters stand under Raw.</p>'
+        return _more(turn, at, len(part.text), f"Show all, {part.omitted_chars:,} more characters", sheet)
+    return f'<p class="second">{part.omitted_chars:,} more characters stand under Raw.</p>'
 
 
 def _rest_of(turn: Turn, at: int, start: int, sheet: Sheet) -> str:
@@ -262,9 +262,9 @@ def _rest(told: Transcript, sheet: Sheet) -> str:
     """All folded turns of the first page that were left to be loaded, each for its own place."""
     left, made = REST_AT_ONCE, []
     for turn in (sheet.order[place] for _, places in _groups(told) for place in places if isinstance(place, int)):
-        if not turn.is_folded or sheet.spends(turn.size):
+        if not turn.is_collapsed or sheet.spends(turn.char_count):
             continue
-        left -= min(turn.size, OPEN_AT_ONCE)
+        left -= min(turn.char_count, OPEN_AT_ONCE)
         if left < 0:
             break
         made.append(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from reviewapp.traces.reader import sanitising
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.turns import Turn
-from reviewapp.web.templatetags.web import span_of_time
+from reviewapp.web.templatetags.web import format_duration
 
 ERROR_LIMIT = 20_000
 _SAID = ("text", "thinking", "refusal")
@@ -16,7 +16,7 @@ _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinki
 def heading(turn: Turn) -> str:
     """Who speaks in an open turn, and when, or how long the model took."""
     role = "Answer" if turn.is_answer else role_name(turn.role)
-    beside = [visible(turn.span.model), span_of_time(turn.span.duration)] if turn.is_output else [_time(turn.at)]
+    beside = [visible(turn.span.model), format_duration(turn.span.duration)] if turn.is_output else [_time(turn.at)]
     if turn.message.name:
         beside.insert(0, visible(turn.message.name))
     return f"<b>{role}</b>" + "".join(f"<span>{words}</span>" for words in beside)
@@ -33,7 +33,9 @@ def summary(turn: Turn) -> str:
 def _amount(turn: Turn) -> str:
     """How much a turn holds: words of what was said, characters of data."""
     count, unit = (
-        (turn.words, "word") if any(part.kind in _SAID for part in turn.message.parts) else (turn.size, "character")
+        (turn.word_count, "word")
+        if any(part.kind in _SAID for part in turn.message.parts)
+        else (turn.char_count, "character")
     )
     return f"{count:,} {unit}{'' if count == 1 else 's'}" if count else ""
 
@@ -53,7 +55,7 @@ def content(part: Part, *, as_written: bool = False) -> str:
     if as_written and part.kind == "text" and "```" not in part.text:
         return f'<p class="plain" dir="auto">{visible(part.text)}</p>'
     if part.kind in _SAID:
-        return sanitising.markdown(part.text)
+        return sanitising.render_markdown(part.text)
     return code(part.text, part.name if part.kind == "code" else "json")
 
 
@@ -65,7 +67,7 @@ def label(part: Part) -> str:
 
 def code(text: str, language: str = "json") -> str:
     """A text as coloured code; JSON is set on several lines first."""
-    inside = sanitising.pretty_json(text) if language == "json" else sanitising.code(text, language)
+    inside = sanitising.highlight_json(text) if language == "json" else sanitising.highlight_code(text, language)
     return f"<pre><code>{inside}</code></pre>"
 
 
@@ -79,7 +81,7 @@ def gist(turn: Turn) -> str:
 
 def visible(text: str) -> str:
     """A plain text with its invisible and direction-turning characters made visible."""
-    return sanitising.plain(text)
+    return sanitising.sanitise_text(text)
 
 
 def as_it_is(text: str) -> str:

@@ -12,41 +12,43 @@ from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 
 # Traces of one query, and how long no other worker reads them.
-BATCH = 200
-TAKEN = timedelta(seconds=40)
+BATCH_SIZE = 200
+LEASE = timedelta(seconds=40)
 # A trace that Laminar answers nothing readable for is left alone for so long.
-UNREADABLE = timedelta(days=1)
+UNREADABLE_DELAY = timedelta(days=1)
 _PLAN = "UPDATE reviewapp_trace SET read_due_at = %s WHERE id = %s AND read_due_at = %s"
 
 
-def take(project: Project, most: int = BATCH) -> list[Trace]:
+def select_due(project: Project, most: int = BATCH_SIZE) -> list[Trace]:
     """Traces to read now, the longest waiting first, taken for one reading: their `read_due_at` is of this taking."""
     now = clock.now()
-    due = Trace.objects.due_again(project, now)
+    due = Trace.objects.due_for_reread(project, now)
     if not due.exists():
         return []
     with transaction.atomic():
         fields = ("trace_id", "end_time", "changed_at", "is_kept")
         rows = list(due.only(*fields).select_for_update(skip_locked=True)[:most])
-        Trace.objects.filter(pk__in=[row.pk for row in rows]).update(read_due_at=now + TAKEN)
+        Trace.objects.filter(pk__in=[row.pk for row in rows]).update(read_due_at=now + LEASE)
     for row in rows:
-        row.read_due_at = now + TAKEN
+        row.read_due_at = now + LEASE
     return rows
 
 
-def store(project: Project, traces: Sequence[Trace], rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
+def store_and_reschedule(
+    project: Project, traces: Sequence[Trace], rows: Sequence[TraceRow], asked_at: datetime | None = None
+) -> int:
     """Store what has changed of the traces that were taken, and plan when to read each again; how many changed.
 
     `asked_at` as with `pulling.store_rows`.
     """
-    changed = pull.store_new(project, rows, asked_at)
+    changed = pull.store_changed(project, rows, asked_at)
     now = clock.now()
     # Those that were stored have their time already, and who asked for one meanwhile gets it.
-    sql.change_each(_PLAN, [(trace.next_read(now), trace.pk, trace.read_due_at) for trace in traces])
+    sql.execute_many(_PLAN, [(trace.next_read(now), trace.pk, trace.read_due_at) for trace in traces])
     return changed
 
 
-def set_aside(traces: Sequence[Trace], wait: timedelta = timedelta()) -> None:
+def reschedule(traces: Sequence[Trace], wait: timedelta = timedelta()) -> None:
     """Give back traces that were taken and not read: they are due again after a while."""
     later = clock.now() + wait
-    sql.change_each(_PLAN, [(later, trace.pk, trace.read_due_at) for trace in traces])
+    sql.execute_many(_PLAN, [(later, trace.pk, trace.read_due_at) for trace in traces])

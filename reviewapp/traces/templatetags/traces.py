@@ -6,55 +6,55 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from reviewapp.traces.reader import json_tree_html, steps_html, trace_reader, transcript_html, turn_html
-from reviewapp.traces.reader.trace_reader import Reading
+from reviewapp.traces.reader.trace_reader import TraceReader
 from reviewapp.traces.transcript.turns import Turn
 
 register = template.Library()
 
 
 @register.filter
-def told(given: Reading) -> SafeString:
+def render_transcript(given: TraceReader) -> SafeString:
     """The turns of a transcript's tab."""
-    return _safe(transcript_html.transcript(given))
+    return _safe(transcript_html.render_transcript(given))
 
 
 @register.filter
-def step_rows_of(given: Reading) -> SafeString:
+def render_steps(given: TraceReader) -> SafeString:
     """The rows of a page of steps."""
     return _safe(steps_html.rows(given.steps, given.url))
 
 
 @register.filter
-def raw_node(given: Reading) -> SafeString:
+def render_raw_node(given: TraceReader) -> SafeString:
     """The wished node of a span's JSON tree."""
-    if given.node is None or given.wish.span is None:
+    if given.node is None or given.query.span_id is None:
         return _safe('<p class="second">This part is no longer there: the trace has changed.</p>')
-    page = json_tree_html.Page(given.wish.span, given.url)
-    return _safe(json_tree_html.node(given.node, page, given.wish.at, given.wish.start or 0))
+    page = json_tree_html.Page(given.query.span_id, given.url)
+    return _safe(json_tree_html.node(given.node, page, given.query.node_path, given.query.start or 0))
 
 
 @register.filter
-def piece(given: Reading) -> SafeString:
+def render_fragment(given: TraceReader) -> SafeString:
     """The part of a tab that was wished alone."""
     if given.tab != "raw":
         return _safe(transcript_html.piece(given))
-    return raw_node(given) if given.wish.start else _safe(f'<div class="raw">{raw_node(given)}</div>')
+    return render_raw_node(given) if given.query.start else _safe(f'<div class="raw">{render_raw_node(given)}</div>')
 
 
 @register.filter
-def gist(turn: Turn) -> SafeString:
+def turn_preview(turn: Turn) -> SafeString:
     """A turn in one short line."""
     return _safe(turn_html.visible(turn_html.gist(turn)))
 
 
 @register.filter
-def visible(text: str) -> SafeString:
+def sanitise(text: str) -> SafeString:
     """A plain text with its invisible and direction-turning characters made visible."""
     return _safe(turn_html.visible(text))
 
 
 @register.filter
-def pairs(cells: Iterable[tuple[str, str]]) -> SafeString:
+def render_pairs(cells: Iterable[tuple[str, str]]) -> SafeString:
     """Keys with their values, side by side."""
     shown = [(turn_html.visible(key), turn_html.visible(value)) for key, value in cells]
     return _safe("".join(f'<span class="value"><span>{key}</span> <b>{value}</b></span> ' for key, value in shown))

@@ -51,7 +51,7 @@ def result(block: dict[str, Any], depth: int = 0) -> list[Part]:
     words = [part for part in inner if part.kind not in ("image", "file")]
     text = "\n".join(part.text for part in words) if inner else parts.json_text(content)
     made = parts.make("tool_result", text, _name(block), call_id(block))
-    return [replace(made, cut=made.cut + sum(part.cut for part in words)), *media]
+    return [replace(made, omitted_chars=made.omitted_chars + sum(part.omitted_chars for part in words)), *media]
 
 
 def call_id(block: dict[str, Any]) -> str:
@@ -136,7 +136,7 @@ def _nothing(_: dict[str, Any], __: int) -> list[Part]:
 
 def _left_out(rest: list[Any]) -> Part:
     made = parts.make("text", f"{len(rest):,} more parts of this message are not shown.")
-    return replace(made, cut=len(parts.json_text(rest)))
+    return replace(made, omitted_chars=len(parts.json_text(rest)))
 
 
 def _text_of(block: dict[str, Any]) -> str | None:

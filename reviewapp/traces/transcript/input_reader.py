@@ -29,12 +29,12 @@ class _Heard(NamedTuple):
 
 
 @dataclass(slots=True)
-class Ear:
+class InputReader:
     """The inputs heard lately."""
 
     heard: deque[_Heard] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def listen(self, text: str) -> list[Marked]:
+    def read(self, text: str) -> list[Marked]:
         """The messages in a model's input, as `messages.read` reads them."""
         before = next((one for one in self.heard if text.startswith(one.text)), None)
         told = _told(text, before)

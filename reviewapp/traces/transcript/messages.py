@@ -135,7 +135,7 @@ def _find_in_list(items: list[Any], role: Role, depth: int) -> list[Message] | N
 
 def _left_out(dropped: list[Any]) -> Message:
     note = f"{len(dropped):,} messages are not shown here."
-    return Message("data", (replace(parts.make("text", note), cut=len(parts.json_text(dropped))),))
+    return Message("data", (replace(parts.make("text", note), omitted_chars=len(parts.json_text(dropped))),))
 
 
 def _find_in_envelope(box: dict[str, Any], role: Role, depth: int) -> list[Message] | None:

@@ -43,7 +43,7 @@ class Part:
     name: str = ""
     call_id: str = ""
     media: str = ""
-    cut: int = 0
+    omitted_chars: int = 0
     rest: str = ""
     picture: str = ""
 

@@ -23,7 +23,7 @@ _SHOWN = {"png", "jpeg", "jpg", "gif", "webp"}
 
 
 class Picture(NamedTuple):
-    type: str
+    content_type: str
     content: bytes
 
 
@@ -37,7 +37,7 @@ def digest(payload: str) -> str:
     return blake2b(payload.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def of(span: Span, name: str) -> Picture | None:
+def find_picture(span: Span, name: str) -> Picture | None:
     """The picture with this name among all texts of a span; None without one that may be shown."""
     left = VALUES_LIMIT
     stack: list[object] = [span.input, span.output]

@@ -16,7 +16,7 @@ class Fault:
 
     text: str
     stack: str = ""
-    at: datetime | None = None
+    occurred_at: datetime | None = None
 
 
 def read(events: Sequence[Any]) -> list[Fault]:

@@ -26,17 +26,17 @@ class Transcript:
     system: tuple[Turn, ...] = ()
     earlier: tuple[Turn, ...] = ()
     main: tuple[Turn, ...] = ()
-    after: tuple[Turn, ...] = ()
+    later: tuple[Turn, ...] = ()
     longest: Turn | None = None
-    errors: int = 0
-    tool_calls: int = 0
-    repeats: int = 0
+    error_count: int = 0
+    tool_call_count: int = 0
+    repeat_count: int = 0
     is_partial: bool = False
 
     @property
     def order(self) -> tuple[Turn, ...]:
         """All turns in the order they stand on the page."""
-        return self.system + self.earlier + self.main + self.after
+        return self.system + self.earlier + self.main + self.later
 
 
 def build(spans: Sequence[SpanLike]) -> Transcript:
@@ -59,8 +59,8 @@ def _arranged(found: Collected, grown: Tree, question: int | None, answer: int |
             turn,
             number=at + 1,
             is_answer=at == answer,
-            is_opening=at in first,
-            is_folded=at not in first and not (turn.error and at >= begin),
+            is_featured=at in first,
+            is_collapsed=at not in first and not (turn.error and at >= begin),
         )
         for at, turn in enumerate(found.turns)
     ]
@@ -73,11 +73,11 @@ def _arranged(found: Collected, grown: Tree, question: int | None, answer: int |
         system=tuple(turn for turn in made if turn.role == "system"),
         earlier=tuple(turn for turn in spoken if turn.number <= begin),
         main=tuple(turn for turn in spoken if begin < turn.number <= end + 1),
-        after=tuple(turn for turn in spoken if turn.number > end + 1),
+        later=tuple(turn for turn in spoken if turn.number > end + 1),
         longest=max(timed, key=lambda turn: turn.span.duration, default=None),
-        errors=sum(1 for turn in made if turn.error),
-        tool_calls=sum(1 for turn in made if turn.role == "tool"),
-        repeats=found.repeats,
+        error_count=sum(1 for turn in made if turn.error),
+        tool_call_count=sum(1 for turn in made if turn.role == "tool"),
+        repeat_count=found.repeats,
         is_partial=_is_partial(found, grown),
     )
 

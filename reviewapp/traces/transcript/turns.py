@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reviewapp.traces.transcript import messages, parts, span_exceptions, span_tree
-from reviewapp.traces.transcript.input_reader import Ear, fingerprint
+from reviewapp.traces.transcript.input_reader import InputReader, fingerprint
 from reviewapp.traces.transcript.messages import Message
 from reviewapp.traces.transcript.span_exceptions import Fault
 from reviewapp.traces.transcript.span_tree import SpanLike, Tree
@@ -36,8 +36,8 @@ class Turn:
     error: str = ""
     number: int = 0
     is_answer: bool = False
-    is_opening: bool = False
-    is_folded: bool = True
+    is_featured: bool = False
+    is_collapsed: bool = True
 
     @property
     def look(self) -> str:
@@ -51,12 +51,12 @@ class Turn:
         return "\n\n".join(shown)
 
     @property
-    def size(self) -> int:
+    def char_count(self) -> int:
         """Characters, those that were cut included."""
-        return sum(len(part.text) + part.cut for part in self.message.parts)
+        return sum(len(part.text) + part.omitted_chars for part in self.message.parts)
 
     @property
-    def words(self) -> int:
+    def word_count(self) -> int:
         return sum(len(part.text.split()) for part in self.message.parts)
 
     @property
@@ -84,7 +84,7 @@ class Collected:
     untold: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     tools: dict[str, str] = field(default_factory=dict)
     budget: int = READ_LIMIT
-    ear: Ear = field(default_factory=Ear)
+    ear: InputReader = field(default_factory=InputReader)
 
 
 def collect(grown: Tree) -> Collected:
@@ -141,7 +141,7 @@ def _add_model(found: Collected, grown: Tree, at: int) -> None:
     span, counts = grown.spans[at], Counter[str]()
     found.budget -= len(span.input)
     found.is_cut = found.is_cut or found.budget < 0
-    for message, mark in found.ear.listen(span.input) if found.budget >= 0 else []:
+    for message, mark in found.ear.read(span.input) if found.budget >= 0 else []:
         counts[mark] += 1
         place = _shown_before(found, message, mark, counts[mark])
         found.repeats += place is not None
@@ -191,7 +191,7 @@ def _add_faults(found: Collected, grown: Tree, at: int) -> None:
     span = grown.spans[at]
     for fault in _faults(grown, at):
         message = Message("data", (parts.make("code", fault.stack, "pytb"),) if fault.stack else ())
-        found.turns.append(Turn("error", message, span, fault.at or span.end_time, True, fault.text))
+        found.turns.append(Turn("error", message, span, fault.occurred_at or span.end_time, True, fault.text))
 
 
 def _faults(grown: Tree, at: int) -> list[Fault]:
@@ -205,7 +205,7 @@ def _faults(grown: Tree, at: int) -> list[Fault]:
     )
     if not own and span.span_type in (*MODEL_TYPES, "TOOL") and span_tree.is_error(span):
         is_passed = any(span_tree.is_error(grown.spans[child]) for child in children)
-        return [] if is_passed else [Fault(NO_EXCEPTION, at=span.end_time)]
+        return [] if is_passed else [Fault(NO_EXCEPTION, occurred_at=span.end_time)]
     return [fault for text, fault in own.items() if text not in passed]
 
 

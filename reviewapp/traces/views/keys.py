@@ -7,18 +7,18 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.lib.numbers import whole
+from reviewapp.lib.numbers import parse_int
 from reviewapp.traces.metadata import registry
-from reviewapp.traces.reader.query import FIND_LIMIT
-from reviewapp.web.pages import page
+from reviewapp.traces.reader.query import MAX_SEARCH_LENGTH
+from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
 
 @access.member(Role.LEAD)
 @require_safe
 def key_list(request: Request, project: Project) -> HttpResponse:
-    part = request.GET.get("part", "").strip()[:FIND_LIMIT]
-    found = registry.page_of(project, part, whole(request.GET.get("start")) or 0)
+    part = request.GET.get("part", "").strip()[:MAX_SEARCH_LENGTH]
+    found = registry.get_page(project, part, parse_int(request.GET.get("start")) or 0)
     older = urlencode({"part": part, "start": found.after}) if found.after else ""
     context = {"project": project, "section": "traces", "part": part, "found": found, "older": older}
-    return page(request, "traces/keys.html", context, part="registry")
+    return render_page(request, "traces/keys.html", context, fragment="registry")

@@ -14,16 +14,16 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
 from reviewapp.traces.filters.filter_view import FilterView, link_there, read_view
-from reviewapp.traces.filters.paging import Page, alone, count_of, page_of
+from reviewapp.traces.filters.paging import Page, alone, count_traces, get_page
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
-from reviewapp.traces.metadata.pairs import NotAPair
-from reviewapp.traces.metadata.suggestions import Offer
+from reviewapp.traces.metadata.pairs import FilterError
+from reviewapp.traces.metadata.suggestions import Suggestion
 from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.reader import invisible_chars
-from reviewapp.traces.reader.trace_reader import reading_of
+from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
 from reviewapp.traces.transcript import pictures
-from reviewapp.web.pages import NO_STORE, page
+from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
 
 # Characters of a value that a chosen column shows.
@@ -44,8 +44,8 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         "typed": query,
         # Links to the list are short where one is on it.
         "here": reverse("traces:trace-list", args=[project.slug]) if told else "",
-        "views": list(saved_views.seen_by(project, request.user)),
-        "keys": _typable(suggestions.keys(project)),
+        "views": list(saved_views.visible_to(project, request.user)),
+        "keys": _typable(suggestions.suggest_keys(project)),
     }
     try:
         view = read_view(_meant(query, project))
@@ -55,16 +55,18 @@ def listed(request: Request, project: Project, query: QueryDict, **told: object)
         source = laminar_source.source_of(query, view, project)
         # Where Laminar did not answer, its cursor is none of the mirror's, which begins with the first page.
         cursors = ("", "") if source.error else (query.get("before", ""), query.get("after", ""))
-        found = None if source.is_laminar else page_of(view, project, *cursors)
-    except NotAPair as error:
-        return page(request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422)
+        found = None if source.is_laminar else get_page(view, project, *cursors)
+    except FilterError as error:
+        return render_page(
+            request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422
+        )
     there, why_not = link_there(view, project)
     context |= {"view": view, "source": source, "there": there, "why_not": why_not, **told}
     if found is None:
         context["rows"] = [(shown, _cells(shown.row.metadata, view)) for shown in source.rows]
     else:
         context |= _of_mirror(found, view, project)
-    return page(request, "traces/list.html", context, part="results", status=422 if told else 200)
+    return render_page(request, "traces/list.html", context, fragment="results", status=422 if told else 200)
 
 
 def _of_mirror(found: Page, view: FilterView, project: Project) -> dict[str, object]:
@@ -75,18 +77,22 @@ def _of_mirror(found: Page, view: FilterView, project: Project) -> dict[str, obj
         "rows": [(trace, _cells(trace.metadata, view)) for trace in found.traces],
         "shown": urlencode([("trace", trace.trace_id) for trace in found.traces]),
         "alone": alone(view, project) if is_puzzling and not found.traces else [],
-        "moved": history.moved(found.traces, [pair.key for pair in view.pairs]),
+        "moved": history.recently_changed(found.traces, [pair.key for pair in view.pairs]),
     }
 
 
 @access.member(Role.REVIEWER)
 @require_safe
-def offer_list(request: Request, project: Project) -> HttpResponse:
+def suggestion_list(request: Request, project: Project) -> HttpResponse:
     """Keys for the field named by `of`, or values of the key that is typed, as the options of a field."""
     field = request.GET.get("of", "key")
     part, key = (request.GET.get(name, "").replace("\x00", "") for name in (field, "key"))
-    found = suggestions.values(project, key, part) if field == "value" else suggestions.keys(project, part.strip())
-    return page(request, "traces/_suggestions.html", {"project": project, "offers": _typable(found)})
+    found = (
+        suggestions.suggest_values(project, key, part)
+        if field == "value"
+        else suggestions.suggest_keys(project, part.strip())
+    )
+    return render_page(request, "traces/_suggestions.html", {"project": project, "offers": _typable(found)})
 
 
 @access.member(Role.LEAD)
@@ -94,12 +100,12 @@ def offer_list(request: Request, project: Project) -> HttpResponse:
 def trace_export(request: Request, project: Project, shape: str) -> HttpResponseBase:
     """The ticked traces, or all of the view, as `csv` or `jsonl`."""
     try:
-        chosen = selection.ticked(project, request.GET)
-    except NotAPair as error:
+        chosen = selection.select_from_query(project, request.GET)
+    except FilterError as error:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)
     if "trace" not in request.GET:
-        chosen = selection.whole(project, chosen.view)
+        chosen = selection.select_view(project, chosen.view)
     lines = export.csv_lines(chosen) if shape == "csv" else export.json_lines(chosen)
     kind = "text/csv" if shape == "csv" else "application/jsonl"
     response = StreamingHttpResponse(lines, content_type=f"{kind}; charset=utf-8")
@@ -116,23 +122,23 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
         raise Http404("This trace is not in the mirror. Queue it, and it is pulled from Laminar.")
     trace.project = project
     pull.await_reader(trace)
-    if "waiting" in request.GET and not trace.is_here:
+    if "waiting" in request.GET and not trace.has_spans:
         return HttpResponse(status=204)
-    reading = reading_of(trace, request.GET, request.path)
+    reading = open_reader(trace, request.GET, request.path)
     context = {"project": project, "section": "traces", "trace": trace, "reading": reading}
-    if reading.wish.is_piece:
-        return page(request, "traces/_reader_fragment.html", context)
-    return page(request, "traces/page.html", context, part="reading")
+    if reading.query.is_fragment:
+        return render_page(request, "traces/_reader_fragment.html", context)
+    return render_page(request, "traces/page.html", context, fragment="reading")
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def span_image(request: Request, project: Project, trace_id: UUID, span_id: UUID, name: str) -> HttpResponse:
     span = Span.objects.filter(trace__project=project, trace__trace_id=trace_id, span_id=span_id).first()
-    picture = None if span is None else pictures.of(span, name)
+    picture = None if span is None else pictures.find_picture(span, name)
     if picture is None:
         raise Http404("The trace holds no such image, or none of a kind that is shown: PNG, JPEG, GIF and WebP are.")
-    answer = HttpResponse(picture.content, content_type=picture.type)
+    answer = HttpResponse(picture.content, content_type=picture.content_type)
     # Whatever else the bytes may be, they are an image here and can do nothing.
     answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
     answer["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -144,11 +150,13 @@ def span_image(request: Request, project: Project, trace_id: UUID, span_id: UUID
 @require_safe
 def view_list(request: Request, project: Project) -> HttpResponse:
     """The views with their counts; to the home page the ones that stand there."""
-    views = saved_views.seen_by(project, request.user)
+    views = saved_views.visible_to(project, request.user)
     if request.htmx:
-        views = views.filter(on_home=True)[: saved_views.ON_HOME]
-    rows = [(view, count_of(read_view(QueryDict(view.query)), project)) for view in views]
-    return page(request, "traces/views.html", {"project": project, "section": "traces", "rows": rows}, part="views")
+        views = views.filter(on_home=True)[: saved_views.MAX_ON_HOME]
+    rows = [(view, count_traces(read_view(QueryDict(view.query)), project)) for view in views]
+    return render_page(
+        request, "traces/views.html", {"project": project, "section": "traces", "rows": rows}, fragment="views"
+    )
 
 
 def _meant(query: QueryDict, project: Project) -> QueryDict:
@@ -162,11 +170,11 @@ def _meant(query: QueryDict, project: Project) -> QueryDict:
 def _cells(text: str, view: FilterView) -> list[tuple[str, str]]:
     """The chosen columns of a trace's metadata, empty where it has no such key; without any choice some of all."""
     if view.columns:
-        members = merge.members(text)
-        return [(key, pairs.shown(members[key])[:SHOWN] if key in members else "") for key in view.columns]
-    return pairs.short(text)
+        members = merge.parse_members(text)
+        return [(key, pairs.display_value(members[key])[:SHOWN] if key in members else "") for key in view.columns]
+    return pairs.preview_values(text)
 
 
-def _typable(found: list[Offer]) -> list[Offer]:
+def _typable(found: list[Suggestion]) -> list[Suggestion]:
     """Offers without characters that nobody sees: they would show as something else."""
-    return [offer for offer in found if invisible_chars.mark(offer.text) == offer.text]
+    return [offer for offer in found if invisible_chars.reveal_invisible(offer.text) == offer.text]

@@ -184,7 +184,7 @@ def _at(text: str, path: tuple[Any, ...]) -> Any:
 def _shown(value: Any) -> str:
     try:
         return jsonb.dumps(value)
-    except jsonb.Unstorable:
+    except jsonb.UnstorableError:
         return ""
 
 

@@ -17,11 +17,11 @@ def ago(moment: dt.datetime | None) -> str:
     """How long since: `8 s`, `5 min`, `3 h`, `2 d`; nothing for no time."""
     if moment is None:
         return ""
-    return span_of_time((clock.now() - moment).total_seconds())
+    return format_duration((clock.now() - moment).total_seconds())
 
 
 @register.filter
-def span_of_time(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Seconds in one short figure: `640 ms`, `6.4 s`, `5 min`, `3 h`, `2 d`."""
     if seconds is None:
         return ""
@@ -43,9 +43,9 @@ def thousands(number: int | None) -> str:
 
 
 @register.filter
-def plain(number: Decimal) -> str:
+def plain_number(number: Decimal) -> str:
     """A decimal in its one spelling: `1`, `0.5`."""
-    return str(canonical_json.normal(number))
+    return str(canonical_json.normalize(number))
 
 
 @register.filter
@@ -57,7 +57,7 @@ def dollars(cost: float | None) -> str:
 
 
 @register.filter
-def moment(value: dt.datetime | None) -> SafeString | str:
+def timestamp(value: dt.datetime | None) -> SafeString | str:
     """A time as the reader's eye wants it, with the exact one in the title and for machines."""
     if value is None:
         return ""
