@@ -5,7 +5,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
-from reviewapp.lib import secret_file
+from reviewapp.lib import secret_file, sqlite_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -94,10 +94,10 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'reviewapp.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["ENGINE"] = "reviewapp.lib.sqlite"
     # IMMEDIATE: a transaction that will write waits for its turn instead of failing halfway.
     # FULL: a review that was acknowledged survives a power loss.
     DATABASES["default"]["OPTIONS"] = {
+        "factory": sqlite_connection.Connection,
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
