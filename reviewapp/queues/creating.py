@@ -1,4 +1,4 @@
-"""Make a queue."""
+"""Create a queue."""
 
 from typing import Any
 
@@ -14,22 +14,22 @@ from reviewapp.queues.rubric import versions
 def create_queue(
     project: Project, slug: str, name: str, actor: User | str, *, preset: str = "", **settings: Any
 ) -> Queue:
-    """A new queue of the project, its scale that of a preset of `rubrics.PRESETS` where one is named.
+    """Create a queue in the project; `preset`, a key of `versions.PRESETS`, sets its score scale.
 
-    Raises ValidationError when its address is taken or a setting cannot be.
+    Raises ValidationError if the address is taken or a setting is invalid.
     """
     queue = Queue(project=project, slug=slug, name=name, **settings)
     if preset:
-        versions.use_preset(queue, versions.PRESETS[preset])
+        versions.apply_preset(queue, versions.PRESETS[preset])
     queue.clean_fields()
     queue.clean()
     if slug == "new":
-        raise ValidationError("“new” is the address of the page that makes queues. Choose another address.")
+        raise ValidationError("The address “new” is reserved for the page that creates queues. Choose another address.")
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
-            versions.start(queue, actor)
+            versions.store_version(queue, actor)
             record(project, actor, "made queue", f"queue:{slug}")
     except IntegrityError:
-        raise ValidationError(f"The project has a queue “{slug}” already. Choose another address.") from None
+        raise ValidationError(f"The project already has a queue “{slug}”. Choose another address.") from None
     return queue

@@ -1,4 +1,4 @@
-"""How traces get into a queue: pasted, handed over by an application, or by a rule. Told twice, they stand once."""
+"""Add traces to a queue: pasted, sent by an application, or selected by a rule. A trace is in a queue at most once."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,14 +14,14 @@ from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
 from reviewapp.traces.sync import pull
 
 MAX_ITEMS = 1_000
-# A link to a trace in Laminar, as people copy it from the address bar: its own page, or beside the list.
+# A link to a trace in Laminar as copied from the address bar: the trace's own page, or the panel beside the list.
 _LINK = re.compile(r"https?://\S+/traces(?:/|\?(?:\S*&)?traceId=)([0-9a-fA-F-]{32,36})(?:[/?&#]\S*)?")
 _LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One trace to queue: why, the caller's own handle, and how urgent (higher comes first)."""
+    """One trace to queue: the reason, the caller's own reference, and the priority (higher comes first)."""
 
     trace_id: UUID
     reason: str = ""
@@ -30,10 +30,11 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """What adding did: every item in the order given, None for what was left out; how many were new, stood here.
+class AddResult:
+    """The outcome of `add`. `items` follows the order of the entries, None for an entry that was not added.
 
-    `removed` were left out because a person took them out of the queue, `brought_back` came in spite of that.
+    `added` and `duplicates` count entries that were new and already in the queue. `removed` counts entries not added
+    because a person removed their trace earlier, `brought_back` traces that were added in spite of that.
     """
 
     items: list[QueueItem | None]
@@ -45,17 +46,17 @@ class Added:
 
 @dataclass(slots=True)
 class Paste:
-    """A pasted text, read line by line."""
+    """A parsed paste: its entries, and an error for each line that could not be read."""
 
     entries: list[Entry] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
 def parse_paste(text: str, *, reason: str = "") -> Paste:
-    """One trace id or Laminar link a line, then optionally a comma or white space and a reference."""
+    """Parse one trace id or Laminar link per line, optionally followed by a comma or white space and a reference."""
     lines = [(number, line.strip()) for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()]
     if len(lines) > MAX_ITEMS:
-        return Paste(errors=[f"These are {len(lines):,} lines; {MAX_ITEMS:,} at most go in one paste. Split it."])
+        return Paste(errors=[f"This paste has {len(lines):,} lines. The maximum is {MAX_ITEMS:,}. Split it."])
     paste = Paste()
     for number, line in lines:
         word, reference = _LINE.findall(line)[0]
@@ -80,56 +81,62 @@ def add(
     rule: Rule | None = None,
     limit: int | None = None,
     bring_back: bool = False,
-) -> Added:
-    """Put traces into the queue; those already there stay as they are, and the worker pulls the new ones.
+) -> AddResult:
+    """Add traces to the queue and request a pull of the new ones. Existing items do not change.
 
-    What a person removed from it is left out, unless this `brings_back`. `most` bounds how many are new.
+    Traces that a person removed from the queue are not added, except with `bring_back`. At most `limit` items are new.
     """
-    wanted: dict[UUID, Entry] = {}
+    by_trace_id: dict[UUID, Entry] = {}
     for entry in entries:
-        wanted.setdefault(entry.trace_id, entry)
+        by_trace_id.setdefault(entry.trace_id, entry)
     with transaction.atomic():
-        # One call at a time for each queue: so each is told rightly what was new.
+        # Serialise calls per queue, so that each reports correctly which items were new.
         Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
-        items = _present(queue, wanted)
-        removed = _removed(queue, wanted, forget=bring_back)
-        left_out = set() if bring_back else removed
-        absent = [entry for entry in wanted.values() if entry.trace_id not in items and entry.trace_id not in left_out]
-        new = [
+        items = _fetch_items(queue, by_trace_id)
+        removed = _fetch_removed(queue, by_trace_id, delete=bring_back)
+        excluded = set() if bring_back else removed
+        missing = [
+            entry for entry in by_trace_id.values() if entry.trace_id not in items and entry.trace_id not in excluded
+        ]
+        new_items = [
             QueueItem(
                 queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference,
                 priority=entry.priority, rule=rule, added_by=get_actor_name(actor),
             )
-            for entry in absent[:limit]
+            for entry in missing[:limit]
         ]  # fmt: skip
-        QueueItem.objects.bulk_create(new, batch_size=200)
-        items.update({item.trace_id: item for item in new})
-        pull.request_pull(queue.project, [item.trace_id for item in new])
-        if new:
-            record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new))
-    told = [items.get(entry.trace_id) for entry in entries]
-    duplicates = len(told) - told.count(None) - len(new)
-    kept_out = sum(entry.trace_id in left_out for entry in entries)
-    return Added(told, len(new), duplicates, removed=kept_out, brought_back=len(removed) if bring_back else 0)
+        QueueItem.objects.bulk_create(new_items, batch_size=200)
+        items.update({item.trace_id: item for item in new_items})
+        pull.request_pull(queue.project, [item.trace_id for item in new_items])
+        if new_items:
+            record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new_items))
+    results = [items.get(entry.trace_id) for entry in entries]
+    return AddResult(
+        items=results,
+        added=len(new_items),
+        duplicates=len(results) - results.count(None) - len(new_items),
+        removed=sum(entry.trace_id in excluded for entry in entries),
+        brought_back=len(removed) if bring_back else 0,
+    )
 
 
-def _present(queue: Queue, wanted: dict[UUID, Entry]) -> dict[UUID, QueueItem]:
-    rows = (QueueItem.objects.filter(queue=queue, trace_id__in=part) for part in _parts(wanted))
-    return {item.trace_id: item for part in rows for item in part}
+def _fetch_items(queue: Queue, by_trace_id: dict[UUID, Entry]) -> dict[UUID, QueueItem]:
+    batches = (QueueItem.objects.filter(queue=queue, trace_id__in=batch) for batch in _batch_ids(by_trace_id))
+    return {item.trace_id: item for batch in batches for item in batch}
 
 
-def _removed(queue: Queue, wanted: dict[UUID, Entry], *, forget: bool) -> set[UUID]:
-    """Those of the traces that a person took out of the queue; told to forget it, nothing says so any more."""
-    found: set[UUID] = set()
-    for part in _parts(wanted):
-        removals = Removal.objects.filter(queue=queue, trace_id__in=part)
-        some = set(removals.values_list("trace_id", flat=True))
-        if some and forget:
+def _fetch_removed(queue: Queue, by_trace_id: dict[UUID, Entry], *, delete: bool) -> set[UUID]:
+    """Return the trace ids that a person removed from the queue; with `delete`, delete these removals."""
+    removed: set[UUID] = set()
+    for batch in _batch_ids(by_trace_id):
+        removals = Removal.objects.filter(queue=queue, trace_id__in=batch)
+        batch_removed = set(removals.values_list("trace_id", flat=True))
+        if batch_removed and delete:
             removals.delete()
-        found |= some
-    return found
+        removed |= batch_removed
+    return removed
 
 
-def _parts(wanted: dict[UUID, Entry]) -> Iterator[list[UUID]]:
-    ids = list(wanted)
+def _batch_ids(by_trace_id: dict[UUID, Entry]) -> Iterator[list[UUID]]:
+    ids = list(by_trace_id)
     return (ids[start : start + 500] for start in range(0, len(ids), 500))

@@ -1,4 +1,4 @@
-"""What a lead fills in: a queue's settings, and traces to add."""
+"""Forms for leads: a queue's settings, and traces to add."""
 
 from django import forms
 
@@ -7,7 +7,7 @@ from reviewapp.queues.rubric.versions import PRESETS
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A queue's settings; its address is chosen once, and what it asks is changed in its rubric."""
+    """A queue's settings. The address cannot be changed; questions and criteria are edited in the rubric."""
 
     class Meta:
         model = Queue
@@ -17,29 +17,29 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "grace_seconds", "keeps_notes_here",
         ]  # fmt: skip
         labels = {
-            "key_prefix": "Prefix of all keys",
-            "score_key": "Key of the score",
-            "notes_key": "Key of the notes",
-            "needs_review_key": "Key of needs review",
-            "reviewer_key": "Key of the reviewer",
-            "review_rev_key": "Key of the revision",
+            "key_prefix": "Prefix for all keys",
+            "score_key": "Score key",
+            "notes_key": "Notes key",
+            "needs_review_key": "Needs review key",
+            "reviewer_key": "Reviewer key",
+            "review_rev_key": "Revision key",
             "grace_seconds": "Seconds in which a review can be undone, before it is pushed",
-            "keeps_notes_here": "Keep notes here: never push them",
+            "keeps_notes_here": "Keep notes in this application and never push them",
         }
 
     def clean_grace_seconds(self) -> int:
-        """Left out it stays as it is: a script need not know of it."""
+        """Keep the current value if the field is missing, so that scripts can omit it."""
         seconds: int | None = self.cleaned_data["grace_seconds"]
         return self.instance.grace_seconds if seconds is None else seconds
 
 
 class NewQueueForm(QueueForm):
-    """A queue to make: its settings, and the scale it begins with. What else it asks is said in its rubric."""
+    """A new queue: its settings and its first score scale. Criteria are added later, in the rubric."""
 
     preset = forms.ChoiceField(
         required=False,
         label="Scale",
-        choices=[("", "as given below"), *((name, preset.label) for name, preset in PRESETS.items())],
+        choices=[("", "custom, as entered below"), *((name, preset.label) for name, preset in PRESETS.items())],
     )
 
     class Meta(QueueForm.Meta):
@@ -64,7 +64,7 @@ class NewQueueForm(QueueForm):
 
 
 class PasteForm(forms.Form):
-    """Trace ids, one a line."""
+    """Trace ids or Laminar links to add, one per line."""
 
     ids = forms.CharField(strip=False, widget=forms.Textarea, max_length=400_000)
     reason = forms.CharField(required=False, max_length=300)

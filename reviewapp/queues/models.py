@@ -1,4 +1,4 @@
-"""Ordered work for people: a queue of traces, and each one's place in it."""
+"""Queues of traces to review, with their items, rubrics and rules."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -28,12 +28,12 @@ SHARE = [
 
 
 def new_salt() -> str:
-    """A name for a draw that nobody else has."""
+    """Return a random salt that makes a rule's sample its own."""
     return secrets.token_hex(8)
 
 
 class Queue(models.Model):
-    """What to review, how to score it, and under which metadata keys the answers are pushed."""
+    """A set of traces to review, how to score them, and the metadata keys the answers are pushed under."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queues")
     slug = models.CharField(max_length=62, validators=[SLUG])
@@ -49,12 +49,12 @@ class Queue(models.Model):
     reviewer_key = models.CharField(max_length=60, default="reviewer", validators=[KEY])
     review_rev_key = models.CharField(max_length=60, default="review_rev", validators=[KEY])
     keeps_notes_here = models.BooleanField(default=False)
-    # How to judge, as markdown; and what is asked beside score and notes, as JSON (see criteria.py).
+    # How to judge, as Markdown; and the criteria asked besides score and notes, as JSON (see criteria.py).
     guideline = models.TextField(blank=True, max_length=20_000)
     criteria = models.TextField(default="[]")
-    # The newest Rubric of this queue: what a review of today is given under.
+    # The version of the newest Rubric of this queue, which new reviews refer to.
     rubric_version = models.PositiveIntegerField(default=1)
-    # How long a submitted review waits before it is pushed: so long it can be undone.
+    # How many seconds a submitted review waits before it is pushed; until then it can be undone.
     grace_seconds = models.PositiveSmallIntegerField(default=5, blank=True, validators=[MaxValueValidator(300)])
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -71,18 +71,21 @@ class Queue(models.Model):
             raise ValidationError({"score_max": "The highest score must be above the lowest."})
         if self.score_step <= 0 or (self.score_max - self.score_min) % self.score_step:
             raise ValidationError(
-                {"score_step": "The step must be above 0 and lead from the lowest to the highest score."}
+                {"score_step": "The step must be above 0 and divide the range from lowest to highest score evenly."}
             )
-        scale.check(self.score_words, self.score_min, self.score_max, self.score_step)
+        scale.validate_score_words(self.score_words, self.score_min, self.score_max, self.score_step)
         if len(set(self.builtin_keys.values())) < len(self.builtin_keys):
-            raise ValidationError("Two answers have the same metadata key: give each one of its own.")
+            raise ValidationError("Two answers have the same metadata key. Give each its own key.")
         if self.parsed_criteria:
-            own = {key.removeprefix(self.key_prefix): name.replace("_", " ") for name, key in self.builtin_keys.items()}
-            validate_criteria(self.parsed_criteria, {key: f"the built-in answer “{name}”" for key, name in own.items()})
+            reserved = {
+                key.removeprefix(self.key_prefix): f"the built-in answer “{name.replace('_', ' ')}”"
+                for name, key in self.builtin_keys.items()
+            }
+            validate_criteria(self.parsed_criteria, reserved)
 
     @property
     def builtin_keys(self) -> dict[str, str]:
-        """Each answer's metadata key, prefix included."""
+        """The metadata key of each built-in answer, prefix included."""
         names = ("score", "notes", "needs_review", "reviewer", "review_rev")
         return {name: self.key_prefix + getattr(self, f"{name}_key") for name in names}
 
@@ -101,12 +104,12 @@ class Queue(models.Model):
 
     @property
     def ever_pushed_keys(self) -> set[str]:
-        """The metadata keys that a review of this queue writes, or wrote before its notes stayed here."""
+        """The metadata keys that a review of this queue writes, or wrote before its notes were kept here."""
         return {*self.pushed_keys, self.builtin_keys["notes"]}
 
     @property
     def score_choices(self) -> list[Decimal]:
-        """Each score there is, when they are few enough to be buttons; none otherwise."""
+        """All scores of the scale if they are few enough for buttons, else an empty list."""
         count = int((self.score_max - self.score_min) / self.score_step) + 1
         if count > 11:
             return []
@@ -114,18 +117,19 @@ class Queue(models.Model):
 
     @property
     def score_words(self) -> tuple[Option, ...]:
-        """What the score's values mean, those that have words."""
-        return scale.words(self.criteria)
+        """The scores that have a meaning in words, each with it."""
+        return scale.parse_score_words(self.criteria)
 
     @property
     def score_options(self) -> list[Option]:
-        """Each score to choose, with its words."""
-        told = {option.value: option.help for option in self.score_words}
-        return [Option(format_decimal(choice), told.get(format_decimal(choice), "")) for choice in self.score_choices]
+        """The scores of `score_choices`, each with its meaning."""
+        meanings = {option.value: option.help for option in self.score_words}
+        values = [format_decimal(choice) for choice in self.score_choices]
+        return [Option(value, meanings.get(value, "")) for value in values]
 
     @property
     def quick_scores(self) -> list[Decimal]:
-        """Five scores spread over the scale, each on a step: the ones to have at one key."""
+        """Five scores spread over the scale, each on a step, for one-key answers; empty if all scores have buttons."""
         if self.score_choices:
             return []
         steps = (self.score_max - self.score_min) // self.score_step
@@ -133,7 +137,7 @@ class Queue(models.Model):
 
 
 class Rubric(models.Model):
-    """What a queue asked at a time: scale, guideline and criteria as one JSON text. Rows are only ever added."""
+    """One version of a queue's scale, guideline and criteria, as one JSON text. Rows are never changed."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="rubrics", db_index=False)
     version = models.PositiveIntegerField()
@@ -147,12 +151,12 @@ class Rubric(models.Model):
 
 class RuleQuerySet(models.QuerySet["Rule"]):
     def ready(self, now: datetime) -> Self:
-        """Rules to apply: those that are on, but for those that failed a moment ago."""
+        """Rules that are on, except those still waiting for a retry after a failure."""
         return self.filter(Q(retry_at=None) | Q(retry_at__lte=now), is_on=True)
 
 
 class Rule(models.Model):
-    """What a queue takes by itself: a share of the traces that hold all pairs, and a share of all others."""
+    """Adds traces to a queue automatically: a share of those that match all pairs, and a share of all others."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="rules")
     name = models.CharField(max_length=100)
@@ -160,27 +164,28 @@ class Rule(models.Model):
     pairs = models.TextField(default="[]")
     percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(100), validators=SHARE)
     rest_percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(0), validators=SHARE)
-    # At most so many of a day in UTC; more are passed over.
+    # The maximum number of traces added per day in UTC; further ones are passed over.
     daily_cap = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(1_000_000)]
     )
     priority = models.IntegerField(default=0, validators=[MinValueValidator(-1_000_000), MaxValueValidator(1_000_000)])
     is_on = models.BooleanField(default=True)
-    # Makes its draw its own: two rules of 10 % take different tenths.
+    # Makes samples independent: two rules of 10 % select different traces.
     salt = models.CharField(max_length=16, default=new_salt, validators=[SALT])
     made_by = models.CharField(max_length=120)
     made_at = models.DateTimeField(default=clock.now)
-    # From when on it is on; it takes no trace that began more than REACH before, whenever that comes or changes.
+    # When the rule was turned on. It adds no trace that started more than LOOKBACK before that, even if the trace
+    # arrives or changes later.
     LOOKBACK = timedelta(days=1)
     active_since = models.DateTimeField(db_column="takes_since", default=clock.now, db_default=Now())
-    # It has looked at all traces that changed before this, and at those of this moment up to this number.
+    # The scan position: all traces that changed before this time, and at this time up to this primary key, are scanned.
     scanned_until = models.DateTimeField(db_column="looked_at", default=clock.now)
     scanned_pk = models.BigIntegerField(db_column="looked_pk", default=0)
-    # How many it took in all and on the last day it took any: a removed item was taken all the same.
+    # How many items it added in total, and on the last day it added any. Items removed since still count.
     added_count = models.PositiveIntegerField(db_column="taken", default=0)
     added_that_day = models.PositiveIntegerField(db_column="taken_that_day", default=0)
     last_added_at = models.DateTimeField(db_column="taken_at", null=True)
-    # Why it could not be applied, and when it is tried again.
+    # Why the last attempt to apply it failed, and when it is retried.
     fault = models.CharField(max_length=300, blank=True)
     retry_at = models.DateTimeField(null=True)
 
@@ -195,12 +200,12 @@ class Rule(models.Model):
 
     @property
     def earliest_start(self) -> datetime:
-        """It takes traces that began then or later."""
+        """The earliest start time of the traces it adds."""
         return self.active_since - self.LOOKBACK
 
     @property
     def added_today(self) -> int:
-        """How many it took since midnight in UTC."""
+        """How many items it added since midnight UTC."""
         is_today = self.last_added_at is not None and self.last_added_at.date() == clock.now().date()
         return self.added_that_day if is_today else 0
 
@@ -219,18 +224,18 @@ class ItemQuerySet(models.QuerySet["QueueItem"]):
         return self.filter(state=ItemState.PENDING)
 
     def free_for(self, user: User, now: datetime) -> Self:
-        """Items this person may claim: held by nobody, by themselves, or by a claim that has ended."""
+        """Items this person may claim: unclaimed, claimed by this person, or with an expired claim."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lte=now))
 
 
 class QueueItem(models.Model):
-    """One trace waiting for, or after, its review."""
+    """A trace in a queue, before or after its review."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items", db_index=False)
     trace_id = models.UUIDField()
     state = models.CharField(max_length=10, choices=ItemState.choices, default=ItemState.PENDING)
     priority = models.IntegerField(default=0)
-    # Why it is here, in a lead's or a rule's words; and the caller's own handle: an order, a session.
+    # Why the trace is queued, from a lead or a rule; and the caller's own reference, such as an order or a session.
     reason = models.CharField(max_length=300, blank=True)
     reference = models.CharField(max_length=200, blank=True)
     rule = models.ForeignKey(Rule, on_delete=models.SET_NULL, null=True, related_name="items", db_index=False)
@@ -238,7 +243,7 @@ class QueueItem(models.Model):
     added_at = models.DateTimeField(default=clock.now)
     claimed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     claimed_until = models.DateTimeField(null=True)
-    # How many revisions its review has: what a form was opened on, and what a save must still find.
+    # How many revisions its review has. A form stores the version it was opened at; a save succeeds only at that one.
     version = models.PositiveIntegerField(default=0)
     completed_at = models.DateTimeField(null=True)
 
@@ -260,16 +265,16 @@ class QueueItem(models.Model):
 
     @property
     def is_claimed(self) -> bool:
-        """Whether somebody holds the item at this moment."""
+        """Whether somebody has claimed the item and the claim has not expired."""
         return self.claimed_by_id is not None and self.claimed_until is not None and self.claimed_until > clock.now()
 
     def is_claimed_by_other(self, user: User) -> bool:
-        """Whether a colleague holds the item at this moment."""
+        """Whether a colleague has claimed the item and the claim has not expired."""
         return self.is_claimed and self.claimed_by_id != user.pk
 
 
 class Skip(models.Model):
-    """A person does not take an item now: it comes to them last (later), or not again (for someone else, unsure)."""
+    """A person skipped an item: it comes to them last (later), or not again (for someone else, unsure)."""
 
     class Kind(models.TextChoices):
         LATER = "later", "later for me"
@@ -291,7 +296,7 @@ class Skip(models.Model):
 
 
 class Removal(models.Model):
-    """A trace that a person took out of a queue: no rule and no program brings it back, only a person."""
+    """A trace that a person removed from a queue. Nothing adds it again unless explicitly asked to."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="removals", db_index=False)
     trace_id = models.UUIDField()

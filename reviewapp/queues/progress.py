@@ -1,4 +1,4 @@
-"""How far a queue has come."""
+"""Progress of queues."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _COUNTS = "SELECT state, COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s G
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts of a queue's items by state."""
+    """A queue's items counted by state."""
 
     pending: int
     completed: int
@@ -25,12 +25,12 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        """How much needs nobody any more, 0 to 100."""
+        """The share of items that are completed or skipped, from 0 to 100."""
         return 100 * (self.completed + self.skipped) // self.total if self.total else 0
 
 
 def progress_by_queue(project: Project) -> list[tuple[Queue, Progress]]:
-    """The project's queues by name, each with its progress; two queries, however many there are."""
+    """Return the project's queues by name, each with its progress, in two queries."""
     items = QueueItem.objects.filter(queue__project=project).order_by()
     counts = {
         (queue, state): count for queue, state, count in items.values_list("queue", "state").annotate(Count("pk"))

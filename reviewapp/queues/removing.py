@@ -1,4 +1,4 @@
-"""Take a trace out of a queue for good."""
+"""Remove a trace from a queue permanently."""
 
 from django.db import transaction
 
@@ -9,18 +9,18 @@ from reviewapp.queues.models import Queue, QueueItem, Removal
 
 
 def remove(item: QueueItem, user: User) -> bool:
-    """Remove an item that nobody has reviewed; False when it was reviewed, or a colleague holds it.
+    """Remove an item that nobody has reviewed; False if it has been reviewed or a colleague has claimed it.
 
-    Neither a rule nor a program brings it back; who pastes it does. What was typed for it and not submitted goes.
+    Rules and programs do not add it again, pasting its id does. Drafts for the item are deleted.
     """
     with transaction.atomic():
-        # As `entry.add` does: whoever adds it at this moment sees the item or its removal.
+        # Take the same lock as `entry.add`, so that a concurrent add sees either the item or its removal.
         Queue.objects.select_for_update(no_key=True).get(pk=item.queue_id)
-        mine = QueueItem.objects.select_for_update().filter(pk=item.pk, version=0).free_for(user, clock.now())
-        found = mine.first()
-        if found is None:
+        removable = QueueItem.objects.select_for_update().filter(pk=item.pk, version=0).free_for(user, clock.now())
+        current = removable.first()
+        if current is None:
             return False
-        found.delete()
+        current.delete()
         Removal.objects.update_or_create(
             queue=item.queue, trace_id=item.trace_id, defaults={"by": get_actor_name(user), "at": clock.now()}
         )

@@ -1,4 +1,4 @@
-"""Pass an item on: later for oneself, for somebody else, or for nobody."""
+"""Skip an item: postpone it, leave it to someone else, or take it out of the pending items."""
 
 from django.db import transaction
 
@@ -9,51 +9,55 @@ from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, QueueItem, Skip
 
 NOBODY = "nobody"
+# The targets of a skip, with the words that the audit log records.
 SKIP_TARGETS = {Skip.Kind.LATER.value: "later", Skip.Kind.OTHER.value: "for somebody else", NOBODY: "for nobody"}
-# What a person did who skipped, in words.
-SKIPS = {Skip.Kind.LATER.value: "put off", Skip.Kind.OTHER.value: "left to somebody else"}
+# The kinds of skip that can be undone, with the label that the reviewer sees.
+_SKIP_LABELS = {Skip.Kind.LATER.value: "postponed", Skip.Kind.OTHER.value: "left to someone else"}
 
-# A pass is said anew rather than twice; the newest word counts.
-_NOTE = """
+# One row per item and person; the newest skip replaces the one before.
+_SAVE_SKIP = """
     INSERT INTO reviewapp_pass (item_id, user_id, kind, reason, at) VALUES (%s, %s, %s, %s, %s)
     ON CONFLICT (item_id, user_id) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, at = excluded.at
 """
 
 
 def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
-    """Leave an item unanswered, `whom` one of FOR; False when it was reviewed meanwhile or a colleague holds it.
+    """Skip an item, `whom` being a key of SKIP_TARGETS; False if it has been reviewed or a colleague has claimed it.
 
-    Later: this person gets it again after all others. For somebody else: the others get it, this person does not.
-    For nobody: it leaves the queue's pending items until somebody takes it up again.
+    Later: this person gets it again after all other items. For somebody else: only other people get it. For nobody:
+    it is no longer pending until somebody reopens it.
     """
     with transaction.atomic():
-        left = claiming.set_skipped(item, user) if whom == NOBODY else claiming.release(item, user)
-        if left:
+        is_skipped = claiming.set_skipped(item, user) if whom == NOBODY else claiming.release(item, user)
+        if is_skipped:
             save_skip(item, user, Skip.Kind.OTHER if whom == NOBODY else whom, reason)
             record(item.queue.project, user, "skipped item", f"item:{item.pk}", whom=SKIP_TARGETS[whom], reason=reason)
-    return left
+    return is_skipped
 
 
 def undo_skip(item: QueueItem, user: User) -> bool:
-    """Take one's own skip back: the item is pending and this person's; False when others have gone on with it."""
+    """Undo one's own skip: the item becomes pending and claimed by this person.
+
+    False if there is no such skip, or the item has been reviewed or claimed by a colleague since.
+    """
     with transaction.atomic():
-        if not claiming.put_back(item, user, SKIPS):
+        if not claiming.reclaim_skipped(item, user, _SKIP_LABELS):
             return False
-        Skip.objects.filter(item=item, user=user, kind__in=SKIPS).delete()
+        Skip.objects.filter(item=item, user=user, kind__in=_SKIP_LABELS).delete()
         record(item.queue.project, user, "put back item", f"item:{item.pk}")
     return True
 
 
 def describe_skip(item: QueueItem, user: User) -> str:
-    """How this person skipped an item that nobody has gone on with since, in words; empty where they did not."""
+    """Label this person's skip of an item that nobody has reviewed or claimed since; empty if there is none."""
     if item.state == ItemState.COMPLETED or item.is_claimed_by_other(user):
         return ""
-    kind = Skip.objects.filter(item=item, user=user, kind__in=SKIPS).values_list("kind", flat=True).first()
+    kind = Skip.objects.filter(item=item, user=user, kind__in=_SKIP_LABELS).values_list("kind", flat=True).first()
     if kind is None:
         return ""
-    return "left out" if item.state == ItemState.SKIPPED else SKIPS[kind]
+    return "skipped" if item.state == ItemState.SKIPPED else _SKIP_LABELS[kind]
 
 
 def save_skip(item: QueueItem, user: User, kind: str, reason: str = "") -> None:
-    """Remember that this person does not take the item now. Call it in a transaction."""
-    sql.execute(_NOTE, item.pk, user.pk, kind, reason, clock.now())
+    """Store that this person skips the item. Call it in a transaction."""
+    sql.execute(_SAVE_SKIP, item.pk, user.pk, kind, reason, clock.now())

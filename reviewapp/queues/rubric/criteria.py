@@ -1,9 +1,9 @@
-"""What a queue asks beside score and notes: criteria, and what becomes of an answer to one.
+"""Criteria: what a queue asks besides score and notes, and how answers to them are cleaned and pushed.
 
-An answer's value is a JSON value, None where nothing was said. That of a correction is an object: how many words
-were changed (`edits`), and unless that is none the text before (`from`) and after (`text`).
+An answer is a JSON value, None if there is no answer. The answer to a correction is an object: the number of changed
+words (`edits`) and, unless that is 0, the text before (`from`) and after (`text`).
 
-What the score's values mean stands in the same JSON list, as one entry of its own: see `scale`.
+The meanings of the score's values are stored in the same JSON list, as one entry of their own: see `scale`.
 """
 
 import re
@@ -29,7 +29,7 @@ KINDS = {
     "correction": "corrected answer",
     "tags": "tags",
 }
-# How many criteria a queue may have, options a criterion, tags an answer; and how long texts may be.
+# Limits: criteria per queue, options per criterion, tags per answer, and characters per text.
 MAX_CRITERIA = 20
 MAX_OPTIONS = 30
 MAX_TAGS = 20
@@ -43,7 +43,7 @@ NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer to choose, and what it means."""
+    """An answer to choose, and what it means."""
 
     value: str
     help: str = ""
@@ -51,7 +51,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing to judge. `key` is its metadata key without the queue's prefix; low, high and step are a number's."""
+    """One thing to judge. `key` is its metadata key without the queue's prefix; low, high and step are for numbers."""
 
     key: str
     label: str
@@ -65,7 +65,7 @@ class Criterion:
 
     @property
     def metadata_keys(self) -> tuple[str, ...]:
-        """The metadata keys it writes, without the queue's prefix."""
+        """The metadata keys that its answer writes, without the queue's prefix."""
         if self.kind == "tags":
             return ()
         return (self.key, f"{self.key}_edits") if self.kind == "correction" else (self.key,)
@@ -77,74 +77,75 @@ class Criterion:
 
     @property
     def yes_no_options(self) -> tuple[Option, Option]:
-        """Its two answers with their words, where it is a question for yes or no."""
-        told = {option.value: option for option in self.options}
-        return told.get("yes", Option("yes")), told.get("no", Option("no"))
+        """The options yes and no, with their meanings if there are any."""
+        by_value = {option.value: option for option in self.options}
+        return by_value.get("yes", Option("yes")), by_value.get("no", Option("no"))
 
     @property
     def range_text(self) -> str:
-        """A number's bounds as a sentence, empty where it has none."""
-        low, high, step = (None if part is None else format_decimal(part) for part in (self.low, self.high, self.step))
+        """A number's limits as a sentence, empty if it has none."""
+        limits = (self.low, self.high, self.step)
+        low, high, step = (None if limit is None else format_decimal(limit) for limit in limits)
         words = [f"from {low}" if low else "", f"up to {high}" if high else "", f"in steps of {step}" if step else ""]
-        return f"Give a number {' '.join(filter(None, words))}." if any(words) else ""
+        return f"Enter a number {' '.join(filter(None, words))}." if any(words) else ""
 
 
 @lru_cache(maxsize=256)
 def parse_criteria(text: str) -> tuple[Criterion, ...]:
-    """The criteria that `write` wrote."""
-    return tuple(_criterion(member) for member in canonical_json.loads(text) if "score" not in member)
+    """Parse the JSON text that `dump_criteria` writes."""
+    return tuple(_parse_criterion(member) for member in canonical_json.loads(text) if "score" not in member)
 
 
 def dump_criteria(criteria: Iterable[Criterion], words: Sequence[Option] = ()) -> str:
-    """Criteria and the score's words as canonical JSON, what is empty left out: equal rubrics are equal texts."""
-    told = [{"score": _told(words)}] if words else []
-    return canonical_json.dumps([*(_members(criterion) for criterion in criteria), *told])
+    """Dump criteria and the meanings of scores as canonical JSON without empty members: equal rubrics, equal texts."""
+    score_entries = [{"score": _dump_options(words)}] if words else []
+    return canonical_json.dumps([*(_dump_criterion(criterion) for criterion in criteria), *score_entries])
 
 
-def validate_criteria(criteria: Sequence[Criterion], taken: Mapping[str, str]) -> None:
-    """That each criterion can be asked, and that no two keys are the same.
+def validate_criteria(criteria: Sequence[Criterion], reserved: Mapping[str, str]) -> None:
+    """Check that each criterion is valid and that no two keys are the same.
 
-    `taken` are the built-in answers' keys and whose they are. Raises ValidationError.
+    `reserved` maps the built-in answers' keys to the names of the answers. Raises ValidationError.
     """
     if len(criteria) > MAX_CRITERIA:
-        raise ValidationError(f"These are {len(criteria)} criteria; {MAX_CRITERIA} at most can be asked. Remove some.")
-    owners = dict(taken)
+        raise ValidationError(f"There are {len(criteria)} criteria. The maximum is {MAX_CRITERIA}. Remove some.")
+    owners = dict(reserved)
     for criterion in criteria:
-        _check_one(criterion)
-        # Tags write no metadata, yet their key names their field.
+        _validate_criterion(criterion)
+        # Tags write no metadata, but their key still names their form field.
         for key in criterion.metadata_keys or (criterion.key,):
             KEY(key)
             if key in owners:
                 raise ValidationError(
-                    f"“{criterion.label}” and {owners[key]} have the same metadata key “{key}”: give each its own."
+                    f"“{criterion.label}” and {owners[key]} have the same metadata key “{key}”. Give each its own key."
                 )
             owners[key] = f"“{criterion.label}”"
 
 
-def clean_answer(criterion: Criterion, given: Sequence[str], original: str = "") -> Any:
-    """The value of what a form sent for a criterion: None where nothing was said.
+def clean_answer(criterion: Criterion, values: Sequence[str], original: str = "") -> Any:
+    """Clean the `values` that a form sent for a criterion; None if there is no answer.
 
-    `original` is the text that a correction started from. Raises ValidationError with a sentence.
+    `original` is the text that a correction started from. Raises ValidationError.
     """
-    texts = [text.replace("\r\n", "\n").strip() for text in given]
+    texts = [text.replace("\r\n", "\n").strip() for text in values]
     texts = [text for text in texts if text]
     if any("\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts):
-        raise ValidationError("The answer holds a broken character. Remove it and submit again.")
+        raise ValidationError("The answer contains a broken character. Remove it and submit again.")
     if len(texts) > 1 and criterion.kind not in ("choices", "tags"):
-        raise ValidationError("This came twice. Give one answer.")
+        raise ValidationError("More than one answer was sent. Give one answer.")
     return _CLEANERS[criterion.kind](criterion, texts, original.replace("\r\n", "\n").strip()) if texts else None
 
 
 def answer_metadata(criterion: Criterion, value: Any) -> dict[str, Any]:
-    """The metadata members, without the queue's prefix, that an answer writes; null where nothing was said."""
+    """Return the metadata that an answer writes, keys without the queue's prefix; null if there is no answer."""
     if criterion.kind == "correction":
-        said = value or {"edits": None}
-        return dict(zip(criterion.metadata_keys, (said.get("text"), said["edits"]), strict=True))
+        correction = value or {"edits": None}
+        return dict(zip(criterion.metadata_keys, (correction.get("text"), correction["edits"]), strict=True))
     return dict.fromkeys(criterion.metadata_keys, value)
 
 
 def free_texts(criterion: Criterion, value: Any) -> list[str]:
-    """What a person wrote in an answer themselves, where they did not only choose or count."""
+    """Return the texts of an answer that a person typed, as opposed to chosen options and numbers."""
     if not is_answered(value) or criterion.options:
         return []
     if criterion.kind == "correction":
@@ -155,19 +156,19 @@ def free_texts(criterion: Criterion, value: Any) -> list[str]:
 
 
 def build_correction(original: str, text: str) -> dict[str, Any]:
-    """A correction's value: the text that is there instead of the original one."""
+    """Return the value of a correction that replaces `original` by `text`."""
     if text == original:
         return UNCHANGED
     return {"edits": count_changed_words(original, text), "from": original, "text": text}
 
 
 def is_answered(value: Any) -> bool:
-    """Whether a value says anything: an answer left as it is does not."""
+    """Whether a value is an answer: None and an unchanged correction are not."""
     return value is not None and value != UNCHANGED
 
 
 def format_answer(value: Any) -> str:
-    """A value as a person reads it."""
+    """Format a value for people."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -175,14 +176,14 @@ def format_answer(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, dict):
-        return str(value.get("text", "left as it is"))
+        return str(value.get("text", "unchanged"))
     return str(value)
 
 
 def to_form_values(criterion: Criterion, value: Any, original: str = "") -> list[str]:
-    """What the form's field or fields hold for a value; a correction opens with the text to correct.
+    """Return the values of the form's field or fields for an answer; a correction starts with the original text.
 
-    The value may be one that was given under an older rubric, to a criterion of another kind.
+    The answer may belong to an older version of the rubric, in which the criterion was of another kind.
     """
     if criterion.kind == "correction":
         return [format_answer(value) if is_answered(value) else original]
@@ -192,11 +193,11 @@ def to_form_values(criterion: Criterion, value: Any, original: str = "") -> list
 
 
 def format_decimal(number: Decimal) -> str:
-    """A decimal as its JSON number."""
+    """Format a decimal as JSON writes the number."""
     return str(canonical_json.normalize(number))
 
 
-def _number(criterion: Criterion, texts: Sequence[str], original: str) -> int | float:
+def _clean_number(criterion: Criterion, texts: Sequence[str], original: str) -> int | float:
     if not NUMBER.fullmatch(texts[0]):
         raise ValidationError(f"“{texts[0][:80]}” is not a number. {criterion.range_text}".strip())
     number = Decimal(texts[0].replace(",", "."))
@@ -205,16 +206,16 @@ def _number(criterion: Criterion, texts: Sequence[str], original: str) -> int | 
         raise ValidationError(f"{format_decimal(number)} is out of range. {criterion.range_text}")
     if step is not None and (number - (low or 0)) % step:
         raise ValidationError(f"{format_decimal(number)} is between two steps. {criterion.range_text}")
-    found: int | float = canonical_json.normalize(number)
-    return found
+    value: int | float = canonical_json.normalize(number)
+    return value
 
 
-def _choice(criterion: Criterion, texts: Sequence[str], original: str) -> str:
-    return _choices(criterion, texts, original)[0]
+def _clean_choice(criterion: Criterion, texts: Sequence[str], original: str) -> str:
+    return _clean_choices(criterion, texts, original)[0]
 
 
-def _choices(criterion: Criterion, texts: Sequence[str], original: str) -> list[str]:
-    """The chosen options in their own order, however they were sent."""
+def _clean_choices(criterion: Criterion, texts: Sequence[str], original: str) -> list[str]:
+    """Return the chosen options in the order of the criterion, whatever order they were sent in."""
     values = [option.value for option in criterion.options]
     for text in texts:
         if text not in values:
@@ -222,61 +223,65 @@ def _choices(criterion: Criterion, texts: Sequence[str], original: str) -> list[
     return [value for value in values if value in texts]
 
 
-def _yes_no(criterion: Criterion, texts: Sequence[str], original: str) -> bool:
+def _clean_yes_no(criterion: Criterion, texts: Sequence[str], original: str) -> bool:
     if texts[0] not in ("yes", "no"):
         raise ValidationError("Answer yes or no.")
     return texts[0] == "yes"
 
 
-def _text(criterion: Criterion, texts: Sequence[str], original: str) -> str:
+def _clean_text(criterion: Criterion, texts: Sequence[str], original: str) -> str:
     if len(texts[0]) > MAX_TEXT_LENGTH:
-        raise ValidationError(f"The text has {len(texts[0]):,} characters; {MAX_TEXT_LENGTH:,} fit. Shorten it.")
+        raise ValidationError(
+            f"The text has {len(texts[0]):,} characters. The maximum is {MAX_TEXT_LENGTH:,}. Shorten it."
+        )
     if "\N{REPLACEMENT CHARACTER}" in texts[0]:
-        raise ValidationError("The text holds a broken character (shown as �). Remove it and submit again.")
+        raise ValidationError("The text contains a broken character (shown as �). Remove it and submit again.")
     return texts[0]
 
 
-def _correction(criterion: Criterion, texts: Sequence[str], original: str) -> dict[str, Any]:
+def _clean_correction(criterion: Criterion, texts: Sequence[str], original: str) -> dict[str, Any]:
     if texts[0] != original and len(texts[0]) > MAX_CORRECTION_LENGTH:
-        raise ValidationError(f"The text has {len(texts[0]):,} characters; {MAX_CORRECTION_LENGTH:,} fit. Shorten it.")
+        raise ValidationError(
+            f"The text has {len(texts[0]):,} characters. The maximum is {MAX_CORRECTION_LENGTH:,}. Shorten it."
+        )
     return build_correction(original, texts[0])
 
 
-def _tags(criterion: Criterion, texts: Sequence[str], original: str) -> list[str] | None:
+def _clean_tags(criterion: Criterion, texts: Sequence[str], original: str) -> list[str] | None:
     if criterion.options:
-        return _choices(criterion, texts, original)
+        return _clean_choices(criterion, texts, original)
     names = list(dict.fromkeys(name for text in texts for part in re.split(r"[,\n]", text) if (name := part.strip())))
     if len(names) > MAX_TAGS:
-        raise ValidationError(f"These are {len(names)} tags; {MAX_TAGS} at most can be given. Remove some.")
+        raise ValidationError(f"There are {len(names)} tags. The maximum is {MAX_TAGS}. Remove some.")
     for name in names:
         if len(name) > MAX_TAG_LENGTH or not name.isprintable():
             raise ValidationError(
-                f"“{name[:MAX_TAG_LENGTH]}” is no tag: use {MAX_TAG_LENGTH} characters at most, on one line."
+                f"“{name[:MAX_TAG_LENGTH]}” is not a valid tag. Use up to {MAX_TAG_LENGTH} characters on one line."
             )
     return names or None
 
 
 _CLEANERS: dict[str, Callable[[Criterion, Sequence[str], str], Any]] = {
-    "number": _number,
-    "choice": _choice,
-    "choices": _choices,
-    "yes_no": _yes_no,
-    "text": _text,
-    "correction": _correction,
-    "tags": _tags,
+    "number": _clean_number,
+    "choice": _clean_choice,
+    "choices": _clean_choices,
+    "yes_no": _clean_yes_no,
+    "text": _clean_text,
+    "correction": _clean_correction,
+    "tags": _clean_tags,
 }
 
 
-def _check_one(criterion: Criterion) -> None:
+def _validate_criterion(criterion: Criterion) -> None:
     if criterion.kind not in KINDS:
-        raise ValidationError(f"“{criterion.label}” is of no kind there is.")
+        raise ValidationError(f"“{criterion.label}” has an unknown kind. Choose one of the list.")
     values = [option.value for option in criterion.options]
     if criterion.kind in ("choice", "choices") and not values:
-        raise ValidationError(f"“{criterion.label}” has no options: write one a line.")
+        raise ValidationError(f"“{criterion.label}” has no options. Write one per line.")
     if criterion.kind == "yes_no" and not set(values) <= {"yes", "no"}:
-        raise ValidationError(f"“{criterion.label}” is answered yes or no: give words to these two only.")
+        raise ValidationError(f"“{criterion.label}” is answered yes or no. Only these two can have a meaning.")
     if len(values) > MAX_OPTIONS or len(set(values)) < len(values) or any(not value.strip() for value in values):
-        raise ValidationError(f"“{criterion.label}”: give up to {MAX_OPTIONS} options, each of them once.")
+        raise ValidationError(f"“{criterion.label}”: enter up to {MAX_OPTIONS} different options.")
     low, high, step = criterion.low, criterion.high, criterion.step
     if low is not None and high is not None and low >= high:
         raise ValidationError(f"“{criterion.label}”: the highest number must be above the lowest.")
@@ -284,17 +289,17 @@ def _check_one(criterion: Criterion) -> None:
         raise ValidationError(f"“{criterion.label}”: the step must be above 0.")
 
 
-def _members(criterion: Criterion) -> dict[str, Any]:
-    found = {name: getattr(criterion, name) for name in ("key", "label", "kind", "help", "low", "high", "step")}
-    found |= {"options": _told(criterion.options) or None, "is_required": criterion.is_required or None}
-    return {name: part for name, part in found.items() if part is not None}
+def _dump_criterion(criterion: Criterion) -> dict[str, Any]:
+    members = {name: getattr(criterion, name) for name in ("key", "label", "kind", "help", "low", "high", "step")}
+    members |= {"options": _dump_options(criterion.options) or None, "is_required": criterion.is_required or None}
+    return {name: value for name, value in members.items() if value is not None}
 
 
-def _told(options: Iterable[Option]) -> list[dict[str, str]]:
+def _dump_options(options: Iterable[Option]) -> list[dict[str, str]]:
     return [{"value": option.value, "help": option.help} for option in options]
 
 
-def _criterion(members: Mapping[str, Any]) -> Criterion:
+def _parse_criterion(members: Mapping[str, Any]) -> Criterion:
     numbers: dict[str, Any] = {name: Decimal(str(members[name])) for name in ("low", "high", "step") if name in members}
     options = tuple(Option(option["value"], option["help"]) for option in members.get("options", ()))
     texts = {name: members[name] for name in ("key", "label", "kind", "help")}

@@ -1,6 +1,6 @@
-"""The form a lead changes a rubric in: the score's question and scale, the guideline, a row for each criterion.
+"""The rubric editor: the score's question and scale, the guideline, and a row for each criterion.
 
-Rows are added, moved and removed by the form's own buttons, each a way to the server and back with all that was typed.
+Buttons of the form add, move and remove rows. Each press is a request that carries everything typed so far.
 """
 
 import re
@@ -19,14 +19,14 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import KINDS, MAX_CRITERIA, Criterion, Option
-from reviewapp.queues.rubric.scale import as_number
+from reviewapp.queues.rubric.scale import normalise_number
 
-_WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
-_ACT = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
+_KINDS_WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
+_ACTION = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
 
 
 class ScaleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """What is asked of every queue: its question, its scale, and how to judge."""
+    """The parts of a rubric that every queue has: the question, the scale and the guideline."""
 
     class Meta:
         model = Queue
@@ -34,7 +34,7 @@ class ScaleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class CriterionForm(forms.Form):
-    """One criterion. What its kind has no use for is left out."""
+    """One criterion. Fields that its kind does not use are ignored."""
 
     label = forms.CharField(max_length=120)
     key = forms.CharField(required=False, max_length=60, validators=[criteria.KEY])
@@ -44,11 +44,11 @@ class CriterionForm(forms.Form):
     low = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
     high = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
     step = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
-    is_required = forms.ChoiceField(required=False, choices=[("", "may be left out"), ("yes", "must be answered")])
+    is_required = forms.ChoiceField(required=False, choices=[("", "optional"), ("yes", "required")])
 
     @property
-    def faults(self) -> list[str]:
-        """What is wrong with it, each as a sentence that names its field."""
+    def error_messages(self) -> list[str]:
+        """The form's errors, each prefixed by the name of its field."""
         return [
             str(message) if name == "__all__" else f"{name.replace('_', ' ').capitalize()}: {message}"
             for name, messages in self.errors.items()
@@ -57,30 +57,30 @@ class CriterionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         if not self.errors:
-            self.criterion = self._made()
+            self.criterion = self._build_criterion()
             criteria.validate_criteria([self.criterion], {})
         return self.cleaned_data
 
-    def _made(self) -> Criterion:
-        said = self.cleaned_data
-        kind, key = said["kind"], said["key"] or slugify(said["label"]).replace("-", "_")[:40]
+    def _build_criterion(self) -> Criterion:
+        data = self.cleaned_data
+        kind, key = data["kind"], data["key"] or slugify(data["label"]).replace("-", "_")[:40]
         if not key:
-            raise ValidationError("Give it a key of letters and digits: its label makes none.")
+            raise ValidationError("Enter a key of letters and digits. It could not be made from the label.")
         is_number = kind == "number"
-        low, high, step = (said[name] if is_number else None for name in ("low", "high", "step"))
-        options = _options(said["options"]) if kind in _WITH_OPTIONS else ()
+        low, high, step = (data[name] if is_number else None for name in ("low", "high", "step"))
+        options = _parse_options(data["options"]) if kind in _KINDS_WITH_OPTIONS else ()
         return Criterion(
-            key, said["label"], kind, said["help"], options, low, high, step, is_required=said["is_required"] == "yes"
+            key, data["label"], kind, data["help"], options, low, high, step, is_required=data["is_required"] == "yes"
         )
 
 
-# The names of a row's fields: the form sends a list of each.
+# The fields of a row. The form sends a list of values for each.
 ROW_FIELDS = tuple(CriterionForm.base_fields)
 
 
 @dataclass(frozen=True)
 class Editor:
-    """A rubric being changed: the queue as it is stored, what was typed, and the version it was opened on."""
+    """A rubric being edited: the stored queue, the typed values, and the version the editor was opened at."""
 
     queue: Queue
     scale: dict[str, str]
@@ -92,70 +92,75 @@ class Editor:
         return len(self.rows) < MAX_CRITERIA
 
     @property
-    def words(self) -> tuple[Option, ...]:
-        """What was typed of the scores' meanings, numbers as the form spells them."""
-        options = _options(self.scale["score_words"])
-        return tuple(Option(as_number(option.value), option.help) for option in options)
+    def score_words(self) -> tuple[Option, ...]:
+        """The typed meanings of scores, with normalised numbers."""
+        options = _parse_options(self.scale["score_words"])
+        return tuple(Option(normalise_number(option.value), option.help) for option in options)
 
     @property
     def criterion_forms(self) -> list[CriterionForm]:
         """A form for each row."""
         return [CriterionForm(row) for row in self.rows]
 
-    def wanted(self) -> tuple[Queue, list[str]]:
-        """The queue as it would ask, and what stands against that, in sentences."""
+    def build_queue(self) -> tuple[Queue, list[str]]:
+        """Return a copy of the queue with the edited rubric, and the error messages."""
         rows = self.criterion_forms
-        faults = [f"Criterion {number}: {said}" for number, row in enumerate(rows, 1) for said in row.faults]
+        row_errors = [
+            f"Criterion {number}: {message}" for number, row in enumerate(rows, 1) for message in row.error_messages
+        ]
         queue = copy(self.queue)
-        queue.criteria = criteria.dump_criteria([row.criterion for row in rows if row.is_valid()], self.words)
+        queue.criteria = criteria.dump_criteria([row.criterion for row in rows if row.is_valid()], self.score_words)
         form = ScaleForm(self.scale, instance=queue)
         labels = {"score_min": "Lowest score: ", "score_max": "Highest score: ", "score_step": "Step: "}
-        said = [f"{labels.get(name, '')}{message}" for name, messages in form.errors.items() for message in messages]
-        return queue, said + faults
+        scale_errors = [
+            f"{labels.get(name, '')}{message}" for name, messages in form.errors.items() for message in messages
+        ]
+        return queue, scale_errors + row_errors
 
     def preview_queue(self) -> Queue:
-        """The queue as far as what was typed can be asked already."""
-        queue, faults = self.wanted()
-        if not faults:
+        """Return a copy of the queue with those parts of the edited rubric that are valid."""
+        queue, errors = self.build_queue()
+        if not errors:
             return queue
         queue = copy(self.queue)
         queue.question, queue.guideline, queue.criteria = self.scale["question"], self.scale["guideline"], "[]"
         form = ScaleForm(self.scale, instance=copy(queue))
         if form.is_valid():
             queue = form.instance
-        sound = {row.criterion.key: row.criterion for row in self.criterion_forms if row.is_valid()}
-        queue.criteria = criteria.dump_criteria(sound.values(), self.words)
+        valid = {row.criterion.key: row.criterion for row in self.criterion_forms if row.is_valid()}
+        queue.criteria = criteria.dump_criteria(valid.values(), self.score_words)
         return queue
 
-    def after(self, act: str) -> "Editor":
-        """The editor after one of its buttons; as it is after a button it does not have."""
-        found = _ACT.fullmatch(act)
-        verb, argument = (found[1], found[2] or "") if found else ("", "")
+    def apply_action(self, action: str) -> "Editor":
+        """Return the editor after a press of one of its buttons; unchanged if there is no such button."""
+        match = _ACTION.fullmatch(action)
+        verb, argument = (match[1], match[2] or "") if match else ("", "")
         rows = list(self.rows)
-        place = parse_int(argument, max_value=len(rows) - 1)
+        index = parse_int(argument, max_value=len(rows) - 1)
         if verb == "add" and self.can_add:
             kind = argument if argument in KINDS else "choice"
             rows.append(dict.fromkeys(ROW_FIELDS, "") | {"kind": kind})
         elif verb == "preset" and argument in versions.PRESETS:
-            return replace(self, scale=self.scale | _preset(argument, self.scale["question"]))
-        elif verb == "remove" and place is not None:
-            del rows[place]
-        elif verb in ("up", "down") and place is not None:
-            other = max(0, place - 1) if verb == "up" else min(len(rows) - 1, place + 1)
-            rows[place], rows[other] = rows[other], rows[place]
+            return replace(self, scale=self.scale | _preset_scale(argument, self.scale["question"]))
+        elif verb == "remove" and index is not None:
+            del rows[index]
+        elif verb in ("up", "down") and index is not None:
+            other = max(0, index - 1) if verb == "up" else min(len(rows) - 1, index + 1)
+            rows[index], rows[other] = rows[other], rows[index]
         return replace(self, rows=tuple(rows))
 
 
 def open_editor(queue: Queue) -> Editor:
-    """The editor on what the queue asks now."""
+    """Open the editor with the queue's current rubric."""
     numbers = {name: criteria.format_decimal(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
     scale = {"question": queue.question, "guideline": queue.guideline, **numbers}
-    scale["score_words"] = "\n".join(_line(option) for option in queue.score_words)
-    return Editor(queue, scale, tuple(_row(criterion) for criterion in queue.parsed_criteria), queue.rubric_version)
+    scale["score_words"] = "\n".join(_format_option(option) for option in queue.score_words)
+    rows = tuple(_build_row(criterion) for criterion in queue.parsed_criteria)
+    return Editor(queue, scale, rows, queue.rubric_version)
 
 
 def parse_editor(queue: Queue, data: QueryDict) -> Editor:
-    """The editor as a browser sent it; a version that cannot be counts as an outdated one."""
+    """Parse the editor from a browser's form; an invalid version counts as an outdated one."""
     scale = {name: data.get(name, "") for name in (*ScaleForm.base_fields, "score_words")}
     columns = [data.getlist(name) for name in ROW_FIELDS]
     rows = [dict(zip(ROW_FIELDS, row, strict=True)) for row in zip(*columns, strict=False)]
@@ -163,31 +168,31 @@ def parse_editor(queue: Queue, data: QueryDict) -> Editor:
     return Editor(queue, scale, tuple(rows), 0 if version is None else version)
 
 
-def _row(criterion: Criterion) -> dict[str, str]:
+def _build_row(criterion: Criterion) -> dict[str, str]:
     numbers = {name: getattr(criterion, name) for name in ("low", "high", "step")}
     return {
         "label": criterion.label, "key": criterion.key, "kind": criterion.kind, "help": criterion.help,
-        "options": "\n".join(_line(option) for option in criterion.options),
+        "options": "\n".join(_format_option(option) for option in criterion.options),
         **{name: "" if number is None else criteria.format_decimal(number) for name, number in numbers.items()},
         "is_required": "yes" if criterion.is_required else "",
     }  # fmt: skip
 
 
-def _options(text: str) -> tuple[Option, ...]:
-    """One option a line; after a colon and a blank what it means."""
+def _parse_options(text: str) -> tuple[Option, ...]:
+    """Parse one option per line; its meaning follows a colon and a space."""
     lines: Sequence[str] = [line.strip() for line in text.splitlines() if line.strip()]
     parts = [line.partition(": ") for line in lines]
     return tuple(Option(value.strip(), meaning.strip()) for value, _, meaning in parts)
 
 
-def _line(option: Option) -> str:
+def _format_option(option: Option) -> str:
     return f"{option.value}: {option.help}" if option.help else option.value
 
 
-def _preset(name: str, question: str) -> dict[str, str]:
-    made = Queue(question=question)
-    versions.use_preset(made, versions.PRESETS[name])
+def _preset_scale(name: str, question: str) -> dict[str, str]:
+    queue = Queue(question=question)
+    versions.apply_preset(queue, versions.PRESETS[name])
     numbers: list[tuple[str, Decimal]] = [
-        (field, getattr(made, field)) for field in ("score_min", "score_max", "score_step")
+        (field, getattr(queue, field)) for field in ("score_min", "score_max", "score_step")
     ]
-    return {"question": made.question, **{field: criteria.format_decimal(number) for field, number in numbers}}
+    return {"question": queue.question, **{field: criteria.format_decimal(number) for field, number in numbers}}

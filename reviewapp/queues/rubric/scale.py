@@ -1,4 +1,4 @@
-"""What the score's values mean, in a lead's words: one entry of a queue's criteria, {"score": [{value, help}]}."""
+"""The meanings of the score's values, one entry of a queue's criteria JSON: {"score": [{value, help}]}."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -11,22 +11,22 @@ from reviewapp.queues.rubric.criteria import MAX_OPTIONS, NUMBER, Option, format
 
 
 @lru_cache(maxsize=256)
-def words(text: str) -> tuple[Option, ...]:
-    """What the score's values mean, as `criteria.write` wrote it."""
-    told = [member["score"] for member in canonical_json.loads(text) if "score" in member]
-    return tuple(Option(option["value"], option["help"]) for options in told for option in options)
+def parse_score_words(text: str) -> tuple[Option, ...]:
+    """Parse the meanings of scores from the JSON text that `criteria.dump_criteria` writes."""
+    entries = [member["score"] for member in canonical_json.loads(text) if "score" in member]
+    return tuple(Option(option["value"], option["help"]) for options in entries for option in options)
 
 
-def check(words: Sequence[Option], low: Decimal, high: Decimal, step: Decimal) -> None:
-    """That each value with words is a score of this scale, once. Raises ValidationError."""
+def validate_score_words(words: Sequence[Option], low: Decimal, high: Decimal, step: Decimal) -> None:
+    """Check that each value with a meaning is a score of this scale and listed once. Raises ValidationError."""
     for option in words:
         number = Decimal(option.value) if NUMBER.fullmatch(option.value) else None
         if number is None or not low <= number <= high or (number - low) % step:
-            raise ValidationError(f"What scores mean: “{option.value[:80]}” is no score of this scale.")
+            raise ValidationError(f"What scores mean: “{option.value[:80]}” is not a score of this scale.")
     if len(words) > MAX_OPTIONS or len({option.value for option in words}) < len(words):
-        raise ValidationError(f"What scores mean: give up to {MAX_OPTIONS} scores, each of them once.")
+        raise ValidationError(f"What scores mean: enter up to {MAX_OPTIONS} different scores.")
 
 
-def as_number(text: str) -> str:
-    """A number that was typed, as `plain` spells it; any other text as it is."""
+def normalise_number(text: str) -> str:
+    """Format a typed number like `format_decimal`; return any other text unchanged."""
     return format_decimal(Decimal(text.replace(",", "."))) if NUMBER.fullmatch(text) else text

@@ -1,4 +1,4 @@
-"""What a queue asks, kept version by version: a review says under which one it was given."""
+"""Rubric versions: every version is stored, and a review refers to the one it was given under."""
 
 from collections.abc import Collection
 from copy import copy
@@ -14,13 +14,13 @@ from reviewapp.lib import canonical_json
 from reviewapp.queues.models import Queue, Rubric
 from reviewapp.queues.rubric.criteria import Criterion
 
-# Whatever of a queue is asked; the rest says where answers go.
-ASKED = ("question", "guideline", "score_min", "score_max", "score_step", "criteria")
+# The fields of a queue that are part of its rubric. The other fields say where answers go.
+RUBRIC_FIELDS = ("question", "guideline", "score_min", "score_max", "score_step", "criteria")
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A scale to begin with, and the question that explains it."""
+    """A predefined score scale, and the question that explains it."""
 
     label: str
     low: int
@@ -37,83 +37,84 @@ PRESETS = {
 
 
 class StaleRubricError(Exception):
-    """Somebody else changed the rubric since it was opened; nothing was written. `queue` is as it stands now."""
+    """The rubric was changed since it was opened, so nothing was saved. `queue` is the queue as stored now."""
 
     def __init__(self, queue: Queue) -> None:
-        super().__init__("The rubric was changed meanwhile.")
+        super().__init__("The rubric was changed since it was opened.")
         self.queue = queue
 
 
-def text_of(queue: Queue) -> str:
-    """All that the queue asks, as one JSON text."""
-    asked = {name: getattr(queue, name) for name in ASKED}
-    return canonical_json.dumps(asked | {"criteria": canonical_json.loads(queue.criteria)})
+def dump_rubric(queue: Queue) -> str:
+    """Dump the queue's rubric as one JSON text."""
+    fields = {name: getattr(queue, name) for name in RUBRIC_FIELDS}
+    return canonical_json.dumps(fields | {"criteria": canonical_json.loads(queue.criteria)})
 
 
-def start(queue: Queue, actor: User | str) -> None:
-    """Keep what the queue asks under its present version, unless that is kept already."""
-    Rubric.objects.get_or_create(
-        queue=queue, version=queue.rubric_version, defaults={"text": text_of(queue), "made_by": get_actor_name(actor)}
-    )
+def store_version(queue: Queue, actor: User | str) -> None:
+    """Store the queue's rubric under its current version, unless that version is stored already."""
+    defaults = {"text": dump_rubric(queue), "made_by": get_actor_name(actor)}
+    Rubric.objects.get_or_create(queue=queue, version=queue.rubric_version, defaults=defaults)
 
 
-def save_rubric(wanted: Queue, actor: User | str, *, version: int) -> bool:
-    """Ask what `wanted`, a queue that was checked, asks; False when that is what is asked already.
+def save_rubric(edited: Queue, actor: User | str, *, version: int) -> bool:
+    """Save the rubric of `edited`, a validated queue, as the next version; False if nothing changed.
 
-    Raises Outdated when the queue's rubric is no longer at `version`, ValidationError when its keys clash by now.
+    Raises StaleRubricError if the stored rubric is no longer at `version`, ValidationError if its keys clash with
+    settings that changed in the meantime.
     """
     with transaction.atomic():
-        now = Queue.objects.select_for_update(no_key=True).get(pk=wanted.pk)
-        if now.rubric_version != version:
-            raise StaleRubricError(now)
-        if text_of(now) == text_of(wanted):
+        stored = Queue.objects.select_for_update(no_key=True).get(pk=edited.pk)
+        if stored.rubric_version != version:
+            raise StaleRubricError(stored)
+        if dump_rubric(stored) == dump_rubric(edited):
             return False
-        # A queue of before there were rubrics has none yet, and its reviews were given under this one.
-        start(now, "settings")
-        changed = [name for name in ASKED if getattr(now, name) != getattr(wanted, name)]
+        # A queue that is older than rubrics has no stored version, and its reviews were given under this one.
+        store_version(stored, "settings")
+        changed = [name for name in RUBRIC_FIELDS if getattr(stored, name) != getattr(edited, name)]
         for name in changed:
-            setattr(now, name, getattr(wanted, name))
-        now.clean()
-        now.rubric_version += 1
-        now.save(update_fields=[*changed, "rubric_version"])
-        start(now, actor)
-        project = Project.objects.get(pk=now.project_id)
-        record(project, actor, "changed rubric", f"queue:{now.slug}", version=now.rubric_version, changed=changed)
-    wanted.rubric_version = now.rubric_version
+            setattr(stored, name, getattr(edited, name))
+        stored.clean()
+        stored.rubric_version += 1
+        stored.save(update_fields=[*changed, "rubric_version"])
+        store_version(stored, actor)
+        project = Project.objects.get(pk=stored.project_id)
+        target = f"queue:{stored.slug}"
+        record(project, actor, "changed rubric", target, version=stored.rubric_version, changed=changed)
+    edited.rubric_version = stored.rubric_version
     return True
 
 
-def use_preset(queue: Queue, preset: Preset) -> None:
-    """Put a preset's scale in place of the queue's; its question only where there is none."""
+def apply_preset(queue: Queue, preset: Preset) -> None:
+    """Replace the queue's scale by the preset's; its question only if it has none."""
     queue.score_min, queue.score_max, queue.score_step = Decimal(preset.low), Decimal(preset.high), preset.step
     queue.question = queue.question or preset.question
 
 
 def queue_at_version(queue: Queue, version: int) -> Queue:
-    """The queue asking what it asked at this version; as it is where there was no such version."""
+    """Return a copy of the queue with the rubric of this version; the queue itself if that version is not stored."""
     rubric = None if version == queue.rubric_version else queue.rubrics.filter(version=version).first()
-    return queue if rubric is None else _asking(queue, rubric)
+    return queue if rubric is None else _with_rubric(queue, rubric)
 
 
 def criteria_by_version(
     queues: Collection[Queue], versions: Collection[int]
 ) -> dict[tuple[int, int], tuple[Criterion, ...]]:
-    """What these queues asked beside the score at these versions, by queue and version; one query."""
-    by_number = {queue.pk: queue for queue in queues}
-    # Where none is kept, nothing was ever changed.
-    found = {(queue.pk, queue.rubric_version): queue.parsed_criteria for queue in queues}
-    for rubric in Rubric.objects.filter(queue__in=by_number, version__in=versions):
-        found[rubric.queue_id, rubric.version] = _asking(by_number[rubric.queue_id], rubric).parsed_criteria
-    return found
+    """Return the criteria of these queues at these versions, by queue and version, in one query."""
+    by_pk = {queue.pk: queue for queue in queues}
+    # A queue without a stored rubric has never changed, so its current criteria are those of its version.
+    criteria = {(queue.pk, queue.rubric_version): queue.parsed_criteria for queue in queues}
+    for rubric in Rubric.objects.filter(queue__in=by_pk, version__in=versions):
+        criteria[rubric.queue_id, rubric.version] = _with_rubric(by_pk[rubric.queue_id], rubric).parsed_criteria
+    return criteria
 
 
-def _asking(queue: Queue, rubric: Rubric) -> Queue:
-    asked: dict[str, Any] = canonical_json.loads(rubric.text)
-    asked["criteria"] = canonical_json.dumps(asked["criteria"])
-    then = copy(queue)
+def _with_rubric(queue: Queue, rubric: Rubric) -> Queue:
+    fields: dict[str, Any] = canonical_json.loads(rubric.text)
+    fields["criteria"] = canonical_json.dumps(fields["criteria"])
     for name in ("score_min", "score_max", "score_step"):
-        asked[name] = Decimal(str(asked[name]))
-    for name in ASKED:
-        setattr(then, name, asked[name])
-    then.rubric_version = rubric.version
-    return then
+        fields[name] = Decimal(str(fields[name]))
+    copied = copy(queue)
+    for name in RUBRIC_FIELDS:
+        setattr(copied, name, fields[name])
+    copied.rubric_version = rubric.version
+    return copied

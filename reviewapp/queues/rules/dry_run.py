@@ -1,4 +1,4 @@
-"""What a rule would have taken of the last days: tried, and nothing written."""
+"""Dry-run a rule: compute which traces of the last days it would have added, without writing anything."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,25 +8,25 @@ from uuid import UUID
 
 from reviewapp.lib import clock
 from reviewapp.queues.models import Rule
-from reviewapp.queues.rules import lifecycle
-from reviewapp.queues.rules.lifecycle import SampledTrace
+from reviewapp.queues.rules import sampling
+from reviewapp.queues.rules.sampling import SampledTrace
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.metadata.pairs import Pair
 from reviewapp.traces.models import Trace
 
 # Today is the last of these days.
 DRY_RUN_DAYS = 7
-# The newest are looked at, no more: a lead waits for it.
+# Scan only the newest traces, because a lead waits for the result.
 MAX_TRACES = 5_000
-EXAMPLES = 20
+MAX_EXAMPLES = 20
 
 # Start times by primary key, newest first.
-Places = dict[int, datetime]
+StartTimes = dict[int, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day in UTC: how many of its traces the shares would take, and how many of these the cap lets in."""
+    """One day in UTC: how many of its traces match, how many are sampled, and how many of these the cap allows."""
 
     date: date
     matching: int
@@ -36,9 +36,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """The days, newest first, and the newest traces that would be taken, each with whether it holds the pairs.
+    """The days, newest first, and the newest traces that would be sampled, each with whether it matches the pairs.
 
-    Of more traces than are looked at (`is_cut`) these are the newest only, back to `since`.
+    If there are more traces than the dry run scans (`is_cut`), it covers only the newest, back to `since`.
     """
 
     days: list[Day]
@@ -60,53 +60,57 @@ class DryRun:
 
 
 def dry_run_rule(rule: Rule) -> DryRun:
-    """What this rule, saved or not, would have taken of the traces that began in the last days."""
+    """Return what this rule, saved or not, would have added of the traces that started in the last days."""
     since = clock.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DRY_RUN_DAYS - 1)
-    held, is_cut = _newest(rule, rule.conditions, since)
-    looked = dict(held)
-    oldest = [min(held.values())] if is_cut else []
+    matching, is_cut = _fetch_newest(rule, rule.conditions, since)
+    scanned = dict(matching)
+    oldest = [min(matching.values())] if is_cut else []
     if rule.conditions and rule.rest_percent:
-        # The newest of all hold none of the pairs but those among the newest that do.
-        others, others_cut = _newest(rule, [], since)
-        looked |= others
-        oldest += [min(others.values())] if others_cut else []
-    # Each that was cut is whole from its own oldest on: both are where the later one begins.
+        # The newest of all traces: those that are not in `matching` match no pairs, unless `matching` was cut.
+        newest, is_newest_cut = _fetch_newest(rule, [], since)
+        scanned |= newest
+        oldest += [min(newest.values())] if is_newest_cut else []
+    # A list that was cut is complete only from its oldest trace on, so start where both lists are complete.
     since = max([since, *oldest])
-    looked = {place: start_time for place, start_time in looked.items() if start_time >= since}
-    held = {place: start_time for place, start_time in held.items() if place in looked}
-    drawn = lifecycle.sample_traces(rule, _trace_ids(looked), set(held))
-    drawn.sort(key=lambda each: (looked[each.trace_pk], each.trace_pk), reverse=True)
-    days = [day for day in _days(rule, looked, held, drawn) if day.date >= since.date()]
-    return DryRun(days, _examples(drawn), bool(oldest), since)
+    scanned = {pk: start_time for pk, start_time in scanned.items() if start_time >= since}
+    matching = {pk: start_time for pk, start_time in matching.items() if pk in scanned}
+    sampled = sampling.sample_traces(rule, _fetch_trace_ids(scanned), set(matching))
+    sampled.sort(key=lambda trace: (scanned[trace.trace_pk], trace.trace_pk), reverse=True)
+    days = [day for day in _count_by_day(rule, scanned, matching, sampled) if day.date >= since.date()]
+    return DryRun(days, _fetch_examples(sampled), bool(oldest), since)
 
 
-def _newest(rule: Rule, pairs: list[Pair], since: datetime) -> tuple[Places, bool]:
-    """The newest traces with these pairs, and whether there are more."""
-    places = FilterView(pairs, since).matching(rule.queue.project).order_by("-start_time", "-place")[: MAX_TRACES + 1]
-    found = [(place, start_time) for start_time, place in places]
-    return dict(found[:MAX_TRACES]), len(found) > MAX_TRACES
+def _fetch_newest(rule: Rule, pairs: list[Pair], since: datetime) -> tuple[StartTimes, bool]:
+    """Return the newest traces that match these pairs, and whether there are more."""
+    traces = FilterView(pairs, since).matching(rule.queue.project).order_by("-start_time", "-place")[: MAX_TRACES + 1]
+    rows = [(pk, start_time) for start_time, pk in traces]
+    return dict(rows[:MAX_TRACES]), len(rows) > MAX_TRACES
 
 
-def _trace_ids(places: Places) -> dict[int, UUID]:
-    pks = list(places)
-    found: dict[int, UUID] = {}
+def _fetch_trace_ids(start_times: StartTimes) -> dict[int, UUID]:
+    pks = list(start_times)
+    trace_ids: dict[int, UUID] = {}
     for start in range(0, len(pks), 500):
-        found |= dict(Trace.objects.filter(pk__in=pks[start : start + 500]).values_list("pk", "trace_id"))
-    return found
+        trace_ids |= dict(Trace.objects.filter(pk__in=pks[start : start + 500]).values_list("pk", "trace_id"))
+    return trace_ids
 
 
-def _days(rule: Rule, looked: Places, held: Mapping[int, datetime], drawn: list[SampledTrace]) -> list[Day]:
-    matching = Counter(start_time.date() for start_time in held.values())
-    sampled = Counter(looked[each.trace_pk].date() for each in drawn)
+def _count_by_day(
+    rule: Rule, scanned: StartTimes, matching: Mapping[int, datetime], sampled: list[SampledTrace]
+) -> list[Day]:
+    matching_counts = Counter(start_time.date() for start_time in matching.values())
+    sampled_counts = Counter(scanned[trace.trace_pk].date() for trace in sampled)
     today = clock.now().date()
-    days = [today - timedelta(days=back) for back in range(DRY_RUN_DAYS)]
-    cap = rule.daily_cap
-    return [
-        Day(day, matching[day], sampled[day], sampled[day] if cap is None else min(sampled[day], cap)) for day in days
-    ]
+    days = []
+    for offset in range(DRY_RUN_DAYS):
+        day = today - timedelta(days=offset)
+        count = sampled_counts[day]
+        added = count if rule.daily_cap is None else min(count, rule.daily_cap)
+        days.append(Day(day, matching_counts[day], count, added))
+    return days
 
 
-def _examples(drawn: list[SampledTrace]) -> list[tuple[Trace, bool]]:
-    newest = drawn[:EXAMPLES]
-    traces = Trace.objects.only("trace_id", "name", "start_time").in_bulk([each.trace_pk for each in newest])
-    return [(traces[each.trace_pk], each.is_match) for each in newest if each.trace_pk in traces]
+def _fetch_examples(sampled: list[SampledTrace]) -> list[tuple[Trace, bool]]:
+    newest = sampled[:MAX_EXAMPLES]
+    traces = Trace.objects.only("trace_id", "name", "start_time").in_bulk([trace.trace_pk for trace in newest])
+    return [(traces[trace.trace_pk], trace.is_match) for trace in newest if trace.trace_pk in traces]

@@ -1,4 +1,4 @@
-"""The form a lead makes and changes a rule in."""
+"""Forms for leads to create and edit rules."""
 
 import json
 import re
@@ -13,22 +13,22 @@ from django.core.exceptions import ValidationError
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rubric.criteria import format_decimal
-from reviewapp.queues.rules.lifecycle import SAID
+from reviewapp.queues.rules.lifecycle import EDITABLE_FIELDS
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
 
-_BREAK = re.compile(r"\r\n|\r|\n")
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A rule; its pairs one a line."""
+    """A rule, with its pairs as text, one per line."""
 
     pairs = forms.CharField(
         required=False,
         strip=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        label="Pairs that must all hold, one a line as key=value; none for all traces",
+        label="Pairs that a trace must all match, one key=value per line. Leave empty to match all traces.",
     )
 
     class Meta:
@@ -36,66 +36,69 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["name", "pairs", "percent", "rest_percent", "daily_cap", "priority", "salt"]
         labels = {
             "name": "Name",
-            "percent": "Of the traces that hold them, take so many per cent",
-            "rest_percent": "Of all other traces, take so many per cent",
-            "daily_cap": "At most so many a day (in UTC); empty for no cap",
-            "priority": "Priority of its items; higher comes first",
+            "percent": "Share of the matching traces to add, in per cent",
+            "rest_percent": "Share of all other traces to add, in per cent",
+            "daily_cap": "Maximum number of traces per day (UTC). Leave empty for no limit.",
+            "priority": "Priority of the items. Higher comes first.",
         }
         widgets = {"salt": forms.HiddenInput}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["pairs"] = spelled(self.instance.conditions)
+        self.initial["pairs"] = format_pairs(self.instance.conditions)
         for share in ("percent", "rest_percent"):
             self.initial[share] = Decimal(format_decimal(self.initial[share]))
         if self.instance.pk:
-            # Another draw would take other traces: it is chosen once.
+            # The salt is fixed once the rule exists: another one would sample other traces.
             del self.fields["salt"]
         self.fields["daily_cap"].widget.attrs["min"] = 1
 
     def clean_pairs(self) -> str:
-        """The pairs as the rule keeps them."""
-        lines = _BREAK.split(self.cleaned_data["pairs"])
+        """Parse the pairs into the JSON text that the rule stores."""
+        lines = _LINE_BREAK.split(self.cleaned_data["pairs"])
         try:
             return canonical_json.dumps(pairs.parse_pairs([line for line in lines if line.strip()]))
         except (FilterError, canonical_json.InvalidJSONError) as error:
             raise ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a rule that would take nothing."""
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        percent, rest = said.get("percent"), said.get("rest_percent")
-        if said.get("pairs") == "[]" and rest:
-            raise ValidationError("Without a pair there are no other traces: give a pair, or 0 per cent of the others.")
-        if percent == 0 and rest == 0:
-            raise ValidationError("Both shares are 0: this rule would take nothing.")
-        return said
+        """Refuse a rule that could not add any trace."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        percent, rest_percent = data.get("percent"), data.get("rest_percent")
+        if data.get("pairs") == "[]" and rest_percent:
+            raise ValidationError("Without pairs there are no other traces. Enter a pair, or set their share to 0.")
+        if percent == 0 and rest_percent == 0:
+            raise ValidationError("Both shares are 0, so this rule would add no traces. Enter at least one share.")
+        return data
 
     @property
-    def said(self) -> list[str]:
-        """What was changed."""
-        return [name for name in SAID if name in self.changed_data]
+    def changed_fields(self) -> list[str]:
+        """The editable fields of the rule that were changed."""
+        return [name for name in EDITABLE_FIELDS if name in self.changed_data]
 
 
 class NewRuleForm(RuleForm):
-    """A rule to make, and from when on it looks."""
+    """A new rule, and the time from which it scans traces."""
 
     since = forms.ChoiceField(
         required=False,
-        label="It looks at",
-        choices=[("", "traces that begin from now on, or began a day ago"), ("week", "also those of the last 7 days")],
+        label="Applies to",
+        choices=[
+            ("", "traces that arrive from now on and started at most a day ago"),
+            ("week", "also traces of the last 7 days"),
+        ],
     )
 
     def clean_since(self) -> str:
-        """Let the rule begin where it is said."""
+        """Set the time from which the rule scans traces."""
         since: str = self.cleaned_data["since"]
         self.instance.scanned_until = self.instance.active_since = clock.now() - timedelta(days=7 if since else 0)
         return since
 
 
-def spelled(pairs: Iterable[Pair]) -> str:
-    """Pairs one a line; a value of several lines as its JSON text, which finds the same."""
+def format_pairs(pairs: Iterable[Pair]) -> str:
+    """Format pairs one per line. A value with line breaks is written as its JSON text, which matches the same."""
     return "\n".join(
-        f"{pair.key}={json.dumps(pair.value, ensure_ascii=False) if _BREAK.search(pair.value) else pair.value}"
+        f"{pair.key}={json.dumps(pair.value, ensure_ascii=False) if _LINE_BREAK.search(pair.value) else pair.value}"
         for pair in pairs
     )

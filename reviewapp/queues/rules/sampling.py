@@ -1,14 +1,70 @@
-"""A draw that comes out the same each time: whether a trace belongs to a share of so many per cent."""
+"""Decide which traces a rule adds to its queue, and state the reason in words."""
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
-_WHOLE = 2**64
+from django.db.models import Q
+
+from reviewapp.queues.models import QueueItem, Rule
+from reviewapp.queues.rubric.criteria import format_decimal
+from reviewapp.traces.metadata import index
+
+_HASH_RANGE = 2**64
+
+
+class SampledTrace(NamedTuple):
+    """A trace that a rule adds; `is_match` says whether it matches the pairs or is one of the others."""
+
+    trace_pk: int
+    trace_id: UUID
+    is_match: bool
 
 
 def is_sampled(trace_id: UUID, percent: Decimal, salt: str) -> bool:
-    """Whether this trace is in; a larger share holds all of a smaller one, another salt draws independently."""
+    """Whether this trace is in a sample of `percent`; the answer is the same each time.
+
+    A larger sample contains every smaller one with the same salt. Samples with different salts are independent.
+    """
     digest = hashlib.blake2b(trace_id.bytes, key=salt.encode(), digest_size=8).digest()
-    # In whole numbers, so that 0 is never and 100 always.
-    return int.from_bytes(digest) * 10_000 < int(percent * 100) * _WHOLE
+    # Compare integers, so that 0 per cent never samples a trace and 100 per cent always does.
+    return int.from_bytes(digest) * 10_000 < int(percent * 100) * _HASH_RANGE
+
+
+def matching(rule: Rule, trace_pks: Iterable[int]) -> set[int]:
+    """Return the primary keys of those of these traces that match all of the rule's pairs."""
+    postings = index.matching(rule.queue.project, rule.conditions, Q(place__in=list(trace_pks)))
+    return set(postings.values_list("place", flat=True))
+
+
+def sample_traces(rule: Rule, trace_ids: Mapping[int, UUID], matching_pks: set[int]) -> list[SampledTrace]:
+    """Return those of these traces, given by primary key, that the rule samples, in the same order.
+
+    `matching_pks` are the primary keys of those that match the rule's pairs.
+    """
+    return [
+        SampledTrace(pk, trace_id, pk in matching_pks)
+        for pk, trace_id in trace_ids.items()
+        if is_sampled(trace_id, rule.percent if pk in matching_pks else rule.rest_percent, rule.salt)
+    ]
+
+
+def build_reason(rule: Rule, *, is_match: bool) -> str:
+    """Return the reason why a trace is in the queue, as shown to its reviewer."""
+    conditions = ", ".join(map(str, rule.conditions))
+    if not conditions:
+        explanation = f"{_format_percent(rule.percent)} of all traces"
+    elif is_match:
+        is_all = rule.percent == 100
+        explanation = conditions if is_all else f"{conditions}; {_format_percent(rule.percent)} sample"
+    else:
+        explanation = f"{_format_percent(rule.rest_percent)} of the traces without {conditions}"
+    reason = f"rule “{rule.name}”: {explanation}"
+    max_length = QueueItem._meta.get_field("reason").max_length or 0
+    return reason if len(reason) <= max_length else reason[: max_length - 1] + "…"
+
+
+def _format_percent(percent: Decimal) -> str:
+    return f"{format_decimal(percent)} %"

@@ -1,4 +1,4 @@
-"""Put many traces into a queue at once: those chosen on the list of traces, or all of a view."""
+"""Add many traces to a queue at once: those selected in the list of traces, or all of a view."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -9,20 +9,20 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.queues import entry
 from reviewapp.queues.models import Queue
-from reviewapp.queues.views.queues import get_queue_or_404, told
+from reviewapp.queues.views.queues import describe_added, get_queue_or_404
 from reviewapp.traces.filters import selection
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
-# Characters of an item's reason.
-REASON = 300
+# In characters.
+MAX_REASON_LENGTH = 300
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def traces_queue(request: Request, project: Project) -> HttpResponse:
-    """What is to be queued, to look at; posted, it is."""
+    """Show the selected traces for confirmation; add them to a queue on POST."""
     if request.method == "POST":
         return _add(request, project)
     try:
@@ -31,25 +31,27 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)
     if not chosen.pks:
-        messages.info(request, "No trace was chosen. Tick some rows, or all of the view.")
+        messages.info(request, "No traces selected. Select some rows, or all traces in the view.")
         return redirect("traces:trace-list", project=project.slug)
     context = {
         "project": project, "section": "traces", "chosen": chosen,
         "queues": Queue.objects.filter(project=project).order_by("name"),
-        "reason": ", ".join(str(pair) for pair in chosen.view.pairs)[:REASON],
+        "reason": ", ".join(str(pair) for pair in chosen.view.pairs)[:MAX_REASON_LENGTH],
     }  # fmt: skip
     return render_page(request, "queues/bulk_add.html", context)
 
 
 def _add(request: Request, project: Project) -> HttpResponse:
     queue = get_queue_or_404(project, request.POST.get("queue", ""))
-    reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:REASON]
-    ids = selection.select_from_form(project, request.POST.get("traces", "")).trace_ids
-    new = known = removed = 0
-    # A part at a time: a save waits for no more than these.
-    for start in range(0, len(ids), entry.MAX_ITEMS):
-        entries = [entry.Entry(trace_id, reason=reason) for trace_id in ids[start : start + entry.MAX_ITEMS]]
-        added = entry.add(queue, entries, request.user)
-        new, known, removed = new + added.added, known + added.duplicates, removed + added.removed
-    messages.success(request, told(new, known, removed=removed))
+    reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:MAX_REASON_LENGTH]
+    trace_ids = selection.select_from_form(project, request.POST.get("traces", "")).trace_ids
+    added = duplicates = removed = 0
+    # Add in batches, so that a reviewer's save never waits for more than one of them.
+    for start in range(0, len(trace_ids), entry.MAX_ITEMS):
+        entries = [entry.Entry(trace_id, reason=reason) for trace_id in trace_ids[start : start + entry.MAX_ITEMS]]
+        result = entry.add(queue, entries, request.user)
+        added += result.added
+        duplicates += result.duplicates
+        removed += result.removed
+    messages.success(request, describe_added(added, duplicates, removed=removed))
     return redirect("queues:queue-board", project=project.slug, queue=queue.slug)

@@ -1,4 +1,4 @@
-"""The lead's pages of queues, and the board everybody sees."""
+"""Pages for leads to create and edit queues, and the board that every member sees."""
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.template.defaultfilters import pluralize
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewapp.accounts import access
@@ -26,13 +27,13 @@ from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
 PAGE_SIZE = 50
-NOT_REMOVED = "Nothing was removed: somebody has reviewed the item, and a review stays, or a colleague has it open now."
-# On the way to each next item; see reviewapp.lib.sql for why it is written out.
+NOT_REMOVED = "Not removed. The item has been reviewed, or a colleague has it open."
+# Runs for every next item; see reviewapp.lib.sql for why it is plain SQL.
 _QUEUE = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
 
 def get_queue_or_404(project: Project, slug: str) -> Queue:
-    """The project's queue at this address. Raises Http404."""
+    """Return the project's queue with this slug. Raises Http404."""
     queue = sql.fetch_first(Queue, _QUEUE, project.pk, slug)
     if queue is None:
         raise Http404("There is no such queue in this project.")
@@ -66,32 +67,32 @@ def queue_make(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def queue_settings(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = get_queue_or_404(project, queue)
-    form = QueueForm(request.POST if request.method == "POST" else None, instance=found)
+    instance = get_queue_or_404(project, queue)
+    form = QueueForm(request.POST if request.method == "POST" else None, instance=instance)
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            said = form.cleaned_data
-            changed = {name: str(said[name]) for name in form.changed_data if said[name] != form.initial[name]}
+            data = form.cleaned_data
+            changed = {name: str(data[name]) for name in form.changed_data if data[name] != form.initial[name]}
             # Not the whole row: another lead may be changing the rubric in it.
-            found.save(update_fields=list(changed))
+            instance.save(update_fields=list(changed))
             record(project, request.user, "changed queue", f"queue:{queue}", **changed)
-        messages.success(request, "The settings are saved. They hold for every review from now on.")
+        messages.success(request, "Settings saved. They apply to new reviews.")
         return redirect("queues:queue-board", project=project.slug, queue=queue)
-    context = {"project": project, "section": "queues", "form": form, "queue": found}
+    context = {"project": project, "section": "queues", "form": form, "queue": instance}
     return render_page(request, "queues/settings.html", context, status=422 if form.errors else 200)
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def queue_board(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = get_queue_or_404(project, queue)
-    return render_page(request, "queues/board.html", _board(request, found), fragment="items")
+    context = _board_context(request, get_queue_or_404(project, queue))
+    return render_page(request, "queues/board.html", context, fragment="items")
 
 
 @access.member(Role.LEAD)
 @require_POST
 def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = get_queue_or_404(project, queue)
+    target = get_queue_or_404(project, queue)
     form = PasteForm(request.POST)
     if form.is_valid():
         paste = entry.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
@@ -100,72 +101,76 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
         if not paste.entries and not paste.errors:
             form.add_error("ids", "Paste at least one trace id.")
     if form.errors:
-        return render_page(request, "queues/board.html", {**_board(request, found), "form": form}, status=422)
-    added = entry.add(found, paste.entries, request.user, bring_back=True)
-    messages.success(request, told(added.added, added.duplicates, brought_back=added.brought_back))
+        return render_page(request, "queues/board.html", {**_board_context(request, target), "form": form}, status=422)
+    result = entry.add(target, paste.entries, request.user, bring_back=True)
+    messages.success(request, describe_added(result.added, result.duplicates, brought_back=result.brought_back))
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def item_remove(request: Request, project: Project, queue: str, item: int) -> HttpResponse:
-    found = (
+    queue_item = (
         QueueItem.objects.filter(queue=get_queue_or_404(project, queue), pk=item)
         .select_related("queue__project")
         .first()
     )
-    if found is None:
+    if queue_item is None:
         raise Http404("There is no such item in this queue.")
-    context = {"project": project, "section": "queues", "queue": found.queue, "item": found}
+    context = {"project": project, "section": "queues", "queue": queue_item.queue, "item": queue_item}
     if request.method == "GET":
         return render_page(request, "queues/item_remove.html", context)
-    if not remove(found, request.user):
+    if not remove(queue_item, request.user):
         return render_page(request, "queues/item_remove.html", {**context, "error": NOT_REMOVED}, status=409)
-    messages.success(request, "The trace is removed from the queue. No rule brings it back.")
+    messages.success(request, "Trace removed from the queue. Rules will not add it again.")
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
-def _board(request: Request, queue: Queue) -> dict[str, object]:
+def describe_added(added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0) -> str:
+    """Describe the outcome of adding traces, one sentence for each count that is not 0."""
+    sentences = [f"{added:,} trace{pluralize(added)} added." if added else "No new traces."]
+    if duplicates:
+        sentences.append(f"{duplicates:,} {pluralize(duplicates, 'was,were')} already in the queue and did not change.")
+    if brought_back:
+        sentences.append(f"{brought_back:,} of these had been removed from this queue before.")
+    if removed:
+        sentences.append(
+            f"{removed:,} {pluralize(removed, 'was,were')} removed from this queue before and not added."
+            " To add removed traces again, paste their ids on the queue's page."
+        )
+    return " ".join(sentences)
+
+
+def _board_context(request: Request, queue: Queue) -> dict[str, object]:
     items = QueueItem.objects.filter(queue=queue).in_order().select_related("claimed_by")
     state = request.GET.get("state", "")
     state = state if state in ItemState.values else ""
     if state:
         items = items.filter(state=state)
-    number = parse_int(request.GET.get("page"), max_value=100_000) or 1
-    rows = list(items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE + 1])
-    known = Trace.objects.filter(project=queue.project, trace_id__in=[item.trace_id for item in rows])
-    traces = {trace.trace_id: trace for trace in known.defer("metadata", "unconfirmed")}
+    page_number = parse_int(request.GET.get("page"), max_value=100_000) or 1
+    rows = list(items[(page_number - 1) * PAGE_SIZE : page_number * PAGE_SIZE + 1])
+    traces = Trace.objects.filter(project=queue.project, trace_id__in=[item.trace_id for item in rows])
+    by_trace_id = {trace.trace_id: trace for trace in traces.defer("metadata", "unconfirmed")}
     return {
         "project": queue.project,
         "queue": queue,
         "section": "queues",
         "progress": queue_progress(queue),
-        "rows": [(item, traces.get(item.trace_id)) for item in rows[:PAGE_SIZE]],
-        "page_number": number,
+        "rows": [(item, by_trace_id.get(item.trace_id)) for item in rows[:PAGE_SIZE]],
+        "page_number": page_number,
         "has_more": len(rows) > PAGE_SIZE,
         "state": state,
         "states": ItemState.values,
-        "clashes": _clashes(queue),
-        "shared": shared_keys(queue),
+        "application_keys": _application_keys(queue),
+        "shared_keys": shared_keys(queue),
         "form": PasteForm(),
     }
 
 
-def _clashes(queue: Queue) -> list[str]:
-    """The queue's keys that traces in it hold though nobody here has pushed them: the producer's own."""
+def _application_keys(queue: Queue) -> list[str]:
+    """Return the queue's keys that the application itself sets: those on its traces that we have never pushed to."""
     untouched = QueueItem.objects.filter(queue=queue, trace_id=OuterRef("trace__trace_id"), version=0)
     pushed = Patch.objects.filter(project=queue.project, trace_id=OuterRef("trace__trace_id"))
-    held = Posting.objects.filter(term__project=queue.project, term__key__in=queue.pushed_keys)
-    return sorted(set(held.filter(Exists(untouched), ~Exists(pushed)).values_list("term__key", flat=True)[:500]))
-
-
-def told(added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0) -> str:
-    """What adding did, as a sentence."""
-    said = f"{added:,} added." if added else "Nothing new."
-    if duplicates:
-        said += f" {duplicates:,} stood here already and stay as they are."
-    if brought_back:
-        said += f" {brought_back:,} of these had been removed from this queue before."
-    if removed:
-        said += f" {removed:,} were removed from this queue before and stay out; pasted ids bring them back."
-    return said
+    postings = Posting.objects.filter(term__project=queue.project, term__key__in=queue.pushed_keys)
+    keys = postings.filter(Exists(untouched), ~Exists(pushed)).values_list("term__key", flat=True)[:500]
+    return sorted(set(keys))

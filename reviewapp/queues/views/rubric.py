@@ -1,4 +1,4 @@
-"""The lead's page of what a queue asks."""
+"""The page on which leads edit a queue's rubric."""
 
 from dataclasses import replace
 
@@ -23,46 +23,46 @@ from reviewapp.web.request import Request
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def queue_rubric(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = get_queue_or_404(project, queue)
+    stored = get_queue_or_404(project, queue)
     if request.method == "GET":
-        return _show(request, open_editor(found))
-    editor = parse_editor(found, request.POST)
-    act = request.POST.get("act", "save")
-    return _saved(request, editor) if act == "save" else _show(request, editor.after(act))
+        return _render_editor(request, open_editor(stored))
+    editor = parse_editor(stored, request.POST)
+    action = request.POST.get("act", "save")
+    return _save(request, editor) if action == "save" else _render_editor(request, editor.apply_action(action))
 
 
-def _saved(request: Request, editor: Editor) -> HttpResponse:
-    wanted, faults = editor.wanted()
-    if faults:
-        return _show(request, editor, faults)
+def _save(request: Request, editor: Editor) -> HttpResponse:
+    edited, errors = editor.build_queue()
+    if errors:
+        return _render_editor(request, editor, errors)
     try:
-        is_new = versions.save_rubric(wanted, request.user, version=editor.version)
+        is_changed = versions.save_rubric(edited, request.user, version=editor.version)
     except ValidationError as error:
-        return _show(request, editor, error.messages)
-    except versions.StaleRubricError as outdated:
-        now = outdated.queue.rubric_version
-        theirs = Rubric.objects.filter(queue=editor.queue, version=now).first()
-        return _show(request, replace(editor, version=now), theirs=theirs, status=409)
-    if is_new:
-        messages.success(request, f"The rubric is saved as version {wanted.rubric_version}. It holds from now on.")
+        return _render_editor(request, editor, error.messages)
+    except versions.StaleRubricError as error:
+        version = error.queue.rubric_version
+        newer = Rubric.objects.filter(queue=editor.queue, version=version).first()
+        return _render_editor(request, replace(editor, version=version), newer=newer, status=409)
+    if is_changed:
+        messages.success(request, f"Rubric saved as version {edited.rubric_version}. It applies to new reviews.")
     else:
-        messages.info(request, "Nothing was changed: the queue asks this already.")
+        messages.info(request, "The rubric has no changes to save.")
     return redirect("queues:queue-board", project=editor.queue.project.slug, queue=editor.queue.slug)
 
 
-def _show(
+def _render_editor(
     request: Request,
     editor: Editor,
-    faults: list[str] | None = None,
+    errors: list[str] | None = None,
     *,
-    theirs: Rubric | None = None,
+    newer: Rubric | None = None,
     status: int = 200,
 ) -> HttpResponse:
     project = editor.queue.project
     key = get_active_key(project)
     context = {
         "project": project, "section": "queues", "queue": editor.queue, "editor": editor, "kinds": KINDS.items(),
-        "presets": versions.PRESETS.items(), "faults": faults or [], "theirs": theirs, "is_outdated": status == 409,
+        "presets": versions.PRESETS.items(), "errors": errors or [], "newer": newer, "is_outdated": status == 409,
         "cannot_tag": key is not None and not key.can_read,
     }  # fmt: skip
-    return render_page(request, "queues/rubric.html", context, fragment="fields", status=422 if faults else status)
+    return render_page(request, "queues/rubric.html", context, fragment="fields", status=422 if errors else status)

@@ -1,4 +1,4 @@
-"""The lead's pages of a queue's rules."""
+"""Pages for leads to manage a queue's rules."""
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -19,10 +19,10 @@ from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
 
-def rule_of(project: Project, slug: str, number: int) -> Rule:
-    """The rule of this number of the queue at this address. Raises Http404."""
+def get_rule_or_404(project: Project, slug: str, pk: int) -> Rule:
+    """Return the rule of the queue with this slug. Raises Http404."""
     queue = get_queue_or_404(project, slug)
-    rule = Rule.objects.filter(queue=queue, pk=number).first()
+    rule = Rule.objects.filter(queue=queue, pk=pk).first()
     if rule is None:
         raise Http404("There is no such rule in this queue.")
     rule.queue = queue
@@ -32,7 +32,7 @@ def rule_of(project: Project, slug: str, number: int) -> Rule:
 @access.member(Role.LEAD)
 @require_safe
 def rule_begin(request: Request, project: Project) -> HttpResponse:
-    """For a view of traces (`m=`) the choice of the queue that a rule is to fill."""
+    """Choose the queue for a new rule; the query string is a view of traces (`m=`) that the rule starts from."""
     queues = Queue.objects.filter(project=project).order_by("name")
     context = {"project": project, "section": "queues", "queues": queues, "view": request.GET.urlencode()}
     return render_page(request, "queues/rule_choose_queue.html", context)
@@ -41,11 +41,10 @@ def rule_begin(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_safe
 def rule_list(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = get_queue_or_404(project, queue)
-    rows = Rule.objects.filter(queue=found).order_by("name", "pk")
-    return render_page(
-        request, "queues/rules.html", {"project": project, "section": "queues", "queue": found, "rows": rows}
-    )
+    owner = get_queue_or_404(project, queue)
+    rules = Rule.objects.filter(queue=owner).order_by("name", "pk")
+    context = {"project": project, "section": "queues", "queue": owner, "rules": rules}
+    return render_page(request, "queues/rules.html", context)
 
 
 @access.member(Role.LEAD)
@@ -53,59 +52,59 @@ def rule_list(request: Request, project: Project, queue: str) -> HttpResponse:
 def rule_make(request: Request, project: Project, queue: str) -> HttpResponse:
     rule = Rule(queue=get_queue_or_404(project, queue))
     if request.method == "GET":
-        fault = _fill(rule, request)
-        has_times = bool(request.GET.get("from") or request.GET.get("to"))
-        return _show(request, NewRuleForm(instance=rule), fault=fault, has_times=has_times)
+        pairs_error = _set_pairs_from_query(rule, request)
+        has_time_range = bool(request.GET.get("from") or request.GET.get("to"))
+        return _render_form(request, NewRuleForm(instance=rule), pairs_error=pairs_error, has_time_range=has_time_range)
     form = NewRuleForm(request.POST, instance=rule)
     if not form.is_valid() or request.POST.get("act") == "try":
-        return _show(request, form)
+        return _render_form(request, form)
     lifecycle.create_rule(rule, request.user)
-    messages.success(request, f"The rule “{rule.name}” is made. The worker applies it.")
+    messages.success(request, f"Rule “{rule.name}” created. The worker applies it from now on.")
     return redirect("queues:rule-list", project=project.slug, queue=queue)
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def rule_change(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
-    found = rule_of(project, queue, rule)
-    form = RuleForm(request.POST if request.method == "POST" else None, instance=found)
+    instance = get_rule_or_404(project, queue, rule)
+    form = RuleForm(request.POST if request.method == "POST" else None, instance=instance)
     if request.method == "GET" or not form.is_valid() or request.POST.get("act") == "try":
-        return _show(request, form)
-    if form.said:
-        lifecycle.update_rule(found, request.user, form.said)
-    messages.success(request, "The rule is saved. It holds for the traces it looks at from now on.")
+        return _render_form(request, form)
+    if form.changed_fields:
+        lifecycle.update_rule(instance, request.user, form.changed_fields)
+    messages.success(request, "Rule saved. It applies to traces that arrive or change from now on.")
     return redirect("queues:rule-list", project=project.slug, queue=queue)
 
 
 @access.member(Role.LEAD)
 @require_POST
 def rule_switch(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
-    found = rule_of(project, queue, rule)
+    instance = get_rule_or_404(project, queue, rule)
     is_on = request.POST.get("to") == "on"
-    if lifecycle.switch_rule(found, request.user, is_on=is_on):
-        told = (
-            "on. It looks at traces from now on, and takes none that began more than a day ago."
+    if lifecycle.switch_rule(instance, request.user, is_on=is_on):
+        outcome = (
+            "turned on. It adds traces that arrive or change from now on, and none that started more than a day ago."
             if is_on
-            else "off. It takes nothing more."
+            else "turned off. It adds no more traces."
         )
-        messages.success(request, f"The rule “{found.name}” is {told}")
+        messages.success(request, f"Rule “{instance.name}” {outcome}")
     return redirect("queues:rule-list", project=project.slug, queue=queue)
 
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def rule_delete(request: Request, project: Project, queue: str, rule: int) -> HttpResponse:
-    found = rule_of(project, queue, rule)
+    instance = get_rule_or_404(project, queue, rule)
     if request.method == "POST":
-        lifecycle.delete_rule(found, request.user)
-        messages.success(request, f"The rule “{found.name}” is deleted. Its items stay in the queue.")
+        lifecycle.delete_rule(instance, request.user)
+        messages.success(request, f"Rule “{instance.name}” deleted. Its items stay in the queue.")
         return redirect("queues:rule-list", project=project.slug, queue=queue)
-    context = {"project": project, "section": "queues", "queue": found.queue, "rule": found}
+    context = {"project": project, "section": "queues", "queue": instance.queue, "rule": instance}
     return render_page(request, "queues/rule_delete.html", context)
 
 
-def _fill(rule: Rule, request: Request) -> str:
-    """Let a rule begin with the pairs of the address; what is wrong with them, if anything."""
+def _set_pairs_from_query(rule: Rule, request: Request) -> str:
+    """Set the rule's pairs from the query string; returns the error message if they are invalid, else an empty text."""
     try:
         rule.pairs = canonical_json.dumps(pairs.parse_pairs([m for m in request.GET.getlist("m") if m.strip()]))
     except (FilterError, canonical_json.InvalidJSONError) as error:
@@ -113,12 +112,15 @@ def _fill(rule: Rule, request: Request) -> str:
     return ""
 
 
-def _show(request: Request, form: RuleForm, *, fault: str = "", has_times: bool = False) -> HttpResponse:
-    """The form with its dry run; `has_times` where it began with a view whose time range a rule cannot have."""
+def _render_form(
+    request: Request, form: RuleForm, *, pairs_error: str = "", has_time_range: bool = False
+) -> HttpResponse:
+    """Render the form with its dry run. `has_time_range`: it starts from a view with a time range, which rules lack."""
     rule: Rule = form.instance
-    is_wrong = bool(form.errors or fault)
+    has_errors = bool(form.errors or pairs_error)
     context = {
         "project": rule.queue.project, "section": "queues", "queue": rule.queue, "rule": rule, "form": form,
-        "fault": fault, "has_times": has_times, "forecast": None if is_wrong else dry_run_rule(rule),
+        "pairs_error": pairs_error, "has_time_range": has_time_range,
+        "dry_run": None if has_errors else dry_run_rule(rule),
     }  # fmt: skip
-    return render_page(request, "queues/rule.html", context, fragment="forecast", status=422 if is_wrong else 200)
+    return render_page(request, "queues/rule.html", context, fragment="forecast", status=422 if has_errors else 200)
