@@ -112,7 +112,7 @@ def test_it_warns_once_of_what_may_surprise(send: Any, queue: Queue) -> None:
     warnings = send({"patches": [given, given]}).json()["warnings"]
 
     assert [warning.split(" ")[0] for warning in warnings] == ["“score”", "“notes”", "Reviews"]
-    assert warnings[2].startswith("Reviews of the queue “Answers” write “notes” and “score” too")
+    assert warnings[2].startswith("Reviews of the queue “Answers” also write “notes” and “score”.")
 
 
 def test_it_warns_of_no_other_projects_queue(send: Any, other_project: Project) -> None:

@@ -82,7 +82,7 @@ def test_it_takes_a_skip_back(page: Page, items: list[QueueItem]) -> None:
     page.keyboard.press("s")
     page.get_by_role("button", name="Leave it out").click()
     wait_for_item(page, 2)
-    expect(page.locator("#left")).to_contain_text("left out")
+    expect(page.locator("#left")).to_contain_text("skipped")
     page.keyboard.press("u")
     wait_for_item(page, 1)
     items[0].refresh_from_db()

@@ -1,4 +1,4 @@
-"""What a lead pastes: trace ids and links in every spelling, one a line, each fault named by its line."""
+"""Parse pasted trace ids and links in every spelling, one per line; errors name their line."""
 
 from uuid import UUID
 
@@ -27,25 +27,25 @@ LINKS = [
 
 
 @pytest.mark.parametrize("text", SPELLINGS + LINKS)
-def test_it_reads_every_spelling(text: str) -> None:
+def test_it_parses_every_spelling(text: str) -> None:
     assert parse_paste(text).entries == [Entry(ID)]
 
 
 @pytest.mark.parametrize("spelling", [SPELLINGS[0], SPELLINGS[4], LINKS[2]])
-@pytest.mark.parametrize("between", [",", ", ", " ", "\t", " , ", "   "])
-def test_it_reads_a_reference_after_it(spelling: str, between: str) -> None:
-    assert parse_paste(f"{spelling}{between}order 17, late").entries == [Entry(ID, reference="order 17, late")]
+@pytest.mark.parametrize("separator", [",", ", ", " ", "\t", " , ", "   "])
+def test_it_parses_a_reference(spelling: str, separator: str) -> None:
+    assert parse_paste(f"{spelling}{separator}order 17, late").entries == [Entry(ID, reference="order 17, late")]
 
 
 def test_it_keeps_the_commas_of_a_reference() -> None:
     assert parse_paste(f"{ID} a,b").entries[0].reference == "a,b"
 
 
-def test_it_leaves_blank_lines_out() -> None:
+def test_it_ignores_blank_lines() -> None:
     assert parse_paste(f"\n\n  \n{ID}\r\n\r\n\t\n").entries == [Entry(ID)]
 
 
-def test_it_gives_every_entry_the_reason() -> None:
+def test_it_sets_the_reason_of_every_entry() -> None:
     assert parse_paste(str(ID), reason="a complaint").entries == [Entry(ID, reason="a complaint")]
 
 
@@ -55,22 +55,22 @@ def test_it_keeps_the_order() -> None:
     assert [entry.trace_id for entry in parse_paste("\n".join(map(str, ids))).entries] == ids
 
 
-WRONG = [
+INVALID = [
     "x", str(ID)[:-1], f"{ID}0", f"{{{ID}", f"{{{ID.hex}}}", f"urn:{ID}", "0" * 31, "g" * 32,
     "\u0667" * 32, f"{ID};a", "https://laminar.sh/", f"https://laminar.sh/traces/{str(ID)[:-1]}",
     f"https://laminar.sh/project/{ID}", f"javascript:/traces/{ID}", f"ftp://x/traces/{ID}",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", WRONG)
-def test_it_refuses_what_is_no_trace(text: str) -> None:
+@pytest.mark.parametrize("text", INVALID)
+def test_it_refuses_other_texts(text: str) -> None:
     paste = parse_paste(text)
 
     assert paste.entries == []
     assert paste.errors[0].startswith("Line 1: “")
 
 
-def test_it_names_each_line_at_fault() -> None:
+def test_it_names_each_invalid_line() -> None:
     paste = parse_paste(f"{ID}\n\nnot an id\n{OTHER}\n{OTHER} {'r' * 201}\n")
 
     assert [error.partition(":")[0] for error in paste.errors] == ["Line 3", "Line 5"]
@@ -78,24 +78,24 @@ def test_it_names_each_line_at_fault() -> None:
 
 
 def test_it_counts_lines_as_an_editor_does() -> None:
-    """A reference may hold marks that Python, and no editor, takes for the end of a line."""
+    """A reference may contain characters that Python, but no editor, treats as the end of a line."""
     paste = parse_paste(f"{ID} one\x0btwo\u2028three\x85four\r\nx\rx\nx")
 
     assert [error.partition(":")[0] for error in paste.errors] == ["Line 2", "Line 3", "Line 4"]
     assert paste.entries[0].reference.startswith("one\x0btwo")
 
 
-def test_it_takes_a_thousand() -> None:
+def test_it_accepts_a_thousand_lines() -> None:
     paste = parse_paste("\n".join(str(UUID(int=number)) for number in range(MAX_ITEMS)))
 
     assert (len(paste.entries), paste.errors) == (1_000, [])
 
 
-def test_it_refuses_more_than_a_thousand() -> None:
+def test_it_refuses_more_than_a_thousand_lines() -> None:
     paste = parse_paste("\n".join(str(UUID(int=number)) for number in range(MAX_ITEMS + 1)))
 
-    assert paste.errors == ["These are 1,001 lines; 1,000 at most go in one paste. Split it."]
+    assert paste.errors == ["This paste has 1,001 lines. The maximum is 1,000. Split it."]
 
 
-def test_it_does_not_read_what_is_far_too_much() -> None:
+def test_it_does_not_parse_a_paste_that_is_too_long() -> None:
     assert len(parse_paste("x\n" * 200_000).errors) == 1

@@ -1,4 +1,4 @@
-"""Taking a trace out of a queue for good."""
+"""Remove a trace from a queue permanently."""
 
 import pytest
 from django.test import Client
@@ -17,10 +17,10 @@ def url(item: QueueItem) -> str:
     return f"{BOARD}items/{item.pk}/remove/"
 
 
-def test_it_asks_first(url: str, lead_client: Client, reviewer_client: Client) -> None:
-    assert url in lead_client.get(BOARD).content.decode()
-    assert url not in reviewer_client.get(BOARD).content.decode()
-    assert "Remove this trace from Answers?" in lead_client.get(url).content.decode()
+def test_it_asks_for_confirmation(url: str, lead_client: Client, reviewer_client: Client) -> None:
+    assert url in lead_client.get(BOARD).text
+    assert url not in reviewer_client.get(BOARD).text
+    assert "Remove this trace from Answers?" in lead_client.get(url).text
     assert QueueItem.objects.exists()
 
 
@@ -33,33 +33,35 @@ def test_it_removes_an_item(url: str, item: QueueItem, lead_client: Client) -> N
     assert AuditEvent.objects.get().verb == "removed item"
 
 
-def test_it_leaves_what_was_reviewed(url: str, lead_client: Client) -> None:
+def test_it_refuses_a_reviewed_item(url: str, lead_client: Client) -> None:
     QueueItem.objects.update(version=1)
     response = lead_client.post(url)
 
     assert response.status_code == 409
-    assert "Nothing was removed" in response.content.decode()
+    assert "Not removed." in response.text
     assert (QueueItem.objects.count(), Removal.objects.count()) == (1, 0)
-    assert url not in lead_client.get(BOARD).content.decode()
+    assert url not in lead_client.get(BOARD).text
 
 
-def test_it_leaves_what_a_colleague_holds(url: str, item: QueueItem, reviewer: User, lead_client: Client) -> None:
+def test_it_refuses_an_item_claimed_by_a_colleague(
+    url: str, item: QueueItem, reviewer: User, lead_client: Client
+) -> None:
     claiming.claim(item, reviewer)
 
     assert lead_client.post(url).status_code == 409
     assert QueueItem.objects.exists()
 
 
-def test_a_paste_brings_it_back(url: str, item: QueueItem, lead_client: Client) -> None:
+def test_it_adds_a_removed_trace_again_when_pasted(url: str, item: QueueItem, lead_client: Client) -> None:
     lead_client.post(url)
-    told = lead_client.post(f"{BOARD}add/", {"ids": str(item.trace_id)}, follow=True).content.decode()
+    response = lead_client.post(f"{BOARD}add/", {"ids": str(item.trace_id)}, follow=True)
 
-    assert "1 added. 1 of these had been removed from this queue before." in told
+    assert "1 trace added. 1 of these had been removed from this queue before." in response.text
     assert not Removal.objects.exists()
 
 
-def test_it_knows_an_item_in_its_own_queue_only(queue: Queue, lead_client: Client) -> None:
-    other: int = QueueItemFactory.create(queue__project=queue.project).pk
+def test_it_refuses_an_item_of_another_queue(queue: Queue, lead_client: Client) -> None:
+    other_pk: int = QueueItemFactory.create(queue__project=queue.project).pk
 
-    assert lead_client.post(f"{BOARD}items/{other}/remove/").status_code == 404
+    assert lead_client.post(f"{BOARD}items/{other_pk}/remove/").status_code == 404
     assert QueueItem.objects.exists()

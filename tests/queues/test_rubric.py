@@ -1,4 +1,4 @@
-"""The rubric: one page to say what is asked, and every version of it kept."""
+"""The rubric editor, its preview, and the stored versions."""
 
 import json
 import re
@@ -25,17 +25,17 @@ STARS = {"label": "Stars", "key": "stars", "kind": "number", "low": "1", "high":
 HTMX = {"HX-Request": "true"}
 
 
-def fields(*rows: dict[str, str], **changes: str) -> dict[str, Any]:
+def build_form_data(*rows: dict[str, str], **changes: str) -> dict[str, Any]:
     columns = {name: [row.get(name, "") for row in rows] for name in ROW_FIELDS}
     return {**SCALE, "version": "1", "act": "save", **columns, **changes}
 
 
 @pytest.fixture
 def post(queue: Queue, lead_client: Client) -> Any:
-    return lambda *rows, **changes: lead_client.post(URL, fields(*rows, **changes))
+    return lambda *rows, **changes: lead_client.post(URL, build_form_data(*rows, **changes))
 
 
-def test_it_opens_with_what_is_asked(queue: Queue, lead_client: Client) -> None:
+def test_it_shows_the_current_rubric(queue: Queue, lead_client: Client) -> None:
     queue.criteria = criteria.dump_criteria([Criterion("tone", "Tone", "choice", options=(Option("curt", "Rude."),))])
     queue.save()
     page = lead_client.get(URL).text
@@ -55,7 +55,7 @@ def test_it_saves_the_next_version(post: Any, queue: Queue) -> None:
     assert (stars.low, stars.step, stars.is_required) == (Decimal(1), Decimal("0.5"), True)
 
 
-def test_it_keeps_what_scores_mean(post: Any, queue: Queue, lead_client: Client) -> None:
+def test_it_stores_the_meanings_of_scores(post: Any, queue: Queue, lead_client: Client) -> None:
     post(STARS, score_words="0: invented\n1,0: right: and complete")
     queue.refresh_from_db()
 
@@ -65,7 +65,7 @@ def test_it_keeps_what_scores_mean(post: Any, queue: Queue, lead_client: Client)
 
 
 @pytest.mark.parametrize("words", ["2: too high", "good: a word", "0: once\n0.0: twice", "1e400: huge"])
-def test_it_refuses_words_for_what_is_no_score(post: Any, queue: Queue, words: str) -> None:
+def test_it_refuses_meanings_of_other_values_than_scores(post: Any, queue: Queue, words: str) -> None:
     response = post(score_words=words)
 
     assert response.status_code == 422
@@ -73,29 +73,29 @@ def test_it_refuses_words_for_what_is_no_score(post: Any, queue: Queue, words: s
     assert words in response.text
 
 
-def test_it_keeps_what_yes_and_no_mean(post: Any, queue: Queue) -> None:
+def test_it_stores_the_meanings_of_yes_and_no(post: Any, queue: Queue) -> None:
     post({"label": "Polite", "kind": "yes_no", "options": "no: rude or cold"})
     queue.refresh_from_db()
 
     assert queue.parsed_criteria[0].yes_no_options == (Option("yes"), Option("no", "rude or cold"))
 
 
-def test_it_refuses_words_for_another_answer_than_yes_or_no(post: Any) -> None:
+def test_it_refuses_meanings_of_other_answers_than_yes_and_no(post: Any) -> None:
     assert "answered yes or no" in post({"label": "Polite", "kind": "yes_no", "options": "maybe: unsure"}).text
 
 
-def test_it_keeps_every_version(post: Any, queue: Queue) -> None:
+def test_it_stores_every_version(post: Any, queue: Queue) -> None:
     post(STARS)
     post(question="Kind?", version="2")
-    kept = {rubric.version: json.loads(rubric.text) for rubric in Rubric.objects.filter(queue=queue)}
+    texts = {rubric.version: json.loads(rubric.text) for rubric in Rubric.objects.filter(queue=queue)}
 
-    assert [kept[version]["question"] for version in (1, 2, 3)] == ["", "Is it right?", "Kind?"]
-    assert [len(kept[version]["criteria"]) for version in (1, 2, 3)] == [0, 1, 0]
+    assert [texts[version]["question"] for version in (1, 2, 3)] == ["", "Is it right?", "Kind?"]
+    assert [len(texts[version]["criteria"]) for version in (1, 2, 3)] == [0, 1, 0]
     queue.refresh_from_db()
     assert versions.queue_at_version(queue, 2).parsed_criteria[0].label == "Stars"
 
 
-def test_it_records_what_changed(post: Any) -> None:
+def test_it_records_the_changes(post: Any) -> None:
     post(STARS)
     event = AuditEvent.objects.get()
 
@@ -103,67 +103,67 @@ def test_it_records_what_changed(post: Any) -> None:
     assert event.detail == '{"changed":["question","criteria"],"version":2}'
 
 
-def test_it_makes_no_version_of_nothing(post: Any, queue: Queue) -> None:
+def test_it_stores_no_version_without_changes(post: Any, queue: Queue) -> None:
     post(question="")
     assert not Rubric.objects.exists()
     assert not AuditEvent.objects.exists()
 
 
-def test_it_tells_the_second_of_two_editors(post: Any, queue: Queue) -> None:
+def test_it_refuses_an_outdated_version(post: Any, queue: Queue) -> None:
     post(STARS)
     response = post(TONE, guideline="Mine <b>")
     queue.refresh_from_db()
 
     assert response.status_code == 409
-    assert "lead changed this rubric meanwhile" in response.text
+    assert "Not saved. lead changed this rubric after you opened it" in response.text
     assert "Mine &lt;b&gt;</textarea>" in response.text
     assert 'name="version" value="2"' in response.text
     assert (queue.rubric_version, queue.parsed_criteria[0].key) == (2, "stars")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_takes_one_of_two_at_once(queue: Queue, lead: User) -> None:
+def test_it_saves_one_of_two_concurrent_changes(queue: Queue, lead: User) -> None:
     def change(question: str) -> str:
-        mine = Queue.objects.get(pk=queue.pk)
-        mine.question = question
+        edited = Queue.objects.get(pk=queue.pk)
+        edited.question = question
         try:
-            versions.save_rubric(mine, lead, version=1)
+            versions.save_rubric(edited, lead, version=1)
         except versions.StaleRubricError:
-            return "told"
+            return "refused"
         return "saved"
 
-    assert sorted(run_concurrently([partial(change, text) for text in ("a", "b")])) == ["saved", "told"]
+    assert sorted(run_concurrently([partial(change, text) for text in ("a", "b")])) == ["refused", "saved"]
     assert Rubric.objects.count() == 2
 
 
-ACTS = [
+ACTIONS = [
     ("add-number", ["tone", "stars", ""]), ("remove-0", ["stars"]), ("up-1", ["stars", "tone"]),
     ("down-0", ["stars", "tone"]), ("up-0", ["tone", "stars"]), ("down-1", ["tone", "stars"]),
     ("remove-7", ["tone", "stars"]), ("nonsense", ["tone", "stars"]), ("up-x", ["tone", "stars"]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("act", "keys"), ACTS)
-def test_it_adds_removes_and_moves_without_saving(post: Any, act: str, keys: list[str]) -> None:
-    page = post({**TONE, "key": "tone"}, {**STARS, "low": "not yet"}, act=act)
+@pytest.mark.parametrize(("action", "keys"), ACTIONS)
+def test_it_adds_removes_and_moves_without_saving(post: Any, action: str, keys: list[str]) -> None:
+    response = post({**TONE, "key": "tone"}, {**STARS, "low": "not yet"}, act=action)
 
-    assert re.findall(r'name="key" .* value="(.*?)"', page.text) == keys
-    assert page.status_code == 200
+    assert re.findall(r'name="key" .* value="(.*?)"', response.text) == keys
+    assert response.status_code == 200
     assert not Rubric.objects.exists()
 
 
-def test_it_takes_a_presets_scale(post: Any) -> None:
+def test_it_applies_a_preset(post: Any) -> None:
     page = post(act="preset-1-5", question="Mine?").text
     assert 'name="score_max" inputmode="decimal" autocomplete="off" value="5"' in page
     assert 'value="Mine?"' in page
 
 
-LOWEST = "The highest score must be above the lowest."
-STEP = "The step must be above 0 and lead from the lowest to the highest score."
+RANGE = "The highest score must be above the lowest."
+STEP = "The step must be above 0 and divide the range from lowest to highest score evenly."
 NUMBER = "Enter a number."
 REFUSED: list[tuple[dict[str, str], str]] = [
-    ({"score_min": "1", "score_max": "1"}, LOWEST),
-    ({"score_min": "2"}, LOWEST),
+    ({"score_min": "1", "score_max": "1"}, RANGE),
+    ({"score_min": "2"}, RANGE),
     ({"score_step": "0"}, STEP),
     ({"score_step": "-0.5"}, STEP),
     ({"score_step": "0.3"}, STEP),
@@ -180,7 +180,7 @@ REFUSED: list[tuple[dict[str, str], str]] = [
     ({"guideline": "x" * 20_001}, "at most 20000 characters"),
     ({"label": ""}, "Criterion 1: Label: This field is required."),
     ({"label": "x" * 121}, "at most 120 characters"),
-    ({"label": "¿?"}, "Give it a key of letters and digits"),
+    ({"label": "¿?"}, "Enter a key of letters and digits"),
     ({"key": "two words"}, "Use letters, digits"),
     ({"key": "score"}, "have the same metadata key “score”"),
     ({"kind": "stars"}, "Select a valid choice"),
@@ -190,17 +190,17 @@ REFUSED: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "reason"), REFUSED, ids=str)
-def test_it_refuses(post: Any, queue: Queue, changes: dict[str, str], reason: str) -> None:
+@pytest.mark.parametrize(("changes", "message"), REFUSED, ids=str)
+def test_it_refuses(post: Any, queue: Queue, changes: dict[str, str], message: str) -> None:
     row = {**TONE, **{name: value for name, value in changes.items() if name in ROW_FIELDS}}
     response = post(row, **{name: value for name, value in changes.items() if name in SCALE})
-    before = queue.rubric_version
+    version = queue.rubric_version
     queue.refresh_from_db()
 
     assert response.status_code == 422
-    assert escape(reason) in response.text
+    assert escape(message) in response.text
     assert "curt: Short, to the point: rude." in response.text or "options" in changes
-    assert (queue.rubric_version, queue.criteria) == (before, "[]")
+    assert (queue.rubric_version, queue.criteria) == (version, "[]")
 
 
 FOREIGN: list[dict[str, Any]] = [
@@ -209,20 +209,22 @@ FOREIGN: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("data", FOREIGN, ids=str)
-def test_it_survives_a_form_that_is_not_ours(queue: Queue, lead_client: Client, data: dict[str, Any]) -> None:
+def test_it_handles_forms_it_did_not_render(queue: Queue, lead_client: Client, data: dict[str, Any]) -> None:
     assert lead_client.post(URL, data).status_code in {200, 422}
     assert lead_client.post(f"{URL}preview/", data).status_code == 200
 
 
-def test_it_offers_no_more_rows_than_can_be_asked(post: Any) -> None:
+def test_it_adds_no_more_than_the_maximum_number_of_rows(post: Any) -> None:
     page = post(*[STARS] * 20, act="add-text").text
     assert page.count('name="key"') == 20
-    assert "Add a criterion" not in page
+    assert 'value="add-' not in page
 
 
-def test_it_previews_what_is_not_saved(queue: Queue, lead_client: Client) -> None:
-    typed = fields(TONE, {**STARS, "low": "not yet"}, {"label": "Better", "kind": "correction"}, guideline="**Strict**")
-    page = lead_client.post(f"{URL}preview/", typed, headers=HTMX).text
+def test_it_previews_unsaved_changes(queue: Queue, lead_client: Client) -> None:
+    data = build_form_data(
+        TONE, {**STARS, "low": "not yet"}, {"label": "Better", "kind": "correction"}, guideline="**Strict**"
+    )
+    page = lead_client.post(f"{URL}preview/", data, headers=HTMX).text
 
     assert 'data-criterion="tone_of_voice"' in page
     assert 'data-criterion="stars"' not in page
@@ -231,12 +233,12 @@ def test_it_previews_what_is_not_saved(queue: Queue, lead_client: Client) -> Non
     assert "<html" not in page
 
 
-def test_it_previews_on_a_scale_that_cannot_be(queue: Queue, lead_client: Client) -> None:
-    page = lead_client.post(f"{URL}preview/", fields(TONE, score_step="0"))
-    assert page.status_code == 200
-    assert "in steps of 0.01" in page.text
+def test_it_previews_with_the_saved_scale_when_the_new_one_is_invalid(queue: Queue, lead_client: Client) -> None:
+    response = lead_client.post(f"{URL}preview/", build_form_data(TONE, score_step="0"))
+    assert response.status_code == 200
+    assert "in steps of 0.01" in response.text
 
 
-def test_it_is_the_leads_alone(queue: Queue, reviewer_client: Client) -> None:
+def test_it_refuses_reviewers(queue: Queue, reviewer_client: Client) -> None:
     assert reviewer_client.get(URL).status_code == 403
     assert reviewer_client.post(f"{URL}preview/").status_code == 403

@@ -1,4 +1,4 @@
-"""The lead's pages of rules: a list, a form with its dry run, a switch, and a question before deleting."""
+"""The pages of rules: the list, the form with its dry run, turning on and off, and deleting."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -15,16 +15,16 @@ from tests.factories import QueueItemFactory, RuleFactory, TraceFactory
 from tests.queries import count_queries
 
 URL = "/p/support/queues/answers/rules/"
-SAID = {
+FORM_DATA = {
     "name": "bad answers", "pairs": "environment=production\r\nscore=0", "percent": "20", "rest_percent": "0",
     "daily_cap": "", "priority": "3", "salt": "0123456789abcdef",
 }  # fmt: skip
 
 
 @pytest.fixture
-def make(lead_client: Client, queue: Queue) -> Any:
-    """Send the form of a new rule, and follow to the page that comes."""
-    return lambda **said: lead_client.post(f"{URL}new/", {**SAID, **said}, follow=True)
+def create(lead_client: Client, queue: Queue) -> Any:
+    """Post the form of a new rule and follow the redirect."""
+    return lambda **fields: lead_client.post(f"{URL}new/", {**FORM_DATA, **fields}, follow=True)
 
 
 @pytest.fixture
@@ -32,12 +32,12 @@ def rule(queue: Queue) -> Rule:
     return RuleFactory.create(queue=queue, name="production", added_count=3)
 
 
-def shown(client: Client, url: str = URL, **query: Any) -> str:
-    return client.get(url, query).content.decode()
+def get_page(client: Client, url: str = URL, **query: Any) -> str:
+    return client.get(url, query).text
 
 
-def test_it_makes_a_rule(make: Any, queue: Queue) -> None:
-    assert "The rule “bad answers” is made." in make().content.decode()
+def test_it_creates_a_rule(create: Any, queue: Queue) -> None:
+    assert "Rule “bad answers” created." in create().text
     rule = Rule.objects.get()
 
     assert [str(pair) for pair in rule.conditions] == ["environment=production", "score=0"]
@@ -47,14 +47,14 @@ def test_it_makes_a_rule(make: Any, queue: Queue) -> None:
     assert AuditEvent.objects.get().verb == "made rule"
 
 
-def test_it_makes_one_that_looks_back(make: Any) -> None:
-    make(since="week")
+def test_it_creates_a_rule_for_recent_traces(create: Any) -> None:
+    create(since="week")
 
     assert clock.now() - Rule.objects.get().scanned_until > timedelta(days=6.9)
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("fields", "message"),
     [
         ({"name": ""}, "This field is required."),
         ({"pairs": "environment"}, "“environment” is not a condition: write it as key=value."),
@@ -63,57 +63,57 @@ def test_it_makes_one_that_looks_back(make: Any) -> None:
         ({"percent": "101"}, "Give a share from 0 to 100 per cent."),
         ({"percent": "0.001"}, "no more than 2 decimal places"),
         ({"percent": "NaN"}, "Enter a number."),
-        ({"percent": "0"}, "Both shares are 0: this rule would take nothing."),
-        ({"pairs": "", "rest_percent": "1"}, "Without a pair there are no other traces"),
+        ({"percent": "0"}, "Both shares are 0, so this rule would add no traces."),
+        ({"pairs": "", "rest_percent": "1"}, "Without pairs there are no other traces."),
         ({"daily_cap": "0"}, "greater than or equal to 1"),
         ({"daily_cap": "9" * 30}, "less than or equal to 1000000"),
         ({"salt": "mine"}, "A draw is named"),
         ({"since": "ever"}, "Select a valid choice."),
     ],
 )
-def test_it_refuses_what_cannot_be(make: Any, said: dict[str, str], told: str) -> None:
-    response = make(**said)
+def test_it_refuses_invalid_values(create: Any, fields: dict[str, str], message: str) -> None:
+    response = create(**fields)
 
     assert response.status_code == 422
-    assert told in response.content.decode()
+    assert message in response.text
     assert not Rule.objects.exists()
 
 
-def test_it_keeps_what_was_typed(make: Any) -> None:
-    told = make(percent="many", pairs="a=<b>").content.decode()
+def test_it_keeps_typed_values(create: Any) -> None:
+    page = create(percent="many", pairs="a=<b>").text
 
-    assert 'value="many"' in told
-    assert "a=&lt;b&gt;</textarea>" in told
-
-
-def test_it_begins_with_a_view(lead_client: Client, queue: Queue) -> None:
-    told = shown(lead_client, f"{URL}new/", m=["environment=production", "a=b=c", "text=two\nlines"])
-
-    assert "environment=production\na=b=c\ntext=&quot;two\\nlines&quot;</textarea>" in told
+    assert 'value="many"' in page
+    assert "a=&lt;b&gt;</textarea>" in page
 
 
-def test_it_says_that_a_views_time_range_is_left_out(lead_client: Client, queue: Queue) -> None:
-    words = "The view's time range is left out"
+def test_it_starts_from_a_view(lead_client: Client, queue: Queue) -> None:
+    page = get_page(lead_client, f"{URL}new/", m=["environment=production", "a=b=c", "text=two\nlines"])
 
-    assert words in shown(lead_client, f"{URL}new/", m="a=1", to="2026-11-01T00:00:00+00:00")
-    assert words not in shown(lead_client, f"{URL}new/", m="a=1")
-
-
-def test_it_tells_of_a_view_that_cannot_be_read(lead_client: Client, queue: Queue) -> None:
-    assert "“nothing” is not a condition" in shown(lead_client, f"{URL}new/", m="nothing")
+    assert "environment=production\na=b=c\ntext=&quot;two\\nlines&quot;</textarea>" in page
 
 
-def test_a_view_leads_to_the_choice_of_a_queue(lead_client: Client, reviewer_client: Client, queue: Queue) -> None:
+def test_it_warns_that_a_views_time_range_was_not_copied(lead_client: Client, queue: Queue) -> None:
+    warning = "The view's time range was not copied."
+
+    assert warning in get_page(lead_client, f"{URL}new/", m="a=1", to="2026-11-01T00:00:00+00:00")
+    assert warning not in get_page(lead_client, f"{URL}new/", m="a=1")
+
+
+def test_it_refuses_an_invalid_view(lead_client: Client, queue: Queue) -> None:
+    assert "“nothing” is not a condition" in get_page(lead_client, f"{URL}new/", m="nothing")
+
+
+def test_it_offers_the_choice_of_a_queue_for_a_view(lead_client: Client, reviewer_client: Client, queue: Queue) -> None:
     view = "m=environment%3Dproduction"
-    begin = f"/p/support/queues/new/rule/?{view}"
+    choice_url = f"/p/support/queues/new/rule/?{view}"
 
-    assert f'href="{begin}"' in shown(lead_client, f"/p/support/traces/?{view}")
-    assert begin not in shown(reviewer_client, f"/p/support/traces/?{view}")
-    assert f'href="{URL}new/?{view}"' in shown(lead_client, begin)
+    assert f'href="{choice_url}"' in get_page(lead_client, f"/p/support/traces/?{view}")
+    assert choice_url not in get_page(reviewer_client, f"/p/support/traces/?{view}")
+    assert f'href="{URL}new/?{view}"' in get_page(lead_client, choice_url)
 
 
-class TestTrying:
-    """A dry run, by the button or while one types: figures and examples, and nothing written."""
+class TestDryRun:
+    """The dry run, by its button or while typing: counts and examples, and nothing written."""
 
     @pytest.fixture(autouse=True)
     def traces(self, queue: Queue) -> None:
@@ -124,107 +124,115 @@ class TestTrying:
             )  # fmt: skip
         TraceFactory.create(project=queue.project, start_time=clock.now(), name="another")
 
-    def test_it_counts_and_links(self, make: Any) -> None:
-        told = make(act="try", percent="100").content.decode()
+    def test_it_counts_and_links(self, create: Any) -> None:
+        response = create(act="try", percent="100")
 
-        assert "<b>3</b> hold all pairs. The rule would have drawn <b>3</b>." in told
-        assert told.count("from 1 days ago") == 2
-        assert "from 9 days ago" not in told
-        assert "another" not in told
+        assert get_counts(response) == (3, 3, 3)
+        assert "<b>3</b> match all pairs." in response.text
+        assert "The rule would have sampled <b>3</b>." in response.text
+        assert response.text.count("from 1 days ago") == 2
+        assert "from 9 days ago" not in response.text
+        assert "another" not in response.text
         assert not Rule.objects.exists()
         assert not QueueItem.objects.exists()
 
-    def test_it_counts_the_cap_by_day(self, make: Any) -> None:
-        told = make(act="try", percent="100", daily_cap="1").content.decode()
+    def test_it_applies_the_cap_to_each_day(self, create: Any) -> None:
+        response = create(act="try", percent="100", daily_cap="1")
 
-        assert "drawn <b>3</b> and taken <b>2</b> under its cap" in told
+        assert get_counts(response) == (3, 3, 2)
+        assert "and added <b>2</b> within its daily limit" in response.text
 
-    def test_it_draws_from_the_rest(self, make: Any) -> None:
-        told = make(act="try", percent="0", rest_percent="100").content.decode()
+    def test_it_samples_other_traces(self, create: Any) -> None:
+        response = create(act="try", percent="0", rest_percent="100")
 
-        assert "drawn <b>1</b>" in told
-        assert "one of the others" in told
+        assert get_counts(response) == (3, 1, 1)
+        assert "<td>other trace</td>" in response.text
 
-    def test_both_shares_are_of_the_same_time(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of the others fewer days are looked at than of the traces that match, which are rare."""
+    def test_it_samples_both_shares_from_the_same_time(self, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The other traces reach back fewer days than the matching ones, which are rare."""
         monkeypatch.setattr(dry_run, "MAX_TRACES", 3)
         others = TraceFactory.create_batch(3, project=queue.project, start_time=clock.now())
         pairs = '[["environment","production"]]'
-        found = dry_run.dry_run_rule(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
+        result = dry_run.dry_run_rule(Rule(queue=queue, pairs=pairs, percent=Decimal(100), rest_percent=Decimal(100)))
 
-        assert (found.is_cut, found.since) == (True, min(trace.start_time for trace in others if trace.start_time))
-        assert (found.matching, found.sampled, len(found.days)) == (0, 3, 1)
+        assert (result.is_cut, result.since) == (True, min(trace.start_time for trace in others if trace.start_time))
+        assert (result.matching, result.sampled, len(result.days)) == (0, 3, 1)
 
-    def test_it_is_a_part_of_the_page_for_htmx(self, lead_client: Client) -> None:
-        said = {**SAID, "act": "try"}
-        told = lead_client.post(f"{URL}new/", said, headers={"HX-Request": "true"}).content.decode()
+    def test_it_renders_a_fragment_for_htmx(self, lead_client: Client) -> None:
+        data = {**FORM_DATA, "act": "try"}
+        page = lead_client.post(f"{URL}new/", data, headers={"HX-Request": "true"}).text
 
-        assert "<form" not in told
-        assert "<b>3</b> hold all pairs" in told
+        assert "<form" not in page
+        assert "<b>3</b> match all pairs" in page
 
-    def test_it_says_what_is_wrong(self, lead_client: Client) -> None:
-        said = {**SAID, "act": "try", "percent": "0"}
-        response = lead_client.post(f"{URL}new/", said, headers={"HX-Request": "true"})
+    def test_it_shows_errors(self, lead_client: Client) -> None:
+        data = {**FORM_DATA, "act": "try", "percent": "0"}
+        response = lead_client.post(f"{URL}new/", data, headers={"HX-Request": "true"})
 
         assert response.status_code == 422
-        assert "Both shares are 0" in response.content.decode()
+        assert "Both shares are 0" in response.text
+
+
+def get_counts(response: Any) -> tuple[int, int, int]:
+    result = response.context["dry_run"]
+    return result.matching, result.sampled, result.added
 
 
 def test_it_lists_rules(lead_client: Client, rule: Rule) -> None:
     Rule.objects.update(percent="2.50", rest_percent=1, daily_cap=1_000, added_that_day=2, last_added_at=clock.now())
-    told = shown(lead_client)
+    page = get_page(lead_client)
 
-    assert "2.5 % of" in told
-    assert "and 1 % of the rest" in told
-    assert '<td class="num" data-label="a day at most">1,000</td>' in told
-    assert '<td class="num" data-label="today">2</td>' in told
-    assert '<td class="num" data-label="in all">3</td>' in told
+    assert "2.5 % of" in page
+    assert "and 1 % of the rest" in page
+    assert '<td class="num" data-label="daily limit">1,000</td>' in page
+    assert '<td class="num" data-label="today">2</td>' in page
+    assert '<td class="num" data-label="total">3</td>' in page
 
 
-def test_it_tells_of_a_fault(lead_client: Client, rule: Rule) -> None:
+def test_it_shows_a_failure(lead_client: Client, rule: Rule) -> None:
     Rule.objects.update(fault="It could not be applied.")
 
-    assert "It could not be applied." in shown(lead_client)
+    assert "It could not be applied." in get_page(lead_client)
 
 
-def test_it_asks_the_database_as_often_for_many(lead_client: Client, queue: Queue) -> None:
+def test_it_needs_no_more_queries_for_many_rules(lead_client: Client, queue: Queue) -> None:
     RuleFactory.create(queue=queue)
-    few = count_queries(lambda: shown(lead_client))
+    query_count = count_queries(lambda: get_page(lead_client))
     RuleFactory.create_batch(5, queue=queue)
 
-    assert count_queries(lambda: shown(lead_client)) == few
+    assert count_queries(lambda: get_page(lead_client)) == query_count
 
 
 def test_it_changes_a_rule(lead_client: Client, rule: Rule) -> None:
-    lead_client.post(f"{URL}{rule.pk}/", {**SAID, "name": "<b>new"})
+    lead_client.post(f"{URL}{rule.pk}/", {**FORM_DATA, "name": "<b>new"})
     changed = Rule.objects.get()
 
     assert (changed.name, str(changed.percent), changed.added_count) == ("<b>new", "20.00", 3)
     assert (changed.salt, changed.scanned_until) == (rule.salt, rule.scanned_until)
     assert AuditEvent.objects.get().verb == "changed rule"
-    assert "&lt;b&gt;new" in shown(lead_client)
+    assert "&lt;b&gt;new" in get_page(lead_client)
 
 
-def test_a_save_that_changes_nothing_is_not_recorded(lead_client: Client, rule: Rule) -> None:
-    said = {"name": "production", "pairs": "environment=production", "percent": 100, "rest_percent": 0, "priority": 0}
-    lead_client.post(f"{URL}{rule.pk}/", said)
+def test_it_records_no_save_without_changes(lead_client: Client, rule: Rule) -> None:
+    data = {"name": "production", "pairs": "environment=production", "percent": 100, "rest_percent": 0, "priority": 0}
+    lead_client.post(f"{URL}{rule.pk}/", data)
 
     assert not AuditEvent.objects.exists()
 
 
-def test_it_is_turned_off_and_on(lead_client: Client, rule: Rule) -> None:
-    for to in ("off", "on"):
-        lead_client.post(f"{URL}{rule.pk}/switch/", {"to": to})
-        assert Rule.objects.get().is_on == (to == "on")
+def test_it_turns_a_rule_off_and_on(lead_client: Client, rule: Rule) -> None:
+    for state in ("off", "on"):
+        lead_client.post(f"{URL}{rule.pk}/switch/", {"to": state})
+        assert Rule.objects.get().is_on == (state == "on")
 
     assert list(AuditEvent.objects.order_by("seq").values_list("verb", flat=True)) == [
         "turned off rule", "turned on rule",
     ]  # fmt: skip
 
 
-def test_it_asks_before_it_deletes(lead_client: Client, rule: Rule) -> None:
+def test_it_asks_for_confirmation_before_deleting(lead_client: Client, rule: Rule) -> None:
     item = QueueItemFactory.create(queue=rule.queue, rule=rule)
-    assert "The 3 items it put into Answers stay" in shown(lead_client, f"{URL}{rule.pk}/delete/")
+    assert "The 3 items it added to Answers" in get_page(lead_client, f"{URL}{rule.pk}/delete/")
     assert Rule.objects.exists()
 
     lead_client.post(f"{URL}{rule.pk}/delete/")
@@ -232,7 +240,7 @@ def test_it_asks_before_it_deletes(lead_client: Client, rule: Rule) -> None:
     assert (Rule.objects.exists(), item.rule, AuditEvent.objects.get().verb) == (False, None, "deleted rule")
 
 
-def test_it_knows_a_rule_in_its_own_queue_only(lead_client: Client, queue: Queue) -> None:
+def test_it_refuses_a_rule_of_another_queue(lead_client: Client, queue: Queue) -> None:
     other = RuleFactory.create(queue__project=queue.project)
 
     assert lead_client.get(f"{URL}{other.pk}/").status_code == 404

@@ -1,4 +1,4 @@
-"""Rules: which traces they take into their queue, how many, and when."""
+"""Apply rules: which traces they add to their queue, how many, and when."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,38 +32,38 @@ def rule(queue: Queue) -> Rule:
     return RuleFactory.create(queue=queue, name="production")
 
 
-def traces(queue: Queue, count: int, text: str = PRODUCTION, **more: Any) -> list[UUID]:
-    """The ids of so many traces in the mirror, in the order they came."""
-    made = TraceFactory.create_batch(count, project=queue.project, metadata=text, **more)
-    return [trace.trace_id for trace in made]
+def create_traces(queue: Queue, count: int, metadata: str = PRODUCTION, **fields: Any) -> list[UUID]:
+    """Create traces in the mirror and return their ids in the order they arrived."""
+    traces = TraceFactory.create_batch(count, project=queue.project, metadata=metadata, **fields)
+    return [trace.trace_id for trace in traces]
 
 
-def taken(queue: Queue) -> set[UUID]:
-    """What stands in the queue once all rules have looked at all there is."""
+def apply_rules(queue: Queue) -> set[UUID]:
+    """Apply all rules until nothing is left to scan, and return the trace ids in the queue."""
     while apply_due_rules():
         pass
     return set(queue.items.values_list("trace_id", flat=True))
 
 
-def pairs(*texts: str) -> str:
+def dump_pairs(*texts: str) -> str:
     return "[" + ",".join('["' + text.replace("=", '","') + '"]' for text in texts) + "]"
 
 
-def test_it_takes_what_holds_all_pairs(queue: Queue) -> None:
-    RuleFactory.create(queue=queue, pairs=pairs("environment=production", "score=0"))
-    bad = traces(queue, 2, '{"environment":"production","score":0}')
-    traces(queue, 2)
-    traces(queue, 1, '{"environment":"production","score":0.0}')
+def test_it_adds_traces_that_match_all_pairs(queue: Queue) -> None:
+    RuleFactory.create(queue=queue, pairs=dump_pairs("environment=production", "score=0"))
+    matching = create_traces(queue, 2, '{"environment":"production","score":0}')
+    create_traces(queue, 2)
+    create_traces(queue, 1, '{"environment":"production","score":0.0}')
 
-    assert taken(queue) == set(bad)
+    assert apply_rules(queue) == set(matching)
 
 
-def test_an_item_says_its_rule(queue: Queue) -> None:
+def test_it_stores_the_rule_in_the_item(queue: Queue) -> None:
     rule = RuleFactory.create(
-        queue=queue, name="bad production answers", pairs=pairs("environment=production", "score=0"), priority=7
+        queue=queue, name="bad production answers", pairs=dump_pairs("environment=production", "score=0"), priority=7
     )
-    traces(queue, 1, '{"environment":"production","score":0}')
-    taken(queue)
+    create_traces(queue, 1, '{"environment":"production","score":0}')
+    apply_rules(queue)
     item = queue.items.get()
 
     assert item.reason == "rule “bad production answers”: environment=production, score=0"
@@ -71,98 +71,76 @@ def test_an_item_says_its_rule(queue: Queue) -> None:
     assert Trace.objects.get().pull_due_at is not None
 
 
-@pytest.mark.parametrize(
-    ("said", "is_match", "told"),
-    [
-        ({"percent": 20}, True, "rule “x”: environment=production; 20 % sample"),
-        ({"rest_percent": "2.50"}, False, "rule “x”: 2.5 % of the traces without environment=production"),
-        ({"pairs": "[]", "percent": 5}, True, "rule “x”: 5 % of all traces"),
-    ],
-)
-def test_the_reason_tells_the_share(rule: Rule, said: Any, is_match: bool, told: str) -> None:
-    Rule.objects.update(name="x", **said)
-
-    assert lifecycle.build_reason(Rule.objects.get(), is_match=is_match) == told
-
-
-def test_a_long_reason_is_cut(rule: Rule) -> None:
-    rule.pairs = pairs("key=" + "v" * 400)
-    told = lifecycle.build_reason(rule, is_match=True)
-
-    assert len(told) == 300
-    assert told.endswith("vvv…")
-
-
-def test_it_takes_a_share_the_same_each_time(queue: Queue) -> None:
+def test_it_samples_the_same_traces_each_time(queue: Queue) -> None:
     rule = RuleFactory.create(queue=queue, percent=50, salt="a" * 16)
-    traces(queue, 40)
-    first = taken(queue)
+    create_traces(queue, 40)
+    first = apply_rules(queue)
     queue.items.all().delete()
     Rule.objects.filter(pk=rule.pk).update(scanned_until=rule.scanned_until, scanned_pk=0)
 
     assert 8 < len(first) < 32
-    assert taken(queue) == first
+    assert apply_rules(queue) == first
 
 
-def test_it_takes_all_of_some_and_a_share_of_the_rest(queue: Queue) -> None:
+def test_it_adds_all_matching_traces_and_a_share_of_the_rest(queue: Queue) -> None:
     RuleFactory.create(queue=queue, rest_percent=30, salt="a" * 16)
-    bad = traces(queue, 5)
-    traces(queue, 60, '{"environment":"staging"}')
-    both = taken(queue)
+    matching = create_traces(queue, 5)
+    create_traces(queue, 60, '{"environment":"staging"}')
+    added = apply_rules(queue)
 
-    assert both > set(bad)
-    assert 5 < len(both) - 5 < 35
-    assert queue.items.filter(reason__contains="30 % of the traces without").count() == len(both) - 5
+    assert added > set(matching)
+    assert 5 < len(added) - 5 < 35
+    assert queue.items.filter(reason__contains="30 % of the traces without").count() == len(added) - 5
 
 
 def test_it_waits_until_a_trace_has_settled(queue: Queue, rule: Rule) -> None:
-    traces(queue, 1, noted_at=clock.now())
+    create_traces(queue, 1, noted_at=clock.now())
 
-    assert taken(queue) == set()
+    assert apply_rules(queue) == set()
     with time_machine.travel(clock.now() + LATER):
-        assert len(taken(queue)) == 1
+        assert len(apply_rules(queue)) == 1
 
 
-def test_it_takes_a_trace_whose_metadata_comes_late(queue: Queue, rule: Rule) -> None:
+def test_it_adds_a_trace_whose_metadata_arrives_late(queue: Queue, rule: Rule) -> None:
     row = trace_row(start_time=clock.now())
     pull.store_changed(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
-        assert taken(queue) == set()
+        assert apply_rules(queue) == set()
         pull.store_changed(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
     with time_machine.travel(clock.now() + LATER * 2):
-        assert taken(queue) == {row.id}
+        assert apply_rules(queue) == {row.id}
 
 
-def test_it_takes_a_trace_that_a_patch_of_ours_brings_in(queue: Queue, rule: Rule) -> None:
-    [trace_id] = traces(queue, 1, "{}")
-    assert taken(queue) == set()
-    held = merge.lock_trace(queue.project, trace_id)
-    merge.apply_patch(queue.project, held, {"environment": "production"})
+def test_it_adds_a_trace_that_matches_after_our_patch(queue: Queue, rule: Rule) -> None:
+    [trace_id] = create_traces(queue, 1, "{}")
+    assert apply_rules(queue) == set()
+    trace = merge.lock_trace(queue.project, trace_id)
+    merge.apply_patch(queue.project, trace, {"environment": "production"})
 
     with time_machine.travel(clock.now() + LATER):
-        assert taken(queue) == {trace_id}
+        assert apply_rules(queue) == {trace_id}
 
 
-def test_it_leaves_what_began_long_before_it_was_on(queue: Queue) -> None:
+def test_it_ignores_traces_that_started_long_before_it_was_on(queue: Queue) -> None:
     rule = RuleFactory.create(queue=queue, active_since=clock.now())
-    late, old = (clock.now() - Rule.LOOKBACK + timedelta(hours=hours) for hours in (1, -1))
-    [fresh] = traces(queue, 1, start_time=late)
-    traces(queue, 1, start_time=old)
+    recent, old = (clock.now() - Rule.LOOKBACK + timedelta(hours=hours) for hours in (1, -1))
+    [recent_id] = create_traces(queue, 1, start_time=recent)
+    create_traces(queue, 1, start_time=old)
 
-    assert taken(queue) == {fresh}
+    assert apply_rules(queue) == {recent_id}
     lifecycle.switch_rule(rule, "lead", is_on=False)
     with time_machine.travel(clock.now() + timedelta(days=3)):
         lifecycle.switch_rule(rule, "lead", is_on=True)
-        traces(queue, 1, start_time=late, noted_at=clock.now())
+        create_traces(queue, 1, start_time=recent, noted_at=clock.now())
     with time_machine.travel(clock.now() + timedelta(days=3) + LATER):
-        assert taken(queue) == {fresh}
+        assert apply_rules(queue) == {recent_id}
 
 
-def test_it_looks_at_each_trace_once(queue: Queue, rule: Rule) -> None:
-    traces(queue, 3)
+def test_it_scans_each_trace_once(queue: Queue, rule: Rule) -> None:
+    create_traces(queue, 3)
 
     assert [apply_due_rules(), apply_due_rules()] == [3, 0]
-    # What the mirror holds already changes nothing.
+    # Storing a row again without changes does not cause another scan.
     row = trace_row(metadata=PRODUCTION, start_time=clock.now())
     pull.store_traces(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
@@ -172,112 +150,114 @@ def test_it_looks_at_each_trace_once(queue: Queue, rule: Rule) -> None:
         assert apply_due_rules() == 0
 
 
-def test_it_goes_on_within_one_moment(queue: Queue, rule: Rule, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_continues_between_traces_of_the_same_time(
+    queue: Queue, rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Many traces change in the same microsecond when they are stored together."""
     monkeypatch.setattr(runner, "BATCH_SIZE", 2)
-    traces(queue, 5, noted_at=clock.now() - timedelta(hours=1))
+    create_traces(queue, 5, noted_at=clock.now() - timedelta(hours=1))
 
     assert [apply_due_rules() for _ in range(4)] == [2, 2, 1, 0]
     assert queue.items.count() == 5
 
 
-def test_it_leaves_a_place_until_its_trace_comes(queue: Queue) -> None:
+def test_it_ignores_a_row_whose_trace_has_not_arrived(queue: Queue) -> None:
     RuleFactory.create(queue=queue, rest_percent=100)
-    traces(queue, 1, "{}", pulled_at=None, start_time=None)
+    create_traces(queue, 1, "{}", pulled_at=None, start_time=None)
 
-    assert taken(queue) == set()
+    assert apply_rules(queue) == set()
 
 
-def test_it_takes_nothing_of_another_project(queue: Queue, rule: Rule) -> None:
+def test_it_adds_no_traces_of_another_project(queue: Queue, rule: Rule) -> None:
     TraceFactory.create(metadata=PRODUCTION)
 
-    assert taken(queue) == set()
+    assert apply_rules(queue) == set()
 
 
-def test_it_leaves_what_stands_in_the_queue(queue: Queue, rule: Rule) -> None:
-    [trace_id] = traces(queue, 1)
+def test_it_does_not_change_existing_items(queue: Queue, rule: Rule) -> None:
+    [trace_id] = create_traces(queue, 1)
     add(queue, [Entry(trace_id, reason="a complaint")], "lead")
-    taken(queue)
+    apply_rules(queue)
     rule.refresh_from_db()
 
     assert (queue.items.get().reason, rule.added_count) == ("a complaint", 0)
 
 
-def test_it_records_what_it_took(queue: Queue, rule: Rule) -> None:
-    traces(queue, 3)
-    taken(queue)
+def test_it_records_the_number_added(queue: Queue, rule: Rule) -> None:
+    create_traces(queue, 3)
+    apply_rules(queue)
     event = AuditEvent.objects.get()
 
     assert (event.actor_name, event.verb, event.detail) == ("rule:production", "added items", '{"count":3}')
 
 
 class TestCap:
-    """No more than so many a day, by the calendar of UTC."""
+    """The maximum number of traces per day in UTC."""
 
-    def test_it_stops_there(self, queue: Queue) -> None:
+    def test_it_stops_at_the_cap(self, queue: Queue) -> None:
         rule = RuleFactory.create(queue=queue, daily_cap=2)
-        ids = traces(queue, 5)
+        ids = create_traces(queue, 5)
 
-        assert taken(queue) <= set(ids)
+        assert apply_rules(queue) <= set(ids)
         rule.refresh_from_db()
         assert (queue.items.count(), rule.added_count, rule.added_today) == (2, 2, 2)
 
-    def test_it_begins_anew_at_midnight(self, queue: Queue) -> None:
+    def test_it_resets_at_midnight(self, queue: Queue) -> None:
         with time_machine.travel(datetime(2026, 11, 22, 23, 50, tzinfo=UTC), tick=False):
             rule = RuleFactory.create(queue=queue, daily_cap=2)
-            traces(queue, 3)
-            assert len(taken(queue)) == 2
+            create_traces(queue, 3)
+            assert len(apply_rules(queue)) == 2
         with time_machine.travel(datetime(2026, 11, 23, 0, 5, tzinfo=UTC), tick=False):
             assert Rule.objects.get(pk=rule.pk).added_today == 0
-            # Those that were over the cap do not come up again.
-            assert len(taken(queue)) == 2
-            traces(queue, 3)
-            assert len(taken(queue)) == 4
+            # Traces over the cap are not scanned again.
+            assert len(apply_rules(queue)) == 2
+            create_traces(queue, 3)
+            assert len(apply_rules(queue)) == 4
             assert Rule.objects.get(pk=rule.pk).added_today == 2
 
-    def test_it_counts_what_was_removed_since(self, queue: Queue, lead: User) -> None:
+    def test_it_counts_items_removed_since(self, queue: Queue, lead: User) -> None:
         RuleFactory.create(queue=queue, daily_cap=1)
-        traces(queue, 1)
-        taken(queue)
+        create_traces(queue, 1)
+        apply_rules(queue)
         remove(queue.items.get(), lead)
-        traces(queue, 1)
+        create_traces(queue, 1)
 
-        assert taken(queue) == set()
+        assert apply_rules(queue) == set()
 
-    def test_what_stands_here_already_does_not_count(self, queue: Queue) -> None:
+    def test_it_does_not_count_duplicates(self, queue: Queue) -> None:
         RuleFactory.create(queue=queue, daily_cap=1)
-        ids = traces(queue, 2)
+        ids = create_traces(queue, 2)
         add(queue, [Entry(ids[0])], "lead")
 
-        assert taken(queue) == set(ids)
+        assert apply_rules(queue) == set(ids)
 
 
 class TestSwitch:
-    def test_it_takes_nothing_while_off(self, queue: Queue, rule: Rule, lead: User) -> None:
+    def test_it_adds_nothing_while_off(self, queue: Queue, rule: Rule, lead: User) -> None:
         lifecycle.switch_rule(rule, lead, is_on=False)
-        traces(queue, 1)
+        create_traces(queue, 1)
 
-        assert taken(queue) == set()
+        assert apply_rules(queue) == set()
 
-    def test_it_goes_on_from_now(self, queue: Queue, rule: Rule, lead: User) -> None:
+    def test_it_adds_only_later_traces_after_turning_on(self, queue: Queue, rule: Rule, lead: User) -> None:
         lifecycle.switch_rule(rule, lead, is_on=False)
-        traces(queue, 1)
+        create_traces(queue, 1)
         assert lifecycle.switch_rule(rule, lead, is_on=True)
         assert not lifecycle.switch_rule(rule, lead, is_on=True)
-        assert taken(queue) == set()
-        [later] = traces(queue, 1, noted_at=clock.now() + timedelta(seconds=1))
+        assert apply_rules(queue) == set()
+        [later_id] = create_traces(queue, 1, noted_at=clock.now() + timedelta(seconds=1))
 
         with time_machine.travel(clock.now() + LATER * 2):
-            assert taken(queue) == {later}
+            assert apply_rules(queue) == {later_id}
 
 
-def test_one_that_fails_stops_no_other(queue: Queue, rule: Rule) -> None:
+def test_it_applies_other_rules_when_one_fails(queue: Queue, rule: Rule) -> None:
     broken = RuleFactory.create(queue=queue, pairs="no JSON", scanned_until=rule.scanned_until - timedelta(days=1))
-    ids = traces(queue, 2)
+    ids = create_traces(queue, 2)
 
-    assert taken(queue) == set(ids)
+    assert apply_rules(queue) == set(ids)
     broken.refresh_from_db()
-    assert "It is tried again." in broken.fault
+    assert broken.fault == runner.INTERNAL_ERROR
     Rule.objects.filter(pk=broken.pk).update(pairs="[]")
     with time_machine.travel(clock.now() + runner.RETRY_DELAY + timedelta(seconds=1)):
         assert apply_due_rules() == 2
@@ -285,8 +265,8 @@ def test_one_that_fails_stops_no_other(queue: Queue, rule: Rule) -> None:
     assert broken.fault == ""
 
 
-def test_it_applies_many_in_few_queries(queue: Queue, rule: Rule, django_assert_max_num_queries: Any) -> None:
-    traces(queue, 40)
+def test_it_adds_many_traces_in_few_queries(queue: Queue, rule: Rule, django_assert_max_num_queries: Any) -> None:
+    create_traces(queue, 40)
     with django_assert_max_num_queries(26):
         apply_due_rules()
 
@@ -294,74 +274,74 @@ def test_it_applies_many_in_few_queries(queue: Queue, rule: Rule, django_assert_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_workers_take_each_trace_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_adds_each_trace_once_with_several_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "BATCH_SIZE", 10)
     project: Project = ProjectFactory.create()
     queues: Sequence[Queue] = QueueFactory.create_batch(2, project=project)
-    for each in queues:
-        RuleFactory.create(queue=each, daily_cap=35)
-    traces(queues[0], 50)
+    for queue in queues:
+        RuleFactory.create(queue=queue, daily_cap=35)
+    create_traces(queues[0], 50)
+    last_pk = Trace.objects.order_by("noted_at", "pk").values_list("pk", flat=True).last()
 
-    def all_of_it() -> int:
-        looked = 0
-        # A rule that another worker applies is passed over, so none is no end until all have looked at all.
+    def scan_all() -> int:
+        scanned = 0
+        # A rule locked by another worker is passed over, so 0 does not mean the end: stop when every rule is at it.
         for _ in range(100):
-            looked += apply_due_rules()
-            if all(rule.scanned_pk == last for rule in Rule.objects.all()):
+            scanned += apply_due_rules()
+            if all(rule.scanned_pk == last_pk for rule in Rule.objects.all()):
                 break
-        return looked
+        return scanned
 
-    last = Trace.objects.order_by("noted_at", "pk").values_list("pk", flat=True).last()
-    looked = run_concurrently([all_of_it] * 3)
+    scanned = run_concurrently([scan_all] * 3)
 
-    assert sum(looked) == 100
-    assert [each.items.count() for each in queues] == [35, 35]
+    assert sum(scanned) == 100
+    assert [queue.items.count() for queue in queues] == [35, 35]
     assert list(Rule.objects.values_list("added_count", "added_that_day")) == [(35, 35)] * 2
 
 
 class TestRemoval:
-    """What a person took out of a queue."""
+    """Traces that a person removed from a queue."""
 
     @pytest.fixture
     def trace_id(self, queue: Queue, rule: Rule, lead: User) -> UUID:
-        """A trace that the rule took and the lead removed."""
-        [trace_id] = traces(queue, 1)
-        taken(queue)
+        """A trace that the rule added and the lead removed."""
+        [trace_id] = create_traces(queue, 1)
+        apply_rules(queue)
         assert remove(queue.items.get(), lead)
         return trace_id
 
-    def test_no_rule_brings_it_back(self, queue: Queue, trace_id: UUID) -> None:
+    def test_it_is_not_added_again_by_another_rule(self, queue: Queue, trace_id: UUID) -> None:
         RuleFactory.create(queue=queue)
 
-        assert taken(queue) == set()
+        assert apply_rules(queue) == set()
 
-    def test_a_change_does_not_bring_it_back(self, queue: Queue, trace_id: UUID) -> None:
-        held = merge.lock_trace(queue.project, trace_id)
-        merge.apply_patch(queue.project, held, {"score": 0})
+    def test_it_is_not_added_again_after_a_change(self, queue: Queue, trace_id: UUID) -> None:
+        trace = merge.lock_trace(queue.project, trace_id)
+        merge.apply_patch(queue.project, trace, {"score": 0})
         with time_machine.travel(clock.now() + LATER):
-            assert taken(queue) == set()
+            assert apply_rules(queue) == set()
 
-    def test_it_is_free_for_another_queue(self, queue: Queue, trace_id: UUID) -> None:
+    def test_it_is_added_to_another_queue(self, queue: Queue, trace_id: UUID) -> None:
         other = QueueFactory.create(project=queue.project)
         RuleFactory.create(queue=other)
 
-        assert taken(other) == {trace_id}
+        assert apply_rules(other) == {trace_id}
 
-    def test_who_asks_for_it_brings_it_back(self, queue: Queue, trace_id: UUID) -> None:
-        added = add(queue, [Entry(trace_id)], "lead", bring_back=True)
+    def test_it_is_added_again_with_bring_back(self, queue: Queue, trace_id: UUID) -> None:
+        result = add(queue, [Entry(trace_id)], "lead", bring_back=True)
 
-        assert (added.added, added.removed, added.brought_back) == (1, 0, 1)
+        assert (result.added, result.removed, result.brought_back) == (1, 0, 1)
         assert not queue.removals.exists()
 
-    def test_who_does_not_ask_is_told(self, queue: Queue, trace_id: UUID) -> None:
-        added = add(queue, [Entry(trace_id)], "token:ci")
+    def test_it_is_reported_without_bring_back(self, queue: Queue, trace_id: UUID) -> None:
+        result = add(queue, [Entry(trace_id)], "token:ci")
 
-        assert (added.items, added.added, added.duplicates, added.removed) == ([None], 0, 0, 1)
+        assert (result.items, result.added, result.duplicates, result.removed) == ([None], 0, 0, 1)
 
 
-def test_deleting_a_rule_keeps_its_items(queue: Queue, rule: Rule, lead: User) -> None:
-    traces(queue, 1)
-    taken(queue)
+def test_it_keeps_the_items_of_a_deleted_rule(queue: Queue, rule: Rule, lead: User) -> None:
+    create_traces(queue, 1)
+    apply_rules(queue)
     lifecycle.delete_rule(rule, lead)
     item = QueueItem.objects.get()
 

@@ -1,4 +1,4 @@
-"""A queue's settings: how it is scored, and under which keys the answers are pushed."""
+"""A queue's settings: its name, and the keys that answers are pushed under."""
 
 from decimal import Decimal
 from typing import Any
@@ -25,11 +25,11 @@ def save(queue: Queue, lead_client: Client) -> Any:
     return lambda **changes: lead_client.post(URL, {**FIELDS, **changes})
 
 
-def test_it_opens_with_what_holds(queue: Queue, lead_client: Client) -> None:
-    shown = lead_client.get(URL).content.decode()
+def test_it_shows_the_current_settings(queue: Queue, lead_client: Client) -> None:
+    page = lead_client.get(URL).text
 
-    assert "Settings of Answers" in shown
-    assert 'value="needs_review"' in shown
+    assert "Settings of Answers" in page
+    assert 'value="needs_review"' in page
 
 
 def test_it_saves(save: Any, queue: Queue) -> None:
@@ -41,7 +41,7 @@ def test_it_saves(save: Any, queue: Queue) -> None:
     assert queue.pushed_keys == ["tone.score", "tone.needs_review", "tone.reviewer", "tone.review_rev"]
 
 
-def test_it_records_what_changed(save: Any) -> None:
+def test_it_records_the_changes(save: Any) -> None:
     save(name="Tone", score_key="tone")
     event = AuditEvent.objects.get()
 
@@ -49,7 +49,7 @@ def test_it_records_what_changed(save: Any) -> None:
     assert event.detail == '{"name":"Tone","score_key":"tone"}'
 
 
-def test_it_never_moves_a_queue(save: Any, queue: Queue) -> None:
+def test_it_does_not_change_the_address_or_the_project(save: Any, queue: Queue) -> None:
     save(slug="other", project="2", id="7")
     queue.refresh_from_db()
 
@@ -76,47 +76,47 @@ REFUSED: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "reason"), REFUSED, ids=str)
-def test_it_refuses(save: Any, queue: Queue, changes: dict[str, str], reason: str) -> None:
+@pytest.mark.parametrize(("changes", "message"), REFUSED, ids=str)
+def test_it_refuses(save: Any, queue: Queue, changes: dict[str, str], message: str) -> None:
     before = Queue.objects.values().get()
     response = save(**changes)
 
     assert response.status_code == 422
-    assert escape(reason) in response.content.decode()
+    assert escape(message) in response.text
     assert Queue.objects.values().get() == before
     assert not AuditEvent.objects.exists()
 
 
-def test_it_refuses_a_key_that_a_criterion_has(save: Any, queue: Queue) -> None:
+def test_it_refuses_a_key_of_a_criterion(save: Any, queue: Queue) -> None:
     Queue.objects.update(criteria=criteria.dump_criteria([Criterion("tone", "Tone", "text")]))
 
     assert "have the same metadata key “tone”" in save(notes_key="tone").text
 
 
-def test_it_leaves_the_rubric_alone(save: Any, queue: Queue) -> None:
+def test_it_does_not_change_the_rubric(save: Any, queue: Queue) -> None:
     save(question="Is it kind?", score_max="2", name="Tone")
     queue.refresh_from_db()
 
     assert (queue.question, queue.score_max, queue.rubric_version) == ("", Decimal(1), 1)
 
 
-def test_it_refuses_an_empty_form_with_sentences(queue: Queue, lead_client: Client) -> None:
+def test_it_refuses_an_empty_form(queue: Queue, lead_client: Client) -> None:
     response = lead_client.post(URL)
 
     assert response.status_code == 422
-    assert response.content.decode().count("This field is required.") == 6
+    assert response.text.count("This field is required.") == 6
 
 
-def test_it_keeps_what_was_typed(save: Any) -> None:
-    assert 'value="&lt;b&gt;"' in save(score_key="<b>").content.decode()
+def test_it_keeps_typed_values(save: Any) -> None:
+    assert 'value="&lt;b&gt;"' in save(score_key="<b>").text
 
 
-def test_it_has_five_marks_on_a_fine_scale(queue: Queue) -> None:
+def test_it_offers_five_quick_scores_on_a_fine_scale(queue: Queue) -> None:
     assert queue.quick_scores == [Decimal(0), Decimal("0.25"), Decimal("0.5"), Decimal("0.75"), Decimal(1)]
     assert queue.score_choices == []
 
 
-def test_it_has_a_button_for_each_of_few_scores(queue: Queue) -> None:
+def test_it_offers_every_score_of_a_coarse_scale(queue: Queue) -> None:
     queue.score_min, queue.score_max, queue.score_step = Decimal(-1), Decimal(1), Decimal("0.5")
 
     assert queue.score_choices == [Decimal(-1), Decimal("-0.5"), Decimal(0), Decimal("0.5"), Decimal(1)]

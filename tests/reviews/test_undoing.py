@@ -157,7 +157,7 @@ def test_it_is_offered_at_the_end(reviewer_client: Client, item: QueueItem) -> N
 
 
 @pytest.mark.parametrize(
-    ("whom", "words"), [("later", "put off"), ("other", "left to somebody else"), ("nobody", "left out")]
+    ("whom", "words"), [("later", "postponed"), ("other", "left to someone else"), ("nobody", "skipped")]
 )
 def test_it_takes_a_skip_back(reviewer_client: Client, reviewer: User, item: QueueItem, whom: str, words: str) -> None:
     where = f"/p/support/items/{item.pk}/"

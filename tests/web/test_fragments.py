@@ -79,7 +79,7 @@ def test_it_tells_htmx_where_to_go(lead_client: Client, queue: Queue) -> None:
 
     assert (told["path"], told["target"]) == (BOARD, "body")
     assert "<html" in page
-    assert "1 added." in page
+    assert "1 trace added." in page
 
 
 def test_it_keeps_the_page_of_somebody_whose_session_has_ended(client: Client, queue: Queue) -> None:
