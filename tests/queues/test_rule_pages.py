@@ -232,7 +232,8 @@ def test_it_turns_a_rule_off_and_on(lead_client: Client, rule: Rule) -> None:
 
 def test_it_asks_for_confirmation_before_deleting(lead_client: Client, rule: Rule) -> None:
     item = QueueItemFactory.create(queue=rule.queue, rule=rule)
-    assert "The 3 items it added to Answers" in get_page(lead_client, f"{URL}{rule.pk}/delete/")
+    page = " ".join(get_page(lead_client, f"{URL}{rule.pk}/delete/").split())
+    assert "The 3 items it added to Answers stay in the queue" in page
     assert Rule.objects.exists()
 
     lead_client.post(f"{URL}{rule.pk}/delete/")
