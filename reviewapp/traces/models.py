@@ -1,4 +1,4 @@
-"""The local mirror: what a reviewer reads and a lead filters by, pulled from Laminar."""
+"""The local mirror of Laminar's traces: what reviewers read and leads filter by."""
 
 import json
 from datetime import datetime, timedelta
@@ -9,11 +9,12 @@ from django.db import models
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import clock
 
-# A trace that ended this recently may still get spans and metadata.
+# A trace that ended this recently may still receive spans and metadata.
 CHANGE_WINDOW = timedelta(minutes=5)
-# How long after a trace ended, or was last seen to change, its metadata is read again.
-READS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)]
-KEPT_READ = timedelta(days=7)
+# Delays after the end of a trace, or after its last known change, at which its metadata is read again.
+REREAD_DELAYS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)]
+# Interval of the readings after those, for traces that stay in the mirror for ever.
+REREAD_INTERVAL = timedelta(days=7)
 
 
 class TraceQuerySet(models.QuerySet["Trace"]):
@@ -22,27 +23,27 @@ class TraceQuerySet(models.QuerySet["Trace"]):
         return self.filter(pulled_at__isnull=False)
 
     def due_for_pull(self, now: datetime) -> Self:
-        """Traces the worker should pull now, the longest waiting first."""
+        """Traces that the worker should pull now, longest waiting first."""
         return self.filter(pull_due_at__lte=now).order_by("pull_due_at")
 
     def due_for_reread(self, project: Project, now: datetime) -> Self:
-        """A project's traces whose metadata the worker should read again, the longest waiting first."""
+        """A project's traces whose metadata the worker should read again, longest waiting first."""
         return self.filter(project=project, read_due_at__lte=now).order_by("read_due_at")
 
     def unqueued(self, project: Project) -> Self:
-        """A project's traces that are here, and that nobody has queued."""
+        """A project's listed or pulled traces that nobody has queued or reviewed."""
         return self.filter(project=project, is_kept=False, start_time__isnull=False)
 
 
 class Trace(models.Model):
-    """One trace of Laminar, or the place kept for one that has not come yet (`pulled_at` is null)."""
+    """One trace of Laminar, or the placeholder of one that has not been pulled yet (`pulled_at` is null)."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="traces", db_index=False)
     trace_id = models.UUIDField()
     name = models.CharField(max_length=300, blank=True)
     start_time = models.DateTimeField(null=True)
     end_time = models.DateTimeField(null=True)
-    # Seconds from start to end, to sort by; null while the trace has no end.
+    # Seconds from start to end, for sorting; null while the trace has no end.
     duration = models.FloatField(null=True)
     status = models.CharField(max_length=20, blank=True)
     session_id = models.CharField(max_length=300, blank=True)
@@ -53,26 +54,27 @@ class Trace(models.Model):
     total_cost = models.FloatField(default=0)
     span_count = models.PositiveIntegerField(default=0)
     is_cut = models.BooleanField(default=False)
-    # The text Laminar holds, its spelling kept (1.0 is not 1 to a filter), with our own values on top.
+    # Laminar's JSON text, numbers spelled as there (a filter tells 1.0 from 1), with our own values on top.
     metadata = models.TextField(default="{}")
-    # Our values not yet confirmed by a read-back: a pull must not take them from the mirror again.
+    # Our values that no read-back has confirmed yet: a pull must not overwrite them.
     unconfirmed = models.TextField(default="{}")
-    # How many reviews were submitted for it, in whichever queue: the number that each push's revision key carries.
+    # Number of reviews submitted for it in all queues; each push sends it under its revision key.
     review_count = models.PositiveIntegerField(db_column="reviews", default=0)
-    # When its metadata here last changed, its coming included: who reads traces in this order misses no change.
+    # When the metadata or start time in the mirror last changed, first pull included: reading in this order misses
+    # no change.
     noted_at = models.DateTimeField(null=True)
     pulled_at = models.DateTimeField(null=True)
-    # When Laminar was asked for what its metadata says here: an answer that was asked for before then is older.
+    # When the query was sent that returned this metadata: the response to an earlier query is older.
     asked_at = models.DateTimeField(null=True)
-    # When its spans came too; the row alone is enough for a list, not for a reader.
+    # When its spans were pulled too: a list needs only the row, a reader needs the spans.
     spans_pulled_at = models.DateTimeField(null=True)
     pull_due_at = models.DateTimeField(null=True)
     pull_tries = models.PositiveIntegerField(default=0)
     pull_error = models.CharField(max_length=300, blank=True)
-    # When its metadata is read again, and when a reading last found it changed.
+    # When to read its metadata again, and when Laminar's metadata was last seen to have changed.
     read_due_at = models.DateTimeField(null=True)
     changed_at = models.DateTimeField(null=True)
-    # Queued or reviewed: it stays in the mirror for ever, the others for a while.
+    # Queued or reviewed: never pruned from the mirror.
     is_kept = models.BooleanField(default=False, db_default=False)
 
     objects = TraceQuerySet.as_manager()
@@ -84,14 +86,14 @@ class Trace(models.Model):
             models.Index(fields=["project", "-duration", "-id"], name="trace_longest_first"),
             models.Index(fields=["project", "-total_cost", "-id"], name="trace_dearest_first"),
             models.Index(fields=["project", "-total_tokens", "-id"], name="trace_most_tokens_first"),
-            # Only the few that wait for a pull, however many traces there are.
+            # Only the few traces that wait for a pull, so the index stays small.
             models.Index(fields=["pull_due_at"], name="trace_pull_due", condition=models.Q(pull_due_at__isnull=False)),
             models.Index(
                 fields=["project", "read_due_at"], name="trace_read_due", condition=models.Q(read_due_at__isnull=False)
             ),
-            # What goes first when the mirror is pruned, however many older ones are kept.
+            # Finds what to prune first, without reading the traces that are never pruned.
             models.Index(fields=["project", "start_time"], name="trace_pruned", condition=models.Q(is_kept=False)),
-            # Those of before this was noted are left out: the index is made at once, however many traces there are.
+            # Leaves out rows from before this field existed, so that creating the index is instant on a large table.
             models.Index(
                 fields=["project", "noted_at", "id"],
                 name="trace_as_noted",
@@ -108,23 +110,23 @@ class Trace(models.Model):
 
     @property
     def seconds(self) -> float | None:
-        """How long the trace ran."""
+        """How long the trace ran; None while its start or end is unknown."""
         if self.start_time is None or self.end_time is None:
             return None
         return (self.end_time - self.start_time).total_seconds()
 
     @property
     def may_change(self) -> bool:
-        """Whether it runs still or ended a moment ago, so that its values may be others soon."""
+        """Whether it is running or ended less than CHANGE_WINDOW ago, so that its values may still change."""
         return self.start_time is not None and (
             self.end_time is None or abs(clock.now() - self.end_time) < CHANGE_WINDOW
         )
 
-    def next_read(self, now: datetime) -> datetime | None:
-        """When to read its metadata again; one that nobody has queued is left after a day."""
+    def compute_next_read(self, now: datetime) -> datetime | None:
+        """When to read its metadata again; None after a day if nobody has queued it."""
         since = min(max(self.end_time or now, self.changed_at or datetime.min.replace(tzinfo=now.tzinfo)), now)
-        again = next((at for wait in READS if (at := since + wait) > now), None)
-        return again or (now + KEPT_READ if self.is_kept else None)
+        planned = next((read_at for delay in REREAD_DELAYS if (read_at := since + delay) > now), None)
+        return planned or (now + REREAD_INTERVAL if self.is_kept else None)
 
     @property
     def laminar_url(self) -> str:
@@ -132,14 +134,14 @@ class Trace(models.Model):
 
 
 class Watermark(models.Model):
-    """How far the traces of a project have been listed, by start time, at the Laminar that it had then."""
+    """How far a project's traces have been listed, by start time, from the Laminar at `base_url`."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="watermark")
     base_url = models.CharField(max_length=300, default="", db_default="")
     listed_until = models.DateTimeField(db_column="reached")
-    # Every trace that began since then is in the mirror; of earlier ones only those that are kept.
+    # Every trace that started since then is in the mirror; of earlier traces only those that are never pruned.
     complete_since = models.DateTimeField(db_column="holds_since", null=True)
-    # But for those that began between these two, which are listed from the newest down.
+    # Except those that started in [gap_start, gap_end): the gap is closed from the newest down.
     gap_start = models.DateTimeField(db_column="lacks_since", null=True)
     gap_end = models.DateTimeField(db_column="lacks_until", null=True)
 
@@ -148,12 +150,12 @@ class Watermark(models.Model):
 
     @property
     def gapless_since(self) -> datetime | None:
-        """From when on nothing is lacking."""
+        """Start time from which on the mirror has every trace."""
         return self.gap_end or self.complete_since
 
 
 class MetadataChange(models.Model):
-    """One value of a trace that became another after the mirror saw it first: JSON texts, cut; null for no such key."""
+    """A change of one metadata value after the first pull: truncated JSON texts, null where the key did not exist."""
 
     class Author(models.TextChoices):
         APPLICATION = "flight", "the application, in flight"
@@ -170,7 +172,7 @@ class MetadataChange(models.Model):
     after = models.CharField(max_length=MAX_VALUE_LENGTH, null=True)
     at = models.DateTimeField()
     by = models.CharField(max_length=10, choices=Author.choices)
-    # The number of our patch; null with us where a push was taken back before it was sent.
+    # Primary key of our patch; null for REVIEW_APP when a patch was reverted before it was sent.
     patch_id = models.BigIntegerField(db_column="patch", null=True)
 
     class Meta:
@@ -182,7 +184,7 @@ class MetadataChange(models.Model):
 
 
 class Span(models.Model):
-    """One span, as its reader needs it."""
+    """One span of a trace, with the fields that the reader shows."""
 
     trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans", db_index=False)
     span_id = models.UUIDField()
@@ -210,19 +212,19 @@ class Span(models.Model):
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.event_texts)
-        return found
+        events: list[dict[str, Any]] = json.loads(self.event_texts)
+        return events
 
 
 class PreparedTranscript(models.Model):
-    """The transcript of a trace as a page opens it, made when its spans came; see prepared.py."""
+    """The rendered transcript that opens a trace's page, stored when its spans are pulled; see prepared.py."""
 
     trace = models.OneToOneField(Trace, on_delete=models.CASCADE, primary_key=True, related_name="+")
-    # Of the renderer (see prepared.py), and what the HTML has in place of the address of the page that shows it.
+    # Version of the renderer (see prepared.py), and what the HTML has instead of the URL of the page that shows it.
     version = models.CharField(max_length=32)
     url_placeholder = models.CharField(db_column="place", max_length=32)
     html = models.TextField()
-    # The ways to the first error, tool call and longest step, as JSON; the final answer's text.
+    # Links to the first error, first tool call and longest step, as JSON; the text of the final answer.
     jumps = models.TextField(default="[]")
     answer = models.TextField(blank=True)
     is_partial = models.BooleanField()
@@ -230,12 +232,12 @@ class PreparedTranscript(models.Model):
 
     class Meta:
         db_table = "reviewapp_prepared"
-        # Finds the rows of other versions without reading the HTML of all.
+        # Finds rows of other versions without reading their HTML.
         indexes = [models.Index(fields=["version", "-trace"], name="prepared_by_version")]
 
 
 class MetadataKey(models.Model):
-    """One key of a project's metadata, with how many of its traces hold it."""
+    """One metadata key of a project, with the number of traces that have it."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     name = models.CharField(max_length=300)
@@ -248,30 +250,30 @@ class MetadataKey(models.Model):
 
 
 class Term(models.Model):
-    """One key with one value, as the traces of a project hold it: the word of the metadata index."""
+    """One metadata key with one value: the unit of a project's metadata index."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
-    # Both cut for reading; the digest stands for the whole of key and value.
+    # Both truncated, for display; the digest identifies the full key and value.
     key = models.CharField(max_length=300)
     value = models.CharField(max_length=200)
     digest = models.CharField(max_length=32)
-    # How many postings it has, a few seconds late: changes wait as tallies.
+    # Number of postings, a few seconds late: changes are queued as tallies.
     count = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "digest"], name="one_term_per_key_and_value")]
         indexes = [
             models.Index(fields=["project", "key", "-count"], name="term_most_held"),
-            # The few that may be forgotten, however many there are.
+            # Only the few terms that may be deleted, so the index stays small.
             models.Index(fields=["id"], name="term_held_by_none", condition=models.Q(count=0)),
         ]
 
 
 class Tally(models.Model):
-    """A change of a term's count, waiting to be added to it.
+    """A change of a term's count that has not been added to it yet.
 
-    Many savers at once hold the same value (`score` 1, `needs_review` false): a row each, where they would queue
-    up for the term's own.
+    Many saves at once write the same value (`score` 1, `needs_review` false). Each inserts a tally; updating the count
+    would make them wait for the lock on the term's row.
     """
 
     term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -279,32 +281,32 @@ class Tally(models.Model):
 
 
 class Posting(models.Model):
-    """A trace that holds a term, with the time it sorts by and the trace's signature."""
+    """A trace that has a term, with its start time for sorting and the signature of all its terms."""
 
     UNSIGNED = -1
 
     term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="postings", db_index=False)
     trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="postings")
     start_time = models.DateTimeField()
-    # The bits of all the trace's terms; every bit is set as long as nobody has worked them out.
+    # Bits of all the trace's terms; UNSIGNED has every bit set and stands for "not computed yet".
     signature = models.BigIntegerField(default=UNSIGNED, db_default=UNSIGNED)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["term", "trace"], name="one_posting_per_term_and_trace")]
         indexes = [
-            # All that a walk down a term asks for: the postings themselves are not read.
+            # Covers everything that a scan of a term's postings reads, so the table itself is not read.
             models.Index(fields=["term", "-start_time", "-trace", "signature"], name="posting_walked"),
             models.Index(fields=["trace"], name="posting_unsigned", condition=models.Q(signature=-1)),
         ]
 
 
 class SavedView(models.Model):
-    """A filter view under a name: one person's, or without an owner the project's."""
+    """A named filter view: of one person, or of the whole project if it has no owner."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="saved_views", db_index=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     name = models.CharField(max_length=80)
-    # Pairs, time range, columns and order, as `FilterView.query` spells them: whoever shows the same has the same text.
+    # Pairs, time range, columns and order as written by `FilterView.query`: equal views have equal texts.
     query = models.TextField(blank=True)
     on_home = models.BooleanField(default=False)
     made_by = models.CharField(max_length=80)

@@ -31,7 +31,7 @@ def test_it_offers_the_values_of_the_key_that_is_typed(traces: Page) -> None:
 def test_each_row_says_how_far_its_review_has_come(traces: Page) -> None:
     expect(traces.locator("td.review", has_text="pending")).to_have_count(4)
     expect(traces.locator("td.review", has_text="confirmed")).to_have_count(1)
-    expect(traces.get_by_text("How far the reviews of these")).to_have_count(0)
+    expect(traces.get_by_text("Show review status of these traces")).to_have_count(0)
 
 
 def test_a_push_to_many_is_previewed_confirmed_and_undone(traces: Page) -> None:

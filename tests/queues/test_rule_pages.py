@@ -57,9 +57,9 @@ def test_it_creates_a_rule_for_recent_traces(create: Any) -> None:
     ("fields", "message"),
     [
         ({"name": ""}, "This field is required."),
-        ({"pairs": "environment"}, "“environment” is not a condition: write it as key=value."),
+        ({"pairs": "environment"}, "“environment” is not a condition. Write it as key=value."),
         ({"pairs": "a=\x00"}, "Null characters are not allowed."),
-        ({"pairs": "\n".join(f"k{n}=1" for n in range(13))}, "A view takes 12 conditions at most."),
+        ({"pairs": "\n".join(f"k{n}=1" for n in range(13))}, "A view can have at most 12 conditions."),
         ({"percent": "101"}, "Give a share from 0 to 100 per cent."),
         ({"percent": "0.001"}, "no more than 2 decimal places"),
         ({"percent": "NaN"}, "Enter a number."),

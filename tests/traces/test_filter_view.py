@@ -1,4 +1,4 @@
-"""A filter view: read from a URL and written to one, and walked page by page without a gap."""
+"""Filter views: their URLs, and their pages without gaps or repeats."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,26 +30,24 @@ MOMENTS = st.none() | st.datetimes(timezones=st.just(UTC))
     since=MOMENTS,
     until=MOMENTS,
 )
-def test_a_view_is_the_same_after_its_way_through_a_url(
-    pairs: list[Pair], since: datetime | None, until: datetime | None
-) -> None:
+def test_it_reads_back_the_url_of_a_view(pairs: list[Pair], since: datetime | None, until: datetime | None) -> None:
     assume(since is None or until is None or since < until)
     view = FilterView(pairs, since, until)
     assert read_view(QueryDict(view.query)) == view
 
 
-def test_its_address_is_one_that_can_be_sent() -> None:
+def test_it_writes_a_view_as_a_url() -> None:
     view = FilterView([Pair("a b", "x=y&m=z"), Pair("é", "")], NOON)
     assert view.query == "m=a+b%3Dx%3Dy%26m%3Dz&m=%C3%A9%3D&from=2026-11-22T12%3A00%3A00%2B00%3A00"
     assert FilterView().query == ""
 
 
-def test_the_forms_fields_add_a_condition() -> None:
+def test_it_adds_a_condition_from_the_form_fields() -> None:
     view = read_view(QueryDict("m=a%3D1&key=b&value=2%3D3"))
     assert view.pairs == [Pair("a", "1"), Pair("b", "2=3")]
 
 
-def test_each_condition_can_be_taken_off() -> None:
+def test_it_links_to_the_view_without_each_condition() -> None:
     view = FilterView([Pair("a", "1"), Pair("b", "2")], NOON)
     (first, rest), _ = view.chips
     assert first == Pair("a", "1")
@@ -64,7 +62,7 @@ def test_each_condition_can_be_taken_off() -> None:
         ("", None),
     ],
 )  # fmt: skip
-def test_times_are_read_as_people_write_them(text: str, moment: datetime | None) -> None:
+def test_it_reads_times_in_several_spellings(text: str, moment: datetime | None) -> None:
     query = QueryDict(mutable=True)
     query["from"] = text
     assert read_view(query).since == moment
@@ -79,7 +77,7 @@ def test_times_are_read_as_people_write_them(text: str, moment: datetime | None)
         "&".join(f"m=k{number}%3D1" for number in range(13)),
     ],
 )  # fmt: skip
-def test_it_refuses_in_a_sentence(query: str) -> None:
+def test_it_refuses_an_invalid_query_with_a_short_sentence(query: str) -> None:
     with pytest.raises(FilterError) as refusal:
         read_view(QueryDict(query))
     assert str(refusal.value).endswith(".")
@@ -87,74 +85,74 @@ def test_it_refuses_in_a_sentence(query: str) -> None:
 
 
 @pytest.mark.parametrize("pairs", [[], [Pair("k", "1")]], ids=["all", "filtered"])
-def test_the_range_takes_its_beginning_and_leaves_its_end(project: Project, pairs: list[Pair]) -> None:
-    inside = [_trace(project, NOON), _trace(project, NOON + timedelta(minutes=59))]
-    _trace(project, NOON - timedelta(microseconds=1))
-    _trace(project, NOON + timedelta(hours=1))
+def test_it_includes_the_start_of_the_range_but_not_its_end(project: Project, pairs: list[Pair]) -> None:
+    inside = [create_trace(project, NOON), create_trace(project, NOON + timedelta(minutes=59))]
+    create_trace(project, NOON - timedelta(microseconds=1))
+    create_trace(project, NOON + timedelta(hours=1))
     view = FilterView(pairs, NOON, NOON + timedelta(hours=1))
     assert {trace.pk for trace in get_page(view, project, "").traces} == {trace.pk for trace in inside}
 
 
 @pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
-def test_its_pages_hold_every_trace_once_newest_first(project: Project, pairs: list[Pair]) -> None:
-    # Most begin in one and the same moment, as many as fill several pages.
+def test_it_pages_through_every_trace_once_newest_first(project: Project, pairs: list[Pair]) -> None:
+    # Most have the same start time, enough to fill several pages.
     for number in range(2 * PAGE_SIZE + 30):
-        _trace(project, NOON if number % 3 else NOON + timedelta(seconds=number % 5))
-    walked = _walk(FilterView(pairs), project)
+        create_trace(project, NOON if number % 3 else NOON + timedelta(seconds=number % 5))
+    pks = page_through(FilterView(pairs), project)
     expected = Trace.objects.filter(project=project).order_by("-start_time", "-pk")
-    assert walked == [trace.pk for trace in expected]
+    assert pks == [trace.pk for trace in expected]
 
 
-def test_a_value_of_two_spellings_is_walked_in_one_order(project: Project) -> None:
+def test_it_merges_two_spellings_of_a_value_in_order(project: Project) -> None:
     for number in range(PAGE_SIZE + 20):
-        _trace(project, NOON + timedelta(seconds=number % 7), '{"k":1}' if number % 2 else '{"k":"1"}')
-    walked = _walk(FilterView([Pair("k", "1")]), project)
-    assert walked == [trace.pk for trace in Trace.objects.order_by("-start_time", "-pk")]
+        create_trace(project, NOON + timedelta(seconds=number % 7), '{"k":1}' if number % 2 else '{"k":"1"}')
+    pks = page_through(FilterView([Pair("k", "1")]), project)
+    assert pks == [trace.pk for trace in Trace.objects.order_by("-start_time", "-pk")]
 
 
-def test_a_trace_that_comes_meanwhile_moves_no_page(project: Project) -> None:
+def test_it_keeps_later_pages_when_a_new_trace_arrives(project: Project) -> None:
     for number in range(PAGE_SIZE + 5):
-        _trace(project, NOON + timedelta(seconds=number))
+        create_trace(project, NOON + timedelta(seconds=number))
     first = get_page(FilterView(), project, "")
-    _trace(project, NOON + timedelta(days=1))
+    create_trace(project, NOON + timedelta(days=1))
     second = get_page(FilterView(), project, first.older)
     assert len(second.traces) == 5
     assert second.older == ""
 
 
-def test_a_full_last_page_leads_to_no_empty_one(project: Project) -> None:
+def test_it_does_not_link_to_an_empty_page_after_a_full_one(project: Project) -> None:
     for number in range(PAGE_SIZE):
-        _trace(project, NOON + timedelta(seconds=number))
+        create_trace(project, NOON + timedelta(seconds=number))
     assert get_page(FilterView(), project, "").older == ""
 
 
 @pytest.mark.parametrize(
     "cursor", ["x", "_", "2026-11-22_", "_5", "2026-11-22_x", "2026-11-22_²", f"2026-11-22_{10**18}"]
 )
-def test_it_refuses_a_cut_address(project: Project, cursor: str) -> None:
-    with pytest.raises(FilterError, match="Start again"):
+def test_it_refuses_an_incomplete_cursor(project: Project, cursor: str) -> None:
+    with pytest.raises(FilterError, match="first page"):
         get_page(FilterView(), project, cursor)
 
 
 def test_it_counts_up_to_a_thousand(project: Project) -> None:
-    _many(project, 1_000)
-    assert (get_page(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_000, True)
-    _many(project, 1)
-    assert (get_page(FilterView([Pair("k", "1")]), project, "").count, _is_counted(project)) == (1_001, False)
+    create_many(project, 1_000)
+    assert (get_page(FilterView([Pair("k", "1")]), project, "").count, is_counted(project)) == (1_000, True)
+    create_many(project, 1)
+    assert (get_page(FilterView([Pair("k", "1")]), project, "").count, is_counted(project)) == (1_001, False)
 
 
 @pytest.mark.parametrize("pairs", [[], [Pair("k", "1")], [Pair("k", "1"), Pair("j", "x")]], ids=["all", "one", "two"])
-def test_its_queries_do_not_grow_with_traces(project: Project, pairs: list[Pair]) -> None:
+def test_it_runs_the_same_queries_for_more_traces(project: Project, pairs: list[Pair]) -> None:
     for number in range(PAGE_SIZE + 1):
-        _trace(project, NOON + timedelta(seconds=number))
-    few = _queries(project, pairs)
+        create_trace(project, NOON + timedelta(seconds=number))
+    before = count_page_queries(project, pairs)
     for number in range(PAGE_SIZE):
-        _trace(project, NOON + timedelta(seconds=number))
-    assert _queries(project, pairs) == few
+        create_trace(project, NOON + timedelta(seconds=number))
+    assert count_page_queries(project, pairs) == before
 
 
-def test_a_page_is_read_from_the_index_in_order(project: Project) -> None:
-    _many(project, 2_000)
+def test_it_reads_a_page_from_the_index_without_sorting(project: Project) -> None:
+    create_many(project, 2_000)
     (term, _) = Term.objects.order_by("pk")
     plan = (
         Posting.objects.filter(term=term)
@@ -167,9 +165,9 @@ def test_a_page_is_read_from_the_index_in_order(project: Project) -> None:
     assert "TEMP B-TREE" not in plan
 
 
-def test_the_rarest_condition_leads(project: Project) -> None:
-    _many(project, 200)
-    rare = _trace(project, NOON, '{"k":1,"rare":true}')
+def test_it_scans_the_rarest_condition(project: Project) -> None:
+    create_many(project, 200)
+    rare = create_trace(project, NOON, '{"k":1,"rare":true}')
     index.fold_tallies()
     pairs = [Pair("k", "1"), Pair("rare", "true")]
     statement = str(index.matching(project, pairs).query)
@@ -178,12 +176,12 @@ def test_the_rarest_condition_leads(project: Project) -> None:
     assert [trace.pk for trace in get_page(FilterView(pairs), project, "").traces] == [rare.pk]
 
 
-def _trace(project: Project, start: datetime, metadata: str = '{"k":1,"j":"x"}') -> Trace:
+def create_trace(project: Project, start: datetime, metadata: str = '{"k":1,"j":"x"}') -> Trace:
     trace: Trace = TraceFactory.create(project=project, start_time=start, metadata=metadata)
     return trace
 
 
-def _many(project: Project, count: int) -> None:
+def create_many(project: Project, count: int) -> None:
     start = clock.now()
     rows = [
         TraceFactory.build(project=project, start_time=start + timedelta(seconds=number), metadata='{"k":1,"j":"x"}')
@@ -195,27 +193,27 @@ def _many(project: Project, count: int) -> None:
             cursor.execute("ANALYZE reviewapp_posting")
 
 
-def _walk(view: FilterView, project: Project) -> list[int]:
-    """The primary keys on all of a view's pages."""
-    walked: list[int] = []
+def page_through(view: FilterView, project: Project) -> list[int]:
+    """The primary keys of all pages of a view."""
+    pks: list[int] = []
     cursor = ""
     while True:
         page = get_page(view, project, cursor)
-        walked += [trace.pk for trace in page.traces]
+        pks += [trace.pk for trace in page.traces]
         cursor = page.older
         if not cursor:
-            return walked
+            return pks
 
 
-def _is_counted(project: Project) -> bool:
+def is_counted(project: Project) -> bool:
     return get_page(FilterView(), project, "").is_counted
 
 
-def _queries(project: Project, pairs: list[Pair]) -> int:
+def count_page_queries(project: Project, pairs: list[Pair]) -> int:
     with CaptureQueriesContext(connection) as queries:
         paging.get_page(FilterView(pairs), project, "")
     return len(queries)
 
 
-def test_a_day_at_the_end_is_meant_whole() -> None:
+def test_it_includes_the_whole_day_of_the_end_date() -> None:
     assert read_view(QueryDict("to=2026-11-22")).until == datetime(2026, 11, 22, 23, 59, 59, 999_999, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The index against reading every trace: what it finds, in which order, and what it counts."""
+"""The metadata index compared with reading every trace: matches, order and counts."""
 
 import json
 import threading
@@ -34,7 +34,7 @@ RAWS = [
     '["1",1]', '{"a":1}', '{"a":{"a":"1"}}',
 ]  # fmt: skip
 VALUES = [*RAWS, "", " ", "é", "😀", "a=b", '"1"', 'a"b', "a\\b", "a\nb", "01", "True", '"', '"\\']
-HELD = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(RAWS), max_size=4)
+MEMBERS = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(RAWS), max_size=4)
 PAIRS = st.lists(st.builds(Pair, st.sampled_from(KEYS), st.sampled_from(VALUES)), max_size=3)
 STEADY = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -42,62 +42,68 @@ STEADY = settings(max_examples=30, suppress_health_check=[HealthCheck.function_s
 @STEADY
 @given(
     pulls=st.lists(
-        st.dictionaries(st.integers(0, 5), st.tuples(HELD, st.integers(0, 2)), min_size=1), min_size=1, max_size=4
+        st.dictionaries(st.integers(0, 5), st.tuples(MEMBERS, st.integers(0, 2)), min_size=1), min_size=1, max_size=4
     ),
-    patches=st.lists(st.tuples(st.integers(0, 5), HELD), max_size=4),
-    asked=st.lists(PAIRS, min_size=1, max_size=4),
+    patches=st.lists(st.tuples(st.integers(0, 5), MEMBERS), max_size=4),
+    filters=st.lists(PAIRS, min_size=1, max_size=4),
     is_folded=st.booleans(),
 )
 def test_it_finds_counts_and_orders_as_reading_every_trace_would(
     db: None,
     pulls: list[dict[int, tuple[dict[str, str], int]]],
     patches: list[tuple[int, dict[str, str]]],
-    asked: list[list[Pair]],
+    filters: list[list[Pair]],
     is_folded: bool,
 ) -> None:
     project = ProjectFactory.create()
     for row_set in pulls:
-        rows = [_row(number, held, NOON + timedelta(seconds=at)) for number, (held, at) in row_set.items()]
+        rows = [
+            make_row(number, row_members, NOON + timedelta(seconds=seconds))
+            for number, (row_members, seconds) in row_set.items()
+        ]
         pull.store_traces(project, rows)
         if is_folded:
             index.fold_tallies()
-    for number, held in patches:
-        _patch(project, number, held)
+    for number, values in patches:
+        apply_patch_to(project, number, values)
     traces = list(Trace.objects.filter(project=project).pulled().order_by("-start_time", "-pk"))
     members = {trace.pk: merge.parse_members(trace.metadata) for trace in traces}
-    for pairs in [*asked, *_near(members)]:
-        expected = [pk for pk, held in members.items() if all(_holds(held.get(key), value) for key, value in pairs)]
+    for pairs in [*filters, *pairs_of_traces(members)]:
+        expected = [pk for pk, raws in members.items() if all(is_match(raws.get(key), value) for key, value in pairs)]
         assert [trace.pk for trace in get_page(FilterView(pairs), project).traces] == expected
-    _assert_counted(project, members)
+    assert_counts(project, members)
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    kinds=st.lists(st.tuples(HELD, st.integers(0, 3)), min_size=3, max_size=7),
+    samples=st.lists(st.tuples(MEMBERS, st.integers(0, 3)), min_size=3, max_size=7),
     pairs=PAIRS,
-    span=st.none() | st.integers(1, 3),
+    until_seconds=st.none() | st.integers(1, 3),
 )
-def test_its_pages_go_both_ways_without_a_gap(
-    db: None, kinds: list[tuple[dict[str, str], int]], pairs: list[Pair], span: int | None
+def test_it_pages_in_both_directions_without_gaps(
+    db: None, samples: list[tuple[dict[str, str], int]], pairs: list[Pair], until_seconds: int | None
 ) -> None:
     project = ProjectFactory.create()
-    rows = [_row(n, kinds[n % len(kinds)][0], NOON + timedelta(seconds=kinds[n % len(kinds)][1])) for n in range(130)]
+    rows = []
+    for number in range(130):
+        members, seconds = samples[number % len(samples)]
+        rows.append(make_row(number, members, NOON + timedelta(seconds=seconds)))
     pull.store_traces(project, rows)
-    until = None if span is None else NOON + timedelta(seconds=span)
+    until = None if until_seconds is None else NOON + timedelta(seconds=until_seconds)
     traces = Trace.objects.filter(project=project, start_time__lt=until or datetime.max.replace(tzinfo=UTC))
-    chosen = [*pairs[:1], *[Pair(key, display_value(raw)) for key, raw in list(kinds[0][0].items())[:2]]]
-    for view in (FilterView([], None, until), FilterView(pairs, None, until), FilterView(chosen, None, until)):
+    likely = [*pairs[:1], *[Pair(key, display_value(raw)) for key, raw in list(samples[0][0].items())[:2]]]
+    for view in (FilterView([], None, until), FilterView(pairs, None, until), FilterView(likely, None, until)):
         expected = [
             trace.pk
             for trace in traces.order_by("-start_time", "-pk")
-            if all(_holds(merge.parse_members(trace.metadata).get(key), value) for key, value in view.pairs)
+            if all(is_match(merge.parse_members(trace.metadata).get(key), value) for key, value in view.pairs)
         ]
-        down, up = _walked(view, project)
-        assert down == expected
-        assert up == expected
+        forward, backward = page_both_directions(view, project)
+        assert forward == expected
+        assert backward == expected
 
 
-def test_an_older_releases_posting_is_found_and_then_signed(project: Project) -> None:
+def test_it_signs_postings_of_an_older_release(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
     (signed,) = set(Posting.objects.values_list("signature", flat=True))
     Posting.objects.filter(term__key="a").update(signature=Posting.UNSIGNED)
@@ -108,27 +114,27 @@ def test_an_older_releases_posting_is_found_and_then_signed(project: Project) ->
     assert index.sign_postings() == 0
 
 
-def test_an_unsigned_posting_is_taken_for_one_that_may_hold_anything(project: Project) -> None:
+def test_it_finds_unsigned_postings(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
     Posting.objects.update(signature=Posting.UNSIGNED)
     assert index.matching(project, [("a", "1"), ("b", "2")]).get().place == trace.pk
     assert not index.matching(project, [("a", "1"), ("b", "1")]).exists()
 
 
-def test_what_a_patch_adds_is_found_from_what_was_there(project: Project) -> None:
+def test_it_finds_a_patched_trace_by_old_and_new_members(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1}')
     merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"b": 2, "c": 3})
     assert len(set(Posting.objects.values_list("signature", flat=True))) == 1
     assert index.matching(project, [("a", "1"), ("b", "2"), ("c", "3")]).get().place == trace.pk
 
 
-def test_two_values_of_one_key_are_never_together(project: Project) -> None:
+def test_it_finds_nothing_for_two_values_of_one_key(project: Project) -> None:
     TraceFactory.create(project=project, metadata='{"a":1}')
     TraceFactory.create(project=project, metadata='{"a":2}')
     assert not index.matching(project, [("a", "1"), ("a", "2")]).exists()
 
 
-def test_what_stays_as_it_is_is_not_written_again(
+def test_it_does_not_rewrite_unchanged_postings(
     project: Project, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1,"b":2}')
@@ -136,33 +142,33 @@ def test_what_stays_as_it_is_is_not_written_again(
         index.reindex([trace])
 
 
-def test_a_save_writes_no_row_that_others_write_too(project: Project) -> None:
+def test_it_queues_counts_as_tallies(project: Project) -> None:
     trace = TraceFactory.create(project=project)
-    _patch(project, trace.trace_id.int, {"score": "1"})
+    apply_patch_to(project, trace.trace_id.int, {"score": "1"})
     assert Term.objects.get().count == 0
     assert Tally.objects.get().delta == 1
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_two_saves_of_the_same_value_do_not_wait_for_each_other() -> None:
+def test_it_does_not_make_saves_of_the_same_value_wait() -> None:
     project = ProjectFactory.create()
     TraceFactory.create(project=project, metadata='{"score":1}')
     traces = [TraceFactory.create(project=project) for _ in range(2)]
-    both = threading.Barrier(2)
+    barrier = threading.Barrier(2)
 
     def save(trace: Trace) -> None:
         with transaction.atomic():
             merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1})
-            # Neither has committed, and both have come as far as here.
-            both.wait(timeout=10)
+            # Neither has committed when both get here.
+            barrier.wait(timeout=10)
 
     run_concurrently([partial(save, trace) for trace in traces])
     index.compact()
     assert Term.objects.get().count == 3
 
 
-def test_tending_adds_up_whatever_waits(project: Project) -> None:
+def test_it_adds_up_all_tallies(project: Project) -> None:
     term = Term.objects.create(project=project, key="a", value="1", digest="x")
     Tally.objects.bulk_create([Tally(term=term, delta=1) for _ in range(index.FOLD_BATCH_SIZE + 5)])
     index.compact()
@@ -173,7 +179,7 @@ def test_tending_adds_up_whatever_waits(project: Project) -> None:
     assert index.compact() == 0
 
 
-def test_it_offers_keys_the_most_held_first(project: Project, other_project: Project) -> None:
+def test_it_suggests_the_most_frequent_keys_first(project: Project, other_project: Project) -> None:
     for text in ('{"region":1}', '{"region":1,"Environment":2}'):
         TraceFactory.create(project=project, metadata=text)
     TraceFactory.create(project=other_project, metadata='{"theirs":1}')
@@ -182,7 +188,7 @@ def test_it_offers_keys_the_most_held_first(project: Project, other_project: Pro
     assert suggestions.suggest_keys(project, "ENV") == [Suggestion("Environment", 1)]
 
 
-def test_it_offers_values_as_one_writes_them(project: Project) -> None:
+def test_it_suggests_values_as_they_are_written_in_a_filter(project: Project) -> None:
     for raw in ("1", '"1"', "1", '"us-west"', '"' + "x" * 300 + '"'):
         TraceFactory.create(project=project, metadata=f'{{"k":{raw}}}')
     index.fold_tallies()
@@ -191,70 +197,72 @@ def test_it_offers_values_as_one_writes_them(project: Project) -> None:
     assert suggestions.suggest_values(project, "j") == []
 
 
-def test_it_offers_nothing_that_no_trace_holds_any_more(project: Project) -> None:
+def test_it_does_not_suggest_unused_keys_and_values(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"k":1}')
     index.set_members(project.pk, [(trace, {})])
     index.fold_tallies()
     assert (suggestions.suggest_keys(project), suggestions.suggest_values(project, "k")) == ([], [])
 
 
-@pytest.mark.parametrize("places", [{"before": 1}, {"after": 1}], ids=["before", "after"])
-def test_a_cursor_beyond_the_end_leads_to_the_newest(project: Project, places: dict[str, int]) -> None:
+@pytest.mark.parametrize("parameter", ["before", "after"])
+def test_it_shows_the_first_page_for_a_cursor_past_the_end(project: Project, parameter: str) -> None:
     trace = TraceFactory.create(project=project, start_time=NOON)
-    moment = NOON - timedelta(days=1) if "before" in places else NOON + timedelta(days=1)
-    page = get_page(FilterView(), project, **{name: f"{moment.isoformat()}_1" for name in places})
+    moment = NOON - timedelta(days=1) if parameter == "before" else NOON + timedelta(days=1)
+    page = get_page(FilterView(), project, **{parameter: f"{moment.isoformat()}_1"})
     assert (page.traces, page.newer, page.older) == ([trace], "", "")
 
 
-def _row(number: int, held: dict[str, str], start: datetime) -> TraceRow:
-    return trace_row(UUID(int=number + 1), merge.dump_members(held), start_time=start)
+def make_row(number: int, members: dict[str, str], start: datetime) -> TraceRow:
+    return trace_row(UUID(int=number + 1), merge.dump_members(members), start_time=start)
 
 
-def _patch(project: Project, number: int, held: dict[str, str]) -> None:
+def apply_patch_to(project: Project, number: int, members: dict[str, str]) -> None:
     with transaction.atomic():
-        values = {key: json.loads(raw) for key, raw in held.items()}
+        values = {key: json.loads(raw) for key, raw in members.items()}
         trace_id = UUID(int=number) if number > 5 else UUID(int=number + 1)
         merge.apply_patch(project, merge.lock_trace(project, trace_id), values)
 
 
-def _holds(raw: str | None, value: str) -> bool:
+def is_match(raw: str | None, value: str) -> bool:
     """Laminar's rule: the value is the stored string, or the stored JSON text."""
-    return raw is not None and (_plain(raw) == _plain(value) or (raw[:1] == '"' and json.loads(raw) == value))
+    return raw is not None and (
+        normalise_string(raw) == normalise_string(value) or (raw[:1] == '"' and json.loads(raw) == value)
+    )
 
 
-def _plain(text: str) -> str:
-    """A JSON string in its one spelling, anything else as it stands."""
+def normalise_string(text: str) -> str:
+    """A JSON string with normalised escapes, any other text unchanged."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False) if text.startswith('"') else text
     except ValueError:
         return text
 
 
-def _near(members: dict[int, dict[str, str]]) -> list[list[Pair]]:
-    """Conditions that hold for some trace: all of its own."""
-    return [[Pair(key, display_value(raw)) for key, raw in held.items()] for held in members.values() if held]
+def pairs_of_traces(members: dict[int, dict[str, str]]) -> list[list[Pair]]:
+    """For each trace the conditions that match all of its members."""
+    return [[Pair(key, display_value(raw)) for key, raw in raws.items()] for raws in members.values() if raws]
 
 
-def _walked(view: FilterView, project: Project) -> tuple[list[int], list[int]]:
-    """The primary keys on all pages to the oldest, and on the way back."""
+def page_both_directions(view: FilterView, project: Project) -> tuple[list[int], list[int]]:
+    """The primary keys of all pages, forward to the oldest and backward to the newest."""
     page = get_page(view, project)
-    down = up = [trace.pk for trace in page.traces]
+    forward = backward = [trace.pk for trace in page.traces]
     while page.older:
         page = get_page(view, project, before=page.older)
-        down = down + [trace.pk for trace in page.traces]
-        up = [trace.pk for trace in page.traces]
+        forward = forward + [trace.pk for trace in page.traces]
+        backward = [trace.pk for trace in page.traces]
     while page.newer:
         page = get_page(view, project, after=page.newer)
         assert len(page.traces) == PAGE_SIZE
-        up = [trace.pk for trace in page.traces] + up
-    return down, up
+        backward = [trace.pk for trace in page.traces] + backward
+    return forward, backward
 
 
-def _assert_counted(project: Project, members: dict[int, dict[str, str]]) -> None:
+def assert_counts(project: Project, members: dict[int, dict[str, str]]) -> None:
     index.compact()
-    terms = Counter(index.compute_digest(key, raw) for held in members.values() for key, raw in held.items())
-    keys = Counter(key for held in members.values() for key in held)
-    counted = Term.objects.filter(project=project, count__gt=0).values_list("digest", "count")
-    assert dict(counted) == terms
+    terms = Counter(index.compute_digest(key, raw) for raws in members.values() for key, raw in raws.items())
+    keys = Counter(key for raws in members.values() for key in raws)
+    term_counts = Term.objects.filter(project=project, count__gt=0).values_list("digest", "count")
+    assert dict(term_counts) == terms
     assert dict(MetadataKey.objects.filter(project=project, count__gt=0).values_list("name", "count")) == keys
     assert Posting.objects.filter(trace__project=project).count() == terms.total()

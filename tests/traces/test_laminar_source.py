@@ -1,4 +1,4 @@
-"""A view that reaches past the mirror is answered by Laminar, and the page says who answered."""
+"""Views that the mirror does not cover are answered by Laminar, and the page names its source."""
 
 import re
 from datetime import timedelta
@@ -7,22 +7,23 @@ from uuid import UUID
 
 import pytest
 from django.test import Client
+from django.utils.html import escape
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.filters import laminar_source
-from reviewapp.traces.filters.paging import PAGE_SIZE
+from reviewapp.traces.filters.paging import INVALID_CURSOR, PAGE_SIZE
 from reviewapp.traces.models import Watermark
 from tests.factories import LaminarKeyFactory, TraceFactory
 from tests.worker.running import FakeLaminar, fake_laminar
 
 URL = "/p/support/traces/"
-Script = Any
+Responder = Any
 
 
-def connect(project: Project, far: FakeLaminar) -> None:
-    project.base_url = far.url
+def connect(project: Project, server: FakeLaminar) -> None:
+    project.base_url = server.url
     project.save()
     LaminarKeyFactory.create(project=project)
     Watermark.objects.create(
@@ -33,172 +34,175 @@ def connect(project: Project, far: FakeLaminar) -> None:
     )
 
 
-def rows(number: int, start: str = "2026-11-01 10:00:00.000000000") -> list[dict[str, object]]:
+def make_rows(count: int, start: str = "2026-11-01 10:00:00.000000000") -> list[dict[str, object]]:
     return [
         {
-            "id": f"00000000-0000-0000-0000-{at:012}", "start_time": start, "end_time": start,
-            "metadata": '{"env":"test"}', "top_span_name": f"<i>{at}",
+            "id": f"00000000-0000-0000-0000-{number:012}", "start_time": start, "end_time": start,
+            "metadata": '{"env":"test"}', "top_span_name": f"<i>{number}",
         }
-        for at in range(number)
+        for number in range(count)
     ]  # fmt: skip
 
 
-def answering(found: list[dict[str, object]]) -> Script:
-    return lambda path, body: (200, {"data": found[: body["parameters"]["limit"]]})
+def respond_with(rows: list[dict[str, object]]) -> Responder:
+    return lambda path, body: (200, {"data": rows[: body["parameters"]["limit"]]})
 
 
 @pytest.mark.parametrize("query", ["source=laminar", "from=2020-01-01", "to=2020-01-01", "m=env%3Dtest&source=laminar"])
-def test_laminar_answers_what_reaches_past_the_mirror(reviewer_client: Client, project: Project, query: str) -> None:
-    with fake_laminar(answering(rows(1))) as far:
-        connect(project, far)
-        page = reviewer_client.get(f"{URL}?{query}").text
-    assert "Answered by Laminar itself" in page
-    assert "&lt;i&gt;0" in page
-    assert "not in the mirror" in page
+def test_it_queries_laminar_before_the_mirror_begins(reviewer_client: Client, project: Project, query: str) -> None:
+    with fake_laminar(respond_with(make_rows(1))) as server:
+        connect(project, server)
+        page = reviewer_client.get(f"{URL}?{query}")
+    assert page.context["source"].is_laminar
+    assert "&lt;i&gt;0" in page.text
+    assert "not in the mirror" in page.text
 
 
 @pytest.mark.parametrize("query", ["m=a%3D1", "source=mirror&from=2020-01-01", "from=2999-01-01"])
-def test_the_mirror_answers_all_else(reviewer_client: Client, project: Project, query: str) -> None:
-    with fake_laminar(answering([])) as far:
-        connect(project, far)
-        assert "Answered by the mirror" in reviewer_client.get(f"{URL}?{query}").text
-    assert far.requests == []
+def test_it_queries_the_mirror_otherwise(reviewer_client: Client, project: Project, query: str) -> None:
+    with fake_laminar(respond_with([])) as server:
+        connect(project, server)
+        page = reviewer_client.get(f"{URL}?{query}")
+    assert not page.context["source"].is_laminar
+    assert "Results from the mirror" in page.text
+    assert server.requests == []
 
 
-def test_the_same_pairs_are_asked_for(reviewer_client: Client, project: Project) -> None:
-    with fake_laminar(answering([])) as far:
-        connect(project, far)
+def test_it_queries_laminar_for_the_same_pairs(reviewer_client: Client, project: Project) -> None:
+    with fake_laminar(respond_with([])) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?m=a%3D1&m=b%3Dx%3Dy&source=laminar").text
-        (_, _, body) = far.requests[0]
-    assert "Laminar has no trace in this view" in page
+        (_, _, body) = server.requests[0]
+    assert "Laminar has no traces in this view" in page
     assert {"key0": "a", "value0": "1", "key1": "b", "value1": "x=y"}.items() <= body["parameters"].items()
 
 
-def test_its_pages_lose_none_that_began_in_one_moment(reviewer_client: Client, project: Project) -> None:
+def test_it_pages_through_traces_with_equal_start_times(reviewer_client: Client, project: Project) -> None:
     seen: list[str] = []
-    with fake_laminar(answering(rows(2 * PAGE_SIZE + 5))) as far:
-        connect(project, far)
+    with fake_laminar(respond_with(make_rows(2 * PAGE_SIZE + 5))) as server:
+        connect(project, server)
         url = f"{URL}?source=laminar"
         for _ in range(3):
             page = reviewer_client.get(url).text
             seen += re.findall(r"&lt;i&gt;(\d+)", page)
-            url = URL + "".join(re.findall(r'<a href="(\?[^"]*before=[^"]*)">Older', page)).replace("&amp;", "&")
+            url = get_link(page, "Older")
     assert [int(number) for number in seen] == list(range(2 * PAGE_SIZE + 5))
     assert url == URL
 
 
-def test_a_fault_is_told_and_the_mirror_shown(reviewer_client: Client, project: Project) -> None:
+def test_it_shows_the_error_and_the_mirror_when_laminar_fails(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, name="from the mirror")
-    with fake_laminar(lambda path, body: (429, None)) as far:
-        connect(project, far)
+    with fake_laminar(lambda path, body: (429, None)) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert "Laminar asks to slow down" in page
     assert "from the mirror" in page
 
 
 @pytest.mark.parametrize(("kind", "words"), [("", "no Laminar key"), ("ingest-only", "ingest-only")])
-def test_a_key_that_may_not_read_is_told(reviewer_client: Client, project: Project, kind: str, words: str) -> None:
+def test_it_names_a_missing_or_unreadable_key(reviewer_client: Client, project: Project, kind: str, words: str) -> None:
     if kind:
         LaminarKeyFactory.create(project=project, kind=kind)
     assert words in reviewer_client.get(f"{URL}?source=laminar").text
 
 
-def test_it_waits_no_longer_than_a_person_does() -> None:
+def test_it_waits_at_most_ten_seconds() -> None:
     assert laminar_source.DEADLINE <= 10
 
 
 @pytest.mark.parametrize("cursor", ["2026-11-01T10:00:00_99999", "9999-12-31T23:59:59.999999_0"])
-def test_an_address_that_was_cut_is_told(reviewer_client: Client, project: Project, cursor: str) -> None:
+def test_it_refuses_an_invalid_cursor(reviewer_client: Client, project: Project, cursor: str) -> None:
     LaminarKeyFactory.create(project=project)
-    answer = reviewer_client.get(f"{URL}?source=laminar&before={cursor}")
-    assert (answer.status_code, "cut short" in answer.text) == (422, True)
+    response = reviewer_client.get(f"{URL}?source=laminar&before={cursor}")
+    assert (response.status_code, response.context["error"]) == (422, INVALID_CURSOR)
 
 
-def test_a_trace_of_the_mirror_is_read_here(
+def test_it_links_to_the_page_of_a_mirrored_trace(
     reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    shown = rows(PAGE_SIZE)
-    trace = TraceFactory.create(project=project, trace_id=str(shown[0]["id"]))
-    with fake_laminar(answering(shown)) as far, django_assert_max_num_queries(14):
-        connect(project, far)
+    rows = make_rows(PAGE_SIZE)
+    trace = TraceFactory.create(project=project, trace_id=str(rows[0]["id"]))
+    with fake_laminar(respond_with(rows)) as server, django_assert_max_num_queries(14):
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert f'href="{URL}{trace.trace_id}/"' in page
 
 
-def link(page: str, name: str) -> str:
-    """Where the link of this name among a page's pages leads."""
-    return URL + "".join(re.findall(rf'<a href="(\?[^"]*)">{name}</a>', page)).replace("&amp;", "&")
+def get_link(page: str, name: str) -> str:
+    """The URL of the link with this text, URL alone if there is none."""
+    return URL + "".join(re.findall(rf'<a\s+href="(\?[^"]*)"\s*>{name}</a>', page)).replace("&amp;", "&")
 
 
 @pytest.mark.parametrize("sort", ["", "&sort=-duration"])
 @pytest.mark.parametrize("status", [200, 429])
-def test_the_mirror_pages_what_it_answered(reviewer_client: Client, project: Project, status: int, sort: str) -> None:
+def test_it_pages_within_the_mirror(reviewer_client: Client, project: Project, status: int, sort: str) -> None:
     traces = TraceFactory.create_batch(PAGE_SIZE + 1, project=project, duration=1.0)
     first = f"{URL}?from=2020-01-01{sort}{'&source=mirror' if status == 200 else ''}"
-    onward, back = ("Next", "Previous") if sort else ("Older", "Newer")
-    with fake_laminar(lambda path, body: (status, {"data": []})) as far:
-        connect(project, far)
+    next_label, previous_label = ("Next", "Previous") if sort else ("Older", "Newer")
+    with fake_laminar(lambda path, body: (status, {"data": []})) as server:
+        connect(project, server)
         page = reviewer_client.get(first)
-        asked = len(far.requests)
-        older = reviewer_client.get(link(page.text, onward))
-        newer = reviewer_client.get(link(older.text, back))
+        request_count = len(server.requests)
+        older = reviewer_client.get(get_link(page.text, next_label))
+        newer = reviewer_client.get(get_link(older.text, previous_label))
     assert {row[0].pk for row in (*page.context["rows"], *older.context["rows"])} == {trace.pk for trace in traces}
     assert newer.context["rows"] == page.context["rows"]
-    assert len(far.requests) == asked
+    assert len(server.requests) == request_count
 
 
-def test_a_cursor_of_the_mirror_is_never_read_as_laminars(reviewer_client: Client, project: Project) -> None:
+def test_it_keeps_a_mirror_cursor_in_the_mirror(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=8))
-    with fake_laminar(answering(rows(1))) as far:
-        connect(project, far)
+    with fake_laminar(respond_with(make_rows(1))) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?from=2020-01-01&before={clock.now().isoformat().replace('+', '%2B')}_5000")
-    assert (page.status_code, len(page.context["rows"]), far.requests) == (200, 1, [])
+    assert (page.status_code, len(page.context["rows"]), server.requests) == (200, 1, [])
 
 
-def test_where_laminar_fails_its_cursor_is_not_the_mirrors(reviewer_client: Client, project: Project) -> None:
+def test_it_drops_laminars_cursor_when_laminar_fails(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project, duration=1.0)
-    with fake_laminar(lambda path, body: (429, None)) as far:
-        connect(project, far)
+    with fake_laminar(lambda path, body: (429, None)) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?sort=-duration&source=laminar&before=2026-11-01T10:00:00_50")
     assert (page.status_code, len(page.context["rows"])) == (200, 1)
 
 
-def test_another_order_is_asked_of_whom_answered(reviewer_client: Client, project: Project) -> None:
+def test_it_keeps_the_source_when_sorting(reviewer_client: Client, project: Project) -> None:
     TraceFactory.create(project=project)
-    with fake_laminar(answering([])) as far:
-        connect(project, far)
+    with fake_laminar(respond_with([])) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?from=2020-01-01&source=mirror").text
-    assert '<a href="?source=mirror&amp;from=2020-01-01T00%3A00%3A00%2B00%3A00&amp;sort=-duration">Duration</a>' in page
+    assert get_link(page, "Duration") == f"{URL}?source=mirror&from=2020-01-01T00%3A00%3A00%2B00%3A00&sort=-duration"
 
 
-def test_what_laminar_answers_has_columns_and_the_link_there(reviewer_client: Client, project: Project) -> None:
+def test_it_shows_columns_and_the_laminar_link_for_laminars_results(reviewer_client: Client, project: Project) -> None:
     project.ui_url, project.laminar_id = "https://laminar.test", UUID(int=7)
-    with fake_laminar(answering(rows(1))) as far:
-        connect(project, far)
+    with fake_laminar(respond_with(make_rows(1))) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?to=2020-01-01&c=env&c=none")
-        plain = reviewer_client.get(f"{URL}?source=laminar&m=env%3D%3D").text
+        plain = reviewer_client.get(f"{URL}?source=laminar&m=env%3D%3D")
     assert [cells for _, cells in page.context["rows"]] == [[("env", "test"), ("none", "")]]
-    assert "Only the mirror sorts and counts a view" in page.text
-    assert "Open this filter in Laminar" in page.text
-    assert "own filter cannot ask for this view" in plain
+    assert "available only in the mirror" in page.text
+    assert f'href="{escape(page.context["laminar_filter_url"])}"' in page.text
+    assert plain.context["no_link_reason"] in plain.text
+    assert plain.context["no_link_reason"]
 
 
-def test_a_column_is_added_to_what_laminar_answers(reviewer_client: Client, project: Project) -> None:
-    with fake_laminar(answering(rows(1))) as far:
-        connect(project, far)
+def test_it_adds_a_column_to_laminars_results(reviewer_client: Client, project: Project) -> None:
+    with fake_laminar(respond_with(make_rows(1))) as server:
+        connect(project, server)
         page = reviewer_client.get(f"{URL}?source=laminar").text
     assert page.count('<input type="hidden" name="source" value="laminar">') == 2
-    answer = reviewer_client.get(f"{URL}?source=laminar&column=env")
-    assert answer["Location"] == f"{URL}?source=laminar&c=env"
+    response = reviewer_client.get(f"{URL}?source=laminar&column=env")
+    assert response["Location"] == f"{URL}?source=laminar&c=env"
 
 
-def test_a_view_that_laminar_answers_is_saved(reviewer_client: Client, project: Project) -> None:
-    said = {"name": "long ago", "query": "to=2020-01-01T00%3A00%3A00%2B00%3A00"}
-    with fake_laminar(answering(rows(1))) as far:
-        connect(project, far)
-        assert "Save this view" in reviewer_client.get(f"{URL}?{said['query']}").text
-        saved = reviewer_client.post(f"{URL}views/save/", said, follow=True)
-        again = reviewer_client.post(f"{URL}views/save/", said)
-    assert "The view is saved." in saved.text
+def test_it_saves_a_view_answered_by_laminar(reviewer_client: Client, project: Project) -> None:
+    form_data = {"name": "long ago", "query": "to=2020-01-01T00%3A00%3A00%2B00%3A00"}
+    with fake_laminar(respond_with(make_rows(1))) as server:
+        connect(project, server)
+        assert "Save this view" in reviewer_client.get(f"{URL}?{form_data['query']}").text
+        saved = reviewer_client.post(f"{URL}views/save/", form_data, follow=True)
+        again = reviewer_client.post(f"{URL}views/save/", form_data)
+    assert "View saved." in saved.text
     assert "Rename or delete “long ago”" in saved.text
-    assert (again.status_code, "Choose another name" in again.text) == (422, True)
+    assert (again.status_code, again.context["is_duplicate"]) == (422, True)

@@ -1,4 +1,4 @@
-"""The mirror: what comes from Laminar is kept as it is there, with what we have not pushed yet on top."""
+"""Pulling: the mirror has Laminar's data, overridden by our values that are not confirmed yet."""
 
 from datetime import timedelta
 from typing import Any
@@ -19,51 +19,51 @@ from tests.traces.rows import span_row, store_pulled_spans, trace_row
 TRACE = UUID(int=7)
 
 
-def stored(project: Project, text: str = "{}", **more: object) -> Trace:
-    """The mirror's trace after Laminar showed it with this metadata."""
+def store(project: Project, text: str = "{}", **more: object) -> Trace:
+    """Store the trace with this metadata. Returns it as the mirror has it."""
     (trace,) = pull.store_traces(project, [trace_row(TRACE, text, **more)])
     trace.refresh_from_db()
     return trace
 
 
-def found(project: Project, key: str, value: str) -> bool:
+def is_found(project: Project, key: str, value: str) -> bool:
     return index.matching(project, [(key, value)]).exists()
 
 
-def test_a_wanted_trace_is_pulled_at_once(project: Project) -> None:
+def test_it_pulls_a_requested_trace_at_once(project: Project) -> None:
     pull.request_pull(project, [TRACE])
     (trace,) = pull.select_due()
     assert (trace.trace_id, trace.project, trace.has_spans) == (TRACE, project, False)
 
 
-def test_wanting_one_twice_makes_one_place(project: Project) -> None:
+def test_it_creates_one_row_for_repeated_requests(project: Project) -> None:
     pull.request_pull(project, [TRACE, TRACE])
     pull.request_pull(project, [TRACE])
     assert Trace.objects.count() == 1
 
 
-def test_a_trace_that_is_here_is_not_pulled_again(project: Project) -> None:
+def test_it_does_not_pull_a_stored_trace_again(project: Project) -> None:
     TraceFactory.create(project=project, trace_id=TRACE, spans_pulled_at=clock.now())
     pull.request_pull(project, [TRACE])
     assert pull.select_due() == []
 
 
 @pytest.mark.parametrize("due", [None, timedelta(hours=12)], ids=["never", "late"])
-def test_a_look_that_is_far_off_is_brought_forward(project: Project, due: timedelta | None) -> None:
+def test_it_brings_a_late_pull_forward(project: Project, due: timedelta | None) -> None:
     due_at = None if due is None else clock.now() + due
     Trace.objects.create(project=project, trace_id=TRACE, pull_due_at=due_at, pull_tries=9)
     pull.request_pull(project, [TRACE])
     assert [trace.pull_tries for trace in pull.select_due()] == [0]
 
 
-def test_a_look_that_comes_soon_stays_as_it_is(project: Project) -> None:
+def test_it_keeps_the_time_of_a_pull_that_is_due_soon(project: Project) -> None:
     soon = clock.now() + timedelta(seconds=30)
     Trace.objects.create(project=project, trace_id=TRACE, pull_due_at=soon, pull_tries=5)
     pull.request_pull(project, [TRACE])
     assert Trace.objects.get().pull_tries == 5
 
 
-def test_very_many_can_be_wanted_at_once(
+def test_it_requests_many_traces_with_few_queries(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_max_num_queries(40):
@@ -71,7 +71,7 @@ def test_very_many_can_be_wanted_at_once(
     assert Trace.objects.exclude(pull_due_at=None).count() == 1_200
 
 
-def test_the_longest_waiting_are_taken_first_and_by_one_worker(project: Project) -> None:
+def test_it_leases_the_longest_waiting_traces_to_one_worker(project: Project) -> None:
     for number in range(pull.BATCH_SIZE + 2):
         due = clock.now() - timedelta(minutes=number)
         Trace.objects.create(project=project, trace_id=UUID(int=number), pull_due_at=due)
@@ -81,63 +81,71 @@ def test_the_longest_waiting_are_taken_first_and_by_one_worker(project: Project)
     assert pull.select_due() == []
 
 
-def test_what_a_dead_worker_took_comes_up_again(project: Project) -> None:
+def test_it_releases_the_lease_of_a_dead_worker(project: Project) -> None:
     pull.request_pull(project, [TRACE])
     pull.select_due()
     with time_machine.travel(clock.now() + pull.LEASE + timedelta(seconds=1), tick=False):
         assert len(pull.select_due()) == 1
 
 
-def test_projects_that_are_busy_are_left(project: Project, other_project: Project) -> None:
+def test_it_skips_busy_projects(project: Project, other_project: Project) -> None:
     pull.request_pull(project, [TRACE])
     pull.request_pull(other_project, [TRACE])
     assert [trace.project for trace in pull.select_due(busy=[project.pk])] == [other_project]
 
 
-def test_a_trace_is_kept_as_laminar_shows_it(project: Project) -> None:
-    trace = stored(project, '{"a":1.0}', top_span_name="agent", status="error", total_tokens=12, total_cost=0.5)
+def test_it_stores_a_trace_as_laminar_has_it(project: Project) -> None:
+    trace = store(project, '{"a":1.0}', top_span_name="agent", status="error", total_tokens=12, total_cost=0.5)
     assert (trace.name, trace.status, trace.total_tokens, trace.total_cost) == ("agent", "error", 12, 0.5)
     assert (trace.metadata, trace.seconds, trace.pulled_at is not None) == ('{"a":1.0}', 1.876544, True)
-    assert found(project, "a", "1.0")
+    assert is_found(project, "a", "1.0")
 
 
-def test_what_changed_there_changes_here(project: Project) -> None:
-    stored(project, '{"a":1,"b":1}', status="success")
-    trace = stored(project, '{"a":2}', status="error")
+def test_it_updates_what_changed_in_laminar(project: Project) -> None:
+    store(project, '{"a":1,"b":1}', status="success")
+    trace = store(project, '{"a":2}', status="error")
     assert (trace.metadata, trace.status, Trace.objects.count()) == ('{"a":2}', "error", 1)
-    assert (found(project, "a", "2"), found(project, "a", "1"), found(project, "b", "1")) == (True, False, False)
+    assert (is_found(project, "a", "2"), is_found(project, "a", "1"), is_found(project, "b", "1")) == (
+        True,
+        False,
+        False,
+    )
 
 
-def test_our_unconfirmed_values_stay_on_top(project: Project) -> None:
-    stored(project, '{"score":1,"a":1}')
+def test_it_keeps_our_unconfirmed_values(project: Project) -> None:
+    store(project, '{"score":1,"a":1}')
     merge.apply_patch(project, merge.lock_trace(project, TRACE), {"score": 2})
-    trace = stored(project, '{"score":1,"a":5}')
+    trace = store(project, '{"score":1,"a":5}')
     assert trace.metadata == '{"score":2,"a":5}'
-    assert (found(project, "score", "2"), found(project, "score", "1"), found(project, "a", "5")) == (True, False, True)
+    assert (is_found(project, "score", "2"), is_found(project, "score", "1"), is_found(project, "a", "5")) == (
+        True,
+        False,
+        True,
+    )
 
 
-def test_a_confirmed_value_is_laminars_again(project: Project) -> None:
-    stored(project, '{"score":1}')
-    assert stored(project, '{"score":3}').metadata == '{"score":3}'
+def test_it_overwrites_a_confirmed_value(project: Project) -> None:
+    store(project, '{"score":1}')
+    assert store(project, '{"score":3}').metadata == '{"score":3}'
 
 
-def test_a_trace_that_began_earlier_than_it_seemed_moves_in_the_index(project: Project) -> None:
-    stored(project, '{"a":1}')
-    trace = stored(project, '{"a":1}', start_time=clock.now() - timedelta(days=3))
+def test_it_reindexes_a_changed_start_time(project: Project) -> None:
+    store(project, '{"a":1}')
+    trace = store(project, '{"a":1}', start_time=clock.now() - timedelta(days=3))
     assert index.matching(project, [("a", "1")]).get().start_time == trace.start_time
 
 
-def test_one_trace_shown_twice_is_stored_once(project: Project) -> None:
+def test_it_stores_a_repeated_trace_once(project: Project) -> None:
     pull.store_traces(project, [trace_row(TRACE, '{"a":1}'), trace_row(TRACE, '{"a":2}')])
     assert Trace.objects.get().metadata == '{"a":2}'
 
 
-def test_odd_texts_are_cut_and_kept(project: Project) -> None:
-    trace = stored(project, '{"a":"\\u0000"}', top_span_name="x" * 5_000, session_id="s\x00" * 400, user_id="\ud800")
+def test_it_truncates_and_stores_unusual_texts(project: Project) -> None:
+    trace = store(project, '{"a":"\\u0000"}', top_span_name="x" * 5_000, session_id="s\x00" * 400, user_id="\ud800")
     assert (len(trace.name), len(trace.session_id)) == (300, 300)
 
 
-def test_storing_many_costs_few_queries(
+def test_it_stores_many_traces_with_few_queries(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rows = [trace_row(metadata=f'{{"a":{number}}}') for number in range(40)]
@@ -145,7 +153,7 @@ def test_storing_many_costs_few_queries(
         pull.store_traces(project, rows)
 
 
-def test_only_what_is_new_or_changed_is_stored(project: Project) -> None:
+def test_it_stores_only_new_or_changed_traces(project: Project) -> None:
     same, changed, new = (trace_row(metadata='{"a":1}') for _ in range(3))
     assert pull.store_changed(project, [same, changed]) == 2
     before = Trace.objects.get(trace_id=same.id).pulled_at
@@ -153,12 +161,12 @@ def test_only_what_is_new_or_changed_is_stored(project: Project) -> None:
     assert Trace.objects.get(trace_id=same.id).pulled_at == before
 
 
-def test_of_two_answers_the_one_asked_for_later_stands(project: Project) -> None:
+def test_it_keeps_the_response_to_the_later_query(project: Project) -> None:
     early, late = clock.now() - timedelta(seconds=9), clock.now()
     pull.store_traces(project, [trace_row(TRACE, '{"a":2}')], late)
     pull.store_traces(project, [trace_row(TRACE, '{"a":1}')], early)
     assert Trace.objects.get().metadata == '{"a":2}'
-    assert not found(project, "a", "1")
+    assert not is_found(project, "a", "1")
 
 
 @pytest.mark.parametrize(
@@ -169,14 +177,14 @@ def test_of_two_answers_the_one_asked_for_later_stands(project: Project) -> None
     ],
     ids=str,
 )  # fmt: skip
-def test_whatever_the_mirror_keeps_is_followed(project: Project, changed: dict[str, Any]) -> None:
+def test_it_follows_changes_of_every_stored_column(project: Project, changed: dict[str, Any]) -> None:
     assert pull.store_changed(project, [trace_row(TRACE)]) == 1
     assert pull.store_changed(project, [trace_row(TRACE, **changed)]) == 1
     assert pull.store_changed(project, [trace_row(TRACE, **changed)]) == 0
 
 
-def test_spans_are_replaced(project: Project) -> None:
-    trace = stored(project)
+def test_it_replaces_spans(project: Project) -> None:
+    trace = store(project)
     SpanFactory.create(trace=trace, name="old")
     store_pulled_spans(trace, [span_row(1, name="a"), span_row(2, name="b\x00", input='{"q":1}')])
     trace.refresh_from_db()
@@ -184,34 +192,34 @@ def test_spans_are_replaced(project: Project) -> None:
     assert (trace.has_spans, trace.span_count, trace.is_cut) == (True, 2, False)
 
 
-def test_a_span_shown_twice_is_stored_once(project: Project) -> None:
-    trace = stored(project)
+def test_it_stores_a_repeated_span_once(project: Project) -> None:
+    trace = store(project)
     store_pulled_spans(trace, [span_row(1, name="before"), span_row(1, name="after")])
     assert [span.name for span in trace.spans.all()] == ["after"]
 
 
-def test_spans_come_in_pages_and_keep_their_rows(project: Project) -> None:
-    trace = stored(project)
+def test_it_keeps_the_rows_of_spans_across_pages(project: Project) -> None:
+    trace = store(project)
     store_pulled_spans(trace, [span_row(1, name="before"), span_row(2), span_row(3)])
     rows = dict(trace.spans.values_list("span_id", "pk"))
-    seen = pull.store_spans(trace, [span_row(1, name="after")]) | pull.store_spans(trace, [span_row(4)])
+    span_ids = pull.store_spans(trace, [span_row(1, name="after")]) | pull.store_spans(trace, [span_row(4)])
     assert trace.spans.count() == 4
-    pull.finish_pull(trace, seen)
+    pull.finish_pull(trace, span_ids)
     assert [(span.span_id.int, span.name) for span in trace.spans.order_by("pk")] == [(1, "after"), (4, "step 4")]
     assert trace.spans.get(name="after").pk == rows[UUID(int=1)]
     assert Trace.objects.get().span_count == 2
 
 
-def test_it_says_when_there_were_more_spans(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_marks_a_trace_with_too_many_spans(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pull, "MAX_SPANS", 3)
-    trace = stored(project)
+    trace = store(project)
     store_pulled_spans(trace, [span_row(1), span_row(2)])
     assert not Trace.objects.get().is_cut
     store_pulled_spans(trace, [span_row(1), span_row(2), span_row(3)])
     assert Trace.objects.get().is_cut
 
 
-def test_while_its_pages_come_nobody_else_pulls_it(project: Project) -> None:
+def test_it_renews_the_lease_with_each_page(project: Project) -> None:
     pull.request_pull(project, [TRACE])
     with time_machine.travel(clock.now() + pull.LEASE, tick=False):
         pull.store_spans(Trace.objects.get(), [span_row()])
@@ -219,45 +227,45 @@ def test_while_its_pages_come_nobody_else_pulls_it(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ago", "again"),
+    ("ago", "is_due"),
     [(timedelta(minutes=1), True), (timedelta(minutes=6), False), (-timedelta(days=9), False)],
     ids=["just ended", "ended", "ends next week"],
 )
-def test_a_trace_that_may_still_change_is_pulled_again(project: Project, ago: timedelta, again: bool) -> None:
-    trace = stored(project, end_time=clock.now() - ago)
+def test_it_pulls_a_trace_again_while_it_may_change(project: Project, ago: timedelta, is_due: bool) -> None:
+    trace = store(project, end_time=clock.now() - ago)
     store_pulled_spans(trace, [span_row()])
     due = Trace.objects.get().pull_due_at
-    assert (due is not None and clock.now() < due < clock.now() + timedelta(minutes=1)) == again
+    assert (due is not None and clock.now() < due < clock.now() + timedelta(minutes=1)) == is_due
 
 
-def test_a_trace_that_grows_after_it_was_pulled_is_pulled_again(project: Project) -> None:
-    store_pulled_spans(stored(project, total_tokens=5), [span_row()])
-    stored(project, total_tokens=5)
+def test_it_pulls_a_trace_again_after_it_has_grown(project: Project) -> None:
+    store_pulled_spans(store(project, total_tokens=5), [span_row()])
+    store(project, total_tokens=5)
     assert pull.select_due() == []
-    stored(project, total_tokens=9)
+    store(project, total_tokens=9)
     assert len(pull.select_due()) == 1
 
 
-def test_a_missing_trace_is_looked_for_ever_more_rarely_for_a_day(project: Project) -> None:
+def test_it_looks_for_a_missing_trace_ever_more_rarely_for_a_day(project: Project) -> None:
     pull.request_pull(project, [TRACE])
-    waits = []
+    delays = []
     while (due := Trace.objects.get().pull_due_at) is not None:
-        waits.append(round((due - clock.now()).total_seconds()))
+        delays.append(round((due - clock.now()).total_seconds()))
         pull.reschedule_missing([Trace.objects.get()])
-    assert waits[1:] == pull.MISS_DELAYS == sorted(pull.MISS_DELAYS)
-    assert timedelta(hours=20) < timedelta(seconds=sum(waits)) < timedelta(hours=36)
-    assert Trace.objects.get().pull_error == "Laminar does not show this trace yet."
+    assert delays[1:] == pull.MISS_DELAYS == sorted(pull.MISS_DELAYS)
+    assert timedelta(hours=20) < timedelta(seconds=sum(delays)) < timedelta(hours=36)
+    assert Trace.objects.get().pull_error == "Laminar does not have this trace yet."
 
 
-def test_a_missing_trace_that_comes_is_here_without_a_complaint(project: Project) -> None:
+def test_it_clears_the_error_when_a_missing_trace_arrives(project: Project) -> None:
     pull.request_pull(project, [TRACE])
     pull.reschedule_missing(pull.select_due())
-    store_pulled_spans(stored(project), [span_row()])
+    store_pulled_spans(store(project), [span_row()])
     trace = Trace.objects.get()
     assert (trace.pull_error, trace.pull_tries, trace.has_spans) == ("", 0, True)
 
 
-def test_a_fault_is_noted_and_never_ends_the_search(project: Project) -> None:
+def test_it_retries_after_errors_without_end(project: Project) -> None:
     pull.request_pull(project, [TRACE])
     for _ in range(30):
         pull.reschedule_failed([Trace.objects.get()], "Laminar is in trouble (500). " + "x" * 500)
@@ -267,20 +275,19 @@ def test_a_fault_is_noted_and_never_ends_the_search(project: Project) -> None:
     assert trace.pull_due_at < clock.now() + timedelta(minutes=6)
 
 
-def test_a_fault_takes_nothing_from_what_is_here(project: Project) -> None:
-    store_pulled_spans(stored(project), [span_row()])
+def test_it_keeps_stored_spans_after_an_error(project: Project) -> None:
+    store_pulled_spans(store(project), [span_row()])
     pull.reschedule_failed([Trace.objects.get()], "Nobody answers.")
     assert (Trace.objects.get().has_spans, Trace.objects.get().spans.count()) == (True, 1)
 
 
-def test_the_first_listing_looks_back_a_week(project: Project) -> None:
+def test_it_lists_a_week_at_first(project: Project) -> None:
     assert abs(watermark.next_listing_start(project) - clock.now() + timedelta(days=7)) < timedelta(minutes=1)
 
 
-def test_a_listing_begins_a_little_before_where_the_last_one_ended(project: Project) -> None:
-    reached = clock.now() - timedelta(hours=1)
-    watermark.advance_watermark(project, reached - timedelta(days=1), reached - timedelta(days=1), reached)
-    watermark.advance_watermark(
-        project, reached - timedelta(days=1), reached - timedelta(days=1), reached - timedelta(hours=5)
-    )
-    assert watermark.next_listing_start(project) == reached - watermark.OVERLAP
+def test_it_starts_a_listing_shortly_before_the_end_of_the_last_one(project: Project) -> None:
+    listed_until = clock.now() - timedelta(hours=1)
+    since = listed_until - timedelta(days=1)
+    watermark.advance_watermark(project, since, since, listed_until)
+    watermark.advance_watermark(project, since, since, listed_until - timedelta(hours=5))
+    assert watermark.next_listing_start(project) == listed_until - watermark.OVERLAP

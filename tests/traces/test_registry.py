@@ -1,4 +1,4 @@
-"""All metadata keys of a project: what they hold, who sets them, and what is unwise about them."""
+"""The registry of metadata keys: their values, who sets them, and findings."""
 
 import json
 from datetime import timedelta
@@ -21,33 +21,33 @@ from tests.traces.rows import trace_row
 URL = "/p/support/traces/keys/"
 
 
-def key(project: Project, name: str, *raws: str) -> KeySummary:
-    """The registry's entry of a key that traces hold with these values, as JSON texts."""
+def create_key(project: Project, name: str, *raws: str) -> KeySummary:
+    """The summary of a key after creating a trace for each of these JSON texts."""
     for raw in raws:
         TraceFactory.create(project=project, metadata=merge.dump_members({name: raw}))
     index.compact()
-    (found,) = [one for one in registry.get_page(project).keys if one.name == name]
-    return found
+    (summary,) = [summary for summary in registry.get_page(project).keys if summary.name == name]
+    return summary
 
 
 def test_it_counts_traces_and_values(project: Project, other_project: Project) -> None:
     TraceFactory.create(project=other_project, metadata='{"env":"foreign"}')
-    found = key(project, "env", '"live"', '"live"', '"test"')
-    assert (found.count, found.distinct_count, found.has_more, found.findings) == (3, 2, False, [])
-    assert [(value.text, value.count) for value in found.values] == [("live", 2), ("test", 1)]
+    summary = create_key(project, "env", '"live"', '"live"', '"test"')
+    assert (summary.count, summary.distinct_count, summary.has_more_values, summary.findings) == (3, 2, False, [])
+    assert [(value.text, value.count) for value in summary.values] == [("live", 2), ("test", 1)]
 
 
-def test_it_tells_since_when(project: Project) -> None:
+def test_it_shows_the_first_and_last_start_time(project: Project) -> None:
     first = TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=9), metadata='{"a":1}')
     last = TraceFactory.create(project=project, start_time=clock.now() - timedelta(days=2), metadata='{"a":2}')
-    found = key(project, "a")
-    assert (found.first_at, found.last_at) == (first.start_time, last.start_time)
+    summary = create_key(project, "a")
+    assert (summary.first_at, summary.last_at) == (first.start_time, last.start_time)
 
 
 @pytest.mark.parametrize(
     ("raws", "words"),
     [
-        (("1", '"1"', "1.0"), "several types (whole number, text, number with a point)"),
+        (("1", '"1"', "1.0"), "several types (integer, text, decimal number)"),
         (('{"a":1}',), "are objects"),
         (('[{"a":1}]',), "are objects"),
         (('"ann@example.org"',), "an e-mail address"),
@@ -55,46 +55,46 @@ def test_it_tells_since_when(project: Project) -> None:
     ],
     ids=["types", "object", "list", "personal data", "crowded"],
 )
-def test_it_points_at_a_poor_key(project: Project, raws: tuple[str, ...], words: str) -> None:
-    (finding,) = key(project, "k", *raws).findings
+def test_it_reports_a_key_that_is_hard_to_filter_by(project: Project, raws: tuple[str, ...], words: str) -> None:
+    (finding,) = create_key(project, "k", *raws).findings
     assert words in finding
 
 
 @pytest.mark.parametrize("raws", [("1", "null"), ("true", "false"), ('["a"]',), ("-5", "12")])
-def test_it_leaves_a_good_key_alone(project: Project, raws: tuple[str, ...]) -> None:
-    assert key(project, "k", *raws).findings == []
+def test_it_reports_nothing_for_a_good_key(project: Project, raws: tuple[str, ...]) -> None:
+    assert create_key(project, "k", *raws).findings == []
 
 
-def test_it_points_at_two_spellings_of_a_name(project: Project) -> None:
+def test_it_reports_two_spellings_of_a_name(project: Project) -> None:
     TraceFactory.create(project=project, metadata='{"feature_flag":"a"}')
-    (finding,) = key(project, "featureFlag", '"a"').findings
+    (finding,) = create_key(project, "featureFlag", '"a"').findings
     assert "“feature_flag”" in finding
 
 
-def test_it_tells_who_changed_a_value_and_that_it_flips(project: Project) -> None:
-    for at in range(registry.MIN_FLIPS):
+def test_it_reports_who_changed_a_value_and_that_it_flips(project: Project) -> None:
+    for number in range(registry.MIN_FLIPS):
         for raw in ("1", "2"):
             pull.store_traces(
-                project, [trace_row(UUID(int=at), merge.dump_members({"step": raw}), end_time=clock.now())]
+                project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=clock.now())]
             )
     with transaction.atomic():
         merge.apply_patch(project, merge.lock_trace(project, UUID(int=0)), {"step": 3}, patch_id=1)
-    found = key(project, "step")
-    assert found.set_by == [("the application, in flight", 2), ("us", 1)]
-    assert "in 2 traces" in " ".join(found.findings)
+    summary = create_key(project, "step")
+    assert summary.set_by == [("the application, in flight", 2), ("us", 1)]
+    assert "in 2 traces" in " ".join(summary.findings)
 
 
-def test_it_does_not_call_changes_of_long_after_the_end_a_flip(project: Project) -> None:
-    for at in range(registry.MIN_FLIPS):
+def test_it_does_not_report_late_changes_as_flips(project: Project) -> None:
+    for number in range(registry.MIN_FLIPS):
         for raw in ("1", "2"):
             ended = clock.now() - timedelta(days=20)
-            pull.store_traces(project, [trace_row(UUID(int=at), merge.dump_members({"step": raw}), end_time=ended)])
-    found = key(project, "step")
-    assert (found.set_by, found.findings) == ([("somebody else", 2)], [])
+            pull.store_traces(project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=ended)])
+    summary = create_key(project, "step")
+    assert (summary.set_by, summary.findings) == ([("somebody else", 2)], [])
 
 
-@pytest.mark.parametrize(("more", "words"), [(0, "unchanged since"), (1, "not changed of late")])
-def test_it_claims_nothing_of_changes_older_than_it_looks(
+@pytest.mark.parametrize(("more", "words"), [(0, "unchanged since"), (1, "no recent changes")])
+def test_it_claims_nothing_about_changes_it_has_not_read(
     lead_client: Client, project: Project, more: int, words: str
 ) -> None:
     trace = TraceFactory.create(project=project, metadata='{"quiet":1}')
@@ -106,17 +106,17 @@ def test_it_claims_nothing_of_changes_older_than_it_looks(
     ]
     MetadataChange.objects.bulk_create(rows, batch_size=2_000)
     page = lead_client.get(URL).text
-    assert [said for said in ("unchanged since", "not changed of late") if said in page] == [words]
+    assert [note for note in ("unchanged since", "no recent changes") if note in page] == [words]
 
 
-def test_very_many_values_are_not_all_looked_at(project: Project) -> None:
+def test_it_reads_a_limited_number_of_values(project: Project) -> None:
     rows = [trace_row(metadata=json.dumps({"id": number})) for number in range(registry.MAX_VALUES + 5)]
     pull.store_changed(project, rows)
-    found = key(project, "id")
-    assert (found.distinct_count, found.has_more, found.first_at) == (registry.MAX_VALUES, True, None)
+    summary = create_key(project, "id")
+    assert (summary.distinct_count, summary.has_more_values, summary.first_at) == (registry.MAX_VALUES, True, None)
 
 
-def test_the_page_shows_keys_in_pages_and_by_a_part(lead_client: Client, project: Project) -> None:
+def test_it_pages_and_filters_keys(lead_client: Client, project: Project) -> None:
     names = {f"key-{number:02}": number for number in range(registry.PAGE_SIZE + 1)}
     TraceFactory.create(project=project, metadata=json.dumps(names, separators=(",", ":")))
     index.compact()
@@ -126,26 +126,24 @@ def test_the_page_shows_keys_in_pages_and_by_a_part(lead_client: Client, project
     assert "key-25" in lead_client.get(URL, {"part": "KEY-25"}).text
 
 
-def test_what_a_key_says_is_shown_as_text(lead_client: Client, project: Project) -> None:
-    key(project, "<b>bold</b>", '"<script>alert(1)</script>"', '"\u202e"')
+def test_it_escapes_keys_and_values(lead_client: Client, project: Project) -> None:
+    create_key(project, "<b>bold</b>", '"<script>alert(1)</script>"', '"\u202e"')
     page = lead_client.get(URL).text
     assert not any(foreign in page for foreign in ("<b>bold", "<script>alert", "\u202e"))
 
 
 @pytest.mark.parametrize("query", [{}, {"part": "\x00"}, {"start": "-1"}, {"start": "9" * 400}, {"part": "x" * 900}])
-def test_an_empty_page_is_a_page(lead_client: Client, project: Project, query: dict[str, str]) -> None:
+def test_it_accepts_any_query(lead_client: Client, project: Project, query: dict[str, str]) -> None:
     assert lead_client.get(URL, query).status_code == 200
 
 
-def test_reviewers_and_outsiders_do_not_see_it(
-    reviewer_client: Client, outsider_client: Client, project: Project
-) -> None:
+def test_it_refuses_reviewers_and_outsiders(reviewer_client: Client, outsider_client: Client, project: Project) -> None:
     assert (reviewer_client.get(URL).status_code, outsider_client.get(URL).status_code) == (403, 404)
 
 
-def test_its_queries_do_not_grow_with_keys(lead_client: Client, project: Project) -> None:
-    key(project, "a", "1")
-    few = count_queries(lambda: lead_client.get(URL))
+def test_it_runs_the_same_queries_for_more_keys(lead_client: Client, project: Project) -> None:
+    create_key(project, "a", "1")
+    before = count_queries(lambda: lead_client.get(URL))
     for number in range(10):
-        key(project, f"k{number}", "1", "2", "3")
-    assert count_queries(lambda: lead_client.get(URL)) == few
+        create_key(project, f"k{number}", "1", "2", "3")
+    assert count_queries(lambda: lead_client.get(URL)) == before

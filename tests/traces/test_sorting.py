@@ -1,4 +1,4 @@
-"""A list sorted by something else than time: the whole of it by an index, of a view the newest few."""
+"""Lists sorted by other columns: all traces by an index, a filtered view by its newest traces."""
 
 from datetime import timedelta
 
@@ -19,12 +19,12 @@ from tests.traces.rows import trace_row
 
 URL = "/p/support/traces/"
 FIELDS = {"duration": "duration", "cost": "total_cost", "tokens": "total_tokens", "start": "start_time"}
-VIEWS = {"all": (), "narrowed": (Pair("k", "1"),)}
+VIEWS = {"all": (), "filtered": (Pair("k", "1"),)}
 
 
 @pytest.fixture
 def many(project: Project) -> None:
-    """A page and a few more, many of them alike in what they are sorted by."""
+    """More than a page of traces, many of them with equal values."""
     start = clock.now()
     for number in range(PAGE_SIZE + 7):
         TraceFactory.create(
@@ -36,18 +36,18 @@ def many(project: Project) -> None:
 
 @pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("sort", [*FIELDS, *(f"-{name}" for name in FIELDS)])
-@pytest.mark.parametrize("which", VIEWS)
-def test_it_walks_every_order_both_ways_without_a_gap(project: Project, sort: str, which: str) -> None:
-    view = FilterView(VIEWS[which], sort="" if sort == "-start" else sort)
+@pytest.mark.parametrize("name", VIEWS)
+def test_it_pages_in_both_directions_in_every_order(project: Project, sort: str, name: str) -> None:
+    view = FilterView(VIEWS[name], sort="" if sort == "-start" else sort)
     first = get_page(view, project)
     second = get_page(view, project, before=first.older)
-    walked = [trace.pk for trace in first.traces + second.traces]
+    pks = [trace.pk for trace in first.traces + second.traces]
     sign, field = ("-" if sort.startswith("-") else ""), FIELDS[sort.removeprefix("-")]
-    assert walked == list(Trace.objects.order_by(f"{sign}{field}", f"{sign}pk").values_list("pk", flat=True))
+    assert pks == list(Trace.objects.order_by(f"{sign}{field}", f"{sign}pk").values_list("pk", flat=True))
     assert get_page(view, project, after=second.newer).traces == first.traces
 
 
-def test_a_trace_without_an_end_has_no_place_among_durations(project: Project) -> None:
+def test_it_leaves_out_running_traces_when_sorted_by_duration(project: Project) -> None:
     ended = TraceFactory.create(project=project, metadata='{"k":1}')
     TraceFactory.create(project=project, metadata='{"k":1}', end_time=None)
     for pairs in VIEWS.values():
@@ -55,12 +55,12 @@ def test_a_trace_without_an_end_has_no_place_among_durations(project: Project) -
         assert (page.traces, page.count) == ([ended], 2)
 
 
-def test_it_shows_no_other_projects_traces(project: Project, other_project: Project) -> None:
+def test_it_hides_traces_of_other_projects(project: Project, other_project: Project) -> None:
     TraceFactory.create(project=other_project, metadata='{"k":1}')
     assert get_page(FilterView(sort="-cost"), project).traces == []
 
 
-def test_a_pull_notes_how_long_a_trace_ran(project: Project) -> None:
+def test_it_stores_the_duration_of_a_trace(project: Project) -> None:
     row = trace_row()
     pull.store_traces(project, [row])
     assert Trace.objects.get().duration == pytest.approx(1.876543, abs=1e-5)
@@ -68,21 +68,21 @@ def test_a_pull_notes_how_long_a_trace_ran(project: Project) -> None:
     assert Trace.objects.get().duration == pytest.approx(9, abs=1e-5)
 
 
-def test_of_a_large_view_the_newest_are_sorted(project: Project, lead_client: Client) -> None:
+def test_it_sorts_the_newest_traces_of_a_large_view(project: Project, lead_client: Client) -> None:
     rows = [TraceFactory.build(project=project, total_tokens=n) for n in range(paging.MAX_SORTED + 1)]
     rows[0].total_tokens = 10**9
     Trace.objects.bulk_create(rows)
     page = lead_client.get(URL, {"from": "2000-01-01", "sort": "-tokens"})
-    assert page.context["found"].traces[0].total_tokens == paging.MAX_SORTED
+    assert page.context["page"].traces[0].total_tokens == paging.MAX_SORTED
     assert "the newest 5,000" in page.text
     assert "the newest 5,000" not in lead_client.get(URL, {"sort": "-tokens"}).text
 
 
-def test_an_order_that_there_is_not_is_left_out() -> None:
+def test_it_ignores_an_unknown_order() -> None:
     assert read_view(QueryDict("sort=metadata")) == read_view(QueryDict("sort=-start")) == FilterView([])
 
 
 @pytest.mark.parametrize("cursor", ["x_1", "nan_1", "inf_1", "_1", "1e999_1", "1"])
-def test_a_cursor_that_was_cut_short_is_told(project: Project, cursor: str) -> None:
+def test_it_refuses_an_incomplete_cursor(project: Project, cursor: str) -> None:
     with pytest.raises(FilterError):
         get_page(FilterView(sort="-cost"), project, before=cursor)

@@ -1,4 +1,4 @@
-"""The page of one trace: read it, or be told that it is on its way."""
+"""The page of one trace, also while it is not pulled yet."""
 
 import json
 from datetime import timedelta
@@ -19,7 +19,7 @@ from tests.factories import SpanFactory, TraceFactory
 
 @pytest.fixture
 def trace(project: Project) -> Trace:
-    """A trace with one step, its spans here."""
+    """A trace with one span, pulled."""
     trace: Trace = TraceFactory.create(project=project, name="answer", spans_pulled_at=clock.now(), span_count=1)
     SpanFactory.create(trace=trace)
     return trace
@@ -36,50 +36,50 @@ def test_it_works(reviewer_client: Client, trace: Trace) -> None:
 
 
 @pytest.mark.parametrize("tab", ["transcript", "steps", "metadata", "nonsense", "%00"])
-def test_each_tab_works(reviewer_client: Client, trace: Trace, tab: str) -> None:
+def test_it_shows_each_tab(reviewer_client: Client, trace: Trace, tab: str) -> None:
     assert reviewer_client.get(f"{url(trace.trace_id)}?tab={tab}").status_code == 200
 
 
-def test_htmx_gets_the_reading_alone(reviewer_client: Client, trace: Trace) -> None:
-    part = reviewer_client.get(url(trace.trace_id), headers={"HX-Request": "true"})
-    assert part.text.lstrip().startswith('<div id="reading"')
+def test_it_returns_only_the_reader_to_htmx(reviewer_client: Client, trace: Trace) -> None:
+    fragment = reviewer_client.get(url(trace.trace_id), headers={"HX-Request": "true"})
+    assert fragment.text.lstrip().startswith('<div id="reading"')
 
 
-def test_another_projects_trace_is_not_there(reviewer_client: Client, other_project: Project) -> None:
+def test_it_refuses_a_trace_of_another_project(reviewer_client: Client, other_project: Project) -> None:
     assert reviewer_client.get(url(TraceFactory.create(project=other_project).trace_id)).status_code == 404
 
 
-def test_a_trace_that_was_never_heard_of_is_not_there(reviewer_client: Client) -> None:
+def test_it_refuses_an_unknown_trace(reviewer_client: Client) -> None:
     assert reviewer_client.get(url(uuid4())).status_code == 404
     assert not Trace.objects.exists()
 
 
-def test_it_is_not_there_for_an_outsider(outsider_client: Client, trace: Trace) -> None:
+def test_it_refuses_outsiders(outsider_client: Client, trace: Trace) -> None:
     assert outsider_client.get(url(trace.trace_id)).status_code == 404
 
 
-def test_a_trace_on_its_way_says_so_and_is_pulled(reviewer_client: Client, project: Project) -> None:
+def test_it_pulls_a_trace_whose_spans_are_missing(reviewer_client: Client, project: Project) -> None:
     trace = TraceFactory.create(project=project)
     page = reviewer_client.get(url(trace.trace_id))
     assert "This trace is not here yet" in page.text
-    assert [taken.pk for taken in pull.select_due()] == [trace.pk]
+    assert [due.pk for due in pull.select_due()] == [trace.pk]
 
 
-def test_looking_at_the_page_brings_a_late_look_forward(reviewer_client: Client, project: Project) -> None:
-    late = clock.now() + timedelta(hours=6)
-    trace = TraceFactory.create(project=project, pull_due_at=late, pull_error="Laminar does not show this trace yet.")
-    assert "Laminar does not show this trace yet." in reviewer_client.get(url(trace.trace_id)).text
+def test_it_brings_a_late_pull_forward(reviewer_client: Client, project: Project) -> None:
+    due_at = clock.now() + timedelta(hours=6)
+    trace = TraceFactory.create(project=project, pull_due_at=due_at, pull_error="Laminar does not have this trace yet.")
+    assert "Laminar does not have this trace yet." in reviewer_client.get(url(trace.trace_id)).text
     assert len(pull.select_due()) == 1
 
 
-def test_a_page_that_waits_is_answered_when_the_trace_has_come(reviewer_client: Client, trace: Trace) -> None:
+def test_it_responds_to_a_waiting_page_when_the_trace_is_pulled(reviewer_client: Client, trace: Trace) -> None:
     Trace.objects.update(spans_pulled_at=None)
     assert reviewer_client.get(f"{url(trace.trace_id)}?waiting=1").status_code == 204
     Trace.objects.update(spans_pulled_at=clock.now())
     assert reviewer_client.get(f"{url(trace.trace_id)}?waiting=1").status_code == 200
 
 
-def test_a_page_that_waits_writes_nothing(
+def test_it_writes_nothing_for_a_waiting_page(
     reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     trace = TraceFactory.create(project=project, pull_due_at=clock.now() + timedelta(seconds=5))
@@ -88,7 +88,7 @@ def test_a_page_that_waits_writes_nothing(
     assert all(query["sql"].lstrip().startswith("SELECT") for query in queries.captured_queries)
 
 
-def test_the_metadata_tells_ours_from_laminars(reviewer_client: Client, project: Project, trace: Trace) -> None:
+def test_it_marks_our_unconfirmed_metadata(reviewer_client: Client, project: Project, trace: Trace) -> None:
     merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1, "environment": "test"})
     page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
     assert page.text.count("us, not confirmed yet") == 2
@@ -102,24 +102,24 @@ def test_the_metadata_tells_ours_from_laminars(reviewer_client: Client, project:
         '{"a":"{' + "[" * 5_000 + '"}', '{"a":' + "[" * 60 + "]" * 60 + "}", '{"<script>":"<img src=x onerror=1>"}',
     ],
 )  # fmt: skip
-def test_hostile_metadata_breaks_nothing(reviewer_client: Client, trace: Trace, text: str) -> None:
+def test_it_escapes_hostile_metadata(reviewer_client: Client, trace: Trace, text: str) -> None:
     Trace.objects.update(metadata=text)
     page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
     assert page.status_code == 200
     assert "<img src=x" not in page.text
 
 
-def test_it_says_when_it_shows_a_part_only(reviewer_client: Client, trace: Trace) -> None:
+def test_it_says_when_it_shows_only_a_part(reviewer_client: Client, trace: Trace) -> None:
     Trace.objects.update(is_cut=True)
     assert "The trace has more spans than are shown here." in reviewer_client.get(url(trace.trace_id)).text
 
 
-def test_its_values_lead_to_the_view_of_all_that_hold_them(reviewer_client: Client, trace: Trace) -> None:
+def test_it_links_values_to_the_view_of_matching_traces(reviewer_client: Client, trace: Trace) -> None:
     Trace.objects.update(metadata=canonical_json.dumps({"plan & price": "a=b"}))
     assert "?m=plan+%26+price%3Da%3Db" in reviewer_client.get(url(trace.trace_id)).text
 
 
-def test_its_queries_do_not_grow_with_spans(
+def test_it_runs_few_queries_for_many_spans(
     reviewer_client: Client, trace: Trace, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for _ in range(20):
@@ -132,12 +132,12 @@ def test_it_shows_two_hundred_keys_at_a_time(reviewer_client: Client, project: P
     keys = {f"Key.{number:04}": number for number in range(450)}
     trace = TraceFactory.create(project=project, metadata=json.dumps(keys), spans_pulled_at="2026-11-22T10:00Z")
     page = partial(reviewer_client.get, f"/p/support/traces/{trace.trace_id}/")
-    setters = partial(reviewer_client.get, f"/p/support/deliveries/traces/{trace.trace_id}/metadata/")
+    provenance = partial(reviewer_client.get, f"/p/support/deliveries/traces/{trace.trace_id}/metadata/")
 
     assert page({"tab": "metadata"}).text.count("<td><code>Key.") == 200
-    for answer in (page({"tab": "metadata", "from": "400"}).text, setters({"from": "400"}).text):
-        assert answer.count("<td><code>Key.") == 50
-        assert "Keys 401 to 450 of 450" in answer
-    for answer in (page({"tab": "metadata", "key": "key.04"}).text, setters({"key": "key.04"}).text):
-        assert answer.count("<td><code>Key.") == 50
+    for text in (page({"tab": "metadata", "from": "400"}).text, provenance({"from": "400"}).text):
+        assert text.count("<td><code>Key.") == 50
+        assert "Keys 401 to 450 of 450" in text
+    for text in (page({"tab": "metadata", "key": "key.04"}).text, provenance({"key": "key.04"}).text):
+        assert text.count("<td><code>Key.") == 50
     assert "No key holds this" in page({"tab": "metadata", "key": "else", "from": "200"}).text

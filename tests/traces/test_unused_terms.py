@@ -1,4 +1,4 @@
-"""Terms that no trace holds any more: they go, also beside saves that come to hold one."""
+"""Unused terms are deleted, also while concurrent saves start to use one."""
 
 import threading
 import time
@@ -14,70 +14,70 @@ from tests.factories import ProjectFactory, TraceFactory
 from tests.threads import run_concurrently
 
 
-def test_what_no_trace_holds_any_more_is_forgotten(project: Project) -> None:
-    gone, stays = (TraceFactory.create(project=project, metadata=f'{{"a":{n},"k{n}":0}}') for n in range(2))
-    index.set_members(project.pk, [(gone, {})])
+def test_it_deletes_unused_terms_and_keys(project: Project) -> None:
+    removed, other = (TraceFactory.create(project=project, metadata=f'{{"a":{n},"k{n}":0}}') for n in range(2))
+    index.set_members(project.pk, [(removed, {})])
     assert index.delete_unused_terms() == 0
     index.compact()
     assert set(Term.objects.values_list("key", "value", "count")) == {("a", "1", 1), ("k1", "0", 1)}
     assert set(MetadataKey.objects.values_list("name", "count")) == {("a", 1), ("k1", 1)}
-    index.reindex([gone, stays])
+    index.reindex([removed, other])
     index.compact()
     assert set(MetadataKey.objects.values_list("name", "count")) == {("a", 2), ("k0", 1), ("k1", 1)}
     assert set(Term.objects.values_list("count", flat=True)) == {1}
 
 
-def _unheld() -> tuple[Project, Trace]:
-    """A project with a term that no trace holds, and a trace of it."""
+def create_unused_term() -> tuple[Project, Trace]:
+    """A project with an unused term, and a trace of it."""
     project = ProjectFactory.create()
     Term.objects.create(project=project, key="score", value="1", digest=index.compute_digest("score", "1"))
     return project, TraceFactory.create(project=project)
 
 
-def _assert_held_once() -> None:
+def assert_used_once() -> None:
     index.compact()
     assert (Term.objects.get().count, MetadataKey.objects.get().count, Posting.objects.count()) == (1, 1, 1)
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_term_is_not_forgotten_under_a_save_that_comes_to_hold_it() -> None:
-    project, trace = _unheld()
-    saving, forgotten = threading.Barrier(2), threading.Barrier(2)
+def test_it_keeps_a_term_that_a_concurrent_save_uses() -> None:
+    project, trace = create_unused_term()
+    saved, deleted = threading.Barrier(2), threading.Barrier(2)
 
     def save() -> None:
         with transaction.atomic():
             merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1})
-            saving.wait(timeout=10)
-            forgotten.wait(timeout=10)
+            saved.wait(timeout=10)
+            deleted.wait(timeout=10)
 
-    def forget() -> None:
-        saving.wait(timeout=10)
+    def delete() -> None:
+        saved.wait(timeout=10)
         assert index.delete_unused_terms() == 0
-        forgotten.wait(timeout=10)
+        deleted.wait(timeout=10)
 
-    run_concurrently([save, forget])
-    _assert_held_once()
+    run_concurrently([save, delete])
+    assert_used_once()
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_save_makes_a_term_anew_that_is_forgotten_in_that_moment() -> None:
-    project, trace = _unheld()
-    forgotten = threading.Barrier(2)
+def test_it_recreates_a_term_that_is_deleted_during_a_save() -> None:
+    project, trace = create_unused_term()
+    deleted = threading.Barrier(2)
 
     def save() -> None:
         with transaction.atomic():
-            held = merge.lock_trace(project, trace.trace_id)
-            forgotten.wait(timeout=10)
-            merge.apply_patch(project, held, {"score": 1})
+            locked = merge.lock_trace(project, trace.trace_id)
+            deleted.wait(timeout=10)
+            merge.apply_patch(project, locked, {"score": 1})
 
-    def forget() -> None:
+    def delete() -> None:
         with transaction.atomic():
             assert index.delete_unused_terms() == 1
-            forgotten.wait(timeout=10)
+            deleted.wait(timeout=10)
             while not sql.fetch_rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 time.sleep(0.01)
 
-    run_concurrently([save, forget])
-    _assert_held_once()
+    run_concurrently([save, delete])
+    assert_used_once()

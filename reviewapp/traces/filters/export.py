@@ -1,4 +1,4 @@
-"""A view's traces as a file one can take away, line by line."""
+"""Export the traces of a view as CSV or JSON Lines, streamed line by line."""
 
 import csv
 import json
@@ -16,35 +16,36 @@ HEADER = [
     "trace_id", "name", "status", "start_time", "end_time", "seconds", "total_tokens", "total_cost",
     "session_id", "user_id",
 ]  # fmt: skip
-PART = 500
+BATCH_SIZE = 500
 
 
-def csv_lines(chosen: Selection) -> Iterator[str]:
-    """A CSV text: a trace's own values, a column for each of the view's, the whole metadata; no cell is a formula."""
-    columns = chosen.view.columns
-    yield _line([*HEADER, *(escape_formula(key) for key in columns), "metadata"])
-    for trace in _each(chosen):
+def csv_lines(selection: Selection) -> Iterator[str]:
+    """CSV lines: a trace's fields, the view's metadata columns, the whole metadata; no cell can act as a formula."""
+    columns = selection.view.columns
+    yield _format_csv_line([*HEADER, *(escape_formula(key) for key in columns), "metadata"])
+    for trace in _load_traces(selection):
         members = canonical_json.raw_members(trace.metadata)
-        cells = [_cell(pairs.display_value(members[key])) if key in members else "" for key in columns]
-        yield _line([*(_cell(value) for value in _values(trace)), *cells, escape_formula(trace.metadata)])
+        cells = [_escape_cell(pairs.display_value(members[key])) if key in members else "" for key in columns]
+        fields = [_escape_cell(value) for value in _field_values(trace)]
+        yield _format_csv_line([*fields, *cells, escape_formula(trace.metadata)])
 
 
-def json_lines(chosen: Selection) -> Iterator[str]:
-    """A JSON object a line; the metadata in Laminar's own spelling, where 1.0 is not 1."""
-    for trace in _each(chosen):
-        own = json.dumps(dict(zip(HEADER, _values(trace), strict=True)), ensure_ascii=True)
-        # A half of a character, escaped there, stays escaped here: no file could be written with it.
-        yield f'{own[:-1]}, "metadata": {trace.metadata}}}\n'
+def json_lines(selection: Selection) -> Iterator[str]:
+    """One JSON object per line; the metadata is spelled as in Laminar, where 1.0 is not 1."""
+    for trace in _load_traces(selection):
+        fields = json.dumps(dict(zip(HEADER, _field_values(trace), strict=True)), ensure_ascii=True)
+        # Insert the stored text, in which a lone surrogate stays escaped: unescaped, it could not be encoded.
+        yield f'{fields[:-1]}, "metadata": {trace.metadata}}}\n'
 
 
-def _each(chosen: Selection) -> Iterator[Trace]:
-    for start in range(0, len(chosen.pks), PART):
-        part = chosen.pks[start : start + PART]
-        found = Trace.objects.defer(*UNLISTED).in_bulk(part)
-        yield from (found[pk] for pk in part if pk in found)
+def _load_traces(selection: Selection) -> Iterator[Trace]:
+    for start in range(0, len(selection.pks), BATCH_SIZE):
+        batch = selection.pks[start : start + BATCH_SIZE]
+        traces = Trace.objects.defer(*UNLISTED).in_bulk(batch)
+        yield from (traces[pk] for pk in batch if pk in traces)
 
 
-def _values(trace: Trace) -> list[str | int | float | None]:
+def _field_values(trace: Trace) -> list[str | int | float | None]:
     times = [clock.iso(moment) if moment else None for moment in (trace.start_time, trace.end_time)]
     return [
         str(trace.trace_id), trace.name, trace.status, *times, trace.duration, trace.total_tokens, trace.total_cost,
@@ -52,11 +53,11 @@ def _values(trace: Trace) -> list[str | int | float | None]:
     ]  # fmt: skip
 
 
-def _cell(value: object) -> object:
+def _escape_cell(value: object) -> object:
     return escape_formula(value) if isinstance(value, str) else value
 
 
-def _line(cells: Sequence[object]) -> str:
+def _format_csv_line(cells: Sequence[object]) -> str:
     text = StringIO()
     csv.writer(text).writerow(cells)
     return text.getvalue()

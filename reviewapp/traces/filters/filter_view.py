@@ -1,4 +1,4 @@
-"""A filter view: exact pairs, a time range, columns and an order, read from a URL that can be sent to a colleague."""
+"""A filter view: exact pairs, a time range, columns and an order, all in a URL that can be shared."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,31 +15,32 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import index, pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
 
-# Columns of metadata that a list has room for.
-COLUMNS = 6
-# What a list can be sorted by: the name in its address, and the field.
+# Most metadata columns of a list.
+MAX_COLUMNS = 6
+# What a list can be sorted by: the name in a URL, and the field.
 SORTS = {"start": "start_time", "duration": "duration", "cost": "total_cost", "tokens": "total_tokens"}
 NEWEST_FIRST = "-start"
-ORDERS = {
+ORDER_LABELS = {
     "-start": "newest first", "start": "oldest first", "-duration": "longest first", "duration": "shortest first",
-    "-cost": "dearest first", "cost": "cheapest first", "-tokens": "most tokens first", "tokens": "fewest tokens first",
+    "-cost": "highest cost first", "cost": "lowest cost first", "-tokens": "most tokens first",
+    "tokens": "fewest tokens first",
 }  # fmt: skip
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FIRST_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Heading(NamedTuple):
-    """A column's heading: where it leads, and the order it stands in as ARIA says it, empty for none."""
+    """A sortable column's heading: the query string of its link, and its `aria-sort`, empty if not sorted by it."""
 
     query: str
-    order: str
+    aria_sort: str
 
 
 @dataclass(frozen=True, slots=True)
 class FilterView:
-    """Which traces: all pairs hold, and the start lies in [since, until). And how: with which columns, in which order.
+    """Which traces: those that have all pairs and start in [since, until). And how: the columns and the order.
 
-    `sort` is one of SORTS, the largest first with a hyphen before it; empty for the newest first.
+    `sort` is one of SORTS, with a leading hyphen for descending order; empty for newest first.
     """
 
     pairs: Sequence[Pair] = ()
@@ -48,29 +49,29 @@ class FilterView:
     columns: Sequence[str] = ()
     sort: str = ""
 
-    def matching(self, project: Project, beyond: Q | None = None) -> QuerySet[Any]:
-        """The view's traces as `start_time` and `place`, their primary key; those that lie `beyond` a cursor."""
-        within = beyond or Q()
+    def matching(self, project: Project, cursor_condition: Q | None = None) -> QuerySet[Any]:
+        """The view's traces as tuples of `start_time` and `place`, their primary key, past the cursor if given."""
+        condition = cursor_condition or Q()
         if self.since is not None:
-            within &= Q(start_time__gte=self.since)
+            condition &= Q(start_time__gte=self.since)
         if self.until is not None:
-            within &= Q(start_time__lt=self.until)
-        return index.matching(project, self.pairs, within).values_list("start_time", "place")
+            condition &= Q(start_time__lt=self.until)
+        return index.matching(project, self.pairs, condition).values_list("start_time", "place")
 
     @property
     def order(self) -> tuple[str, bool]:
-        """The field it is sorted by, and whether the largest is first."""
+        """The field it is sorted by, and whether the order is descending."""
         sort = self.sort or NEWEST_FIRST
         return SORTS[sort.removeprefix("-")], sort.startswith("-")
 
     @property
-    def is_narrowed(self) -> bool:
-        """Whether it leaves any trace out."""
+    def is_filtered(self) -> bool:
+        """Whether it has any condition or time range."""
         return bool(self.pairs or self.since or self.until)
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The view as the fields of a form."""
+        """The view as names and values of form fields."""
         fields = [("m", str(pair)) for pair in self.pairs]
         fields += [(name, moment.isoformat()) for name, moment in (("from", self.since), ("to", self.until)) if moment]
         fields += [("c", key) for key in self.columns]
@@ -97,93 +98,93 @@ class FilterView:
         ]
 
     @property
-    def order_words(self) -> str:
-        return ORDERS[self.sort or NEWEST_FIRST]
+    def order_label(self) -> str:
+        return ORDER_LABELS[self.sort or NEWEST_FIRST]
 
     @property
-    def orders(self) -> list[tuple[str, str]]:
-        """Each order in words, with the query string of the view in it."""
-        return [(words, self.sorted_by(sort).query) for sort, words in ORDERS.items()]
+    def order_links(self) -> list[tuple[str, str]]:
+        """The label of each order, with the query string of the view in that order."""
+        return [(label, self.sorted_by(sort).query) for sort, label in ORDER_LABELS.items()]
 
     def sorted_by(self, sort: str) -> "FilterView":
         return replace(self, sort="" if sort == NEWEST_FIRST else sort)
 
     @property
     def headings(self) -> dict[str, Heading]:
-        """What each column that can be sorted by leads to: the largest first, and then the smallest."""
+        """The headings of the sortable columns: a link sorts in descending order first, then in ascending order."""
         return dict(self._headings())
 
     def _headings(self) -> Iterator[tuple[str, Heading]]:
         sort = self.sort or NEWEST_FIRST
         for name in SORTS:
-            wanted = name if sort == f"-{name}" else f"-{name}"
-            order = {f"-{name}": "descending", name: "ascending"}.get(sort, "")
-            yield name, Heading(self.sorted_by(wanted).query, order)
+            next_sort = name if sort == f"-{name}" else f"-{name}"
+            aria_sort = {f"-{name}": "descending", name: "ascending"}.get(sort, "")
+            yield name, Heading(self.sorted_by(next_sort).query, aria_sort)
 
 
 def read_view(query: QueryDict) -> FilterView:
-    """The view that a URL's query describes. Raises NotAPair with a sentence for what cannot be read."""
+    """The view that a URL's query describes. Raises FilterError."""
     texts = [text for text in query.getlist("m") if text.strip()]
     key, value = query.get("key", ""), query.get("value", "")
     if "=" in key:
-        raise FilterError("A key with an equals sign cannot be asked for: the first one divides key and value.")
+        raise FilterError("A key cannot contain an equals sign here: the first one separates key and value.")
     if key:
         texts.append(f"{key}={value}")
     elif value.strip():
-        raise FilterError("Give the key that this value belongs to.")
+        raise FilterError("Enter the key of this value.")
     since, until = _moment(query, "from"), _moment(query, "to")
     if until is not None and _DAY.fullmatch(query.get("to", "").strip()):
-        # A day is meant with all its hours.
+        # A range to a day includes that day.
         until = until.replace(hour=23, minute=59, second=59, microsecond=999_999)
     if since is not None and until is not None and since >= until:
-        raise FilterError("The time range ends before it begins: exchange From and To.")
+        raise FilterError("The time range ends before it starts. Swap From and To.")
     sort = query.get("sort", "")
     is_known = sort.removeprefix("-") in SORTS and sort != NEWEST_FIRST
     return FilterView(pairs.parse_pairs(texts), since, until, _columns(query), sort if is_known else "")
 
 
-def link_there(view: FilterView, project: Project) -> tuple[str, str]:
-    """The same filter in Laminar, or an empty text and a sentence why there is none."""
-    place = project.traces_url
-    if not place:
-        return "", "There is no link to this view in Laminar: the project's address or id there is not known."
+def build_laminar_link(view: FilterView, project: Project) -> tuple[str, str]:
+    """The URL of the same filter in Laminar and an empty text, or an empty URL and a sentence why there is none."""
+    url = project.traces_url
+    if not url:
+        return "", "No link to Laminar: this project's Laminar URL or project id is not known."
     for pair in view.pairs:
-        # Its field is cut at a second equals sign, and a filter without a value is left out.
+        # Laminar cuts a filter's text at a second equals sign, and drops a filter without a value.
         if "=" in pair.value or not pair.value:
-            fault = "a value with an equals sign" if pair.value else "an empty value"
-            return "", f"Laminar's own filter cannot ask for this view: “{pair.key[:80]}” has {fault}."
+            reason = "a value with an equals sign" if pair.value else "an empty value"
+            return "", f"No link to Laminar: its filter does not support {reason} (“{pair.key[:80]}”)."
     fields = [
         ("filter", canonical_json.dumps({"column": "metadata", "operator": "eq", "value": str(pair)}))
         for pair in view.pairs
     ]
     if view.since or view.until:
-        # A range without both ends is none there.
+        # Laminar ignores a range that lacks one end.
         since, until = view.since or _FIRST_DAY, view.until or clock.now()
         fields += [("startDate", clock.iso(since)), ("endDate", clock.iso(until))]
     else:
         fields.append(("pastHours", "all"))
-    return f"{place}?{urlencode(fields)}", ""
+    return f"{url}?{urlencode(fields)}", ""
 
 
-def aware(text: str, otherwise: str) -> datetime:
-    """The time that a text spells, in UTC. Raises NotAPair with the sentence `otherwise`."""
-    # A plus in an address arrives as a space, and people put one between date and time.
+def parse_time(text: str, error: str) -> datetime:
+    """The time that a text spells, in UTC. Raises FilterError with the sentence `error`."""
+    # A plus sign in a URL arrives as a space; people also type a space between date and time.
     for spelling in (text, text.replace(" ", "+")):
         try:
             moment = datetime.fromisoformat(spelling)
             return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
         except (ValueError, OverflowError):
             continue
-    raise FilterError(otherwise)
+    raise FilterError(error)
 
 
 def _columns(query: QueryDict) -> tuple[str, ...]:
-    asked = [*query.getlist("c"), query.get("column", "")]
-    columns = tuple(dict.fromkeys(key for key in asked if key.strip()))
+    keys = [*query.getlist("c"), query.get("column", "")]
+    columns = tuple(dict.fromkeys(key for key in keys if key.strip()))
     if any("\x00" in key for key in columns):
-        raise FilterError("A column's key holds a NUL character. Remove it.")
-    if len(columns) > COLUMNS:
-        raise FilterError(f"A view shows {COLUMNS} columns of metadata at most. Remove one first.")
+        raise FilterError("A column's key contains a NUL character. Remove it.")
+    if len(columns) > MAX_COLUMNS:
+        raise FilterError(f"A view can have at most {MAX_COLUMNS} metadata columns. Remove one first.")
     return columns
 
 
@@ -191,4 +192,4 @@ def _moment(query: QueryDict, name: str) -> datetime | None:
     text = query.get(name, "").strip()
     if not text:
         return None
-    return aware(text, f"“{text[:40]}” is not a time: write it as 2026-11-22 or 2026-11-22T10:30.")
+    return parse_time(text, f"“{text[:40]}” is not a time. Write it as 2026-11-22 or 2026-11-22T10:30.")

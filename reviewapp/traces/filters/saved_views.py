@@ -1,4 +1,4 @@
-"""Views under a name: a person's own, and the project's, which leads keep."""
+"""Saved views: a person's own, and the project's, which only leads change."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
@@ -8,82 +8,82 @@ from reviewapp.audit.recording import record
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.models import SavedView
 
-# Of a project, and of one person in it: a list of more is no list one looks at.
+# Of a project, and of one person in it.
 MAX_VIEWS = 50
-NAME = 80
-# Of the project's and one's own together: each of them is counted.
+MAX_NAME_LENGTH = 80
+# Views on a person's home page, the project's and their own: every one of them is counted there.
 MAX_ON_HOME = 12
 
 
 class SavedViewError(ValueError):
-    """Nothing was changed; the message is a sentence for a person."""
+    """Nothing was changed; the message is a sentence for the user."""
 
 
 class DuplicateNameError(SavedViewError):
-    """There is another view of this name."""
+    """Another view has this name."""
 
 
 def visible_to(project: Project, user: User) -> QuerySet[SavedView]:
-    """The project's views and then this person's own, by name."""
-    found = SavedView.objects.filter(Q(owner=None) | Q(owner=user), project=project)
-    return found.order_by(F("owner").asc(nulls_first=True), "name")
+    """The project's views, then the user's own, by name."""
+    views = SavedView.objects.filter(Q(owner=None) | Q(owner=user), project=project)
+    return views.order_by(F("owner").asc(nulls_first=True), "name")
 
 
 def save(
     project: Project, user: User, name: str, view: FilterView, *, for_all: bool, on_home: bool, replaces: bool = False
 ) -> SavedView:
-    """Save a view under a name, for the project or for this person; one of that name is replaced if that is meant.
+    """Save a view for the project or for the user; `replaces` overwrites one of the same name.
 
-    Raises NotKept.
+    Raises SavedViewError.
     """
-    name, owner = _checked(name), None if for_all else user
-    same = SavedView.objects.filter(project=project, owner=owner)
+    name, owner = _clean_name(name), None if for_all else user
+    views = SavedView.objects.filter(project=project, owner=owner)
     try:
         with transaction.atomic():
-            if replaces and same.filter(name=name).update(query=view.query, on_home=on_home):
-                kept = same.get(name=name)
+            if replaces and views.filter(name=name).update(query=view.query, on_home=on_home):
+                saved = views.get(name=name)
             else:
-                if same.count() >= MAX_VIEWS:
-                    raise SavedViewError(f"There are {MAX_VIEWS} views already. Delete one that nobody needs first.")
-                kept = SavedView.objects.create(
+                if views.count() >= MAX_VIEWS:
+                    raise SavedViewError(f"There are already {MAX_VIEWS} views. Delete one that is no longer needed.")
+                saved = SavedView.objects.create(
                     project=project, owner=owner, name=name, query=view.query, on_home=on_home, made_by=user.username
                 )
-            _record(kept, user, "saved view", query=view.query)
+            _record_event(saved, user, "saved view", query=view.query)
     except IntegrityError:
-        raise DuplicateNameError(f"There is a view “{name}” already. Choose another name, or replace it.") from None
-    return kept
+        raise DuplicateNameError(f"A view “{name}” already exists. Choose another name, or replace it.") from None
+    return saved
 
 
 def change(view: SavedView, user: User, *, name: str, on_home: bool) -> None:
-    """Give a view another name, or another place. Raises NotKept, also where it was deleted meanwhile."""
-    name = _checked(name)
+    """Rename a view, or change whether it is on the home page. Raises SavedViewError, also if it no longer exists."""
+    name = _clean_name(name)
     try:
         with transaction.atomic():
             if not SavedView.objects.filter(pk=view.pk).update(name=name, on_home=on_home):
-                raise SavedViewError("This view was deleted meanwhile. Save it again if it is needed.")
-            _record(view, user, "changed view", new_name=name, on_home=on_home)
+                raise SavedViewError("This view has been deleted. You can save it again.")
+            _record_event(view, user, "changed view", new_name=name, on_home=on_home)
     except IntegrityError:
-        raise DuplicateNameError(f"There is a view “{name}” already. Choose another name.") from None
+        raise DuplicateNameError(f"A view “{name}” already exists. Choose another name.") from None
 
 
 def delete(view: SavedView, user: User) -> None:
-    """Delete a view; one that is gone already stays gone."""
+    """Delete a view; does nothing if it no longer exists."""
     with transaction.atomic():
         count, _ = SavedView.objects.filter(pk=view.pk).delete()
         if count:
-            _record(view, user, "deleted view", query=view.query)
+            _record_event(view, user, "deleted view", query=view.query)
 
 
-def _checked(name: str) -> str:
+def _clean_name(name: str) -> str:
     name = " ".join(name.split())
     if not name:
-        raise SavedViewError("Give the view a name.")
-    if len(name) > NAME or not name.isprintable():
-        raise SavedViewError(f"A view's name has {NAME} characters at most, all of them printable. Shorten it.")
+        raise SavedViewError("Enter a name for the view.")
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise SavedViewError(f"A view's name can have at most {MAX_NAME_LENGTH} characters, all of them printable.")
     return name
 
 
-def _record(view: SavedView, user: User, verb: str, **detail: object) -> None:
-    """An event for the project's views; what somebody keeps for themselves is nobody else's."""
+def _record_event(view: SavedView, user: User, verb: str, **detail: object) -> None:
+    """Record an audit event for a view of the project; a person's own views are private."""
     if view.owner_id is None:
         record(view.project, user, verb, f"view:{view.pk}", name=view.name, **detail)

@@ -1,4 +1,4 @@
-"""Which traces a lead acts on at once: the rows that were ticked, or all of a view up to a bound."""
+"""The traces of a bulk action: the ticked rows of a list, or all traces of a view up to a limit."""
 
 import re
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from django.http import QueryDict
 from reviewapp.accounts.models import Project
 from reviewapp.lib import sql, trace_ids
 from reviewapp.traces.filters.filter_view import FilterView, read_view
-from reviewapp.traces.filters.paging import UNLISTED, newest
+from reviewapp.traces.filters.paging import UNLISTED, get_newest_pks
 from reviewapp.traces.models import Trace
 
 MAX_TRACES = 10_000
-# Traces that a preview shows one by one.
-SHOWN = 20
-_PLACES = "SELECT id FROM reviewapp_trace WHERE project_id = %s AND start_time IS NOT NULL AND trace_id IN []"
-_IDS = "SELECT id, trace_id FROM reviewapp_trace WHERE id IN []"
-_HEX = re.compile(r"[0-9a-f]{32}")
+# Traces that a preview lists.
+PREVIEW_SIZE = 20
+_PKS = "SELECT id FROM reviewapp_trace WHERE project_id = %s AND start_time IS NOT NULL AND trace_id IN []"
+_TRACE_IDS = "SELECT id, trace_id FROM reviewapp_trace WHERE id IN []"
+_HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Traces by primary key, the newest first as far as they come from a view; `is_cut` when that has more."""
+    """Traces by primary key, newest first if they come from a view; `is_cut` if the view has more than the limit."""
 
     view: FilterView
     pks: Sequence[int]
@@ -32,45 +32,45 @@ class Selection:
 
     @property
     def trace_ids(self) -> list[UUID]:
-        found = dict(sql.fetch_rows_in(_IDS, list(self.pks)))
-        return [UUID(str(found[pk])) for pk in self.pks if pk in found]
+        by_pk = dict(sql.fetch_rows_in(_TRACE_IDS, list(self.pks)))
+        return [UUID(str(by_pk[pk])) for pk in self.pks if pk in by_pk]
 
     @property
     def form_value(self) -> str:
-        """The trace ids as a form carries them, so that exactly what was shown is acted on."""
+        """The trace ids as a hidden form field, so that the action applies to exactly the traces that were shown."""
         return " ".join(trace_id.hex for trace_id in self.trace_ids)
 
     @property
     def preview(self) -> list[Trace]:
-        """The first few, to look at."""
-        shown = self.pks[:SHOWN]
-        traces = Trace.objects.defer(*UNLISTED).in_bulk(shown)
-        return [traces[pk] for pk in shown if pk in traces]
+        """The first few traces."""
+        pks = self.pks[:PREVIEW_SIZE]
+        traces = Trace.objects.defer(*UNLISTED).in_bulk(pks)
+        return [traces[pk] for pk in pks if pk in traces]
 
 
 def select_from_query(project: Project, query: QueryDict, limit: int = MAX_TRACES) -> Selection:
-    """What was chosen on a list: its `trace` rows, or with `all` the whole view. Raises NotAPair."""
+    """The selection of a list: its `trace` rows, or with `all` the whole view. Raises FilterError."""
     view = read_view(query)
     if "all" in query:
         return select_view(project, view, limit)
-    wanted = []
+    ids = []
     for text in query.getlist("trace")[:limit]:
         with suppress(trace_ids.InvalidTraceIdError):
-            wanted.append(trace_ids.parse(text))
-    return _among(project, view, wanted)
+            ids.append(trace_ids.parse(text))
+    return _select_ids(project, view, ids)
 
 
 def select_view(project: Project, view: FilterView, limit: int = MAX_TRACES) -> Selection:
-    """All of a view; of a larger one the newest."""
-    found = newest(view, project, limit + 1)
-    return Selection(view, found[:limit], len(found) > limit)
+    """All traces of a view; the newest if it has more than `limit`."""
+    pks = get_newest_pks(view, project, limit + 1)
+    return Selection(view, pks[:limit], len(pks) > limit)
 
 
 def select_from_form(project: Project, text: str, limit: int = MAX_TRACES) -> Selection:
-    """The traces whose ids a form carried, as far as they are the project's."""
-    return _among(project, FilterView(), [UUID(found) for found in _HEX.findall(text)[:limit]])
+    """The project's traces among the ids of a `form_value`."""
+    return _select_ids(project, FilterView(), [UUID(hex_id) for hex_id in _HEX_ID.findall(text)[:limit]])
 
 
-def _among(project: Project, view: FilterView, wanted: Sequence[UUID]) -> Selection:
-    found = [pk for (pk,) in sql.fetch_rows_in(_PLACES, project.pk, list(dict.fromkeys(wanted)))]
-    return Selection(view, sorted(found, reverse=True))
+def _select_ids(project: Project, view: FilterView, ids: Sequence[UUID]) -> Selection:
+    pks = [pk for (pk,) in sql.fetch_rows_in(_PKS, project.pk, list(dict.fromkeys(ids)))]
+    return Selection(view, sorted(pks, reverse=True))

@@ -1,4 +1,4 @@
-"""What a trace's values were before: every change since the mirror saw it first, with when and by whom."""
+"""The history of metadata values: every change after a trace's first pull, with its time and author."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -6,24 +6,24 @@ from typing import NamedTuple
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
-from reviewapp.traces.models import CHANGE_WINDOW, READS, MetadataChange, Trace
+from reviewapp.traces.models import CHANGE_WINDOW, REREAD_DELAYS, MetadataChange, Trace
 
 # A value that somebody else changed this recently may change again.
 RECENT_WINDOW = timedelta(hours=1)
-# Changes of one trace that a page looks through, the newest first.
-SHOWN = 500
-# A trace that ended so long ago was read after it had settled, as readings are planned: what is new now came later.
-READ_SINCE = READS[2]
+# Most changes of one trace that a page reads, newest first.
+MAX_CHANGES = 500
+# By this long after its end, a trace has been read at least once since it settled: a new change came after that.
+SETTLED_DELAY = REREAD_DELAYS[2]
 _ADD = "INSERT INTO reviewapp_change (project_id, trace_id, key, before, after, at, by, patch)"
-# A push that was taken back is two rows, the second without a number: it leaves nothing of ours.
-_OURS = """
+# A reverted patch leaves two rows, the second without a patch number, which together leave no value of ours.
+_PATCHED_KEYS = """
     SELECT trace_id, key FROM reviewapp_change WHERE by = 'us' AND trace_id IN []
     GROUP BY trace_id, key HAVING SUM(CASE WHEN patch IS NULL THEN -1 ELSE 1 END) > 0
 """
 
 
-class Differing(NamedTuple):
-    """A key of a trace (its primary key here) with both values as JSON texts; None for no such key."""
+class ValueChange(NamedTuple):
+    """A changed key of a trace (`trace` is its primary key): both values as JSON texts, None where there is no key."""
 
     trace: int
     key: str
@@ -31,93 +31,106 @@ class Differing(NamedTuple):
     after: str | None
 
 
-def differing(trace: int, before: dict[str, str], after: dict[str, str]) -> list[Differing]:
-    """The keys whose values are not the same in both."""
+def compare_members(trace: int, before: dict[str, str], after: dict[str, str]) -> list[ValueChange]:
+    """The keys whose JSON texts differ between `before` and `after`."""
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return [Differing(trace, key, before.get(key), after.get(key)) for key in keys]
+    return [ValueChange(trace, key, before.get(key), after.get(key)) for key in keys]
 
 
-def rows(project: Project, found: Iterable[Differing], by: str, patch: int | None = None) -> list[list[object]]:
-    """Rows for `insert`."""
+def build_rows(
+    project: Project, changes: Iterable[ValueChange], author: str, patch_id: int | None = None
+) -> list[list[object]]:
+    """Rows for `insert_rows`."""
     now = clock.now()
-    return [[project.pk, one.trace, one.key[:300], _cut(one.before), _cut(one.after), now, by, patch] for one in found]
+    return [
+        [
+            project.pk, change.trace, change.key[:300], _truncate(change.before), _truncate(change.after),
+            now, author, patch_id,
+        ]
+        for change in changes
+    ]  # fmt: skip
 
 
-def insert(changes: Sequence[Sequence[object]]) -> None:
-    sql.insert(_ADD, changes)
+def insert_rows(rows: Sequence[Sequence[object]]) -> None:
+    sql.insert(_ADD, rows)
 
 
-def add(project: Project, found: Iterable[Differing], by: str, patch: int | None = None) -> None:
-    """Keep these changes; call it in the transaction that makes them in the mirror."""
-    insert(rows(project, found, by, patch))
+def record_changes(project: Project, changes: Iterable[ValueChange], author: str, patch_id: int | None = None) -> None:
+    """Store these changes; call it in the transaction that changes the mirror."""
+    insert_rows(build_rows(project, changes, author, patch_id))
 
 
-def add_read(project: Project, traces: Sequence[tuple[Trace, str, datetime]]) -> None:
-    """Keep what a reading changed in these traces, each with its metadata text before, and when that was stored.
+def record_pulled_changes(project: Project, traces: Sequence[tuple[Trace, str, datetime]]) -> None:
+    """Store what a pull changed in these traces, each with its metadata text before and when that text was stored.
 
-    Whoever changed a value of ours, or any value of a trace that we had pushed to and that no longer runs, came after
-    us; who changed another trace after it had settled is somebody else; all other changes came in flight.
+    The author of a change is OTHER_AFTER_PUSH if the value was ours, or if the trace has ended and has any value of
+    ours; else OTHER if the trace had settled; else APPLICATION.
     """
-    found = {trace: _read(trace, before) for trace, before, _ in traces if before != trace.metadata}
-    if not found:
+    changes_by_trace = {
+        trace: _compare_metadata(trace, before) for trace, before, _ in traces if before != trace.metadata
+    }
+    if not changes_by_trace:
         return
-    ours: dict[int, set[str]] = {}
-    for pk, key in sql.fetch_rows_in(_OURS, [trace.pk for trace in found]):
-        ours.setdefault(pk, set()).add(key)
-    stored = {trace: at for trace, _, at in traces}
-    changes = []
-    for trace, differences in found.items():
-        mine = ours.get(trace.pk, set())
-        # Laminar may spell a number of ours in another way; nobody has changed it.
-        real = [one for one in differences if one.key not in mine or not _is_same(one.before, one.after)]
-        late = MetadataChange.Author.OTHER if _had_settled(trace, stored[trace]) else MetadataChange.Author.APPLICATION
-        others = late if trace.may_change or not mine else MetadataChange.Author.OTHER_AFTER_PUSH
-        for one in real:
-            changes += rows(project, [one], MetadataChange.Author.OTHER_AFTER_PUSH if one.key in mine else others)
-    insert(changes)
+    keys_by_trace: dict[int, set[str]] = {}
+    for pk, key in sql.fetch_rows_in(_PATCHED_KEYS, [trace.pk for trace in changes_by_trace]):
+        keys_by_trace.setdefault(pk, set()).add(key)
+    stored_at = {trace: moment for trace, _, moment in traces}
+    rows = []
+    for trace, changes in changes_by_trace.items():
+        patched_keys = keys_by_trace.get(trace.pk, set())
+        # Laminar may spell a number of ours in another way: that is not a change.
+        real = [
+            change
+            for change in changes
+            if change.key not in patched_keys or not _is_same_value(change.before, change.after)
+        ]
+        is_late = _had_settled(trace, stored_at[trace])
+        author = MetadataChange.Author.OTHER if is_late else MetadataChange.Author.APPLICATION
+        if patched_keys and not trace.may_change:
+            author = MetadataChange.Author.OTHER_AFTER_PUSH
+        for change in real:
+            is_patched = change.key in patched_keys
+            rows += build_rows(project, [change], MetadataChange.Author.OTHER_AFTER_PUSH if is_patched else author)
+    insert_rows(rows)
 
 
 def changes_by_key(trace: Trace) -> dict[str, list[MetadataChange]]:
-    """Each key's changes, the newest first."""
-    found: dict[str, list[MetadataChange]] = {}
-    for change in MetadataChange.objects.filter(trace=trace).order_by("-pk")[:SHOWN]:
-        found.setdefault(change.key, []).append(change)
-    return found
+    """The changes of each key, newest first."""
+    changes: dict[str, list[MetadataChange]] = {}
+    for change in MetadataChange.objects.filter(trace=trace).order_by("-pk")[:MAX_CHANGES]:
+        changes.setdefault(change.key, []).append(change)
+    return changes
 
 
 def recently_changed(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
-    """Of these traces, by primary key, those that somebody but us lately gave another value under one of the keys."""
+    """Primary keys of those traces in which somebody else changed one of the keys within RECENT_WINDOW."""
     keys, pks = [key[:300] for key in keys], [trace.pk for trace in traces]
     if not keys or not pks:
         return set()
-    lately = MetadataChange.objects.filter(trace__in=pks, key__in=keys, at__gte=clock.now() - RECENT_WINDOW)
-    return set(lately.exclude(by=MetadataChange.Author.REVIEW_APP).values_list("trace_id", flat=True))
+    recent = MetadataChange.objects.filter(trace__in=pks, key__in=keys, at__gte=clock.now() - RECENT_WINDOW)
+    return set(recent.exclude(by=MetadataChange.Author.REVIEW_APP).values_list("trace_id", flat=True))
 
 
 def _had_settled(trace: Trace, stored_at: datetime) -> bool:
-    """Whether what was stored then was read after the trace had settled."""
+    """Whether the metadata stored at this time was read after the trace could still change."""
     end = trace.end_time
-    return end is not None and (stored_at - end > CHANGE_WINDOW or clock.now() - end > READ_SINCE)
+    return end is not None and (stored_at - end > CHANGE_WINDOW or clock.now() - end > SETTLED_DELAY)
 
 
-def _read(trace: Trace, before: str) -> list[Differing]:
-    return differing(trace.pk, canonical_json.raw_members(before), canonical_json.raw_members(trace.metadata))
+def _compare_metadata(trace: Trace, before: str) -> list[ValueChange]:
+    return compare_members(trace.pk, canonical_json.raw_members(before), canonical_json.raw_members(trace.metadata))
 
 
-def _is_same(one: str | None, other: str | None) -> bool:
-    if one is None or other is None:
+def _is_same_value(before: str | None, after: str | None) -> bool:
+    if before is None or after is None:
         return False
     try:
-        return canonical_json.dumps(canonical_json.loads(one)) == canonical_json.dumps(canonical_json.loads(other))
+        return canonical_json.dumps(canonical_json.loads(before)) == canonical_json.dumps(canonical_json.loads(after))
     except canonical_json.InvalidJSONError:
         return False
 
 
-def _cut(raw: str | None) -> str | None:
-    return (
-        None
-        if raw is None
-        else raw
-        if len(raw) <= MetadataChange.MAX_VALUE_LENGTH
-        else f"{raw[: MetadataChange.MAX_VALUE_LENGTH - 1]}…"
-    )
+def _truncate(raw: str | None) -> str | None:
+    if raw is None or len(raw) <= MetadataChange.MAX_VALUE_LENGTH:
+        return raw
+    return f"{raw[: MetadataChange.MAX_VALUE_LENGTH - 1]}…"

@@ -1,9 +1,9 @@
-"""The metadata index: which traces hold which key with which value.
+"""The metadata index: which traces have which key with which value.
 
-A term is one key with one value's JSON text, a posting one trace that holds it. Each posting carries the signature of
-its trace, two of 63 bits for each of its terms: whoever walks one term's postings sees by it which traces cannot hold
-another term, and looks up only the rest. Writing goes through plain SQL, the same on SQLite and PostgreSQL: each save
-of a review passes here, and sets of rows are what SQL is for.
+A term is one key with one value's JSON text; a posting is one trace that has the term. Each posting carries the
+signature of its trace, two of 63 bits for each of the trace's terms: a scan of one term's postings uses it to rule out
+traces that cannot have another term, and looks up only the rest. Writes are plain SQL that runs on SQLite and
+PostgreSQL alike: every save of a review passes here and needs few, set-based statements.
 """
 
 import hashlib
@@ -22,53 +22,57 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
 from reviewapp.traces.models import MetadataKey, Posting, Term, Trace
 
-# Counting further would cost more than it tells: a page then says "more than".
+# Counts stop above this number, where counting costs more than it is worth: a page then shows "more than".
 MAX_COUNT = 1_000
-# Tallies that are added up in one transaction, and traces that are signed in one: savers wait for neither.
+# Tallies that are added up, and traces that are signed, in one transaction: small enough that saves do not wait.
 FOLD_BATCH_SIZE = 1_000
 SIGN_BATCH_SIZE = 200
-# Terms that are forgotten in one transaction, and such transactions at a time.
-FORGOTTEN, FORGETS = 200, 10
+# Unused terms that are deleted in one transaction, and most such transactions in one run of `compact`.
+DELETE_BATCH_SIZE, MAX_DELETE_BATCHES = 200, 10
 
-# Locked, so that none is forgotten before its posting stands: PostgreSQL looks at foreign keys only at the end.
-_TERMS = "SELECT digest, id FROM reviewapp_term WHERE project_id = %s AND digest IN [] FOR KEY SHARE"
+# Locks the terms, so that none is deleted before its posting is inserted: PostgreSQL checks foreign keys only at the
+# end of the transaction.
+_LOCK_TERMS = "SELECT digest, id FROM reviewapp_term WHERE project_id = %s AND digest IN [] FOR KEY SHARE"
 _ADD_TERMS = "INSERT INTO reviewapp_term (project_id, key, value, digest, count)"
-_HELD = "SELECT trace_id, term_id, start_time, signature FROM reviewapp_posting WHERE trace_id IN []"
+_POSTINGS = "SELECT trace_id, term_id, start_time, signature FROM reviewapp_posting WHERE trace_id IN []"
 _ADD_POSTINGS = "INSERT INTO reviewapp_posting (term_id, trace_id, start_time, signature)"
-_OR_SIGN = """
+_OR_UPDATE_POSTING = """
     ON CONFLICT (term_id, trace_id) DO UPDATE SET start_time = excluded.start_time, signature = excluded.signature
 """
-_SIGN = "UPDATE reviewapp_posting SET start_time = %s, signature = %s WHERE trace_id = %s"
-_REMOVE = "DELETE FROM reviewapp_posting WHERE term_id = %s AND trace_id = %s"
-_TALLY = "INSERT INTO reviewapp_tally (term_id, delta)"
+_SET_SIGNATURE = "UPDATE reviewapp_posting SET start_time = %s, signature = %s WHERE trace_id = %s"
+_DELETE_POSTING = "DELETE FROM reviewapp_posting WHERE term_id = %s AND trace_id = %s"
+_ADD_TALLIES = "INSERT INTO reviewapp_tally (term_id, delta)"
 _TALLIES = "SELECT id, term_id, delta FROM reviewapp_tally ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
-_FORGET = "DELETE FROM reviewapp_tally WHERE id = %s"
-_KEYS = "SELECT id, project_id, key FROM reviewapp_term WHERE id IN []"
-_COUNT = "UPDATE reviewapp_term SET count = count + %s WHERE id = %s"
-_COUNT_KEYS = "INSERT INTO reviewapp_key (project_id, name, count)"
-_OR_ADD = "ON CONFLICT (project_id, name) DO UPDATE SET count = reviewapp_key.count + excluded.count"
-# The number stands in the text: only so does SQLite know that the small index of such postings holds them all.
+_DELETE_TALLY = "DELETE FROM reviewapp_tally WHERE id = %s"
+_TERM_KEYS = "SELECT id, project_id, key FROM reviewapp_term WHERE id IN []"
+_UPDATE_COUNT = "UPDATE reviewapp_term SET count = count + %s WHERE id = %s"
+_ADD_KEYS = "INSERT INTO reviewapp_key (project_id, name, count)"
+_OR_ADD_COUNT = "ON CONFLICT (project_id, name) DO UPDATE SET count = reviewapp_key.count + excluded.count"
+# A literal, not a parameter: only then can SQLite use the small partial index on unsigned postings.
 _UNSIGNED = "SELECT DISTINCT trace_id FROM reviewapp_posting WHERE signature = -1 LIMIT %s"
-# A value and not EXISTS, of which PostgreSQL would make a join of all the postings of both.
-_HOLDS = """
+# A scalar subquery, because PostgreSQL turns EXISTS into a join of all postings of both terms.
+_HAS_TERM = """
     (SELECT 1 FROM reviewapp_posting other
      WHERE other.term_id IN [] AND other.trace_id = reviewapp_posting.trace_id LIMIT 1) IS NOT NULL
 """
-_UNHELD = """
+_IS_UNUSED = """
     count = 0 AND id NOT IN (SELECT term_id FROM reviewapp_tally)
     AND NOT EXISTS (SELECT 1 FROM reviewapp_posting WHERE term_id = term.id)
 """
-_FIND_UNHELD = f"SELECT id FROM reviewapp_term term WHERE {_UNHELD} ORDER BY id LIMIT %s FOR UPDATE OF term SKIP LOCKED"  # noqa: S608
-_FORGET_TERMS = f"DELETE FROM reviewapp_term AS term WHERE {_UNHELD} AND id IN [] RETURNING id"  # noqa: S608
-_LOCK = "SELECT id FROM reviewapp_trace WHERE id IN [] ORDER BY trace_id FOR UPDATE"
+_LOCK_UNUSED_TERMS = (
+    f"SELECT id FROM reviewapp_term term WHERE {_IS_UNUSED} "  # noqa: S608
+    "ORDER BY id LIMIT %s FOR UPDATE OF term SKIP LOCKED"
+)
+_DELETE_UNUSED_TERMS = f"DELETE FROM reviewapp_term AS term WHERE {_IS_UNUSED} AND id IN [] RETURNING id"  # noqa: S608
+_LOCK_TRACES = "SELECT id FROM reviewapp_trace WHERE id IN [] ORDER BY trace_id FOR UPDATE"
 _DIGESTS = """
     SELECT posting.trace_id, posting.start_time, term.digest
     FROM reviewapp_posting posting JOIN reviewapp_term term ON term.id = posting.term_id WHERE posting.trace_id IN []
 """
 
 
-class Placed(Protocol):
-    """A trace as the index knows it; `start_time` may be the database's own text of a time."""
+class IndexedTrace(Protocol):
+    """A trace as the index needs it; `start_time` may be a datetime or the database's own text of one."""
 
     @property
     def pk(self) -> int: ...
@@ -76,72 +80,75 @@ class Placed(Protocol):
     def start_time(self) -> Any: ...
 
 
-class _Known(NamedTuple):
-    """A term that exists; `spread` is how many traces hold it, as far as that is added up."""
+class _KnownTerm(NamedTuple):
+    """An existing term; `trace_count` leaves out tallies that are not added up yet."""
 
     pk: int
     digest: str
-    spread: int
+    trace_count: int
 
 
-def set_members(project_id: int, rows: Iterable[tuple[Placed, Mapping[str, str]]]) -> None:
-    """Make the index hold exactly these members (key -> JSON text) of these traces, whose rows are locked.
+def set_members(project_id: int, rows: Iterable[tuple[IndexedTrace, Mapping[str, str]]]) -> None:
+    """Index exactly these members (key -> JSON text) for these traces, whose rows must be locked.
 
-    A trace without a start time has no place in the index.
+    A trace without a start time is not indexed.
     """
     traces = {
         trace.pk: (trace, {compute_digest(*member): member for member in members.items()}) for trace, members in rows
     }
-    terms = _terms(project_id, {digest: member for _, members in traces.values() for digest, member in members.items()})
-    held: dict[int, dict[int, tuple[Any, int]]] = {pk: {} for pk in traces}
-    for pk, term, start_time, signature in sql.fetch_rows_in(_HELD, list(traces)):
-        held[pk][term] = (sql.to_db_value(start_time), signature)
-    written: list[tuple[int, int, Any, int]] = []
-    gone: list[tuple[int, int]] = []
+    term_pks = _get_or_create_terms(
+        project_id, {digest: member for _, members in traces.values() for digest, member in members.items()}
+    )
+    stored: dict[int, dict[int, tuple[Any, int]]] = {pk: {} for pk in traces}
+    for pk, term, start_time, signature in sql.fetch_rows_in(_POSTINGS, list(traces)):
+        stored[pk][term] = (sql.to_db_value(start_time), signature)
+    upserts: list[tuple[int, int, Any, int]] = []
+    deletes: list[tuple[int, int]] = []
     deltas: Counter[int] = Counter()
     for pk, (trace, members) in traces.items():
-        place = (sql.to_db_value(trace.start_time), compute_signature(members))
-        wanted = {terms[digest] for digest in members} if trace.start_time is not None else set()
-        written += [(term, pk, *place) for term in wanted if held[pk].get(term) != place]
-        gone += [(term, pk) for term in held[pk].keys() - wanted]
-        deltas.update(wanted - held[pk].keys())
-        deltas.subtract(held[pk].keys() - wanted)
-    sql.execute_many(_REMOVE, gone)
-    sql.insert(_ADD_POSTINGS, written, _OR_SIGN)
-    sql.insert(_TALLY, [(term, delta) for term, delta in deltas.items() if delta])
+        values = (sql.to_db_value(trace.start_time), compute_signature(members))
+        terms = {term_pks[digest] for digest in members} if trace.start_time is not None else set()
+        upserts += [(term, pk, *values) for term in terms if stored[pk].get(term) != values]
+        deletes += [(term, pk) for term in stored[pk].keys() - terms]
+        deltas.update(terms - stored[pk].keys())
+        deltas.subtract(stored[pk].keys() - terms)
+    sql.execute_many(_DELETE_POSTING, deletes)
+    sql.insert(_ADD_POSTINGS, upserts, _OR_UPDATE_POSTING)
+    sql.insert(_ADD_TALLIES, [(term, delta) for term, delta in deltas.items() if delta])
 
 
 def reindex(traces: Sequence[Trace]) -> None:
-    """Make the index say what these traces' metadata now says; all are of one project, their rows locked."""
+    """Index the current metadata of these traces; all of one project, their rows locked."""
     if traces:
         set_members(traces[0].project_id, [(trace, canonical_json.raw_members(trace.metadata)) for trace in traces])
 
 
 def matching(project: Project, pairs: Iterable[tuple[str, str]], within: Q | None = None) -> QuerySet[Any]:
-    """The places (`start_time`, and `place`: its primary key) of the project's traces that hold every pair.
+    """The project's traces that have every pair: rows with `start_time`, and the trace's primary key as `place`.
 
-    `within` is a condition on both. A pair is a key and a filter's value. Laminar's rule of equality: the value is the
-    stored string, or the stored JSON text. So `1` finds 1 and "1" but not 1.0, and a value in double quotes finds only
-    the string.
+    `within` is a condition on those two columns. A pair is a key and a filter value, which matches as in Laminar: it
+    equals the stored string or the stored JSON text. So `1` finds 1 and "1" but not 1.0, and a value in double quotes
+    finds only the string.
     """
-    asked = list(pairs)
+    pairs = list(pairs)
     within = within or Q()
-    if not asked:
-        # Those not here have no start time, and PostgreSQL sorts them first: said so, it begins behind them.
-        here = Trace.objects.filter(project=project, start_time__isnull=False).pulled()
-        return here.annotate(place=F("pk")).filter(within)
-    conditions = _conditions(project, asked)
+    if not pairs:
+        # Traces not pulled yet have no start time, and PostgreSQL sorts nulls first: exclude them explicitly, so that
+        # the index scan begins behind them.
+        pulled = Trace.objects.filter(project=project, start_time__isnull=False).pulled()
+        return pulled.annotate(place=F("pk")).filter(within)
+    conditions = _find_terms(project, pairs)
     if not all(conditions):
         return Posting.objects.annotate(place=F("trace_id")).none()
-    # The rarest leads: its postings are walked newest first, and few are looked at in vain.
-    first, *others = sorted(conditions, key=lambda terms: sum(term.spread for term in terms))
-    walks = [_walk(term, others).filter(within) for term in first]
-    # Two spellings are two walks, each in order, which the database merges; as one they would have to be sorted.
-    return walks[0].union(*walks[1:], all=True) if len(walks) > 1 else walks[0]
+    # Scan the postings of the rarest condition, newest first: fewest rows are read in vain.
+    rarest, *others = sorted(conditions, key=lambda terms: sum(term.trace_count for term in terms))
+    scans = [_scan_postings(term, others).filter(within) for term in rarest]
+    # Two spellings are two ordered scans that the database merges; a single scan would have to be sorted.
+    return scans[0].union(*scans[1:], all=True) if len(scans) > 1 else scans[0]
 
 
 def fold_tallies() -> int:
-    """Add waiting tallies to the counts of their terms and keys; how many there were."""
+    """Add a batch of tallies to the counts of their terms and keys. Returns the number of tallies."""
     with transaction.atomic():
         tallies = sql.fetch_rows(_TALLIES, FOLD_BATCH_SIZE)
         if not tallies:
@@ -149,58 +156,61 @@ def fold_tallies() -> int:
         deltas: Counter[int] = Counter()
         for _, term, delta in tallies:
             deltas[term] += delta
-        keys: Counter[tuple[int, str]] = Counter()
-        for term, project_id, key in sql.fetch_rows_in(_KEYS, list(deltas)):
-            keys[project_id, key] += deltas[term]
-        # In one order for everybody: two that add up wait for each other and never in a ring.
-        sql.execute_many(_COUNT, [(deltas[term], term) for term in sorted(deltas)])
-        sql.insert(_COUNT_KEYS, [(*key, keys[key]) for key in sorted(keys)], _OR_ADD)
-        sql.execute_many(_FORGET, [(pk,) for pk, *_ in tallies])
+        key_deltas: Counter[tuple[int, str]] = Counter()
+        for term, project_id, key in sql.fetch_rows_in(_TERM_KEYS, list(deltas)):
+            key_deltas[project_id, key] += deltas[term]
+        # Fixed order, so concurrent runs cannot deadlock.
+        sql.execute_many(_UPDATE_COUNT, [(deltas[term], term) for term in sorted(deltas)])
+        sql.insert(_ADD_KEYS, [(*key, key_deltas[key]) for key in sorted(key_deltas)], _OR_ADD_COUNT)
+        sql.execute_many(_DELETE_TALLY, [(pk,) for pk, *_ in tallies])
     return len(tallies)
 
 
 def sign_postings() -> int:
-    """Sign postings that an older release wrote, with all others of their traces; of how many traces."""
-    found = [pk for (pk,) in sql.fetch_rows(_UNSIGNED, SIGN_BATCH_SIZE)]
-    if not found:
+    """Sign all postings of a batch of traces that an older release indexed. Returns the number of traces."""
+    pks = [pk for (pk,) in sql.fetch_rows(_UNSIGNED, SIGN_BATCH_SIZE)]
+    if not pks:
         return 0
     with transaction.atomic():
-        sql.fetch_rows_in(_LOCK, found)
-        digests: dict[tuple[int, Any], list[str]] = {}
-        for pk, start_time, digest in sql.fetch_rows_in(_DIGESTS, found):
-            digests.setdefault((pk, start_time), []).append(digest)
-        sql.execute_many(_SIGN, [(start, compute_signature(held), pk) for (pk, start), held in digests.items()])
-    return len(found)
+        sql.fetch_rows_in(_LOCK_TRACES, pks)
+        by_trace: dict[tuple[int, Any], list[str]] = {}
+        for pk, start_time, digest in sql.fetch_rows_in(_DIGESTS, pks):
+            by_trace.setdefault((pk, start_time), []).append(digest)
+        sql.execute_many(
+            _SET_SIGNATURE,
+            [(start_time, compute_signature(digests), pk) for (pk, start_time), digests in by_trace.items()],
+        )
+    return len(pks)
 
 
 def delete_unused_terms() -> int:
-    """Remove terms that no trace holds any more, a bounded part; how many."""
+    """Delete a batch of terms that no trace has any more. Returns their number."""
     with transaction.atomic():
-        # Whoever is about to hold one of them has locked it, or waits for us and makes it anew.
-        locked = [pk for (pk,) in sql.fetch_rows(_FIND_UNHELD, FORGOTTEN)]
-        # Asked again: until they were locked, somebody may have come to hold one.
-        gone = len(sql.fetch_rows_in(_FORGET_TERMS, locked))
-    if gone:
+        # A save that is about to use one of them has locked it, or waits for this transaction and creates it again.
+        locked = [pk for (pk,) in sql.fetch_rows(_LOCK_UNUSED_TERMS, DELETE_BATCH_SIZE)]
+        # Check again: a save may have used one before it was locked here.
+        count = len(sql.fetch_rows_in(_DELETE_UNUSED_TERMS, locked))
+    if count:
         MetadataKey.objects.filter(count=0).delete()
-    return gone
+    return count
 
 
 def compact() -> int:
-    """What the worker does for the index now and then; how much there was to do."""
-    done = 0
-    while (some := fold_tallies()) == FOLD_BATCH_SIZE:
-        done += some
-    done += some + sign_postings()
-    for _ in range(FORGETS):
-        done += (some := delete_unused_terms())
-        if some < FORGOTTEN:
+    """Do the worker's periodic maintenance of the index. Returns the number of rows processed."""
+    total = 0
+    while (count := fold_tallies()) == FOLD_BATCH_SIZE:
+        total += count
+    total += count + sign_postings()
+    for _ in range(MAX_DELETE_BATCHES):
+        total += (count := delete_unused_terms())
+        if count < DELETE_BATCH_SIZE:
             break
-    return done
+    return total
 
 
 def compute_digest(key: str, raw: str) -> str:
-    """Thirty-two hex digits for a key with a value's JSON text, whatever their lengths."""
-    # One spelling for a string, whichever characters its sender escaped.
+    """32 hex digits that identify a key with a value's JSON text of any length."""
+    # Normalise the escapes of a string: equal strings have equal digests.
     if raw.startswith('"') and "\\" in raw:
         try:
             raw = json.dumps(json.loads(raw), ensure_ascii=False)
@@ -211,50 +221,52 @@ def compute_digest(key: str, raw: str) -> str:
 
 
 def compute_signature(digests: Iterable[str]) -> int:
-    """The bits of these terms, two each, in a number that both databases hold."""
+    """Two bits for each of these terms, in a non-negative number of 63 bits, which both databases can store."""
     return reduce(or_, (1 << int(digest[:4], 16) % 63 | 1 << int(digest[4:8], 16) % 63 for digest in digests), 0)
 
 
-def _terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str, int]:
-    """Primary keys of terms by their digests; those that are missing are made."""
-    known = dict(sql.fetch_rows_in(_TERMS, project_id, list(members)))
-    # In one order for everybody: two writers of the same terms wait for each other and never in a ring.
-    missing = sorted(members.keys() - known.keys())
+def _get_or_create_terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str, int]:
+    """Primary keys of the terms with these digests; creates the missing ones."""
+    term_pks = dict(sql.fetch_rows_in(_LOCK_TERMS, project_id, list(members)))
+    # Fixed order, so concurrent writers of the same terms cannot deadlock.
+    missing = sorted(members.keys() - term_pks.keys())
     if missing:
         rows = [(project_id, members[digest][0][:300], members[digest][1][:200], digest, 0) for digest in missing]
-        known |= dict(sql.insert_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
-        # What somebody else made meanwhile was not inserted.
-        known |= _terms(project_id, {digest: members[digest] for digest in missing if digest not in known})
-    return known
+        term_pks |= dict(sql.insert_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
+        # A term that somebody else created meanwhile was not inserted: read it.
+        conflicts = {digest: members[digest] for digest in missing if digest not in term_pks}
+        term_pks |= _get_or_create_terms(project_id, conflicts)
+    return term_pks
 
 
-def _conditions(project: Project, pairs: Iterable[tuple[str, str]]) -> list[set[_Known]]:
-    """For each key that is asked for, the terms one of which a trace must hold."""
-    spelled = [
+def _find_terms(project: Project, pairs: Iterable[tuple[str, str]]) -> list[set[_KnownTerm]]:
+    """For each key of the pairs, the terms of which a trace must have one."""
+    spellings = [
         (key, {compute_digest(key, value), compute_digest(key, json.dumps(value, ensure_ascii=False))})
         for key, value in pairs
     ]
-    terms = Term.objects.filter(project=project, digest__in=set().union(*(digests for _, digests in spelled)))
-    known = {term.digest: term for term in map(_Known._make, terms.values_list("pk", "digest", "count"))}
-    found: dict[str, set[_Known]] = {}
-    for key, digests in spelled:
-        held = {known[digest] for digest in digests if digest in known}
-        # A trace has one value for a key: two different ones are never together.
-        found[key] = found[key] & held if key in found else held
-    return list(found.values())
+    rows = Term.objects.filter(project=project, digest__in=set().union(*(digests for _, digests in spellings)))
+    by_digest = {term.digest: term for term in map(_KnownTerm._make, rows.values_list("pk", "digest", "count"))}
+    by_key: dict[str, set[_KnownTerm]] = {}
+    for key, digests in spellings:
+        terms = {by_digest[digest] for digest in digests if digest in by_digest}
+        # A trace has one value for a key: two different values of one key match nothing.
+        by_key[key] = by_key[key] & terms if key in by_key else terms
+    return list(by_key.values())
 
 
-def _walk(term: _Known, others: Sequence[set[_Known]]) -> QuerySet[Any]:
-    """The postings of a term whose traces hold one term of each of the others."""
-    walk = Posting.objects.filter(term=term.pk).annotate(place=F("trace_id"))
+def _scan_postings(term: _KnownTerm, others: Sequence[set[_KnownTerm]]) -> QuerySet[Any]:
+    """The postings of a term whose traces also have one term of each of the other sets."""
+    postings = Posting.objects.filter(term=term.pk).annotate(place=F("trace_id"))
     mask = reduce(or_, (reduce(and_, (compute_signature([other.digest]) for other in terms)) for terms in others), 0)
     if mask:
-        walk = walk.filter(_raw("signature & %s = %s", mask, mask))
+        postings = postings.filter(_raw_condition("signature & %s = %s", mask, mask))
     for terms in others:
-        walk = walk.filter(_raw(_HOLDS.replace("[]", sql.placeholders(terms)), *(other.pk for other in terms)))
-    return walk
+        condition = _HAS_TERM.replace("[]", sql.placeholders(terms))
+        postings = postings.filter(_raw_condition(condition, *(other.pk for other in terms)))
+    return postings
 
 
-def _raw(test: str, *values: int) -> RawSQL:
-    # Composing it of the ORM's expressions took three times as long as all of the walking.
-    return RawSQL(test, values, BooleanField())  # noqa: S611 - nothing of it comes from outside
+def _raw_condition(condition: str, *values: int) -> RawSQL:
+    # Raw SQL, because building this from ORM expressions took three times as long as the whole scan.
+    return RawSQL(condition, values, BooleanField())  # noqa: S611 - constant text, values are parameters

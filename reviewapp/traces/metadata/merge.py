@@ -1,4 +1,4 @@
-"""A trace's metadata: one JSON text as Laminar keeps it, into which a patch is merged by Laminar's rule."""
+"""Merge patches into a trace's metadata, which is one JSON text, by Laminar's rule: key by key."""
 
 import json
 import re
@@ -19,23 +19,25 @@ _LOCK = """
 _UPDATE = """
     UPDATE reviewapp_trace SET metadata = %s, unconfirmed = %s, reviews = reviews + %s, noted_at = %s WHERE id = %s
 """
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
+# String literals and brackets: a bracket inside a string does not nest.
+_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
 
 
 def parse_members(text: str) -> dict[str, str]:
-    """The members of a metadata text from elsewhere, as key -> JSON text; none where it cannot be read and kept.
+    """The members of an untrusted metadata text as key -> JSON text; empty if it is malformed or nested too deeply.
 
-    Laminar's own are always JSON objects.
+    Laminar's own texts are always JSON objects.
     """
     try:
-        found = {} if _nesting_depth(text) > canonical_json.MAX_DEPTH else canonical_json.raw_members(text)
+        is_too_deep = _nesting_depth(text) > canonical_json.MAX_DEPTH
+        members = {} if is_too_deep else canonical_json.raw_members(text)
     except (ValueError, RecursionError):
         return {}
-    return {to_storable_text(key): raw for key, raw in found.items()}
+    return {to_storable_text(key): raw for key, raw in members.items()}
 
 
 def remove_patch(metadata: str, patch: Mapping[str, Any]) -> str:
-    """A metadata text without the members that equal the patch's."""
+    """The metadata text without those members that equal the patch's."""
     members = canonical_json.raw_members(metadata)
     return dump_members(
         {key: raw for key, raw in members.items() if key not in patch or raw != canonical_json.dumps(patch[key])}
@@ -47,7 +49,7 @@ def dump_members(members: Mapping[str, str]) -> str:
 
 
 class LockedTrace(NamedTuple):
-    """What a patch of ours reads of a trace in the mirror, its row locked to the end of the transaction."""
+    """What a patch reads of a trace in the mirror; the row is locked until the end of the transaction."""
 
     pk: int
     start_time: Any
@@ -57,121 +59,129 @@ class LockedTrace(NamedTuple):
 
 
 def create_missing_traces(project: Project, trace_ids: Iterable[UUID]) -> None:
-    """Make the mirror's rows for those of these traces that have none; whoever will hold several calls it first.
+    """Create the missing rows of these traces in the mirror. Call it before locking several traces.
 
-    A row that is made is held: made one by one between others that are held already, they could wait in a ring.
+    A new row is locked by its insert: inserting rows one by one between locks on other rows could deadlock.
     """
-    places = [Trace(project=project, trace_id=trace_id) for trace_id in sorted(set(trace_ids))]
-    Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
+    traces = [Trace(project=project, trace_id=trace_id) for trace_id in sorted(set(trace_ids))]
+    Trace.objects.bulk_create(traces, ignore_conflicts=True, batch_size=500)
 
 
 def lock_trace(project: Project, trace_id: UUID) -> LockedTrace:
-    """Lock the mirror's row for a trace; it is made when there is none. Call it in a transaction."""
-    found = sql.fetch_rows(_LOCK, project.pk, trace_id)
-    if not found:
+    """Lock the row of a trace in the mirror, created if missing. Call it in a transaction."""
+    rows = sql.fetch_rows(_LOCK, project.pk, trace_id)
+    if not rows:
         Trace.objects.bulk_create([Trace(project=project, trace_id=trace_id)], ignore_conflicts=True)
-        found = sql.fetch_rows(_LOCK, project.pk, trace_id)
-    return LockedTrace(*found[0])
+        rows = sql.fetch_rows(_LOCK, project.pk, trace_id)
+    return LockedTrace(*rows[0])
 
 
 def apply_patch(
-    project: Project, held: LockedTrace, patch: Mapping[str, Any], *, patch_id: int | None = None, review_count: int = 0
+    project: Project,
+    trace: LockedTrace,
+    patch: Mapping[str, Any],
+    *,
+    patch_id: int | None = None,
+    review_count: int = 0,
 ) -> dict[str, str | None]:
-    """Put our values into the mirror at once, index included, and count the `reviews` they come from.
+    """Merge our values into the mirror and its index, and add `review_count` reviews to the trace.
 
-    `number` is the patch's in the outbox. Returns what stood under each of the patch's keys before: a JSON text, None
-    where there was no such key.
+    `patch_id` is the primary key of the patch in the outbox. Returns the previous value of each of the patch's keys: a
+    JSON text, None where the key did not exist.
     """
-    before, members = _store_values(held, patch, review_count)
-    index.set_members(project.pk, [(held, members)])
-    history.add(project, history.differing(held.pk, before, members), MetadataChange.Author.REVIEW_APP, patch_id)
+    before, members = _store_values(trace, patch, review_count)
+    index.set_members(project.pk, [(trace, members)])
+    changes = history.compare_members(trace.pk, before, members)
+    history.record_changes(project, changes, MetadataChange.Author.REVIEW_APP, patch_id)
     return {key: before.get(key) for key in patch}
 
 
 def apply_patches(
     project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any], int]]
 ) -> list[dict[str, str | None]]:
-    """`apply_patch` for many in order, each with its number, and what each returns; the index comes last, at once.
+    """Do `apply_patch` for many patches in order, each with its primary key. Returns the result of each.
 
-    Its terms are then written in one order, as by everybody: a save that needs some of them waits, and never in a ring.
+    The index is written once, at the end: all terms are locked in a fixed order, so concurrent saves cannot deadlock.
     """
-    rows: dict[int, tuple[LockedTrace, dict[str, str]]] = {}
-    changes = []
-    stood: list[dict[str, str | None]] = []
-    for trace_id, patch, number in patches:
-        held = lock_trace(project, trace_id)
-        before, members = _store_values(held, patch)
-        rows[held.pk] = held, members
-        changes += history.rows(
-            project, history.differing(held.pk, before, members), MetadataChange.Author.REVIEW_APP, number
-        )
-        stood.append({key: before.get(key) for key in patch})
-    index.set_members(project.pk, rows.values())
-    history.insert(changes)
-    return stood
+    by_pk: dict[int, tuple[LockedTrace, dict[str, str]]] = {}
+    rows = []
+    previous_values: list[dict[str, str | None]] = []
+    for trace_id, patch, patch_id in patches:
+        trace = lock_trace(project, trace_id)
+        before, members = _store_values(trace, patch)
+        by_pk[trace.pk] = trace, members
+        changes = history.compare_members(trace.pk, before, members)
+        rows += history.build_rows(project, changes, MetadataChange.Author.REVIEW_APP, patch_id)
+        previous_values.append({key: before.get(key) for key in patch})
+    index.set_members(project.pk, by_pk.values())
+    history.insert_rows(rows)
+    return previous_values
 
 
 def revert_patch(
     project: Project,
-    held: LockedTrace,
+    trace: LockedTrace,
     before: Mapping[str, str | None],
-    still: Mapping[str, Any],
+    older_values: Mapping[str, Any],
     *,
     review_count: int = 1,
 ) -> None:
-    """Undo one `apply_patch` that was never pushed: `before` is what that returned, `reviews` how many it counted.
+    """Undo an `apply_patch` that was never pushed: `before` is its result, `review_count` what it added.
 
-    `still` is what older patches of ours say and Laminar has not confirmed.
+    `older_values` are those of older patches of ours that Laminar has not confirmed.
     """
-    now, unconfirmed = canonical_json.raw_members(held.metadata), canonical_json.raw_members(held.unconfirmed)
-    again = {key: raw for key, raw in before.items() if raw is not None}
-    members = {key: raw for key, raw in now.items() if key not in before} | again
-    waiting = {key: raw for key, raw in unconfirmed.items() if key not in before}
-    waiting |= {key: canonical_json.dumps(value) for key, value in still.items()}
-    sql.execute(_UPDATE, dump_members(members), dump_members(waiting), -review_count, clock.now(), held.pk)
-    index.set_members(project.pk, [(held, members)])
-    history.add(project, history.differing(held.pk, now, members), MetadataChange.Author.REVIEW_APP)
+    current = canonical_json.raw_members(trace.metadata)
+    restored = {key: raw for key, raw in before.items() if raw is not None}
+    members = {key: raw for key, raw in current.items() if key not in before} | restored
+    unconfirmed = {key: raw for key, raw in canonical_json.raw_members(trace.unconfirmed).items() if key not in before}
+    unconfirmed |= {key: canonical_json.dumps(value) for key, value in older_values.items()}
+    sql.execute(_UPDATE, dump_members(members), dump_members(unconfirmed), -review_count, clock.now(), trace.pk)
+    index.set_members(project.pk, [(trace, members)])
+    changes = history.compare_members(trace.pk, current, members)
+    history.record_changes(project, changes, MetadataChange.Author.REVIEW_APP)
 
 
-def apply_laminar_values(project: Project, held: LockedTrace, theirs: Mapping[str, str | None]) -> None:
-    """Put what Laminar holds under these keys into the mirror, index included: a JSON text, None for no such key.
+def apply_laminar_values(project: Project, trace: LockedTrace, values: Mapping[str, str | None]) -> None:
+    """Store Laminar's values of these keys in the mirror and its index: JSON texts, None where there is no such key.
 
-    Values of ours that are not confirmed yet stay on top.
+    Keys with an unconfirmed value of ours are left unchanged.
     """
-    ours, before = canonical_json.raw_members(held.unconfirmed), canonical_json.raw_members(held.metadata)
-    changed = {key: raw for key, raw in theirs.items() if key not in ours and before.get(key) != raw}
+    unconfirmed = canonical_json.raw_members(trace.unconfirmed)
+    before = canonical_json.raw_members(trace.metadata)
+    changed = {key: raw for key, raw in values.items() if key not in unconfirmed and before.get(key) != raw}
     if not changed:
         return
     added = {key: raw for key, raw in changed.items() if raw is not None}
     members = {key: raw for key, raw in before.items() if key not in changed} | added
-    sql.execute(_UPDATE, dump_members(members), held.unconfirmed, 0, clock.now(), held.pk)
-    # An answer that Laminar gave before is older.
-    Trace.objects.filter(pk=held.pk).update(asked_at=clock.now())
-    index.set_members(project.pk, [(held, members)])
-    history.add(project, history.differing(held.pk, before, members), MetadataChange.Author.OTHER_AFTER_PUSH)
+    sql.execute(_UPDATE, dump_members(members), trace.unconfirmed, 0, clock.now(), trace.pk)
+    # Responses to queries sent before now are older than these values.
+    Trace.objects.filter(pk=trace.pk).update(asked_at=clock.now())
+    index.set_members(project.pk, [(trace, members)])
+    changes = history.compare_members(trace.pk, before, members)
+    history.record_changes(project, changes, MetadataChange.Author.OTHER_AFTER_PUSH)
 
 
-def discard_unconfirmed(held: LockedTrace, patch: Mapping[str, Any]) -> None:
-    """Stop calling a patch's values ours: it is never pushed, and the next pull brings what Laminar holds."""
-    sql.execute(_UPDATE, held.metadata, remove_patch(held.unconfirmed, patch), 0, clock.now(), held.pk)
+def discard_unconfirmed(trace: LockedTrace, patch: Mapping[str, Any]) -> None:
+    """Drop a patch that will never be pushed from the unconfirmed values; the next pull restores Laminar's values."""
+    sql.execute(_UPDATE, trace.metadata, remove_patch(trace.unconfirmed, patch), 0, clock.now(), trace.pk)
 
 
 def _store_values(
-    held: LockedTrace, patch: Mapping[str, Any], reviews: int = 0
+    trace: LockedTrace, patch: Mapping[str, Any], review_count: int = 0
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Put our values into the row: its members before and after."""
-    before = canonical_json.raw_members(held.metadata)
-    ours = {key: canonical_json.dumps(value) for key, value in patch.items()}
-    unconfirmed = canonical_json.raw_members(held.unconfirmed) | ours
-    sql.execute(_UPDATE, dump_members(before | ours), dump_members(unconfirmed), reviews, clock.now(), held.pk)
-    return before, before | ours
+    """Merge our values into the row. Returns its members before and after."""
+    before = canonical_json.raw_members(trace.metadata)
+    values = {key: canonical_json.dumps(value) for key, value in patch.items()}
+    members, unconfirmed = before | values, canonical_json.raw_members(trace.unconfirmed) | values
+    sql.execute(_UPDATE, dump_members(members), dump_members(unconfirmed), review_count, clock.now(), trace.pk)
+    return before, members
 
 
 def _nesting_depth(text: str) -> int:
-    """How deep a JSON text is nested, without the recursion that reading it would cost."""
+    """The nesting depth of a JSON text, without recursion; 0 if it has too few brackets to exceed the limit."""
     deepest = depth = 0
     if text.count("{") + text.count("[") > canonical_json.MAX_DEPTH:
-        for mark in _BRACKETS.findall(text):
-            depth += 1 if mark in ("{", "[") else -1 if mark in ("}", "]") else 0
+        for token in _TOKENS.findall(text):
+            depth += 1 if token in ("{", "[") else -1 if token in ("}", "]") else 0
             deepest = max(deepest, depth)
     return deepest

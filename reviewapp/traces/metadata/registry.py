@@ -1,6 +1,6 @@
-"""The registry of a project's metadata keys: what each holds, who sets it, and what makes it a poor key to filter by.
+"""The registry of a project's metadata keys: their values, who sets them, and what makes a key hard to filter by.
 
-All of it is read from the index and the history as they stand, a bounded part of each.
+All of it is computed from the index and the history at each request, from a bounded part of each.
 """
 
 import re
@@ -17,11 +17,13 @@ from reviewapp.traces.metadata import pairs
 from reviewapp.traces.models import MetadataChange, MetadataKey
 
 PAGE_SIZE = 25
-# Values looked at of each key, the most held first; of these are shown; a key with more than CROWDED is a poor filter.
-MAX_VALUES, SHOWN, TOO_MANY_VALUES = 200, 10, 100
-# Keys whose names are compared, and changes that are looked through, the newest first.
+# Values that are read of each key, most frequent first, and how many of them a page shows.
+MAX_VALUES, MAX_SHOWN_VALUES = 200, 10
+# A key with more values than this is hard to filter by.
+TOO_MANY_VALUES = 100
+# Keys whose names are compared, and changes that are read, newest first.
 MAX_NAMES, MAX_CHANGES = 2_000, 5_000
-# Traces in which a value flipped while they ran, before it is worth a word.
+# Traces in which a value changed while they ran, before the key gets a finding.
 MIN_FLIPS = 2
 _TERMS = """
     SELECT * FROM (
@@ -34,9 +36,13 @@ _TERMS = """
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
+# A value's JSON text, its number of traces, and the start times of the first and last of them.
+TermRow = tuple[str, int, datetime | None, datetime | None]
+
+
 @dataclass(frozen=True, slots=True)
-class Value:
-    """A value as one writes it in a filter, and how many traces hold it."""
+class ValueCount:
+    """A value as it is written in a filter, with the number of traces that have it."""
 
     text: str
     count: int
@@ -44,20 +50,20 @@ class Value:
 
 @dataclass
 class KeySummary:
-    """One key, with how many traces hold it; `terms` are values as JSON texts with count, first and last start."""
+    """One key, with the number of traces that have it, its values, and what is known of its changes."""
 
     name: str
     count: int
-    terms: Sequence[tuple[str, int, datetime | None, datetime | None]]
-    twins: Sequence[str] = ()
-    setters: Counter[str] = field(default_factory=Counter)
-    flips: int = 0
-    # Whether all changes of the project were looked through: else an older one may be unknown.
+    terms: Sequence[TermRow]
+    similar_names: Sequence[str] = ()
+    authors: Counter[str] = field(default_factory=Counter)
+    flip_count: int = 0
+    # Whether all changes of the project were read; else there may be older ones of this key.
     has_full_history: bool = True
 
     @property
-    def has_more(self) -> bool:
-        """Whether it has more values than are looked at."""
+    def has_more_values(self) -> bool:
+        """Whether it has more values than were read."""
         return len(self.terms) > MAX_VALUES
 
     @property
@@ -65,32 +71,33 @@ class KeySummary:
         return min(len(self.terms), MAX_VALUES)
 
     @cached_property
-    def values(self) -> list[Value]:
-        """The values most held; those of the same spelling in a filter stay apart, as their types are."""
-        return [Value(pairs.display_value(raw), count) for raw, count, *_ in self.terms[:SHOWN]]
+    def values(self) -> list[ValueCount]:
+        """The most frequent values; equal spellings of different types are separate entries."""
+        return [ValueCount(pairs.display_value(raw), count) for raw, count, *_ in self.terms[:MAX_SHOWN_VALUES]]
 
     @cached_property
     def types(self) -> list[tuple[str, int]]:
-        """The JSON types of the values looked at, each with how many traces hold one, the most held first."""
-        held: Counter[str] = Counter()
+        """The JSON types of the values that were read, each with its number of traces, most frequent first."""
+        counts: Counter[str] = Counter()
         for raw, count, *_ in self.terms[:MAX_VALUES]:
-            held[type_of(raw)] += count
-        return held.most_common()
+            counts[describe_type(raw)] += count
+        return counts.most_common()
 
     @property
     def first_at(self) -> datetime | None:
-        """When the first trace with it began; None where not all values are looked at."""
-        return None if self.has_more else min((first for *_, first, _ in self.terms if first), default=None)
+        """Start of the first trace that has the key; None if not all values were read."""
+        return None if self.has_more_values else min((first for *_, first, _ in self.terms if first), default=None)
 
     @property
     def last_at(self) -> datetime | None:
-        return None if self.has_more else max((last for *_, last in self.terms if last), default=None)
+        """Start of the last trace that has the key; None if not all values were read."""
+        return None if self.has_more_values else max((last for *_, last in self.terms if last), default=None)
 
     @property
     def set_by(self) -> list[tuple[str, int]]:
-        """Who changed values of it, in words, each with how often; the application, where nobody has."""
+        """Who changed its values, each with the number of changes; empty if no change is known."""
         labels = dict(MetadataChange.Author.choices)
-        return [(labels[by], times) for by, times in self.setters.most_common()]
+        return [(labels[author], count) for author, count in self.authors.most_common()]
 
     @cached_property
     def findings(self) -> list[str]:
@@ -99,91 +106,92 @@ class KeySummary:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Keys by how many traces hold them; `after` is how many stand before the next page, 0 for none."""
+    """Keys, most frequent first; `next_start` is the `start` of the next page, 0 for none."""
 
     keys: list[KeySummary]
-    after: int
+    next_start: int
 
 
 def get_page(project: Project, part: str = "", start: int = 0) -> Page:
-    """The project's keys that hold this part of a text in any case, from the `start`-th on."""
-    held = (
+    """A page of the project's keys whose names contain `part`, ignoring case, from position `start` on."""
+    keys = (
         MetadataKey.objects.filter(project=project, count__gt=0).order_by("-count", "name").values_list("name", "count")
     )
-    names = list(held[:MAX_NAMES])
-    wanted = [name for name in names if part.casefold() in name[0].casefold()]
-    chosen = wanted[start : start + PAGE_SIZE]
-    terms = _terms(project, [name for name, _ in chosen])
-    twins: dict[str, list[str]] = {}
+    names = list(keys[:MAX_NAMES])
+    matches = [name for name in names if part.casefold() in name[0].casefold()]
+    shown = matches[start : start + PAGE_SIZE]
+    terms = _get_terms(project, [name for name, _ in shown])
+    by_normalised: dict[str, list[str]] = {}
     for name, _ in names:
-        twins.setdefault(_folded(name), []).append(name)
-    setters, flips, is_all = _changes(project)
-    keys = [
+        by_normalised.setdefault(_normalise(name), []).append(name)
+    authors, flips, is_complete = _get_changes(project)
+    summaries = [
         KeySummary(
-            name, count, terms.get(name, []), [other for other in twins[_folded(name)] if other != name],
-            setters.get(name, Counter()), len(flips.get(name, ())), is_all,
+            name, count, terms.get(name, []), [other for other in by_normalised[_normalise(name)] if other != name],
+            authors.get(name, Counter()), len(flips.get(name, ())), is_complete,
         )
-        for name, count in chosen
+        for name, count in shown
     ]  # fmt: skip
-    return Page(keys, start + PAGE_SIZE if len(wanted) > start + PAGE_SIZE else 0)
+    return Page(summaries, start + PAGE_SIZE if len(matches) > start + PAGE_SIZE else 0)
 
 
-def type_of(raw: str) -> str:
-    """The JSON type of a value's text, in words; a number with a point or an exponent is another than a whole one."""
-    words = {'"': "text", "{": "object", "[": "list", "t": "yes or no", "f": "yes or no", "n": "null"}
-    return words.get(raw[:1]) or ("whole number" if raw.lstrip("-").isdecimal() else "number with a point")
+def describe_type(raw: str) -> str:
+    """The JSON type of a value's text, in words; a number with a point or an exponent is not an integer."""
+    types = {'"': "text", "{": "object", "[": "list", "t": "true or false", "f": "true or false", "n": "null"}
+    return types.get(raw[:1]) or ("integer" if raw.lstrip("-").isdecimal() else "decimal number")
 
 
-def _terms(project: Project, keys: Sequence[str]) -> dict[str, list[tuple[str, int, datetime | None, datetime | None]]]:
-    """Each key's values, most held first, one more than are looked at; one query for all of the keys."""
-    found: dict[str, list[tuple[str, int, datetime | None, datetime | None]]] = {}
+def _get_terms(project: Project, keys: Sequence[str]) -> dict[str, list[TermRow]]:
+    """Each key's values, most frequent first, up to MAX_VALUES + 1, in one query for all keys."""
+    terms: dict[str, list[TermRow]] = {}
     if keys:
-        bounds = [value for key in keys for value in (project.pk, key, MAX_VALUES + 1)]
-        for key, raw, count, first, last in sql.fetch_rows(" UNION ALL ".join([_TERMS] * len(keys)), *bounds):
-            found.setdefault(key, []).append((raw, count, sql.parse_datetime(first), sql.parse_datetime(last)))
-    return found
+        params = [value for key in keys for value in (project.pk, key, MAX_VALUES + 1)]
+        for key, raw, count, first, last in sql.fetch_rows(" UNION ALL ".join([_TERMS] * len(keys)), *params):
+            terms.setdefault(key, []).append((raw, count, sql.parse_datetime(first), sql.parse_datetime(last)))
+    return terms
 
 
-def _changes(project: Project) -> tuple[dict[str, Counter[str]], dict[str, set[int]], bool]:
-    """For each key who changed it how often, and the traces in which it became another value in flight, of late.
+def _get_changes(project: Project) -> tuple[dict[str, Counter[str]], dict[str, set[int]], bool]:
+    """Read the newest changes of the project.
 
-    Says too whether these are all changes that were ever seen.
+    Returns, by key, the number of changes of each author; by key, the traces in which the application replaced a value;
+    and whether these are all changes of the project.
     """
-    setters: dict[str, Counter[str]] = {}
+    authors: dict[str, Counter[str]] = {}
     flips: dict[str, set[int]] = {}
     newest = MetadataChange.objects.filter(project=project).order_by("-pk")[: MAX_CHANGES + 1]
-    looked = list(newest.values_list("key", "by", "trace_id", "before"))
-    for key, by, trace, before in looked[:MAX_CHANGES]:
-        setters.setdefault(key, Counter())[by] += 1
-        if by == MetadataChange.Author.APPLICATION and before is not None:
+    rows = list(newest.values_list("key", "by", "trace_id", "before"))
+    for key, author, trace, before in rows[:MAX_CHANGES]:
+        authors.setdefault(key, Counter())[author] += 1
+        if author == MetadataChange.Author.APPLICATION and before is not None:
             flips.setdefault(key, set()).add(trace)
-    return setters, flips, len(looked) <= MAX_CHANGES
+    return authors, flips, len(rows) <= MAX_CHANGES
 
 
-def _folded(name: str) -> str:
+def _normalise(name: str) -> str:
     return _SEPARATORS.sub("", name).casefold()
 
 
 def _lint(key: KeySummary) -> Iterator[str]:
-    if key.twins:
-        others = ", ".join(f"“{name}”" for name in key.twins[:3])
-        yield f"It is also written {others}: a filter by one misses the traces of the other. Use one spelling."
-    kinds = [kind for kind, _ in key.types if kind != "null"]
-    if len(kinds) > 1:
-        yield f"Its values are of several types ({', '.join(kinds)}): a filter tells 1.0 from 1. Use one type."
+    if key.similar_names:
+        others = ", ".join(f"“{name}”" for name in key.similar_names[:3])
+        yield f"Also spelled {others}: a filter by one spelling misses traces with the other. Use one spelling."
+    types = [name for name, _ in key.types if name != "null"]
+    if len(types) > 1:
+        yield f"Values have several types ({', '.join(types)}), and a filter tells 1.0 from 1. Use one type."
     if key.distinct_count > TOO_MANY_VALUES:
-        yield f"It has more than {TOO_MANY_VALUES} different values, so that a filter by one finds few traces."
-    found = Counter(
+        yield f"It has more than {TOO_MANY_VALUES} different values: a filter by one matches few traces."
+    kinds = Counter(
         finding.kind for raw, *_ in key.terms[:MAX_VALUES] for finding in find_personal_data(pairs.display_value(raw))
     )
-    if found:
-        kinds_found = ", ".join(kind for kind, _ in found.most_common())
-        yield f"Values look like personal data: {kinds_found}. Leave it out, or mask it."
-    if any(kind in ("object", "list") and _is_nested(key) for kind in kinds):
-        yield "Some values are objects: Laminar replaces one whole at each push, and finds it by its exact text only."
-    if key.flips >= MIN_FLIPS:
-        yield f"It became another value in flight, in {key.flips} traces, so that a view may lose them. Set it once."
+    if kinds:
+        names = ", ".join(kind for kind, _ in kinds.most_common())
+        yield f"Values look like personal data ({names}). Remove or mask it."
+    if any(name in ("object", "list") and _has_objects(key) for name in types):
+        yield "Some values are objects: each push replaces the whole object, and a filter matches only its exact text."
+    if key.flip_count >= MIN_FLIPS:
+        yield f"Changed during the run in {key.flip_count} traces, so a view may lose them. Set the key once per trace."
 
 
-def _is_nested(key: KeySummary) -> bool:
+def _has_objects(key: KeySummary) -> bool:
     return any(raw.startswith(("{", "[{")) for raw, *_ in key.terms[:MAX_VALUES])

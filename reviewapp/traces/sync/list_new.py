@@ -1,4 +1,4 @@
-"""List a project's traces by start time, page by page, the newest first: there is no other way to find new ones."""
+"""List a project's traces by start time, newest first, page by page: Laminar has no other way to find new traces."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from reviewapp.laminar import Laminar, RequestRefused, RequestTooLarge, TraceRow
 from reviewapp.lib import clock
 from reviewapp.traces.sync import pull
 
-# Answers that may mean: ask for less at once.
+# Errors that may mean that the page size is too large.
 OVERSIZE_ERRORS = (RequestTooLarge, RequestRefused, UnexpectedResponse)
 
 
 @dataclass(slots=True)
 class Listing:
-    """A listing under way: traces that began in [since, until), `most` of them, `limit` at once.
+    """A listing in progress: traces that started in [since, until), at most `max_traces`, `page_size` per query.
 
-    `stored` of those `listed` were new or changed. `until` moves down with each page: a listing that was stopped goes
-    on from there. All that began from `kept` on is stored; None before the first page is.
+    `stored` of the `listed` traces were new or changed. `until` moves down with each page, so a listing can be resumed
+    from it. All traces that started from `stored_from` on are stored; None before the first page is.
     """
 
     since: datetime
@@ -35,19 +35,19 @@ class Listing:
 
     @property
     def next_query(self) -> dict[str, Any]:
-        """What to ask Laminar for next."""
-        left = self.page_size if self.max_traces is None else min(self.page_size, self.max_traces - self.listed)
-        return {"since": self.since, "until": self.until, "limit": left}
+        """Keyword arguments of the next query to Laminar."""
+        limit = self.page_size if self.max_traces is None else min(self.page_size, self.max_traces - self.listed)
+        return {"since": self.since, "until": self.until, "limit": limit}
 
     def advance(self, rows: Sequence[TraceRow]) -> None:
-        """Go on behind a page."""
-        asked = self.next_query["limit"]
+        """Move on past a page that was fetched with `next_query`."""
+        limit = self.next_query["limit"]
         self.listed += len(rows)
         self.newest = self.newest or (rows[0].start_time if rows else None)
-        if len(rows) < asked:
+        if len(rows) < limit:
             self.is_done = self.is_complete = True
             return
-        # The next page begins with this page's last moment, which may hold more traces than were shown.
+        # The next page includes this page's last start time again, which more traces may share.
         before, self.until = self.until, rows[-1].start_time + timedelta(microseconds=1)
         if self.until == before:
             self.page_size *= 2
@@ -55,17 +55,20 @@ class Listing:
 
     @property
     def listed_from(self) -> datetime | None:
-        """From when on all was listed; None before the first page."""
+        """Start time from which on all traces are listed; None before the first page."""
         return self.since if self.is_complete else self.until if self.listed else None
 
     def halve_page_size(self) -> bool:
-        """Ask for half as many at once; False when it is one already."""
+        """Halve the page size. Returns False if it is 1 already."""
         self.page_size, before = max(self.page_size // 2, 1), self.page_size
         return self.page_size < before
 
 
-def pull_listing(client: Laminar, project: Project, listing: Listing, reach: Callable[[int], None]) -> None:
-    """Store what a listing has left, and tell `reach` how far it is. Raises LaminarError; what is stored stays."""
+def pull_listing(client: Laminar, project: Project, listing: Listing, on_progress: Callable[[int], None]) -> None:
+    """Fetch and store the rest of a listing; calls `on_progress` with the number of traces listed so far.
+
+    Raises LaminarError; stored pages stay stored.
+    """
     while not listing.is_done:
         asked_at = clock.now()
         try:
@@ -77,4 +80,4 @@ def pull_listing(client: Laminar, project: Project, listing: Listing, reach: Cal
         listing.stored += pull.store_listed(project, rows, asked_at)
         listing.advance(rows)
         listing.stored_from = listing.listed_from
-        reach(listing.listed)
+        on_progress(listing.listed)

@@ -1,7 +1,7 @@
-"""Bring traces from Laminar into the mirror.
+"""Pull traces from Laminar into the mirror.
 
-New traces are listed by start time, because Laminar has no "changed since"; a trace that somebody wants
-to read is pulled with its spans, and again while it may still be running.
+New traces are listed by start time, because Laminar has no "changed since". A trace that somebody wants to read is
+pulled with its spans, and again while it may still be running.
 """
 
 import json
@@ -19,122 +19,124 @@ from reviewapp.traces.metadata import history, index, merge
 from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace
 from reviewapp.traces.reader import prepared, transcript_html
 
-# Of each trace so many spans are read at most. A save waits for one transaction of so many, or of so many traces.
+# Most spans that are read of one trace.
 MAX_SPANS = 100_000
-SPANS_STORED = 100
-STORED = 200
+# Spans and traces that are stored in one transaction: few, so that saves do not wait.
+SPANS_PER_TRANSACTION = 100
+TRACES_PER_TRANSACTION = 200
+# Spans and traces per query.
 PAGE_SIZE = 500
-AGAIN = timedelta(seconds=20)
-# A longer one is pulled again the more rarely the longer it is: each pull reads all of it.
+# Delay before a trace that may still change is pulled again, for each MANY_SPANS spans: every pull reads all of them.
+REPULL_DELAY = timedelta(seconds=20)
 MANY_SPANS = 2_000
-# A wanted trace that is not there is looked for soon, then ever more rarely, for about a day.
+# Delays in seconds before a missing trace is looked for again: soon at first, then ever more rarely, for about a day.
 MISS_DELAYS = [1, 2, 3, 5, 10, 30, 60, 300, 900, 3_600, 10_800, 21_600, 43_200]
-# How many traces of the same need are pulled in one go, and how long no other worker pulls them.
+# Traces that a worker takes at once, and how long it has them leased.
 BATCH_SIZE = 8
 LEASE = timedelta(seconds=40)
-# Somebody wants to read it now: a look this far off is brought forward.
-PATIENCE = timedelta(minutes=1)
+# A pull that is due later than this is brought forward when somebody wants to read the trace.
+MAX_WAIT = timedelta(minutes=1)
 
-KEY_CANNOT_READ = "The project's Laminar key is ingest-only and may not read. An admin adds a full key."
-INTERNAL_ERROR = "A fault of ours kept this trace from being stored; the worker's log tells it. It is tried again."
+KEY_CANNOT_READ = "This project's Laminar key is ingest-only and cannot read. Ask an admin to add a full key."
+INTERNAL_ERROR = "Could not store this trace because of an internal error (see the worker's log). It will be retried."
 
 
 def request_pull(project: Project, trace_ids: Iterable[UUID], *, is_kept: bool = True) -> None:
-    """Ask the worker to pull these traces with their spans soon; the spans of those that have them are left.
+    """Schedule a pull of these traces and their spans for now; traces whose spans are pulled keep their schedule.
 
-    They stay in the mirror for ever, unless `is_kept` says that a moment's reading is all that is wanted.
+    They are never pruned, unless `is_kept` is false: then somebody only wants to read them now.
     """
     ids = sorted(set(trace_ids))
     now = clock.now()
-    places = [Trace(project=project, trace_id=trace_id, pull_due_at=now, is_kept=is_kept) for trace_id in ids]
+    traces = [Trace(project=project, trace_id=trace_id, pull_due_at=now, is_kept=is_kept) for trace_id in ids]
     with transaction.atomic():
-        Trace.objects.bulk_create(places, ignore_conflicts=True, batch_size=500)
-        found = sum(_hurry(project, ids[start : start + 500], now, is_kept) for start in range(0, len(ids), 500))
-        if found < len(ids):
-            # The mirror was pruned of some in this moment.
+        Trace.objects.bulk_create(traces, ignore_conflicts=True, batch_size=500)
+        count = sum(_expedite(project, ids[start : start + 500], now, is_kept) for start in range(0, len(ids), 500))
+        if count < len(ids):
+            # Some were pruned at this very moment.
             request_pull(project, ids, is_kept=is_kept)
 
 
-def _hurry(project: Project, ids: Sequence[UUID], now: datetime, is_kept: bool) -> int:
-    """Bring the pull of these traces forward; how many have a place."""
-    known = Trace.objects.select_for_update().filter(project=project, trace_id__in=ids).order_by("trace_id")
-    rows = list(known.only("is_kept", "pull_due_at", "spans_pulled_at"))
-    passing = [row.pk for row in rows if is_kept and not row.is_kept]
-    if passing:
-        Trace.objects.filter(pk__in=passing).update(is_kept=True, read_due_at=now)
-    late = [row.pk for row in rows if row.spans_pulled_at is None and _is_late(row.pull_due_at, now)]
+def _expedite(project: Project, ids: Sequence[UUID], now: datetime, is_kept: bool) -> int:
+    """Bring the pull of these traces forward. Returns how many of them have a row."""
+    locked = Trace.objects.select_for_update().filter(project=project, trace_id__in=ids).order_by("trace_id")
+    traces = list(locked.only("is_kept", "pull_due_at", "spans_pulled_at"))
+    newly_kept = [trace.pk for trace in traces if is_kept and not trace.is_kept]
+    if newly_kept:
+        Trace.objects.filter(pk__in=newly_kept).update(is_kept=True, read_due_at=now)
+    late = [trace.pk for trace in traces if trace.spans_pulled_at is None and _is_late(trace.pull_due_at, now)]
     if late:
         Trace.objects.filter(pk__in=late).update(pull_due_at=now, pull_tries=0)
-    return len(rows)
+    return len(traces)
 
 
 def _is_late(due_at: datetime | None, now: datetime) -> bool:
-    """Whether a look that is planned, or none, is too far off for somebody who wants to read."""
-    return due_at is None or due_at > now + PATIENCE
+    """Whether no pull is scheduled within MAX_WAIT."""
+    return due_at is None or due_at > now + MAX_WAIT
 
 
 def select_due(busy: Collection[int] = ()) -> list[Trace]:
-    """Traces to pull now, the longest waiting first, taken for one pull; none of projects that are `busy`."""
+    """Lease traces whose pull is due, longest waiting first; none of the projects in `busy` (primary keys)."""
     now = clock.now()
     due = Trace.objects.due_for_pull(now).exclude(project__in=busy)
     if not due.exists():
         return []
     with transaction.atomic():
-        rows = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH_SIZE])
-        Trace.objects.filter(pk__in=[row.pk for row in rows]).update(pull_due_at=now + LEASE)
-    return rows
+        traces = list(due.select_related("project").select_for_update(skip_locked=True, of=("self",))[:BATCH_SIZE])
+        Trace.objects.filter(pk__in=[trace.pk for trace in traces]).update(pull_due_at=now + LEASE)
+    return traces
 
 
 def store_traces(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> list[Trace]:
-    """Put traces as Laminar shows them into the mirror, index included; our unconfirmed values stay on top.
+    """Store traces from Laminar in the mirror and its index; our unconfirmed values override Laminar's.
 
-    `asked_at` is when Laminar was asked for them, now by default: no value that is known to be newer is written over.
+    `asked_at` is when the query was sent, by default now: values that are known to be newer are not overwritten.
     """
-    found = {row.id: row for row in rows}
+    by_id = {row.id: row for row in rows}
     now = clock.now()
     asked_at = asked_at or now
     with transaction.atomic():
-        of_these = Trace.objects.filter(project=project, trace_id__in=found)
-        # New ones first, then the others' locks, both in one order, as whoever needs places does: those who want or
-        # store the same traces wait for each other and never in a ring.
-        absent = sorted(found.keys() - set(of_these.values_list("trace_id", flat=True)))
-        new = _added(project, [found[trace_id] for trace_id in absent], now, asked_at)
-        held = of_these.exclude(pk__in=[trace.pk for trace in new]).select_for_update().order_by("trace_id")
-        places = list(held) if len(new) < len(found) else []
-        before = [(place, place.metadata, place.pulled_at) for place in places if place.pulled_at is not None]
-        changed = [place for place in places if _fill(place, found[place.trace_id], now, asked_at)]
-        sql.execute_many(_UPDATE, [[*(getattr(place, field) for field in _FIELDS), place.pk] for place in places])
+        existing = Trace.objects.filter(project=project, trace_id__in=by_id)
+        # Insert new traces first, then lock the others, both in a fixed order, as everything does that creates traces:
+        # so concurrent writers cannot deadlock.
+        absent = sorted(by_id.keys() - set(existing.values_list("trace_id", flat=True)))
+        new = _insert_traces(project, [by_id[trace_id] for trace_id in absent], now, asked_at)
+        locked = existing.exclude(pk__in=[trace.pk for trace in new]).select_for_update().order_by("trace_id")
+        traces = list(locked) if len(new) < len(by_id) else []
+        before = [(trace, trace.metadata, trace.pulled_at) for trace in traces if trace.pulled_at is not None]
+        changed = [trace for trace in traces if _update_trace(trace, by_id[trace.trace_id], now, asked_at)]
+        sql.execute_many(_UPDATE, [[*(getattr(trace, field) for field in _FIELDS), trace.pk] for trace in traces])
         index.reindex(changed + new)
-        history.add_read(project, before)
-    if left := found.keys() - {trace.trace_id for trace in places + new}:
-        # The mirror was pruned of some in this moment.
-        places += store_traces(project, [found[trace_id] for trace_id in left], asked_at)
-    return places + new
+        history.record_pulled_changes(project, before)
+    if missing := by_id.keys() - {trace.trace_id for trace in traces + new}:
+        # Some were pruned at this very moment.
+        traces += store_traces(project, [by_id[trace_id] for trace_id in missing], asked_at)
+    return traces + new
 
 
 def store_changed(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
-    """Store those of these traces that the mirror lacks or holds otherwise; how many. A save waits for few of them."""
+    """Store those rows that are new or changed, a few per transaction, so that saves do not wait. Returns how many."""
     asked_at = asked_at or clock.now()
-    new = unseen(project, rows)
-    for start in range(0, len(new), STORED):
-        store_traces(project, new[start : start + STORED], asked_at)
-    return len(new)
+    changed = _select_changed(project, rows)
+    for start in range(0, len(changed), TRACES_PER_TRANSACTION):
+        store_traces(project, changed[start : start + TRACES_PER_TRANSACTION], asked_at)
+    return len(changed)
 
 
 def store_listed(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
-    """As `store_new`, for a listing: runs of evaluations and of the playground come only where somebody queues them."""
+    """As `store_changed`, for a listing: runs of evaluations and of the playground are stored only if queued."""
     return store_changed(project, [row for row in rows if row.trace_type == "DEFAULT"], asked_at)
 
 
 def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
-    """Put a page of a trace's spans into the mirror, and keep other workers from pulling it; the ids stored."""
-    # Laminar may show a span twice for a moment, while it still merges two versions of it.
-    spans = [_span(trace, row) for row in {row.span_id: row for row in rows}.values()]
-    for start in range(0, len(spans), SPANS_STORED):
+    """Store a page of a trace's spans, and renew the lease of the trace. Returns the ids of the spans."""
+    # Laminar may return a span twice while it merges two versions of it.
+    spans = [_make_span(trace, row) for row in {row.span_id: row for row in rows}.values()]
+    for start in range(0, len(spans), SPANS_PER_TRANSACTION):
         with transaction.atomic():
             Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
             Span.objects.bulk_create(
-                spans[start : start + SPANS_STORED], batch_size=100, update_conflicts=True,
+                spans[start : start + SPANS_PER_TRANSACTION], batch_size=100, update_conflicts=True,
                 unique_fields=["trace", "span_id"], update_fields=_SPAN_FIELDS,
             )  # fmt: skip
     Trace.objects.filter(pk=trace.pk).update(pull_due_at=clock.now() + LEASE)
@@ -142,129 +144,128 @@ def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
 
 
 def finish_pull(trace: Trace, stored: Collection[UUID]) -> None:
-    """All spans of a trace are stored: those that Laminar shows no more go, and it is decided when to look again."""
-    gone = [pk for pk, span_id in _span_ids(trace) if span_id not in stored]
-    for start in range(0, len(gone), SPANS_STORED):
-        Span.objects.filter(pk__in=gone[start : start + SPANS_STORED]).delete()
+    """Complete a pull that stored these spans: delete the others, render the transcript, schedule the next pull."""
+    removed = [pk for pk, span_id in _get_span_ids(trace) if span_id not in stored]
+    for start in range(0, len(removed), SPANS_PER_TRANSACTION):
+        Span.objects.filter(pk__in=removed[start : start + SPANS_PER_TRANSACTION]).delete()
     now = clock.now()
     trace.spans_pulled_at, trace.span_count = now, len(stored)
-    made = transcript_html.prepare_transcript(trace)
+    transcript = transcript_html.prepare_transcript(trace)
     may_change = trace.end_time is None or abs(now - trace.end_time) < CHANGE_WINDOW
-    again = AGAIN * max(1, len(stored) // MANY_SPANS)
+    delay = REPULL_DELAY * max(1, len(stored) // MANY_SPANS)
     with transaction.atomic():
         Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
-        prepared.store(made)
+        prepared.store(transcript)
         Trace.objects.filter(pk=trace.pk).update(
             spans_pulled_at=now, span_count=len(stored), is_cut=len(stored) >= MAX_SPANS, pull_error="",
-            pull_tries=0, pull_due_at=now + again if may_change else None,
+            pull_tries=0, pull_due_at=now + delay if may_change else None,
         )  # fmt: skip
 
 
 def rebuild_outdated(limit: int) -> int:
-    """Render transcripts again that an older version of the code rendered, the newest first. Returns how many."""
+    """Render up to `limit` transcripts again that an older version rendered, newest first. Returns how many."""
     return sum(render_again(trace) for trace in prepared.select_outdated(limit))
 
 
 def render_again(trace: Trace) -> bool:
-    """Render the transcript of a trace from the spans that are here. False if others have come meanwhile."""
+    """Render a trace's transcript from its stored spans. False if other spans were stored meanwhile."""
     transcript = transcript_html.prepare_transcript(trace)
     with transaction.atomic():
-        same = Trace.objects.select_for_update().filter(pk=trace.pk, spans_pulled_at=trace.spans_pulled_at)
-        if same.only("pk").first() is None:
+        unchanged = Trace.objects.select_for_update().filter(pk=trace.pk, spans_pulled_at=trace.spans_pulled_at)
+        if unchanged.only("pk").first() is None:
             return False
         prepared.store(transcript)
         return True
 
 
-def await_reader(trace: Trace) -> None:
-    """Somebody has the page of a trace open that is not here: look for it now, unless that was planned anyhow."""
-    if not trace.has_spans and (trace.pull_due_at is None or trace.pull_due_at > clock.now() + PATIENCE):
+def request_for_reader(trace: Trace) -> None:
+    """Request a pull of a trace whose page is open, unless its spans are stored or its pull is due soon."""
+    if not trace.has_spans and _is_late(trace.pull_due_at, clock.now()):
         request_pull(trace.project, [trace.trace_id], is_kept=False)
 
 
 def reschedule_missing(traces: Sequence[Trace]) -> None:
-    """Remember that Laminar does not show these traces yet, and when to look again."""
+    """Record that Laminar does not have these traces yet, and schedule the next pull; none after the last delay."""
     for trace in traces:
         tries = trace.pull_tries + 1
-        due = clock.now() + timedelta(seconds=MISS_DELAYS[trace.pull_tries]) if tries <= len(MISS_DELAYS) else None
+        due_at = clock.now() + timedelta(seconds=MISS_DELAYS[trace.pull_tries]) if tries <= len(MISS_DELAYS) else None
         Trace.objects.filter(pk=trace.pk).update(
-            pull_tries=tries, pull_due_at=due, pull_error="Laminar does not show this trace yet."
+            pull_tries=tries, pull_due_at=due_at, pull_error="Laminar does not have this trace yet."
         )
 
 
 def reschedule_failed(traces: Sequence[Trace], error: str) -> None:
-    """Remember why a pull failed; it is tried again in a while, and what is here stays."""
+    """Record why a pull failed, and schedule the next one; what is stored stays."""
     for trace in traces:
-        wait = MISS_DELAYS[min(trace.pull_tries, 7)]
+        delay = timedelta(seconds=MISS_DELAYS[min(trace.pull_tries, 7)])
         Trace.objects.filter(pk=trace.pk).update(
-            pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + timedelta(seconds=wait), pull_error=error[:300]
+            pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + delay, pull_error=error[:300]
         )
 
 
-def unseen(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
-    """Of these rows, those that the mirror lacks or holds otherwise."""
-    known: Mapping[UUID, tuple[object, ...]] = {
-        found[0]: found[1:]
-        for found in Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows])
+def _select_changed(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
+    """Those rows that are not in the mirror, or differ from it."""
+    stored: Mapping[UUID, tuple[object, ...]] = {
+        trace_id: tuple(values)
+        for trace_id, *values in Trace.objects.filter(project=project, trace_id__in=[row.id for row in rows])
         .exclude(pulled_at=None)
-        .values_list("trace_id", "metadata", *_SAID)
+        .values_list("trace_id", "metadata", *_COPIED_FIELDS)
     }
-    return [row for row in rows if known.get(row.id) != (row.metadata or "{}", *_said(row))]
+    return [row for row in rows if stored.get(row.id) != (row.metadata or "{}", *_copied_values(row))]
 
 
-def _added(project: Project, rows: Sequence[TraceRow], now: datetime, asked_at: datetime) -> list[Trace]:
-    """Traces made of rows that had no place; those that somebody makes at this moment are left out."""
+def _insert_traces(project: Project, rows: Sequence[TraceRow], now: datetime, asked_at: datetime) -> list[Trace]:
+    """Insert a trace for each row; leaves out those that somebody else inserts at this moment."""
     new = {sql.to_db_value(row.id): Trace(project=project, trace_id=row.id) for row in rows}
     for trace, row in zip(new.values(), rows, strict=True):
-        _fill(trace, row, now, asked_at)
-    added = []
+        _update_trace(trace, row, now, asked_at)
+    inserted = []
     for pk, trace_id in sql.insert_objects(list(new.values()), "id", "trace_id"):
         new[trace_id].pk = pk
-        added.append(new[trace_id])
-    return added
+        inserted.append(new[trace_id])
+    return inserted
 
 
-# What the mirror keeps of a row as it is, in the order of `_said`.
-_SAID = [
+# Fields that are copied from a row, in the order of `_copied_values`.
+_COPIED_FIELDS = [
     "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
     "total_tokens", "total_cost",
 ]  # fmt: skip
 _FIELDS = [
-    *_SAID, "duration", "metadata", "noted_at", "pulled_at", "asked_at", "pull_due_at", "read_due_at", "changed_at",
+    *_COPIED_FIELDS, "duration", "metadata", "noted_at", "pulled_at", "asked_at", "pull_due_at", "read_due_at",
+    "changed_at",
 ]  # fmt: skip
 _UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
-
-
 _SPAN_FIELDS = [
     "parent_span_id", "name", "span_type", "status", "start_time", "end_time", "input", "output", "model",
     "total_tokens", "total_cost", "attributes", "event_texts",
 ]  # fmt: skip
 
 
-def _span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
+def _get_span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
     return Span.objects.filter(trace=trace).values_list("pk", "span_id")
 
 
-def _said(row: TraceRow) -> tuple[object, ...]:
+def _copied_values(row: TraceRow) -> tuple[object, ...]:
     return (
         row.top_span_name[:300], row.start_time, row.end_time, row.status[:20], row.session_id[:300], row.user_id[:300],
         row.input_tokens, row.output_tokens, row.total_tokens, row.total_cost,
     )  # fmt: skip
 
 
-def _fill(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime) -> bool:
-    """Take over a row's values; whether the index has to follow."""
+def _update_trace(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime) -> bool:
+    """Set a trace's fields from a row. Returns whether the trace has to be indexed again."""
     before, is_known = (trace.metadata, trace.start_time), trace.pulled_at is not None
     has_grown = (trace.end_time, trace.total_tokens) != (row.end_time, row.total_tokens)
     if has_grown and trace.spans_pulled_at is not None and trace.pull_due_at is None:
         trace.pull_due_at = now
-    for field, value in zip(_SAID, _said(row), strict=True):
+    for field, value in zip(_COPIED_FIELDS, _copied_values(row), strict=True):
         setattr(trace, field, value)
     trace.duration, trace.pulled_at = trace.seconds, now
     members = merge.parse_members(row.metadata)
     is_older = trace.asked_at is not None and asked_at < trace.asked_at
     if is_older:
-        # Laminar deletes no key: an older answer can only add some.
+        # Laminar deletes no key: an older response can only add some. Keep the stored order of keys.
         newer = merge.parse_members(trace.metadata)
         members = newer | members | newer
     else:
@@ -274,14 +275,14 @@ def _fill(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime) -> boo
     trace.metadata = merge.dump_members(members)
     if is_known and trace.metadata != before[0]:
         trace.changed_at = now
-    trace.read_due_at = now if is_older else trace.next_read(now)
-    is_new = (trace.metadata, trace.start_time) != before
-    if is_new:
+    trace.read_due_at = now if is_older else trace.compute_next_read(now)
+    has_changed = (trace.metadata, trace.start_time) != before
+    if has_changed:
         trace.noted_at = now
-    return is_new
+    return has_changed
 
 
-def _span(trace: Trace, row: SpanRow) -> Span:
+def _make_span(trace: Trace, row: SpanRow) -> Span:
     return Span(
         trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id, name=to_storable_text(row.name)[:300],
         span_type=row.span_type[:30], status=row.status[:20], start_time=row.start_time, end_time=row.end_time,

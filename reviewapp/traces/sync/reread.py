@@ -1,4 +1,4 @@
-"""Read the metadata of traces again, by id and many at once: Laminar does not say which of them have changed."""
+"""Read the metadata of known traces again, many per query: Laminar does not report which traces have changed."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,44 +11,45 @@ from reviewapp.lib import clock, sql
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 
-# Traces of one query, and how long no other worker reads them.
+# Traces per query, and how long a worker has them leased.
 BATCH_SIZE = 200
 LEASE = timedelta(seconds=40)
-# A trace that Laminar answers nothing readable for is left alone for so long.
+# Delay before a trace is read again for which Laminar's response cannot be read.
 UNREADABLE_DELAY = timedelta(days=1)
-_PLAN = "UPDATE reviewapp_trace SET read_due_at = %s WHERE id = %s AND read_due_at = %s"
+# Compares the lease: a trace that was rescheduled meanwhile keeps its new time.
+_SCHEDULE = "UPDATE reviewapp_trace SET read_due_at = %s WHERE id = %s AND read_due_at = %s"
 
 
-def select_due(project: Project, most: int = BATCH_SIZE) -> list[Trace]:
-    """Traces to read now, the longest waiting first, taken for one reading: their `read_due_at` is of this taking."""
+def select_due(project: Project, limit: int = BATCH_SIZE) -> list[Trace]:
+    """Lease up to `limit` traces that are due, longest waiting first; their `read_due_at` identifies the lease."""
     now = clock.now()
     due = Trace.objects.due_for_reread(project, now)
     if not due.exists():
         return []
     with transaction.atomic():
         fields = ("trace_id", "end_time", "changed_at", "is_kept")
-        rows = list(due.only(*fields).select_for_update(skip_locked=True)[:most])
-        Trace.objects.filter(pk__in=[row.pk for row in rows]).update(read_due_at=now + LEASE)
-    for row in rows:
-        row.read_due_at = now + LEASE
-    return rows
+        traces = list(due.only(*fields).select_for_update(skip_locked=True)[:limit])
+        Trace.objects.filter(pk__in=[trace.pk for trace in traces]).update(read_due_at=now + LEASE)
+    for trace in traces:
+        trace.read_due_at = now + LEASE
+    return traces
 
 
 def store_and_reschedule(
     project: Project, traces: Sequence[Trace], rows: Sequence[TraceRow], asked_at: datetime | None = None
 ) -> int:
-    """Store what has changed of the traces that were taken, and plan when to read each again; how many changed.
+    """Store the rows that changed, and schedule the next reading of the leased traces. Returns the number of changes.
 
-    `asked_at` as with `pulling.store_rows`.
+    `asked_at` as in `pull.store_traces`.
     """
-    changed = pull.store_changed(project, rows, asked_at)
+    changed_count = pull.store_changed(project, rows, asked_at)
     now = clock.now()
-    # Those that were stored have their time already, and who asked for one meanwhile gets it.
-    sql.execute_many(_PLAN, [(trace.next_read(now), trace.pk, trace.read_due_at) for trace in traces])
-    return changed
+    # Storing a trace has already scheduled it, and a reading that was requested meanwhile stays scheduled.
+    sql.execute_many(_SCHEDULE, [(trace.compute_next_read(now), trace.pk, trace.read_due_at) for trace in traces])
+    return changed_count
 
 
-def reschedule(traces: Sequence[Trace], wait: timedelta = timedelta()) -> None:
-    """Give back traces that were taken and not read: they are due again after a while."""
-    later = clock.now() + wait
-    sql.execute_many(_PLAN, [(later, trace.pk, trace.read_due_at) for trace in traces])
+def reschedule(traces: Sequence[Trace], delay: timedelta = timedelta()) -> None:
+    """Release leased traces that were not read; they are due again after `delay`."""
+    due_at = clock.now() + delay
+    sql.execute_many(_SCHEDULE, [(due_at, trace.pk, trace.read_due_at) for trace in traces])

@@ -18,7 +18,7 @@ from reviewapp.web.request import Request
 @require_safe
 def key_list(request: Request, project: Project) -> HttpResponse:
     part = request.GET.get("part", "").strip()[:MAX_SEARCH_LENGTH]
-    found = registry.get_page(project, part, parse_int(request.GET.get("start")) or 0)
-    older = urlencode({"part": part, "start": found.after}) if found.after else ""
-    context = {"project": project, "section": "traces", "part": part, "found": found, "older": older}
+    page = registry.get_page(project, part, parse_int(request.GET.get("start")) or 0)
+    next_query = urlencode({"part": part, "start": page.next_start}) if page.next_start else ""
+    context = {"project": project, "section": "traces", "part": part, "page": page, "next_query": next_query}
     return render_page(request, "traces/keys.html", context, fragment="registry")

@@ -1,4 +1,4 @@
-"""What people do with filter views: save one under a name, rename it, delete it."""
+"""Save, open, rename and delete filter views."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -13,81 +13,85 @@ from reviewapp.traces.filters.filter_view import read_view
 from reviewapp.traces.filters.saved_views import DuplicateNameError, SavedViewError
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.models import SavedView
-from reviewapp.traces.views.traces import listed
+from reviewapp.traces.views.traces import render_list
 from reviewapp.web.request import Request
 
-LEADS_ONLY = "The project's views are kept by leads. Save one for yourself instead, or ask a lead."
+LEADS_ONLY = "Only leads can change the project's views. Save a view for yourself, or ask a lead."
 
 
 @access.member(Role.REVIEWER)
 @require_POST
 def view_save(request: Request, project: Project) -> HttpResponse:
-    said, query = request.POST, QueryDict(request.POST.get("query", ""))
-    for_all = said.get("for") == "project"
+    form_data, query = request.POST, QueryDict(request.POST.get("query", ""))
+    for_all = form_data.get("for") == "project"
     if for_all and not request.membership.is_lead:
         raise PermissionDenied(LEADS_ONLY)
     try:
         saved_views.save(
-            project, request.user, said.get("name", ""), read_view(query),
-            for_all=for_all, on_home="on_home" in said, replaces="replaces" in said,
+            project, request.user, form_data.get("name", ""), read_view(query),
+            for_all=for_all, on_home="on_home" in form_data, replaces="replaces" in form_data,
         )  # fmt: skip
     except FilterError:
-        # The list of such a view says by itself what is wrong with it.
-        return listed(request, project, query)
+        # The list shows the error of an invalid query.
+        return render_list(request, project, query)
     except SavedViewError as error:
-        return listed(
-            request, project, query, refused=str(error), said=said, is_taken=isinstance(error, DuplicateNameError)
-        )
-    messages.success(request, "The view is saved.")
-    return _back(project, read_view(query).query)
+        return render_list(
+            request, project, query,
+            save_error=str(error), form_data=form_data, is_duplicate=isinstance(error, DuplicateNameError),
+        )  # fmt: skip
+    messages.success(request, "View saved.")
+    return _redirect_to_list(project, read_view(query).query)
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def view_open(request: Request, project: Project, view: int) -> HttpResponse:
-    return _back(project, view_of(request, project, view).query)
+    return _redirect_to_list(project, get_view(request, project, view).query)
 
 
 @access.member(Role.REVIEWER)
 @require_POST
 def view_change(request: Request, project: Project, view: int) -> HttpResponse:
-    found = _own(request, project, view)
+    saved = _get_editable_view(request, project, view)
+    form_data = request.POST
     try:
-        saved_views.change(found, request.user, name=request.POST.get("name", ""), on_home="on_home" in request.POST)
+        saved_views.change(saved, request.user, name=form_data.get("name", ""), on_home="on_home" in form_data)
     except SavedViewError as error:
-        return listed(request, project, QueryDict(found.query), changing=found, refused=str(error), said=request.POST)
-    messages.success(request, "The view is changed.")
-    return _back(project, found.query)
+        return render_list(
+            request, project, QueryDict(saved.query), edited_view=saved, save_error=str(error), form_data=form_data
+        )
+    messages.success(request, "View changed.")
+    return _redirect_to_list(project, saved.query)
 
 
 @access.member(Role.REVIEWER)
 @require_POST
 def view_delete(request: Request, project: Project, view: int) -> HttpResponse:
-    found = _own(request, project, view)
-    saved_views.delete(found, request.user)
-    messages.success(request, f"The view “{found.name}” is deleted. What it showed stands here still.")
-    return _back(project, found.query)
+    saved = _get_editable_view(request, project, view)
+    saved_views.delete(saved, request.user)
+    messages.success(request, f"View “{saved.name}” deleted. Its filter is still applied below.")
+    return _redirect_to_list(project, saved.query)
 
 
-def view_of(request: Request, project: Project, number: int) -> SavedView:
-    """The view with this number, where this person may see it. Raises Http404."""
-    found = saved_views.visible_to(project, request.user).filter(pk=number).first()
-    if found is None:
-        raise Http404("There is no such view. It may have been deleted.")
-    found.project = project
-    return found
+def get_view(request: Request, project: Project, pk: int) -> SavedView:
+    """A view that the user may see. Raises Http404."""
+    view = saved_views.visible_to(project, request.user).filter(pk=pk).first()
+    if view is None:
+        raise Http404("This view does not exist. It may have been deleted.")
+    view.project = project
+    return view
 
 
-def _own(request: Request, project: Project, number: int) -> SavedView:
-    """The view, where this person may change it. Raises Http404 and PermissionDenied."""
-    found = view_of(request, project, number)
-    if found.owner_id is None and not request.membership.is_lead:
+def _get_editable_view(request: Request, project: Project, pk: int) -> SavedView:
+    """A view that the user may change. Raises Http404 and PermissionDenied."""
+    view = get_view(request, project, pk)
+    if view.owner_id is None and not request.membership.is_lead:
         raise PermissionDenied(LEADS_ONLY)
-    return found
+    return view
 
 
-def _back(project: Project, query: str) -> HttpResponse:
-    answer = redirect("traces:trace-list", project=project.slug)
+def _redirect_to_list(project: Project, query: str) -> HttpResponse:
+    response = redirect("traces:trace-list", project=project.slug)
     if query:
-        answer["Location"] += f"?{query}"
-    return answer
+        response["Location"] += f"?{query}"
+    return response

@@ -1,4 +1,4 @@
-"""Filter views over the mirror, and the page of one trace."""
+"""The list of traces with its filters and exports, and the page of one trace."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,8 +13,8 @@ from django.views.decorators.http import require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
-from reviewapp.traces.filters.filter_view import FilterView, link_there, read_view
-from reviewapp.traces.filters.paging import Page, alone, count_traces, get_page
+from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, read_view
+from reviewapp.traces.filters.paging import Page, count_by_condition, count_traces, get_page
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
@@ -26,79 +26,88 @@ from reviewapp.traces.transcript import pictures
 from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
 
-# Characters of a value that a chosen column shows.
-SHOWN = 80
+# Most characters of a value in a metadata column.
+MAX_CELL_LENGTH = 80
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def trace_list(request: Request, project: Project) -> HttpResponse:
-    return listed(request, project, request.GET)
+    return render_list(request, project, request.GET)
 
 
-def listed(request: Request, project: Project, query: QueryDict, **told: object) -> HttpResponse:
-    """The list of a view, the one that `query` describes; `told` is what an act on it has to say, a refusal."""
+def render_list(request: Request, project: Project, query: QueryDict, **form_context: object) -> HttpResponse:
+    """The list of the view that `query` describes; with `form_context` if a form on it was refused."""
     context: dict[str, object] = {
         "project": project,
         "section": "traces",
-        "typed": query,
-        # Links to the list are short where one is on it.
-        "here": reverse("traces:trace-list", args=[project.slug]) if told else "",
-        "views": list(saved_views.visible_to(project, request.user)),
-        "keys": _typable(suggestions.suggest_keys(project)),
+        "list_query": query,
+        # Links to the list need no path if its own URL shows it.
+        "list_url": reverse("traces:trace-list", args=[project.slug]) if form_context else "",
+        "saved_views": list(saved_views.visible_to(project, request.user)),
+        "key_suggestions": _without_invisible(suggestions.suggest_keys(project)),
     }
     try:
-        view = read_view(_meant(query, project))
+        view = read_view(_resolve_keys(query, project))
         if query.get("key", "").strip() or query.get("column", "").strip():
-            # The form's fields become part of the view's own address.
-            return redirect(f"{request.path}?{laminar_source.asked(query)}{view.query}")
-        source = laminar_source.source_of(query, view, project)
-        # Where Laminar did not answer, its cursor is none of the mirror's, which begins with the first page.
+            # Turn the form's fields into the URL of the view.
+            return redirect(f"{request.path}?{laminar_source.get_query_prefix(query)}{view.query}")
+        source = laminar_source.get_source(query, view, project)
+        # If Laminar failed, the mirror cannot read Laminar's cursor and shows its first page.
         cursors = ("", "") if source.error else (query.get("before", ""), query.get("after", ""))
-        found = None if source.is_laminar else get_page(view, project, *cursors)
+        page = None if source.is_laminar else get_page(view, project, *cursors)
     except FilterError as error:
         return render_page(
             request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422
         )
-    there, why_not = link_there(view, project)
-    context |= {"view": view, "source": source, "there": there, "why_not": why_not, **told}
-    if found is None:
-        context["rows"] = [(shown, _cells(shown.row.metadata, view)) for shown in source.rows]
+    laminar_filter_url, no_link_reason = build_laminar_link(view, project)
+    context |= {
+        "view": view,
+        "source": source,
+        "laminar_filter_url": laminar_filter_url,
+        "no_link_reason": no_link_reason,
+        **form_context,
+    }
+    if page is None:
+        context["rows"] = [(trace, _get_cells(trace.row.metadata, view)) for trace in source.rows]
     else:
-        context |= _of_mirror(found, view, project)
-    return render_page(request, "traces/list.html", context, fragment="results", status=422 if told else 200)
+        context |= _build_page_context(page, view, project)
+    return render_page(request, "traces/list.html", context, fragment="results", status=422 if form_context else 200)
 
 
-def _of_mirror(found: Page, view: FilterView, project: Project) -> dict[str, object]:
-    """What a page of the mirror shows."""
-    is_puzzling = len(view.pairs) > 1 or bool(view.since or view.until)
+def _build_page_context(page: Page, view: FilterView, project: Project) -> dict[str, object]:
+    """What the template needs to show a page of the mirror."""
+    # An empty result of several conditions is explained by what each of them finds alone.
+    has_several_conditions = len(view.pairs) > 1 or bool(view.since or view.until)
+    is_explained = has_several_conditions and not page.traces
     return {
-        "found": found,
-        "rows": [(trace, _cells(trace.metadata, view)) for trace in found.traces],
-        "shown": urlencode([("trace", trace.trace_id) for trace in found.traces]),
-        "alone": alone(view, project) if is_puzzling and not found.traces else [],
-        "moved": history.recently_changed(found.traces, [pair.key for pair in view.pairs]),
+        "page": page,
+        "rows": [(trace, _get_cells(trace.metadata, view)) for trace in page.traces],
+        "trace_query": urlencode([("trace", trace.trace_id) for trace in page.traces]),
+        "condition_counts": count_by_condition(view, project) if is_explained else [],
+        "moved": history.recently_changed(page.traces, [pair.key for pair in view.pairs]),
     }
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def suggestion_list(request: Request, project: Project) -> HttpResponse:
-    """Keys for the field named by `of`, or values of the key that is typed, as the options of a field."""
+    """Options for the field that `of` names: values of the key that is typed, or keys."""
     field = request.GET.get("of", "key")
     part, key = (request.GET.get(name, "").replace("\x00", "") for name in (field, "key"))
-    found = (
+    matches = (
         suggestions.suggest_values(project, key, part)
         if field == "value"
         else suggestions.suggest_keys(project, part.strip())
     )
-    return render_page(request, "traces/_suggestions.html", {"project": project, "offers": _typable(found)})
+    context = {"project": project, "suggestions": _without_invisible(matches)}
+    return render_page(request, "traces/_suggestions.html", context)
 
 
 @access.member(Role.LEAD)
 @require_safe
 def trace_export(request: Request, project: Project, shape: str) -> HttpResponseBase:
-    """The ticked traces, or all of the view, as `csv` or `jsonl`."""
+    """Export the ticked traces, or else the whole view, as `csv` or `jsonl`."""
     try:
         chosen = selection.select_from_query(project, request.GET)
     except FilterError as error:
@@ -107,8 +116,8 @@ def trace_export(request: Request, project: Project, shape: str) -> HttpResponse
     if "trace" not in request.GET:
         chosen = selection.select_view(project, chosen.view)
     lines = export.csv_lines(chosen) if shape == "csv" else export.json_lines(chosen)
-    kind = "text/csv" if shape == "csv" else "application/jsonl"
-    response = StreamingHttpResponse(lines, content_type=f"{kind}; charset=utf-8")
+    content_type = "text/csv" if shape == "csv" else "application/jsonl"
+    response = StreamingHttpResponse(lines, content_type=f"{content_type}; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-traces.{shape}"'
     response["Cache-Control"] = NO_STORE
     return response
@@ -119,9 +128,9 @@ def trace_export(request: Request, project: Project, shape: str) -> HttpResponse
 def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
     trace = Trace.objects.filter(project=project, trace_id=trace_id).first()
     if trace is None:
-        raise Http404("This trace is not in the mirror. Queue it, and it is pulled from Laminar.")
+        raise Http404("This trace is not in the mirror. Add it to a queue to pull it from Laminar.")
     trace.project = project
-    pull.await_reader(trace)
+    pull.request_for_reader(trace)
     if "waiting" in request.GET and not trace.has_spans:
         return HttpResponse(status=204)
     reading = open_reader(trace, request.GET, request.path)
@@ -137,19 +146,19 @@ def span_image(request: Request, project: Project, trace_id: UUID, span_id: UUID
     span = Span.objects.filter(trace__project=project, trace__trace_id=trace_id, span_id=span_id).first()
     picture = None if span is None else pictures.find_picture(span, name)
     if picture is None:
-        raise Http404("The trace holds no such image, or none of a kind that is shown: PNG, JPEG, GIF and WebP are.")
-    answer = HttpResponse(picture.content, content_type=picture.content_type)
-    # Whatever else the bytes may be, they are an image here and can do nothing.
-    answer["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    answer["Cross-Origin-Resource-Policy"] = "same-origin"
-    answer["Cache-Control"] = NO_STORE
-    return answer
+        raise Http404("This trace has no such image. Only PNG, JPEG, GIF and WebP images are shown.")
+    response = HttpResponse(picture.content, content_type=picture.content_type)
+    # If a browser opens the bytes as anything but an image, they can run nothing.
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    response["Cache-Control"] = NO_STORE
+    return response
 
 
 @access.member(Role.REVIEWER)
 @require_safe
 def view_list(request: Request, project: Project) -> HttpResponse:
-    """The views with their counts; to the home page the ones that stand there."""
+    """The saved views with their counts; for htmx, only those of the home page, which loads them."""
     views = saved_views.visible_to(project, request.user)
     if request.htmx:
         views = views.filter(on_home=True)[: saved_views.MAX_ON_HOME]
@@ -159,22 +168,24 @@ def view_list(request: Request, project: Project) -> HttpResponse:
     )
 
 
-def _meant(query: QueryDict, project: Project) -> QueryDict:
-    """The address with its fields for keys as they are meant."""
-    meant = query.copy()
+def _resolve_keys(query: QueryDict, project: Project) -> QueryDict:
+    """The query with the keys that its form fields stand for."""
+    resolved = query.copy()
     for field in ("key", "column"):
-        meant[field] = suggestions.spelled(project, query.get(field, ""))
-    return meant
+        resolved[field] = suggestions.resolve_key(project, query.get(field, ""))
+    return resolved
 
 
-def _cells(text: str, view: FilterView) -> list[tuple[str, str]]:
-    """The chosen columns of a trace's metadata, empty where it has no such key; without any choice some of all."""
+def _get_cells(text: str, view: FilterView) -> list[tuple[str, str]]:
+    """The view's metadata columns, empty where the trace has no such key; a preview if the view has no columns."""
     if view.columns:
         members = merge.parse_members(text)
-        return [(key, pairs.display_value(members[key])[:SHOWN] if key in members else "") for key in view.columns]
+        return [
+            (key, pairs.display_value(members[key])[:MAX_CELL_LENGTH] if key in members else "") for key in view.columns
+        ]
     return pairs.preview_values(text)
 
 
-def _typable(found: list[Suggestion]) -> list[Suggestion]:
-    """Offers without characters that nobody sees: they would show as something else."""
-    return [offer for offer in found if invisible_chars.reveal_invisible(offer.text) == offer.text]
+def _without_invisible(matches: list[Suggestion]) -> list[Suggestion]:
+    """Leave out suggestions with invisible characters, which would look like other texts."""
+    return [match for match in matches if invisible_chars.reveal_invisible(match.text) == match.text]
