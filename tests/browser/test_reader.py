@@ -221,7 +221,7 @@ def test_a_search_goes_on_to_what_is_not_loaded(open_page: OpenPage, reviewer: U
     page.locator(".search [type=search]").fill("needle")
     expect(page.locator("#found")).to_have_text("1 of 1 here")
     page.locator(".search [type=search]").press("Enter")
-    expect(page.locator(".found")).to_contain_text("2 steps of the whole trace hold “needle”.")
+    expect(page.locator(".found")).to_contain_text("2 steps in this trace contain “needle”.")
     expect(page.locator("#jumped")).to_have_text("Match 2 of 2")
     expect(page.get_by_text("a needle in step 550")).to_be_visible()
     expect(page.locator(".search [type=search]")).to_be_focused()

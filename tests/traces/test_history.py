@@ -161,7 +161,7 @@ def test_it_marks_a_recent_change_of_a_filtered_value(reviewer_client: Client, p
     pull_metadata(project, '{"env":"test","a":1}')
     pull_metadata(project, '{"env":"live","a":1}')
     url = "/p/support/traces/"
-    assert "changed lately" in reviewer_client.get(url, {"m": "env=live"}).text
-    assert "changed lately" not in reviewer_client.get(url, {"m": "a=1"}).text
+    assert "changed recently" in reviewer_client.get(url, {"m": "env=live"}).text
+    assert "changed recently" not in reviewer_client.get(url, {"m": "a=1"}).text
     with time_machine.travel(clock.now() + history.RECENT_WINDOW, tick=False):
         assert history.recently_changed(Trace.objects.all(), ["env"]) == set()

@@ -91,7 +91,7 @@ def test_a_search_looks_through_all_steps_and_keeps_the_tab(
     reviewer_client: Client, trace: Trace, tab: str, text: str
 ) -> None:
     page = seen(reviewer_client, trace, f"?tab={tab}&find={text}")
-    assert f"3 steps of the whole trace hold “{text}”." in page
+    assert f"3 steps in this trace contain “{text}”." in page
     assert f'name="tab" value="{tab}"' in page
     first = address(page, "match")
     assert name(trace, first) == "look 300"
@@ -100,7 +100,7 @@ def test_a_search_looks_through_all_steps_and_keeps_the_tab(
 
 def test_a_search_counts_metadata_too(reviewer_client: Client, trace: Trace) -> None:
     Trace.objects.update(metadata=canonical_json.dumps({"plan": "gold", "Golden": 1, "b": 2}))
-    assert "2 values of the whole trace hold “GOLD”." in seen(reviewer_client, trace, "?tab=metadata&find=GOLD")
+    assert "2 values in this trace contain “GOLD”." in seen(reviewer_client, trace, "?tab=metadata&find=GOLD")
 
 
 def test_the_longest_step_is_no_span_around_others(reviewer_client: Client, project: Project) -> None:

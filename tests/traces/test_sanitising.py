@@ -119,7 +119,7 @@ def test_it_shows_what_is_not_json_as_it_is() -> None:
 
 
 def test_it_counts_what_it_cuts() -> None:
-    assert "1 more characters are not shown" in sanitising.sanitise_text("x" * (sanitising.SHOW_LIMIT + 1))
+    assert "1 more character not shown" in sanitising.sanitise_text("x" * (sanitising.SHOW_LIMIT + 1))
 
 
 @pytest.mark.parametrize(

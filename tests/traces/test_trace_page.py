@@ -111,7 +111,7 @@ def test_it_escapes_hostile_metadata(reviewer_client: Client, trace: Trace, text
 
 def test_it_says_when_it_shows_only_a_part(reviewer_client: Client, trace: Trace) -> None:
     Trace.objects.update(is_cut=True)
-    assert "The trace has more spans than are shown here." in reviewer_client.get(url(trace.trace_id)).text
+    assert "This trace has more spans than are shown here." in reviewer_client.get(url(trace.trace_id)).text
 
 
 def test_it_links_values_to_the_view_of_matching_traces(reviewer_client: Client, trace: Trace) -> None:
@@ -140,4 +140,4 @@ def test_it_shows_two_hundred_keys_at_a_time(reviewer_client: Client, project: P
         assert "Keys 401 to 450 of 450" in text
     for text in (page({"tab": "metadata", "key": "key.04"}).text, provenance({"key": "key.04"}).text):
         assert text.count("<td><code>Key.") == 50
-    assert "No key holds this" in page({"tab": "metadata", "key": "else", "from": "200"}).text
+    assert "No keys match" in page({"tab": "metadata", "key": "else", "from": "200"}).text

@@ -66,7 +66,7 @@ def test_a_turn_in_a_gap_is_shown_by_its_address(reviewer_client: Client, trace:
 
 def test_it_finds_in_what_is_cut(reviewer_client: Client, trace: Trace) -> None:
     SpanFactory.create(trace=trace, output="x" * 150_000 + " NEEDLE")
-    assert "1 match of “needle” in 1 turn." in asked(reviewer_client, trace, "find=needle")
+    assert "1 match for “needle” in 1 turn." in asked(reviewer_client, trace, "find=needle")
 
 
 def test_raw_keeps_numbers_as_written_and_repeated_keys(reviewer_client: Client, trace: Trace) -> None:
@@ -90,7 +90,7 @@ def test_a_piece_that_is_not_there_breaks_nothing(reviewer_client: Client, trace
 
 def test_another_traces_span_is_not_shown(reviewer_client: Client, trace: Trace, other_project: Project) -> None:
     foreign = SpanFactory.create(trace__project=other_project, span_id=UUID(int=77), name="secret")
-    assert "no longer there" in asked(reviewer_client, trace, f"tab=raw&span={foreign.span_id}")
+    assert "no longer exists" in asked(reviewer_client, trace, f"tab=raw&span={foreign.span_id}")
 
 
 def test_a_transcript_of_very_many_spans_is_made_of_its_ends(reviewer_client: Client, trace: Trace) -> None:

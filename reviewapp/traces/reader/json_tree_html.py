@@ -1,4 +1,4 @@
-"""A span's JSON tree as HTML: small nodes at once, big ones loaded when they are opened."""
+"""A span's JSON tree as HTML: small nodes are rendered at once, big ones are loaded when they are opened."""
 
 import json
 from collections.abc import Sequence
@@ -7,82 +7,87 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.traces.reader import lazy_links, turn_html
-from reviewapp.traces.reader.raw import Members, Number, Unread
+from reviewapp.traces.reader.raw import Members, Number, UnparsedText
+from reviewapp.traces.reader.sanitising import sanitise_text
 
-# On one answer: nodes in all, levels below the asked one, children of one node; characters of a text in its place.
-NODES, LEVELS, CHILDREN, TEXT = 300, 6, 100, 1_000
+# Per response: nodes in all, levels below the requested node, children of one node, characters of an inline text.
+NODES_LIMIT, LEVELS_LIMIT, CHILDREN_LIMIT, INLINE_TEXT_LIMIT = 300, 6, 100, 1_000
+# Characters of a long text per response.
 CHUNK = 100_000
-KEY = 200
+KEY_LIMIT = 200
 
 Path = tuple[int, ...]
 
 
 @dataclass(slots=True)
-class Page:
-    """An answer being filled: the span, the address that answers for its nodes, and how many may still come."""
+class TreePage:
+    """A response being rendered: the span, the URL that serves its nodes, and how many more nodes fit."""
 
-    span: UUID
+    span_id: UUID
     url: str
-    room: int = NODES
+    remaining_nodes: int = NODES_LIMIT
 
 
-def node(value: Any, page: Page, path: Path, start: int) -> str:
-    """What an opened node holds, from a child or character on."""
+def render_node(value: Any, page: TreePage, path: Path, start: int) -> str:
+    """Render the content of an opened node from child or character `start` on."""
     if isinstance(value, list):
-        return _children(value, page, path, start, LEVELS)
-    text = value if isinstance(value, str) else _word(value)
-    left = len(text) - start - CHUNK
-    more = _more(page, path, start + CHUNK, f"Show more, {left:,} characters are left") if left > 0 else ""
-    return f"<pre>{turn_html.as_it_is(text[start : start + CHUNK])}</pre>{more}"
+        return _render_children(value, page, path, start, LEVELS_LIMIT)
+    text = value if isinstance(value, str) else _scalar_text(value)
+    end = start + CHUNK
+    remaining = len(text) - end
+    more_link = _more_link(page, path, end, f"Show more ({remaining:,} characters remaining)") if remaining > 0 else ""
+    return f"<pre>{turn_html.sanitise_long_text(text[start:end])}</pre>{more_link}"
 
 
-def _children(value: Sequence[Any], page: Page, path: Path, start: int, levels: int) -> str:
-    """The children of an object or list, as many as one answer brings."""
-    made = []
-    for at in range(start, min(start + CHILDREN, len(value))):
-        key, child = value[at] if isinstance(value, Members) else (str(at), value[at])
-        made.append(f"<li>{_child(key, child, page, (*path, at), levels)}</li>")
-    left = len(value) - start - CHILDREN
-    if left > 0:
-        made.append(f"<li>{_more(page, path, start + CHILDREN, f'Show more of {left:,}')}</li>")
-    return f'<ul class="json">{"".join(made)}</ul>'
+def _render_children(value: Sequence[Any], page: TreePage, path: Path, start: int, levels: int) -> str:
+    """Render the children of an object or list, as many as one response may hold."""
+    items = []
+    for index in range(start, min(start + CHILDREN_LIMIT, len(value))):
+        key, child = value[index] if isinstance(value, Members) else (str(index), value[index])
+        items.append(f"<li>{_render_child(key, child, page, (*path, index), levels)}</li>")
+    remaining = len(value) - start - CHILDREN_LIMIT
+    if remaining > 0:
+        more_link = _more_link(page, path, start + CHILDREN_LIMIT, f"Show more ({remaining:,} remaining)")
+        items.append(f"<li>{more_link}</li>")
+    return f'<ul class="json">{"".join(items)}</ul>'
 
 
-def _child(key: str, child: Any, page: Page, path: Path, levels: int) -> str:
-    page.room -= 1
-    name = f'<span class="nt">{turn_html.visible(key[:KEY])}{"…" if len(key) > KEY else ""}</span>'
+def _render_child(key: str, child: Any, page: TreePage, path: Path, levels: int) -> str:
+    page.remaining_nodes -= 1
+    name = f'<span class="nt">{sanitise_text(key[:KEY_LIMIT])}{"…" if len(key) > KEY_LIMIT else ""}</span>'
     if not isinstance(child, list):
-        if not isinstance(child, str) or len(child) <= TEXT:
-            return f"{name}: {_leaf(child)}"
-        kind = "text to be read" if isinstance(child, Unread) else "text"
-        return _closed(f"{name} <i>{kind}, {len(child):,} characters</i> {turn_html.visible(child[:60])}…", page, path)
-    kind = "member" if isinstance(child, Members) else "item"
-    summary = f"{name} <i>{len(child):,} {kind}{'' if len(child) == 1 else 's'}</i>"
+        if not isinstance(child, str) or len(child) <= INLINE_TEXT_LIMIT:
+            return f"{name}: {_render_scalar(child)}"
+        kind = "unparsed text" if isinstance(child, UnparsedText) else "text"
+        summary = f"{name} <i>{kind}, {len(child):,} characters</i> {sanitise_text(child[:60])}…"
+        return _closed_node(summary, page, path)
+    unit = "member" if isinstance(child, Members) else "item"
+    summary = f"{name} <i>{len(child):,} {unit}{'' if len(child) == 1 else 's'}</i>"
     if not child:
         return summary
-    if levels == 0 or len(child) > page.room:
-        return _closed(summary, page, path)
-    inside = _children(child, page, path, 0, levels - 1)
-    return f"<details><summary>{summary}</summary>{inside}</details>"
+    if levels == 0 or len(child) > page.remaining_nodes:
+        return _closed_node(summary, page, path)
+    children = _render_children(child, page, path, 0, levels - 1)
+    return f"<details><summary>{summary}</summary>{children}</details>"
 
 
-def _closed(summary: str, page: Page, path: Path) -> str:
-    return lazy_links.later(page.url, _asked(page, path), summary, "Open this part")
+def _closed_node(summary: str, page: TreePage, path: Path) -> str:
+    return lazy_links.render_lazy_details(page.url, _query_string(page, path), summary, "Open this part")
 
 
-def _more(page: Page, path: Path, start: int, words: str) -> str:
-    return lazy_links.more(page.url, f"{_asked(page, path)}&amp;from={start}", words)
+def _more_link(page: TreePage, path: Path, start: int, label: str) -> str:
+    return lazy_links.render_more_link(page.url, f"{_query_string(page, path)}&amp;from={start}", label)
 
 
-def _asked(page: Page, path: Path) -> str:
-    return f"tab=raw&amp;span={page.span}" + (f"&amp;at={'.'.join(map(str, path))}" if path else "")
+def _query_string(page: TreePage, path: Path) -> str:
+    return f"tab=raw&amp;span={page.span_id}" + (f"&amp;at={'.'.join(map(str, path))}" if path else "")
 
 
-def _leaf(value: Any) -> str:
+def _render_scalar(value: Any) -> str:
     if isinstance(value, str) and not isinstance(value, Number):
-        return f'<span class="s2">{turn_html.visible(json.dumps(str(value), ensure_ascii=False))}</span>'
-    return f'<span class="mi">{turn_html.visible(_word(value))}</span>'
+        return f'<span class="s2">{sanitise_text(json.dumps(str(value), ensure_ascii=False))}</span>'
+    return f'<span class="mi">{sanitise_text(_scalar_text(value))}</span>'
 
 
-def _word(value: Any) -> str:
+def _scalar_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,6 +1,6 @@
-"""Jumps in a trace: to the next error, tool call or match after a place, on whichever page it stands.
+"""Jumps within a trace: to the next error, tool call or match after the current one, on whichever page it is.
 
-A place is a turn by its number or a step by its primary key; `order` holds all of them as they are read.
+A target is a turn by its number or a step by its primary key; `order` lists all turns or steps in reading order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from reviewapp.traces.reader.steps import Course
+from reviewapp.traces.reader.steps import Outline
 from reviewapp.traces.transcript.transcript import Transcript
 
-WORDS = {"answer": "Answer", "error": "Error", "tool": "Tool call", "longest": "Longest step", "match": "Match"}
+LABELS = {"answer": "Answer", "error": "Error", "tool": "Tool call", "longest": "Longest step", "match": "Match"}
 
 
 class Jump(NamedTuple):
-    """A way to the next of a kind: its words, how many there are in the whole trace, the address of the next."""
+    """A link to the next target of a kind: its label, how many the whole trace has, and the URL of the next one."""
 
     kind: str
     label: str
@@ -24,41 +24,45 @@ class Jump(NamedTuple):
 
 
 @dataclass
-class Places:
-    """Where one can jump to on a tab: by kind, each in the order of reading."""
+class JumpTargets:
+    """The targets on a tab by kind, each in reading order."""
 
     order: Sequence[int] = ()
-    kinds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    by_kind: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @cached_property
-    def at(self) -> dict[int, int]:
-        """By place, its position among all."""
-        return {place: at for at, place in enumerate(self.order)}
+    def positions(self) -> dict[int, int]:
+        """Each turn's or step's position in reading order."""
+        return {target: position for position, target in enumerate(self.order)}
 
-    def after(self, kind: str, place: int | None) -> int | None:
-        """The next place of a kind, from the last one again to the first; None where there is none."""
-        found = self.kinds.get(kind, ())
-        here = -1 if place is None else self.at.get(place, -1)
-        return next((one for one in found if self.at[one] > here), found[0] if found else None)
+    def find_next(self, kind: str, after: int | None) -> int | None:
+        """Return the next target of a kind, wrapping around to the first; None if there is none."""
+        targets = self.by_kind.get(kind, ())
+        position = -1 if after is None else self.positions.get(after, -1)
+        return next(
+            (target for target in targets if self.positions[target] > position), targets[0] if targets else None
+        )
 
-    def words(self, kind: str, place: int) -> str:
-        """Which of how many a place is."""
-        found = self.kinds[kind]
-        return f"{WORDS[kind]} {found.index(place) + 1:,} of {len(found):,}"
+    def describe(self, kind: str, target: int) -> str:
+        """Return the label of a target with its number, such as "Error 2 of 3"."""
+        targets = self.by_kind[kind]
+        return f"{LABELS[kind]} {targets.index(target) + 1:,} of {len(targets):,}"
 
 
-def in_transcript(told: Transcript, found: Sequence[int]) -> Places:
-    kinds = {
-        "answer": [told.answer.number] if told.answer else [],
-        "error": [turn.number for turn in told.order if turn.error],
-        "tool": [turn.number for turn in told.order if turn.role == "tool"],
-        "longest": [told.longest.number] if told.longest else [],
-        "match": found,
+def find_transcript_targets(transcript: Transcript, matches: Sequence[int]) -> JumpTargets:
+    """Return the jump targets of a transcript; `matches` are the turns that match the search."""
+    by_kind = {
+        "answer": [transcript.answer.number] if transcript.answer else [],
+        "error": [turn.number for turn in transcript.order if turn.error],
+        "tool": [turn.number for turn in transcript.order if turn.role == "tool"],
+        "longest": [transcript.longest.number] if transcript.longest else [],
+        "match": matches,
     }
-    return Places([turn.number for turn in told.order], kinds)
+    return JumpTargets([turn.number for turn in transcript.order], by_kind)
 
 
-def in_steps(course: Course, found: Sequence[int], *, is_raw: bool) -> Places:
-    order, wanted = [pk for pk, _ in course.stops], set(found)
-    kinds = {} if is_raw else course.kinds
-    return Places(order, {**kinds, "match": [pk for pk in order if pk in wanted] if wanted else []})
+def find_step_targets(outline: Outline, matches: Sequence[int], *, is_raw: bool) -> JumpTargets:
+    """Return the jump targets of the Steps or Raw tab; `matches` are the steps that match the search, in any order."""
+    order, matching_pks = [pk for pk, _ in outline.steps], set(matches)
+    by_kind = {} if is_raw else outline.targets_by_kind
+    return JumpTargets(order, {**by_kind, "match": [pk for pk in order if pk in matching_pks] if matching_pks else []})

@@ -1,23 +1,34 @@
-"""What is loaded only when somebody asks for it: by htmx in its place, without JavaScript as a page of its own.
+"""Links to content that is loaded on demand: in place with htmx, as a page of its own without JavaScript.
 
-`asked` is a query of our own making, escaped for HTML; `url` answers it with the piece alone, in its place.
+`query_string` is built by the application and already escaped for HTML; `url` answers it with that content alone.
 """
 
 
-def more(url: str, asked: str, words: str, *, extra: str = "", look: str = "more") -> str:
-    """A link that is replaced by what it asks for; `extra` is asked for only when it is."""
+def render_more_link(
+    url: str, query_string: str, label: str, *, extra_params: str = "", css_class: str = "more"
+) -> str:
+    """Render a link that htmx replaces with what it loads; `extra_params` are sent by htmx only."""
     return (
-        f'<p class="{look}"><a href="?{asked}" hx-get="{url}?{asked}{extra}&amp;piece=1"'
-        f' hx-target="closest .{look}" hx-swap="outerHTML">{words}</a></p>'
+        f'<p class="{css_class}"><a href="?{query_string}" hx-get="{url}?{query_string}{extra_params}&amp;piece=1"'
+        f' hx-target="closest .{css_class}" hx-swap="outerHTML">{label}</a></p>'
     )
 
 
-def later(url: str, asked: str, summary: str, words: str, *, look: str = "", place: str = "", anchor: str = "") -> str:
-    """A closed fold whose content comes when it is opened first; `place` is the content's id."""
-    name = f' id="{place}"' if place else ""
-    inside = f'<a href="?{asked}{anchor}">{words}</a>'
+def render_lazy_details(
+    url: str,
+    query_string: str,
+    summary: str,
+    label: str,
+    *,
+    css_class: str = "",
+    content_id: str = "",
+    anchor: str = "",
+) -> str:
+    """Render a closed `<details>` whose content is loaded when it is first opened."""
+    id_attribute = f' id="{content_id}"' if content_id else ""
+    link = f'<a href="?{query_string}{anchor}">{label}</a>'
     return (
-        f'<details class="{look}"><summary>{summary}</summary><div class="later"{name}'
-        f' hx-get="{url}?{asked}&amp;piece=1" hx-trigger="toggle from:closest details" hx-swap="outerHTML">'
-        f"{inside}</div></details>"
+        f'<details class="{css_class}"><summary>{summary}</summary><div class="later"{id_attribute}'
+        f' hx-get="{url}?{query_string}&amp;piece=1" hx-trigger="toggle from:closest details" hx-swap="outerHTML">'
+        f"{link}</div></details>"
     )

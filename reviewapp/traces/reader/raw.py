@@ -1,4 +1,4 @@
-"""A span as it is stored: a tree of JSON values, its numbers as written and its repeated keys kept."""
+"""A span as stored: a tree of JSON values, with numbers as written and repeated keys preserved."""
 
 import json
 from collections.abc import Sequence
@@ -6,43 +6,44 @@ from typing import Any
 
 from reviewapp.traces.models import Span
 
-# A longer text is only taken apart when its own node is opened.
+# In characters. A longer text is parsed only when its own node is opened.
 PARSE_AT_ONCE = 50_000
 PARSE_LIMIT = 16_000_000
 _FIELDS = (
     "name", "span_id", "parent_span_id", "span_type", "status", "start_time", "end_time", "model", "total_tokens",
     "total_cost", "input", "output", "attributes", "event_texts",
 )  # fmt: skip
-_JSON = {"input", "output", "attributes", "event_texts"}
+_JSON_FIELDS = {"input", "output", "attributes", "event_texts"}
 
 
 class Number(str):
-    """A number, or a constant, in the spelling it was stored in."""
+    """A number or constant, spelled as it was stored."""
 
 
 class Members(list[tuple[str, Any]]):
-    """An object's members in their order."""
+    """An object's members in order."""
 
 
-class Unread(str):
-    """A stored text too long to be taken apart along with others."""
+class UnparsedText(str):
+    """A stored text too long to be parsed together with others."""
 
 
-def fields(span: Span, opened: int | None = None) -> Members:
-    """A span's columns as one object; long texts in it stay `Unread` but for the one at position `opened`."""
-    found = Members()
-    for at, name in enumerate(_FIELDS):
+def read_fields(span: Span, opened: int | None = None) -> Members:
+    """Return a span's columns as one object; long texts stay `UnparsedText` except the one at position `opened`."""
+    fields = Members()
+    for index, name in enumerate(_FIELDS):
         value = getattr(span, name)
-        if name in _JSON:
-            value = parsed(value) if at == opened or len(value) <= PARSE_AT_ONCE else Unread(value)
+        if name in _JSON_FIELDS:
+            is_parsed = index == opened or len(value) <= PARSE_AT_ONCE
+            value = parse(value) if is_parsed else UnparsedText(value)
         elif isinstance(value, (int, float)) or value is None:
             value = Number("null" if value is None else value)
-        found.append((name.removesuffix("_texts"), value if isinstance(value, (str, list)) else str(value)))
-    return found
+        fields.append((name.removesuffix("_texts"), value if isinstance(value, (str, list)) else str(value)))
+    return fields
 
 
-def parsed(text: str) -> Any:
-    """The JSON value that a stored text spells, or the text itself."""
+def parse(text: str) -> Any:
+    """Return the JSON value of a stored text, or the text itself."""
     if len(text) > PARSE_LIMIT:
         return text
     try:
@@ -51,12 +52,12 @@ def parsed(text: str) -> Any:
         return text
 
 
-def reach(span: Span, path: Sequence[int]) -> Any:
-    """The value at a path of positions in a span; None is a node that is not there, as null is a Number."""
-    value: Any = fields(span, path[0] if path else None)
-    for at in path:
-        if not isinstance(value, list) or at >= len(value):
+def find_node(span: Span, path: Sequence[int]) -> Any:
+    """Return the value at a path of positions in a span; None if there is no such node, since null is a Number."""
+    value: Any = read_fields(span, path[0] if path else None)
+    for index in path:
+        if not isinstance(value, list) or index >= len(value):
             return None
-        value = value[at][1] if isinstance(value, Members) else value[at]
+        value = value[index][1] if isinstance(value, Members) else value[index]
         value = Number("null") if value is None else value
     return value

@@ -1,4 +1,4 @@
-"""Text from a trace as HTML that can do nothing: no image, no link to follow, no hidden character.
+"""Render text from a trace as inert HTML: no images, no links, no hidden characters.
 
 Each function takes untrusted text and returns escaped HTML, ready to be marked safe.
 """
@@ -23,15 +23,15 @@ from pygments.token import Text, _TokenType
 
 from reviewapp.traces.reader import invisible_chars
 
-# In characters. Longer texts are shown plain, and those beyond the last limit cut: the time to format a text made to
-# be slow grows faster than its length.
+# In characters. Longer texts are shown plain, and texts over the last limit are cut: the time to format a text crafted
+# to be slow grows faster than its length.
 MARKDOWN_LIMIT = 30_000
 CODE_LIMIT = 50_000
 SHOW_LIMIT = 100_000
 HIGHLIGHT_SECONDS = 0.2
 INDENT_LIMIT = 40
 
-# Each of these stays within the time above for texts made to be slow; `console` and `ini` do not.
+# Each of these stays within the time above for texts crafted to be slow; `console` and `ini` do not.
 LANGUAGES = frozenset(
     "bash sh shell c c++ cpp csharp cs css diff docker dockerfile go html http java javascript js json kotlin lua"
     " markdown md php powershell pytb python py ruby rb rust rs sql swift toml tsx typescript ts xml yaml yml".split()
@@ -39,32 +39,27 @@ LANGUAGES = frozenset(
 _ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s blockquote ul ol li code pre span".split())
 _ALLOWED |= set("table thead tbody tr th td".split())
 _BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote", "th", "td")
-_ATTRIBUTES = {**{tag: {"class"} for tag in ("span", "pre", "th", "td")}, "ol": {"start"}, "li": {"value"}}
+_ATTRIBUTES = {
+    "span": {"class"}, "pre": {"class"}, "th": {"class"}, "td": {"class"}, "ol": {"start"}, "li": {"value"},
+}  # fmt: skip
 _CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center")
-_JSON_PIECE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
+_JSON_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 _FORMATTER = HtmlFormatter(nowrap=True)
 
 
 def render_markdown(text: str) -> str:
-    """Markdown as HTML that keeps what was said: line breaks, and the numbers of a list as written.
+    """Render Markdown as HTML, with line breaks and list numbers as written.
 
-    A link becomes its words and its address as text; an image its words; raw HTML stays text.
+    A link becomes its text and its URL as text; an image its alt text; raw HTML stays text.
     """
     if len(text) > MARKDOWN_LIMIT:
         return f'<p class="plain" dir="auto">{sanitise_text(text)}</p>'
-    made = _markdown().render(text, {"until": perf_counter() + HIGHLIGHT_SECONDS})
+    unsafe = _markdown().render(text, {"deadline": perf_counter() + HIGHLIGHT_SECONDS})
     clean = nh3.clean(
-        made,
+        unsafe,
         tags=_ALLOWED,
-        attributes={
-            "span": {"class"},
-            "pre": {"class"},
-            "th": {"class"},
-            "td": {"class"},
-            "ol": {"start"},
-            "li": {"value"},
-        },
-        attribute_filter=_attribute,
+        attributes=_ATTRIBUTES,
+        attribute_filter=_filter_attribute,
         set_tag_attribute_values={tag: {"dir": "auto"} for tag in _BLOCKS},
         link_rel=None,
     )
@@ -72,96 +67,102 @@ def render_markdown(text: str) -> str:
 
 
 def highlight_code(text: str, language: str = "") -> str:
-    """The inside of a `<pre>`: highlighted where the language is known, in Pygments' classes."""
+    """Render the content of a `<pre>`: highlighted with Pygments' classes if the language is supported."""
     if len(text) > CODE_LIMIT:
         return sanitise_text(text)
-    return invisible_chars.reveal_invisible(_highlighted(text, language, perf_counter() + HIGHLIGHT_SECONDS))
+    return invisible_chars.reveal_invisible(_highlight(text, language, perf_counter() + HIGHLIGHT_SECONDS))
 
 
 def highlight_json(text: str) -> str:
-    """The inside of a `<pre>`: JSON on several lines, its numbers and repeated keys as written; else the text."""
+    """Render the content of a `<pre>`: JSON on several lines, numbers and repeated keys as written; else the text."""
     if len(text) > SHOW_LIMIT:
         return sanitise_text(text)
     try:
         json.loads(text)
     except (ValueError, RecursionError):
         return sanitise_text(text)
-    return invisible_chars.reveal_invisible("".join(_indented(text)))
+    return invisible_chars.reveal_invisible("".join(_indent_json(text)))
 
 
 def sanitise_text(text: str) -> str:
-    """A text as it is, escaped; its line breaks are left to the style sheet."""
+    """Render plain text, escaped; the style sheet keeps its line breaks."""
     shown = invisible_chars.reveal_invisible(html.escape(text[:SHOW_LIMIT]))
-    left = len(text) - SHOW_LIMIT
-    return f'{shown}<span class="cut"> {left:,} more characters are not shown.</span>' if left > 0 else shown
+    omitted = len(text) - SHOW_LIMIT
+    noun = "character" if omitted == 1 else "characters"
+    return f'{shown}<span class="cut"> {omitted:,} more {noun} not shown.</span>' if omitted > 0 else shown
 
 
 @cache
 def _markdown() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     for name, rule in (
-        ("link_open", _link_open),
-        ("link_close", _link_close),
-        ("image", _image),
-        ("fence", _fence),
-        ("list_item_open", _list_item),
-        ("th_open", _cell),
-        ("td_open", _cell),
+        ("link_open", _render_link_open),
+        ("link_close", _render_link_close),
+        ("image", _render_image),
+        ("fence", _render_fence),
+        ("list_item_open", _render_list_item),
+        ("th_open", _render_cell),
+        ("td_open", _render_cell),
     ):
-        made.add_render_rule(name, rule)
-    return made
+        markdown.add_render_rule(name, rule)
+    return markdown
 
 
-def _link_open(_: RendererHTML, __: Sequence[Token], ___: int, ____: OptionsDict, _____: EnvType) -> str:
+def _render_link_open(_: RendererHTML, __: Sequence[Token], ___: int, ____: OptionsDict, _____: EnvType) -> str:
     return ""
 
 
-def _link_close(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-    opened = next(place for place in range(at, -1, -1) if tokens[place].type == "link_open")
-    words = renderer.renderInlineAsText(tokens[opened + 1 : at], options, env)
-    address = str(tokens[opened].attrGet("href") or "")
-    return "" if address.removeprefix("mailto:") == words else _address(address)
+def _render_link_close(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    opening = next(i for i in range(index, -1, -1) if tokens[i].type == "link_open")
+    text = renderer.renderInlineAsText(tokens[opening + 1 : index], options, env)
+    url = str(tokens[opening].attrGet("href") or "")
+    return "" if url.removeprefix("mailto:") == text else _render_url(url)
 
 
-def _image(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType) -> str:
-    words = renderer.renderInlineAsText(tokens[at].children, options, env)
-    told = html.escape(f"Image, not loaded: {words}".removesuffix(": "))
-    return f'<span class="inert">{told}{_address(str(tokens[at].attrGet("src") or ""))}</span>'
+def _render_image(
+    renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType
+) -> str:
+    alt = renderer.renderInlineAsText(tokens[index].children, options, env)
+    label = html.escape(f"Image, not loaded: {alt}".removesuffix(": "))
+    return f'<span class="inert">{label}{_render_url(str(tokens[index].attrGet("src") or ""))}</span>'
 
 
-def _address(address: str) -> str:
-    return f' <span class="address">({html.escape(address)})</span>' if address else ""
+def _render_url(url: str) -> str:
+    return f' <span class="address">({html.escape(url)})</span>' if url else ""
 
 
-def _fence(_: RendererHTML, tokens: Sequence[Token], at: int, __: OptionsDict, env: EnvType) -> str:
-    language = tokens[at].info.split(maxsplit=1)[0] if tokens[at].info.strip() else ""
-    return f'<pre class="code"><code>{_highlighted(tokens[at].content, language, env["until"])}</code></pre>\n'
+def _render_fence(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, env: EnvType) -> str:
+    language = tokens[index].info.split(maxsplit=1)[0] if tokens[index].info.strip() else ""
+    return f'<pre class="code"><code>{_highlight(tokens[index].content, language, env["deadline"])}</code></pre>\n'
 
 
-def _list_item(_: RendererHTML, tokens: Sequence[Token], at: int, __: OptionsDict, ___: EnvType) -> str:
-    # The number as written: an answer may speak of “clause 8”, and markdown would count anew.
-    number = tokens[at].info
+def _render_list_item(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
+    # The number as written: an answer may refer to “clause 8”, and Markdown would renumber the list.
+    number = tokens[index].info
     return f'<li value="{number}">' if number.isdecimal() and number.isascii() else "<li>"
 
 
-def _cell(_: RendererHTML, tokens: Sequence[Token], at: int, __: OptionsDict, ___: EnvType) -> str:
-    # A class, because a page without inline styles drops markdown's style attribute.
-    side = str(tokens[at].attrGet("style") or "").removeprefix("text-align:")
-    return f'<{tokens[at].tag} class="{side}">' if side in ("right", "center") else f"<{tokens[at].tag}>"
+def _render_cell(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
+    # A class, because the page's policy forbids inline styles and so Markdown's style attribute.
+    side = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
+    return f'<{tokens[index].tag} class="{side}">' if side in ("right", "center") else f"<{tokens[index].tag}>"
 
 
-def _attribute(_: str, attribute: str, value: str) -> str | None:
+def _filter_attribute(_: str, attribute: str, value: str) -> str | None:
     if attribute == "class":
         return value if all(_CLASS.fullmatch(word) for word in value.split()) else None
     return value if attribute == "dir" or value.isdecimal() else None
 
 
-def _highlighted(text: str, language: str, until: float) -> str:
-    if language.lower() not in LANGUAGES or perf_counter() > until:
+def _highlight(text: str, language: str, deadline: float) -> str:
+    if language.lower() not in LANGUAGES or perf_counter() > deadline:
         return html.escape(text)
-    made = io.StringIO()
-    _FORMATTER.format(_tokens(text, _lexer(language.lower()), until), made)
-    return made.getvalue().removesuffix("\n") if not text.endswith("\n") else made.getvalue()
+    buffer = io.StringIO()
+    _FORMATTER.format(_tokens(text, _lexer(language.lower()), deadline), buffer)
+    highlighted = buffer.getvalue()
+    return highlighted if text.endswith("\n") else highlighted.removesuffix("\n")
 
 
 @cache
@@ -169,35 +170,35 @@ def _lexer(language: str) -> Lexer:
     return get_lexer_by_name(language)
 
 
-def _tokens(text: str, lexer: Lexer, until: float) -> Iterator[tuple[_TokenType, str]]:
-    """The lexer's tokens until its time is up, then the rest as plain text."""
-    for at, kind, value in lexer.get_tokens_unprocessed(text):
+def _tokens(text: str, lexer: Lexer, deadline: float) -> Iterator[tuple[_TokenType, str]]:
+    """Yield the lexer's tokens until the deadline, then the rest as plain text."""
+    for offset, kind, value in lexer.get_tokens_unprocessed(text):
         yield kind, value
-        if perf_counter() > until:
-            yield Text, text[at + len(value) :]
+        if perf_counter() > deadline:
+            yield Text, text[offset + len(value) :]
             return
 
 
-def _indented(text: str) -> Iterator[str]:
-    """JSON set on lines, in Pygments' classes: its lexer takes five times as long, on a page that must be quick."""
+def _indent_json(text: str) -> Iterator[str]:
+    """Yield JSON on several lines with Pygments' classes, five times as fast as its lexer."""
     depth = 0
-    pieces = _JSON_PIECE.findall(text)
-    for at, piece in enumerate(pieces):
-        follows = pieces[at + 1] if at + 1 < len(pieces) else ""
-        if piece in ("{", "["):
+    lexemes = _JSON_LEXEME.findall(text)
+    for index, lexeme in enumerate(lexemes):
+        following = lexemes[index + 1] if index + 1 < len(lexemes) else ""
+        if lexeme in ("{", "["):
             depth += 1
-            yield piece if follows in ("}", "]") else piece + _line(depth)
-        elif piece in ("}", "]"):
+            yield lexeme if following in ("}", "]") else lexeme + _line_break(depth)
+        elif lexeme in ("}", "]"):
             depth -= 1
-            yield piece if pieces[at - 1] in ("{", "[") else _line(depth) + piece
-        elif piece == ",":
-            yield piece + _line(depth)
-        elif piece == ":":
+            yield lexeme if lexemes[index - 1] in ("{", "[") else _line_break(depth) + lexeme
+        elif lexeme == ",":
+            yield lexeme + _line_break(depth)
+        elif lexeme == ":":
             yield ": "
         else:
-            kind = "nt" if follows == ":" else "s2" if piece[0] == '"' else "mi"
-            yield f'<span class="{kind}">{html.escape(piece, quote=False)}</span>'
+            css_class = "nt" if following == ":" else "s2" if lexeme[0] == '"' else "mi"
+            yield f'<span class="{css_class}">{html.escape(lexeme, quote=False)}</span>'
 
 
-def _line(depth: int) -> str:
+def _line_break(depth: int) -> str:
     return "\n" + "  " * min(depth, INDENT_LIMIT)

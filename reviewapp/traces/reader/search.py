@@ -1,4 +1,4 @@
-"""Search in a trace, by the server: what is not on the page is searched too."""
+"""Search within a trace on the server, including what is not on the page."""
 
 import json
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.transcript.transcript import Transcript
 from reviewapp.traces.transcript.turns import Turn
 
-LISTED = 100
-# Of a trace's steps so many that hold a text are counted.
-MOST_STEPS = 10_000
+# Matching turns that are listed.
+HITS_LIMIT = 100
+# Matching steps that are counted.
+STEPS_LIMIT = 10_000
 _FIELDS = ("name", "input", "output", "event_texts")
 
 
@@ -22,9 +23,10 @@ class Hit(NamedTuple):
 
 
 class SearchResult(NamedTuple):
-    """Matches of a text: how many, in which turns or steps (by number or primary key), and the first turns of them.
+    """Matches of a text: how many, in which turns or steps (by number or primary key), and the first matching turns.
 
-    `unit` is what they stand in: turn, step or value. Of steps it is only known which hold the text.
+    `unit` is what is searched: turn, step or value. For steps and values, `match_count` counts those that contain the
+    text.
     """
 
     text: str
@@ -34,30 +36,31 @@ class SearchResult(NamedTuple):
     hits: list[Hit]
 
 
-def find(told: Transcript, text: str) -> SearchResult:
-    """The turns that hold a text, small and capital letters alike, what is cut on the page included."""
-    wanted = text.casefold()
-    hits = [Hit(turn, times) for turn in told.order if (times := _count(turn, wanted))]
-    places = [hit.turn.number for hit in hits]
-    return SearchResult(text, "turn", sum(hit.match_count for hit in hits), places, hits[:LISTED])
+def find_turns(transcript: Transcript, text: str) -> SearchResult:
+    """Find the turns that contain a text, ignoring case and including what is cut on the page."""
+    folded = text.casefold()
+    hits = [Hit(turn, match_count) for turn in transcript.order if (match_count := _count_matches(turn, folded))]
+    numbers = [hit.turn.number for hit in hits]
+    return SearchResult(text, "turn", sum(hit.match_count for hit in hits), numbers, hits[:HITS_LIMIT])
 
 
 def find_steps(trace: Trace, text: str) -> SearchResult:
-    """The steps whose stored texts hold a text, in no order; letters beyond ASCII also as JSON escapes them."""
-    holds = Q()
-    for spelled in {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}:
+    """Find the steps whose stored texts contain a text, in no order; non-ASCII letters also match as JSON escapes."""
+    condition = Q()
+    for spelling in {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}:
         for name in _FIELDS:
-            holds |= Q(**{f"{name}__icontains": spelled})
-    places = list(Span.objects.filter(holds, trace=trace).values_list("pk", flat=True)[:MOST_STEPS])
-    return SearchResult(text, "step", len(places), places, [])
+            condition |= Q(**{f"{name}__icontains": spelling})
+    pks = list(Span.objects.filter(condition, trace=trace).values_list("pk", flat=True)[:STEPS_LIMIT])
+    return SearchResult(text, "step", len(pks), pks, [])
 
 
 def find_values(entries: Sequence[tuple[str, str]], text: str) -> SearchResult:
-    """How many metadata keys hold a text in themselves or their value."""
-    wanted = text.casefold()
-    return SearchResult(text, "value", sum(wanted in f"{key}\n{value}".casefold() for key, value in entries), [], [])
+    """Count the metadata entries that contain a text in their key or value."""
+    folded = text.casefold()
+    match_count = sum(folded in f"{key}\n{value}".casefold() for key, value in entries)
+    return SearchResult(text, "value", match_count, [], [])
 
 
-def _count(turn: Turn, wanted: str) -> int:
+def _count_matches(turn: Turn, folded: str) -> int:
     texts = [turn.error, *(text for part in turn.message.parts for text in (part.name, part.text, part.rest))]
-    return sum(text.casefold().count(wanted) for text in texts)
+    return sum(text.casefold().count(folded) for text in texts)

@@ -1,6 +1,6 @@
 """The steps of a trace: its span tree as rows with a waterfall, page by page.
 
-The order needs every span, but only its ids; what a row shows is read for the rows of one page.
+The order needs every span, but only its ids; a row's content is read only for the rows of one page.
 """
 
 from collections.abc import Hashable, Sequence
@@ -16,10 +16,10 @@ from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.transcript import span_tree
 from reviewapp.traces.transcript.span_tree import SpanLike
 
-PAGE = 500
-# Of a span's input and output, what a row shows.
+PAGE_SIZE = 500
+# Characters of a span's input and output that a row shows.
 TEXT_LIMIT = 4_000
-# An event's name is spelled as `pulling` writes it; quotes inside of texts are escaped there.
+# An event's name is spelled as pull.py stores it; quotes inside texts are escaped there.
 _LINKS = """
     SELECT span_id, parent_span_id, id, span_type, start_time, end_time,
         CASE WHEN LOWER(status) = 'error' OR event_texts LIKE '%%"name": "exception"%%' THEN 1 ELSE 0 END
@@ -30,28 +30,28 @@ _NO_PARENT = (None, "0" * 32, UUID(int=0))
 Link = tuple[Hashable, Hashable]
 
 
-class Place(NamedTuple):
-    """Where a span stands: its position among the links, its depth in the tree."""
+class TreePosition(NamedTuple):
+    """A span's position among the links and its depth in the tree."""
 
     position: int
     depth: int
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """Every step of a trace in its order, as primary key and depth, and the keys of those that one jumps to by kind."""
+class Outline:
+    """Every step of a trace in order, as (primary key, depth), and the primary keys of the jump targets by kind."""
 
-    stops: list[tuple[int, int]]
-    kinds: dict[str, list[int]]
-    begin: datetime
-    end: datetime
+    steps: list[tuple[int, int]]
+    targets_by_kind: dict[str, list[int]]
+    start_time: datetime
+    end_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A row: `offset` and `width` are fractions (0..1) of the trace's whole duration.
 
-    `given` and `said` are the beginnings of the span's input and output, `left_out` counts what is not in them.
+    `input_preview` and `output_preview` are the start of the span's input and output; `omitted_chars` counts the rest.
     """
 
     span: Span
@@ -65,7 +65,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class StepPage:
     """One page of rows: those from position `start` of `total`."""
 
     rows: list[Step]
@@ -80,110 +80,116 @@ class Steps:
 
     @property
     def previous_start(self) -> int | None:
-        return max(0, self.start - PAGE) if self.start else None
+        return max(0, self.start - PAGE_SIZE) if self.start else None
 
     @property
     def next_start(self) -> int | None:
-        return self.start + PAGE if self.start + PAGE < self.total else None
+        return self.start + PAGE_SIZE if self.start + PAGE_SIZE < self.total else None
 
 
-def load_outline(trace: Trace) -> Course | None:
-    """The way through all steps of a trace; None where it has none."""
+def load_outline(trace: Trace) -> Outline | None:
+    """Load the order of all steps of a trace; None if it has no spans."""
     links = sql.fetch_rows(_LINKS, trace.pk)
     if not links:
         return None
-    begins, ends = ([_moment(link[column]) for link in links] for column in (4, 5))
-    places = walk_depth_first([(link[0], link[1]) for link in links])
+    starts, ends = ([_to_datetime(link[column]) for link in links] for column in (4, 5))
+    tree_positions = walk_depth_first([(link[0], link[1]) for link in links])
+    ordered_links = [links[position] for position, _ in tree_positions]
     parents = {link[1] for link in links}
-    # What took longest is a step and not what stands around it.
-    leaves = [place.position for place in places if links[place.position][0] not in parents]
-    longest = max(leaves or [places[0].position], key=lambda at: ends[at] - begins[at])
-    kinds = {
-        "error": [links[place.position][2] for place in places if links[place.position][6]],
-        "tool": [links[place.position][2] for place in places if links[place.position][3] == "TOOL"],
+    # The longest step is one without children: a span around others lasts as long as they do.
+    leaves = [position for position, _ in tree_positions if links[position][0] not in parents]
+    longest = max(leaves or [tree_positions[0].position], key=lambda position: ends[position] - starts[position])
+    targets_by_kind = {
+        "error": [link[2] for link in ordered_links if link[6]],
+        "tool": [link[2] for link in ordered_links if link[3] == "TOOL"],
         "longest": [links[longest][2]],
     }
-    return Course([(links[place.position][2], place.depth) for place in places], kinds, min(begins), max(ends))
+    steps = [(links[position][2], depth) for position, depth in tree_positions]
+    return Outline(steps, targets_by_kind, min(starts), max(ends))
 
 
-def load_page(course: Course | None, start: int) -> Steps:
-    """The page of steps that begins at a position, the last page for one beyond the end."""
-    if course is None:
-        return Steps([], 0, 0)
-    total = len(course.stops)
-    start = min(start, max(0, (total - 1) // PAGE * PAGE))
-    stops = course.stops[start : start + PAGE]
-    spans = _spans([pk for pk, _ in stops])
-    rows = [_row(spans[pk], depth, course) for pk, depth in stops if pk in spans]
-    longest = next((row for row in rows if row.span.pk in course.kinds["longest"]), None)
-    return Steps(rows, start, total, longest)
+def load_page(outline: Outline | None, start: int) -> StepPage:
+    """Load the page of steps from a position on, the last page if the position is after the end."""
+    if outline is None:
+        return StepPage([], 0, 0)
+    total = len(outline.steps)
+    start = min(start, max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE))
+    page_steps = outline.steps[start : start + PAGE_SIZE]
+    spans = _load_spans([pk for pk, _ in page_steps])
+    rows = [_build_row(spans[pk], depth, outline) for pk, depth in page_steps if pk in spans]
+    longest = next((row for row in rows if row.span.pk in outline.targets_by_kind["longest"]), None)
+    return StepPage(rows, start, total, longest)
 
 
-def walk_depth_first(links: Sequence[Link]) -> list[Place]:
-    """Each span once, parents before children, siblings as given; a cycle is cut at its first span.
+def walk_depth_first(links: Sequence[Link]) -> list[TreePosition]:
+    """Return each span once, parents before children, siblings in the order of `links`.
 
-    A link is a span's id and its parent's, in start order.
+    A link is a span's id and its parent's, in start order. A cycle is cut at its first span.
     """
-    above, children = _hung(links)
-    seen = [False] * len(links)
-    found: list[Place] = []
-    # The spans without a parent come first; whatever they do not reach hangs in a cycle.
-    for top in sorted(range(len(links)), key=lambda at: above[at] >= 0):
-        stack = [Place(top, 0)]
+    parents, children = _build_tree(links)
+    is_visited = [False] * len(links)
+    tree_positions: list[TreePosition] = []
+    # Spans without a parent come first; the spans they do not reach are in a cycle.
+    for root in sorted(range(len(links)), key=lambda position: parents[position] >= 0):
+        stack = [TreePosition(root, 0)]
         while stack:
-            place = stack.pop()
-            if not seen[place.position]:
-                seen[place.position] = True
-                found.append(place)
-                stack.extend(Place(child, place.depth + 1) for child in reversed(children[place.position]))
-    return found
+            current = stack.pop()
+            if not is_visited[current.position]:
+                is_visited[current.position] = True
+                tree_positions.append(current)
+                stack.extend(TreePosition(child, current.depth + 1) for child in reversed(children[current.position]))
+    return tree_positions
 
 
-def waterfall_fractions(begin: datetime, end: datetime, span: SpanLike) -> tuple[float, float]:
-    """Where a span begins on its trace's time, and how much of it it takes."""
-    total = (end - begin).total_seconds()
+def waterfall_fractions(trace_start: datetime, trace_end: datetime, span: SpanLike) -> tuple[float, float]:
+    """Return a span's offset and width as fractions (0..1) of its trace's duration."""
+    total = (trace_end - trace_start).total_seconds()
     if total <= 0:
         return 0.0, 1.0
-    start, finish = span.start_time or begin, span.end_time or end
-    offset, until = ((moment - begin).total_seconds() / total for moment in (start, finish))
-    offset, until = max(0.0, min(1.0, offset)), max(0.0, min(1.0, until))
-    return offset, max(0.0, until - offset)
+    start, end = span.start_time or trace_start, span.end_time or trace_end
+    start_fraction, end_fraction = (
+        max(0.0, min(1.0, (moment - trace_start).total_seconds() / total)) for moment in (start, end)
+    )
+    return start_fraction, max(0.0, end_fraction - start_fraction)
 
 
-def _hung(links: Sequence[Link]) -> tuple[list[int], list[list[int]]]:
-    """For each span the position of its parent, or -1, and those of its children."""
-    places: dict[Hashable, int] = {}
-    for at, (own, _) in enumerate(links):
-        places.setdefault(own, at)
-    above, children = [-1] * len(links), [[] for _ in links]  # type: tuple[list[int], list[list[int]]]
-    for at, (own, parent) in enumerate(links):
-        place = -1 if parent in _NO_PARENT or parent == own else places.get(parent, -1)
-        if place >= 0 and place != at:
-            above[at] = place
-            children[place].append(at)
-    return above, children
+def _build_tree(links: Sequence[Link]) -> tuple[list[int], list[list[int]]]:
+    """Return, for each span, the position of its parent, or -1, and the positions of its children."""
+    position_by_id: dict[Hashable, int] = {}
+    for position, (span_id, _) in enumerate(links):
+        position_by_id.setdefault(span_id, position)
+    parents, children = [-1] * len(links), [[] for _ in links]  # type: tuple[list[int], list[list[int]]]
+    for position, (span_id, parent_id) in enumerate(links):
+        has_parent = parent_id not in _NO_PARENT and parent_id != span_id
+        parent = position_by_id.get(parent_id, -1) if has_parent else -1
+        if parent >= 0 and parent != position:
+            parents[position] = parent
+            children[parent].append(position)
+    return parents, children
 
 
-def _spans(pks: list[int]) -> dict[int, Span]:
-    found = Span.objects.filter(pk__in=pks).defer("input", "output", "attributes")
+def _load_spans(pks: list[int]) -> dict[int, Span]:
+    spans = Span.objects.filter(pk__in=pks).defer("input", "output", "attributes")
     return {
         span.pk: span
-        for span in found.annotate(
-            given=Substr("input", 1, TEXT_LIMIT),
-            said=Substr("output", 1, TEXT_LIMIT),
-            size=Length("input") + Length("output"),
+        for span in spans.annotate(
+            input_preview=Substr("input", 1, TEXT_LIMIT),
+            output_preview=Substr("output", 1, TEXT_LIMIT),
+            text_length=Length("input") + Length("output"),
         )
     }
 
 
-def _moment(value: datetime | str) -> datetime:
-    """A time as the database spells it, in UTC."""
+def _to_datetime(value: datetime | str) -> datetime:
+    """Convert a time as the database returns it to UTC."""
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _row(span: Span, depth: int, course: Course) -> Step:
-    given, said, size = (getattr(span, name) for name in ("given", "said", "size"))
-    offset, width = waterfall_fractions(course.begin, course.end, span)
-    left_out = size - len(given) - len(said)
-    return Step(span, depth, offset, width, span_tree.is_error(span), given, said, left_out)
+def _build_row(span: Span, depth: int, outline: Outline) -> Step:
+    names = ("input_preview", "output_preview", "text_length")
+    input_preview, output_preview, text_length = (getattr(span, name) for name in names)
+    offset, width = waterfall_fractions(outline.start_time, outline.end_time, span)
+    omitted_chars = text_length - len(input_preview) - len(output_preview)
+    is_error = span_tree.is_error(span)
+    return Step(span, depth, offset, width, is_error, input_preview, output_preview, omitted_chars)

@@ -1,6 +1,6 @@
-"""A transcript as HTML: which turns stand open, which are folded, and which are loaded only when opened.
+"""A transcript as HTML: which turns are open, which are folded, and which are loaded only when opened.
 
-Made here and not in a template, since the page with all of them is the one that must be quickest.
+Rendered in Python and not in a template, since this page must be the fastest.
 """
 
 import html
@@ -16,258 +16,295 @@ from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.models import PreparedTranscript, Trace
 from reviewapp.traces.reader import lazy_links, prepared, turn_gaps, turn_html
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
-from reviewapp.traces.reader.turn_gaps import END, Gap
+from reviewapp.traces.reader.turn_gaps import END_SIZE, Gap
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.transcript import Transcript
 from reviewapp.traces.transcript.turns import Turn
 
-# In characters: what all folded turns of a page may bring along, and what one open turn may show at once.
-FOLDED_AT_ONCE, OPEN_AT_ONCE, REST_AT_ONCE = 6_000, 200_000, 1_000_000
+# In characters: what all folded turns of a page may include, what one open turn may show, and what one request for all
+# folded turns may load.
+FOLDED_CHARS_LIMIT, OPEN_CHARS_LIMIT, REST_CHARS_LIMIT = 6_000, 200_000, 1_000_000
+# Characters of a long text per response.
 CHUNK = 200_000
-# Turns, and characters in them, that may stand open between question and answer.
-BETWEEN, BETWEEN_SIZE = 2, 3_000
+# How many turns, and characters in them, stay open between question and answer.
+BETWEEN_TURNS_LIMIT, BETWEEN_CHARS_LIMIT = 2, 3_000
 NO_ANSWER = '<p class="notice">This trace has no final answer.</p>'
+
+# The positions of a group's turns in page order, and the gaps between them.
+Positions = Sequence[int | Gap]
 
 
 @dataclass(slots=True)
-class Sheet:
-    """A page being filled: its address, the turn somebody wished to see, and how much may still be folded in."""
+class TranscriptPage:
+    """A page being rendered: its URL, the number of the selected turn, and how many more folded characters fit."""
 
     url: str
-    trace: tuple[str, UUID]
+    trace_key: tuple[str, UUID]
     order: tuple[Turn, ...]
-    wished: int | None
+    selected: int | None
     longest: Turn | None
-    left: int = FOLDED_AT_ONCE
+    remaining_chars: int = FOLDED_CHARS_LIMIT
 
     @classmethod
-    def of(cls, reading: TraceReader, wished: int | None) -> Self:
-        told, trace = reading.transcript, reading.trace
-        return cls(reading.url, (trace.project.slug, trace.trace_id), told.order, wished, told.longest)
+    def of(cls, reader: TraceReader, selected: int | None) -> Self:
+        transcript, trace = reader.transcript, reader.trace
+        trace_key = (trace.project.slug, trace.trace_id)
+        return cls(reader.url, trace_key, transcript.order, selected, transcript.longest)
 
-    def spends(self, size: int) -> bool:
-        """Whether there is room for so many characters, which are then taken."""
-        self.left -= size if size <= self.left else 0
-        return size <= self.left
+    def reserve_chars(self, size: int) -> bool:
+        """Reserve this many characters if they fit. Returns whether as many still remain afterwards."""
+        self.remaining_chars -= size if size <= self.remaining_chars else 0
+        return size <= self.remaining_chars
 
 
-def render_transcript(reading: TraceReader) -> str:
-    """The transcript tab: all groups of turns, or the stretch that was wished."""
-    if reading.prepared is not None:
-        return reading.prepared.html.replace(reading.prepared.url_placeholder, reading.url)
-    return _made(reading)
+def render_transcript(reader: TraceReader) -> str:
+    """Render the transcript tab: all groups of turns, or the range or part that the query selects."""
+    if reader.prepared is not None:
+        return reader.prepared.html.replace(reader.prepared.url_placeholder, reader.url)
+    return _render(reader)
 
 
 def prepare_transcript(trace: Trace) -> PreparedTranscript:
-    """The page of a trace whose spans have come, to be kept."""
-    # Nobody who wrote the trace knows this name: nothing in it is taken for the place.
-    place = uuid4().hex
-    reading = open_reader(trace, {}, place)
-    reading.prepared = None
+    """Render the transcript of a trace whose spans were pulled, to be stored. Does not save it."""
+    # A random placeholder, unknown to the trace's author, so that no text in the trace is replaced by the URL.
+    url_placeholder = uuid4().hex
+    reader = open_reader(trace, {}, url_placeholder)
+    reader.prepared = None
     return PreparedTranscript(
-        trace=trace, version=prepared.version(), url_placeholder=place, html=to_storable_text(_made(reading)),
-        jumps=json.dumps(reading.jumps), answer=to_storable_text(reading.answer),
-        is_partial=reading.is_partial, is_empty=reading.is_empty,
-    )  # fmt: skip
+        trace=trace,
+        version=prepared.version(),
+        url_placeholder=url_placeholder,
+        html=to_storable_text(_render(reader)),
+        jumps=json.dumps(reader.jumps),
+        answer=to_storable_text(reader.answer),
+        is_partial=reader.is_partial,
+        is_empty=reader.is_empty,
+    )
 
 
-def _made(reading: TraceReader) -> str:
-    told, wish = reading.transcript, reading.query
-    sheet = Sheet.of(reading, reading.turn)
-    places = _groups(told)
-    if wish.turn is not None and wish.part is not None:
-        return f'<p class="gap"><a href="?turn={wish.turn}#turn-{wish.turn}">Back to the turn</a></p>{piece(reading)}'
-    if wish.start is not None or _is_hidden(sheet, places):
-        return _stretch(sheet, wish.start)
-    made = "".join(_group(told, sheet, name, shown) for name, shown in places)
-    return made + NO_ANSWER if told.turns and told.answer is None else made
-
-
-def piece(reading: TraceReader) -> str:
-    """The part of a transcript that was wished: a turn, one part of it from a character on, or the turns of a gap."""
-    told, wish = reading.transcript, reading.query
-    sheet = Sheet.of(reading, None)
-    if wish.is_rest:
-        return _rest(told, sheet)
-    if wish.turn is None:
-        gap = Gap(min(wish.start or 0, len(told.turns)), min(wish.stop or 0, len(told.turns)))
-        return "".join(_place(sheet, place) for place in turn_gaps.opened(gap))
-    turn = told.turns[wish.turn - 1] if 0 < wish.turn <= len(told.turns) else None
+def render_fragment(reader: TraceReader) -> str:
+    """Render the selected part of a transcript: a turn, one of its parts from a character on, or a gap's turns."""
+    transcript, query = reader.transcript, reader.query
+    page = TranscriptPage.of(reader, None)
+    if query.is_rest:
+        return _render_rest(transcript, page)
+    turn_count = len(transcript.turns)
+    if query.turn is None:
+        gap = Gap(min(query.start or 0, turn_count), min(query.stop or 0, turn_count))
+        return _render_positions(page, turn_gaps.open_gap(gap))
+    turn = transcript.turns[query.turn - 1] if 0 < query.turn <= turn_count else None
     if turn is None:
-        return '<p class="second">This turn is no longer there: the trace has changed. Open the page again.</p>'
-    if wish.part is None or wish.part >= len(turn.message.parts):
-        return f'<div class="parts" dir="auto">{_parts(turn, sheet)}</div>'
-    return _rest_of(turn, wish.part, wish.start or 0, sheet)
+        return '<p class="second">This turn no longer exists because the trace has changed. Reload the page.</p>'
+    if query.part is None or query.part >= len(turn.message.parts):
+        return f'<div class="parts" dir="auto">{_render_parts(turn, page)}</div>'
+    return _render_part_from(turn, query.part, query.start or 0, page)
 
 
-def _groups(told: Transcript) -> list[tuple[str, list[int | Gap]]]:
-    """Each group's name with its places: of what came before, the end counts most, of what came after, the begin."""
-    made, at = [], 0
-    sizes = (("system", told.system), ("earlier", told.earlier), ("main", told.main), ("after", told.later))
-    for name, turns in sizes:
-        head, tail = (0, END) if name == "earlier" else (END, END if name == "main" else 0)
-        made.append((name, turn_gaps.ends_of(at, at + len(turns), head=head, tail=tail)))
-        at += len(turns)
-    return made
+def _render(reader: TraceReader) -> str:
+    transcript, query = reader.transcript, reader.query
+    page = TranscriptPage.of(reader, reader.turn)
+    groups = _split_groups(transcript)
+    if query.turn is not None and query.part is not None:
+        back_link = f'<p class="gap"><a href="?turn={query.turn}#turn-{query.turn}">Back to the turn</a></p>'
+        return back_link + render_fragment(reader)
+    if query.start is not None or _is_in_gap(page, groups):
+        return _render_range(page, query.start)
+    content = "".join(_render_group(transcript, page, name, positions) for name, positions in groups)
+    return content + NO_ANSWER if transcript.turns and transcript.answer is None else content
 
 
-def _is_hidden(sheet: Sheet, groups: Sequence[tuple[str, list[int | Gap]]]) -> bool:
-    """Whether the wished turn is there, but in a gap."""
-    if sheet.wished is None or not 0 < sheet.wished <= len(sheet.order):
+def _split_groups(transcript: Transcript) -> list[tuple[str, Positions]]:
+    """Return each group's name and positions. Of earlier turns the last ones are shown, of later ones the first."""
+    groups: list[tuple[str, Positions]] = []
+    start = 0
+    turns_by_group = (
+        ("system", transcript.system),
+        ("earlier", transcript.earlier),
+        ("main", transcript.main),
+        ("after", transcript.later),
+    )
+    for name, turns in turns_by_group:
+        head, tail = (0, END_SIZE) if name == "earlier" else (END_SIZE, END_SIZE if name == "main" else 0)
+        groups.append((name, turn_gaps.shorten_range(start, start + len(turns), head=head, tail=tail)))
+        start += len(turns)
+    return groups
+
+
+def _is_in_gap(page: TranscriptPage, groups: Sequence[tuple[str, Positions]]) -> bool:
+    """Whether the selected turn exists but is in a gap."""
+    if page.selected is None or not 0 < page.selected <= len(page.order):
         return False
-    shown = (sheet.order[place].number for _, places in groups for place in places if isinstance(place, int))
-    return sheet.wished not in shown
+    shown = (page.order[position].number for _, group in groups for position in group if isinstance(position, int))
+    return page.selected not in shown
 
 
-def _stretch(sheet: Sheet, start: int | None) -> str:
-    """A page of turns from the middle, with the way before and behind it."""
-    at = start if start is not None else [turn.number for turn in sheet.order].index(sheet.wished or 0)
-    gap = Gap(min(at, max(0, len(sheet.order) - 1)), len(sheet.order))
-    before = f"?from={max(0, gap.start - turn_gaps.OPENED)}"
-    back = f'<p class="gap"><a href="?">To the opening</a> <a href="{before}">Before these</a></p>'
-    return back + "".join(_place(sheet, place) for place in turn_gaps.opened(gap))
+def _render_range(page: TranscriptPage, start: int | None) -> str:
+    """Render a page of turns from the middle, with links to the turns before and after."""
+    first = start if start is not None else [turn.number for turn in page.order].index(page.selected or 0)
+    gap = Gap(min(first, max(0, len(page.order) - 1)), len(page.order))
+    previous = f"?from={max(0, gap.start - turn_gaps.GAP_CHUNK)}"
+    links = f'<p class="gap"><a href="?">Back to the start</a> <a href="{previous}">Previous turns</a></p>'
+    return links + _render_positions(page, turn_gaps.open_gap(gap))
 
 
-def _group(told: Transcript, sheet: Sheet, name: str, places: list[int | Gap]) -> str:
-    if name == "main" and _is_long(told):
-        return _ends_first(told, sheet, places)
-    inside = "".join(_place(sheet, place) for place in places)
-    if not inside or name not in ("earlier", "after"):
-        return inside
-    count = len(told.earlier if name == "earlier" else told.later)
-    words = "message" if count == 1 else "messages"
-    summary = f"{count:,} earlier {words}" if name == "earlier" else f"After the answer: {count:,} more"
-    return _fold(sheet, places, summary, inside)
+def _render_group(transcript: Transcript, page: TranscriptPage, name: str, positions: Positions) -> str:
+    if not positions:
+        return ""
+    if name == "main" and _is_main_long(transcript):
+        return _render_folded_main(transcript, page, positions)
+    content = _render_positions(page, positions)
+    if name not in ("earlier", "after"):
+        return content
+    if name == "earlier":
+        summary = _format_count(len(transcript.earlier), "earlier message")
+    else:
+        summary = f"{_format_count(len(transcript.later), 'message')} after the answer"
+    return _render_fold(page, positions, summary, content)
 
 
-def _fold(sheet: Sheet, places: Sequence[int | Gap], summary: str, inside: str) -> str:
-    is_open = any(isinstance(place, int) and sheet.order[place].number == sheet.wished for place in places)
-    return f'<details class="fold group"{" open" if is_open else ""}><summary>{summary}</summary>{inside}</details>'
+def _render_fold(page: TranscriptPage, positions: Positions, summary: str, content: str) -> str:
+    is_open = any(isinstance(item, int) and page.order[item].number == page.selected for item in positions)
+    return f'<details class="fold group"{" open" if is_open else ""}><summary>{summary}</summary>{content}</details>'
 
 
-def _is_long(told: Transcript) -> bool:
-    """Whether there is more between question and answer than can stand there with both in sight."""
-    between = told.main[1:-1]
-    if told.answer is None or told.question is None or told.main[0] is not told.question:
+def _is_main_long(transcript: Transcript) -> bool:
+    """Whether there is too much between question and answer to show it open with both in view."""
+    between = transcript.main[1:-1]
+    if transcript.answer is None or transcript.question is None or transcript.main[0] is not transcript.question:
         return False
-    return len(between) > BETWEEN or sum(turn.char_count for turn in between) > BETWEEN_SIZE
+    char_count = sum(turn.char_count for turn in between)
+    return len(between) > BETWEEN_TURNS_LIMIT or char_count > BETWEEN_CHARS_LIMIT
 
 
-def _ends_first(told: Transcript, sheet: Sheet, places: Sequence[int | Gap]) -> str:
-    """Question and answer, what lies between them folded."""
-    begin, *between, end = places
-    inside = "".join(_place(sheet, place) for place in between)
-    fold = _fold(sheet, between, _summary(told.main[1:-1]), inside)
-    return f"{_place(sheet, begin)}{fold}{_place(sheet, end)}"
+def _render_folded_main(transcript: Transcript, page: TranscriptPage, positions: Positions) -> str:
+    """Render question and answer, with the turns between them folded."""
+    question, *between, answer = positions
+    content = _render_positions(page, between)
+    fold = _render_fold(page, between, _summarise_between(transcript.main[1:-1]), content)
+    return f"{_render_position(page, question)}{fold}{_render_position(page, answer)}"
 
 
-def _summary(between: Sequence[Turn]) -> str:
-    """How much lies between question and answer, and of what kinds."""
-    broken = sum(1 for turn in between if turn.error)
-    kinds = (
-        ("model call", len({id(turn.span) for turn in between if turn.is_output and turn.role == "assistant"})),
+def _summarise_between(between: Sequence[Turn]) -> str:
+    """Return how many turns are between question and answer, by kind."""
+    error_count = sum(1 for turn in between if turn.error)
+    model_spans = {id(turn.span) for turn in between if turn.is_output and turn.role == "assistant"}
+    counts = (
+        ("model call", len(model_spans)),
         ("tool call", sum(1 for turn in between if turn.role == "tool")),
     )
-    told = [_counted(count, word) for word, count in kinds if count]
-    error = f' <b class="broken">{_counted(broken, "error")}</b>' if broken else ""
-    return f"{_counted(len(between), 'step')} between{': ' if told else ''}{', '.join(told)}{error}"
+    labels = [_format_count(count, noun) for noun, count in counts if count]
+    error = f' <b class="broken">{_format_count(error_count, "error")}</b>' if error_count else ""
+    return f"{_format_count(len(between), 'step')} between{': ' if labels else ''}{', '.join(labels)}{error}"
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+def _format_count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _place(sheet: Sheet, place: int | Gap) -> str:
-    if isinstance(place, Gap):
-        words, extra = f"Show more of {place.stop - place.start:,} turns", f"&amp;to={place.stop}"
-        return lazy_links.more(sheet.url, f"from={place.start}", words, extra=extra, look="gap")
-    return _article(sheet.order[place], sheet)
+def _render_positions(page: TranscriptPage, positions: Positions) -> str:
+    return "".join(_render_position(page, position) for position in positions)
 
 
-def _article(turn: Turn, sheet: Sheet) -> str:
-    look = f"turn {turn.role}" + (" answer" if turn.is_answer else "") + (" failed" if turn.error else "")
-    look += " longest" if turn is sheet.longest else ""
-    head = f'<article class="{look}" id="turn-{turn.number}">'
-    if not turn.is_collapsed or turn.number == sheet.wished:
-        body = _parts(turn, sheet)
-        return f'{head}<header>{turn_html.heading(turn)}</header><div class="parts" dir="auto">{body}</div></article>'
-    summary = turn_html.summary(turn)
-    if sheet.spends(turn.char_count):
-        body = f'<div class="parts" dir="auto">{_parts(turn, sheet)}</div>'
-        return f'{head}<details class="fold"><summary>{summary}</summary>{body}</details></article>'
-    anchor, place = f"#turn-{turn.number}", f"parts-{turn.number}"
-    asked, words = f"turn={turn.number}", "Open this turn"
-    return (
-        f"{head}{lazy_links.later(sheet.url, asked, summary, words, look='fold', place=place, anchor=anchor)}</article>"
+def _render_position(page: TranscriptPage, position: int | Gap) -> str:
+    if isinstance(position, Gap):
+        label, extra_params = f"Show more of {position.stop - position.start:,} turns", f"&amp;to={position.stop}"
+        return lazy_links.render_more_link(
+            page.url, f"from={position.start}", label, extra_params=extra_params, css_class="gap"
+        )
+    return _render_turn(page.order[position], page)
+
+
+def _render_turn(turn: Turn, page: TranscriptPage) -> str:
+    css_class = f"turn {turn.role}" + (" answer" if turn.is_answer else "") + (" failed" if turn.error else "")
+    css_class += " longest" if turn is page.longest else ""
+    opening_tag = f'<article class="{css_class}" id="turn-{turn.number}">'
+    if not turn.is_collapsed or turn.number == page.selected:
+        heading = f"<header>{turn_html.render_heading(turn)}</header>"
+        return f'{opening_tag}{heading}<div class="parts" dir="auto">{_render_parts(turn, page)}</div></article>'
+    summary = turn_html.render_summary(turn)
+    if page.reserve_chars(turn.char_count):
+        content = f'<div class="parts" dir="auto">{_render_parts(turn, page)}</div>'
+        return f'{opening_tag}<details class="fold"><summary>{summary}</summary>{content}</details></article>'
+    details = lazy_links.render_lazy_details(
+        page.url,
+        f"turn={turn.number}",
+        summary,
+        "Open this turn",
+        css_class="fold",
+        content_id=f"parts-{turn.number}",
+        anchor=f"#turn-{turn.number}",
     )
+    return f"{opening_tag}{details}</article>"
 
 
-def _parts(turn: Turn, sheet: Sheet) -> str:
-    """What a turn holds, part by part; those beyond what one turn may show are loaded when asked for."""
-    made, left = [turn_html.error(turn)], OPEN_AT_ONCE
-    for at, part in enumerate(turn.message.parts):
-        left -= len(part.text)
-        if left < 0 and at:
+def _render_parts(turn: Turn, page: TranscriptPage) -> str:
+    """Render a turn's parts; those over the limit of one turn are loaded on demand."""
+    rendered, remaining = [turn_html.render_error(turn)], OPEN_CHARS_LIMIT
+    for index, part in enumerate(turn.message.parts):
+        remaining -= len(part.text)
+        if remaining < 0 and index:
             size = len(part.text) + part.omitted_chars
-            made.append(_more(turn, at, 0, f"Show this part, {size:,} characters", sheet))
+            rendered.append(_more_link(turn, index, 0, f"Show this part ({size:,} characters)", page))
             continue
-        made.append(f'<div class="part {part.kind}">{turn_html.label(part)}{_content(turn, part)}')
-        made.append(f"{_picture(turn, part, sheet)}{_cut_off(turn, at, part, sheet)}</div>")
-    return "".join(made)
+        rendered.append(f'<div class="part {part.kind}">{turn_html.render_label(part)}{_render_content(turn, part)}')
+        rendered.append(f"{_render_picture(turn, part, page)}{_render_omission(turn, index, part, page)}</div>")
+    return "".join(rendered)
 
 
-def _content(turn: Turn, part: Part) -> str:
-    # People write no markdown: their line breaks and numbers are what they are.
-    return turn_html.content(part, as_written=turn.role == "user")
+def _render_content(turn: Turn, part: Part) -> str:
+    # People do not write Markdown: keep their line breaks and numbers as written.
+    return turn_html.render_content(part, is_user_text=turn.role == "user")
 
 
-def _picture(turn: Turn, part: Part, sheet: Sheet) -> str:
-    """An image of the trace's own, loaded when its fold is opened."""
+def _render_picture(turn: Turn, part: Part, page: TranscriptPage) -> str:
+    """Render an image embedded in the trace, loaded when it is opened."""
     if not part.picture:
         return ""
-    place = reverse("traces:span-image", args=[*sheet.trace, turn.span.span_id, part.picture])
+    src = reverse("traces:span-image", args=[*page.trace_key, turn.span.span_id, part.picture])
     alt = html.escape(part.name or part.media)
     return (
         '<details class="fold picture"><summary>Show image</summary>'
-        f'<img src="{place}" alt="{alt}" loading="lazy"></details>'
+        f'<img src="{src}" alt="{alt}" loading="lazy"></details>'
     )
 
 
-def _cut_off(turn: Turn, at: int, part: Part, sheet: Sheet) -> str:
+def _render_omission(turn: Turn, index: int, part: Part, page: TranscriptPage) -> str:
     if not part.omitted_chars:
         return ""
     if part.rest:
-        return _more(turn, at, len(part.text), f"Show all, {part.omitted_chars:,} more characters", sheet)
-    return f'<p class="second">{part.omitted_chars:,} more characters stand under Raw.</p>'
+        return _more_link(turn, index, len(part.text), f"Show all ({part.omitted_chars:,} more characters)", page)
+    return f'<p class="second">{part.omitted_chars:,} more characters are on the Raw tab.</p>'
 
 
-def _rest_of(turn: Turn, at: int, start: int, sheet: Sheet) -> str:
-    """A part's text from a character on, and the way to what is left."""
-    part = turn.message.parts[at]
+def _render_part_from(turn: Turn, index: int, start: int, page: TranscriptPage) -> str:
+    """Render a part's text from a character on, and a link to the remaining text."""
+    part = turn.message.parts[index]
     if start == 0:
-        return f"{turn_html.label(part)}{_content(turn, part)}{_cut_off(turn, at, part, sheet)}"
-    at_rest = max(0, start - len(part.text))
-    end = at_rest + CHUNK
-    text = turn_html.as_it_is(part.rest[at_rest:end])
-    left = len(part.rest) - end
-    more = _more(turn, at, len(part.text) + end, f"Show more, {left:,} characters are left", sheet) if left > 0 else ""
-    return f"<pre>{text}</pre>{more}"
+        content = f"{turn_html.render_label(part)}{_render_content(turn, part)}"
+        return f"{content}{_render_omission(turn, index, part, page)}"
+    rest_start = max(0, start - len(part.text))
+    rest_end = rest_start + CHUNK
+    text = turn_html.sanitise_long_text(part.rest[rest_start:rest_end])
+    remaining = len(part.rest) - rest_end
+    label = f"Show more ({remaining:,} characters remaining)"
+    more_link = _more_link(turn, index, len(part.text) + rest_end, label, page) if remaining > 0 else ""
+    return f"<pre>{text}</pre>{more_link}"
 
 
-def _more(turn: Turn, at: int, start: int, words: str, sheet: Sheet) -> str:
-    return lazy_links.more(sheet.url, f"turn={turn.number}&amp;part={at}&amp;from={start}", words)
+def _more_link(turn: Turn, index: int, start: int, label: str, page: TranscriptPage) -> str:
+    return lazy_links.render_more_link(page.url, f"turn={turn.number}&amp;part={index}&amp;from={start}", label)
 
 
-def _rest(told: Transcript, sheet: Sheet) -> str:
-    """All folded turns of the first page that were left to be loaded, each for its own place."""
-    left, made = REST_AT_ONCE, []
-    for turn in (sheet.order[place] for _, places in _groups(told) for place in places if isinstance(place, int)):
-        if not turn.is_collapsed or sheet.spends(turn.char_count):
+def _render_rest(transcript: Transcript, page: TranscriptPage) -> str:
+    """Render all folded turns of the first page that are not loaded yet, each to be swapped into its place."""
+    remaining, rendered = REST_CHARS_LIMIT, []
+    positions = [position for _, group in _split_groups(transcript) for position in group]
+    for turn in (page.order[position] for position in positions if isinstance(position, int)):
+        if not turn.is_collapsed or page.reserve_chars(turn.char_count):
             continue
-        left -= min(turn.char_count, OPEN_AT_ONCE)
-        if left < 0:
+        remaining -= min(turn.char_count, OPEN_CHARS_LIMIT)
+        if remaining < 0:
             break
-        made.append(
-            f'<div class="parts" dir="auto" id="parts-{turn.number}" hx-swap-oob="true">{_parts(turn, sheet)}</div>'
-        )
-    return "".join(made)
+        parts_html = _render_parts(turn, page)
+        rendered.append(f'<div class="parts" dir="auto" id="parts-{turn.number}" hx-swap-oob="true">{parts_html}</div>')
+    return "".join(rendered)

@@ -1,101 +1,100 @@
-"""One turn's pieces as HTML: everything a span may hold is foreign text, and all of it passes `rendering`."""
+"""The pieces of one turn as HTML. All content of a span is untrusted: it is rendered by `sanitising`."""
 
 import html
 from datetime import UTC, datetime
 
 from reviewapp.traces.reader import sanitising
+from reviewapp.traces.reader.sanitising import sanitise_text
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.turns import Turn
 from reviewapp.web.templatetags.web import format_duration
 
 ERROR_LIMIT = 20_000
-_SAID = ("text", "thinking", "refusal")
+_PROSE = ("text", "thinking", "refusal")
 _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinking", "refusal": "refusal"}
 
 
-def heading(turn: Turn) -> str:
-    """Who speaks in an open turn, and when, or how long the model took."""
-    role = "Answer" if turn.is_answer else role_name(turn.role)
-    beside = [visible(turn.span.model), format_duration(turn.span.duration)] if turn.is_output else [_time(turn.at)]
+def render_heading(turn: Turn) -> str:
+    """Render the heading of an open turn: the role, and the time or how long the model took."""
+    role = "Answer" if turn.is_answer else role_label(turn.role)
+    if turn.is_output:
+        details = [sanitise_text(turn.span.model), format_duration(turn.span.duration)]
+    else:
+        details = [_render_time(turn.occurred_at)]
     if turn.message.name:
-        beside.insert(0, visible(turn.message.name))
-    return f"<b>{role}</b>" + "".join(f"<span>{words}</span>" for words in beside)
+        details.insert(0, sanitise_text(turn.message.name))
+    return f"<b>{role}</b>" + "".join(f"<span>{detail}</span>" for detail in details)
 
 
-def summary(turn: Turn) -> str:
-    """A folded turn in one line: who speaks, the gist, how much there is."""
-    name = f' <span class="name">{visible(turn.message.name)}</span>' if turn.message.name else ""
-    broken = ' <b class="broken">error</b>' if turn.error else ""
-    size = f' <span class="count">{_amount(turn)}</span>'
-    return f'<b>{role_name(turn.role)}</b>{name} <span class="preview">{visible(gist(turn))}</span>{broken}{size}'
+def render_summary(turn: Turn) -> str:
+    """Render a folded turn in one line: the role, a preview, the size."""
+    name = f' <span class="name">{sanitise_text(turn.message.name)}</span>' if turn.message.name else ""
+    preview = f'<span class="preview">{sanitise_text(preview_text(turn))}</span>'
+    badge = ' <b class="broken">error</b>' if turn.error else ""
+    size = f' <span class="count">{_size_label(turn)}</span>'
+    return f"<b>{role_label(turn.role)}</b>{name} {preview}{badge}{size}"
 
 
-def _amount(turn: Turn) -> str:
-    """How much a turn holds: words of what was said, characters of data."""
-    count, unit = (
-        (turn.word_count, "word")
-        if any(part.kind in _SAID for part in turn.message.parts)
-        else (turn.char_count, "character")
-    )
-    return f"{count:,} {unit}{'' if count == 1 else 's'}" if count else ""
+def render_error(turn: Turn) -> str:
+    return f'<p class="problem">{sanitise_text(turn.error[:ERROR_LIMIT])}</p>' if turn.error else ""
 
 
-def error(turn: Turn) -> str:
-    return f'<p class="problem">{visible(turn.error[:ERROR_LIMIT])}</p>' if turn.error else ""
+def render_content(part: Part, *, is_user_text: bool = False) -> str:
+    """Render a part of a message as safe HTML: prose as Markdown, code as code, media as a label.
 
-
-def content(part: Part, *, as_written: bool = False) -> str:
-    """A part of a message as safe HTML: markdown for words, code, media as a label.
-
-    `as_written` is for words of people, who seldom write markdown: plain, unless they fence code in it.
+    People seldom write Markdown: a user's text stays plain unless it has a fenced code block.
     """
     if part.kind in ("image", "file"):
-        address = f' <span class="address">({visible(part.text)})</span>' if part.text not in ("", part.media) else ""
-        return f'<span class="media">{part.kind}, not loaded: {visible(part.media or part.text)}{address}</span>'
-    if as_written and part.kind == "text" and "```" not in part.text:
-        return f'<p class="plain" dir="auto">{visible(part.text)}</p>'
-    if part.kind in _SAID:
+        url = f' <span class="address">({sanitise_text(part.text)})</span>' if part.text not in ("", part.media) else ""
+        return f'<span class="media">{part.kind}, not loaded: {sanitise_text(part.media or part.text)}{url}</span>'
+    if is_user_text and part.kind == "text" and "```" not in part.text:
+        return f'<p class="plain" dir="auto">{sanitise_text(part.text)}</p>'
+    if part.kind in _PROSE:
         return sanitising.render_markdown(part.text)
-    return code(part.text, part.name if part.kind == "code" else "json")
+    return render_code(part.text, part.name if part.kind == "code" else "json")
 
 
-def label(part: Part) -> str:
-    """What a part is, where that is not plain from its content: a call, a result, a thought, a refusal."""
-    words = _LABELS.get(part.kind)
-    return f'<p class="label">{words} <b>{visible(part.name)}</b></p>' if words else ""
+def render_label(part: Part) -> str:
+    """Render what kind of part it is where the content does not show it: a call, a result, thinking, a refusal."""
+    label = _LABELS.get(part.kind)
+    return f'<p class="label">{label} <b>{sanitise_text(part.name)}</b></p>' if label else ""
 
 
-def code(text: str, language: str = "json") -> str:
-    """A text as coloured code; JSON is set on several lines first."""
-    inside = sanitising.highlight_json(text) if language == "json" else sanitising.highlight_code(text, language)
-    return f"<pre><code>{inside}</code></pre>"
+def render_code(text: str, language: str = "json") -> str:
+    """Render a text as highlighted code; JSON is indented first."""
+    code = sanitising.highlight_json(text) if language == "json" else sanitising.highlight_code(text, language)
+    return f"<pre><code>{code}</code></pre>"
 
 
-def gist(turn: Turn) -> str:
-    """A folded turn in one short line: its words, or what a tool gave back, or which tools it calls."""
+def preview_text(turn: Turn) -> str:
+    """Return a folded turn in one short line: its text, or a tool's result, or the tools it calls."""
     results = [part.text for part in turn.message.parts if part.kind == "tool_result"]
-    called = f"calls {', '.join(turn.calls)}" if turn.calls else ""
-    line = " ".join((turn.text or "".join(results[:1]) or called)[:400].split())
+    calls = f"calls {', '.join(turn.calls)}" if turn.calls else ""
+    line = " ".join((turn.text or "".join(results[:1]) or calls)[:400].split())
     return line if len(line) <= 120 else f"{line[:119]}…"
 
 
-def visible(text: str) -> str:
-    """A plain text with its invisible and direction-turning characters made visible."""
-    return sanitising.sanitise_text(text)
+def sanitise_long_text(text: str) -> str:
+    """Render a plain text of any length, escaped and with invisible characters made visible."""
+    limit = sanitising.SHOW_LIMIT
+    return "".join(sanitise_text(text[start : start + limit]) for start in range(0, len(text), limit))
 
 
-def as_it_is(text: str) -> str:
-    """A text of any length, escaped and made visible."""
-    return "".join(visible(text[at : at + sanitising.SHOW_LIMIT]) for at in range(0, len(text), sanitising.SHOW_LIMIT))
-
-
-def _time(at: datetime | None) -> str:
-    """The time of a turn; its day stands in the trace's head."""
-    if at is None:
-        return ""
-    return f'<time datetime="{at.isoformat()}" title="{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC">{at:%H:%M:%S}</time>'
-
-
-def role_name(role: str) -> str:
-    """A message's role as the reader's word."""
+def role_label(role: str) -> str:
+    """Return the label of a message's role, escaped."""
     return {"data": "Data", "error": "Error"}.get(role, html.escape(role.capitalize()))
+
+
+def _size_label(turn: Turn) -> str:
+    """Return how much a turn contains: words of prose, characters of data."""
+    is_prose = any(part.kind in _PROSE for part in turn.message.parts)
+    count, unit = (turn.word_count, "word") if is_prose else (turn.char_count, "character")
+    return f"{count:,} {unit}{'' if count == 1 else 's'}" if count else ""
+
+
+def _render_time(moment: datetime | None) -> str:
+    """Render the time of a turn; the page's header has the day."""
+    if moment is None:
+        return ""
+    title = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f'<time datetime="{moment.isoformat()}" title="{title}">{moment:%H:%M:%S}</time>'

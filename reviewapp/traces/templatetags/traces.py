@@ -1,4 +1,4 @@
-"""A trace's content in templates: the filters that make safe HTML of foreign text, and of what was read from it."""
+"""Template filters that turn the untrusted content of traces into safe HTML."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from reviewapp.traces.reader import json_tree_html, steps_html, trace_reader, transcript_html, turn_html
+from reviewapp.traces.reader.sanitising import sanitise_text
 from reviewapp.traces.reader.trace_reader import TraceReader
 from reviewapp.traces.transcript.turns import Turn
 
@@ -13,62 +14,63 @@ register = template.Library()
 
 
 @register.filter
-def render_transcript(given: TraceReader) -> SafeString:
-    """The turns of a transcript's tab."""
-    return _safe(transcript_html.render_transcript(given))
+def render_transcript(reader: TraceReader) -> SafeString:
+    """Render the turns of the Transcript tab."""
+    return _safe(transcript_html.render_transcript(reader))
 
 
 @register.filter
-def render_steps(given: TraceReader) -> SafeString:
-    """The rows of a page of steps."""
-    return _safe(steps_html.rows(given.steps, given.url))
+def render_steps(reader: TraceReader) -> SafeString:
+    """Render the rows of a page of steps."""
+    return _safe(steps_html.render_rows(reader.step_page, reader.url))
 
 
 @register.filter
-def render_raw_node(given: TraceReader) -> SafeString:
-    """The wished node of a span's JSON tree."""
-    if given.node is None or given.query.span_id is None:
-        return _safe('<p class="second">This part is no longer there: the trace has changed.</p>')
-    page = json_tree_html.Page(given.query.span_id, given.url)
-    return _safe(json_tree_html.node(given.node, page, given.query.node_path, given.query.start or 0))
+def render_raw_node(reader: TraceReader) -> SafeString:
+    """Render the selected node of a span's JSON tree."""
+    if reader.node is None or reader.query.span_id is None:
+        return _safe('<p class="second">This part no longer exists because the trace has changed.</p>')
+    page = json_tree_html.TreePage(reader.query.span_id, reader.url)
+    return _safe(json_tree_html.render_node(reader.node, page, reader.query.node_path, reader.query.start or 0))
 
 
 @register.filter
-def render_fragment(given: TraceReader) -> SafeString:
-    """The part of a tab that was wished alone."""
-    if given.tab != "raw":
-        return _safe(transcript_html.piece(given))
-    return render_raw_node(given) if given.query.start else _safe(f'<div class="raw">{render_raw_node(given)}</div>')
+def render_fragment(reader: TraceReader) -> SafeString:
+    """Render only the selected part of a tab."""
+    if reader.tab != "raw":
+        return _safe(transcript_html.render_fragment(reader))
+    node = render_raw_node(reader)
+    return node if reader.query.start else _safe(f'<div class="raw">{node}</div>')
 
 
 @register.filter
 def turn_preview(turn: Turn) -> SafeString:
-    """A turn in one short line."""
-    return _safe(turn_html.visible(turn_html.gist(turn)))
+    """Render a turn in one short line."""
+    return _safe(sanitise_text(turn_html.preview_text(turn)))
 
 
 @register.filter
 def sanitise(text: str) -> SafeString:
-    """A plain text with its invisible and direction-turning characters made visible."""
-    return _safe(turn_html.visible(text))
+    """Escape a plain text and make its invisible and direction-changing characters visible."""
+    return _safe(sanitise_text(text))
 
 
 @register.filter
-def render_pairs(cells: Iterable[tuple[str, str]]) -> SafeString:
-    """Keys with their values, side by side."""
-    shown = [(turn_html.visible(key), turn_html.visible(value)) for key, value in cells]
-    return _safe("".join(f'<span class="value"><span>{key}</span> <b>{value}</b></span> ' for key, value in shown))
+def render_pairs(pairs: Iterable[tuple[str, str]]) -> SafeString:
+    """Render keys with their values, side by side."""
+    sanitised = [(sanitise_text(key), sanitise_text(value)) for key, value in pairs]
+    return _safe("".join(f'<span class="value"><span>{key}</span> <b>{value}</b></span> ' for key, value in sanitised))
 
 
 @register.filter
 def code(text: str, language: str = "json") -> SafeString:
-    """A text as coloured code; JSON is set on several lines first."""
-    return _safe(turn_html.code(text, language))
+    """Render a text as highlighted code; JSON is indented first."""
+    return _safe(turn_html.render_code(text, language))
 
 
-def _safe(made: str) -> SafeString:
-    """HTML that is escaped already: all text of others in it came through `rendering`."""
-    return mark_safe(made)  # noqa: S308
+def _safe(rendered: str) -> SafeString:
+    """Mark HTML as safe: all untrusted text in it was escaped by `sanitising`."""
+    return mark_safe(rendered)  # noqa: S308
 
 
 register.filter("pretty", trace_reader.pretty)

@@ -1,6 +1,6 @@
-"""What a model is told grows from call to call: each input begins with the one before it, letter by letter.
+"""Model inputs grow from call to call: each input starts with the exact text of the one before it.
 
-So only what is new is read, where reading each input whole would cost the square of the number of calls.
+Only the new tail is parsed. Parsing each input whole would cost the square of the number of calls.
 """
 
 import json
@@ -11,74 +11,80 @@ from typing import Any, NamedTuple
 from reviewapp.traces.transcript import messages
 from reviewapp.traces.transcript.messages import Message
 
-# Conversations that go on side by side: an agent's own and those of its helpers.
-KEPT = 6
+# Conversations in parallel: an agent's own and those of its helpers.
+CONVERSATIONS_LIMIT = 6
 
 
-class Marked(NamedTuple):
+class FingerprintedMessage(NamedTuple):
     """A message with the fingerprint that its repeats share."""
 
     message: Message
-    mark: str
+    fingerprint: str
 
 
-class _Heard(NamedTuple):
-    # The input's text without its closing bracket, so that a longer one begins with it.
-    text: str
-    told: list[Marked]
+class _ParsedInput(NamedTuple):
+    # The input's text without its closing bracket, so that a longer input starts with it.
+    prefix: str
+    messages: list[FingerprintedMessage]
 
 
 @dataclass(slots=True)
 class InputReader:
-    """The inputs heard lately."""
+    """Reads model inputs and remembers the most recent ones."""
 
-    heard: deque[_Heard] = field(default_factory=lambda: deque(maxlen=KEPT))
+    recent: deque[_ParsedInput] = field(default_factory=lambda: deque(maxlen=CONVERSATIONS_LIMIT))
 
-    def read(self, text: str) -> list[Marked]:
-        """The messages in a model's input, as `messages.read` reads them."""
-        before = next((one for one in self.heard if text.startswith(one.text)), None)
-        told = _told(text, before)
-        if told is None:
-            return marked(messages.read(text, "user"))
-        self.heard.appendleft(_Heard(text.rstrip()[:-1], told))
-        return told
-
-
-def marked(found: list[Message]) -> list[Marked]:
-    return [Marked(message, fingerprint(message)) for message in found]
+    def read(self, text: str) -> list[FingerprintedMessage]:
+        """Return the messages of a model's input, the same as `messages.read` returns."""
+        previous = next((parsed for parsed in self.recent if text.startswith(parsed.prefix)), None)
+        parsed_messages = _read_message_list(text, previous)
+        if parsed_messages is None:
+            return _with_fingerprints(messages.read(text, "user"))
+        self.recent.appendleft(_ParsedInput(text.rstrip()[:-1], parsed_messages))
+        return parsed_messages
 
 
 def fingerprint(message: Message) -> str:
-    """The same for a message and its repeat in another span; white space, ids and thoughts do not count."""
-    said = [part for part in message.parts if part.kind != "thinking"] or message.parts
+    """Return a text that is equal for a message and its repeat in another span.
+
+    White space, ids and thinking are ignored.
+    """
+    compared = [part for part in message.parts if part.kind != "thinking"] or message.parts
     if message.role == "tool":
-        said = [part for part in said if part.kind == "tool_result"] or said
-    words = [f"{'call ' + part.name if part.kind == 'tool_call' else ''}{bare(part.text)}{part.media}" for part in said]
-    return "\x00".join([message.role, *words])
+        compared = [part for part in compared if part.kind == "tool_result"] or compared
+    texts = [
+        f"{'call ' + part.name if part.kind == 'tool_call' else ''}{strip_whitespace(part.text)}{part.media}"
+        for part in compared
+    ]
+    return "\x00".join([message.role, *texts])
 
 
-def bare(text: str) -> str:
-    """A text without its white space."""
+def strip_whitespace(text: str) -> str:
+    """Remove all white space from a text."""
     return "".join(text.split())
 
 
-def _told(text: str, before: _Heard | None) -> list[Marked] | None:
-    """The messages of a plain list of messages; None for an input of any other shape."""
-    rest = text[len(before.text) :].lstrip() if before else ""
-    if before and rest[:1] == "]":
-        return before.told if rest.strip() == "]" else None
-    if before and rest[:1] == ",":
-        items = _items("[" + rest[1:].lstrip())
+def _with_fingerprints(read_messages: list[Message]) -> list[FingerprintedMessage]:
+    return [FingerprintedMessage(message, fingerprint(message)) for message in read_messages]
+
+
+def _read_message_list(text: str, previous: _ParsedInput | None) -> list[FingerprintedMessage] | None:
+    """Read an input that is a plain list of messages; None for an input of any other shape."""
+    tail = text[len(previous.prefix) :].lstrip() if previous else ""
+    if previous and tail[:1] == "]":
+        return previous.messages if tail.strip() == "]" else None
+    if previous and tail[:1] == ",":
+        items = _parse_list("[" + tail[1:].lstrip())
     else:
-        before, items = None, _items(text)
-    read = None if items is None else messages.read_each(items, "user")
-    if read is None:
+        previous, items = None, _parse_list(text)
+    new_messages = None if items is None else messages.read_each(items, "user")
+    if new_messages is None:
         return None
-    told = [*(before.told if before else ()), *marked(read)]
-    return told if len(told) <= messages.HEAD + messages.TAIL else None
+    all_messages = [*(previous.messages if previous else ()), *_with_fingerprints(new_messages)]
+    return all_messages if len(all_messages) <= messages.HEAD + messages.TAIL else None
 
 
-def _items(text: str) -> list[Any] | None:
+def _parse_list(text: str) -> list[Any] | None:
     if not text.startswith("[{") or len(text) > messages.PARSE_LIMIT:
         return None
     try:

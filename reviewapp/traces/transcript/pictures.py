@@ -1,7 +1,7 @@
-"""Pictures that a trace carries in itself, as base64 in its messages: shown when somebody asks to see one.
+"""Images embedded in a trace's messages as base64, shown on demand.
 
-Only four formats, known by their first bytes and never by what the trace says: SVG and HTML can act. What lies at an
-address stays unread.
+Only four formats are served, identified by their first bytes and never by the declared type: SVG and HTML can run code.
+Remote images are never fetched.
 """
 
 import base64
@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 from reviewapp.traces.models import Span
 
-# In bytes, decoded; and so many values of a span are looked through.
+# In bytes, decoded.
 SIZE_LIMIT = 10_000_000
+# How many values of a span are searched for an image.
 VALUES_LIMIT = 20_000
-SHORTEST = 16
+# In characters of base64.
+MIN_LENGTH = 16
 _TYPES = {
     b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF87a": "image/gif", b"GIF89a": "image/gif",
 }  # fmt: skip
-_SHOWN = {"png", "jpeg", "jpg", "gif", "webp"}
+_SUPPORTED = {"png", "jpeg", "jpg", "gif", "webp"}
 
 
 class Picture(NamedTuple):
@@ -27,30 +29,30 @@ class Picture(NamedTuple):
     content: bytes
 
 
-def is_shown(mime: str, payload: str) -> bool:
-    """Whether a picture said to be of this type, in base64, may be asked for."""
-    return mime.removeprefix("image/") in _SHOWN and SHORTEST <= len(payload) <= SIZE_LIMIT * 4 // 3 + 4
+def is_supported(mime: str, payload: str) -> bool:
+    """Whether an image of this declared type, in base64, can be shown."""
+    return mime.removeprefix("image/") in _SUPPORTED and MIN_LENGTH <= len(payload) <= SIZE_LIMIT * 4 // 3 + 4
 
 
 def digest(payload: str) -> str:
-    """The name of a picture in its span: it holds however the trace is read."""
+    """Return the name of an image within its span; it does not depend on how the trace is parsed."""
     return blake2b(payload.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def find_picture(span: Span, name: str) -> Picture | None:
-    """The picture with this name among all texts of a span; None without one that may be shown."""
-    left = VALUES_LIMIT
+    """Return the image with this name from a span's texts; None if there is none that can be shown."""
+    remaining = VALUES_LIMIT
     stack: list[object] = [span.input, span.output]
-    while stack and (left := left - 1):
+    while stack and (remaining := remaining - 1):
         value = stack.pop()
         if isinstance(value, dict):
             stack.extend(value.values())
         elif isinstance(value, list):
             stack.extend(value)
         elif isinstance(value, str) and value[:1] in ("{", "[", '"'):
-            stack.append(_parsed(value))
+            stack.append(_parse_json(value))
         elif isinstance(value, str) and digest(payload := _payload(value)) == name:
-            return _decoded(payload)
+            return _decode(payload)
     return None
 
 
@@ -58,21 +60,21 @@ def _payload(text: str) -> str:
     return text.partition(",")[2] if text.startswith("data:") else text
 
 
-def _parsed(text: str) -> object:
+def _parse_json(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def _decoded(payload: str) -> Picture | None:
+def _decode(payload: str) -> Picture | None:
     if len(payload) > SIZE_LIMIT * 4 // 3 + 4:
         return None
     try:
         content = base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError):
         return None
-    kind = next((kind for begin, kind in _TYPES.items() if content.startswith(begin)), "")
+    content_type = next((mime for signature, mime in _TYPES.items() if content.startswith(signature)), "")
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-        kind = "image/webp"
-    return Picture(kind, content) if kind and len(content) <= SIZE_LIMIT else None
+        content_type = "image/webp"
+    return Picture(content_type, content) if content_type and len(content) <= SIZE_LIMIT else None

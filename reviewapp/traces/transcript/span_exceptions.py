@@ -1,4 +1,4 @@
-"""Exceptions as spans carry them: OpenTelemetry events named `exception`."""
+"""Exceptions recorded on spans: OpenTelemetry events named `exception`."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ STACK_LIMIT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SpanException:
     """One exception: `text` is "Type: message"; `stack` is its stack trace, or empty."""
 
     text: str
@@ -19,43 +19,43 @@ class Fault:
     occurred_at: datetime | None = None
 
 
-def read(events: Sequence[Any]) -> list[Fault]:
-    """The exceptions among a span's events, in their order. Never raises.
+def read(events: Sequence[Any]) -> list[SpanException]:
+    """Return the exceptions among a span's events, in order. Never raises.
 
     An event is {name, timestamp, attributes}; Laminar stores the attributes as JSON text and the time in nanoseconds.
     """
     if not isinstance(events, (list, tuple)):
         return []
-    return [_fault(event) for event in events if isinstance(event, dict) and event.get("name") == "exception"]
+    return [_read_event(event) for event in events if isinstance(event, dict) and event.get("name") == "exception"]
 
 
-def _fault(event: dict[str, Any]) -> Fault:
-    given = _attributes(event.get("attributes"))
-    kind, message = (_text(given.get(f"exception.{key}")) for key in ("type", "message"))
+def _read_event(event: dict[str, Any]) -> SpanException:
+    attributes = _parse_attributes(event.get("attributes"))
+    kind, message = (_to_text(attributes.get(f"exception.{key}")) for key in ("type", "message"))
     text = ": ".join(word for word in (kind, message) if word) or "An exception without a message."
-    stack = _text(given.get("exception.stacktrace"))
-    return Fault(text[:TEXT_LIMIT], stack[-STACK_LIMIT:], _at(event.get("timestamp")))
+    stack = _to_text(attributes.get("exception.stacktrace"))
+    return SpanException(text[:TEXT_LIMIT], stack[-STACK_LIMIT:], _parse_timestamp(event.get("timestamp")))
 
 
-def _attributes(given: Any) -> dict[str, Any]:
-    if isinstance(given, str):
+def _parse_attributes(attributes: Any) -> dict[str, Any]:
+    if isinstance(attributes, str):
         try:
-            given = json.loads(given)
+            attributes = json.loads(attributes)
         except (ValueError, RecursionError):
             return {}
-    return given if isinstance(given, dict) else {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return "" if value is None else str(value).strip().encode("utf-8", "replace").decode()
 
 
-def _at(given: Any) -> datetime | None:
-    if isinstance(given, datetime):
-        return given
+def _parse_timestamp(value: Any) -> datetime | None:
+    if isinstance(value, datetime):
+        return value
     try:
-        if isinstance(given, str) and not given.isdecimal():
-            return datetime.fromisoformat(given)
-        return datetime.fromtimestamp(int(given) / 1e9, UTC) if given else None
+        if isinstance(value, str) and not value.isdecimal():
+            return datetime.fromisoformat(value)
+        return datetime.fromtimestamp(int(value) / 1e9, UTC) if value else None
     except (TypeError, ValueError, OverflowError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""A trace's spans as a tree, without recursion: cycles, orphans and chains of any depth are safe."""
+"""A trace's spans as a tree, built without recursion: cycles, orphans and chains of any depth are safe."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from reviewapp.traces.transcript import span_exceptions
 
 
 class SpanLike(Protocol):
-    """What a reader needs of a span. `duration` is in seconds; `input` and `output` are JSON or plain text."""
+    """The span fields that the transcript needs. `duration` is in seconds; `input` and `output` are JSON or text."""
 
     @property
     def span_id(self) -> UUID: ...
@@ -45,8 +45,11 @@ class SpanLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Spans by position: `starts` in seconds since 1970, infinite where it is not known, so that it sorts last;
-    `parents` -1 where a span has none here; `orphans` counts parents that are missing."""
+    """Spans in the order passed in; an index is a position in `spans`.
+
+    `starts`: start times in seconds since 1970, infinite if unknown so that they sort last. `parents`: the index of
+    each span's parent, -1 if it has none in the trace. `orphans`: the number of spans whose parent is missing.
+    """
 
     spans: Sequence[SpanLike]
     starts: list[float]
@@ -56,29 +59,29 @@ class Tree:
 
     @property
     def top(self) -> int:
-        """The first span without a parent, else the first of all."""
-        roots = [at for at, span in enumerate(self.spans) if _parent_id(span) is None] or range(len(self.spans))
+        """The index of the first span without a parent, else of the earliest span."""
+        roots = [index for index, span in enumerate(self.spans) if _parent_id(span) is None] or range(len(self.spans))
         return min(roots, key=self.starts.__getitem__)
 
 
-def grow(spans: Sequence[SpanLike]) -> Tree:
-    """The tree of `spans`: siblings in start order. A span that is its own parent has none."""
-    places: dict[UUID, int] = {}
-    for at, span in enumerate(spans):
-        places.setdefault(span.span_id, at)
+def build_tree(spans: Sequence[SpanLike]) -> Tree:
+    """Build the tree of `spans`, siblings in start order. A span that is its own parent counts as having none."""
+    index_by_id: dict[UUID, int] = {}
+    for index, span in enumerate(spans):
+        index_by_id.setdefault(span.span_id, index)
     parents = [-1] * len(spans)
     children: list[list[int]] = [[] for _ in spans]
-    starts = [_started(span) for span in spans]
+    starts = [_start_seconds(span) for span in spans]
     orphans = 0
-    for at in sorted(range(len(spans)), key=starts.__getitem__):
-        parent = _parent_id(spans[at])
-        if parent is None:
+    for index in sorted(range(len(spans)), key=starts.__getitem__):
+        parent_id = _parent_id(spans[index])
+        if parent_id is None:
             continue
-        above = places.get(parent, -1)
-        orphans += above < 0
-        if above >= 0 and above != at:
-            parents[at] = above
-            children[above].append(at)
+        parent = index_by_id.get(parent_id, -1)
+        orphans += parent < 0
+        if parent >= 0 and parent != index:
+            parents[index] = parent
+            children[parent].append(index)
     return Tree(spans, starts, parents, children, orphans)
 
 
@@ -87,13 +90,13 @@ def is_error(span: SpanLike) -> bool:
     return (span.status or "").lower() == "error" or bool(span_exceptions.read(span.events))
 
 
-def ended(tree: Tree, at: int) -> float:
-    """A span's end in seconds since 1970, or the start of one that has not ended."""
-    end = tree.spans[at].end_time
-    return end.timestamp() if end else tree.starts[at]
+def end_seconds(tree: Tree, index: int) -> float:
+    """Return a span's end in seconds since 1970, or its start if it has not ended."""
+    end_time = tree.spans[index].end_time
+    return end_time.timestamp() if end_time else tree.starts[index]
 
 
-def _started(span: SpanLike) -> float:
+def _start_seconds(span: SpanLike) -> float:
     return span.start_time.timestamp() if span.start_time else inf
 
 

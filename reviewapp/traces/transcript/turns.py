@@ -1,7 +1,7 @@
-"""Turns: what was said, called and broken in a trace, in time order and each thing once.
+"""Turns: the messages, tool calls and errors of a trace in time order, each shown once.
 
-A model call's input repeats all that went before; only what is new becomes a turn. A tool's result is shown from its
-own span and not again where the model is told of it.
+A model call's input repeats the whole conversation before it; only new messages become turns. A tool's result is shown
+from its own span and not again in the model input that includes it.
 """
 
 from collections import Counter, defaultdict
@@ -11,12 +11,12 @@ from datetime import datetime
 from reviewapp.traces.transcript import messages, parts, span_exceptions, span_tree
 from reviewapp.traces.transcript.input_reader import InputReader, fingerprint
 from reviewapp.traces.transcript.messages import Message
-from reviewapp.traces.transcript.span_exceptions import Fault
+from reviewapp.traces.transcript.span_exceptions import SpanException
 from reviewapp.traces.transcript.span_tree import SpanLike, Tree
 
 MODEL_TYPES = ("LLM", "CACHED")
-# A trace of very long conversations: beyond this many characters of input only outputs are read.
-READ_LIMIT = 20_000_000
+# For traces of very long conversations: after this many characters of input only outputs are read.
+INPUT_CHARS_LIMIT = 20_000_000
 NO_EXCEPTION = "This step failed without recording an exception."
 
 
@@ -24,14 +24,14 @@ NO_EXCEPTION = "This step failed without recording an exception."
 class Turn:
     """One turn. `role` is a message's role, or "error" for an exception outside a tool.
 
-    `is_output` tells what the span itself produced from what it was given; `error` is "Type: message" or empty;
-    `at` is when it was said: a span's start for its input, its end for its output.
+    `is_output` separates what the span produced from what it received; `error` is "Type: message" or empty;
+    `occurred_at` is the span's start for its input and its end for its output.
     """
 
     role: str
     message: Message
     span: SpanLike
-    at: datetime | None
+    occurred_at: datetime | None
     is_output: bool = False
     error: str = ""
     number: int = 0
@@ -40,19 +40,14 @@ class Turn:
     is_collapsed: bool = True
 
     @property
-    def look(self) -> str:
-        """What the style sheet distinguishes turns by."""
-        return f"{self.role} answer" if self.is_answer else self.role
-
-    @property
     def text(self) -> str:
-        """The words of the turn, without calls, results and thoughts."""
-        shown = [part.text for part in self.message.parts if part.kind in ("text", "json", "code", "refusal")]
-        return "\n\n".join(shown)
+        """The turn's text, without calls, results and thinking."""
+        texts = [part.text for part in self.message.parts if part.kind in ("text", "json", "code", "refusal")]
+        return "\n\n".join(texts)
 
     @property
     def char_count(self) -> int:
-        """Characters, those that were cut included."""
+        """The number of characters, omitted ones included."""
         return sum(len(part.text) + part.omitted_chars for part in self.message.parts)
 
     @property
@@ -64,154 +59,156 @@ class Turn:
         """The names of the tools it calls."""
         return tuple(part.name for part in self.message.parts if part.kind == "tool_call")
 
-    @property
-    def is_only_calls(self) -> bool:
-        return bool(self.calls) and all(part.kind in ("tool_call", "thinking") for part in self.message.parts)
-
 
 @dataclass(slots=True)
-class Collected:
-    """The turns so far, and what is known of them to leave repeats out."""
+class TurnCollection:
+    """The turns collected so far, and what is needed to skip repeats. A turn index is a position in `turns`."""
 
     turns: list[Turn] = field(default_factory=list)
-    repeats: int = 0
+    repeat_count: int = 0
     is_cut: bool = False
-    # By span position: where the last user message it was given stands.
-    asked: dict[int, int] = field(default_factory=dict)
-    # By fingerprint: where each showing of a message stands.
-    shown: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    # By tool name: tool spans whose result no message has repeated yet.
-    untold: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    tools: dict[str, str] = field(default_factory=dict)
-    budget: int = READ_LIMIT
-    ear: InputReader = field(default_factory=InputReader)
+    # Span index -> turn index of the last user message in its input.
+    last_user_turns: dict[int, int] = field(default_factory=dict)
+    # Fingerprint -> turn index of each occurrence of the message.
+    turns_by_fingerprint: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    # Tool name -> turn indexes of tool spans whose result no message has repeated yet.
+    unrepeated_results: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    tool_names_by_call_id: dict[str, str] = field(default_factory=dict)
+    remaining_input_chars: int = INPUT_CHARS_LIMIT
+    input_reader: InputReader = field(default_factory=InputReader)
 
 
-def collect(grown: Tree) -> Collected:
-    """The turns of a trace's model and tool spans and of its exceptions, in time order."""
-    found = Collected()
-    for _, at, kind in sorted(_entries(grown)):
+def collect_turns(tree: Tree) -> TurnCollection:
+    """Collect the turns of a trace's model spans, tool spans and exceptions, in time order."""
+    collection = TurnCollection()
+    for _, index, kind in sorted(_find_entries(tree)):
         if kind == "model":
-            _add_model(found, grown, at)
+            _add_model_turns(collection, tree, index)
         elif kind == "tool":
-            _add_tool(found, grown, at)
+            _add_tool_turn(collection, tree, index)
         else:
-            _add_faults(found, grown, at)
-    return found
+            _add_exception_turns(collection, tree, index)
+    return collection
 
 
-def add(found: Collected, message: Message, span: SpanLike, *, is_output: bool, error: str = "") -> int:
-    """Append a turn; its position."""
-    at = span.end_time if is_output else span.start_time
-    found.turns.append(Turn(message.role, message, span, at, is_output, error))
+def add_turn(collection: TurnCollection, message: Message, span: SpanLike, *, is_output: bool, error: str = "") -> int:
+    """Append a turn and return its index."""
+    occurred_at = span.end_time if is_output else span.start_time
+    collection.turns.append(Turn(message.role, message, span, occurred_at, is_output, error))
     for part in message.parts:
         if part.kind == "tool_call" and part.call_id:
-            found.tools[part.call_id] = part.name
-    return len(found.turns) - 1
+            collection.tool_names_by_call_id[part.call_id] = part.name
+    return len(collection.turns) - 1
 
 
-def _entries(grown: Tree) -> list[tuple[float, int, str]]:
-    """When, where and what: each model call, tool call and exception to show."""
-    spans, around = grown.spans, _around_models(grown)
+def _find_entries(tree: Tree) -> list[tuple[float, int, str]]:
+    """Return (seconds, span index, kind) of each model call, tool call and exception to show."""
+    model_ancestors = _find_model_ancestors(tree)
     entries = []
-    for at, span in enumerate(spans):
-        if span.span_type in MODEL_TYPES and at not in around:
-            entries.append((grown.starts[at], at, "model"))
+    for index, span in enumerate(tree.spans):
+        if span.span_type in MODEL_TYPES and index not in model_ancestors:
+            entries.append((tree.starts[index], index, "model"))
         elif span.span_type == "TOOL":
-            # A tool that asked a model itself has its result after that model's turns.
-            entries.append((span_tree.ended(grown, at) if at in around else grown.starts[at], at, "tool"))
-        elif _faults(grown, at):
-            entries.append((span_tree.ended(grown, at), at, "faults"))
+            # A tool that called a model itself has its result after that model's turns.
+            seconds = span_tree.end_seconds(tree, index) if index in model_ancestors else tree.starts[index]
+            entries.append((seconds, index, "tool"))
+        elif _own_exceptions(tree, index):
+            entries.append((span_tree.end_seconds(tree, index), index, "exceptions"))
     return entries
 
 
-def _around_models(grown: Tree) -> set[int]:
-    """The spans that have a model span with some content below them."""
-    around: set[int] = set()
-    for at, span in enumerate(grown.spans):
+def _find_model_ancestors(tree: Tree) -> set[int]:
+    """Return the spans that have a non-empty model span below them."""
+    ancestors: set[int] = set()
+    for index, span in enumerate(tree.spans):
         if span.span_type in MODEL_TYPES and (span.input or span.output):
-            above = grown.parents[at]
-            while above >= 0 and above not in around:
-                around.add(above)
-                above = grown.parents[above]
-    return around
+            parent = tree.parents[index]
+            while parent >= 0 and parent not in ancestors:
+                ancestors.add(parent)
+                parent = tree.parents[parent]
+    return ancestors
 
 
-def _add_model(found: Collected, grown: Tree, at: int) -> None:
-    span, counts = grown.spans[at], Counter[str]()
-    found.budget -= len(span.input)
-    found.is_cut = found.is_cut or found.budget < 0
-    for message, mark in found.ear.read(span.input) if found.budget >= 0 else []:
-        counts[mark] += 1
-        place = _shown_before(found, message, mark, counts[mark])
-        found.repeats += place is not None
-        if place is None:
-            place = add(found, message, span, is_output=False)
-        if place not in found.shown[mark]:
-            found.shown[mark].append(place)
+def _add_model_turns(collection: TurnCollection, tree: Tree, span_index: int) -> None:
+    span, counts = tree.spans[span_index], Counter[str]()
+    collection.remaining_input_chars -= len(span.input)
+    has_budget = collection.remaining_input_chars >= 0
+    collection.is_cut = collection.is_cut or not has_budget
+    for message, key in collection.input_reader.read(span.input) if has_budget else []:
+        counts[key] += 1
+        turn_index = _find_earlier_turn(collection, message, key, counts[key])
+        collection.repeat_count += turn_index is not None
+        if turn_index is None:
+            turn_index = add_turn(collection, message, span, is_output=False)
+        if turn_index not in collection.turns_by_fingerprint[key]:
+            collection.turns_by_fingerprint[key].append(turn_index)
         if message.role == "user":
-            found.asked[at] = place
+            collection.last_user_turns[span_index] = turn_index
     for message in messages.read(span.output, "assistant"):
-        place = add(found, message, span, is_output=True)
-        found.shown[fingerprint(message)].append(place)
-    _add_faults(found, grown, at)
+        turn_index = add_turn(collection, message, span, is_output=True)
+        collection.turns_by_fingerprint[fingerprint(message)].append(turn_index)
+    _add_exception_turns(collection, tree, span_index)
 
 
-def _shown_before(found: Collected, message: Message, mark: str, count: int) -> int | None:
-    """Where the message stands already: `count` says which showing of equal messages this one is."""
-    places = found.shown.get(mark, [])
-    untold: list[int] = []
+def _find_earlier_turn(collection: TurnCollection, message: Message, key: str, occurrence: int) -> int | None:
+    """Return the index of the turn that already shows the message; `occurrence` numbers equal messages in one input."""
+    turn_indexes = collection.turns_by_fingerprint.get(key, [])
+    unrepeated: list[int] = []
     if message.role == "tool" and message.parts:
-        untold = found.untold[_tool_name(found, message)]
-    if count <= len(places):
-        if places[count - 1] in untold:
-            untold.remove(places[count - 1])
-        return places[count - 1]
-    return untold.pop(0) if untold else None
+        unrepeated = collection.unrepeated_results[_tool_name(collection, message)]
+    if occurrence <= len(turn_indexes):
+        turn_index = turn_indexes[occurrence - 1]
+        if turn_index in unrepeated:
+            unrepeated.remove(turn_index)
+        return turn_index
+    return unrepeated.pop(0) if unrepeated else None
 
 
-def _tool_name(found: Collected, message: Message) -> str:
-    return message.name or found.tools.get(message.parts[0].call_id, "")
+def _tool_name(collection: TurnCollection, message: Message) -> str:
+    return message.name or collection.tool_names_by_call_id.get(message.parts[0].call_id, "")
 
 
-def _add_tool(found: Collected, grown: Tree, at: int) -> None:
-    span = grown.spans[at]
-    broken = _faults(grown, at)
-    given = parts.make("tool_call", _unquoted(span.input), span.name)
-    told = [parts.make("tool_result", _unquoted(span.output), span.name)] if span.output or not broken else []
-    stacks = [parts.make("code", fault.stack, "pytb") for fault in broken if fault.stack]
-    message = Message("tool", (given, *told, *stacks), span.name)
-    place = add(found, message, span, is_output=True, error="\n".join(fault.text for fault in broken))
-    if told:
-        found.shown[fingerprint(message)].append(place)
-    found.untold[span.name].append(place)
+def _add_tool_turn(collection: TurnCollection, tree: Tree, span_index: int) -> None:
+    span = tree.spans[span_index]
+    exceptions = _own_exceptions(tree, span_index)
+    call = parts.make("tool_call", _unwrap_tool_text(span.input), span.name)
+    results = []
+    if span.output or not exceptions:
+        results.append(parts.make("tool_result", _unwrap_tool_text(span.output), span.name))
+    stacks = [parts.make("code", exception.stack, "pytb") for exception in exceptions if exception.stack]
+    message = Message("tool", (call, *results, *stacks), span.name)
+    error = "\n".join(exception.text for exception in exceptions)
+    turn_index = add_turn(collection, message, span, is_output=True, error=error)
+    if results:
+        collection.turns_by_fingerprint[fingerprint(message)].append(turn_index)
+    collection.unrepeated_results[span.name].append(turn_index)
 
 
-def _add_faults(found: Collected, grown: Tree, at: int) -> None:
-    span = grown.spans[at]
-    for fault in _faults(grown, at):
-        message = Message("data", (parts.make("code", fault.stack, "pytb"),) if fault.stack else ())
-        found.turns.append(Turn("error", message, span, fault.occurred_at or span.end_time, True, fault.text))
+def _add_exception_turns(collection: TurnCollection, tree: Tree, span_index: int) -> None:
+    span = tree.spans[span_index]
+    for exception in _own_exceptions(tree, span_index):
+        stacks = (parts.make("code", exception.stack, "pytb"),) if exception.stack else ()
+        occurred_at = exception.occurred_at or span.end_time
+        collection.turns.append(Turn("error", Message("data", stacks), span, occurred_at, True, exception.text))
 
 
-def _faults(grown: Tree, at: int) -> list[Fault]:
-    """A span's own exceptions: one that only passed through from a child is the child's."""
-    span, children = grown.spans[at], grown.children[at]
-    own = {fault.text: fault for fault in span_exceptions.read(span.events)}
-    passed = (
-        {fault.text for child in children for fault in span_exceptions.read(grown.spans[child].events)}
-        if own
-        else set()
-    )
-    if not own and span.span_type in (*MODEL_TYPES, "TOOL") and span_tree.is_error(span):
-        is_passed = any(span_tree.is_error(grown.spans[child]) for child in children)
-        return [] if is_passed else [Fault(NO_EXCEPTION, occurred_at=span.end_time)]
-    return [fault for text, fault in own.items() if text not in passed]
+def _own_exceptions(tree: Tree, span_index: int) -> list[SpanException]:
+    """Return a span's own exceptions: one that only propagated from a child belongs to the child."""
+    span, children = tree.spans[span_index], tree.children[span_index]
+    by_text = {exception.text: exception for exception in span_exceptions.read(span.events)}
+    if not by_text and span.span_type in (*MODEL_TYPES, "TOOL") and span_tree.is_error(span):
+        has_failed_child = any(span_tree.is_error(tree.spans[child]) for child in children)
+        return [] if has_failed_child else [SpanException(NO_EXCEPTION, occurred_at=span.end_time)]
+    if not by_text:
+        return []
+    propagated = {exception.text for child in children for exception in span_exceptions.read(tree.spans[child].events)}
+    return [exception for text, exception in by_text.items() if text not in propagated]
 
 
-def _unquoted(text: str) -> str:
-    """A tool's text; a JSON string loses its quotes, a result what LangChain's tool message wraps around it."""
+def _unwrap_tool_text(text: str) -> str:
+    """Return a tool's text: a JSON string without its quotes, a result without LangChain's tool message around it."""
     is_string = text.startswith('"')
-    read = messages.read(text) if is_string or '"tool_call_id"' in text else []
-    told = read[0].parts if len(read) == 1 else ()
-    return told[0].text if len(told) == 1 and (is_string or told[0].kind == "tool_result") else text
+    read_messages = messages.read(text) if is_string or '"tool_call_id"' in text else []
+    read_parts = read_messages[0].parts if len(read_messages) == 1 else ()
+    is_wrapped = len(read_parts) == 1 and (is_string or read_parts[0].kind == "tool_result")
+    return read_parts[0].text if is_wrapped else text
