@@ -1,4 +1,4 @@
-"""Every provider's shape is a file in shapes/: what was given, and what a reviewer reads."""
+"""Each provider's shape is a file in shapes/: the stored text, and the messages that a reviewer reads."""
 
 import json
 from pathlib import Path
@@ -14,38 +14,38 @@ from reviewapp.traces.transcript.messages import Message
 from reviewapp.traces.transcript.parts import TEXT_LIMIT
 
 SHAPES = sorted((Path(__file__).parent / "shapes").glob("*.json"))
-WORDS = st.sampled_from(
+KEYS = st.sampled_from(
     "role content parts type text tool_use tool_result function_call functionCall image source input output messages"
     " lc kwargs user assistant tool human message choices data name arguments tool_calls thinking file url 0 1".split()
 )
-VALUES: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | WORDS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=5),
+JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | KEYS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5),
     max_leaves=15,
 )
 
 
-def told(message: Message) -> list[Any]:
-    """A message as the shapes' files spell it: role, name, then each part without its empty tail."""
-    spelled = []
+def to_shape(message: Message) -> list[Any]:
+    """Convert a message to the format of the shape files: role, name, then each part without trailing empty fields."""
+    part_fields = []
     for part in message.parts:
         fields = [part.kind, part.text, part.name, part.call_id, part.media]
         while fields and not fields[-1]:
             fields.pop()
-        spelled.append(fields)
-    return [message.role, message.name, *spelled]
+        part_fields.append(fields)
+    return [message.role, message.name, *part_fields]
 
 
 @pytest.mark.parametrize("path", SHAPES, ids=lambda path: path.stem)
 def test_it_reads_the_shape(path: Path) -> None:
     shape = json.loads(path.read_text())
 
-    found = messages.read(json.dumps(shape["given"]), shape.get("role", "data"))
+    read = messages.read(json.dumps(shape["given"]), shape.get("role", "data"))
 
-    assert [told(message) for message in found] == shape["read"]
+    assert [to_shape(message) for message in read] == shape["read"]
 
 
-@given(VALUES)
+@given(JSON_VALUES)
 def test_it_never_raises(value: Any) -> None:
     for message in messages.read(json.dumps(value)):
         assert message.role in ("system", "user", "assistant", "tool", "data")
@@ -54,17 +54,17 @@ def test_it_never_raises(value: Any) -> None:
 
 @given(st.text())
 def test_it_shows_any_text(text: str) -> None:
-    found = messages.read(text)
+    read = messages.read(text)
 
-    assert bool(found) == bool(text.strip()) or text.strip().startswith(('"', "[", "{"))
+    assert bool(read) == bool(text.strip()) or text.strip().startswith(('"', "[", "{"))
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "[]", '""', "null"])
-def test_it_reads_nothing_from_nothing(text: str) -> None:
+def test_it_reads_no_text_from_an_empty_value(text: str) -> None:
     assert all(part.text == "" for message in messages.read(text) for part in message.parts)
 
 
-def test_it_takes_the_role_it_is_given_for_a_text() -> None:
+def test_it_uses_the_default_role_for_text() -> None:
     assert messages.read("Thanks!", "user")[0].role == "user"
 
 
@@ -79,40 +79,40 @@ def test_it_takes_the_role_it_is_given_for_a_text() -> None:
     ],
 )
 def test_it_survives_deep_json(text: str) -> None:
-    begun = process_time()
+    start = process_time()
 
     assert messages.read(text)[0].parts[0].kind == "json"
-    assert process_time() - begun < 2
+    assert process_time() - start < 2
 
 
 @pytest.mark.parametrize(
     "value",
     ["x" * 4_000_000, [{"role": "user", "content": "x"}] * 120_000, [{}] * 1_000_000, [{"parts": ["a"] * 900}] * 900],
 )
-def test_it_is_quick_with_four_megabytes(value: Any) -> None:
+def test_it_reads_four_megabytes_in_time(value: Any) -> None:
     text = json.dumps(value)
-    begun = process_time()
+    start = process_time()
 
-    found = messages.read(text)
+    read = messages.read(text)
 
-    assert process_time() - begun < 4
-    assert sum(part.omitted_chars for message in found for part in message.parts) > 0
+    assert process_time() - start < 4
+    assert sum(part.omitted_chars for message in read for part in message.parts) > 0
 
 
-def test_it_counts_what_it_cuts() -> None:
+def test_it_counts_omitted_characters() -> None:
     (part,) = messages.read(json.dumps([{"role": "user", "content": "x" * (TEXT_LIMIT + 7)}]))[0].parts
 
     assert (len(part.text), part.omitted_chars) == (TEXT_LIMIT, 7)
 
 
-def test_it_keeps_the_end_of_a_very_long_conversation() -> None:
-    found = messages.read(json.dumps([{"role": "user", "content": f"message {at}"} for at in range(9_000)]))
+def test_it_reads_the_end_of_a_very_long_conversation() -> None:
+    read = messages.read(json.dumps([{"role": "user", "content": f"message {number}"} for number in range(9_000)]))
 
-    assert found[-1].parts[0].text == "message 8999"
-    assert "6,000 messages are not shown" in found[300].parts[0].text
+    assert read[-1].parts[0].text == "message 8999"
+    assert "6,000 messages are not shown" in read[300].parts[0].text
 
 
-def test_it_replaces_half_characters() -> None:
+def test_it_replaces_lone_surrogates() -> None:
     assert messages.read('[{"role":"user","content":"\\ud800!"}]')[0].parts[0].text == "\ufffd!"
 
 
@@ -124,7 +124,7 @@ def test_it_never_shows_the_bytes_of_an_image() -> None:
     assert (part.kind, part.text, part.media) == ("image", "", "image/png, 30.0 kB")
 
 
-def test_it_shows_json_that_was_cut_on_its_way_as_json() -> None:
+def test_it_shows_truncated_json_as_json() -> None:
     text = '[{"role":"user","content":"' + "x" * 200_000
 
     assert messages.read(text)[0].parts[0].kind == "json"

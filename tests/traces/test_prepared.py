@@ -1,4 +1,4 @@
-"""The transcript's page is made when the spans come, and is the one that would be made at opening."""
+"""The transcript is rendered when spans are pulled, and equals the one rendered when the trace is opened."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow
 from reviewapp.traces.models import PreparedTranscript, Span, Trace
 from reviewapp.traces.reader import prepared
+from reviewapp.traces.reader.jump import Jump
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
 from reviewapp.traces.sync import pull
@@ -25,73 +26,77 @@ MARKDOWN = "**Bold**, [a link](https://example.com), `code`\n\n```python\nprint(
 NEWER = "999/0.3.8/4.3.0/2.21.0/0.1.2"
 
 
-def pulled(project: Project, *said: str) -> Trace:
-    """A trace as a pull leaves it: a model call for each of these texts."""
+def pull_trace(project: Project, *outputs: str) -> Trace:
+    """Store a pulled trace with one model call for each of these outputs."""
     row = trace_row()
     (trace,) = pull.store_traces(project, [row])
     store_pulled_spans(
-        trace, [span_row(number, output=text, span_type="LLM", input="Where?") for number, text in enumerate(said)]
+        trace, [span_row(number, output=text, span_type="LLM", input="Where?") for number, text in enumerate(outputs)]
     )
     trace.refresh_from_db()
     return trace
 
 
-def opened(trace: Trace) -> TraceReader:
+def open_trace(trace: Trace) -> TraceReader:
     return open_reader(trace, {}, URL)
 
 
-def at_opening(trace: Trace) -> TraceReader:
-    """The reading of a trace for which nothing was prepared."""
+def open_unprepared(trace: Trace) -> TraceReader:
+    """Open a trace without a prepared transcript."""
     PreparedTranscript.objects.all().delete()
-    return opened(trace)
+    return open_trace(trace)
 
 
-def older_rows(trace: Trace) -> list[Trace]:
+def reader_content(reader: TraceReader) -> tuple[str, list[Jump], str, bool, bool]:
+    return render_transcript(reader), reader.jumps, reader.answer, reader.is_partial, reader.is_empty
+
+
+def make_outdated() -> list[Trace]:
+    """Give all stored transcripts an older version; returns the outdated traces."""
     PreparedTranscript.objects.update(version="older")
     return prepared.select_outdated(10)
 
 
-def stored_row(span: FakeSpan) -> SpanRow:
-    """A span as Laminar's SQL answers it."""
+def to_span_row(span: FakeSpan) -> SpanRow:
+    """Convert a span to a row of Laminar's SQL API."""
     return span_row(
         span.span_id.int, parent_span_id=str(span.parent_span_id or UUID(int=0)), name=span.name,
         span_type=span.span_type, input=span.input, output=span.output,
     )  # fmt: skip
 
 
-def test_it_shows_what_would_be_made_at_opening(project: Project) -> None:
-    trace = pulled(project, "One moment.", "long " * 3_000, "It is Paris.")
-    ready = opened(trace)
-    assert ready.prepared is not None
-    shown = (render_transcript(ready), ready.jumps, ready.answer, ready.is_partial, ready.is_empty)
-    fresh = at_opening(trace)
-    assert shown == (render_transcript(fresh), fresh.jumps, fresh.answer, fresh.is_partial, fresh.is_empty)
-    assert URL in shown[0]
-    assert shown[2] == "It is Paris."
+def test_it_shows_the_same_as_an_unprepared_transcript(project: Project) -> None:
+    trace = pull_trace(project, "One moment.", "long " * 3_000, "It is Paris.")
+    prepared_reader = open_trace(trace)
+    assert prepared_reader.prepared is not None
+    content = reader_content(prepared_reader)
+    assert content == reader_content(open_unprepared(trace))
+    assert URL in content[0]
+    assert content[2] == "It is Paris."
 
 
-def test_it_reads_no_span_to_open(project: Project) -> None:
-    trace = pulled(project, "It is Paris.")
+def test_it_opens_without_reading_spans(project: Project) -> None:
+    trace = pull_trace(project, "It is Paris.")
     Span.objects.all().delete()
-    assert "It is Paris." in render_transcript(opened(trace))
+    assert "It is Paris." in render_transcript(open_trace(trace))
 
 
-def test_it_follows_the_spans(project: Project) -> None:
-    trace = pulled(project, "One moment.")
+def test_it_renders_again_when_spans_change(project: Project) -> None:
+    trace = pull_trace(project, "One moment.")
     store_pulled_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
-    assert "It is Paris." in render_transcript(opened(trace))
+    assert "It is Paris." in render_transcript(open_trace(trace))
 
 
-def test_a_search_reads_the_spans(project: Project) -> None:
-    reading = open_reader(pulled(project, "It is Paris."), {"find": "paris"}, URL)
-    assert reading.prepared is None
-    assert reading.search_result is not None
-    assert reading.search_result.match_count == 1
+def test_it_reads_the_spans_for_a_search(project: Project) -> None:
+    reader = open_reader(pull_trace(project, "It is Paris."), {"find": "paris"}, URL)
+    assert reader.prepared is None
+    assert reader.search_result is not None
+    assert reader.search_result.match_count == 1
 
 
 @pytest.fixture
 def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Installs another version of a library, as far as its metadata tell."""
+    """Install the metadata of another version of a library."""
 
     def install(name: str, version: str) -> None:
         folder = tmp_path / f"{name}-{version}.dist-info"
@@ -104,74 +109,74 @@ def upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     prepared.version.cache_clear()
 
 
-def test_it_renders_again_after_a_library_was_upgraded(project: Project, upgrade: Callable[[str, str], None]) -> None:
-    trace = pulled(project, "It is Paris.")
-    PreparedTranscript.objects.update(html="by the old sanitiser")
+def test_it_renders_again_when_a_library_was_upgraded(project: Project, upgrade: Callable[[str, str], None]) -> None:
+    trace = pull_trace(project, "It is Paris.")
+    PreparedTranscript.objects.update(html="old sanitiser")
     upgrade("nh3", "999.0")
-    assert "It is Paris." in render_transcript(opened(trace))
+    assert "It is Paris." in render_transcript(open_trace(trace))
     assert pull.rebuild_outdated(10) == 1
     assert pull.rebuild_outdated(10) == 0
     row = PreparedTranscript.objects.get()
     assert (row.version, "It is Paris." in row.html) == (prepared.version(), True)
 
 
-@pytest.mark.parametrize("older", ["", "0/0.3.8/4.3.0/2.21.0/0.1.2", "d41d8cd98f00b204e9800998ecf8427e"])
-def test_it_renders_again_what_an_older_version_rendered(project: Project, older: str) -> None:
-    trace = pulled(project, "It is Paris.")
-    PreparedTranscript.objects.update(version=older, html="stale")
-    assert "It is Paris." in render_transcript(opened(trace))
+@pytest.mark.parametrize("version", ["", "0/0.3.8/4.3.0/2.21.0/0.1.2", "d41d8cd98f00b204e9800998ecf8427e"])
+def test_it_renders_again_when_an_older_version_rendered(project: Project, version: str) -> None:
+    trace = pull_trace(project, "It is Paris.")
+    PreparedTranscript.objects.update(version=version, html="stale")
+    assert "It is Paris." in render_transcript(open_trace(trace))
     assert pull.rebuild_outdated(10) == 1
     assert PreparedTranscript.objects.get().version == prepared.version()
 
 
-def test_it_leaves_what_a_newer_version_rendered(project: Project) -> None:
-    trace = pulled(project, "It is Paris.")
+def test_it_does_not_overwrite_what_a_newer_version_rendered(project: Project) -> None:
+    trace = pull_trace(project, "It is Paris.")
     PreparedTranscript.objects.update(version=NEWER, html="newer")
-    assert "It is Paris." in render_transcript(opened(trace))
+    assert "It is Paris." in render_transcript(open_trace(trace))
     assert pull.rebuild_outdated(10) == 0
     assert PreparedTranscript.objects.get().html == "newer"
 
 
-def test_new_spans_mark_what_a_newer_version_rendered_as_stale(project: Project) -> None:
-    trace = pulled(project, "One moment.")
+def test_it_marks_a_newer_versions_row_as_stale_when_spans_change(project: Project) -> None:
+    trace = pull_trace(project, "One moment.")
     PreparedTranscript.objects.update(version=NEWER, html="newer")
     store_pulled_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
     assert PreparedTranscript.objects.get().version == prepared.STALE
-    assert "It is Paris." in render_transcript(opened(trace))
+    assert "It is Paris." in render_transcript(open_trace(trace))
 
 
-def test_it_renders_nothing_over_spans_that_came_meanwhile(project: Project) -> None:
-    trace = pulled(project, "One moment.")
-    (outdated,) = older_rows(trace)
+def test_it_does_not_overwrite_the_transcript_of_newer_spans(project: Project) -> None:
+    trace = pull_trace(project, "One moment.")
+    (outdated,) = make_outdated()
     store_pulled_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
     assert not pull.render_again(outdated)
     assert "It is Paris." in PreparedTranscript.objects.get().html
 
 
-def test_the_format_is_raised_when_the_same_spans_render_otherwise(project: Project) -> None:
-    """Should this fail: increase `FORMAT` in prepared.py, then note it here with the digest that the failure shows."""
+def test_it_renders_the_same_html_for_the_same_format(project: Project) -> None:
+    """If this fails, increase `FORMAT` in prepared.py, then update the number and the digest here."""
     (trace,) = pull.store_traces(project, [trace_row(UUID(int=7))])
     store_pulled_spans(
-        trace, [*(stored_row(span) for span in refund_spans()), span_row(5, span_type="LLM", output=MARKDOWN)]
+        trace, [*(to_span_row(span) for span in refund_spans()), span_row(5, span_type="LLM", output=MARKDOWN)]
     )
     row = PreparedTranscript.objects.get()
     content = row.html.replace(row.url_placeholder, "URL") + row.jumps + row.answer
     assert (prepared.FORMAT, sha256(content.encode()).hexdigest()[:16]) == (1, "3af1780e6feab79b")
 
 
-def test_a_version_fits_its_column() -> None:
-    longest = PreparedTranscript._meta.get_field("version").max_length
-    assert longest is not None
-    assert len(prepared.version()) <= longest
+def test_it_has_a_version_that_fits_its_column() -> None:
+    max_length = PreparedTranscript._meta.get_field("version").max_length
+    assert max_length is not None
+    assert len(prepared.version()) <= max_length
 
 
-def test_it_keeps_a_page_of_text_that_no_database_takes(project: Project) -> None:
-    trace = pulled(project, json.dumps([{"role": "assistant", "content": "a\x00b \ud800 c"}]))
-    assert "b" in render_transcript(opened(trace))
+def test_it_stores_text_with_characters_that_databases_refuse(project: Project) -> None:
+    trace = pull_trace(project, json.dumps([{"role": "assistant", "content": "a\x00b \ud800 c"}]))
+    assert "b" in render_transcript(open_trace(trace))
 
 
-def test_it_is_what_a_reader_of_the_trace_gets(project: Project, reviewer_client: Client) -> None:
-    trace = pulled(project, "It is Paris.")
+def test_it_is_shown_on_the_trace_page(project: Project, reviewer_client: Client) -> None:
+    trace = pull_trace(project, "It is Paris.")
     page = reviewer_client.get(f"/p/support/traces/{trace.trace_id}/").content.decode()
     assert "It is Paris." in page
     assert PreparedTranscript.objects.get().url_placeholder not in page

@@ -6,17 +6,17 @@ from reviewapp.traces.reader import sanitising
 
 
 def test_it_formats_markdown() -> None:
-    made = sanitising.render_markdown("# Plan\n\n1. **first**\n2. `second`\n")
+    rendered = sanitising.render_markdown("# Plan\n\n1. **first**\n2. `second`\n")
 
-    assert '<h1 dir="auto">Plan</h1>' in made
-    assert "<strong>first</strong>" in made
+    assert '<h1 dir="auto">Plan</h1>' in rendered
+    assert "<strong>first</strong>" in rendered
 
 
 def test_it_aligns_a_tables_cells_by_class() -> None:
-    made = sanitising.render_markdown("|a|b|\n|-|-:|\n|1|2|\n")
+    rendered = sanitising.render_markdown("|a|b|\n|-|-:|\n|1|2|\n")
 
-    assert '<td class="right" dir="auto">2</td>' in made
-    assert "style" not in made
+    assert '<td class="right" dir="auto">2</td>' in rendered
+    assert "style" not in rendered
 
 
 @pytest.mark.parametrize(
@@ -40,27 +40,27 @@ def test_it_aligns_a_tables_cells_by_class() -> None:
     "render",
     [sanitising.render_markdown, sanitising.sanitise_text, sanitising.highlight_json, sanitising.highlight_code],
 )
-def test_it_makes_nothing_that_acts(render: object, text: str) -> None:
+def test_it_renders_nothing_active(render: object, text: str) -> None:
     assert callable(render)
-    made = render(text)
+    rendered = render(text)
 
-    assert not any(tag in made for tag in ("<script", "<img", "<a ", "<svg", "<iframe", " href=", ' src="'))
-
-
-def test_it_shows_a_links_address_as_text() -> None:
-    made = sanitising.render_markdown("See [the policy](https://shop.example/refunds).")
-
-    assert 'the policy <span class="address">(https://shop.example/refunds)</span>.' in made
+    assert not any(tag in rendered for tag in ("<script", "<img", "<a ", "<svg", "<iframe", " href=", ' src="'))
 
 
-def test_it_shows_an_address_once() -> None:
+def test_it_shows_a_links_url_as_text() -> None:
+    rendered = sanitising.render_markdown("See [the policy](https://shop.example/refunds).")
+
+    assert 'the policy <span class="address">(https://shop.example/refunds)</span>.' in rendered
+
+
+def test_it_shows_a_bare_url_once() -> None:
     assert sanitising.render_markdown("<https://shop.example>").count("shop.example") == 1
 
 
-def test_it_tells_an_image_in_words() -> None:
-    made = sanitising.render_markdown("![a chart](https://shop.example/c.png)")
+def test_it_describes_an_image_in_words() -> None:
+    rendered = sanitising.render_markdown("![a chart](https://shop.example/c.png)")
 
-    assert '<span class="inert">Image, not loaded: a chart' in made
+    assert '<span class="inert">Image, not loaded: a chart' in rendered
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_it_spells_out_text_hidden_in_tag_characters() -> None:
 @pytest.mark.parametrize(
     "text", ["👩‍👩‍👧", "می‌خواهم", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", "❤\ufe0f"]
 )
-def test_it_leaves_joiners_that_belong_to_the_writing(text: str) -> None:
+def test_it_does_not_change_joiners_that_belong_to_the_text(text: str) -> None:
     assert sanitising.sanitise_text(text) == text
 
 
@@ -99,7 +99,7 @@ def test_it_highlights_code_of_a_known_language() -> None:
     assert '<span class="k">def</span>' in sanitising.highlight_code("def f(): pass", "python")
 
 
-def test_it_shows_code_of_another_language_plain() -> None:
+def test_it_shows_code_of_an_unsupported_language_plain() -> None:
     assert sanitising.highlight_code("a < b", "brainfuck") == "a &lt; b"
 
 
@@ -108,42 +108,50 @@ def test_it_keeps_code_whole() -> None:
 
 
 def test_it_breaks_json_into_lines_and_keeps_its_numbers() -> None:
-    made = sanitising.highlight_json('{"a":1.0,"b":[]}')
+    rendered = sanitising.highlight_json('{"a":1.0,"b":[]}')
 
-    assert made.count("\n") == 3
-    assert '<span class="mi">1.0</span>' in made
+    assert rendered.count("\n") == 3
+    assert '<span class="mi">1.0</span>' in rendered
 
 
-def test_it_shows_what_is_not_json_as_it_is() -> None:
+def test_it_does_not_change_invalid_json() -> None:
     assert sanitising.highlight_json('{"a": <b>') == "{&quot;a&quot;: &lt;b&gt;"
 
 
-def test_it_counts_what_it_cuts() -> None:
+def test_it_counts_omitted_characters() -> None:
     assert "1 more character not shown" in sanitising.sanitise_text("x" * (sanitising.SHOW_LIMIT + 1))
 
 
 @pytest.mark.parametrize(
     "text",
-    ["![" * 7_500, "**a " * 7_500, "```java\na \n```\n" * 2_000, ">" * 30_000, "|" * 15_000, "x" * 4_000_000, "[a"] * 1
-    + ["\u200bx" * 15_000],
+    [
+        "![" * 7_500,
+        "**a " * 7_500,
+        "```java\na \n```\n" * 2_000,
+        ">" * 30_000,
+        "|" * 15_000,
+        "x" * 4_000_000,
+        "[a",
+        "\u200bx" * 15_000,
+    ],
 )
-def test_it_is_quick_with_texts_made_to_be_slow(text: str) -> None:
-    begun = process_time()
+def test_it_renders_texts_crafted_to_be_slow_in_time(text: str) -> None:
+    start = process_time()
 
     assert sanitising.render_markdown(text)
-    assert process_time() - begun < 5
+    assert process_time() - start < 5
 
 
-def test_it_stops_highlighting_code_made_to_be_slow() -> None:
-    begun = process_time()
+def test_it_stops_highlighting_code_crafted_to_be_slow() -> None:
+    start = process_time()
 
     assert sanitising.highlight_code("a " * 25_000, "java").count("a") >= 25_000
-    assert process_time() - begun < 3
+    assert process_time() - start < 3
 
 
 def test_it_keeps_the_numbers_of_a_list_as_written() -> None:
-    shown = sanitising.render_markdown("1. one\n5. five\n8. eight")
-    assert [number in shown for number in ('value="1"', 'value="5"', 'value="8"')] == [True, True, True]
+    rendered = sanitising.render_markdown("1. one\n5. five\n8. eight")
+    assert [number in rendered for number in ('value="1"', 'value="5"', 'value="8"')] == [True, True, True]
 
 
 def test_it_keeps_line_breaks() -> None:
