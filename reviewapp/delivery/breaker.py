@@ -1,4 +1,4 @@
-"""The circuit breaker of a project: after failures in a row its pushes pause, then one is tried before the rest."""
+"""The circuit breaker of a project: failures in a row stop its pushes, then one probe is sent before the rest."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -13,12 +13,12 @@ from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, RateLimited
 from reviewapp.lib import clock
 
-# Stands for "no key at all" where a breaker names the key that did not serve.
+# `refused_key` of a breaker that was opened because the project has no key.
 NO_KEY_ID = UUID(int=0)
 
 
 def open_breaker(project_id: int, reason: str, key: LaminarKey | None) -> None:
-    """Open a project's breaker until it has another key: its rows wait, and nothing is lost."""
+    """Open a project's breaker until it has another key; its rows wait, and nothing is lost."""
     Breaker.objects.update_or_create(
         project_id=project_id,
         defaults={
@@ -30,13 +30,13 @@ def open_breaker(project_id: int, reason: str, key: LaminarKey | None) -> None:
 
 
 def find_blocked_projects(project_ids: Collection[int]) -> set[int]:
-    """Those of these projects for which nothing is to be pushed now, whoever held them."""
-    now_held = Q(open_until__gt=clock.now()) | Q(paused_at__isnull=False)
-    return set(Breaker.objects.filter(now_held, project__in=project_ids).values_list("project_id", flat=True))
+    """The ids of those projects that must not push now: their breaker is open or their delivery is paused."""
+    is_blocked = Q(open_until__gt=clock.now()) | Q(paused_at__isnull=False)
+    return set(Breaker.objects.filter(is_blocked, project__in=project_ids).values_list("project_id", flat=True))
 
 
 def close_breakers_with_new_key() -> None:
-    """Close the breakers of projects whose key in use is not the one that was refused."""
+    """Close the breakers of projects whose active key is not the one that was refused."""
     for breaker in Breaker.objects.exclude(refused_key=None).select_related("project"):
         key = get_active_key(breaker.project)
         if key is not None and key.pk != breaker.refused_key:
@@ -44,28 +44,31 @@ def close_breakers_with_new_key() -> None:
 
 
 def close_breaker(project_id: int) -> None:
-    """Close a project's breaker and send what waited, in order."""
+    """Close a project's breaker and make its failed patches due now, in order."""
     with transaction.atomic():
         Breaker.objects.filter(project_id=project_id).update(failures=0, open_until=None, refused_key=None, reason="")
         Patch.objects.filter(project_id=project_id, state=State.WAITING, failures__gt=0).update(due_at=clock.now())
 
 
 def probe(project_id: int) -> int | None:
-    """End the wait of a held project for one push that goes to try now; how many go, None when nothing is held."""
+    """Let one push of a project with an open breaker go now. Returns how many will go; None if it is not open."""
     now = clock.now()
     with transaction.atomic():
         if not Breaker.objects.filter(project_id=project_id, open_until__gt=now).update(open_until=now):
             return None
-        # What has not failed and is not due yet can still be undone, or its trace is not known yet: it keeps its time.
-        waiting = Patch.objects.filter(project_id=project_id, state=State.WAITING).exclude(failures=0, due_at__gt=now)
-        first = list(waiting.order_by("failures", "due_at", "pk").values_list("pk", flat=True)[:1])
+        # A patch that has not failed and is not due yet can still be undone, or waits for its trace: keep its time.
+        candidates = Patch.objects.filter(project_id=project_id, state=State.WAITING).exclude(
+            failures=0, due_at__gt=now
+        )
+        first = list(candidates.order_by("failures", "due_at", "pk").values_list("pk", flat=True)[:1])
         return Patch.objects.filter(pk__in=first, state=State.WAITING).update(due_at=now)
 
 
 def record_answer(project_id: int) -> None:
-    told = Breaker.objects.filter(Q(failures__gt=0) | ~Q(open_until=None), project_id=project_id)
-    breaker = told.select_for_update().first()
-    # While a hold lasts, who answers had begun before it: what Laminar asked for since still counts.
+    """End the row of failures of a project whose Laminar has answered, and close its breaker."""
+    failing = Breaker.objects.filter(Q(failures__gt=0) | ~Q(open_until=None), project_id=project_id)
+    breaker = failing.select_for_update().first()
+    # While the breaker is open, the answered push began before it opened: what Laminar asked for since still counts.
     if breaker is None or breaker.is_open:
         return
     if breaker.open_until is not None:
@@ -75,18 +78,18 @@ def record_answer(project_id: int) -> None:
 
 
 def record_failure(patch: Patch, error: LaminarError) -> None:
-    """One more failure in a row of the patch's project."""
-    now, said = clock.now(), str(error)[:600]
-    # How long the far side asked all of the project's pushes to wait.
-    at_once = schedule.rate_limit_delay(error.retry_after if isinstance(error, RateLimited) else None)
+    """Count one more failure in a row for the patch's project, and open its breaker when it is due."""
+    now, reason = clock.now(), str(error)[:600]
+    # How long Laminar asked all pushes of the project to wait.
+    requested_delay = schedule.rate_limit_delay(error.retry_after if isinstance(error, RateLimited) else None)
     breaker, _ = Breaker.objects.get_or_create(project_id=patch.project_id)
-    # What was under way when the breaker opened tells nothing new.
-    mine = Breaker.objects.filter(pk=breaker.pk).exclude(open_until__gt=now)
-    if mine.update(failures=F("failures") + 1, reason=said):
+    # Pushes that were running when the breaker opened say nothing new.
+    not_open = Breaker.objects.filter(pk=breaker.pk).exclude(open_until__gt=now)
+    if not_open.update(failures=F("failures") + 1, reason=reason):
         breaker.refresh_from_db(fields=["failures"])
-        wait = max(filter(None, (schedule.breaker_delay(breaker.failures), at_once)), default=None)
-        if wait is not None:
-            mine.update(open_until=now + wait)
-        if wait is not None and error.retry_after is None:
-            soon = now + schedule.PROBE_RETRY_DELAY
-            Patch.objects.filter(pk=patch.pk, state=State.WAITING, due_at__gt=soon).update(due_at=soon)
+        delay = max(filter(None, (schedule.breaker_delay(breaker.failures), requested_delay)), default=None)
+        if delay is not None:
+            not_open.update(open_until=now + delay)
+        if delay is not None and error.retry_after is None:
+            retry_at = now + schedule.PROBE_RETRY_DELAY
+            Patch.objects.filter(pk=patch.pk, state=State.WAITING, due_at__gt=retry_at).update(due_at=retry_at)

@@ -1,4 +1,4 @@
-"""Which workers run: each gives a sign of life every few seconds, and a page tells when none does."""
+"""Which workers are running: each writes a heartbeat every few seconds, and pages show when there is none."""
 
 import math
 import os
@@ -13,27 +13,28 @@ from reviewapp.delivery.models import Heartbeat
 from reviewapp.lib import clock
 
 # In seconds.
-EVERY = 5.0
-LATE = timedelta(seconds=15)
+INTERVAL = 5.0
+STALE_AFTER = timedelta(seconds=15)
 RETENTION = timedelta(days=1)
 
 
 @dataclass(slots=True)
 class HeartbeatSender:
-    """One worker's sign of life, and with it the look whether the database was put back to an earlier state."""
+    """Send one worker's heartbeat, and check with it whether the database was restored to an earlier state."""
 
     worker: UUID = field(default_factory=uuid4)
     started_at: datetime = field(default_factory=clock.now)
-    # Whether the database is known to be the one it was: before the first beat, and after a fault, it is not.
+    # False before the first heartbeat and after an error: the database may have been restored.
     is_database_checked: bool = False
-    beaten: float = -math.inf
+    # On the monotonic clock, in seconds.
+    last_sent: float = -math.inf
 
     def send(self) -> None:
-        """Show that this worker runs, unless it did so a moment ago."""
-        if self.is_database_checked and time.monotonic() < self.beaten + EVERY:
+        """Send a heartbeat, unless the last one is recent."""
+        if self.is_database_checked and time.monotonic() < self.last_sent + INTERVAL:
             return
         restore_guard.check_for_restore()
-        self.is_database_checked, self.beaten = True, time.monotonic()
+        self.is_database_checked, self.last_sent = True, time.monotonic()
         now = clock.now()
         if not Heartbeat.objects.filter(pk=self.worker).update(seen_at=now):
             Heartbeat.objects.create(
@@ -45,13 +46,13 @@ class HeartbeatSender:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """How many run, and when the last of any was seen: None when none ever was."""
+    """How many workers are running, and when one was last seen: None if never."""
 
     count: int
     seen_at: datetime | None
 
 
 def get_worker_status() -> WorkerStatus:
-    seen = list(Heartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True))
-    since = clock.now() - LATE
-    return WorkerStatus(sum(at >= since for at in seen), seen[0] if seen else None)
+    seen_times = list(Heartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True))
+    since = clock.now() - STALE_AFTER
+    return WorkerStatus(sum(seen_at >= since for seen_at in seen_times), seen_times[0] if seen_times else None)

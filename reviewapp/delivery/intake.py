@@ -1,4 +1,4 @@
-"""Take patches of other programs: the same outbox, order and confirmation as a review's."""
+"""Take in patches of other programs and bulk pushes: same outbox, order and confirmation as a review's patch."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,121 +16,125 @@ from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import sql
 from reviewapp.traces.metadata import merge
 
-# In one transaction, at most: on SQLite everybody else's save waits for it, about a millisecond a patch.
+# Per transaction: on SQLite every other save waits for it, about one millisecond per patch.
 MAX_BATCH_SIZE = 100
-# Another call may put the same name in the same moment, or wait for our traces while we wait for its.
-TRIES = 5
+# Another call may put the same key at the same time, or lock the same traces in another order.
+MAX_ATTEMPTS = 5
 _CARRIER = """
-    WITH RECURSIVE way (id, newer) AS (
+    WITH RECURSIVE chain (id, newer) AS (
         SELECT id, superseded_by_id FROM reviewapp_patch WHERE id = %s
         UNION
-        SELECT patch.id, patch.superseded_by_id FROM reviewapp_patch patch JOIN way ON patch.id = way.newer
+        SELECT patch.id, patch.superseded_by_id FROM reviewapp_patch patch JOIN chain ON patch.id = chain.newer
     )
-    SELECT id FROM way WHERE newer IS NULL
+    SELECT id FROM chain WHERE newer IS NULL
 """
 
 
 class PutResult(NamedTuple):
-    """The patch of one that was handed over; not new when the same had been taken before under its name."""
+    """The patch of one input; `is_new` is False if it had been put before under the same idempotency key."""
 
     patch: Patch
     is_new: bool
 
 
 class IdempotencyKeyReusedError(ValueError):
-    """A name stands for another patch already; nothing was put. `place` is that of the one at fault, from 0."""
+    """The idempotency key belongs to another patch; nothing was put. `position` is the index of the input, from 0."""
 
-    def __init__(self, handed: PatchInput, place: int) -> None:
+    def __init__(self, patch_input: PatchInput, position: int) -> None:
         super().__init__(
-            f"The idempotency key “{handed.idempotency_key[:80]}” was already used for another patch."
+            f"The idempotency key “{patch_input.idempotency_key[:80]}” was already used for another patch."
             " Use a new key for this one."
         )
-        self.position = place
+        self.position = position
 
 
 class BulkUndoneError(Exception):
-    """The bulk was undone meanwhile; nothing more of it is put."""
+    """The bulk has been undone; no more of it is put."""
 
 
 def put_patches(
     project: Project,
-    handed: Sequence[PatchInput],
+    inputs: Sequence[PatchInput],
     *,
     source: str,
     bulk: Bulk | None = None,
     delay: timedelta = timedelta(0),
 ) -> list[PutResult]:
-    """Put these patches on their way, all or none, in the order given; they stand when this returns.
+    """Put these patches into the outbox, all or none, in the given order; they are committed when this returns.
 
-    `source` is who handed them over, as `token:ci`; they are pushed `after` a time. Raises NameTaken, and Undone.
+    `source` names the caller, for example `token:ci`; the patches are pushed after `delay`.
+    Raises IdempotencyKeyReusedError and BulkUndoneError.
     """
-    for tries_left in reversed(range(TRIES)):
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
         try:
             with transaction.atomic():
-                return _put(project, handed, source, bulk, delay)
+                return _put(project, inputs, source, bulk, delay)
         except (IntegrityError, OperationalError) as error:
-            if not tries_left or (isinstance(error, OperationalError) and not outbox.is_deadlock(error)):
+            if not attempts_left or (isinstance(error, OperationalError) and not outbox.is_deadlock(error)):
                 raise
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
-def count_existing(project: Project, handed: Sequence[PatchInput]) -> int:
-    """How many of these had been put before, under their names."""
-    names = [one.idempotency_key for one in handed if one.idempotency_key]
-    parts = (names[start : start + MAX_BATCH_SIZE] for start in range(0, len(names), MAX_BATCH_SIZE))
-    return sum(IdempotentPatch.objects.filter(project=project, idempotency_key__in=part).count() for part in parts)
+def count_existing(project: Project, inputs: Sequence[PatchInput]) -> int:
+    """Count the inputs that have been put before under their idempotency keys."""
+    keys = [patch_input.idempotency_key for patch_input in inputs if patch_input.idempotency_key]
+    batches = (keys[start : start + MAX_BATCH_SIZE] for start in range(0, len(keys), MAX_BATCH_SIZE))
+    return sum(IdempotentPatch.objects.filter(project=project, idempotency_key__in=batch).count() for batch in batches)
 
 
 def find_carrier(patch: Patch) -> Patch | None:
-    """The newest patch that carries this one's keys, at the end of all that superseded it; None when none does."""
+    """The newest patch that carries this one's keys, at the end of the chain that superseded it; None without one."""
     if patch.superseded_by_id is None:
         return None
     return Patch.objects.filter(pk__in=[pk for (pk,) in sql.fetch_rows(_CARRIER, patch.pk)]).first()
 
 
 def _put(
-    project: Project, handed: Sequence[PatchInput], source: str, bulk: Bulk | None, after: timedelta
+    project: Project, inputs: Sequence[PatchInput], source: str, bulk: Bulk | None, delay: timedelta
 ) -> list[PutResult]:
     if bulk is not None and not Bulk.objects.select_for_update().filter(pk=bulk.pk, undone_at=None).exists():
         raise BulkUndoneError
-    names = [one.idempotency_key for one in handed if one.idempotency_key]
-    known = {
-        relay.idempotency_key: relay
-        for relay in IdempotentPatch.objects.select_related("patch").filter(project=project, idempotency_key__in=names)
-    }
-    merge.create_missing_traces(project, [one.trace_id for one in handed])
-    found: dict[int, PutResult] = {}
-    new: list[tuple[UUID, Mapping[str, Any], int]] = []
-    named: list[IdempotentPatch] = []
-    # Traces in one order, as whoever locks several does; the patches of one stay in the order given.
-    for place, one in sorted(enumerate(handed), key=lambda placed: placed[1].trace_id):
-        before = known.get(one.idempotency_key)
-        if before is not None:
-            if before.digest != one.digest:
-                raise IdempotencyKeyReusedError(one, place)
-            found[place] = PutResult(before.patch, False)
+    keys = [patch_input.idempotency_key for patch_input in inputs if patch_input.idempotency_key]
+    existing = IdempotentPatch.objects.select_related("patch").filter(project=project, idempotency_key__in=keys)
+    by_key = {idempotent_patch.idempotency_key: idempotent_patch for idempotent_patch in existing}
+    merge.create_missing_traces(project, [patch_input.trace_id for patch_input in inputs])
+    results: dict[int, PutResult] = {}
+    applied: list[tuple[UUID, Mapping[str, Any], int]] = []
+    new_keys: list[IdempotentPatch] = []
+    # Lock traces in a fixed order, so concurrent writers cannot deadlock; patches of one trace keep the given order.
+    for index, patch_input in sorted(enumerate(inputs), key=lambda indexed: indexed[1].trace_id):
+        earlier = by_key.get(patch_input.idempotency_key)
+        if earlier is not None:
+            if earlier.digest != patch_input.digest:
+                raise IdempotencyKeyReusedError(patch_input, index)
+            results[index] = PutResult(earlier.patch, False)
             continue
-        patch = outbox.put(project, one.trace_id, one.metadata, source=source[:160], tags=one.tags, delay=after)
-        found[place] = PutResult(patch, True)
-        new.append((one.trace_id, one.metadata, patch.pk))
-        if one.idempotency_key:
-            known[one.idempotency_key] = IdempotentPatch(
-                project=project, idempotency_key=one.idempotency_key, digest=one.digest, patch=patch, bulk=bulk
-            )
-            named.append(known[one.idempotency_key])
-    stood = merge.apply_patches(project, new)
+        patch = outbox.put(
+            project, patch_input.trace_id, patch_input.metadata, source=source[:160], tags=patch_input.tags, delay=delay
+        )
+        results[index] = PutResult(patch, True)
+        applied.append((patch_input.trace_id, patch_input.metadata, patch.pk))
+        if patch_input.idempotency_key:
+            idempotent_patch = IdempotentPatch(
+                project=project, idempotency_key=patch_input.idempotency_key, digest=patch_input.digest, patch=patch,
+                bulk=bulk,
+            )  # fmt: skip
+            by_key[patch_input.idempotency_key] = idempotent_patch
+            new_keys.append(idempotent_patch)
+    previous_values = merge.apply_patches(project, applied)
     if bulk is not None:
-        for place, members in zip((place for place in found if found[place].is_new), stood, strict=True):
-            known[handed[place].idempotency_key].previous_values = json.dumps(members)
-    # The names after all traces and in one order too: who waits for a name holds none that another waits for.
-    IdempotentPatch.objects.bulk_create(sorted(named, key=lambda relay: relay.idempotency_key))
-    _record(project, source, [one.patch for one in found.values() if one.is_new])
-    return [found[place] for place in range(len(handed))]
+        new_indexes = (index for index in results if results[index].is_new)
+        for index, members in zip(new_indexes, previous_values, strict=True):
+            by_key[inputs[index].idempotency_key].previous_values = json.dumps(members)
+    # Insert keys after all traces are locked, and sorted: a call that waits for a key holds none another call needs.
+    IdempotentPatch.objects.bulk_create(sorted(new_keys, key=lambda new_key: new_key.idempotency_key))
+    _record_event(project, source, [result.patch for result in results.values() if result.is_new])
+    return [results[index] for index in range(len(inputs))]
 
 
-def _record(project: Project, source: str, new: Sequence[Patch]) -> None:
-    """One event for the whole call."""
-    if new:
-        numbers = [patch.pk for patch in new]
-        target = f"patch:{numbers[0]}" if len(numbers) == 1 else "deliveries"
-        record(project, source[:120], "relayed patches", target, count=len(new), first=min(numbers), last=max(numbers))
+def _record_event(project: Project, source: str, patches: Sequence[Patch]) -> None:
+    """Record one audit event for the whole call."""
+    if patches:
+        pks = [patch.pk for patch in patches]
+        target = f"patch:{pks[0]}" if len(pks) == 1 else "deliveries"
+        record(project, source[:120], "relayed patches", target, count=len(pks), first=min(pks), last=max(pks))

@@ -1,4 +1,4 @@
-"""How long a save takes until it is confirmed, by hour of the last day."""
+"""How long saved patches take until they are confirmed, by hour of the last day."""
 
 import math
 from collections.abc import Sequence
@@ -10,76 +10,79 @@ from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import clock
 
 HOURS = 24
-# A project with more confirmations in a day sees the newest of them: an index finds so many in any table.
-NEWEST = 5_000
-# The picture's height, and the width of an hour in it.
-HIGH, WIDE = 60, 10
+# If a project had more confirmations in a day, use only the newest: an index finds these in a table of any size.
+MAX_SAMPLES = 5_000
+# The height of the chart, and the width of an hour in it.
+CHART_HEIGHT, HOUR_WIDTH = 60, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """One hour's confirmations: how many, and what half of them and 95 of 100 took at most, in seconds."""
+    """One hour's confirmations: how many, and the median and 95th percentile of their lag in seconds."""
 
     start: datetime
-    place: int
+    index: int
     count: int
     p50: float
     p95: float
-    # Heights in the picture.
-    half: float
-    most: float
+    # Heights of the bars in the chart.
+    p50_height: float
+    p95_height: float
 
     @property
-    def left(self) -> int:
-        return self.place * WIDE + 1
+    def x(self) -> int:
+        return self.index * HOUR_WIDTH + 1
 
     @property
-    def half_top(self) -> float:
-        return HIGH - self.half
+    def p50_y(self) -> float:
+        return CHART_HEIGHT - self.p50_height
 
     @property
-    def most_top(self) -> float:
-        return HIGH - self.most
+    def p95_y(self) -> float:
+        return CHART_HEIGHT - self.p95_height
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """The hours in which something was confirmed, oldest first; `longest` is their greatest p95, in seconds."""
+    """The hours with at least one confirmation, oldest first, and the percentiles of the whole day in seconds.
+
+    `max_p95` is the greatest p95 of an hour.
+    """
 
     hours: list[Hour]
-    longest: float
+    max_p95: float
     count: int
     p50: float
     p95: float
 
 
-def lag_of(project: Project) -> Lag | None:
-    """The lag of what was confirmed within the last day; None when nothing was."""
+def get_lag(project: Project) -> Lag | None:
+    """The lag of the patches confirmed within the last day; None if there are none."""
     since = clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
-    confirmed_ones = Patch.objects.filter(project=project, state=State.CONFIRMED)
-    # The oldest of the newest, by the index alone: no table is too large for what is asked of it then.
-    oldest = confirmed_ones.order_by("-pk").values_list("pk", flat=True)[NEWEST - 1 : NEWEST].first() or 0
-    found = confirmed_ones.filter(pk__gte=oldest, confirmed_at__gte=since)
-    taken: dict[int, list[float]] = {}
-    for created, confirmed in found.values_list("created_at", "confirmed_at"):
-        if confirmed is not None:
-            hour = int((confirmed - since).total_seconds() // 3600)
-            taken.setdefault(min(hour, HOURS - 1), []).append((confirmed - created).total_seconds())
-    if not taken:
+    confirmed_patches = Patch.objects.filter(project=project, state=State.CONFIRMED)
+    # The oldest of the newest, by the index alone: the cost does not grow with the table.
+    oldest_pk = confirmed_patches.order_by("-pk").values_list("pk", flat=True)[MAX_SAMPLES - 1 : MAX_SAMPLES].first()
+    recent = confirmed_patches.filter(pk__gte=oldest_pk or 0, confirmed_at__gte=since)
+    by_hour: dict[int, list[float]] = {}
+    for created_at, confirmed_at in recent.values_list("created_at", "confirmed_at"):
+        if confirmed_at is not None:
+            hour = int((confirmed_at - since).total_seconds() // 3600)
+            by_hour.setdefault(min(hour, HOURS - 1), []).append((confirmed_at - created_at).total_seconds())
+    if not by_hour:
         return None
-    longest = max(_share(seconds, 0.95) for seconds in taken.values())
-    hours = [_hour(since, place, taken[place], longest) for place in sorted(taken)]
-    every = [seconds for some in taken.values() for seconds in some]
-    return Lag(hours, longest, len(every), _share(every, 0.5), _share(every, 0.95))
+    max_p95 = max(_percentile(seconds, 0.95) for seconds in by_hour.values())
+    hours = [_build_hour(since, index, by_hour[index], max_p95) for index in sorted(by_hour)]
+    all_seconds = [seconds for samples in by_hour.values() for seconds in samples]
+    return Lag(hours, max_p95, len(all_seconds), _percentile(all_seconds, 0.5), _percentile(all_seconds, 0.95))
 
 
-def _hour(since: datetime, place: int, seconds: Sequence[float], longest: float) -> Hour:
-    p50, p95 = _share(seconds, 0.5), _share(seconds, 0.95)
-    scale = (HIGH - 2) / longest if longest > 0 else 0
-    start = since + timedelta(hours=place)
-    return Hour(start, place, len(seconds), p50, p95, round(p50 * scale + 1, 1), round(p95 * scale + 1, 1))
+def _build_hour(since: datetime, index: int, seconds: Sequence[float], max_p95: float) -> Hour:
+    p50, p95 = _percentile(seconds, 0.5), _percentile(seconds, 0.95)
+    scale = (CHART_HEIGHT - 2) / max_p95 if max_p95 > 0 else 0
+    start = since + timedelta(hours=index)
+    return Hour(start, index, len(seconds), p50, p95, round(p50 * scale + 1, 1), round(p95 * scale + 1, 1))
 
 
-def _share(seconds: Sequence[float], share: float) -> float:
-    """What this share of them took at most (nearest rank)."""
+def _percentile(seconds: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile; `share` is between 0 and 1."""
     return sorted(seconds)[max(0, math.ceil(share * len(seconds)) - 1)]

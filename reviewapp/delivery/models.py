@@ -1,4 +1,4 @@
-"""The outbox: what is to be pushed to Laminar, how far each push has come, and every try."""
+"""The outbox: patches to push to Laminar, the state of each delivery, and every attempt."""
 
 import uuid
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ class State(models.TextChoices):
 
 
 class Reason(models.TextChoices):
-    """Why a patch is parked: what a person has to look at."""
+    """Why a patch is parked and needs a person."""
 
     REFUSED = "refused", "Laminar refused it"
     TRACE_NOT_FOUND = "trace not found", "Laminar does not know the trace"
@@ -31,11 +31,11 @@ class Reason(models.TextChoices):
 
 class PatchQuerySet(models.QuerySet["Patch"]):
     def unfinished(self) -> Self:
-        """Patches whose way has not ended."""
+        """Patches whose delivery has not ended."""
         return self.filter(state__in=[State.WAITING, State.SENDING, State.ACCEPTED])
 
     def by_state(self) -> dict[str, int]:
-        """How many there are in each state, in the order of the way."""
+        """Count the patches in each state, in the order of a delivery."""
         counts = dict(self.order_by().values_list("state").annotate(models.Count("pk")))
         return {state.value: counts.get(state.value, 0) for state in State}
 
@@ -43,29 +43,29 @@ class PatchQuerySet(models.QuerySet["Patch"]):
 class Patch(models.Model):
     """One outbox row: the metadata that one push merges into one trace.
 
-    waiting -> sending -> accepted -> confirmed; back to waiting after a passing fault; parked when a
-    person has to look; superseded when a newer patch of the same trace carries its keys.
+    waiting -> sending -> accepted -> confirmed. Back to waiting after a temporary failure; parked when a person has to
+    act; superseded when a newer patch of the same trace carries its keys.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="patches", db_index=False)
     trace_id = models.UUIDField()
     metadata = models.TextField()
-    # Names to put on the trace's top span beside the metadata, as a JSON list.
+    # Names to add to the trace's top span along with the metadata, as a JSON list.
     tags = models.TextField(default="[]", db_default="[]")
-    # What the patch came from, as a word for people: `review of ana`, `token:ci`.
+    # Where the patch came from, for display: `review of ana`, `token:ci`.
     source = models.CharField(max_length=160)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="supersedes")
-    # The keys it only carries for older ones, as a JSON list; null where an older release put it and nobody knows.
+    # Keys it only carries for older patches, as a JSON list; null if an older release put it and did not record them.
     carried = models.TextField(null=True)
     created_at = models.DateTimeField()
-    # waiting: when to push; accepted: when to read back.
+    # When waiting: when to push. When accepted: when to read back.
     due_at = models.DateTimeField()
-    # Who holds the row while sending. The number grows with each lease: a worker that wakes late holds
-    # an old one and can mark nothing.
+    # Identifies the worker that is sending the row. It grows with each lease, so a worker that wakes up late has an
+    # outdated number and can write nothing.
     lease = models.PositiveBigIntegerField(default=0, db_default=0)
     leased_until = models.DateTimeField(null=True)
-    # Tries that failed in passing, tries while Laminar does not know the trace, sends it said yes to.
+    # Counts: temporary failures, pushes answered "Trace not found", accepted pushes, read-backs without the values.
     failures = models.PositiveIntegerField(default=0, db_default=0)
     misses = models.PositiveIntegerField(default=0, db_default=0)
     sends = models.PositiveIntegerField(default=0, db_default=0)
@@ -74,15 +74,15 @@ class Patch(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True, db_default="")
     last_error = models.CharField(max_length=600, blank=True, db_default="")
-    # Confirmed: when to look whether Laminar still has the values, null when nobody looks any more; looks so far.
+    # When confirmed: when to check for drift next (null: no more checks), and how many checks were made.
     watch_due_at = models.DateTimeField(null=True)
     watches = models.PositiveSmallIntegerField(default=0, db_default=0)
-    # What Laminar holds instead, under keys of ours that somebody else has changed: a JSON object of lists, each with
-    # the value there, or empty where the key is gone. Without `drifted_at` a person has let these be.
+    # Laminar's values of our keys that someone else has changed: a JSON object of lists, each with Laminar's value, or
+    # empty if the key was removed. If `drifted_at` is null, a person has chosen to keep these values.
     drift = models.TextField(default="{}", db_default="{}")
     drifted_at = models.DateTimeField(null=True)
 
-    # The trace's name, where a list has looked it up.
+    # The trace's name, set by lists that load it.
     trace_name = ""
 
     objects = PatchQuerySet.as_manager()
@@ -90,14 +90,14 @@ class Patch(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="patch_state_is_known"),
-            # The rule that orders pushes, kept by the database itself.
+            # Pushes of a trace never run concurrently; the database enforces it.
             models.UniqueConstraint(
                 fields=["project", "trace_id"], condition=Q(state=State.SENDING), name="one_push_under_way_per_trace"
             ),
         ]
         indexes = [
-            # Each holds only the rows still on their way, so a lease costs the same among a million old ones.
-            # By project, so that the rows of one that is held are never walked over.
+            # Partial indexes on unfinished rows: a lease costs the same with a million finished rows.
+            # By project first: rows of a blocked project are never scanned.
             models.Index(fields=["project", "due_at", "id"], name="patch_waiting", condition=Q(state=State.WAITING)),
             models.Index(fields=["leased_until"], name="patch_sending", condition=Q(state=State.SENDING)),
             models.Index(fields=["due_at", "id"], name="patch_accepted", condition=Q(state=State.ACCEPTED)),
@@ -110,41 +110,42 @@ class Patch(models.Model):
     @property
     def values(self) -> dict[str, Any]:
         """The patch as a JSON object."""
-        found: dict[str, Any] = canonical_json.loads(self.metadata)
-        return found
+        values: dict[str, Any] = canonical_json.loads(self.metadata)
+        return values
 
     @property
     def carried_keys(self) -> set[str]:
-        """The keys that older patches set and it did not, as far as is known."""
+        """The keys that older patches set and this one did not, as far as is known."""
         return set(canonical_json.loads(self.carried or "[]"))
 
     @property
     def tag_names(self) -> list[str]:
-        """The tags it puts on the trace's top span."""
-        found: list[str] = canonical_json.loads(self.tags)
-        return found
+        """The tags to add to the trace's top span."""
+        names: list[str] = canonical_json.loads(self.tags)
+        return names
 
     @property
     def is_partially_sent(self) -> bool:
-        """Whether only the tags are left to send: Laminar took the metadata, or newer patches say all of it."""
+        """Whether only tags remain to be sent: Laminar accepted the metadata, or newer patches contain all of it."""
         return self.tags != "[]" and (self.accepted_at is not None or self.metadata == "{}")
 
     @property
     def has_tags_to_send(self) -> bool:
-        """Whether Laminar has not taken the tags yet; metadata that is sent once more goes without them."""
+        """Whether Laminar has not accepted the tags yet. Metadata that is sent again is sent without them."""
         if self.state == State.ACCEPTED or self.reason == Reason.UNCONFIRMED:
             return False
         return self.tags != "[]" and (self.sends == 0 or self.is_partially_sent)
 
     @property
     def lacks_only_tags(self) -> bool:
-        """Whether Laminar took the metadata and not yet the tags."""
+        """Whether Laminar accepted the metadata but not the tags yet."""
         return self.is_partially_sent and self.has_tags_to_send
 
-    def is_said_by(self, metadata: Mapping[str, Any], tags: Collection[str]) -> bool:
-        """Whether a new patch may take the place of this one, parked perhaps for what is in it.
+    def can_be_replaced_by(self, metadata: Mapping[str, Any], tags: Collection[str]) -> bool:
+        """Whether a new patch may supersede this parked one, whose content may be the reason it is parked.
 
-        Tags that could not go stay with it: carried on they would park each patch after it, and its metadata is there.
+        Tags that Laminar refused stay with this patch: carried on, they would park every later patch too, and the
+        metadata of this one has already been accepted.
         """
         return self.values.keys() <= metadata.keys() and (not self.lacks_only_tags or set(self.tag_names) <= set(tags))
 
@@ -158,7 +159,7 @@ class Patch(models.Model):
 
 
 class Attempt(models.Model):
-    """One try to push a patch, or to read it back, and what came of it."""
+    """One attempt to push a patch or to read it back, and its outcome."""
 
     class Act(models.TextChoices):
         PUSH = "push", "push"
@@ -174,18 +175,19 @@ class Attempt(models.Model):
 
 
 class Breaker(models.Model):
-    """Whether pushing for a project is held back: after failures in a row, or because its key is refused."""
+    """Whether pushes of a project are stopped, by failures in a row or a refused key, or paused after a restore."""
 
     project = models.OneToOneField(Project, on_delete=models.CASCADE, related_name="breaker")
     failures = models.PositiveIntegerField(default=0)
-    # Nothing is pushed before this moment; then one patch at a time goes to try, until one gets an answer.
+    # Nothing is pushed before this time; then one probe at a time, until one is answered.
     open_until = models.DateTimeField(db_column="held_until", null=True)
-    # The key that was refused: another one in use closes the breaker.
+    # The key that was refused; the breaker closes when another key is in use.
     refused_key = models.UUIDField(null=True)
     reason = models.CharField(max_length=600, blank=True)
-    # The database was put back to an earlier state, or a person asked for it: nothing is pushed before one has said so.
+    # Set when the database was restored to an earlier state or a person paused delivery: nothing is pushed until
+    # someone resumes it.
     paused_at = models.DateTimeField(db_column="restored_at", null=True)
-    # What the project's rate limit still allows, in pushes, and when that was reckoned.
+    # Pushes that the project's rate limit still allows, and when that was calculated.
     allowance = models.FloatField(default=0, db_default=0)
     allowance_at = models.DateTimeField(null=True)
 
@@ -195,10 +197,10 @@ class Breaker(models.Model):
 
 
 class Bulk(models.Model):
-    """One patch that a lead pushed to many traces at once, each trace's under a Relay."""
+    """One patch that a lead pushed to many traces at once; each trace has an IdempotentPatch."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
-    # Made with the preview: the same confirmation sent again is the same bulk.
+    # Generated with the preview: confirming the same preview twice is the same bulk.
     preview_id = models.UUIDField(db_column="mark")
     metadata = models.TextField()
     made_by = models.CharField(max_length=80)
@@ -210,17 +212,17 @@ class Bulk(models.Model):
 
 
 class IdempotentPatch(models.Model):
-    """A patch that another program, or a bulk, handed over under a name: the same call again is the same patch."""
+    """A patch put by another program or a bulk under an idempotency key: repeating the call returns the same patch."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
     idempotency_key = models.CharField(max_length=200)
-    # Of what was asked: the same name for something else is a mistake to be told.
+    # Hash of the content: reusing the key for different content is an error.
     digest = models.CharField(max_length=64)
     patch = models.ForeignKey(Patch, on_delete=models.CASCADE, related_name="+")
     bulk = models.ForeignKey(
         Bulk, on_delete=models.CASCADE, null=True, related_name="idempotent_patches", db_index=False
     )
-    # Of a bulk: what stood under each of its keys before, as JSON of texts and nulls, for an undo, which empties it.
+    # Of a bulk: the value of each key before, as a JSON object of texts and nulls, for undo, which then empties it.
     previous_values = models.TextField(db_column="before", default="{}", db_default="{}")
     created_at = models.DateTimeField(default=clock.now)
 
@@ -231,7 +233,7 @@ class IdempotentPatch(models.Model):
 
 
 class Heartbeat(models.Model):
-    """A worker that runs, or ran a while ago."""
+    """A worker that is running, or ran recently."""
 
     worker = models.UUIDField(primary_key=True, default=uuid.uuid4)
     host = models.CharField(max_length=120)
@@ -241,7 +243,7 @@ class Heartbeat(models.Model):
 
 
 class RestoreMarker(models.Model):
-    """One row: a number that only grows. Workers note it outside too, and so see that the database was put back."""
+    """One row: a counter that only grows. Workers also store it in a file, to notice that the database was restored."""
 
     installation = models.UUIDField(default=uuid.uuid4)
     counter = models.PositiveBigIntegerField(db_column="mark", default=0)

@@ -1,4 +1,4 @@
-"""A project's deliveries as a list one narrows by state, drift, reason and trace: newest first, a page at a time."""
+"""A project's deliveries, newest first, filtered by state, drift, reason and trace, one page at a time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,87 +14,91 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.traces.models import Trace
 
 PAGE_SIZE = 50
-# Beside the states: confirmed ones whose values somebody else has changed in Laminar since.
+# Filter value in addition to the states: confirmed patches whose values someone else has changed in Laminar.
 DRIFTED = "drifted"
 
 
 @dataclass(frozen=True, slots=True)
 class PatchFilter:
-    """What was asked for; an empty text narrows nothing, and what is not in the lists is left out."""
+    """The filter of a request; an empty text filters nothing, and unknown values are ignored."""
 
     state: str
     reason: str
     trace: str
-    # What is wrong with the trace id that was typed: a sentence.
-    fault: str = ""
+    # Why the typed trace id is invalid, as a sentence.
+    trace_error: str = ""
 
     @classmethod
-    def read(cls, query: QueryDict) -> "PatchFilter":
-        state, trace, fault = query.get("state", ""), query.get("trace", "").strip()[:80], ""
+    def from_query(cls, query: QueryDict) -> "PatchFilter":
+        state, trace, error_text = query.get("state", ""), query.get("trace", "").strip()[:80], ""
         reason = query.get("reason", "") if state == State.PARKED else ""
         try:
             trace = str(trace_ids.parse(trace)) if trace else ""
         except trace_ids.InvalidTraceIdError as error:
-            fault = str(error)
-        known = state in State.values or state == DRIFTED
-        return cls(state if known else "", reason if reason in Reason.values else "", trace.replace("\x00", ""), fault)
+            error_text = str(error)
+        return cls(
+            state if state in State.values or state == DRIFTED else "",
+            reason if reason in Reason.values else "",
+            trace.replace("\x00", ""),
+            error_text,
+        )
 
     @property
-    def query(self) -> str:
-        """The filter as an address spells it, without the trace's field where that holds no id."""
-        asked = {"state": self.state, "reason": self.reason, "trace": "" if self.fault else self.trace}
-        return urlencode({name: value for name, value in asked.items() if value})
+    def query_string(self) -> str:
+        """The filter as a query string, without an invalid trace id."""
+        params = {"state": self.state, "reason": self.reason, "trace": "" if self.trace_error else self.trace}
+        return urlencode({name: value for name, value in params.items() if value})
 
-    def of(self, project: Project) -> QuerySet[Patch]:
-        found = Patch.objects.filter(project=project)
-        if self.fault:
-            return found.none()
+    def apply(self, project: Project) -> QuerySet[Patch]:
+        patches = Patch.objects.filter(project=project)
+        if self.trace_error:
+            return patches.none()
         if self.trace:
-            found = found.filter(trace_id=self.trace)
+            patches = patches.filter(trace_id=self.trace)
         if self.reason:
-            found = found.filter(reason=self.reason)
+            patches = patches.filter(reason=self.reason)
         if self.state == DRIFTED:
-            return found.filter(drifted_at__isnull=False)
-        return found.filter(state=self.state) if self.state else found
+            return patches.filter(drifted_at__isnull=False)
+        return patches.filter(state=self.state) if self.state else patches
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a list, and where it goes on in both directions: None where it ends."""
+    """One page of a list; `newer` and `older` are the cursors of its neighbours, None at the ends."""
 
     rows: list[Patch]
     newer: int | None
     older: int | None
 
 
-def page_of(asked: PatchFilter, project: Project, query: QueryDict) -> Page:
-    """The page older than `before`, or newer than `after`; the first one without either."""
-    found, before, after = asked.of(project), parse_int(query.get("before")), parse_int(query.get("after"))
+def get_page(patch_filter: PatchFilter, project: Project, query: QueryDict) -> Page:
+    """The page of patches older than `before` or newer than `after`; the first page without either."""
+    patches, before, after = patch_filter.apply(project), parse_int(query.get("before")), parse_int(query.get("after"))
     if after is not None:
-        rows = list(found.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
+        rows = list(patches.filter(pk__gt=after).order_by("pk")[: PAGE_SIZE + 1])
         if len(rows) > PAGE_SIZE:
             rows = rows[PAGE_SIZE - 1 :: -1]
             return Page(rows, rows[0].pk, rows[-1].pk)
-        # So near to the newest that the first page shows it too.
+        # Too few newer rows for a page: show the first page, which includes them.
         before = None
-    found = found if before is None else found.filter(pk__lt=before)
-    rows = list(found.order_by("-pk")[: PAGE_SIZE + 1])
+    patches = patches if before is None else patches.filter(pk__lt=before)
+    rows = list(patches.order_by("-pk")[: PAGE_SIZE + 1])
     has_older, rows = len(rows) > PAGE_SIZE, rows[:PAGE_SIZE]
     newer = rows[0].pk if rows and before is not None else None
     return Page(rows, newer, rows[-1].pk if has_older else None)
 
 
-def give_names(project: Project, patches: Iterable[Patch]) -> None:
-    """Let patches tell the names of their traces: one query."""
-    shown = list(patches)
-    traces = Trace.objects.filter(project=project, trace_id__in=[patch.trace_id for patch in shown])
+def set_trace_names(project: Project, patches: Iterable[Patch]) -> None:
+    """Set `trace_name` of each patch, with one query."""
+    rows = list(patches)
+    traces = Trace.objects.filter(project=project, trace_id__in=[patch.trace_id for patch in rows])
     names = dict(traces.values_list("trace_id", "name"))
-    for patch in shown:
+    for patch in rows:
         patch.trace_name = names.get(patch.trace_id, "")
 
 
-def by_reason(project: Project) -> list[tuple[str, str, int]]:
-    """Why deliveries are parked: each reason that occurs, its words, and how many."""
+def count_by_reason(project: Project) -> list[tuple[str, str, int]]:
+    """Count the parked patches for each reason that occurs. Returns (value, label, count) tuples."""
     parked = Patch.objects.filter(project=project, state=State.PARKED).exclude(reason="")
     counts = dict(parked.order_by().values_list("reason").annotate(Count("pk")))
     return [(reason.value, reason.label, counts[reason.value]) for reason in Reason if reason.value in counts]

@@ -1,4 +1,4 @@
-"""A patch that another program hands over, read strictly from JSON and looked through before it is taken."""
+"""A patch of another program: parsed strictly from JSON and checked before it is put into the outbox."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -10,12 +10,12 @@ from reviewapp.delivery.lint import lint
 from reviewapp.lib import canonical_json, trace_ids
 
 FIELDS = {"trace_id", "metadata", "tags", "idempotency_key"}
-# Characters of an idempotency key; tags of a patch, and characters of one.
+# Characters of an idempotency key, tags per patch, and characters of a tag.
 MAX_IDEMPOTENCY_KEY_LENGTH = 200
-MOST_TAGS = 20
-TAG = 60
+MAX_TAGS = 20
+MAX_TAG_LENGTH = 60
 
-# A patch as OpenAPI describes it; what is checked stands below.
+# The OpenAPI schema of a patch; `parse_patch_input` checks it.
 SCHEMA = {
     "type": "object",
     "required": ["trace_id", "metadata"],
@@ -25,30 +25,32 @@ SCHEMA = {
         "metadata": {
             "type": "object",
             "minProperties": 1,
-            "description": "Merged into the trace's metadata; 64 KB at most. null empties a key, nothing deletes it",
+            "description": (
+                "Merged into the trace's metadata; at most 64 KB. null empties a key; a key cannot be deleted"
+            ),
         },
         "tags": {
             "type": "array",
-            "maxItems": MOST_TAGS,
-            "items": {"type": "string", "maxLength": TAG},
-            "description": "Names for the trace's top span; they are only ever added",
+            "maxItems": MAX_TAGS,
+            "items": {"type": "string", "maxLength": MAX_TAG_LENGTH},
+            "description": "Names to add to the trace's top span; tags are never removed",
         },
         "idempotency_key": {
             "type": "string",
             "maxLength": MAX_IDEMPOTENCY_KEY_LENGTH,
-            "description": "Your name for this patch: under the same name it is put once, however often it is sent",
+            "description": "Your own key for this patch: a patch with the same key is put only once",
         },
     },
 }
 
 
 class InvalidPatchError(ValueError):
-    """It cannot be taken; the message is a sentence for a person."""
+    """The patch cannot be put; the message is a sentence for a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchInput:
-    """Metadata and tags for a trace. `name` is the caller's own for this patch, empty when it gave none."""
+    """Metadata and tags for a trace; `idempotency_key` is chosen by the caller and empty if there is none."""
 
     trace_id: UUID
     metadata: Mapping[str, Any]
@@ -58,56 +60,61 @@ class PatchInput:
 
     @property
     def digest(self) -> str:
-        """Sixty-four hex digits for what is to be pushed, whatever it is called."""
-        said = {"trace_id": str(self.trace_id), "metadata": self.metadata, "tags": self.tags}
-        return hashlib.sha256(canonical_json.dumps(said).encode()).hexdigest()
+        """A hash of the content, without the idempotency key: 64 hex digits."""
+        content = {"trace_id": str(self.trace_id), "metadata": self.metadata, "tags": self.tags}
+        return hashlib.sha256(canonical_json.dumps(content).encode()).hexdigest()
 
 
-def parse_patch_input(sent: Any) -> PatchInput:
-    """The patch that a parsed JSON value is: `{"trace_id", "metadata"}`, and if wanted more. Raises NotAPatch."""
-    if not isinstance(sent, dict):
+def parse_patch_input(data: Any) -> PatchInput:
+    """Parse a JSON value: an object with `trace_id` and `metadata`, and optionally the other FIELDS.
+
+    Raises InvalidPatchError.
+    """
+    if not isinstance(data, dict):
         raise InvalidPatchError('A patch is an object of the form {"trace_id": "…", "metadata": {…}}.')
-    if unknown := sorted(sent.keys() - FIELDS):
-        shown = unknown[0][:40].encode("utf-8", "replace").decode()
-        raise InvalidPatchError(f"There is no field “{shown}”; there are {', '.join(sorted(FIELDS))}.")
-    trace_id, metadata = sent.get("trace_id"), sent.get("metadata")
+    if unknown := sorted(data.keys() - FIELDS):
+        name = unknown[0][:40].encode("utf-8", "replace").decode()
+        raise InvalidPatchError(f"There is no field “{name}”. The fields are {', '.join(sorted(FIELDS))}.")
+    trace_id, metadata = data.get("trace_id"), data.get("metadata")
     if not isinstance(trace_id, str):
         raise InvalidPatchError("The trace_id is missing or not a text.")
     if not isinstance(metadata, dict):
         raise InvalidPatchError("The metadata is missing or not an object.")
-    return build_patch_input(trace_id, metadata, sent.get("tags"), name_of(sent.get("idempotency_key")))
+    idempotency_key = _parse_idempotency_key(data.get("idempotency_key"))
+    return build_patch_input(trace_id, metadata, data.get("tags"), idempotency_key)
 
 
 def build_patch_input(
     trace_id: str, metadata: Mapping[str, Any], tags: Any = None, idempotency_key: str = ""
 ) -> PatchInput:
-    """The patch of these parts, with what is unwise about it. Raises NotAPatch."""
+    """Check these parts and return the patch with its warnings. Raises InvalidPatchError."""
     try:
-        parsed = trace_ids.parse(trace_id)
+        parsed_trace_id = trace_ids.parse(trace_id)
     except trace_ids.InvalidTraceIdError as error:
         raise InvalidPatchError(str(error)) from None
     findings = lint(metadata)
     for finding in findings:
         if finding.severity == "refusal":
             raise InvalidPatchError(finding.sentence)
-    return PatchInput(parsed, metadata, _tags(tags), idempotency_key, tuple(finding.sentence for finding in findings))
+    warnings = tuple(finding.sentence for finding in findings)
+    return PatchInput(parsed_trace_id, metadata, _parse_tags(tags), idempotency_key, warnings)
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
-    """The metadata of `key=value` texts; a value that is JSON is that value, any other a text. Raises NotAPatch."""
+    """Parse `key=value` texts into metadata; a value that is not valid JSON is a text. Raises InvalidPatchError."""
     metadata: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise InvalidPatchError(f"“{_shown(pair)}” is no pair: write it as key=value.")
+            raise InvalidPatchError(f"“{_printable(pair)}” is not a pair. Write it as key=value.")
         if key in metadata:
-            raise InvalidPatchError(f"The key “{_shown(key)}” stands twice.")
-        metadata[key] = _value(key, value)
+            raise InvalidPatchError(f"The key “{_printable(key)}” appears twice.")
+        metadata[key] = _parse_value(key, value)
     return metadata
 
 
-def name_of(value: Any) -> str:
-    """An idempotency key, empty for none. Raises NotAPatch."""
+def _parse_idempotency_key(value: Any) -> str:
+    """An idempotency key, empty if there is none. Raises InvalidPatchError."""
     if value is None:
         return ""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_IDEMPOTENCY_KEY_LENGTH or not value.isprintable():
@@ -117,24 +124,26 @@ def name_of(value: Any) -> str:
     return value
 
 
-def _tags(value: Any) -> tuple[str, ...]:
+def _parse_tags(value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise InvalidPatchError("The tags are not a list of texts.")
-    if len(value) > MOST_TAGS:
-        raise InvalidPatchError(f"These are {len(value)} tags; {MOST_TAGS} at most go with one patch.")
+    if len(value) > MAX_TAGS:
+        raise InvalidPatchError(f"The patch has {len(value)} tags; the limit is {MAX_TAGS}.")
     for name in value:
-        if not name.strip() or len(name) > TAG or not name.isprintable():
-            shown = name[:TAG].encode("utf-8", "replace").decode()
-            raise InvalidPatchError(f"“{shown}” is no tag: use {TAG} characters at most, on one line.")
+        if not name.strip() or len(name) > MAX_TAG_LENGTH or not name.isprintable():
+            start = name[:MAX_TAG_LENGTH].encode("utf-8", "replace").decode()
+            raise InvalidPatchError(
+                f"“{start}” is not a valid tag. Use at most {MAX_TAG_LENGTH} characters on one line."
+            )
     return tuple(dict.fromkeys(value))
 
 
-def _value(key: str, text: str) -> Any:
+def _parse_value(key: str, text: str) -> Any:
     if text in ("NaN", "Infinity", "-Infinity"):
         raise InvalidPatchError(
-            f"“{_shown(key)}”: {text} is not a JSON number. Put it in double quotes if you mean the text."
+            f"“{_printable(key)}”: {text} is not a JSON number. Put it in double quotes if you mean the text."
         )
     try:
         return canonical_json.parse(text)
@@ -142,5 +151,5 @@ def _value(key: str, text: str) -> Any:
         return text
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     return text[:80].encode("utf-8", "replace").decode()

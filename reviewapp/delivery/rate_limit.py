@@ -1,4 +1,4 @@
-"""A project's rate limit: a bucket that fills with time and is emptied by leases, one for all workers."""
+"""A project's rate limit: a token bucket that refills with time, shared by all workers."""
 
 from datetime import datetime
 
@@ -8,19 +8,22 @@ from django.db.models import F
 from reviewapp.delivery.models import Breaker
 
 
-def take(project_id: int, limit: int, wanted: int, now: datetime) -> int:
-    """How many of `wanted` pushes may begin now at `limit` a second; so many are taken. Call it in a transaction."""
+def take(project_id: int, limit: int, count: int, now: datetime) -> int:
+    """Take up to `count` pushes from the bucket at `limit` per second. Call it in a transaction.
+
+    Returns how many pushes may start now.
+    """
     with transaction.atomic():
         Breaker.objects.get_or_create(project_id=project_id)
-        mine = Breaker.objects.select_for_update().get(project_id=project_id)
-        seconds = (now - mine.allowance_at).total_seconds() if mine.allowance_at else 1.0
-        # A second's worth at most is saved up, and a clock that went back takes nothing away.
-        allowed = min(float(limit), mine.allowance + max(0.0, seconds) * limit)
-        taken = min(wanted, int(allowed))
-        Breaker.objects.filter(pk=mine.pk).update(allowance=allowed - taken, allowance_at=now)
-    return taken
+        breaker = Breaker.objects.select_for_update().get(project_id=project_id)
+        elapsed = (now - breaker.allowance_at).total_seconds() if breaker.allowance_at else 1.0
+        # The bucket holds at most one second's worth, and a clock that was set back takes nothing away.
+        available = min(float(limit), breaker.allowance + max(0.0, elapsed) * limit)
+        granted = min(count, int(available))
+        Breaker.objects.filter(pk=breaker.pk).update(allowance=available - granted, allowance_at=now)
+    return granted
 
 
 def give_back(project_id: int, count: int) -> None:
-    """Give back what was taken and not needed, in the same transaction."""
+    """Return unused pushes to the bucket, in the same transaction."""
     Breaker.objects.filter(project_id=project_id).update(allowance=F("allowance") + count)

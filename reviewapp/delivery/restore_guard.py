@@ -1,6 +1,6 @@
-"""Notice that the database was put back to an earlier state, and hold what waits until a person has looked.
+"""Notice that the database was restored to an earlier state, and pause delivery until a person has decided.
 
-Deliveries of a restored backup may be old: Laminar may hold newer values, from reviews that the backup lacks.
+Deliveries of a restored backup may be outdated: Laminar may have newer values, which were saved after the backup.
 """
 
 import logging
@@ -24,13 +24,13 @@ from reviewapp.traces.models import Trace
 log = logging.getLogger(__name__)
 
 MARKER_FILE = "tide"
-# Far above what other machines have noted before the database was put back: it is noticed once.
-LEAP = 1_000_000
+# After a restore the counter jumps this far above what any machine can have stored, so that it is noticed only once.
+COUNTER_LEAP = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """What a project would send if it were let go."""
+class WaitingPatches:
+    """How many patches of a project are waiting, and when the first and last of them were saved."""
 
     count: int
     oldest: datetime | None
@@ -38,88 +38,93 @@ class Waiting:
 
 
 def check_for_restore() -> None:
-    """Raise the database's mark and note it in DATA_DIR; hold all projects when the file is ahead of the database.
+    """Increase the database's counter and store it in DATA_DIR; pause delivery if the file is ahead of the database.
 
-    A database can only be behind a file of its own installation when it was put back to an earlier state.
+    A database is behind a file of its own installation only if it was restored to an earlier state.
     """
     path = settings.DATA_DIR / MARKER_FILE
-    # The file first: a mark that another worker notes in between is never above one that is read later.
-    noted = _noted(path)
-    tide, _ = RestoreMarker.objects.get_or_create(pk=1)
-    if noted is not None and noted[0] == tide.installation and noted[1] > tide.counter:
+    # Read the file first: a counter that another worker stores in between is never above one that is read later.
+    stored = _read_marker_file(path)
+    marker, _ = RestoreMarker.objects.get_or_create(pk=1)
+    if stored is not None and stored[0] == marker.installation and stored[1] > marker.counter:
         with transaction.atomic():
-            if RestoreMarker.objects.filter(pk=1, counter__lt=noted[1]).update(counter=noted[1] + LEAP):
-                log.warning("the database was put back to an earlier state: what waits is held")
+            if RestoreMarker.objects.filter(pk=1, counter__lt=stored[1]).update(counter=stored[1] + COUNTER_LEAP):
+                log.warning("the database was restored to an earlier state: delivery is paused")
                 pause_delivery(projects_with_unfinished_patches(), "worker")
     RestoreMarker.objects.filter(pk=1).update(counter=F("counter") + 1)
-    tide.refresh_from_db()
-    _note(path, tide)
+    marker.refresh_from_db()
+    _write_marker_file(path, marker)
 
 
 def projects_with_unfinished_patches() -> QuerySet[Project]:
-    """Projects that have patches on their way."""
+    """Projects that have waiting, sending or accepted patches."""
     return Project.objects.filter(pk__in=Patch.objects.unfinished().values("project"))
 
 
 def pause_delivery(projects: QuerySet[Project], actor: User | str) -> int:
-    """Push nothing for these projects until a person lets it go; how many of them were not held yet."""
+    """Push nothing for these projects until a person resumes delivery. Returns how many were not paused before."""
     count = 0
     for project in projects.order_by("pk"):
         with transaction.atomic():
             Breaker.objects.get_or_create(project=project)
             if Breaker.objects.filter(project=project, paused_at=None).update(paused_at=clock.now()):
-                record(project, actor, "held deliveries", f"project:{project.slug}", count=waiting(project).count)
+                waiting_count = summarise_waiting(project).count
+                record(project, actor, "held deliveries", f"project:{project.slug}", count=waiting_count)
                 count += 1
     return count
 
 
 def resume_delivery(project: Project, actor: User | str) -> bool:
-    """Let go what waits; False when nothing was held."""
+    """Send the waiting patches of a paused project. Returns False if it was not paused."""
     with transaction.atomic():
         if not Breaker.objects.filter(project=project).exclude(paused_at=None).update(paused_at=None):
             return False
-        record(project, actor, "released deliveries", f"project:{project.slug}", count=waiting(project).count)
+        waiting_count = summarise_waiting(project).count
+        record(project, actor, "released deliveries", f"project:{project.slug}", count=waiting_count)
         return True
 
 
 def discard_patch(project: Project, patch_id: int, actor: User) -> bool:
-    """End a held patch without sending it, and have the mirror say what Laminar says; False when that cannot be."""
-    held_back = Patch.objects.filter(project=project, pk=patch_id, state=State.WAITING)
-    patch = held_back.exclude(project__breaker__paused_at=None).first()
+    """End a waiting patch of a paused project without sending it, and pull the trace's values from Laminar.
+
+    Returns False if the patch is not waiting or the project is not paused.
+    """
+    waiting = Patch.objects.filter(project=project, pk=patch_id, state=State.WAITING)
+    patch = waiting.exclude(project__breaker__paused_at=None).first()
     if patch is None:
         return False
-    said = f"Left out by {get_actor_name(actor)} while deliveries were held. It is not sent."
+    outcome = f"Discarded by {get_actor_name(actor)} while delivery was paused. It was not sent."
     with transaction.atomic():
-        held = merge.lock_trace(project, patch.trace_id)
-        if not held_back.update(state=State.SUPERSEDED, last_error=said):
+        locked_trace = merge.lock_trace(project, patch.trace_id)
+        if not waiting.update(state=State.SUPERSEDED, last_error=outcome):
             return False
-        merge.discard_unconfirmed(held, patch.values)
-        Trace.objects.filter(pk=held.pk).update(pull_due_at=clock.now(), pull_tries=0)
+        merge.discard_unconfirmed(locked_trace, patch.values)
+        Trace.objects.filter(pk=locked_trace.pk).update(pull_due_at=clock.now(), pull_tries=0)
         record(project, actor, "left out delivery", f"delivery:{patch_id}")
     return True
 
 
-def waiting(project: Project) -> Waiting:
-    """How much waits in a project, and since when."""
-    found = Patch.objects.filter(project=project, state=State.WAITING)
-    said = found.aggregate(count=Count("pk"), oldest=Min("created_at"), newest=Max("created_at"))
-    return Waiting(**said)
+def summarise_waiting(project: Project) -> WaitingPatches:
+    waiting = Patch.objects.filter(project=project, state=State.WAITING)
+    return WaitingPatches(
+        **waiting.aggregate(count=Count("pk"), oldest=Min("created_at"), newest=Max("created_at")),
+    )
 
 
-def _noted(path: Path) -> tuple[UUID, int] | None:
-    """Installation and mark as they were noted last on this machine; None where nothing can be read."""
+def _read_marker_file(path: Path) -> tuple[UUID, int] | None:
+    """The installation and counter last stored on this machine; None if the file cannot be read."""
     try:
-        installation, mark = path.read_text().split()
-        return UUID(installation), int(mark)
+        installation, counter = path.read_text().split()
+        return UUID(installation), int(counter)
     except (OSError, ValueError):
         return None
 
 
-def _note(path: Path, tide: RestoreMarker) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+def _write_marker_file(path: Path, marker: RestoreMarker) -> None:
+    temporary_path = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(f"{tide.installation} {tide.counter}\n")
-        draft.replace(path)
+        temporary_path.write_text(f"{marker.installation} {marker.counter}\n")
+        temporary_path.replace(path)
     except OSError as error:
-        # Reviews go on: only a restore from here on would not be noticed.
-        log.warning("%s cannot be written: %s", path, error)
+        # Delivery continues; only a restore after this point would go unnoticed.
+        log.warning("could not write %s: %s", path, error)

@@ -1,4 +1,4 @@
-"""Where a lead pushes one patch to many traces: what it would do, then how far it has come, and its undo."""
+"""Pages for pushing one patch to many traces: the preview, then the progress, with undo."""
 
 from uuid import UUID, uuid4
 
@@ -25,30 +25,30 @@ from reviewapp.web.request import Request
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def traces_push(request: Request, project: Project) -> HttpResponse:
-    """What to push, then what that would do, then it is done: the traces are those shown at first all along."""
+    """The form, its preview, and the push after confirmation, all for the traces that were shown first."""
     if request.method == "POST":
-        chosen = selection.select_from_form(project, request.POST.get("traces", ""), bulks.MOST)
+        chosen = selection.select_from_form(project, request.POST.get("traces", ""), bulks.MAX_TRACES)
     else:
         try:
-            chosen = selection.select_from_query(project, request.GET, bulks.MOST)
+            chosen = selection.select_from_query(project, request.GET, bulks.MAX_TRACES)
         except FilterError as error:
             messages.error(request, str(error))
             return redirect("traces:trace-list", project=project.slug)
     if not chosen.pks:
-        messages.info(request, "No trace was chosen. Tick some rows, or all of the view.")
+        messages.info(request, "No traces selected. Select some rows, or all traces in the view.")
         return redirect("traces:trace-list", project=project.slug)
     if request.method == "POST":
-        return _previewed(request, project, chosen)
-    return _shown(request, project, chosen)
+        return _preview_or_push(request, project, chosen)
+    return _render_form(request, project, chosen)
 
 
 @access.member(Role.LEAD)
 @require_safe
 def bulk_page(request: Request, project: Project, bulk: int) -> HttpResponse:
-    found = bulk_of(project, bulk)
+    row = get_bulk_or_404(project, bulk)
     context = {
-        "project": project, "section": "deliveries", "bulk": found, "counts": bulks.by_state(found),
-        "values": canonical_json.raw_members(found.metadata), "can_be_undone": bulks.can_be_undone(found),
+        "project": project, "section": "deliveries", "bulk": row, "counts": bulks.count_by_state(row),
+        "values": canonical_json.raw_members(row.metadata), "can_be_undone": bulks.can_be_undone(row),
     }  # fmt: skip
     return render_page(request, "delivery/bulk.html", context, fragment="progress")
 
@@ -56,55 +56,63 @@ def bulk_page(request: Request, project: Project, bulk: int) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_POST
 def bulk_undo(request: Request, project: Project, bulk: int) -> HttpResponse:
-    found = bulk_of(project, bulk)
-    count = bulks.undo(found, request.user)
-    if count:
-        messages.success(request, f"{count:,} taken back before they were sent.")
-    if left := bulks.count_not_undone(found):
+    row = get_bulk_or_404(project, bulk)
+    undone = bulks.undo(row, request.user)
+    if undone:
+        messages.success(request, f"Undone for {_count_traces(undone)} before anything was sent.")
+    if not_undone := bulks.count_not_undone(row):
         messages.info(
-            request, f"{left:,} not taken back: on their way before, or gone with a later change of the trace."
+            request,
+            f"Not undone for {_count_traces(not_undone)}: sending had started, or a later change of the trace"
+            " already included it.",
         )
-    elif not count:
-        messages.info(request, "Nothing was taken back: all of it was undone before.")
+    elif not undone:
+        messages.info(request, "Nothing to undo: all of this push has been undone already.")
     return redirect("bulk:bulk-page", project=project.slug, bulk=bulk)
 
 
-def bulk_of(project: Project, number: int) -> Bulk:
-    """The project's bulk with this number. Raises Http404."""
-    found = Bulk.objects.filter(project=project, pk=number).first()
-    if found is None:
+def get_bulk_or_404(project: Project, bulk_id: int) -> Bulk:
+    """The project's bulk with this id. Raises Http404."""
+    bulk = Bulk.objects.filter(project=project, pk=bulk_id).first()
+    if bulk is None:
         raise Http404("There is no such push in this project.")
-    found.project = project
-    return found
+    bulk.project = project
+    return bulk
 
 
-def _previewed(request: Request, project: Project, chosen: selection.Selection) -> HttpResponse:
-    """The preview of what was typed, or after that was seen, the push."""
+def _count_traces(count: int) -> str:
+    return "1 trace" if count == 1 else f"{count:,} traces"
+
+
+def _preview_or_push(request: Request, project: Project, chosen: selection.Selection) -> HttpResponse:
+    """Show the preview of the typed metadata, or push it if the preview was confirmed."""
     try:
-        patch = patch_input.parse_pairs(
+        metadata = patch_input.parse_pairs(
             line.strip() for line in request.POST.get("metadata", "").splitlines() if line.strip()
         )
-        findings = lint(patch)
+        findings = lint(metadata)
         refusals = [finding.sentence for finding in findings if finding.severity == "refusal"]
         if refusals:
             raise InvalidPatchError(" ".join(refusals))
         if "confirm" in request.POST:
-            mark = UUID(request.POST.get("mark", ""))
-            bulk = bulks.push(project, request.user, mark, patch, chosen.trace_ids)
+            preview_id = UUID(request.POST.get("mark", ""))
+            bulk = bulks.push(project, request.user, preview_id, metadata, chosen.trace_ids)
             return redirect("bulk:bulk-page", project=project.slug, bulk=bulk.pk)
     except (InvalidPatchError, IdempotencyKeyReusedError) as error:
-        return _shown(request, project, chosen, error=str(error), status=422)
+        return _render_form(request, project, chosen, error=str(error), status=422)
     except BulkUndoneError:
-        return _shown(request, project, chosen, error="This push was undone. Preview it again to push it.", status=422)
+        error_text = "Not pushed. This push was undone. Preview it again to push it."
+        return _render_form(request, project, chosen, error=error_text, status=422)
     except ValueError:
-        return _shown(request, project, chosen, error="The preview was cut short. Preview it again.", status=422)
-    warnings = [finding.sentence for finding in findings] + warn_high_cardinality(project, [patch])
-    values = {key: canonical_json.dumps(value) for key, value in patch.items()}
-    return _shown(request, project, chosen, values=values, warnings=warnings, mark=uuid4())
+        error_text = "Not pushed. The preview was incomplete. Preview it again."
+        return _render_form(request, project, chosen, error=error_text, status=422)
+    warnings = [finding.sentence for finding in findings] + warn_high_cardinality(project, [metadata])
+    values = {key: canonical_json.dumps(value) for key, value in metadata.items()}
+    return _render_form(request, project, chosen, values=values, warnings=warnings, preview_id=uuid4())
 
 
-def _shown(
-    request: Request, project: Project, chosen: selection.Selection, *, status: int = 200, **more: object
+def _render_form(
+    request: Request, project: Project, chosen: selection.Selection, *, status: int = 200, **extra_context: object
 ) -> HttpResponse:
     context = {"project": project, "section": "traces", "chosen": chosen, "typed": request.POST.get("metadata", "")}
-    return render_page(request, "delivery/push.html", {**context, **more}, status=status)
+    return render_page(request, "delivery/push.html", {**context, **extra_context}, status=status)
