@@ -38,7 +38,7 @@ def test_a_push_to_many_is_previewed_confirmed_and_undone(traces: Page) -> None:
     for box in traces.locator("[name=trace]").all()[:2]:
         box.check()
     traces.get_by_role("button", name="Push metadata").click()
-    traces.get_by_label("Metadata, a key=value a line").fill("checked=true\nratio=1.0")
+    traces.get_by_label("Metadata, one key=value per line").fill("checked=true\nratio=1.0")
     traces.get_by_role("button", name="Preview").click()
     expect(traces.get_by_text("is a whole number written with a point")).to_be_visible()
     traces.get_by_role("button", name="Push to 2 traces").click()

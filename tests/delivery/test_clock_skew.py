@@ -1,4 +1,4 @@
-"""The clock is put back by an hour: what waits and what is held goes on as if it had not been."""
+"""The clock is set back by an hour: waiting patches and open breakers continue as if it had not been."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -16,21 +16,21 @@ from tests.delivery.patches import lease_patch, put, reload
 HOUR = timedelta(hours=1)
 
 
-def test_what_waits_is_sent_after_its_grace(project: Project) -> None:
+def test_it_sends_a_waiting_patch_after_its_delay(project: Project) -> None:
     now = clock.now()
     with time_machine.travel(now + HOUR, tick=False), transaction.atomic():
-        at_once = put(project, {"a": 1})
-        later = outbox.put(project, uuid4(), {"a": 1}, source="a test", delay=timedelta(seconds=5))
+        immediate = put(project, {"a": 1})
+        delayed = outbox.put(project, uuid4(), {"a": 1}, source="a test", delay=timedelta(seconds=5))
     with time_machine.travel(now, tick=False):
         assert leasing.lease(10) == []
         assert clock_skew.correct_future_due_times() == 2
-        assert [patch.pk for patch in leasing.lease(10)] == [at_once.pk]
+        assert [patch.pk for patch in leasing.lease(10)] == [immediate.pk]
         assert clock_skew.correct_future_due_times() == 0
     with time_machine.travel(now + timedelta(seconds=5), tick=False):
-        assert [patch.pk for patch in leasing.lease(10)] == [later.pk]
+        assert [patch.pk for patch in leasing.lease(10)] == [delayed.pk]
 
 
-def test_what_waits_by_this_clock_is_left(project: Project) -> None:
+def test_it_keeps_due_times_set_by_the_current_clock(project: Project) -> None:
     patch = put(project, {"a": 1})
     due_at = clock.now() + HOUR
     type(patch).objects.update(due_at=due_at, failures=3)
@@ -38,7 +38,7 @@ def test_what_waits_by_this_clock_is_left(project: Project) -> None:
     assert reload(patch).due_at == due_at
 
 
-def test_what_failed_is_tried_at_once(project: Project) -> None:
+def test_it_retries_a_failed_patch_at_once(project: Project) -> None:
     now = clock.now()
     with time_machine.travel(now + HOUR, tick=False):
         patch = put(project, {"a": 1})
@@ -48,12 +48,12 @@ def test_what_failed_is_tried_at_once(project: Project) -> None:
         lease_patch(patch)
 
 
-@pytest.mark.parametrize(("key", "longest"), [(None, timedelta(minutes=5)), (UUID(int=0), timedelta(minutes=15))])
-def test_a_hold_ends(project: Project, key: UUID | None, longest: timedelta) -> None:
+@pytest.mark.parametrize(("key", "max_delay"), [(None, timedelta(minutes=5)), (UUID(int=0), timedelta(minutes=15))])
+def test_it_caps_an_open_breaker(project: Project, key: UUID | None, max_delay: timedelta) -> None:
     now = clock.now()
     breaker = Breaker.objects.create(project=project, failures=5, open_until=now + HOUR, refused_key=key)
     with time_machine.travel(now, tick=False):
         assert clock_skew.correct_future_due_times() == 1
         assert clock_skew.correct_future_due_times() == 0
     breaker.refresh_from_db()
-    assert breaker.open_until == now + longest
+    assert breaker.open_until == now + max_delay

@@ -1,4 +1,4 @@
-"""Reading back: a patch is confirmed when its values stand in the trace, and not before."""
+"""Reading back: a patch is confirmed when the trace has its values, and not before."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,37 +23,37 @@ from tests.traces.rows import trace_row
 
 @pytest.fixture
 def patch(project: Project) -> Patch:
-    """One that Laminar said yes to, its time to be read back come."""
+    """An accepted patch that is due for its read-back."""
     row = accept_patch(put(project, {"score": 1, "notes": None}))
     make_due(row)
     return row
 
 
 def read(patch: Patch, text: str | None) -> Patch:
-    """Read a patch back from a trace with this metadata, or from none; the row afterwards."""
+    """Read a patch back from a trace with this metadata text, None for no trace. Returns the row."""
     confirmation.record_readback([reload(patch)], {} if text is None else {patch.trace_id: text}, 0.1)
     return reload(patch)
 
 
-def test_it_confirms_when_every_value_stands(patch: Patch) -> None:
+def test_it_confirms_when_the_trace_has_every_value(patch: Patch) -> None:
     row = read(patch, '{"environment":"production","score":1,"notes":null}')
     assert (row.state, row.confirmed_at is not None, row.last_error) == (State.CONFIRMED, True, "")
     assert Attempt.objects.filter(act="read back", status=200).count() == 1
 
 
-@pytest.mark.parametrize("is_here", [True, False])
-def test_an_older_answer_takes_no_confirmed_value_from_the_mirror(patch: Patch, is_here: bool) -> None:
-    if is_here:
+@pytest.mark.parametrize("is_mirrored", [True, False])
+def test_it_keeps_confirmed_values_when_an_older_response_arrives(patch: Patch, is_mirrored: bool) -> None:
+    if is_mirrored:
         pull.store_traces(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
-    held = merge.lock_trace(patch.project, patch.trace_id)
-    merge.apply_patch(patch.project, held, patch.values, patch_id=patch.pk)
+    locked_trace = merge.lock_trace(patch.project, patch.trace_id)
+    merge.apply_patch(patch.project, locked_trace, patch.values, patch_id=patch.pk)
     asked_at = clock.now() - timedelta(seconds=1)
     read(patch, '{"env":"live","score":1,"notes":null}')
     pull.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
     trace = Trace.objects.get()
     assert canonical_json.loads(trace.metadata) == {"env": "live", "score": 1, "notes": None, "step": 2}
     assert not MetadataChange.objects.filter(by=MetadataChange.Author.OTHER_AFTER_PUSH).exclude(key="step").exists()
-    # What changed there meanwhile is seen soon.
+    # Other changes in Laminar are read soon.
     assert trace.read_due_at is not None
     assert trace.read_due_at <= clock.now()
     pull.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
@@ -63,9 +63,7 @@ def test_an_older_answer_takes_no_confirmed_value_from_the_mirror(patch: Patch, 
 @pytest.mark.parametrize(
     ("text", "is_read"), [('{"o":{"b":2,"aa":1}}', True), ('{"o":{"aa":1,"b":2},"other":1.0}', False)]
 )
-def test_a_trace_is_read_again_where_laminar_spells_a_value_otherwise(
-    project: Project, text: str, is_read: bool
-) -> None:
+def test_it_rereads_a_trace_when_laminar_spells_a_value_differently(project: Project, text: str, is_read: bool) -> None:
     row = accept_patch(put(project, {"o": {"aa": 1, "b": 2}}))
     assert read(row, text).state == State.CONFIRMED
     assert Trace.objects.due_for_reread(project, clock.now()).exists() is is_read
@@ -78,47 +76,47 @@ def test_a_trace_is_read_again_where_laminar_spells_a_value_otherwise(
         '{"score":1,"notes":""}', "{}", "null", "", "[1]", '{"score":1,"notes"', '{"score":NaN,"notes":null}',
     ],
 )  # fmt: skip
-def test_it_does_not_confirm_what_is_not_there(patch: Patch, text: str) -> None:
+def test_it_does_not_confirm_missing_or_other_values(patch: Patch, text: str) -> None:
     assert read(patch, text).state == State.ACCEPTED
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("value", "text"),
     [
         (1, "1.0"), (0.5, "0.50"), (100, "1e2"), (1e17, "100000000000000000"), (1e300, "1" + "0" * 300), (-0.0, "0"),
         (1e-7, "0.0000001"), (None, "null"), (True, "true"), ("é", '"\\u00e9"'), ("a/b", '"a\\/b"'),
         ({"b": [1, {"c": 2}], "a": None}, '{"a": null, "b": [1.0, {"c": 2.00}]}'), ([], "[]"), ({}, "{}"),
     ],
 )  # fmt: skip
-def test_it_takes_one_value_in_any_spelling(project: Project, ours: Any, theirs: str) -> None:
-    assert confirmation.has_patch_values(f'{{"k":{theirs}}}', put(project, {"k": ours}))
+def test_it_accepts_a_value_in_any_spelling(project: Project, value: Any, text: str) -> None:
+    assert confirmation.has_patch_values(f'{{"k":{text}}}', put(project, {"k": value}))
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"),
+    ("value", "text"),
     [
         (1, "true"), (True, "1"), (0, "false"), (None, "0"), (1, '"1"'), (2**53, "9007199254740993"), ([1], "[1,1]"),
         ({"a": 1}, "[1]"), ({"a": 1}, '{"a":1,"b":1}'), ("a", '"A"'), (0.1, "0.10000000000000002"), (1, "1" * 500),
         ([True], "[1]"), (0.5, "[" * 3_000 + "]" * 3_000),
     ],
 )  # fmt: skip
-def test_it_tells_other_values_apart(project: Project, ours: Any, theirs: str) -> None:
-    assert not confirmation.has_patch_values(f'{{"k":{theirs}}}', put(project, {"k": ours}))
+def test_it_distinguishes_different_values(project: Project, value: Any, text: str) -> None:
+    assert not confirmation.has_patch_values(f'{{"k":{text}}}', put(project, {"k": value}))
 
 
-def test_it_looks_again_a_little_later(patch: Patch) -> None:
+def test_it_reads_again_a_little_later(patch: Patch) -> None:
     row = read(patch, "{}")
     assert (row.state, row.reads) == (State.ACCEPTED, 1)
     assert timedelta(0) < row.due_at - clock.now() <= timedelta(seconds=schedule.READ_DELAYS[1])
     assert not Attempt.objects.filter(act="read back").exists()
 
 
-def test_it_is_sent_again_after_two_minutes_and_parked_after_three_sends(patch: Patch) -> None:
-    sends, waited = 1, timedelta(0)
+def test_it_sends_again_after_two_minutes_and_parks_after_three_sends(patch: Patch) -> None:
+    sends, total_delay = 1, timedelta(0)
     for _ in range(100):
         row = read(patch, "{}")
         if row.state == State.ACCEPTED:
-            waited += row.due_at - clock.now()
+            total_delay += row.due_at - clock.now()
         elif row.state == State.WAITING:
             assert row.last_error == "The trace does not show the values yet. It is sent again."
             sends += 1
@@ -126,48 +124,48 @@ def test_it_is_sent_again_after_two_minutes_and_parked_after_three_sends(patch: 
         else:
             break
     assert (row.state, row.reason, row.sends, sends) == (State.PARKED, Reason.UNCONFIRMED, 3, 3)
-    assert timedelta(seconds=3 * 100) < waited < timedelta(seconds=3 * 130)
+    assert timedelta(seconds=3 * 100) < total_delay < timedelta(seconds=3 * 130)
     assert Attempt.objects.filter(act="read back").count() == 3
 
 
-def test_it_says_when_laminar_does_not_even_show_the_trace(patch: Patch) -> None:
+def test_it_reports_a_trace_that_laminar_does_not_show(patch: Patch) -> None:
     Patch.objects.update(reads=len(schedule.READ_DELAYS) - 1)
     assert read(patch, None).last_error == "Laminar's SQL does not show the trace yet. It is sent again."
 
 
-def test_it_leaves_what_was_replaced_meanwhile(patch: Patch) -> None:
+def test_it_ignores_a_patch_that_was_superseded(patch: Patch) -> None:
     put(patch.project, {"score": 2})
     assert read(patch, '{"score":1,"notes":null}').state == State.SUPERSEDED
     assert not Attempt.objects.filter(act="read back").exists()
 
 
-def test_the_mirror_stops_calling_confirmed_values_ours(project: Project) -> None:
+def test_it_removes_confirmed_values_from_unconfirmed(project: Project) -> None:
     patch = _saved(project, {"score": 1, "notes": "x"})
     read(patch, '{"score":1,"notes":"x"}')
     assert Trace.objects.get().unconfirmed == "{}"
     assert Trace.objects.get().metadata == '{"score":1,"notes":"x"}'
 
 
-def test_the_mirror_keeps_calling_ours_what_was_changed_since(project: Project) -> None:
+def test_it_keeps_values_changed_since_as_unconfirmed(project: Project) -> None:
     patch = _saved(project, {"score": 1, "notes": "x"})
     Trace.objects.update(unconfirmed='{"score":2,"notes":"x"}')
     read(patch, '{"score":1,"notes":"x"}')
     assert Trace.objects.get().unconfirmed == '{"score":2}'
 
 
-def test_only_what_is_due_is_taken_and_only_once(patch: Patch) -> None:
+def test_it_claims_only_due_patches_and_only_once(patch: Patch) -> None:
     PatchFactory.create(project=patch.project, state=State.ACCEPTED, due_at=clock.now() + timedelta(minutes=1))
     assert confirmation.select_due() == [patch]
     assert confirmation.select_due() == []
 
 
-def test_what_was_taken_comes_up_again_when_its_reader_died(patch: Patch) -> None:
+def test_it_claims_a_patch_again_when_its_reader_died(patch: Patch) -> None:
     confirmation.select_due()
     with time_machine.travel(clock.now() + confirmation.READBACK_LEASE + timedelta(seconds=1), tick=False):
         assert confirmation.select_due() == [patch]
 
 
-def test_a_reader_that_wakes_late_decides_nothing(patch: Patch) -> None:
+def test_it_ignores_a_late_reader(patch: Patch) -> None:
     Patch.objects.update(reads=len(schedule.READ_DELAYS) - 1)
     [late] = confirmation.select_due()
     assert read(patch, "{}").state == State.WAITING
@@ -177,19 +175,19 @@ def test_a_reader_that_wakes_late_decides_nothing(patch: Patch) -> None:
     assert (reload(patch).state, reload(patch).sends, reload(patch).last_error) == (State.ACCEPTED, again.sends, "")
 
 
-def test_a_batch_is_bounded(project: Project) -> None:
+def test_it_limits_the_batch_size(project: Project) -> None:
     rows = [PatchFactory.build(project=project, state=State.ACCEPTED) for _ in range(confirmation.BATCH_SIZE + 3)]
     Patch.objects.bulk_create(rows)
     assert [len(confirmation.select_due()), len(confirmation.select_due())] == [confirmation.BATCH_SIZE, 3]
 
 
-def test_projects_that_are_busy_or_held_back_are_left(patch: Patch, other_project: Project) -> None:
+def test_it_skips_busy_and_blocked_projects(patch: Patch, other_project: Project) -> None:
     PatchFactory.create(project=other_project, state=State.ACCEPTED)
     Breaker.objects.create(project=other_project, open_until=clock.now() + timedelta(minutes=1))
     assert confirmation.select_due(busy=[patch.project_id]) == []
 
 
-def test_a_read_that_failed_is_told_and_the_whole_project_waits(project: Project) -> None:
+def test_it_delays_the_whole_project_after_a_failed_read(project: Project) -> None:
     first, second = (PatchFactory.create(project=project, state=State.ACCEPTED) for _ in range(2))
     confirmation.reschedule_failed(project, [first], "Laminar is in trouble (500).")
     assert reload(first).last_error == "Laminar is in trouble (500)."
@@ -199,7 +197,7 @@ def test_a_read_that_failed_is_told_and_the_whole_project_waits(project: Project
 
 
 @pytest.mark.parametrize("hours", [0, 6, 13, 23])
-def test_a_key_that_may_not_read_sets_them_aside_until_one_may(patch: Patch, hours: int) -> None:
+def test_it_defers_patches_until_a_key_can_read(patch: Patch, hours: int) -> None:
     key = LaminarKeyFactory.create(project=patch.project, kind=LaminarKey.Kind.INGEST_ONLY)
     confirmation.reschedule([reload(patch)])
     with time_machine.travel(clock.now() + timedelta(hours=hours), tick=False):
@@ -211,7 +209,7 @@ def test_a_key_that_may_not_read_sets_them_aside_until_one_may(patch: Patch, hou
         assert confirmation.select_due() == [patch]
 
 
-def test_resuming_leaves_what_is_read_back_in_its_time(project: Project) -> None:
+def test_it_keeps_scheduled_reads_when_resuming(project: Project) -> None:
     LaminarKeyFactory.create(project=project)
     patch = accept_patch(put(project, {"score": 1}))
     Patch.objects.update(due_at=clock.now() + timedelta(seconds=schedule.READ_DELAYS[-1]))
@@ -219,7 +217,7 @@ def test_resuming_leaves_what_is_read_back_in_its_time(project: Project) -> None
     assert reload(patch).due_at > clock.now() + timedelta(seconds=50)
 
 
-def test_a_look_in_vain_costs_one_query_a_patch(
+def test_it_needs_one_query_per_patch_without_its_values(
     project: Project, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     rows = [accept_patch(patch) for patch in put_many(project, 5)]
@@ -228,7 +226,7 @@ def test_a_look_in_vain_costs_one_query_a_patch(
 
 
 def _saved(project: Project, values: dict[str, Any]) -> Patch:
-    """A patch that Laminar took, its values in the mirror as a save leaves them."""
+    """An accepted patch whose values are in the mirror, as after a save."""
     patch = accept_patch(put(project, values))
     with transaction.atomic():
         merge.apply_patch(project, merge.lock_trace(project, TRACE_ID), values)

@@ -1,4 +1,4 @@
-"""Saves, read-backs and pulls of the same traces at the same time: each waits its turn, none for ever."""
+"""Concurrent saves, read-backs and pulls of the same traces: none deadlocks."""
 
 import random
 import time
@@ -25,39 +25,41 @@ ROUNDS = 25
 
 
 @pytest.mark.django_db(transaction=True)
-def test_they_never_wait_in_a_ring(project: Project) -> None:
-    chance = random.Random(7)
+def test_it_never_deadlocks_saves_reads_and_pulls(project: Project) -> None:
+    rng = random.Random(7)
 
     def save() -> None:
-        trace_id, values = chance.choice(TRACES), {"n": chance.random(), "m": chance.randrange(ROUNDS * 9)}
+        trace_id, values = rng.choice(TRACES), {"n": rng.random(), "m": rng.randrange(ROUNDS * 9)}
         with transaction.atomic():
-            held = merge.lock_trace(project, trace_id)
+            locked_trace = merge.lock_trace(project, trace_id)
             outbox.put(project, trace_id, values, source="a test")
-            merge.apply_patch(project, held, values)
+            merge.apply_patch(project, locked_trace, values)
 
-    def hand_over() -> None:
-        several = [PatchInput(each, {"m": chance.randrange(ROUNDS * 9)}) for each in chance.sample(TRACES, 4)]
-        put_patches(project, several, source="a test")
+    def put_several() -> None:
+        patches = [PatchInput(trace_id, {"m": rng.randrange(ROUNDS * 9)}) for trace_id in rng.sample(TRACES, 4)]
+        put_patches(project, patches, source="a test")
 
     def send() -> None:
         for patch in leasing.lease(6):
             outbox.record_outcome(patch, state=State.ACCEPTED)
 
     def read_back() -> None:
-        # One by one: a statement over many rows locks them in no order, and the worker does such a one again.
+        # One by one: a statement over many rows locks them in any order, and the worker repeats such a statement.
         for patch in Patch.objects.filter(state=State.ACCEPTED):
             Patch.objects.filter(pk=patch.pk, state=State.ACCEPTED).update(due_at=clock.now())
-        taken = confirmation.select_due()
-        confirmation.record_readback(taken, {patch.trace_id: patch.metadata for patch in taken}, 0.1)
+        patches = confirmation.select_due()
+        confirmation.record_readback(patches, {patch.trace_id: patch.metadata for patch in patches}, 0.1)
 
     def pull_some() -> None:
-        pull.request_pull(project, chance.sample(TRACES, 3))
-        pull.store_traces(project, [trace_row(each, f'{{"a":{chance.random()}}}') for each in chance.sample(TRACES, 5)])
+        pull.request_pull(project, rng.sample(TRACES, 3))
+        pull.store_traces(
+            project, [trace_row(trace_id, f'{{"a":{rng.random()}}}') for trace_id in rng.sample(TRACES, 5)]
+        )
 
-    acts = [save, save, hand_over, send, read_back, pull_some, pull_some]
-    with ThreadPoolExecutor(len(acts)) as threads:
-        for done in [threads.submit(_repeat, act) for act in acts]:
-            done.result(60)
+    actions = [save, save, put_several, send, read_back, pull_some, pull_some]
+    with ThreadPoolExecutor(len(actions)) as threads:
+        for future in [threads.submit(_repeat, action) for action in actions]:
+            future.result(60)
     send()
     read_back()
     assert set(Patch.objects.values_list("state", flat=True)) == {State.CONFIRMED, State.SUPERSEDED}
@@ -65,36 +67,36 @@ def test_they_never_wait_in_a_ring(project: Project) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_those_who_want_and_who_store_the_same_new_trace_never_wait_in_a_ring(project: Project) -> None:
-    """Both need the row that is here and one that nobody has; both wait for the first until both have begun."""
-    here, new = TRACES[0], TRACES[1]
-    pull.store_traces(project, [trace_row(here)])
-    acts = [
-        lambda: pull.store_traces(project, [trace_row(here, '{"a":1}'), trace_row(new)]),
-        lambda: pull.request_pull(project, [here, new]),
+def test_it_never_deadlocks_requesting_and_storing_a_new_trace(project: Project) -> None:
+    """Both need a row that exists and one that does not; both wait for the first until both have started."""
+    existing, new = TRACES[0], TRACES[1]
+    pull.store_traces(project, [trace_row(existing)])
+    actions = [
+        lambda: pull.store_traces(project, [trace_row(existing, '{"a":1}'), trace_row(new)]),
+        lambda: pull.request_pull(project, [existing, new]),
     ]
-    with ThreadPoolExecutor(len(acts)) as threads:
+    with ThreadPoolExecutor(len(actions)) as threads:
         with transaction.atomic():
-            merge.lock_trace(project, here)
-            begun = []
-            for act in acts:
-                begun.append(threads.submit(_closing, act))
+            merge.lock_trace(project, existing)
+            futures = []
+            for action in actions:
+                futures.append(threads.submit(_run_and_close, action))
                 time.sleep(0.3)
-        for done in begun:
-            done.result(30)
+        for future in futures:
+            future.result(30)
     assert Trace.objects.filter(is_kept=True, start_time__isnull=False).count() == 2
 
 
-def _closing(act: Callable[[], object]) -> None:
+def _run_and_close(action: Callable[[], object]) -> None:
     try:
-        act()
+        action()
     finally:
         connections.close_all()
 
 
-def _repeat(act: Callable[[], None]) -> None:
+def _repeat(action: Callable[[], None]) -> None:
     try:
         for _ in range(ROUNDS):
-            act()
+            action()
     finally:
         connections.close_all()

@@ -1,4 +1,4 @@
-"""Watching what was confirmed: what others change there after us is seen, told, and settled by a person."""
+"""Drift: what others change in Laminar after us is noticed, shown, and decided by a person."""
 
 import json
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ SCORE, NOTES = {"score": 1, "notes": "right"}, {"notes": "right"}
 
 @pytest.fixture
 def patch(project: Project) -> Patch:
-    """A confirmed patch whose values stand in the mirror."""
+    """A confirmed patch whose values are in the mirror."""
     TraceFactory.create(project=project, trace_id=TRACE_ID)
-    return confirmed(project, SCORE)
+    return put_confirmed(project, SCORE)
 
 
-def confirmed(project: Project, values: Mapping[str, object]) -> Patch:
+def put_confirmed(project: Project, values: Mapping[str, object]) -> Patch:
     with transaction.atomic():
         merge.apply_patch(project, merge.lock_trace(project, TRACE_ID), values)
     row = accept_patch(put(project, values))
@@ -42,115 +42,115 @@ def confirmed(project: Project, values: Mapping[str, object]) -> Patch:
     return reload(row)
 
 
-def look(patch: Patch, text: str | None) -> Patch:
-    """Look at a patch whose trace holds this metadata, or is not shown; the row afterwards."""
+def check(patch: Patch, text: str | None) -> Patch:
+    """Check a patch whose trace has this metadata text, None if Laminar does not show it. Returns the row."""
     drift.record_readback([reload(patch)], {} if text is None else {patch.trace_id: text}, 0.1)
     return reload(patch)
 
 
-def finds(project: Project, key: str, value: str) -> bool:
+def matches(project: Project, key: str, value: str) -> bool:
     return index.matching(project, [(key, value)]).exists()
 
 
-def test_what_is_confirmed_is_watched_for_a_day(patch: Patch) -> None:
-    begun, looks = patch.confirmed_at, []
-    assert begun is not None
+def test_it_checks_a_confirmed_patch_for_a_day(patch: Patch) -> None:
+    confirmed_at, checks = patch.confirmed_at, []
+    assert confirmed_at is not None
     while patch.watch_due_at is not None:
-        looks.append(round((patch.watch_due_at - begun).total_seconds()))
+        checks.append(round((patch.watch_due_at - confirmed_at).total_seconds()))
         with time_machine.travel(patch.watch_due_at, tick=False):
-            patch = look(patch, canonical_json.dumps(SCORE))
-    assert looks == schedule.DRIFT_CHECK_DELAYS
-    assert (patch.watches, patch.drift, patch.drifted_at) == (len(looks), "{}", None)
+            patch = check(patch, canonical_json.dumps(SCORE))
+    assert checks == schedule.DRIFT_CHECK_DELAYS
+    assert (patch.watches, patch.drift, patch.drifted_at) == (len(checks), "{}", None)
 
 
-def test_looks_that_were_missed_are_not_made_up_for(patch: Patch) -> None:
-    begun = patch.confirmed_at
-    assert begun is not None
-    with time_machine.travel(begun + timedelta(hours=2), tick=False):
-        patch = look(patch, canonical_json.dumps(SCORE))
-    assert patch.watch_due_at == begun + timedelta(hours=3)
+def test_it_skips_missed_checks(patch: Patch) -> None:
+    confirmed_at = patch.confirmed_at
+    assert confirmed_at is not None
+    with time_machine.travel(confirmed_at + timedelta(hours=2), tick=False):
+        patch = check(patch, canonical_json.dumps(SCORE))
+    assert patch.watch_due_at == confirmed_at + timedelta(hours=3)
 
 
-def test_a_quiet_look_leaves_no_attempt(patch: Patch) -> None:
+def test_it_adds_no_attempt_when_nothing_changed(patch: Patch) -> None:
     before = Attempt.objects.count()
-    look(patch, '{"score": 1.0, "notes": "right", "plan": "gold"}')
+    check(patch, '{"score": 1.0, "notes": "right", "plan": "gold"}')
     assert Attempt.objects.count() == before
 
 
-def test_it_notes_what_laminar_holds_instead(patch: Patch) -> None:
-    row = look(patch, '{"score":0.50,"notes":"right"}')
+def test_it_records_laminars_value(patch: Patch) -> None:
+    row = check(patch, '{"score":0.50,"notes":"right"}')
     assert (row.state, row.drift, row.drifted_at is not None) == (State.CONFIRMED, '{"score":[0.50]}', True)
     assert drift.find_drifted_keys(row) == [drift.DriftedKey("score", "1", "0.50")]
-    told = Attempt.objects.latest("pk")
-    assert (told.act, told.outcome) == (
-        "read back", "Laminar holds another value under score. Somebody else changed it after us.",
+    attempt = Attempt.objects.latest("pk")
+    assert (attempt.act, attempt.outcome) == (
+        "read back", "Laminar has a different value for score. Someone else changed it after our push.",
     )  # fmt: skip
 
 
-def test_a_key_that_is_gone_is_not_one_that_is_null(patch: Patch) -> None:
-    row = look(patch, '{"notes":null}')
+def test_it_distinguishes_a_removed_key_from_null(patch: Patch) -> None:
+    row = check(patch, '{"notes":null}')
     assert row.drift == '{"notes":[null],"score":[]}'
-    assert [one.laminar_value for one in drift.find_drifted_keys(row)] == ["null", None]
+    assert [drifted.laminar_value for drifted in drift.find_drifted_keys(row)] == ["null", None]
 
 
-def test_the_mirror_and_its_index_say_what_laminar_says(patch: Patch) -> None:
-    look(patch, '{"notes":"wrong","plan":"gold"}')
+def test_it_updates_the_mirror_and_its_index(patch: Patch) -> None:
+    check(patch, '{"notes":"wrong","plan":"gold"}')
     assert json.loads(Trace.objects.get().metadata) == {"notes": "wrong"}
-    assert finds(patch.project, "notes", "wrong")
-    assert not finds(patch.project, "notes", "right")
-    assert not finds(patch.project, "score", "1")
+    assert matches(patch.project, "notes", "wrong")
+    assert not matches(patch.project, "notes", "right")
+    assert not matches(patch.project, "score", "1")
 
 
-def test_our_unconfirmed_values_stay_on_top(patch: Patch) -> None:
+def test_it_keeps_our_unconfirmed_values_in_the_mirror(patch: Patch) -> None:
     Trace.objects.update(unconfirmed='{"score":1}')
-    look(patch, '{"score":0,"notes":"wrong"}')
+    check(patch, '{"score":0,"notes":"wrong"}')
     assert json.loads(Trace.objects.get().metadata) == {"score": 1, "notes": "wrong"}
 
 
-def test_a_drift_that_ends_is_cleared(patch: Patch) -> None:
-    look(patch, '{"score":0,"notes":"right"}')
-    row = look(patch, canonical_json.dumps(SCORE))
+def test_it_clears_a_drift_that_ended(patch: Patch) -> None:
+    check(patch, '{"score":0,"notes":"right"}')
+    row = check(patch, canonical_json.dumps(SCORE))
     assert (row.drift, row.drifted_at) == ("{}", None)
-    assert finds(patch.project, "score", "1")
-    assert Attempt.objects.latest("pk").outcome == "Laminar no longer has other values than ours."
+    assert matches(patch.project, "score", "1")
+    assert Attempt.objects.latest("pk").outcome == "Laminar has our values again."
 
 
-def test_the_same_drift_is_told_once(patch: Patch) -> None:
-    first = look(patch, '{"score":0,"notes":"right"}')
-    second = look(patch, '{"score":0,"notes":"right"}')
+def test_it_records_the_same_drift_once(patch: Patch) -> None:
+    first = check(patch, '{"score":0,"notes":"right"}')
+    second = check(patch, '{"score":0,"notes":"right"}')
     assert second.drifted_at == first.drifted_at
-    assert Attempt.objects.filter(outcome__startswith="Laminar holds").count() == 1
+    assert Attempt.objects.filter(outcome__startswith="Laminar has a different value").count() == 1
 
 
-def test_what_a_newer_patch_of_ours_set_is_no_drift(patch: Patch) -> None:
-    confirmed(patch.project, {"score": 0})
-    assert look(patch, '{"score":0,"notes":"right"}').drifted_at is None
+def test_it_ignores_keys_that_a_newer_patch_has_set(patch: Patch) -> None:
+    put_confirmed(patch.project, {"score": 0})
+    assert check(patch, '{"score":0,"notes":"right"}').drifted_at is None
 
 
-def test_a_newer_patch_that_was_withdrawn_sets_nothing(patch: Patch) -> None:
+def test_it_ignores_a_newer_patch_that_was_withdrawn(patch: Patch) -> None:
     newer = put(patch.project, {"score": 0})
     with transaction.atomic():
         merge.lock_trace(patch.project, TRACE_ID)
         outbox.withdraw(patch.project, newer)
-    assert look(patch, '{"score":0,"notes":"right"}').drift == '{"score":[0]}'
+    assert check(patch, '{"score":0,"notes":"right"}').drift == '{"score":[0]}'
 
 
-def test_a_newer_confirmation_has_the_older_drift_looked_at_again(patch: Patch) -> None:
-    look(patch, '{"score":0,"notes":"right"}')
-    confirmed(patch.project, {"score": 0.5})
+def test_it_rechecks_older_drift_after_a_newer_confirmation(patch: Patch) -> None:
+    check(patch, '{"score":0,"notes":"right"}')
+    put_confirmed(patch.project, {"score": 0.5})
     row = reload(patch)
     assert row.watch_due_at is not None
     assert row.watch_due_at <= clock.now()
-    assert look(row, '{"score":0.5,"notes":"right"}').drifted_at is None
+    assert check(row, '{"score":0.5,"notes":"right"}').drifted_at is None
 
 
 @pytest.mark.parametrize("text", [None, "", "[1]", '{"score":', "null"])
-def test_a_trace_that_is_not_shown_says_nothing(patch: Patch, text: str | None) -> None:
-    row = look(patch, text)
+def test_it_ignores_a_trace_that_laminar_does_not_show(patch: Patch, text: str | None) -> None:
+    row = check(patch, text)
     assert (row.drifted_at, row.watches) == (None, 1)
 
 
-def test_only_what_is_due_is_taken_and_only_once(patch: Patch) -> None:
+def test_it_claims_only_due_patches_and_only_once(patch: Patch) -> None:
     LaminarKeyFactory.create(project=patch.project)
     assert drift.select_due() == []
     drift.check_now(patch.project, patch.pk)
@@ -158,109 +158,108 @@ def test_only_what_is_due_is_taken_and_only_once(patch: Patch) -> None:
     assert drift.select_due() == []
 
 
-@pytest.mark.parametrize("case", ["ingest-only", "no key", "held back", "busy"])
-def test_it_takes_none_of_a_project_that_cannot_be_read(patch: Patch, case: str) -> None:
+@pytest.mark.parametrize("case", ["ingest-only", "no key", "open breaker", "busy"])
+def test_it_skips_a_project_that_cannot_be_read(patch: Patch, case: str) -> None:
     if case != "no key":
         kind = LaminarKey.Kind.INGEST_ONLY if case == "ingest-only" else LaminarKey.Kind.FULL
         LaminarKeyFactory.create(project=patch.project, kind=kind)
-    if case == "held back":
+    if case == "open breaker":
         Breaker.objects.create(project=patch.project, open_until=clock.now() + timedelta(minutes=1))
     drift.check_now(patch.project, patch.pk)
     assert drift.select_due(busy=[patch.project_id] if case == "busy" else []) == []
 
 
-def test_a_look_that_was_asked_for_meanwhile_is_made(patch: Patch) -> None:
+def test_it_makes_a_check_requested_during_another(patch: Patch) -> None:
     LaminarKeyFactory.create(project=patch.project)
     drift.check_now(patch.project, patch.pk)
-    [taken] = drift.select_due()
+    [claimed] = drift.select_due()
     drift.check_now(patch.project, patch.pk)
-    drift.record_readback([taken], {TRACE_ID: canonical_json.dumps(SCORE)}, 0.1)
+    drift.record_readback([claimed], {TRACE_ID: canonical_json.dumps(SCORE)}, 0.1)
     assert drift.select_due() == [patch]
 
 
-def test_a_reader_that_wakes_late_writes_nothing(patch: Patch) -> None:
+def test_it_ignores_a_late_reader(patch: Patch) -> None:
     LaminarKeyFactory.create(project=patch.project)
     drift.check_now(patch.project, patch.pk)
     [late] = drift.select_due()
-    look(patch, canonical_json.dumps(SCORE))
+    check(patch, canonical_json.dumps(SCORE))
     drift.record_readback([late], {TRACE_ID: "{}"}, 0.1)
     assert reload(patch).drifted_at is None
 
 
-def test_a_look_that_failed_is_made_a_while_later(patch: Patch) -> None:
+def test_it_repeats_a_failed_check_later(patch: Patch) -> None:
     LaminarKeyFactory.create(project=patch.project)
     drift.check_now(patch.project, patch.pk)
-    taken = drift.select_due()
-    drift.reschedule_failed(patch.project, taken, "Laminar is in trouble (500).")
+    claimed = drift.select_due()
+    drift.reschedule_failed(patch.project, claimed, "Laminar is in trouble (500).")
     with time_machine.travel(clock.now() + drift.RETRY_DELAY + timedelta(seconds=1), tick=False):
-        assert drift.select_due() == taken
+        assert drift.select_due() == claimed
 
 
-def test_quiet_looks_cost_the_same_for_many(
+def test_it_needs_constant_queries_when_nothing_changed(
     project: Project, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    at = clock.now()
+    now = clock.now()
     rows = [
-        PatchFactory.create(project=project, state=State.CONFIRMED, confirmed_at=at, watch_due_at=at) for _ in range(9)
+        PatchFactory.create(project=project, state=State.CONFIRMED, confirmed_at=now, watch_due_at=now)
+        for _ in range(9)
     ]
     with django_assert_num_queries(2):
         drift.record_readback(rows, {row.trace_id: '{"score":1}' for row in rows}, 0.1)
 
 
-def test_ours_is_pushed_again_once(patch: Patch, lead: User) -> None:
-    row = look(patch, '{"score":0,"notes":"right"}')
+def test_it_pushes_our_values_again_once(patch: Patch, lead: User) -> None:
+    row = check(patch, '{"score":0,"notes":"right"}')
     new = drift.push_again(patch.project, row, lead)
     assert new is not None
-    assert (reload(new).values, reload(new).source) == ({"score": 1}, "a test, ours again by lead")
+    assert (reload(new).values, reload(new).source) == ({"score": 1}, "a test, pushed again by lead")
     assert drift.push_again(patch.project, row, lead) is None
     assert (reload(patch).drift, reload(patch).drifted_at) == ("{}", None)
     assert json.loads(Trace.objects.get().unconfirmed) == {"score": 1}
     assert AuditEvent.objects.filter(verb="pushed ours again").count() == 1
 
 
-def test_what_a_newer_patch_set_meanwhile_is_not_pushed_again(patch: Patch, lead: User) -> None:
-    row = look(patch, '{"score":0,"notes":"wrong"}')
+def test_it_does_not_push_again_what_a_newer_patch_has_set(patch: Patch, lead: User) -> None:
+    row = check(patch, '{"score":0,"notes":"wrong"}')
     put(patch.project, {"score": 0.5})
     new = drift.push_again(patch.project, row, lead)
     assert new is not None
     assert reload(new).values == {"score": 0.5, "notes": "right"}
 
 
-def test_nothing_is_pushed_when_all_of_it_was_set_since(patch: Patch, lead: User) -> None:
-    row = look(patch, '{"score":0,"notes":"right"}')
+def test_it_pushes_nothing_when_newer_patches_set_every_key(patch: Patch, lead: User) -> None:
+    row = check(patch, '{"score":0,"notes":"right"}')
     put(patch.project, {"score": 0.5})
     assert drift.push_again(patch.project, row, lead) is None
     assert not AuditEvent.objects.filter(verb="pushed ours again").exists()
 
 
-def test_theirs_is_left_until_it_changes_again(patch: Patch, lead: User) -> None:
-    row = look(patch, '{"score":0,"notes":"right"}')
+def test_it_keeps_laminars_value_until_it_changes_again(patch: Patch, lead: User) -> None:
+    row = check(patch, '{"score":0,"notes":"right"}')
     assert drift.keep_laminar_values(patch.project, row, lead)
     assert not drift.keep_laminar_values(patch.project, row, lead)
-    assert Attempt.objects.latest("pk").outcome == "lead left Laminar's values as they are: score."
-    assert look(patch, '{"score":0,"notes":"right"}').drifted_at is None
-    assert look(patch, '{"score":0.25,"notes":"right"}').drifted_at is not None
+    assert Attempt.objects.latest("pk").outcome == "lead kept Laminar's values: score."
+    assert check(patch, '{"score":0,"notes":"right"}').drifted_at is None
+    assert check(patch, '{"score":0.25,"notes":"right"}').drifted_at is not None
 
 
-def test_theirs_that_were_left_are_no_drift_again_when_another_key_is_ours_once_more(patch: Patch, lead: User) -> None:
-    row = look(patch, '{"score":0,"notes":"wrong"}')
+def test_it_still_keeps_laminars_value_when_another_drift_ends(patch: Patch, lead: User) -> None:
+    row = check(patch, '{"score":0,"notes":"wrong"}')
     assert drift.keep_laminar_values(patch.project, row, lead)
-    row = look(patch, '{"score":0,"notes":"right"}')
+    row = check(patch, '{"score":0,"notes":"right"}')
     assert (row.drift, row.drifted_at) == ('{"score":[0]}', None)
-    row = look(patch, '{"score":0,"notes":"wrong"}')
+    row = check(patch, '{"score":0,"notes":"wrong"}')
     assert row.drifted_at is not None
 
 
-def test_theirs_that_were_left_are_no_drift_again_when_a_newer_patch_sets_another_key(patch: Patch, lead: User) -> None:
-    row = look(patch, '{"score":0,"notes":"wrong"}')
+def test_it_still_keeps_laminars_value_when_a_newer_patch_sets_another_key(patch: Patch, lead: User) -> None:
+    row = check(patch, '{"score":0,"notes":"wrong"}')
     assert drift.keep_laminar_values(patch.project, row, lead)
     put(patch.project, {"notes": "newer"})
-    assert look(patch, '{"score":0,"notes":"wrong"}').drifted_at is None
+    assert check(patch, '{"score":0,"notes":"wrong"}').drifted_at is None
 
 
-def test_the_worker_sees_what_others_pushed(
-    connected_project: Project, tracestore: RunningStore, trace_id: UUID
-) -> None:
+def test_it_is_noticed_by_the_worker(connected_project: Project, tracestore: RunningStore, trace_id: UUID) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))
         patch = put(connected_project, {"score": 1}, trace_id)

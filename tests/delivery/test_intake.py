@@ -1,4 +1,4 @@
-"""Patches of other programs: once under a name, all or none, and on the same way as a review's."""
+"""Patches of other programs: once per idempotency key, all or none, and delivered like a review's patch."""
 
 import threading
 import time
@@ -29,9 +29,9 @@ from tests.threads import run_concurrently
 ANSWERS = Answers(score=None, notes="Correct.", needs_review=False)
 
 
-def one(project: Project, metadata: dict[str, Any], trace_id: UUID = TRACE_ID, *, name: str = "") -> PutResult:
-    (done,) = put_patches(project, [PatchInput(trace_id, metadata, idempotency_key=name)], source="token:ci")
-    return done
+def put_one(project: Project, metadata: dict[str, Any], trace_id: UUID = TRACE_ID, *, key: str = "") -> PutResult:
+    (result,) = put_patches(project, [PatchInput(trace_id, metadata, idempotency_key=key)], source="token:ci")
+    return result
 
 
 def test_it_puts_a_patch_that_is_due(project: Project) -> None:
@@ -43,65 +43,66 @@ def test_it_puts_a_patch_that_is_due(project: Project) -> None:
     )  # fmt: skip
 
 
-def test_it_shows_in_the_mirror_at_once(project: Project) -> None:
+def test_it_updates_the_mirror_at_once(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1,"b":1.0}')
-    one(project, {"a": 2}, trace.trace_id)
+    put_one(project, {"a": 2}, trace.trace_id)
     row = Trace.objects.get()
 
     assert (row.metadata, row.unconfirmed, row.review_count) == ('{"a":2,"b":1.0}', '{"a":2}', 0)
 
 
-def test_it_is_found_by_its_last_value_at_once(project: Project) -> None:
+def test_it_indexes_the_last_value_at_once(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"a":1,"b":1}')
     put_patches(
         project, [PatchInput(trace.trace_id, {"a": 2, "b": 2}), PatchInput(trace.trace_id, {"a": 1})], source="token:ci"
     )
 
-    found = {(key, value): matching(project, [(key, value)]).count() for key in "ab" for value in "12"}
-    assert found == {("a", "1"): 1, ("a", "2"): 0, ("b", "1"): 0, ("b", "2"): 1}
+    counts = {(key, value): matching(project, [(key, value)]).count() for key in "ab" for value in "12"}
+    assert counts == {("a", "1"): 1, ("a", "2"): 0, ("b", "1"): 0, ("b", "2"): 1}
 
 
-def test_it_puts_all_in_the_order_given(project: Project) -> None:
-    given = [PatchInput(UUID(int=number), {"n": place}) for place, number in enumerate([5, 3, 5, 1, 3])]
-    done = put_patches(project, given, source="token:ci")
+def test_it_keeps_the_given_order(project: Project) -> None:
+    inputs = [PatchInput(UUID(int=number), {"n": index}) for index, number in enumerate([5, 3, 5, 1, 3])]
+    results = put_patches(project, inputs, source="token:ci")
 
-    assert [each.patch.trace_id.int for each in done] == [5, 3, 5, 1, 3]
-    assert [reload(each.patch).state for each in done] == ["superseded", "superseded", "waiting", "waiting", "waiting"]
-    assert [done[2].patch.values, done[4].patch.values] == [{"n": 2}, {"n": 4}]
+    assert [result.patch.trace_id.int for result in results] == [5, 3, 5, 1, 3]
+    states = [reload(result.patch).state for result in results]
+    assert states == ["superseded", "superseded", "waiting", "waiting", "waiting"]
+    assert [results[2].patch.values, results[4].patch.values] == [{"n": 2}, {"n": 4}]
     assert Trace.objects.get(trace_id=UUID(int=3)).metadata == '{"n":4}'
 
 
-def test_it_puts_one_patch_under_a_name(project: Project) -> None:
-    first, again = (one(project, {"a": 1, "b": 2.0}, name="run 7") for _ in range(2))
-    other_spelling = one(project, {"b": 2, "a": 1}, name="run 7")
+def test_it_puts_one_patch_per_idempotency_key(project: Project) -> None:
+    first, again = (put_one(project, {"a": 1, "b": 2.0}, key="run 7") for _ in range(2))
+    other_spelling = put_one(project, {"b": 2, "a": 1}, key="run 7")
 
     assert [first.is_new, again.is_new, other_spelling.is_new] == [True, False, False]
     assert first.patch == again.patch == other_spelling.patch
     assert (Patch.objects.count(), AuditEvent.objects.count()) == (1, 1)
 
 
-def test_it_puts_a_name_twice_in_one_call_once(project: Project) -> None:
-    given = PatchInput(TRACE_ID, {"a": 1}, idempotency_key="run 7")
-    first, again = put_patches(project, [given, given], source="token:ci")
+def test_it_puts_a_repeated_key_in_one_call_once(project: Project) -> None:
+    patch_input = PatchInput(TRACE_ID, {"a": 1}, idempotency_key="run 7")
+    first, again = put_patches(project, [patch_input, patch_input], source="token:ci")
 
     assert (first.is_new, again.is_new, first.patch) == (True, False, again.patch)
 
 
-def test_it_puts_what_has_no_name_each_time(project: Project) -> None:
-    assert one(project, {"a": 1}).patch != one(project, {"a": 1}).patch
+def test_it_puts_a_patch_without_a_key_each_time(project: Project) -> None:
+    assert put_one(project, {"a": 1}).patch != put_one(project, {"a": 1}).patch
 
 
-def test_a_name_is_the_projects_own(project: Project, other_project: Project) -> None:
-    assert one(project, {"a": 1}, name="run 7").is_new
-    assert one(other_project, {"a": 2}, name="run 7").is_new
+def test_it_separates_keys_by_project(project: Project, other_project: Project) -> None:
+    assert put_one(project, {"a": 1}, key="run 7").is_new
+    assert put_one(other_project, {"a": 2}, key="run 7").is_new
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "other", [PatchInput(TRACE_ID, {"a": 2}), PatchInput(UUID(int=8), {"a": 1}), PatchInput(TRACE_ID, {"a": 1}, ("t",))]
 )
-def test_it_refuses_a_name_for_something_else_and_puts_nothing(project: Project, other: PatchInput) -> None:
-    one(project, {"a": 1}, name="run 7")
+def test_it_refuses_a_key_of_another_patch_and_puts_nothing(project: Project, other: PatchInput) -> None:
+    put_one(project, {"a": 1}, key="run 7")
     named = PatchInput(other.trace_id, other.metadata, other.tags, "run 7")
 
     with pytest.raises(IdempotencyKeyReusedError, match="“run 7” was already used for another patch") as caught:
@@ -110,30 +111,30 @@ def test_it_refuses_a_name_for_something_else_and_puts_nothing(project: Project,
     assert (Patch.objects.count(), IdempotentPatch.objects.count(), Trace.objects.count()) == (1, 1, 1)
 
 
-def test_it_records_one_event_for_a_call(project: Project) -> None:
-    done = put_patches(project, [PatchInput(UUID(int=number), {"n": 1}) for number in range(5)], source="token:ci")
-    numbers = [each.patch.pk for each in done]
+def test_it_records_one_audit_event_per_call(project: Project) -> None:
+    inputs = [PatchInput(UUID(int=number), {"n": 1}) for number in range(5)]
+    pks = [result.patch.pk for result in put_patches(project, inputs, source="token:ci")]
     event = AuditEvent.objects.get()
 
     assert (event.actor_name, event.verb, event.target) == ("token:ci", "relayed patches", "deliveries")
-    assert event.detail == f'{{"count":5,"first":{min(numbers)},"last":{max(numbers)}}}'
+    assert event.detail == f'{{"count":5,"first":{min(pks)},"last":{max(pks)}}}'
     assert find_first_broken(project) is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_at_once_with_one_name_make_one_patch(project: Project) -> None:
-    done = run_concurrently([partial(one, project, {"a": 1}, name="run 7")] * 20)
+def test_it_puts_one_patch_for_twenty_concurrent_calls(project: Project) -> None:
+    results = run_concurrently([partial(put_one, project, {"a": 1}, key="run 7")] * 20)
 
-    assert [each.is_new for each in done].count(True) == 1
-    assert {each.patch.pk for each in done} == set(Patch.objects.values_list("pk", flat=True))
+    assert [result.is_new for result in results].count(True) == 1
+    assert {result.patch.pk for result in results} == set(Patch.objects.values_list("pk", flat=True))
     assert AuditEvent.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_name_for_several_things_at_once_stands_for_one(project: Project) -> None:
+def test_it_accepts_one_of_several_concurrent_patches_with_one_key(project: Project) -> None:
     def attempt(number: int) -> bool:
         try:
-            return one(project, {"a": 1}, UUID(int=number), name="run 7").is_new
+            return put_one(project, {"a": 1}, UUID(int=number), key="run 7").is_new
         except IdempotencyKeyReusedError:
             return False
 
@@ -142,80 +143,77 @@ def test_one_name_for_several_things_at_once_stands_for_one(project: Project) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_calls_with_the_same_traces_in_any_order_all_end(project: Project) -> None:
-    ids = [UUID(int=number) for number in range(12)]
+def test_it_completes_concurrent_calls_with_the_same_traces_in_any_order(project: Project) -> None:
+    trace_ids = [UUID(int=number) for number in range(12)]
 
-    def call(turn: int) -> int:
-        order = ids if turn % 2 else ids[::-1]
-        return len(
-            put_patches(
-                project,
-                [PatchInput(each, {f"k{turn}": 1}, idempotency_key=f"{turn} {each}") for each in order],
-                source="x",
-            )
-        )
+    def call(number: int) -> int:
+        ordered = trace_ids if number % 2 else trace_ids[::-1]
+        inputs = [
+            PatchInput(trace_id, {f"k{number}": 1}, idempotency_key=f"{number} {trace_id}") for trace_id in ordered
+        ]
+        return len(put_patches(project, inputs, source="x"))
 
-    assert run_concurrently([partial(call, turn) for turn in range(8)]) == [12] * 8
+    assert run_concurrently([partial(call, number) for number in range(8)]) == [12] * 8
     waiting = Patch.objects.filter(state=State.WAITING)
     assert [len(patch.values) for patch in waiting] == [8] * 12
 
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_it_gives_way_to_who_holds_its_patches_in_another_order(project: Project) -> None:
-    """The database ends one of two that wait for each other, the one that waited first; it tries again."""
-    first, second = (one(project, {"a": 1}, UUID(int=number)).patch for number in (1, 2))
+def test_it_retries_after_a_deadlock(project: Project) -> None:
+    """The database aborts one of two deadlocked transactions, the one that waited first; the call tries again."""
+    first, second = (put_one(project, {"a": 1}, UUID(int=number)).patch for number in (1, 2))
     has_second = threading.Event()
 
-    def against_the_order() -> None:
+    def lock_in_reverse_order() -> None:
         with transaction.atomic():
             Patch.objects.select_for_update().get(pk=second.pk)
             has_second.set()
-            until_somebody_waits()
+            wait_for_blocked_transaction()
             Patch.objects.select_for_update().get(pk=first.pk)
 
     def call() -> None:
         has_second.wait(10)
         put_patches(project, [PatchInput(UUID(int=number), {"b": 2}) for number in (1, 2)], source="token:ci")
 
-    run_concurrently([against_the_order, call])
+    run_concurrently([lock_in_reverse_order, call])
     waiting = Patch.objects.filter(state=State.WAITING)
     assert [patch.values for patch in waiting] == [{"a": 1, "b": 2}] * 2
 
 
-def until_somebody_waits() -> None:
-    """Until a transaction waits for another's lock."""
-    until = time.monotonic() + 10
+def wait_for_blocked_transaction() -> None:
+    """Wait until a transaction waits for another's lock."""
+    deadline = time.monotonic() + 10
     while not sql.fetch_rows("SELECT pid FROM pg_locks WHERE NOT granted"):
-        assert time.monotonic() < until
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_review_carries_what_was_relayed_before_it(project: Project, item: QueueItem, reviewer: User) -> None:
-    before = one(project, {"judge.score": 1, "notes": "by a program"}, item.trace_id).patch
+def test_it_is_carried_by_a_later_review(project: Project, item: QueueItem, reviewer: User) -> None:
+    earlier = put_one(project, {"judge.score": 1, "notes": "by a program"}, item.trace_id).patch
     review = submit(item, reviewer, ANSWERS, version=0)
 
     assert (review.patch.values["judge.score"], review.patch.values["notes"]) == (1, "Correct.")
-    assert reload(before).superseded_by == review.patch
+    assert reload(earlier).superseded_by == review.patch
 
 
-def test_it_carries_a_review_that_still_waits(project: Project, item: QueueItem, reviewer: User) -> None:
+def test_it_carries_a_waiting_review(project: Project, item: QueueItem, reviewer: User) -> None:
     review = submit(item, reviewer, ANSWERS, version=0)
-    patch = one(project, {"judge.score": 1}, item.trace_id).patch
+    patch = put_one(project, {"judge.score": 1}, item.trace_id).patch
 
     assert (patch.values["notes"], patch.values["judge.score"]) == ("Correct.", 1)
     assert reload(review.patch).superseded_by == patch
 
 
-def test_it_names_the_newest_that_carries_it(project: Project) -> None:
-    patches = [one(project, {"n": number}).patch for number in range(4)]
+def test_it_finds_the_newest_carrier(project: Project) -> None:
+    patches = [put_one(project, {"n": number}).patch for number in range(4)]
     last = accept_patch(patches[-1])
 
     assert [find_carrier(reload(patch)) for patch in patches] == [last, last, last, None]
 
 
-def test_it_names_what_carries_it_after_an_undo(project: Project, item: QueueItem, reviewer: User) -> None:
-    patch = one(project, {"judge.score": 1}, item.trace_id).patch
+def test_it_finds_the_carrier_after_an_undo(project: Project, item: QueueItem, reviewer: User) -> None:
+    patch = put_one(project, {"judge.score": 1}, item.trace_id).patch
     submit(item, reviewer, ANSWERS, version=0)
     undo(item, reviewer)
     carrier = find_carrier(reload(patch))

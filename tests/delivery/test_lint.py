@@ -1,4 +1,4 @@
-"""What is said of metadata before it is pushed: what keeps it back, and what is only unwise."""
+"""Checks of metadata before it is pushed: what is refused, and what is only warned about."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ def warnings(metadata: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("value", [1, 0.75, -3, True, None, "", "a=b", "ünï", ["a", "b"], 2**60])
-def test_it_says_nothing_of_what_is_well(value: Any) -> None:
+def test_it_accepts_good_values(value: Any) -> None:
     assert lint({"judge.score": value}) == []
 
 
@@ -36,31 +36,31 @@ def test_it_says_nothing_of_what_is_well(value: Any) -> None:
         ({"a": ["x", {"y": "\udfff"}]}, "“a”: A text holds half of a character"),
         ({"a": float("nan")}, "“a”: A number is infinite or not a number"),
         ({"a": json.loads("1e400")}, "“a”: A number is infinite or not a number"),
-        ({"a": "x" * 65_536}, "65,544 bytes; 65,536 at most"),
+        ({"a": "x" * 65_536}, "65,544 bytes; the limit for one patch is 65,536"),
         ({"a": "ü" * 40_000}, "80,008 bytes"),
-        ({f"k{n}": n for n in range(201)}, "has 201 keys; 200 at most"),
+        ({f"k{n}": n for n in range(201)}, "has 201 keys; the limit for one patch is 200"),
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_it_refuses(metadata: dict[str, Any], reason: str) -> None:
+def test_it_refuses_metadata(metadata: dict[str, Any], reason: str) -> None:
     (sentence,) = refusals(metadata)
 
     assert reason in sentence
     sentence.encode()
 
 
-def test_it_takes_as_much_as_it_says() -> None:
+def test_it_accepts_metadata_of_the_maximum_size() -> None:
     assert lint({"a": "x" * (65_536 - 8)}) == []
 
 
-def test_it_warns_of_an_object() -> None:
+def test_it_warns_about_an_object() -> None:
     (sentence,) = warnings({"judge": {"score": 1}})
 
-    assert sentence.startswith("“judge” is an object: Laminar replaces it whole")
+    assert sentence.startswith("“judge” is an object: the next push of this key replaces all of it")
 
 
 @pytest.mark.parametrize("number", [1.0, -0.0, 1e2])
-def test_it_tells_how_a_whole_number_with_a_point_is_pushed(number: float) -> None:
+def test_it_warns_about_a_whole_number_with_a_decimal_point(number: float) -> None:
     (sentence,) = warnings({"score": number})
 
     assert "is pushed without it, as 1" in sentence
@@ -68,29 +68,29 @@ def test_it_tells_how_a_whole_number_with_a_point_is_pushed(number: float) -> No
 
 
 @pytest.mark.parametrize("number", [1e-7, 1e300])
-def test_it_warns_of_an_exponent(number: float) -> None:
+def test_it_warns_about_an_exponent(number: float) -> None:
     (sentence,) = warnings({"score": number})
 
     assert "exponent" in sentence
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "starts"),
     [
-        ([1.0, 2.0], ["“judge” holds a whole number written with a point"]),
-        ([[1e-7]], ["“judge” holds a number with an exponent"]),
-        ([{"score": 1}], ["“judge” holds an object"]),
-        ({"score": {"best": 1.0}}, ["“judge” is an object", "“judge” holds a whole number written with a point"]),
+        ([1.0, 2.0], ["“judge” contains a whole number with a decimal point"]),
+        ([[1e-7]], ["“judge” contains a number with an exponent"]),
+        ([{"score": 1}], ["“judge” contains an object"]),
+        ({"score": {"best": 1.0}}, ["“judge” is an object", "“judge” contains a whole number with a decimal point"]),
         ([0.5, "1.0", True, None], []),
     ],
 )
-def test_it_warns_of_what_is_within(value: Any, told: list[str]) -> None:
-    found = warnings({"judge": value})
+def test_it_warns_about_nested_values(value: Any, starts: list[str]) -> None:
+    sentences = warnings({"judge": value})
 
-    assert [sentence[: len(start)] for sentence, start in zip(found, told, strict=True)] == told
+    assert [sentence[: len(start)] for sentence, start in zip(sentences, starts, strict=True)] == starts
 
 
-def test_it_warns_of_a_key_with_too_many_values(project: Project, other_project: Project) -> None:
+def test_it_warns_about_a_key_with_too_many_values(project: Project, other_project: Project) -> None:
     for number in range(101):
         TraceFactory.create(project=project, metadata=f'{{"ms":{number},"few":{number % 100}}}')
 
@@ -99,7 +99,7 @@ def test_it_warns_of_a_key_with_too_many_values(project: Project, other_project:
     assert warn_high_cardinality(other_project, [{"ms": 7}]) == []
 
 
-def test_it_does_not_warn_of_a_text_nobody_filters_by(project: Project) -> None:
+def test_it_does_not_warn_about_long_texts(project: Project) -> None:
     for number in range(101):
         TraceFactory.create(project=project, metadata=f'{{"why":"{number}"}}')
 

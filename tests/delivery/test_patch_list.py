@@ -1,4 +1,4 @@
-"""The delivery page: what a lead sees of every push, and whom it lets in."""
+"""The list of deliveries: what a lead sees of every push, and who has access."""
 
 from datetime import datetime, timedelta
 
@@ -27,19 +27,19 @@ def test_it_works(lead_client: Client, project: Project) -> None:
     assert reverse("delivery:patch-page", args=["support", patch.pk]) in page.text
 
 
-def test_a_reviewer_is_told_it_is_not_theirs(reviewer_client: Client) -> None:
+def test_it_refuses_a_reviewer(reviewer_client: Client) -> None:
     assert reviewer_client.get(URL).status_code == 403
 
 
-def test_it_is_not_there_for_an_outsider(outsider_client: Client) -> None:
+def test_it_refuses_an_outsider(outsider_client: Client) -> None:
     assert outsider_client.get(URL).status_code == 404
 
 
-def test_it_asks_nobody_to_sign_in(client: Client, project: Project) -> None:
+def test_it_refuses_an_anonymous_user(client: Client, project: Project) -> None:
     assert client.get(URL)["Location"].startswith("/accounts/login/")
 
 
-def test_it_shows_no_other_projects_rows(lead_client: Client, project: Project, other_project: Project) -> None:
+def test_it_shows_no_patches_of_another_project(lead_client: Client, project: Project, other_project: Project) -> None:
     PatchFactory.create(project=other_project, source="a stranger", state=State.PARKED)
     page = lead_client.get(URL)
     assert "a stranger" not in page.text
@@ -50,89 +50,89 @@ def test_it_counts_and_filters_by_state(lead_client: Client, project: Project) -
     for state in State:
         PatchFactory.create(project=project, state=state, source=f"from {state}")
     page = lead_client.get(URL, {"state": "parked"})
-    assert [patch.state for patch in page.context["found"].rows] == [State.PARKED]
+    assert [patch.state for patch in page.context["page"].rows] == [State.PARKED]
     assert page.context["counts"] == dict.fromkeys(State.values, 1)
 
 
-def test_it_tells_why_one_is_parked(lead_client: Client, project: Project) -> None:
+def test_it_shows_why_a_patch_is_parked(lead_client: Client, project: Project) -> None:
     PatchFactory.create(project=project, state=State.PARKED, reason=Reason.REFUSED, last_error="Laminar said no.")
     page = lead_client.get(URL)
     assert "Laminar refused it." in page.text
     assert "Laminar said no." in page.text
 
 
-def test_it_says_when_nothing_is_there(lead_client: Client) -> None:
+def test_it_shows_an_empty_list(lead_client: Client) -> None:
     assert "Nothing has been pushed yet." in lead_client.get(URL).text
-    assert "No delivery is parked." in lead_client.get(URL, {"state": "parked"}).text
+    assert "No parked deliveries." in " ".join(lead_client.get(URL, {"state": "parked"}).text.split())
 
 
-def test_every_row_stands_on_one_page(lead_client: Client, project: Project) -> None:
+def test_it_shows_every_patch_on_one_page(lead_client: Client, project: Project) -> None:
     Patch.objects.bulk_create(
         [PatchFactory.build(project=project, state=State.PARKED) for _ in range(2 * PAGE_SIZE + 3)]
     )
-    seen: list[int] = []
+    pks: list[int] = []
     before: str | None = ""
     while before is not None:
         page = lead_client.get(URL, {"state": "parked", "before": before})
-        seen += [patch.pk for patch in page.context["found"].rows]
-        before = page.context["found"].older
-    assert seen == sorted(seen, reverse=True)
-    assert len(set(seen)) == len(seen) == 2 * PAGE_SIZE + 3
+        pks += [patch.pk for patch in page.context["page"].rows]
+        before = page.context["page"].older
+    assert pks == sorted(pks, reverse=True)
+    assert len(set(pks)) == len(pks) == 2 * PAGE_SIZE + 3
 
 
-def test_the_link_to_older_ones_keeps_the_filter(lead_client: Client, project: Project) -> None:
+def test_it_keeps_the_filter_in_the_older_link(lead_client: Client, project: Project) -> None:
     Patch.objects.bulk_create([PatchFactory.build(project=project, state=State.PARKED) for _ in range(PAGE_SIZE + 1)])
     page = lead_client.get(URL, {"state": "parked"})
-    assert f"?state=parked&amp;before={page.context['found'].older}" in page.text
+    assert f"?state=parked&amp;before={page.context['page'].older}" in page.text
 
 
 @pytest.mark.parametrize(
     "query", ["state=nonsense", "before=x", "before=-1", f"before={10**30}", "state=%00&before=%00"]
 )
-def test_a_nonsense_query_shows_the_list(lead_client: Client, project: Project, query: str) -> None:
+def test_it_ignores_an_invalid_query(lead_client: Client, project: Project, query: str) -> None:
     PatchFactory.create(project=project)
     assert lead_client.get(f"{URL}?{query}").status_code == 200
 
 
-def test_it_says_that_a_project_is_held_back_and_why(lead_client: Client, project: Project) -> None:
+def test_it_shows_why_pushing_has_stopped(lead_client: Client, project: Project) -> None:
     until = clock.now() + timedelta(minutes=1)
     Breaker.objects.create(project=project, failures=5, open_until=until, reason="Nobody answers.")
     page = lead_client.get(URL)
-    assert "Pushing is held back." in page.text
+    assert "Pushing has stopped for now." in page.text
     assert "Nobody answers." in page.text
-    assert "the next try is at" in page.text
+    assert "The next attempt is at" in page.text
 
 
-def test_it_says_that_a_new_key_is_needed(lead_client: Client, project: Project) -> None:
+def test_it_shows_that_a_new_key_is_needed(lead_client: Client, project: Project) -> None:
     key = LaminarKeyFactory.create(project=project)
     until = clock.now() + timedelta(minutes=1)
     Breaker.objects.create(project=project, open_until=until, refused_key=key.pk, reason="Laminar refused the key.")
-    assert "at once when a new key is in use" in lead_client.get(URL).text
+    assert "as soon as a new key is in use" in lead_client.get(URL).text
 
 
-def test_it_says_that_an_ingest_only_key_cannot_confirm(lead_client: Client, project: Project) -> None:
+def test_it_shows_that_an_ingest_only_key_cannot_confirm(lead_client: Client, project: Project) -> None:
     LaminarKeyFactory.create(project=project, kind=LaminarKey.Kind.INGEST_ONLY)
     assert "ingest-only" in lead_client.get(URL).text
 
 
-def test_a_full_key_gives_no_notice(lead_client: Client, project: Project) -> None:
+def test_it_shows_no_notice_for_a_full_key(lead_client: Client, project: Project) -> None:
     LaminarKeyFactory.create(project=project)
     assert "ingest-only" not in lead_client.get(URL).text
 
 
-def test_it_refreshes_the_rows_alone(lead_client: Client, project: Project) -> None:
-    part = lead_client.get(URL, headers={"HX-Request": "true"})
-    assert part.text.lstrip().startswith('<div id="patches"')
+def test_it_renders_only_the_rows_for_a_refresh(lead_client: Client, project: Project) -> None:
+    fragment = lead_client.get(URL, headers={"HX-Request": "true"})
+    assert fragment.text.lstrip().startswith('<div id="patches"')
 
 
-def test_what_laminar_said_is_shown_as_text(lead_client: Client, project: Project) -> None:
+def test_it_escapes_errors_and_sources(lead_client: Client, project: Project) -> None:
     PatchFactory.create(project=project, last_error="<script>alert(1)</script>", source="<b>x</b>")
     page = lead_client.get(URL)
     assert "<script>alert" not in page.text
     assert "&lt;script&gt;alert(1)" in page.text
 
 
-def test_its_queries_do_not_grow_with_rows(
+def test_it_needs_a_constant_number_of_queries(
     lead_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(PAGE_SIZE)])
@@ -140,109 +140,109 @@ def test_its_queries_do_not_grow_with_rows(
         lead_client.get(URL)
 
 
-def test_it_goes_back_to_newer_ones_as_it_came(lead_client: Client, project: Project) -> None:
+def test_it_shows_the_same_pages_going_back(lead_client: Client, project: Project) -> None:
     Patch.objects.bulk_create([PatchFactory.build(project=project) for _ in range(2 * PAGE_SIZE + 3)])
-    first = lead_client.get(URL).context["found"]
-    second = lead_client.get(URL, {"before": first.older}).context["found"]
-    third = lead_client.get(URL, {"before": second.older}).context["found"]
+    first = lead_client.get(URL).context["page"]
+    second = lead_client.get(URL, {"before": first.older}).context["page"]
+    third = lead_client.get(URL, {"before": second.older}).context["page"]
     assert (first.newer, third.older, len(third.rows)) == (None, None, 3)
-    assert lead_client.get(URL, {"after": third.newer}).context["found"].rows == second.rows
-    assert lead_client.get(URL, {"after": second.newer}).context["found"] == first
+    assert lead_client.get(URL, {"after": third.newer}).context["page"].rows == second.rows
+    assert lead_client.get(URL, {"after": second.newer}).context["page"] == first
 
 
-def test_it_finds_those_of_a_trace_in_any_spelling(lead_client: Client, project: Project) -> None:
+def test_it_filters_by_a_trace_id_in_any_spelling(lead_client: Client, project: Project) -> None:
     patch, _ = (PatchFactory.create(project=project) for _ in range(2))
     page = lead_client.get(URL, {"trace": f"  {patch.trace_id.hex.upper()} "})
-    assert page.context["found"].rows == [patch]
+    assert page.context["page"].rows == [patch]
 
 
-def test_it_tells_what_is_no_trace_id(lead_client: Client, project: Project) -> None:
+def test_it_refuses_an_invalid_trace_id(lead_client: Client, project: Project) -> None:
     PatchFactory.create(project=project)
     page = lead_client.get(URL, {"trace": "order 7"})
     assert "“order 7” is not a trace id" in page.text
-    assert page.context["found"].rows == []
+    assert page.context["page"].rows == []
 
 
-def test_it_narrows_parked_ones_by_reason(lead_client: Client, project: Project) -> None:
-    one, _ = (
+def test_it_filters_parked_patches_by_reason(lead_client: Client, project: Project) -> None:
+    refused, _ = (
         PatchFactory.create(project=project, state=State.PARKED, reason=reason)
         for reason in (Reason.REFUSED, Reason.GAVE_UP)
     )
     page = lead_client.get(URL, {"state": "parked", "reason": "refused"})
-    assert page.context["found"].rows == [one]
+    assert page.context["page"].rows == [refused]
     assert [count for _, _, count in page.context["reasons"]] == [1, 1]
-    assert "Send all that are parked for this reason again" in page.text
+    assert "Retry all parked for this reason" in page.text
 
 
-def test_it_counts_and_filters_drifted_ones(lead_client: Client, project: Project) -> None:
+def test_it_counts_and_filters_drifted_patches(lead_client: Client, project: Project) -> None:
     PatchFactory.create(project=project, state=State.CONFIRMED)
     patch = PatchFactory.create(project=project, state=State.CONFIRMED, drifted_at=clock.now())
     page = lead_client.get(URL, {"state": "drifted"})
-    assert page.context["found"].rows == [patch]
-    assert page.context["drifted"] == 1
+    assert page.context["page"].rows == [patch]
+    assert page.context["drifted_count"] == 1
     assert "Changed in Laminar since" in page.text
 
 
-def test_it_tells_how_long_the_oldest_has_waited_and_gone_unconfirmed(lead_client: Client, project: Project) -> None:
+def test_it_shows_the_age_of_the_oldest_waiting_and_unconfirmed_patch(lead_client: Client, project: Project) -> None:
     hour = timedelta(hours=1)
     PatchFactory.create(project=project, created_at=clock.now() - 3 * hour)
     PatchFactory.create(project=project, state=State.ACCEPTED, accepted_at=clock.now() - 2 * hour)
     text = lead_client.get(URL).text
-    assert "The oldest that waits has waited 3 h." in text
-    assert "was accepted 2 h ago." in text
+    assert "The oldest waiting delivery was saved 3 h ago." in text
+    assert "The oldest unconfirmed delivery was accepted 2 h ago." in text
 
 
-def test_what_was_selected_stays_selected_when_the_rows_refresh(lead_client: Client, project: Project) -> None:
+def test_it_keeps_the_selection_when_the_rows_refresh(lead_client: Client, project: Project) -> None:
     rows = [PatchFactory.create(project=project, state=State.PARKED) for _ in range(2)]
-    part = lead_client.get(URL, {"patch": rows[0].pk}, headers={"HX-Request": "true"})
-    assert part.text.count(" checked") == 1
-    assert "patch=" not in part.text.partition(">")[0].replace("name=patch", "")
+    fragment = lead_client.get(URL, {"patch": rows[0].pk}, headers={"HX-Request": "true"})
+    assert fragment.text.count(" checked") == 1
+    assert "patch=" not in fragment.text.partition(">")[0].replace("name=patch", "")
 
 
-def test_it_tells_how_many_workers_run(lead_client: Client, project: Project) -> None:
+def test_it_shows_how_many_workers_run(lead_client: Client, project: Project) -> None:
     assert "No worker has been seen yet." in lead_client.get(URL).text
     HeartbeatSender().send()
-    assert "1 worker runs." in lead_client.get(URL).text
+    assert "1 worker is running." in lead_client.get(URL).text
     Heartbeat.objects.update(seen_at=clock.now() - timedelta(seconds=40))
-    assert "No worker has been seen for 40 s. What is saved waits safely" in lead_client.get(URL).text
+    assert "No worker has been seen for 40 s." in lead_client.get(URL).text
+    assert "Saved values are safe" in lead_client.get(URL).text
 
 
 def test_it_shows_the_lag_of_the_last_day_by_hour(lead_client: Client, project: Project) -> None:
     now = clock.now()
     for seconds in (1, 2, 30):
-        _confirmed(project, now, seconds)
-    _confirmed(project, now - timedelta(hours=5), 4)
-    _confirmed(project, now - timedelta(days=2), 99)
+        _create_confirmed(project, now, seconds)
+    _create_confirmed(project, now - timedelta(hours=5), 4)
+    _create_confirmed(project, now - timedelta(days=2), 99)
     page = lead_client.get(URL)
     hours = page.context["lag"].hours
     assert [(hour.count, hour.p50, hour.p95) for hour in hours] == [(1, 4, 4), (3, 2, 30)]
     assert page.text.count("<rect ") == 4
-    assert "95 of 100 took 30 s at most" in page.text
+    assert "95% took up to 30 s" in page.text
 
 
-def test_it_shows_no_lag_where_nothing_was_confirmed(lead_client: Client, project: Project) -> None:
-    _confirmed(project, clock.now() - timedelta(days=2), 99)
+def test_it_shows_no_lag_when_nothing_was_confirmed(lead_client: Client, project: Project) -> None:
+    _create_confirmed(project, clock.now() - timedelta(days=2), 99)
     assert "<svg" not in lead_client.get(URL).text
 
 
-def test_one_may_try_before_the_hold_ends(lead_client: Client, project: Project) -> None:
+def test_it_sends_a_probe_before_the_breaker_closes(lead_client: Client, project: Project) -> None:
     PatchFactory.create(project=project, due_at=clock.now() + timedelta(hours=1), failures=6)
     Breaker.objects.create(project=project, failures=6, open_until=clock.now() + timedelta(minutes=1))
     assert "Try now" in lead_client.get(URL).text
     lead_client.post(f"{URL}try/")
     assert len(leasing.lease(5)) == 1
-    assert "Nothing is held back any more." in lead_client.post(f"{URL}try/", follow=True).text
+    assert "Pushing has already resumed." in lead_client.post(f"{URL}try/", follow=True).text
 
 
-def test_it_leads_an_admin_to_the_keys(admin_client: Client, lead_client: Client, project: Project) -> None:
+def test_it_links_an_admin_to_the_keys(admin_client: Client, lead_client: Client, project: Project) -> None:
     key = LaminarKeyFactory.create(project=project)
     until = clock.now() + timedelta(minutes=1)
     Breaker.objects.create(project=project, open_until=until, refused_key=key.pk, reason="Laminar refused the key.")
-    assert "Give a new key" in admin_client.get(URL).text
-    assert "An admin gives a new key, or you" in lead_client.get(URL).text
+    assert "Add a new key" in admin_client.get(URL).text
+    assert "Ask an admin to add a new key" in lead_client.get(URL).text
 
 
-def _confirmed(project: Project, at: datetime, seconds: int) -> None:
-    PatchFactory.create(
-        project=project, state=State.CONFIRMED, created_at=at - timedelta(seconds=seconds), confirmed_at=at
-    )
+def _create_confirmed(project: Project, confirmed_at: datetime, seconds: int) -> None:
+    created_at = confirmed_at - timedelta(seconds=seconds)
+    PatchFactory.create(project=project, state=State.CONFIRMED, created_at=created_at, confirmed_at=confirmed_at)

@@ -1,4 +1,4 @@
-"""A save stands by itself: Laminar neither delays it nor fails it, and the patch stands with it or not at all."""
+"""A save does not depend on Laminar, and the review and its patch are saved together or not at all."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,33 +16,33 @@ from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, submit
 from tests.factories import LaminarKeyFactory, QueueFactory, QueueItemFactory
 
-NOWHERE = "http://127.0.0.1:9"
+UNREACHABLE_URL = "http://127.0.0.1:9"
 ANSWERS = Answers(score=Decimal(1), notes="Correct.", needs_review=False)
 
 
 @pytest.fixture
 def unreachable(project: Project) -> Project:
-    Project.objects.update(base_url=NOWHERE)
+    Project.objects.update(base_url=UNREACHABLE_URL)
     LaminarKeyFactory.create(project=project)
     return project
 
 
-def test_it_stands_while_laminar_is_away(unreachable: Project, item: QueueItem, reviewer_client: Client) -> None:
+def test_it_saves_while_laminar_is_unreachable(unreachable: Project, item: QueueItem, reviewer_client: Client) -> None:
     url = f"/p/support/items/{item.pk}/"
     reviewer_client.get(url)
-    began = time.monotonic()
-    answer = reviewer_client.post(url, {"score": "1", "notes": "Correct.", "version": "0"})
-    assert (answer.status_code, time.monotonic() - began < 1) == (302, True)
+    started_at = time.monotonic()
+    response = reviewer_client.post(url, {"score": "1", "notes": "Correct.", "version": "0"})
+    assert (response.status_code, time.monotonic() - started_at < 1) == (302, True)
     assert (Review.objects.get().notes, Patch.objects.get().state) == ("Correct.", State.WAITING)
 
 
-def test_it_stands_without_any_key(project: Project, item: QueueItem, reviewer: User) -> None:
+def test_it_saves_without_a_key(project: Project, item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, ANSWERS, version=0)
     assert Patch.objects.get().values["score"] == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_save_that_fails_leaves_neither_review_nor_patch(item: QueueItem, reviewer: User) -> None:
+def test_it_saves_neither_review_nor_patch_when_it_fails(item: QueueItem, reviewer: User) -> None:
     answers = Answers(score=None, notes="\x00", needs_review=False)
     with pytest.raises(canonical_json.InvalidJSONError):
         submit(item, reviewer, answers, version=0)
@@ -51,13 +51,13 @@ def test_a_save_that_fails_leaves_neither_review_nor_patch(item: QueueItem, revi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_save_one_trace_at_once_lose_no_key(project: Project, item: QueueItem, reviewer: User) -> None:
+def test_it_keeps_every_key_of_concurrent_saves(project: Project, item: QueueItem, reviewer: User) -> None:
     other = QueueFactory.create(project=project, slug="safety", key_prefix="safety.")
     items = [item, QueueItemFactory.create(queue=other, trace_id=item.trace_id)]
 
-    def save(each: QueueItem) -> None:
+    def save(queue_item: QueueItem) -> None:
         try:
-            submit(each, reviewer, ANSWERS, version=0)
+            submit(queue_item, reviewer, ANSWERS, version=0)
         finally:
             connections.close_all()
 
@@ -68,7 +68,7 @@ def test_two_who_save_one_trace_at_once_lose_no_key(project: Project, item: Queu
     assert {patch.values["review_rev"], patch.values["safety.review_rev"]} == {1, 2}
 
 
-def test_each_revision_carries_every_key_and_a_higher_number(item: QueueItem, reviewer: User) -> None:
+def test_it_pushes_every_key_and_a_higher_number_with_each_revision(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, ANSWERS, version=0)
     review = submit(item, reviewer, Answers(score=None, notes="", needs_review=True), version=1)
     assert review.patch.values == {

@@ -108,16 +108,16 @@ def test_a_try_now_sends_one_that_waits(lead_client: Client, project: Project) -
     Patch.objects.filter(pk=first.pk).update(due_at=clock.now() + timedelta(minutes=1))
     Patch.objects.filter(pk=failed.pk).update(due_at=clock.now() + timedelta(hours=1), failures=3)
     breaker.open_breaker(project.pk, "Laminar refused the key.", None)
-    assert "One delivery is sent to try." in tried(lead_client)
+    assert "Trying one delivery now." in tried(lead_client)
     assert [patch.pk for patch in leasing.lease(10)] == [failed.pk]
-    assert "Nothing is held back any more." in tried(lead_client)
+    assert "Pushing has already resumed." in tried(lead_client)
 
 
 def test_a_try_now_sends_nothing_that_can_still_be_undone_and_says_so(lead_client: Client, project: Project) -> None:
     patch = put(project, {"score": 1})
     Patch.objects.update(due_at=clock.now() + timedelta(minutes=1))
     breaker.open_breaker(project.pk, "Laminar refused the key.", None)
-    assert "No delivery is due just now." in tried(lead_client)
+    assert "No delivery is due right now." in tried(lead_client)
     assert reload(patch).due_at > clock.now()
 
 
