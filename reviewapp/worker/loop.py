@@ -1,6 +1,6 @@
-"""The worker: pushes what waits, reads back what was accepted, pulls what somebody wants to read.
+"""The worker: pushes waiting patches, reads accepted ones back, pulls requested traces, applies queue rules.
 
-Loops in one event loop over shared connections. Concurrency lives here; every decision is a row.
+All loops share one event loop and its connections. Concurrency lives here; the database rows hold every decision.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import wraps
 from itertools import groupby
 from typing import TypeVar
 from uuid import UUID
@@ -24,6 +23,7 @@ from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.laminar.client import DEADLINE_SECONDS
 from reviewapp.lib import clock
+from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
@@ -37,29 +37,29 @@ log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", Patch, Trace)
 
-# All times in seconds.
-IDLE = 0.2
-LOOK_EVERY = 2.0
-# Transcripts prepared anew at each look.
-AGAIN = 10
-WATCH_EVERY = 1.0
-LIST_EVERY = 5.0
-REREAD_EVERY = 2.0
-PRUNE_EVERY = 60.0
-BESIDE_EVERY = 3.0
-# After a stop: the longest push, its values and then its tags, and the lease. What could not be marked by then, as
-# without a database, is another worker's.
-FINISH = 2 * DEADLINE_SECONDS + leasing.LEASE_DURATION.total_seconds()
+# Seconds between two rounds of a loop; the loops of `_repeat` that are busy run again at once.
+IDLE_DELAY = 0.2
+MAINTENANCE_INTERVAL = 2.0
+DRIFT_INTERVAL = 1.0
+LIST_INTERVAL = 5.0
+REREAD_INTERVAL = 2.0
+PRUNE_INTERVAL = 60.0
+RULES_INTERVAL = 3.0
+# Outdated transcripts that each maintenance round renders again.
+MAX_REBUILDS = 10
+# Seconds to finish pushes after a stop: the longest push (metadata, then tags) and a lease. Results that could not be
+# recorded by then, for example without a database, are left to another worker.
+FINISH_TIMEOUT = 2 * DEADLINE_SECONDS + leasing.LEASE_DURATION.total_seconds()
+# `run_once` waits for read-backs that are due this soon, for at most this many rounds.
 SOON = timedelta(seconds=10)
+MAX_READBACK_ROUNDS = 25
 
 
 @dataclass(slots=True)
 class Worker:
-    """One worker process. `run` ends soon after `stop` is set; pushes under way are finished first, if they can be."""
+    """One worker process. `run` returns soon after `stop` is set, once the pushes under way have finished."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
-    # What else is to be done, again and again, that delivery knows nothing of: each says how much there was to do.
-    extra_tasks: Sequence[Callable[[], int]] = ()
     clients: ClientPool = field(default_factory=ClientPool)
     pusher: Pusher = field(init=False)
     heartbeat: HeartbeatSender = field(default_factory=HeartbeatSender)
@@ -68,34 +68,34 @@ class Worker:
     pull_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     mirror: MirrorSync = field(init=False)
     readback_runner: ReadbackRunner = field(init=False)
-    # Seconds for that, and the moment of the monotonic clock when the stop was noticed.
-    finish: float = FINISH
+    # Seconds that pushes under way may take after a stop, and the monotonic time when the stop was noticed.
+    finish_timeout: float = FINISH_TIMEOUT
     stopped_at: float | None = None
 
     def __post_init__(self) -> None:
         self.pusher = Pusher(self.clients)
-        self.mirror = MirrorSync(self._reader)
-        self.readback_runner = ReadbackRunner(self._reader, self.mirror.note)
+        self.mirror = MirrorSync(self._get_read_client)
+        self.readback_runner = ReadbackRunner(self._get_read_client, self.mirror.record_rate_limit)
 
     async def run(self) -> None:
         try:
             await asyncio.gather(
-                self._repeat(self.push, IDLE),
-                self._repeat(self.read_back, IDLE),
-                self._repeat(self.check_drift, WATCH_EVERY),
-                self._repeat(self.pull, IDLE),
-                self._repeat(self.mirror.list_new, LIST_EVERY),
-                self._repeat(self.mirror.list_remaining, LIST_EVERY),
-                self._repeat(self.mirror.reread, REREAD_EVERY),
-                self._repeat(self.mirror.prune, PRUNE_EVERY),
-                self._repeat(self.run_maintenance, LOOK_EVERY),
-                *(self._repeat(_in_loop(act), BESIDE_EVERY) for act in self.extra_tasks),
+                self._repeat(self.push, IDLE_DELAY),
+                self._repeat(self.read_back, IDLE_DELAY),
+                self._repeat(self.check_drift, DRIFT_INTERVAL),
+                self._repeat(self.pull, IDLE_DELAY),
+                self._repeat(self.mirror.list_new, LIST_INTERVAL),
+                self._repeat(self.mirror.list_remaining, LIST_INTERVAL),
+                self._repeat(self.mirror.reread, REREAD_INTERVAL),
+                self._repeat(self.mirror.prune, PRUNE_INTERVAL),
+                self._repeat(self.run_maintenance, MAINTENANCE_INTERVAL),
+                self._repeat(self.apply_rules, RULES_INTERVAL),
             )
         finally:
             await self._close()
 
     async def run_once(self) -> None:
-        """Pull, push and read back what is due now, and wait a little for what was just accepted."""
+        """Do everything that is due now, and wait a little to confirm what was just accepted."""
         try:
             await self.run_maintenance()
             await self.mirror.list_new()
@@ -106,149 +106,142 @@ class Worker:
             await self.mirror.reread_tasks.wait_all()
             while await self.mirror.prune():
                 pass
-            for act in self.extra_tasks:
-                while await sync_to_async(act)():
-                    pass
-            while await self.pull() or self.pull_tasks.under_way:
-                await self.pull_tasks.wait_any(IDLE)
+            while await self.apply_rules():
+                pass
+            while await self.pull() or self.pull_tasks.running:
+                await self.pull_tasks.wait_any(IDLE_DELAY)
             while await self.push() or self.pusher.leased:
                 await asyncio.sleep(0.01)
-            for _ in range(25):
+            for _ in range(MAX_READBACK_ROUNDS):
                 await self.read_back()
-                if not self.readback_tasks.under_way and not await sync_to_async(_is_reading_soon)():
+                if not self.readback_tasks.running and not await sync_to_async(_has_readback_soon)():
                     break
-                await asyncio.sleep(IDLE)
-            while await self.check_drift() or self.drift_tasks.under_way:
-                await self.drift_tasks.wait_any(IDLE)
+                await asyncio.sleep(IDLE_DELAY)
+            while await self.check_drift() or self.drift_tasks.running:
+                await self.drift_tasks.wait_any(IDLE_DELAY)
         finally:
             await self._close()
 
     async def push(self) -> int:
-        """Mark the pushes that ended, start as many new ones as there is room for; how many of both."""
+        """Record finished pushes, then start as many new ones as there is room for. Returns the sum of both."""
         if self.stop.is_set():
             self.stopped_at = self.stopped_at or time.monotonic()
-            self.pusher.end()
+            self.pusher.stop()
         if not self.heartbeat.is_database_checked:
             await sync_to_async(self.heartbeat.send)()
         return await self.pusher.run_round()
 
     async def read_back(self) -> int:
-        """Ask for the traces of accepted patches; for how many of these."""
-        return await self._look(confirmation, self.readback_tasks)
+        """Start reading back accepted patches. Returns the number of patches."""
+        return await self._start_readbacks(confirmation, self.readback_tasks)
 
     async def check_drift(self) -> int:
-        """Ask for the traces of confirmed patches that are watched; for how many of these. Pushes go first."""
-        return (
-            0
-            if len(self.pusher.leased) > leasing.MAX_LEASED_PER_PROJECT // 2
-            else await self._look(drift, self.drift_tasks)
-        )
+        """Start checking watched patches for drift, unless many pushes are under way. Returns the number of patches."""
+        if len(self.pusher.leased) > leasing.MAX_LEASED_PER_PROJECT // 2:
+            return 0
+        return await self._start_readbacks(drift, self.drift_tasks)
 
     async def pull(self) -> int:
-        """Pull traces that are wanted, with their spans; how many of them."""
-        taken = await sync_to_async(pull.select_due)([*self.pull_tasks.under_way, *self.mirror.rate_limited_projects])
-        for project, traces in _by_project(taken):
-            self.pull_tasks.start(project.pk, self._pull_of(project, traces))
-        await self.pull_tasks.wait_any(IDLE)
-        return len(taken)
+        """Start pulling requested traces with their spans. Returns the number of traces."""
+        due = await sync_to_async(pull.select_due)([*self.pull_tasks.running, *self.mirror.rate_limited_projects])
+        for project, traces in _group_by_project(due):
+            self.pull_tasks.start(project.pk, self._pull_traces(project, traces))
+        await self.pull_tasks.wait_any(IDLE_DELAY)
+        return len(due)
+
+    async def apply_rules(self) -> int:
+        """Apply due queue rules to new and changed traces. Returns the number of traces."""
+        return await sync_to_async(apply_due_rules)()
 
     async def run_maintenance(self) -> int:
-        """Give a sign of life, take back the leases of dead workers, notice new keys, tend the index."""
+        """Send a heartbeat, resume projects with a new key, tidy up. Returns the number of leases released."""
         await sync_to_async(close_old_connections)()
         await sync_to_async(self.heartbeat.send)()
         await sync_to_async(breaker.close_breakers_with_new_key)()
         await sync_to_async(confirmation.resume_with_full_key)()
         await sync_to_async(clock_skew.correct_future_due_times)()
         await self.clients.close_retired()
-        await sync_to_async(pull.rebuild_outdated)(AGAIN)
+        await sync_to_async(pull.rebuild_outdated)(MAX_REBUILDS)
         await sync_to_async(index.compact)()
         return await sync_to_async(leasing.release_expired_leases)()
 
-    async def _look(self, looking: ReadbackTarget, errands: ProjectTasks) -> int:
-        taken = await sync_to_async(looking.select_due)([*errands.under_way, *self.mirror.rate_limited_projects])
-        for project, patches in _by_project(taken):
-            errands.start(project.pk, self.readback_runner.at(looking, project, patches))
-        await errands.wait_any(IDLE)
-        return len(taken)
+    async def _start_readbacks(self, target: ReadbackTarget, tasks: ProjectTasks) -> int:
+        due = await sync_to_async(target.select_due)([*tasks.running, *self.mirror.rate_limited_projects])
+        for project, patches in _group_by_project(due):
+            tasks.start(project.pk, self.readback_runner.run(target, project, patches))
+        await tasks.wait_any(IDLE_DELAY)
+        return len(due)
 
-    async def _pull_of(self, project: Project, traces: Sequence[Trace]) -> None:
-        left = {trace.trace_id: trace for trace in traces}
+    async def _pull_traces(self, project: Project, traces: Sequence[Trace]) -> None:
+        remaining = {trace.trace_id: trace for trace in traces}
         try:
-            client = await self._reader(project)
+            client = await self._get_read_client(project)
             if client is None:
                 await sync_to_async(pull.reschedule_failed)(traces, pull.KEY_CANNOT_READ)
                 return
-            asked_at = clock.now()
-            rows = await client.traces(list(left))
-            missing = left.keys() - {row.id for row in rows}
-            await sync_to_async(pull.reschedule_missing)([left.pop(trace_id) for trace_id in missing])
-            for trace in await sync_to_async(pull.store_traces)(project, rows, asked_at):
-                stored: set[UUID] = set()
+            requested_at = clock.now()
+            rows = await client.traces(list(remaining))
+            missing = remaining.keys() - {row.id for row in rows}
+            await sync_to_async(pull.reschedule_missing)([remaining.pop(trace_id) for trace_id in missing])
+            for trace in await sync_to_async(pull.store_traces)(project, rows, requested_at):
+                span_ids: set[UUID] = set()
                 async for page in client.span_pages(trace.trace_id, pull.MAX_SPANS):
-                    stored |= await sync_to_async(pull.store_spans)(trace, page)
-                await sync_to_async(pull.finish_pull)(trace, stored)
-                del left[trace.trace_id]
+                    span_ids |= await sync_to_async(pull.store_spans)(trace, page)
+                await sync_to_async(pull.finish_pull)(trace, span_ids)
+                del remaining[trace.trace_id]
         except LaminarError as error:
-            self.mirror.note(project, error)
-            await sync_to_async(pull.reschedule_failed)(list(left.values()), str(error))
+            self.mirror.record_rate_limit(project, error)
+            await sync_to_async(pull.reschedule_failed)(list(remaining.values()), str(error))
         except Exception:
-            await sync_to_async(pull.reschedule_failed)(list(left.values()), pull.INTERNAL_ERROR)
+            await sync_to_async(pull.reschedule_failed)(list(remaining.values()), pull.INTERNAL_ERROR)
             raise
 
-    async def _reader(self, project: Project) -> AsyncLaminar | None:
-        """The project's client, None when its key may not read. Raises LaminarError."""
+    async def _get_read_client(self, project: Project) -> AsyncLaminar | None:
+        """Return the project's client, None if its key may not read. Raises LaminarError."""
         key = (await sync_to_async(get_keys_by_project)([project.pk])).get(project.pk)
         client = self.clients.get(key)
         return client if key is not None and key.can_read else None
 
-    async def _repeat(self, act: Callable[[], Awaitable[int]], idle: float) -> None:
-        """Do `act` until told to stop; at once again while there is work, after a pause when there is none."""
-        while not self.stop.is_set() or (act == self.push and self._has_to_finish()):
+    async def _repeat(self, task: Callable[[], Awaitable[int]], delay: float) -> None:
+        """Run `task` until the worker stops: after `delay` seconds, or at once while a busy loop has work."""
+        while not self.stop.is_set() or (task == self.push and self._has_pushes_to_finish()):
             try:
-                busy = await act()
+                count = await task()
             except Exception:
-                # The rows are the truth: whatever failed here is found again by its lease or its due time.
-                log.exception("%s failed and is tried again", act.__name__)
-                busy = 0
-                # It may have broken since the database was put back to an earlier state.
+                # Nothing is lost: the rows are selected again by their lease or due time.
+                log.exception("Worker task %s failed; it will be retried", task.__name__)
+                count = 0
+                # The database may have been restored to an earlier state since.
                 self.heartbeat.is_database_checked = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
-            if not busy or act not in (self.push, self.read_back, self.pull, self.mirror.prune):
-                await _pause(self.stop, idle)
+            if not count or task not in (self.push, self.read_back, self.pull, self.mirror.prune):
+                await _wait_for_stop(self.stop, delay)
 
-    def _has_to_finish(self) -> bool:
-        """Whether rows are held that can still be marked."""
-        is_late = self.stopped_at is not None and time.monotonic() > self.stopped_at + self.finish
+    def _has_pushes_to_finish(self) -> bool:
+        """Whether patches are leased whose results can still be recorded."""
+        is_late = self.stopped_at is not None and time.monotonic() > self.stopped_at + self.finish_timeout
         return bool(self.pusher.leased) and not is_late
 
     async def _close(self) -> None:
-        for errands in (self.readback_tasks, self.drift_tasks, self.pull_tasks):
-            await errands.cancel_all()
+        for tasks in (self.readback_tasks, self.drift_tasks, self.pull_tasks):
+            await tasks.cancel_all()
         await self.mirror.close()
         await self.clients.close()
 
 
-def _in_loop(act: Callable[[], int]) -> Callable[[], Awaitable[int]]:
-    @wraps(act)
-    async def acting() -> int:
-        return await sync_to_async(act)()
-
-    return acting
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
+async def _wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
     try:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         pass
 
 
-def _by_project(rows: Iterable[Row]) -> list[tuple[Project, list[Row]]]:
+def _group_by_project(rows: Iterable[Row]) -> list[tuple[Project, list[Row]]]:
     ordered = sorted(rows, key=lambda row: row.project_id)
     groups = [list(group) for _, group in groupby(ordered, key=lambda row: row.project_id)]
     return [(group[0].project, group) for group in groups]
 
 
-def _is_reading_soon() -> bool:
+def _has_readback_soon() -> bool:
     return Patch.objects.filter(state=State.ACCEPTED, reads__lt=4, due_at__lte=clock.now() + SOON).exists()

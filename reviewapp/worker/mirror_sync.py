@@ -1,4 +1,4 @@
-"""The worker's part in the mirror: lists new traces, reads others again, prunes what is past the window."""
+"""Keep the mirror in sync: list new traces, reread known ones, prune those older than the mirror's window."""
 
 import asyncio
 import logging
@@ -22,94 +22,94 @@ from reviewapp.worker.project_tasks import ProjectTasks
 
 log = logging.getLogger(__name__)
 
-# All times in seconds: after a listing or reading that failed, and after a 429 that names no time.
+# Seconds to wait after a failed listing or reread, and after a 429 without a Retry-After.
 RETRY_DELAY = 60.0
 DEFAULT_RATE_LIMIT_DELAY = 10.0
-# Pages of a listing in one go: what it does not come to is left to those who list the rest.
-ROUND = 20
-# Traces come late, and some change where nobody looks: those that began so long ago are listed again so often (in
-# seconds), so many pages in a round. Nothing that is new waits for it.
+# Pages that one run of a listing stores; `list_remaining` lists the rest.
+MAX_LISTING_PAGES = 20
+# Some traces arrive late and others change unnoticed, so recent traces are listed again: how far back, and how often
+# in seconds. A sweep stores few pages per run, so that it never delays new traces.
 SWEEP_INTERVALS = {timedelta(hours=1): 300.0, timedelta(days=1): 3_600.0}
 MAX_SWEEP_PAGES = 5
-# Batches that are pruned of a project in one go.
+# Batches that one run prunes per project.
 MAX_PRUNE_BATCHES = 10
 
 
 @dataclass(slots=True)
 class MirrorSync:
-    """`reader` gives a project's client, None when its key may not read."""
+    """Syncs the mirrors of all projects. `get_client` returns a project's client, None if its key may not read."""
 
-    reader: Callable[[Project], Awaitable[AsyncLaminar | None]]
+    get_client: Callable[[Project], Awaitable[AsyncLaminar | None]]
     list_new_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     list_remaining_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     reread_tasks: ProjectTasks = field(default_factory=ProjectTasks)
-    # Projects by primary key, each with the moment of the monotonic clock when it goes on: what failed is tried again,
-    # and who asked to slow down is left alone by every kind of pull and look.
-    silent: dict[int, float] = field(default_factory=dict)
-    held: dict[int, float] = field(default_factory=dict)
-    # By project and how far back: what is listed again, and when that was begun.
+    # By project primary key, the monotonic time until which nothing is listed or reread after a failure.
+    paused_until: dict[int, float] = field(default_factory=dict)
+    # By project primary key, the monotonic time until which nothing at all is read after a 429.
+    rate_limited_until: dict[int, float] = field(default_factory=dict)
+    # By project primary key and how far back: the current sweep, and the monotonic time when it started.
     sweeps: dict[tuple[int, timedelta], tuple[Listing, float]] = field(default_factory=dict)
-    portions: BatchSizes = field(default_factory=lambda: BatchSizes(reread.BATCH_SIZE))
+    batch_sizes: BatchSizes = field(default_factory=lambda: BatchSizes(reread.BATCH_SIZE))
 
     @property
     def rate_limited_projects(self) -> list[int]:
-        """Projects whose Laminar asked to slow down."""
-        return [project for project, until in self.held.items() if until > time.monotonic()]
+        """Primary keys of projects whose Laminar asked to slow down."""
+        return [project for project, until in self.rate_limited_until.items() if until > time.monotonic()]
 
-    def note(self, project: Project, error: LaminarError) -> None:
-        """Heed a 429: nothing is read of this project before the time it asks for."""
+    def record_rate_limit(self, project: Project, error: LaminarError) -> None:
+        """After a 429, read nothing of this project for the time that Laminar asks for."""
         if isinstance(error, RateLimited):
-            self.held[project.pk] = time.monotonic() + (error.retry_after or DEFAULT_RATE_LIMIT_DELAY)
+            self.rate_limited_until[project.pk] = time.monotonic() + (error.retry_after or DEFAULT_RATE_LIMIT_DELAY)
 
     async def list_new(self) -> int:
-        """List each project's new traces into the mirror; for how many projects."""
-        return await self._each(self.list_new_tasks, self._list_of)
+        """Start listing each project's new traces into the mirror. Returns the number of projects."""
+        return await self._start_each(self.list_new_tasks, self._list_new)
 
     async def list_remaining(self) -> int:
-        """List what the mirror lacks still, then again what began lately; for how many projects."""
-        return await self._each(self.list_remaining_tasks, self._rest_of)
+        """Start filling the mirror's gaps, then listing recent traces again. Returns the number of projects."""
+        return await self._start_each(self.list_remaining_tasks, self._list_remaining)
 
     async def reread(self) -> int:
-        """Read traces again that are due, a batch for each project; for how many projects."""
-        return await self._each(self.reread_tasks, self._read_of)
+        """Start rereading due traces, one batch per project. Returns the number of projects."""
+        return await self._start_each(self.reread_tasks, self._reread)
 
     async def prune(self) -> int:
-        """Take out of the mirror what is past its window, of each project a bounded part; how many traces."""
-        pruned = 0
+        """Delete traces older than the mirror's window, a bounded number per project. Returns how many."""
+        total = 0
         for project in await sync_to_async(_all_projects)():
-            before = await sync_to_async(prune.get_cutoff)(project)
+            cutoff = await sync_to_async(prune.get_cutoff)(project)
             for _ in range(MAX_PRUNE_BATCHES):
-                gone = await sync_to_async(prune.prune)(project, before, has_active_patch())
-                pruned += gone
-                if not gone:
+                count = await sync_to_async(prune.prune)(project, cutoff, has_active_patch())
+                total += count
+                if not count:
                     break
-        return pruned
+        return total
 
     async def close(self) -> None:
         await self.list_new_tasks.cancel_all()
         await self.list_remaining_tasks.cancel_all()
         await self.reread_tasks.cancel_all()
 
-    async def _each(self, errands: ProjectTasks, errand: Callable[[Project, AsyncLaminar], Awaitable[None]]) -> int:
-        """Start an errand for each project that can be read and has none under way."""
-        waiting = {*errands.under_way, *self.rate_limited_projects}
-        waiting |= {project for project, until in self.silent.items() if until > time.monotonic()}
-        ready = [project for project in await sync_to_async(_readable_projects)() if project.pk not in waiting]
+    async def _start_each(self, tasks: ProjectTasks, work: Callable[[Project, AsyncLaminar], Awaitable[None]]) -> int:
+        """Start `work` for each readable project that is not paused and has no such task running."""
+        skipped = {*tasks.running, *self.rate_limited_projects}
+        skipped |= {project for project, until in self.paused_until.items() if until > time.monotonic()}
+        ready = [project for project in await sync_to_async(_readable_projects)() if project.pk not in skipped]
         for project in ready:
-            errands.start(project.pk, self._run(project, errand))
+            tasks.start(project.pk, self._run(project, work))
         return len(ready)
 
-    async def _run(self, project: Project, errand: Callable[[Project, AsyncLaminar], Awaitable[None]]) -> None:
+    async def _run(self, project: Project, work: Callable[[Project, AsyncLaminar], Awaitable[None]]) -> None:
         try:
-            client = await self.reader(project)
+            client = await self.get_client(project)
             if client is not None:
-                await errand(project, client)
+                await work(project, client)
         except LaminarError as error:
-            self.note(project, error)
-            self.silent[project.pk] = time.monotonic() + RETRY_DELAY
-            log.info("reading traces of %s failed: %s", project.slug, error)
+            self.record_rate_limit(project, error)
+            self.paused_until[project.pk] = time.monotonic() + RETRY_DELAY
+            log.info("Could not read traces of project %s: %s", project.slug, error)
 
-    async def _list_of(self, project: Project, client: AsyncLaminar) -> None:
+    async def _list_new(self, project: Project, client: AsyncLaminar) -> None:
         listing = Listing(await sync_to_async(watermark.next_listing_start)(project))
         try:
             await _store_pages(project, client, listing)
@@ -119,7 +119,7 @@ class MirrorSync:
                     project, listing.since, listing.stored_from, listing.newest
                 )
 
-    async def _rest_of(self, project: Project, client: AsyncLaminar) -> None:
+    async def _list_remaining(self, project: Project, client: AsyncLaminar) -> None:
         while gap := await sync_to_async(watermark.get_gap)(project):
             listing = Listing(*gap)
             try:
@@ -127,55 +127,57 @@ class MirrorSync:
             finally:
                 if listing.stored_from is not None:
                     await sync_to_async(watermark.extend_coverage)(project, listing.stored_from, gap[1])
-        for back, every in SWEEP_INTERVALS.items():
-            await self._sweep(project, client, back, every)
+        for lookback, interval in SWEEP_INTERVALS.items():
+            await self._sweep(project, client, lookback, interval)
 
-    async def _sweep(self, project: Project, client: AsyncLaminar, back: timedelta, every: float) -> None:
-        """Go on listing again what began so far back, or begin with it when it is time."""
-        listing, begun = self.sweeps.get((project.pk, back), (None, 0.0))
-        if listing is None or (listing.is_done and time.monotonic() >= begun + every):
+    async def _sweep(self, project: Project, client: AsyncLaminar, lookback: timedelta, interval: float) -> None:
+        """Continue listing the traces of the last `lookback` again, or start over after `interval` seconds."""
+        listing, started_at = self.sweeps.get((project.pk, lookback), (None, 0.0))
+        if listing is None or (listing.is_done and time.monotonic() >= started_at + interval):
             mark = await sync_to_async(watermark.get_watermark)(project)
             if mark is None or mark.gapless_since is None:
                 return
-            # What was pruned does not come again.
-            listing = Listing(max(mark.gapless_since, clock.now() - back))
-            self.sweeps[project.pk, back] = listing, time.monotonic()
+            # Start no earlier than the mirror does, so that pruned traces do not return.
+            listing = Listing(max(mark.gapless_since, clock.now() - lookback))
+            self.sweeps[project.pk, lookback] = listing, time.monotonic()
         try:
             await _store_pages(project, client, listing, MAX_SWEEP_PAGES)
         except OVERSIZE_ERRORS:
-            # One trace is too much by itself: those beyond it are left for this time.
+            # A single trace is too large: skip the older ones until the next sweep.
             listing.is_done = True
 
-    async def _read_of(self, project: Project, client: AsyncLaminar) -> None:
-        traces = await sync_to_async(reread.select_due)(project, self.portions.get(project))
+    async def _reread(self, project: Project, client: AsyncLaminar) -> None:
+        traces = await sync_to_async(reread.select_due)(project, self.batch_sizes.get(project))
         if not traces:
             return
-        asked_at = clock.now()
+        requested_at = clock.now()
         try:
             rows = await client.traces([trace.trace_id for trace in traces])
         except OVERSIZE_ERRORS:
-            # Half as many next time; the one that is too much by itself is left alone for long.
-            self.portions.halve(project, len(traces))
-            wait = reread.UNREADABLE_DELAY if len(traces) == 1 else timedelta()
-            await sync_to_async(reread.reschedule)(traces, wait)
+            # Request half as many next time. A trace that is too large alone is not reread for a long time.
+            self.batch_sizes.halve(project, len(traces))
+            delay = reread.UNREADABLE_DELAY if len(traces) == 1 else timedelta()
+            await sync_to_async(reread.reschedule)(traces, delay)
         except LaminarError as error:
             if isinstance(error, TimedOut):
-                self.portions.halve(project, len(traces))
+                self.batch_sizes.halve(project, len(traces))
             await sync_to_async(reread.reschedule)(traces)
             raise
         else:
-            await sync_to_async(reread.store_and_reschedule)(project, traces, rows, asked_at)
-            self.portions.grow(project)
+            await sync_to_async(reread.store_and_reschedule)(project, traces, rows, requested_at)
+            self.batch_sizes.grow(project)
 
 
-async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing, most: int = ROUND) -> None:
-    """Store some pages of a listing. Raises LaminarError; what is stored stays, and the listing knows how far."""
+async def _store_pages(
+    project: Project, client: AsyncLaminar, listing: Listing, max_pages: int = MAX_LISTING_PAGES
+) -> None:
+    """Store some pages of a listing. Raises LaminarError; stored pages stay, and the listing records its progress."""
     storing = asyncio.get_running_loop().create_future()
     storing.set_result(None)
-    for _ in range(most):
+    for _ in range(max_pages):
         if listing.is_done:
             break
-        asked_at = clock.now()
+        requested_at = clock.now()
         try:
             rows = await client.find_traces([], **listing.next_query)
         except OVERSIZE_ERRORS:
@@ -183,25 +185,25 @@ async def _store_pages(project: Project, client: AsyncLaminar, listing: Listing,
                 raise
             continue
         finally:
-            # One page is stored while the next is asked for.
+            # One page is stored while the next is requested.
             await storing
         listing.advance(rows)
-        storing = asyncio.ensure_future(_store(project, rows, asked_at, listing, listing.listed_from))
+        storing = asyncio.ensure_future(_store_page(project, rows, requested_at, listing, listing.listed_from))
     await storing
 
 
-async def _store(
-    project: Project, rows: Sequence[TraceRow], asked_at: datetime, listing: Listing, reaches: datetime | None
+async def _store_page(
+    project: Project, rows: Sequence[TraceRow], requested_at: datetime, listing: Listing, listed_from: datetime | None
 ) -> None:
-    await sync_to_async(pull.store_listed)(project, rows, asked_at)
-    listing.stored_from = reaches
+    await sync_to_async(pull.store_listed)(project, rows, requested_at)
+    listing.stored_from = listed_from
 
 
 def has_active_patch() -> Exists:
-    """Whether a patch of ours for a trace is on its way, or watched."""
-    ours = Patch.objects.filter(project=OuterRef("project"), trace_id=OuterRef("trace_id"))
+    """A subquery on traces: whether a patch for the trace is unfinished, parked or watched for drift."""
+    patches = Patch.objects.filter(project=OuterRef("project"), trace_id=OuterRef("trace_id"))
     is_open = Q(state__in=[State.WAITING, State.SENDING, State.ACCEPTED, State.PARKED])
-    return Exists(ours.filter(is_open | Q(watch_due_at__isnull=False)))
+    return Exists(patches.filter(is_open | Q(watch_due_at__isnull=False)))
 
 
 def _all_projects() -> list[Project]:
@@ -209,6 +211,6 @@ def _all_projects() -> list[Project]:
 
 
 def _readable_projects() -> list[Project]:
-    held = Breaker.objects.filter(open_until__gt=clock.now()).values("project")
+    blocked = Breaker.objects.filter(open_until__gt=clock.now()).values("project")
     keys = LaminarKey.objects.filter(retired_at=None, kind=LaminarKey.Kind.FULL)
-    return list(Project.objects.filter(pk__in=keys.values("project")).exclude(pk__in=held))
+    return list(Project.objects.filter(pk__in=keys.values("project")).exclude(pk__in=blocked))

@@ -1,4 +1,4 @@
-"""Work that is done for each project by itself: one that never answers holds up none of the others."""
+"""Run one task per project at a time, so that a Laminar that never answers delays no other project."""
 
 import asyncio
 import logging
@@ -11,32 +11,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ProjectTasks:
-    """Errands under way side by side, one at a time per project."""
+    """Tasks running side by side, at most one per project, by project primary key."""
 
-    under_way: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    running: dict[int, asyncio.Task[None]] = field(default_factory=dict)
 
-    def start(self, project_id: int, errand: Coroutine[Any, Any, None]) -> None:
-        """Begin an errand for a project that has none under way."""
-        task = self.under_way[project_id] = asyncio.create_task(errand)
-        task.add_done_callback(lambda ended: self._end(project_id, ended))
+    def start(self, project_id: int, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task for a project that has none running."""
+        task = self.running[project_id] = asyncio.create_task(work)
+        task.add_done_callback(lambda finished: self._remove(project_id, finished))
 
     async def wait_any(self, seconds: float) -> None:
-        """Wait until one of them ends, or as long as told."""
-        if self.under_way:
-            await asyncio.wait(self.under_way.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        """Wait until one task ends, `seconds` at most."""
+        if self.running:
+            await asyncio.wait(self.running.values(), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     async def wait_all(self) -> None:
-        """Wait for all of them."""
-        while self.under_way:
-            await asyncio.wait(self.under_way.values())
+        while self.running:
+            await asyncio.wait(self.running.values())
 
     async def cancel_all(self) -> None:
-        """End them where they are: the rows are taken up again by their due times."""
-        for task in self.under_way.values():
+        """Cancel all tasks. Nothing is lost: their rows become due again."""
+        for task in self.running.values():
             task.cancel()
         await self.wait_all()
 
-    def _end(self, project_id: int, ended: asyncio.Task[None]) -> None:
-        del self.under_way[project_id]
-        if not ended.cancelled() and (fault := ended.exception()) is not None:
-            log.error("an errand for project %s failed and is tried again", project_id, exc_info=fault)
+    def _remove(self, project_id: int, task: asyncio.Task[None]) -> None:
+        del self.running[project_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("Worker task for project %s failed; it will be retried", project_id, exc_info=error)

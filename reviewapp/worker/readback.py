@@ -1,4 +1,4 @@
-"""Look at the traces of patches in Laminar, one query for many, and hand over what stands there."""
+"""Read the metadata of pushed patches back from Laminar, many traces per query, and record what it shows."""
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -17,58 +17,61 @@ from reviewapp.worker.batch_size import OVERSIZE_ERRORS, BatchSizes
 
 
 class ReadbackTarget(Protocol):
-    """Which patches are looked at, and what comes of it: `confirming` and `watching` are such modules."""
+    """Selects patches to read back and records the results: the modules `confirmation` and `drift`."""
 
     def select_due(self, busy: Collection[int] = ()) -> list[Patch]: ...
     def reschedule(self, patches: Sequence[Patch]) -> None: ...
     def reschedule_failed(self, project: Project, patches: Sequence[Patch], error: str) -> None: ...
     def reschedule_unreadable(self, patch: Patch, error: str) -> None: ...
-    def record_readback(self, patches: Sequence[Patch], found: Mapping[UUID, str], seconds: float) -> None: ...
+    def record_readback(self, patches: Sequence[Patch], metadata: Mapping[UUID, str], seconds: float) -> None: ...
 
 
 @dataclass(slots=True)
 class ReadbackRunner:
-    """The looks of one worker.
+    """Runs the read-backs of one worker.
 
-    `reader` gives a project's client, None when its key may not read; `note` heeds what an error asks for.
+    `get_client` returns a project's client, None if its key may not read; `record_rate_limit` handles a 429.
     """
 
-    reader: Callable[[Project], Awaitable[AsyncLaminar | None]]
-    note: Callable[[Project, LaminarError], None]
-    portions: BatchSizes = field(default_factory=lambda: BatchSizes(BATCH_SIZE))
+    get_client: Callable[[Project], Awaitable[AsyncLaminar | None]]
+    record_rate_limit: Callable[[Project, LaminarError], None]
+    batch_sizes: BatchSizes = field(default_factory=lambda: BatchSizes(BATCH_SIZE))
 
-    async def at(self, looking: ReadbackTarget, project: Project, patches: Sequence[Patch]) -> None:
-        """Read the traces of one project's patches, as many at once as its Laminar answers for."""
-        left = list(patches)
+    async def run(self, target: ReadbackTarget, project: Project, patches: Sequence[Patch]) -> None:
+        """Read back one project's patches, in batches as large as its Laminar can answer."""
+        remaining = list(patches)
         try:
-            client = await self.reader(project)
+            client = await self.get_client(project)
             if client is None:
-                await sync_to_async(looking.reschedule)(left)
+                await sync_to_async(target.reschedule)(remaining)
                 return
-            while left:
-                part = left[: self.portions.get(project)]
-                if await self._read(client, looking, project, part):
-                    del left[: len(part)]
+            while remaining:
+                batch = remaining[: self.batch_sizes.get(project)]
+                if await self._read_batch(client, target, project, batch):
+                    del remaining[: len(batch)]
         except LaminarError as error:
-            self.note(project, error)
-            await sync_to_async(looking.reschedule_failed)(project, left, str(error))
+            self.record_rate_limit(project, error)
+            await sync_to_async(target.reschedule_failed)(project, remaining, str(error))
 
-    async def _read(
-        self, client: AsyncLaminar, looking: ReadbackTarget, project: Project, part: Sequence[Patch]
+    async def _read_batch(
+        self, client: AsyncLaminar, target: ReadbackTarget, project: Project, batch: Sequence[Patch]
     ) -> bool:
-        """One query; False when it is to be made of fewer. A patch that is bad by itself waits long, the others not."""
-        began = time.monotonic()
+        """Run one query. Returns False to retry with a smaller batch.
+
+        A patch that fails alone is rescheduled with a long delay, so that it does not delay the others.
+        """
+        started_at = time.monotonic()
         try:
-            found = await client.fetch_metadata(list({patch.trace_id for patch in part}))
+            metadata = await client.fetch_metadata(list({patch.trace_id for patch in batch}))
         except OVERSIZE_ERRORS as error:
-            self.portions.halve(project, len(part))
-            if len(part) == 1:
-                await sync_to_async(looking.reschedule_unreadable)(part[0], str(error))
-            # Where every answer is like this, or none comes, each query has its pause.
-            if len(part) == 1 or isinstance(error, TimedOut):
+            self.batch_sizes.halve(project, len(batch))
+            if len(batch) == 1:
+                await sync_to_async(target.reschedule_unreadable)(batch[0], str(error))
+            # Stop here if every response is like this, or none comes, so that queries are spaced out.
+            if len(batch) == 1 or isinstance(error, TimedOut):
                 raise
             return False
         failpoints.hit("read.before_mark")
-        await sync_to_async(looking.record_readback)(part, found, time.monotonic() - began)
-        self.portions.grow(project)
+        await sync_to_async(target.record_readback)(batch, metadata, time.monotonic() - started_at)
+        self.batch_sizes.grow(project)
         return True

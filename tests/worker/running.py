@@ -1,4 +1,4 @@
-"""A worker at work: in this process until something holds, and a Laminar that answers as a script says."""
+"""Run workers in this process until a condition is true, against a fake Laminar that answers by a script."""
 
 import asyncio
 import contextlib
@@ -17,43 +17,44 @@ from django.db import connections
 from reviewapp.delivery.models import Patch
 from reviewapp.worker.loop import Worker
 
-Answer = tuple[int, object]
-# Of one request: its path and its body.
-Script = Callable[[str, dict[str, Any]], Answer]
+# Status and JSON body; None is an empty body.
+Response = tuple[int, object]
+# Called with the path and the JSON body of a request.
+Script = Callable[[str, dict[str, Any]], Response]
 
 
 def run_workers(
     until: Callable[[], bool], *, workers: int = 1, seconds: float = 15, make_worker: Callable[[], Worker] = Worker
 ) -> None:
-    """Run workers until something holds; fails when it does not in time."""
-    asyncio.run(_work(until, [make_worker() for _ in range(workers)], seconds))
+    """Run workers until a condition is true. Raises TimeoutError if it is not within `seconds`."""
+    asyncio.run(_run_until(until, [make_worker() for _ in range(workers)], seconds))
 
 
 def patch_states(*patches: Patch) -> list[str]:
-    """The states of these patches, or of all in order."""
+    """Return the states of these patches, or of all patches, in order of primary key."""
     rows = Patch.objects.filter(pk__in=[patch.pk for patch in patches]) if patches else Patch.objects.all()
     return list(rows.order_by("pk").values_list("state", flat=True))
 
 
 def all_patches_are(state: str) -> Callable[[], bool]:
-    """Whether every patch has come so far."""
+    """Return a condition: every patch is in this state."""
     return lambda: set(patch_states()) == {state}
 
 
 @dataclass
 class FakeLaminar:
-    """A Laminar that keeps what was asked of it, and answers by its script."""
+    """A Laminar that records its requests (monotonic time, path, body) and answers by its script."""
 
     url: str
     script: Script
     requests: list[tuple[float, str, dict[str, Any]]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    under_way: int = 0
-    max_under_way: int = 0
+    active_requests: int = 0
+    max_active_requests: int = 0
 
     @property
     def pushes(self) -> list[tuple[UUID, Mapping[str, Any]]]:
-        """Each push in order: trace and metadata."""
+        """The trace id and metadata of each push, in order."""
         return [
             (UUID(body["traceId"]), body["metadata"]) for _, path, body in self.requests if path.endswith("/metadata")
         ]
@@ -61,7 +62,7 @@ class FakeLaminar:
 
 @contextlib.contextmanager
 def fake_laminar(script: Script) -> Iterator[FakeLaminar]:
-    """Serve on a real socket until the block ends."""
+    """Serve a fake Laminar on a real socket until the block ends."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,14 +71,14 @@ def fake_laminar(script: Script) -> Iterator[FakeLaminar]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                far.requests.append((time.monotonic(), self.path, body))
-                far.keys.append(self.headers["Authorization"].removeprefix("Bearer "))
-                far.under_way += 1
-                far.max_under_way = max(far.max_under_way, far.under_way)
-            status, said = far.script(self.path, body)
+                laminar.requests.append((time.monotonic(), self.path, body))
+                laminar.keys.append(self.headers["Authorization"].removeprefix("Bearer "))
+                laminar.active_requests += 1
+                laminar.max_active_requests = max(laminar.max_active_requests, laminar.active_requests)
+            status, response = laminar.script(self.path, body)
             with lock:
-                far.under_way -= 1
-            content = b"" if said is None else json.dumps(said).encode()
+                laminar.active_requests -= 1
+            content = b"" if response is None else json.dumps(response).encode()
             with contextlib.suppress(OSError):
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
@@ -93,17 +94,17 @@ def fake_laminar(script: Script) -> Iterator[FakeLaminar]:
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)
-    far = FakeLaminar(f"http://127.0.0.1:{server.server_address[1]}", script)
+    laminar = FakeLaminar(f"http://127.0.0.1:{server.server_address[1]}", script)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
-        yield far
+        yield laminar
     finally:
         server.shutdown()
         server.server_close()
 
 
-async def _work(until: Callable[[], bool], workers: Sequence[Worker], seconds: float) -> None:
-    running = [asyncio.create_task(worker.run()) for worker in workers]
+async def _run_until(until: Callable[[], bool], workers: Sequence[Worker], seconds: float) -> None:
+    tasks = [asyncio.create_task(worker.run()) for worker in workers]
     try:
         async with asyncio.timeout(seconds):
             while not await sync_to_async(until)():
@@ -111,5 +112,5 @@ async def _work(until: Callable[[], bool], workers: Sequence[Worker], seconds: f
     finally:
         for worker in workers:
             worker.stop.set()
-        await asyncio.gather(*running)
+        await asyncio.gather(*tasks)
         await sync_to_async(connections.close_all)()

@@ -1,4 +1,4 @@
-"""What holds a project's pushes stays until it is over: no push that had begun before undoes it."""
+"""An open breaker or a pause stays: no push that started before it ends it."""
 
 import asyncio
 import threading
@@ -21,14 +21,18 @@ from tests.delivery.patches import end_push, put, put_many, reload
 from tests.worker.running import fake_laminar, patch_states
 from tests.worker.test_faults import create_project
 
-HOLDING = [
+BREAKING_ERRORS = [
     RateLimited("Laminar asks to slow down.", status=429, retry_after=60),
     KeyRefused("No.", status=401),
 ]
 
 
-@pytest.mark.parametrize("error", HOLDING, ids=["429", "401"])
-def test_a_push_that_had_begun_before_ends_no_hold(project: Project, error: LaminarError) -> None:
+def push_result(patch: Patch, error: LaminarError | None = None) -> PushResult:
+    return PushResult(patch, None, clock.now(), 0.1, error)
+
+
+@pytest.mark.parametrize("error", BREAKING_ERRORS, ids=["429", "401"])
+def test_it_stays_open_after_a_push_that_started_before(project: Project, error: LaminarError) -> None:
     put_many(project, 3)
     first, late = leasing.lease(2)
     end_push(first, error)
@@ -37,16 +41,16 @@ def test_a_push_that_had_begun_before_ends_no_hold(project: Project, error: Lami
     assert leasing.lease(10) == []
 
 
-@pytest.mark.parametrize("is_first", [True, False], ids=["hold first", "yes first"])
-def test_a_hold_stands_when_it_is_marked_with_an_answer(project: Project, is_first: bool) -> None:
+@pytest.mark.parametrize("is_first", [True, False], ids=["error first", "success first"])
+def test_it_opens_when_an_error_is_recorded_with_a_success(project: Project, is_first: bool) -> None:
     put_many(project, 2)
-    errors = [HOLDING[0], None] if is_first else [None, HOLDING[0]]
-    taken = zip(leasing.lease(2), errors, strict=True)
-    results.record_pushes([PushResult(patch, None, clock.now(), 0.1, error) for patch, error in taken])
+    errors = [BREAKING_ERRORS[0], None] if is_first else [None, BREAKING_ERRORS[0]]
+    pairs = zip(leasing.lease(2), errors, strict=True)
+    results.record_pushes([push_result(patch, error) for patch, error in pairs])
     assert Breaker.objects.get().is_open
 
 
-def test_an_answer_after_the_fifth_failure_ends_no_hold(project: Project) -> None:
+def test_it_stays_open_after_a_success_that_follows_the_fifth_failure(project: Project) -> None:
     put_many(project, 6)
     *failing, late = leasing.lease(6)
     for patch in failing:
@@ -55,46 +59,46 @@ def test_an_answer_after_the_fifth_failure_ends_no_hold(project: Project) -> Non
     assert Breaker.objects.get().is_open
 
 
-def test_a_worker_begins_no_more_after_a_hold_though_others_are_answered(project: Project) -> None:
+def test_it_starts_no_push_after_an_error_though_others_succeed(project: Project) -> None:
     put_many(project, 2)
-    held, late = leasing.lease(2)
-    pushes = Pusher(ClientPool())
-    pushes._count_outcome(PushResult(held, None, clock.now(), 0.1, HOLDING[0]))
-    pushes._count_outcome(PushResult(late, None, clock.now(), 0.1, None))
-    assert pushes.failures[project.pk] == schedule.BREAKER_THRESHOLD
+    refused, late = leasing.lease(2)
+    pusher = Pusher(ClientPool())
+    pusher._count_outcome(push_result(refused, BREAKING_ERRORS[0]))
+    pusher._count_outcome(push_result(late))
+    assert pusher.failures[project.pk] == schedule.BREAKER_THRESHOLD
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("by", ["a person", "another worker"])
-def test_rows_that_were_leased_and_not_begun_are_given_back(by: str) -> None:
+def test_it_releases_leased_patches_that_were_not_started(by: str) -> None:
     gate = threading.Event()
 
-    def slow(path: str, body: dict[str, object]) -> tuple[int, None]:
+    def wait_at_gate(path: str, body: dict[str, object]) -> tuple[int, None]:
         gate.wait(10)
         return 200, None
 
-    def hold(project: Project) -> None:
+    def block(project: Project) -> None:
         if by == "a person":
             restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "command")
         else:
             breaker.open_breaker(project.pk, "Laminar refused the key.", None)
 
     async def push(project: Project) -> None:
-        pushes = Pusher(ClientPool())
-        await pushes.run_round()
-        await sync_to_async(hold)(project)
-        await pushes.run_round()
+        pusher = Pusher(ClientPool())
+        await pusher.run_round()
+        await sync_to_async(block)(project)
+        await pusher.run_round()
         gate.set()
-        while pushes.leased:
-            await pushes.run_round()
-        await pushes.clients.close()
+        while pusher.leased:
+            await pusher.run_round()
+        await pusher.clients.close()
         await sync_to_async(connections.close_all)()
 
-    with fake_laminar(slow) as far:
-        project = create_project(far)
+    with fake_laminar(wait_at_gate) as laminar:
+        project = create_project(laminar)
         put_many(project, MAX_PUSHES_PER_PROJECT + 10)
         asyncio.run(asyncio.wait_for(push(project), 20))
-    assert len(far.pushes) == MAX_PUSHES_PER_PROJECT
+    assert len(laminar.pushes) == MAX_PUSHES_PER_PROJECT
     assert patch_states().count(State.WAITING) == 10
 
 
@@ -103,7 +107,7 @@ def tried(lead_client: Client) -> str:
     return lead_client.post("/p/support/deliveries/try/", follow=True).text
 
 
-def test_a_try_now_sends_one_that_waits(lead_client: Client, project: Project) -> None:
+def test_it_sends_a_waiting_patch_on_try_now(lead_client: Client, project: Project) -> None:
     first, failed = put_many(project, 2)
     Patch.objects.filter(pk=first.pk).update(due_at=clock.now() + timedelta(minutes=1))
     Patch.objects.filter(pk=failed.pk).update(due_at=clock.now() + timedelta(hours=1), failures=3)
@@ -113,7 +117,7 @@ def test_a_try_now_sends_one_that_waits(lead_client: Client, project: Project) -
     assert "Pushing has already resumed." in tried(lead_client)
 
 
-def test_a_try_now_sends_nothing_that_can_still_be_undone_and_says_so(lead_client: Client, project: Project) -> None:
+def test_it_sends_no_patch_on_try_now_that_can_still_be_undone(lead_client: Client, project: Project) -> None:
     patch = put(project, {"score": 1})
     Patch.objects.update(due_at=clock.now() + timedelta(minutes=1))
     breaker.open_breaker(project.pk, "Laminar refused the key.", None)
@@ -121,19 +125,19 @@ def test_a_try_now_sends_nothing_that_can_still_be_undone_and_says_so(lead_clien
     assert reload(patch).due_at > clock.now()
 
 
-def test_few_patches_that_always_fail_hold_no_project(project: Project) -> None:
+def test_it_stays_closed_when_only_a_few_patches_always_fail(project: Project) -> None:
     put_many(project, 12)
-    fine, *bad = leasing.lease(12)
-    pushes = Pusher(ClientPool())
-    pushes._count_outcome(PushResult(fine, None, clock.now(), 0.1, None))
+    good, *bad = leasing.lease(12)
+    pusher = Pusher(ClientPool())
+    pusher._count_outcome(push_result(good))
     for patch in bad:
         patch.failures = 1
-    failed = [pushes._count_outcome(PushResult(patch, None, clock.now(), 0.1, Unreachable("No."))) for patch in bad]
+    failed = [pusher._count_outcome(push_result(patch, Unreachable("No."))) for patch in bad]
     results.record_pushes(failed)
-    assert (pushes.failures[project.pk], Breaker.objects.get().failures) == (1, 1)
+    assert (pusher.failures[project.pk], Breaker.objects.get().failures) == (1, 1)
 
 
-def test_a_probe_that_failed_goes_again_within_minutes(project: Project) -> None:
+def test_it_retries_a_failed_probe_within_minutes(project: Project) -> None:
     Breaker.objects.create(project=project, failures=schedule.BREAKER_THRESHOLD)
     Patch.objects.filter(pk=put(project, {"a": 1}).pk).update(failures=11)
     row = end_push(leasing.lease(1)[0], Unreachable("Nobody answers."))

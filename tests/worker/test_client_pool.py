@@ -1,4 +1,4 @@
-"""The worker's clients: one per project, with the key and the address of this moment."""
+"""The worker's client pool: one client per project, for its current key and base URL."""
 
 import pytest
 
@@ -15,39 +15,39 @@ def key(project: Project) -> LaminarKey:
     return LaminarKeyFactory.create(project=project)
 
 
-def key_of(project: Project) -> LaminarKey | None:
+def get_key(project: Project) -> LaminarKey | None:
     return get_keys_by_project([project.pk]).get(project.pk)
 
 
-def test_a_client_is_kept(project: Project, key: LaminarKey) -> None:
+def test_it_reuses_a_client(project: Project, key: LaminarKey) -> None:
     clients = ClientPool()
-    assert clients.get(key_of(project)) is clients.get(key_of(project))
+    assert clients.get(get_key(project)) is clients.get(get_key(project))
 
 
-def test_a_new_key_has_a_new_client(project: Project, key: LaminarKey) -> None:
+def test_it_makes_a_new_client_for_a_new_key(project: Project, key: LaminarKey) -> None:
     clients = ClientPool()
-    before = clients.get(key_of(project))
+    previous = clients.get(get_key(project))
     LaminarKey.objects.update(retired_at=clock.now())
     LaminarKeyFactory.create(project=project, secret="another-key-5678")
-    assert clients.get(key_of(project)) is not before
-    assert [client for _, client in clients.retired] == [before]
+    assert clients.get(get_key(project)) is not previous
+    assert [client for _, client in clients.retired] == [previous]
 
 
-def test_a_key_goes_to_the_address_it_is_for(project: Project, key: LaminarKey) -> None:
+def test_it_sends_a_key_only_to_the_current_base_url(project: Project, key: LaminarKey) -> None:
     clients = ClientPool()
-    clients.get(key_of(project))
+    clients.get(get_key(project))
     Project.objects.update(base_url="https://other.test")
-    # `project` still has the old address, as a row that was leased before the change has.
-    assert clients.get(key_of(project)).base_url == "https://other.test"
+    # `project` still has the old URL, like a patch that was leased before the change.
+    assert clients.get(get_key(project)).base_url == "https://other.test"
 
 
-def test_a_project_without_a_key_is_told_so(project: Project) -> None:
+def test_it_refuses_a_project_without_a_key(project: Project) -> None:
     with pytest.raises(KeyRefused) as refusal:
-        ClientPool().get(key_of(project))
+        ClientPool().get(get_key(project))
     assert str(refusal.value) == NO_KEY_MESSAGE
 
 
-def test_a_key_that_cannot_be_opened_loses_nothing(project: Project, key: LaminarKey) -> None:
+def test_it_refuses_a_key_that_cannot_be_decrypted(project: Project, key: LaminarKey) -> None:
     LaminarKey.objects.update(encrypted_secret=key.encrypted_secret[:-4] + "AAAA")
     with pytest.raises(KeyRefused, match="Nothing is lost"):
-        ClientPool().get(key_of(project))
+        ClientPool().get(get_key(project))

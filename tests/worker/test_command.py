@@ -1,4 +1,4 @@
-"""`manage.py deliver` as a process of its own: stopped, killed, frozen, and run once."""
+"""`manage.py deliver` as a separate process: stopped, killed, frozen, and run once."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 
 class Gate:
-    """Lets the first push wait until it is opened; all later ones pass."""
+    """Blocks the first push until the gate is opened; later pushes pass."""
 
     def __init__(self) -> None:
         self.reached, self.opened = threading.Event(), threading.Event()
@@ -53,118 +53,116 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-def far(gate: Gate) -> Iterator[FakeLaminar]:
-    with fake_laminar(ScriptedStore(gate)) as far:
-        yield far
+def laminar(gate: Gate) -> Iterator[FakeLaminar]:
+    with fake_laminar(ScriptedStore(gate)) as laminar:
+        yield laminar
         gate.opened.set()
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a worker on this test's database; what still runs at the end is killed."""
-    started: list[subprocess.Popen[str]] = []
+    """Start workers on this test's database. They are killed at the end of the test."""
+    processes: list[subprocess.Popen[str]] = []
 
-    def start_one(*arguments: str, far: str) -> "subprocess.Popen[str]":
+    def start_worker(*arguments: str, url: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "manage.py", "deliver", *arguments]
-        allowed = urlsplit(far).netloc
+        allowed = urlsplit(url).netloc
         environment = os.environ | {
-            "DATA_DIR": str(tmp_path), "DATABASE_URL": _database(), "ALLOWED_LAMINAR_HOSTS": allowed,
+            "DATA_DIR": str(tmp_path), "DATABASE_URL": _database_url(), "ALLOWED_LAMINAR_HOSTS": allowed,
         }  # fmt: skip
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True))
-        return started[-1]
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True))
+        return processes[-1]
 
-    yield start_one
-    for process in started:
+    yield start_worker
+    for process in processes:
         process.kill()
         process.communicate()
 
 
-def test_once_tells_how_many_are_in_each_state(
+def test_it_prints_states_as_json_when_run_once(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID, start: Start
 ) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))
     put(connected_project, {"score": 1}, trace_id)
-    told, faults = start("--once", "--json", far=tracestore.url).communicate(timeout=30)
-    assert json.loads(told) == {**dict.fromkeys(State.values, 0), "confirmed": 1}, faults
-    assert tracestore.full_key not in told + faults
+    output, errors = start("--once", "--json", url=tracestore.url).communicate(timeout=30)
+    assert json.loads(output) == {**dict.fromkeys(State.values, 0), "confirmed": 1}, errors
+    assert tracestore.full_key not in output + errors
 
 
-def test_once_tells_it_in_words(transactional_db: None, start: Start) -> None:
-    told, _ = start("--once", far="http://127.0.0.1:9").communicate(timeout=30)
-    assert told == "0 waiting, 0 sending, 0 accepted, 0 confirmed, 0 parked, 0 superseded.\n"
+def test_it_prints_states_when_run_once(transactional_db: None, start: Start) -> None:
+    output, _ = start("--once", url="http://127.0.0.1:9").communicate(timeout=30)
+    assert output == "0 waiting, 0 sending, 0 accepted, 0 confirmed, 0 parked, 0 superseded.\n"
 
 
-def test_told_to_stop_it_finishes_the_push_under_way_and_begins_no_other(
-    far: FakeLaminar, gate: Gate, start: Start
-) -> None:
-    project = create_project(far)
+def test_it_finishes_the_push_under_way_when_stopped(laminar: FakeLaminar, gate: Gate, start: Start) -> None:
+    project = create_project(laminar)
     first = put(project, {"score": 1})
-    process = start(far=far.url)
+    process = start(url=laminar.url)
     assert gate.reached.wait(20)
     second = put(project, {"score": 1}, UUID(int=9))
     process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
-    later = len(far.pushes)
+    pushes_after_stop = len(laminar.pushes)
     gate.opened.set()
     assert process.wait(10) == 0
     assert patch_states(first) == [State.ACCEPTED]
-    assert (patch_states(second) == [State.WAITING]) == (later == 1)
+    assert (patch_states(second) == [State.WAITING]) == (pushes_after_stop == 1)
     assert not Patch.objects.filter(state=State.SENDING).exists()
 
 
-def test_told_to_stop_it_does_not_wait_for_ever(far: FakeLaminar, gate: Gate) -> None:
-    patch = put(create_project(far), {"score": 1})
-    run_workers(until=gate.reached.is_set, make_worker=partial(Worker, finish=0.1))
+def test_it_does_not_wait_forever_when_stopped(laminar: FakeLaminar, gate: Gate) -> None:
+    patch = put(create_project(laminar), {"score": 1})
+    run_workers(until=gate.reached.is_set, make_worker=partial(Worker, finish_timeout=0.1))
     assert patch_states(patch) == [State.SENDING]
     gate.opened.set()
-    _let_leases_end()
+    _expire_leases()
     run_workers(until=all_patches_are(State.CONFIRMED))
 
 
-def test_what_a_killed_worker_was_sending_is_sent_by_another(far: FakeLaminar, gate: Gate, start: Start) -> None:
-    patch = put(create_project(far), {"score": 1})
-    process = start(far=far.url)
+def test_it_sends_the_patches_of_a_killed_worker(laminar: FakeLaminar, gate: Gate, start: Start) -> None:
+    patch = put(create_project(laminar), {"score": 1})
+    process = start(url=laminar.url)
     assert gate.reached.wait(20)
     process.kill()
     process.wait(10)
     assert patch_states(patch) == [State.SENDING]
-    _let_leases_end()
+    _expire_leases()
     run_workers(until=all_patches_are(State.CONFIRMED))
-    assert len(far.pushes) == 2
+    assert len(laminar.pushes) == 2
 
 
-def test_a_worker_that_wakes_late_changes_nothing(far: FakeLaminar, gate: Gate, start: Start) -> None:
-    patch = put(create_project(far), {"score": 1})
-    process = start(far=far.url)
+def test_it_changes_nothing_when_it_was_frozen_past_its_lease(laminar: FakeLaminar, gate: Gate, start: Start) -> None:
+    patch = put(create_project(laminar), {"score": 1})
+    process = start(url=laminar.url)
     assert gate.reached.wait(20)
     _freeze(process)
-    _let_leases_end()
+    _expire_leases()
     run_workers(until=all_patches_are(State.CONFIRMED))
-    before = _row(patch)
+    row = _row(patch)
     gate.opened.set()
     process.send_signal(signal.SIGCONT)
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
-    assert _row(patch) == before
+    assert _row(patch) == row
     assert Attempt.objects.filter(act="push").count() == 1
 
 
 def _freeze(process: "subprocess.Popen[str]") -> None:
-    """Stop a process between two of its transactions: one stopped within would keep its locks."""
+    """Stop a process between two transactions: stopped inside one, it would keep its database lock."""
     for _ in range(20):
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED)
-        if _is_free():
+        if _is_unlocked():
             return
         process.send_signal(signal.SIGCONT)
         time.sleep(0.1)
-    pytest.fail("The worker held the database's lock at each of 20 looks.")
+    pytest.fail("The worker had the database lock in each of 20 checks.")
 
 
-def _is_free() -> bool:
-    """Whether nobody holds the lock of SQLite's one writer."""
+def _is_unlocked() -> bool:
+    """Whether no process has SQLite's write lock."""
     if connection.vendor != "sqlite":
         return True
     with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=0.2)) as other:
@@ -175,8 +173,8 @@ def _is_free() -> bool:
     return True
 
 
-def _let_leases_end() -> None:
-    """Twenty seconds pass for the leases."""
+def _expire_leases() -> None:
+    """Make all leases expire now."""
     Patch.objects.filter(state=State.SENDING).update(leased_until=clock.now() - timedelta(seconds=1))
 
 
@@ -184,8 +182,8 @@ def _row(patch: Patch) -> dict[str, Any]:
     return dict(Patch.objects.filter(pk=patch.pk).values().get())
 
 
-def _database() -> str:
-    """The test database, as another process names it."""
+def _database_url() -> str:
+    """The URL of the test database, for another process."""
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"

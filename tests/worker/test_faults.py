@@ -1,4 +1,4 @@
-"""The worker against a Laminar that misbehaves: what is late, lost or wrong there stops nothing else here."""
+"""The worker against a Laminar that misbehaves: a late, lost or wrong response affects no other delivery."""
 
 import asyncio
 import json
@@ -24,25 +24,25 @@ from reviewapp.traces.sync import pull
 from reviewapp.worker import pusher
 from reviewapp.worker.client_pool import ClientPool
 from reviewapp.worker.loop import Worker
-from reviewapp.worker.pusher import Pusher
+from reviewapp.worker.pusher import INTERNAL_ERROR_MESSAGE, LEASE_EXPIRED_MESSAGE, Pusher
 from tests.delivery.patches import lease_patch, put
 from tests.factories import LaminarKeyFactory, PatchFactory, ProjectFactory
-from tests.worker.running import Answer, FakeLaminar, all_patches_are, fake_laminar, patch_states, run_workers
+from tests.worker.running import FakeLaminar, Response, all_patches_are, fake_laminar, patch_states, run_workers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class ScriptedStore:
-    """What a Laminar holds, applied at once; `fault` may answer in its place."""
+    """A script that stores metadata and applies it at once; `fault` can respond in its place."""
 
     def __init__(self, fault: Any = None) -> None:
         self.metadata: dict[str, dict[str, Any]] = {}
         self.fault = fault
 
-    def __call__(self, path: str, body: dict[str, Any]) -> Answer:
-        answer: Answer | None = self.fault(path, body) if self.fault else None
-        if answer is not None:
-            return answer
+    def __call__(self, path: str, body: dict[str, Any]) -> Response:
+        response: Response | None = self.fault(path, body) if self.fault else None
+        if response is not None:
+            return response
         if path.endswith("/metadata"):
             self.metadata.setdefault(body["traceId"], {}).update(body["metadata"])
             return 200, None
@@ -50,25 +50,25 @@ class ScriptedStore:
         return 200, {"data": [row(trace_id, json.dumps(self.metadata.get(trace_id, {}))) for trace_id in ids]}
 
 
-def row(trace_id: str, metadata: str = "{}", **more: Any) -> dict[str, Any]:
-    """A row of Laminar's table of traces."""
+def row(trace_id: str, metadata: str = "{}", **columns: Any) -> dict[str, Any]:
+    """A row of Laminar's `traces` table."""
     times = {"start_time": "2026-01-02 03:04:05.000000000", "end_time": "2026-01-02 03:04:06.000000000"}
-    return {"id": trace_id, "metadata": metadata, **times, **more}
+    return {"id": trace_id, "metadata": metadata, **times, **columns}
 
 
-def create_project(far: FakeLaminar, slug: str = "support") -> Project:
-    project: Project = ProjectFactory.create(slug=slug, base_url=far.url)
+def create_project(laminar: FakeLaminar, slug: str = "support") -> Project:
+    project: Project = ProjectFactory.create(slug=slug, base_url=laminar.url)
     LaminarKeyFactory.create(project=project)
     return project
 
 
-def test_faults_change_no_order_and_lose_nothing() -> None:
-    chance = random.Random(7)
+def test_it_keeps_the_order_and_loses_nothing_when_pushes_fail() -> None:
+    rng = random.Random(7)
     trace_ids = [uuid4() for _ in range(8)]
     with fake_laminar(
-        ScriptedStore(lambda path, body: (500, "no") if "traceId" in body and chance.random() < 0.1 else None)
-    ) as far:
-        project = create_project(far)
+        ScriptedStore(lambda path, body: (500, "no") if "traceId" in body and rng.random() < 0.1 else None)
+    ) as laminar:
+        project = create_project(laminar)
         rev = 0
 
         def done() -> bool:
@@ -83,24 +83,24 @@ def test_faults_change_no_order_and_lose_nothing() -> None:
 
         run_workers(until=done, workers=2, seconds=30)
     for trace_id in trace_ids:
-        revs = [metadata["rev"] for pushed, metadata in far.pushes if pushed == trace_id]
+        revs = [metadata["rev"] for pushed, metadata in laminar.pushes if pushed == trace_id]
         assert revs == sorted(revs)
         assert revs[-1] == 15
 
 
-def test_one_push_of_a_trace_is_under_way_however_often_it_is_saved() -> None:
+def test_it_runs_one_push_of_a_trace_at_a_time() -> None:
     busy: set[str] = set()
-    twice: list[str] = []
+    concurrent: list[str] = []
 
-    def slow(path: str, body: dict[str, Any]) -> None:
+    def push_slowly(path: str, body: dict[str, Any]) -> None:
         if path.endswith("/metadata"):
-            twice.extend(busy & {body["traceId"]})
+            concurrent.extend(busy & {body["traceId"]})
             busy.add(body["traceId"])
             time.sleep(0.1)
             busy.remove(body["traceId"])
 
-    with fake_laminar(ScriptedStore(slow)) as far:
-        project = create_project(far)
+    with fake_laminar(ScriptedStore(push_slowly)) as laminar:
+        project = create_project(laminar)
         saves = iter(range(15))
 
         def done() -> bool:
@@ -110,41 +110,43 @@ def test_one_push_of_a_trace_is_under_way_however_often_it_is_saved() -> None:
             return number is None and Patch.objects.unfinished().count() == 0
 
         run_workers(until=done, workers=2)
-    assert twice == []
-    assert far.pushes[-1][1] == {"rev": 14}
-    assert len(far.pushes) <= 15
+    assert concurrent == []
+    assert laminar.pushes[-1][1] == {"rev": 14}
+    assert len(laminar.pushes) <= 15
 
 
-def test_a_project_that_never_answers_delays_no_other() -> None:
-    over = threading.Event()
+def test_it_delays_no_other_project_when_one_never_answers() -> None:
+    release = threading.Event()
     with (
-        fake_laminar(ScriptedStore(lambda path, body: over.wait(30) and None)) as silent,
-        fake_laminar(ScriptedStore()) as far,
+        fake_laminar(ScriptedStore(lambda path, body: release.wait(30) and None)) as silent_laminar,
+        fake_laminar(ScriptedStore()) as laminar,
     ):
-        dead, alive = create_project(silent, "dead"), create_project(far)
+        dead, alive = create_project(silent_laminar, "dead"), create_project(laminar)
         for _ in range(100):
             put(dead, {"a": 1}, uuid4())
         pull.request_pull(dead, [uuid4() for _ in range(10)])
         PatchFactory.create(project=dead, state=State.ACCEPTED)
-        wanted = uuid4()
-        pull.request_pull(alive, [wanted])
+        trace_id = uuid4()
+        pull.request_pull(alive, [trace_id])
         patches = [put(alive, {"a": number}, uuid4()) for number in range(5)]
-        began = time.monotonic()
+        started_at = time.monotonic()
 
         def done() -> bool:
-            is_done = set(patch_states(*patches)) == {State.CONFIRMED} and Trace.objects.get(trace_id=wanted).has_spans
+            is_done = (
+                set(patch_states(*patches)) == {State.CONFIRMED} and Trace.objects.get(trace_id=trace_id).has_spans
+            )
             if is_done:
-                over.set()
+                release.set()
             return is_done
 
         run_workers(until=done)
-    assert time.monotonic() - began < 8
-    assert silent.max_under_way <= pusher.MAX_PUSHES_PER_PROJECT + 3
+    assert time.monotonic() - started_at < 8
+    assert silent_laminar.max_active_requests <= pusher.MAX_PUSHES_PER_PROJECT + 3
 
 
-def test_a_laminar_that_is_down_is_asked_few_times() -> None:
-    with fake_laminar(ScriptedStore(lambda path, body: (500, "no") if path.endswith("/metadata") else None)) as far:
-        down = create_project(far, "down")
+def test_it_sends_few_requests_to_a_laminar_that_is_down() -> None:
+    with fake_laminar(ScriptedStore(lambda path, body: (500, "no") if path.endswith("/metadata") else None)) as laminar:
+        down = create_project(laminar, "down")
         for number in range(2 * leasing.MAX_LEASED_PER_PROJECT):
             put(down, {"a": number}, uuid4())
         run_workers(
@@ -152,27 +154,27 @@ def test_a_laminar_that_is_down_is_asked_few_times() -> None:
                 Breaker.objects.filter(open_until__gt=clock.now()).exists() and State.SENDING not in patch_states()
             )
         )
-    assert len(far.pushes) <= pusher.MAX_PUSHES_PER_PROJECT + schedule.BREAKER_THRESHOLD
+    assert len(laminar.pushes) <= pusher.MAX_PUSHES_PER_PROJECT + schedule.BREAKER_THRESHOLD
     assert set(patch_states()) == {State.WAITING}
-    assert Patch.objects.filter(failures__gt=0).count() == len(far.pushes)
+    assert Patch.objects.filter(failures__gt=0).count() == len(laminar.pushes)
 
 
-def test_a_row_that_cannot_be_sent_stops_no_other() -> None:
-    with fake_laminar(ScriptedStore()) as far:
-        project = create_project(far)
+def test_it_sends_the_others_when_a_patch_cannot_be_sent() -> None:
+    with fake_laminar(ScriptedStore()) as laminar:
+        project = create_project(laminar)
         broken = PatchFactory.create(project=project, metadata="{broken", due_at=clock.now() - timedelta(hours=1))
         good = put(project, {"a": 1}, uuid4())
         run_workers(until=lambda: patch_states(good) == [State.CONFIRMED])
     row = Patch.objects.get(pk=broken.pk)
-    assert (row.state, row.failures > 0, "fault of ours" in row.last_error) == (State.WAITING, True, True)
+    assert (row.state, row.failures > 0, INTERNAL_ERROR_MESSAGE in row.last_error) == (State.WAITING, True, True)
     assert not Breaker.objects.filter(failures__gt=0).exists()
 
 
-def test_a_row_that_laminar_refuses_stops_no_other() -> None:
+def test_it_sends_the_others_when_laminar_refuses_a_patch() -> None:
     with fake_laminar(
         ScriptedStore(lambda path, body: (400, "no") if body.get("metadata") == {"bad": 1} else None)
-    ) as far:
-        project = create_project(far)
+    ) as laminar:
+        project = create_project(laminar)
         bad = put(project, {"bad": 1}, uuid4())
         good = put(project, {"a": 1}, uuid4())
         run_workers(until=lambda: patch_states(bad, good) == [State.PARKED, State.CONFIRMED])
@@ -180,93 +182,93 @@ def test_a_row_that_laminar_refuses_stops_no_other() -> None:
     assert Attempt.objects.get(patch=bad).answer == '"no"'
 
 
-def test_a_yes_that_is_never_applied_is_sent_again_and_then_shown() -> None:
-    with fake_laminar(ScriptedStore(lambda path, body: (200, None) if path.endswith("/metadata") else None)) as far:
-        put(create_project(far), {"a": 1})
+def test_it_parks_a_patch_that_is_accepted_but_never_applied() -> None:
+    with fake_laminar(ScriptedStore(lambda path, body: (200, None) if path.endswith("/metadata") else None)) as laminar:
+        put(create_project(laminar), {"a": 1})
 
         def parked() -> bool:
-            # Once after each push: a read under way would write nothing of a row whose time is another by then.
-            new = Patch.objects.filter(state=State.ACCEPTED, reads=0)
-            new.update(due_at=clock.now(), reads=len(schedule.READ_DELAYS) - 1)
+            # Once after each push: a read-back under way does not record a patch whose due time has changed.
+            accepted = Patch.objects.filter(state=State.ACCEPTED, reads=0)
+            accepted.update(due_at=clock.now(), reads=len(schedule.READ_DELAYS) - 1)
             return patch_states() == [State.PARKED]
 
         run_workers(until=parked)
-    assert (len(far.pushes), Patch.objects.get().reason) == (3, Reason.UNCONFIRMED)
+    assert (len(laminar.pushes), Patch.objects.get().reason) == (3, Reason.UNCONFIRMED)
 
 
-def test_a_read_back_that_fails_is_told_and_costs_no_push() -> None:
-    with fake_laminar(ScriptedStore(lambda path, body: (500, "no") if path.endswith("/query") else None)) as far:
-        put(create_project(far), {"a": 1})
+def test_it_records_a_failed_read_back_and_does_not_push_again() -> None:
+    with fake_laminar(ScriptedStore(lambda path, body: (500, "no") if path.endswith("/query") else None)) as laminar:
+        put(create_project(laminar), {"a": 1})
         run_workers(until=lambda: Patch.objects.filter(last_error__contains="500").exists())
-    assert (patch_states(), len(far.pushes)) == ([State.ACCEPTED], 1)
+    assert (patch_states(), len(laminar.pushes)) == ([State.ACCEPTED], 1)
     assert Patch.objects.get().due_at > clock.now() + timedelta(seconds=10)
 
 
-def test_traces_with_metadata_that_is_no_object_are_kept_and_stop_no_other() -> None:
+def test_it_stores_the_others_when_metadata_is_not_an_object() -> None:
     deep = '{"a":' + "[" * 3_000 + "]" * 3_000 + "}"
-    odd = ["null", "[1]", "", "{", deep, '{"\\u0000":1}', '{"\\ud800":"\\ud800"}', '{"a":1}']
-    texts = {str(uuid4()): text for text in odd}
+    metadata = ["null", "[1]", "", "{", deep, '{"\\u0000":1}', '{"\\ud800":"\\ud800"}', '{"a":1}']
+    texts = {str(uuid4()): text for text in metadata}
 
-    def odd_rows(path: str, body: dict[str, Any]) -> Answer | None:
+    def send_odd_rows(path: str, body: dict[str, Any]) -> Response | None:
         if "FROM spans" in body.get("query", ""):
             return 200, {"data": []}
         ids = body.get("parameters", {}).get("ids")
         return (200, {"data": [row(trace_id, texts[trace_id]) for trace_id in ids]}) if ids else None
 
-    with fake_laminar(ScriptedStore(odd_rows)) as far:
-        pull.request_pull(create_project(far), [UUID(trace_id) for trace_id in texts])
+    with fake_laminar(ScriptedStore(send_odd_rows)) as laminar:
+        pull.request_pull(create_project(laminar), [UUID(trace_id) for trace_id in texts])
         run_workers(until=lambda: Trace.objects.exclude(spans_pulled_at=None).count() == len(texts))
-    kept = Trace.objects.values_list("metadata", flat=True)
-    assert Counter(kept) == {"{}": 5, '{"?":"\\ud800"}': 1, '{"a":1}': 1, '{"\N{REPLACEMENT CHARACTER}":1}': 1}
+    stored = Trace.objects.values_list("metadata", flat=True)
+    assert Counter(stored) == {"{}": 5, '{"?":"\\ud800"}': 1, '{"a":1}': 1, '{"\N{REPLACEMENT CHARACTER}":1}': 1}
 
 
-def test_a_worker_that_was_frozen_sends_nothing_with_a_lease_that_ran_out() -> None:
-    with fake_laminar(ScriptedStore()) as far:
-        patch = lease_patch(put(create_project(far), {"a": 1}))
+def test_it_sends_nothing_with_an_expired_lease() -> None:
+    with fake_laminar(ScriptedStore()) as laminar:
+        patch = lease_patch(put(create_project(laminar), {"a": 1}))
         key = LaminarKey.objects.select_related("project").get()
         patch.leased_until = clock.now() - timedelta(seconds=1)
 
-        async def wake() -> str:
-            sent = await Pusher(ClientPool()).send(patch, key)
+        async def send() -> str:
+            result = await Pusher(ClientPool()).send(patch, key)
             await sync_to_async(connections.close_all)()
-            return str(sent.error)
+            return str(result.error)
 
-        assert "held up and sent nothing" in asyncio.run(wake())
-    assert far.requests == []
+        assert asyncio.run(send()) == LEASE_EXPIRED_MESSAGE
+    assert laminar.requests == []
 
 
-def test_a_push_under_way_keeps_its_lease_also_while_the_worker_stops() -> None:
-    reached, over = threading.Event(), threading.Event()
+def test_it_renews_the_leases_of_pushes_under_way_while_it_stops() -> None:
+    reached, release = threading.Event(), threading.Event()
 
-    def slow(path: str, body: dict[str, Any]) -> None:
+    def push_slowly(path: str, body: dict[str, Any]) -> None:
         if "traceId" in body:
             reached.set()
-            over.wait(30)
+            release.wait(30)
 
     async def stop_midway() -> None:
         worker = Worker()
-        running = asyncio.create_task(worker.run())
+        task = asyncio.create_task(worker.run())
         await asyncio.to_thread(reached.wait, 10)
         worker.stop.set()
-        soon = clock.now() + timedelta(seconds=7)
-        await Patch.objects.aupdate(leased_until=soon)
-        while (await Patch.objects.aget()).leased_until == soon:
+        expires_at = clock.now() + timedelta(seconds=7)
+        await Patch.objects.aupdate(leased_until=expires_at)
+        while (await Patch.objects.aget()).leased_until == expires_at:
             await asyncio.sleep(0.1)
-        over.set()
-        await running
+        release.set()
+        await task
         await sync_to_async(connections.close_all)()
 
-    with fake_laminar(ScriptedStore(slow)) as far:
-        patch = put(create_project(far), {"a": 1})
+    with fake_laminar(ScriptedStore(push_slowly)) as laminar:
+        patch = put(create_project(laminar), {"a": 1})
         asyncio.run(asyncio.wait_for(stop_midway(), 15))
     assert patch_states(patch) == [State.ACCEPTED]
 
 
-def test_it_speaks_with_the_key_of_its_project_only() -> None:
-    with fake_laminar(ScriptedStore()) as far, fake_laminar(ScriptedStore()) as other_far:
-        for number, (side, slug) in enumerate([(far, "support"), (other_far, "elsewhere")]):
-            project: Project = ProjectFactory.create(slug=slug, base_url=side.url)
+def test_it_uses_only_the_key_of_the_project() -> None:
+    with fake_laminar(ScriptedStore()) as laminar, fake_laminar(ScriptedStore()) as other_laminar:
+        for number, (server, slug) in enumerate([(laminar, "support"), (other_laminar, "elsewhere")]):
+            project: Project = ProjectFactory.create(slug=slug, base_url=server.url)
             LaminarKeyFactory.create(project=project, secret=f"key-of-{slug}-1234")
             put(project, {"a": number}, UUID(int=number + 1))
         run_workers(until=all_patches_are(State.CONFIRMED))
-    assert (set(far.keys), set(other_far.keys)) == ({"key-of-support-1234"}, {"key-of-elsewhere-1234"})
+    assert (set(laminar.keys), set(other_laminar.keys)) == ({"key-of-support-1234"}, {"key-of-elsewhere-1234"})

@@ -1,4 +1,4 @@
-"""Listing new traces page by page: none is missed where many began in the same moment."""
+"""Listing new traces page by page misses none, even when many start at the same time."""
 
 import asyncio
 import time
@@ -28,36 +28,36 @@ from tests.worker.test_faults import create_project
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RunningStore]:
-    with run_store(tmp_path) as running:
-        yield running
+    with run_store(tmp_path) as running_store:
+        yield running_store
 
 
-class Traces:
-    """A Laminar's traces, an hour apart and the newest first; it answers a while and then asks to slow down."""
+class TraceServer:
+    """A script that serves traces one hour apart, newest first, and answers 429 once `responses_left` is 0."""
 
     def __init__(self, count: int) -> None:
         now = clock.now()
         self.starts = [now - timedelta(hours=number) for number in range(count)]
-        self.answers_left = 99
+        self.responses_left = 99
         self.kind = "DEFAULT"
 
-    def answer(self, path: str, body: dict[str, Any]) -> tuple[int, object]:
-        if not self.answers_left:
+    def respond(self, path: str, body: dict[str, Any]) -> tuple[int, object]:
+        if not self.responses_left:
             return 429, None
-        self.answers_left -= 1
-        asked = {"since": "", "until": "9", **body["parameters"]}
+        self.responses_left -= 1
+        parameters = {"since": "", "until": "9", **body["parameters"]}
         rows = [
             {"id": str(UUID(int=int(start.timestamp() * 10**6))), "start_time": text, "end_time": text,
              "metadata": "{}", "trace_type": self.kind}
             for start in self.starts
-            if asked["since"] <= (text := f"{start:%Y-%m-%d %H:%M:%S.%f}000") < asked["until"]
+            if parameters["since"] <= (text := f"{start:%Y-%m-%d %H:%M:%S.%f}000") < parameters["until"]
         ]  # fmt: skip
-        return 200, {"data": rows[: asked["limit"]]}
+        return 200, {"data": rows[: parameters["limit"]]}
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages of four traces; who fails, or is asked to slow down, goes on at once."""
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of four traces, and no delay after a failure or a 429."""
     monkeypatch.setattr(pull, "PAGE_SIZE", 4)
     monkeypatch.setattr(mirror_sync, "RETRY_DELAY", 0.0)
     monkeypatch.setattr(mirror_sync, "DEFAULT_RATE_LIMIT_DELAY", 0.0)
@@ -65,9 +65,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_misses_none_of_many_that_began_in_one_moment(store: RunningStore) -> None:
+def test_it_misses_no_trace_when_many_start_at_the_same_time(store: RunningStore) -> None:
     now = time.time_ns() - 3_600 * 10**9
-    # More than a page in one nanosecond, many in one microsecond, which is all that we see, and some apart.
+    # More than a page in one nanosecond, many in one microsecond (our resolution), and some seconds apart.
     starts = [now] * (pull.PAGE_SIZE + 60) + [now + number for number in range(90)]
     starts += [now + number * 10**9 for number in range(1, 40)]
     with store.client() as full:
@@ -78,7 +78,7 @@ def test_it_misses_none_of_many_that_began_in_one_moment(store: RunningStore) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_next_listing_looks_back_a_little(store: RunningStore) -> None:
+def test_it_lists_traces_that_arrive_a_few_minutes_late(store: RunningStore) -> None:
     with store.client() as full:
         send_spans(full, make_span(str(uuid4()), start=time.time_ns()))
         connect_project(store)
@@ -89,7 +89,7 @@ def test_the_next_listing_looks_back_a_little(store: RunningStore) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_traces_that_come_hours_late_come_into_the_mirror(store: RunningStore) -> None:
+def test_it_lists_traces_that_arrive_hours_late(store: RunningStore) -> None:
     with store.client() as full:
         send_spans(full, make_span(str(uuid4()), start=time.time_ns()))
         connect_project(store)
@@ -102,37 +102,40 @@ def test_traces_that_come_hours_late_come_into_the_mirror(store: RunningStore) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_listed_again_comes_in_bounded_parts(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_lists_traces_again_in_bounded_parts(small_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror_sync, "SWEEP_INTERVALS", {timedelta(days=1): 3_600.0})
     monkeypatch.setattr(mirror_sync, "MAX_SWEEP_PAGES", 2)
-    far_traces = Traces(17)
-    with fake_laminar(far_traces.answer) as far:
-        project = create_project(far)
+    trace_server = TraceServer(17)
+    with fake_laminar(trace_server.respond) as laminar:
+        project = create_project(laminar)
         Watermark.objects.create(
-            project=project, base_url=far.url, listed_until=clock.now(), complete_since=clock.now() - timedelta(days=2)
+            project=project,
+            base_url=laminar.url,
+            listed_until=clock.now(),
+            complete_since=clock.now() - timedelta(days=2),
         )
         worker = Worker()
-        for asked in (2, 4, 6, 6):
+        for request_count in (2, 4, 6, 6):
             _list(worker, worker.mirror.list_remaining)
-            assert len(far.requests) == asked
+            assert len(laminar.requests) == request_count
     assert Trace.objects.count() == 17
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("restarts", [False, True], ids=["one worker", "restarted"])
-def test_a_listing_that_was_stopped_goes_on_from_there(small: None, restarts: bool) -> None:
-    far_traces = Traces(27)
-    with fake_laminar(far_traces.answer) as far:
-        project = create_project(far)
+def test_it_continues_a_listing_that_was_interrupted(small_pages: None, restarts: bool) -> None:
+    trace_server = TraceServer(27)
+    with fake_laminar(trace_server.respond) as laminar:
+        project = create_project(laminar)
         worker = Worker()
-        for rest, held in ((3, 10), (2, 13), (2, 16)):
-            far_traces.answers_left = rest
+        for responses, listed in ((3, 10), (2, 13), (2, 16)):
+            trace_server.responses_left = responses
             _list(worker, worker.mirror.list_new, worker.mirror.list_remaining)
             mark = watermark.get_watermark(project)
             assert mark is not None
-            assert mark.gapless_since == far_traces.starts[held - 1] + timedelta(microseconds=1)
+            assert mark.gapless_since == trace_server.starts[listed - 1] + timedelta(microseconds=1)
             worker = Worker() if restarts else worker
-        far_traces.answers_left = 99
+        trace_server.responses_left = 99
         _list(worker, worker.mirror.list_new, worker.mirror.list_remaining)
     assert Trace.objects.count() == 27
     mark = watermark.get_watermark(project)
@@ -142,54 +145,54 @@ def test_a_listing_that_was_stopped_goes_on_from_there(small: None, restarts: bo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_new_traces_come_while_older_ones_are_listed(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    far_traces = Traces(9)
-    with fake_laminar(far_traces.answer) as far:
-        project = create_project(far)
+def test_it_lists_new_traces_while_older_ones_are_missing(small_pages: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace_server = TraceServer(9)
+    with fake_laminar(trace_server.respond) as laminar:
+        project = create_project(laminar)
         worker = Worker()
-        far_traces.answers_left = 1
+        trace_server.responses_left = 1
         _list(worker, worker.mirror.list_new)
         gap = watermark.get_gap(project)
         assert gap is not None
-        far_traces.starts.insert(0, clock.now())
-        far_traces.answers_left = 99
+        trace_server.starts.insert(0, clock.now())
+        trace_server.responses_left = 99
         _list(worker, worker.mirror.list_new)
         assert watermark.get_gap(project) == gap
-        assert Trace.objects.filter(start_time=far_traces.starts[0]).exists()
+        assert Trace.objects.filter(start_time=trace_server.starts[0]).exists()
         _list(worker, worker.mirror.list_remaining)
     assert (watermark.get_gap(project), Trace.objects.count()) == (None, 10)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", ["EVALUATION", "PLAYGROUND"])
-def test_runs_of_evaluations_and_the_playground_are_not_listed(small: None, kind: str) -> None:
-    far_traces = Traces(3)
-    far_traces.kind = kind
-    with fake_laminar(far_traces.answer) as far:
-        project = create_project(far)
+def test_it_does_not_list_evaluations_and_playground_runs(small_pages: None, kind: str) -> None:
+    trace_server = TraceServer(3)
+    trace_server.kind = kind
+    with fake_laminar(trace_server.respond) as laminar:
+        project = create_project(laminar)
         worker = Worker()
         _list(worker, worker.mirror.list_new)
     assert watermark.get_watermark(project) is not None
     assert not Trace.objects.exists()
-    # Whoever queues one gets it.
+    # A queued one is still pulled.
     assert pull.store_traces(project, [trace_row(trace_type=kind)])
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_long_stop_leaves_a_gap_that_is_filled(small: None) -> None:
-    far_traces = Traces(13)
-    with fake_laminar(far_traces.answer) as far:
-        project = create_project(far)
-        reached = far_traces.starts[-1]
-        since = reached - timedelta(days=3)
-        Watermark.objects.create(project=project, base_url=far.url, listed_until=reached, complete_since=since)
+def test_it_fills_the_gap_that_a_long_stop_leaves(small_pages: None) -> None:
+    trace_server = TraceServer(13)
+    with fake_laminar(trace_server.respond) as laminar:
+        project = create_project(laminar)
+        listed_until = trace_server.starts[-1]
+        since = listed_until - timedelta(days=3)
+        Watermark.objects.create(project=project, base_url=laminar.url, listed_until=listed_until, complete_since=since)
         worker = Worker()
-        far_traces.answers_left = 2
+        trace_server.responses_left = 2
         _list(worker, worker.mirror.list_new)
         mark = watermark.get_watermark(project)
         assert mark is not None
-        assert mark.gapless_since == far_traces.starts[6] + timedelta(microseconds=1)
-        far_traces.answers_left = 99
+        assert mark.gapless_since == trace_server.starts[6] + timedelta(microseconds=1)
+        trace_server.responses_left = 99
         worker = Worker()
         _list(worker, worker.mirror.list_remaining)
     mark = watermark.get_watermark(project)
@@ -198,7 +201,7 @@ def test_a_long_stop_leaves_a_gap_that_is_filled(small: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
+def test_it_does_not_repeat_a_failed_listing_at_once() -> None:
     async def list_twice() -> tuple[int, int]:
         worker = Worker()
         first = await worker.mirror.list_new()
@@ -208,26 +211,26 @@ def test_a_listing_that_fails_is_not_repeated_for_a_while() -> None:
         await sync_to_async(connections.close_all)()
         return first, second
 
-    with fake_laminar(lambda path, body: (500, "no")) as far:
-        create_project(far)
+    with fake_laminar(lambda path, body: (500, "no")) as laminar:
+        create_project(laminar)
         assert asyncio.run(list_twice()) == (1, 0)
-    assert len(far.requests) == 1
+    assert len(laminar.requests) == 1
 
 
-def test_a_trace_from_the_future_does_not_hide_those_to_come(project: Project) -> None:
-    began = clock.now() - timedelta(days=2)
-    watermark.advance_watermark(project, began, began, clock.now() + timedelta(days=400))
+def test_it_lists_new_traces_after_one_from_the_future(project: Project) -> None:
+    since = clock.now() - timedelta(days=2)
+    watermark.advance_watermark(project, since, since, clock.now() + timedelta(days=400))
     assert watermark.next_listing_start(project) <= clock.now()
-    watermark.advance_watermark(project, began, began, clock.now() - timedelta(days=1))
+    watermark.advance_watermark(project, since, since, clock.now() - timedelta(days=1))
     assert watermark.next_listing_start(project) > clock.now() - watermark.OVERLAP - timedelta(minutes=1)
 
 
 @async_to_sync
-async def _list(worker: Worker, *acts: Callable[[], Awaitable[int]]) -> None:
-    """One round of each of these acts of a worker's, to its end."""
+async def _list(worker: Worker, *methods: Callable[[], Awaitable[int]]) -> None:
+    """Finish one round of each of these methods of the worker."""
     try:
-        for act in acts:
-            await act()
+        for method in methods:
+            await method()
             await worker.mirror.list_new_tasks.wait_all()
             await worker.mirror.list_remaining_tasks.wait_all()
     finally:

@@ -1,4 +1,4 @@
-"""The worker against a real trace store: from the outbox to a value that stands in the trace."""
+"""The worker against a real trace store: a patch goes from the outbox into the trace."""
 
 import asyncio
 import json
@@ -18,13 +18,15 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
+from reviewapp.queues.models import QueueItem, Rule
+from reviewapp.queues.rules.runner import BATCH_SIZE
 from reviewapp.traces.models import CHANGE_WINDOW, Trace
 from reviewapp.traces.sync import prune, pull
 from reviewapp.worker.loop import Worker
 from reviewapp.worker.mirror_sync import MAX_PRUNE_BATCHES
 from tests.connected_project import connect_project
 from tests.delivery.patches import put
-from tests.factories import LaminarKeyFactory, ProjectFactory
+from tests.factories import LaminarKeyFactory, ProjectFactory, RuleFactory, TraceFactory
 from tests.tracestore.store_calls import (
     METADATA_PREFIX,
     PROTOBUF_HEADERS,
@@ -38,27 +40,27 @@ from tests.tracestore_server import RunningStore, run_store, start_store
 from tests.worker.running import all_patches_are, patch_states, run_workers
 
 
-def test_a_patch_is_pushed_and_confirmed(connected_project: Project, tracestore: RunningStore, trace_id: UUID) -> None:
+def test_it_pushes_and_confirms_a_patch(connected_project: Project, tracestore: RunningStore, trace_id: UUID) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id), {f"{METADATA_PREFIX}environment": "production"})
         put(connected_project, {"score": 1, "notes": None, "needs_review": False}, trace_id)
         run_workers(until=all_patches_are(State.CONFIRMED))
-        there = json.loads(fetch_metadata(full, str(trace_id)))
-    assert there == {"environment": "production", "score": 1, "notes": None, "needs_review": False}
+        metadata = json.loads(fetch_metadata(full, str(trace_id)))
+    assert metadata == {"environment": "production", "score": 1, "notes": None, "needs_review": False}
     assert [attempt.act for attempt in Attempt.objects.order_by("pk")] == ["push", "read back"]
 
 
-def test_it_waits_for_a_patch_that_is_applied_later(tmp_path: Path, transactional_db: None, trace_id: UUID) -> None:
+def test_it_confirms_a_patch_that_is_applied_late(tmp_path: Path, transactional_db: None, trace_id: UUID) -> None:
     with run_store(tmp_path, apply_delay_ms=1_800) as store, store.client() as full:
         send_span(full, str(trace_id))
         patch = put(connect_project(store), {"score": 1}, trace_id)
         run_workers(until=all_patches_are(State.CONFIRMED))
-        assert _spans_counted(store, trace_id) == 2
+        assert _count_spans(store, trace_id) == 2
     patch.refresh_from_db()
     assert (patch.sends, patch.reads > 0) == (1, True)
 
 
-def test_a_trace_that_comes_after_its_review_gets_it(
+def test_it_pushes_again_when_the_trace_arrives_after_its_review(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
     patch = put(connected_project, {"score": 1}, trace_id)
@@ -70,7 +72,9 @@ def test_a_trace_that_comes_after_its_review_gets_it(
     assert list(Attempt.objects.order_by("pk").values_list("status", flat=True)) == [404, 200, 200]
 
 
-def test_a_store_that_comes_back_gets_what_waited(tmp_path: Path, transactional_db: None, trace_id: UUID) -> None:
+def test_it_delivers_waiting_patches_when_a_store_is_back(
+    tmp_path: Path, transactional_db: None, trace_id: UUID
+) -> None:
     store = start_store(tmp_path)
     with store.client() as full:
         send_span(full, str(trace_id))
@@ -78,17 +82,17 @@ def test_a_store_that_comes_back_gets_what_waited(tmp_path: Path, transactional_
     store.stop()
     patch = put(project, {"score": 1}, trace_id)
     run_workers(until=lambda: Patch.objects.get().failures >= 1)
-    again = start_store(tmp_path, keys=_keys(store))
-    Project.objects.update(base_url=again.url)
+    restarted = start_store(tmp_path, keys=_keys(store))
+    Project.objects.update(base_url=restarted.url)
     Patch.objects.update(due_at=clock.now())
     try:
         run_workers(until=all_patches_are(State.CONFIRMED))
     finally:
-        again.stop()
+        restarted.stop()
     assert Attempt.objects.filter(patch=patch, status=None).exists()
 
 
-def test_a_wrong_key_holds_all_until_it_is_replaced(
+def test_it_stops_on_a_wrong_key_until_it_is_replaced(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
     LaminarKey.objects.all().delete()
@@ -105,7 +109,7 @@ def test_a_wrong_key_holds_all_until_it_is_replaced(
     assert "not-the-key-0000" not in "".join(str(row) for row in [*Attempt.objects.values(), *Patch.objects.values()])
 
 
-def test_a_key_is_replaced_while_a_worker_runs(
+def test_it_uses_a_new_key_without_a_restart(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
     LaminarKey.objects.all().delete()
@@ -123,7 +127,7 @@ def test_a_key_is_replaced_while_a_worker_runs(
     run_workers(until=confirmed)
 
 
-def test_an_ingest_only_key_pushes_and_a_full_one_confirms(
+def test_it_pushes_with_an_ingest_only_key_and_confirms_with_a_full_key(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
     LaminarKey.objects.all().delete()
@@ -132,26 +136,26 @@ def test_an_ingest_only_key_pushes_and_a_full_one_confirms(
     with tracestore.client() as full:
         send_span(full, str(trace_id))
     patch = put(connected_project, {"score": 1}, trace_id)
-    far_off = clock.now() + CHANGE_WINDOW
-    run_workers(until=lambda: Patch.objects.filter(state=State.ACCEPTED, due_at__gt=far_off).exists())
+    in_a_long_time = clock.now() + CHANGE_WINDOW
+    run_workers(until=lambda: Patch.objects.filter(state=State.ACCEPTED, due_at__gt=in_a_long_time).exists())
     LaminarKey.objects.update(retired_at=clock.now())
     LaminarKeyFactory.create(project=connected_project, secret=tracestore.full_key)
     run_workers(until=all_patches_are(State.CONFIRMED))
     assert Attempt.objects.filter(patch=patch, act="push").count() == 1
 
 
-def test_two_workers_send_each_patch_once(connected_project: Project, tracestore: RunningStore) -> None:
+def test_it_sends_each_patch_once_with_two_workers(connected_project: Project, tracestore: RunningStore) -> None:
     trace_ids = [uuid4() for _ in range(12)]
     with tracestore.client() as full:
         for number, trace_id in enumerate(trace_ids):
             send_span(full, str(trace_id))
             put(connected_project, {"score": number}, trace_id)
     run_workers(until=all_patches_are(State.CONFIRMED), workers=2)
-    assert [_spans_counted(tracestore, trace_id) for trace_id in trace_ids] == [2] * 12
+    assert [_count_spans(tracestore, trace_id) for trace_id in trace_ids] == [2] * 12
     assert Attempt.objects.filter(act="read back").count() == 12
 
 
-def test_it_pulls_a_wanted_trace_with_its_spans(
+def test_it_pulls_a_requested_trace_with_its_spans(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
     with tracestore.client() as full:
@@ -165,7 +169,7 @@ def test_it_pulls_a_wanted_trace_with_its_spans(
 def test_it_pulls_a_long_trace_page_by_page(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
-    # Many begin at one moment: a page ends among them.
+    # Many spans start at the same time, and a page ends among them.
     spans = [make_span(str(trace_id), number, start=START + number // 400) for number in range(1, 1_201)]
     with tracestore.client() as full:
         full.post("/v1/traces", content=encode_spans(*spans), headers=PROTOBUF_HEADERS)
@@ -175,84 +179,104 @@ def test_it_pulls_a_long_trace_page_by_page(
     assert (trace.span_count, trace.spans.count(), trace.is_cut) == (1_200, 1_200, False)
 
 
-def test_it_lists_new_traces_by_itself(connected_project: Project, tracestore: RunningStore, trace_id: UUID) -> None:
+def test_it_lists_new_traces(connected_project: Project, tracestore: RunningStore, trace_id: UUID) -> None:
     span = make_span(str(trace_id), start=time.time_ns())
     with tracestore.client() as full:
         full.post("/v1/traces", content=encode_spans(span), headers=PROTOBUF_HEADERS)
     run_workers(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(pulled_at=None).exists())
 
 
-def test_it_prunes_until_nothing_is_left_to_prune(transactional_db: None) -> None:
-    project, began = ProjectFactory.create(), clock.now() - timedelta(days=100)
-    more = MAX_PRUNE_BATCHES * prune.BATCH_SIZE + 1
-    Trace.objects.bulk_create([Trace(project=project, trace_id=uuid4(), start_time=began) for _ in range(more)])
+def test_it_prunes_all_expired_traces(transactional_db: None) -> None:
+    project, start_time = ProjectFactory.create(), clock.now() - timedelta(days=100)
+    count = MAX_PRUNE_BATCHES * prune.BATCH_SIZE + 1
+    Trace.objects.bulk_create([Trace(project=project, trace_id=uuid4(), start_time=start_time) for _ in range(count)])
     run_workers(until=lambda: not Trace.objects.exists())
 
 
-def test_it_does_what_it_is_given_beside(transactional_db: None) -> None:
-    done: list[int] = []
+def test_it_applies_rules_again_and_again(transactional_db: None) -> None:
+    rule = RuleFactory.create()
+    _create_production_traces(rule, 1)
 
-    def act() -> int:
-        done.append(1)
-        return int(len(done) < 3)
+    def has_two_items() -> bool:
+        if QueueItem.objects.count() == Trace.objects.count() == 1:
+            _create_production_traces(rule, 1)
+        return QueueItem.objects.count() == 2
 
-    run_workers(until=lambda: len(done) == 3, make_worker=lambda: Worker(extra_tasks=[act]))
-    asyncio.run(Worker(extra_tasks=[act]).run_once())
-
-    assert len(done) == 4
+    run_workers(until=has_two_items)
+    assert set(QueueItem.objects.values_list("rule", flat=True)) == {rule.pk}
 
 
-def test_once_does_what_is_due_and_ends(connected_project: Project, tracestore: RunningStore, trace_id: UUID) -> None:
+def test_it_applies_rules_to_all_traces_when_run_once(transactional_db: None) -> None:
+    rule = RuleFactory.create()
+    # More traces than a rule takes in one round.
+    trace_ids = _create_production_traces(rule, BATCH_SIZE + 1)
+    _run_once()
+    assert set(QueueItem.objects.filter(rule=rule).values_list("trace_id", flat=True)) == trace_ids
+
+
+def test_it_does_what_is_due_and_ends_when_run_once(
+    connected_project: Project, tracestore: RunningStore, trace_id: UUID
+) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))
     put(connected_project, {"score": 1}, trace_id)
     pull.request_pull(connected_project, [trace_id])
 
-    async def once() -> None:
-        await Worker().run_once()
-        await sync_to_async(connections.close_all)()
-
-    asyncio.run(asyncio.wait_for(once(), 20))
+    _run_once()
     assert patch_states() == [State.CONFIRMED]
     assert Trace.objects.get(trace_id=trace_id).has_spans
 
 
 @pytest.mark.postgres
-def test_it_survives_that_its_database_session_is_cut(
+def test_it_survives_a_terminated_database_session(
     connected_project: Project, tracestore: RunningStore, trace_id: UUID
 ) -> None:
     with tracestore.client() as full:
         send_span(full, str(trace_id))
-    cut: list[int] = []
+    terminated: list[int] = []
 
     def confirmed() -> bool:
         # This runs in the worker's thread, on the worker's connection.
         try:
-            if not cut:
+            if not terminated:
                 put(connected_project, {"score": 1}, trace_id)
-                cut.append(_session())
-                _in_another_thread(lambda: _cut(cut[0]))
-            return patch_states() == [State.CONFIRMED] and _session() != cut[0]
+                terminated.append(_session_id())
+                _run_in_thread(lambda: _terminate(terminated[0]))
+            return patch_states() == [State.CONFIRMED] and _session_id() != terminated[0]
         except DatabaseError:
             return False
 
     run_workers(until=confirmed)
 
 
-def _session() -> int:
+def _create_production_traces(rule: Rule, count: int) -> set[UUID]:
+    """Create traces that the rule of RuleFactory matches. Returns their trace ids."""
+    traces = TraceFactory.create_batch(count, project=rule.queue.project, metadata='{"environment":"production"}')
+    return {trace.trace_id for trace in traces}
+
+
+def _run_once() -> None:
+    async def run_once() -> None:
+        await Worker().run_once()
+        await sync_to_async(connections.close_all)()
+
+    asyncio.run(asyncio.wait_for(run_once(), 20))
+
+
+def _session_id() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
 
 
-def _cut(session: int) -> None:
+def _terminate(session_id: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [session])
+        cursor.execute("SELECT pg_terminate_backend(%s)", [session_id])
     connection.close()
 
 
-def _in_another_thread(act: Callable[[], None]) -> None:
-    thread = threading.Thread(target=act)
+def _run_in_thread(function: Callable[[], None]) -> None:
+    thread = threading.Thread(target=function)
     thread.start()
     thread.join()
 
@@ -261,8 +285,8 @@ def _keys(store: RunningStore) -> dict[str, str]:
     return {"project_id": store.project_id, "full_key": store.full_key, "ingest_key": store.ingest_key}
 
 
-def _spans_counted(store: RunningStore, trace_id: UUID) -> int:
-    """What the store counts as the trace's spans: each push adds one."""
+def _count_spans(store: RunningStore, trace_id: UUID) -> int:
+    """The trace's number of spans in the store; each push adds one."""
     with sqlite3.connect(store.database) as database:
         (count,) = database.execute("SELECT num_spans FROM trace WHERE id = ?", (str(trace_id),)).fetchone()
     database.close()

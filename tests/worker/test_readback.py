@@ -1,4 +1,4 @@
-"""Looks at the traces of patches, against a Laminar that answers by a script: what is bad holds up no other."""
+"""Read-backs and drift checks against a fake Laminar: a bad trace delays no other."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,101 +14,105 @@ from reviewapp.lib import clock
 from reviewapp.worker.loop import Worker
 from tests.delivery.patches import reload
 from tests.factories import LaminarKeyFactory, PatchFactory, ProjectFactory
-from tests.worker.running import Answer, FakeLaminar, fake_laminar, patch_states
+from tests.worker.running import FakeLaminar, Response, fake_laminar, patch_states
 
-DUE = 4
+DUE_COUNT = 4
 
 
-def prepared(far: FakeLaminar, **fields: Any) -> list[Patch]:
-    """Patches of one project that are due to be looked at, the first first."""
-    project: Project = ProjectFactory.create(base_url=far.url)
+def create_due_patches(laminar: FakeLaminar, **fields: Any) -> list[Patch]:
+    """Create patches of one project that are due for a read-back, in order."""
+    project: Project = ProjectFactory.create(base_url=laminar.url)
     LaminarKeyFactory.create(project=project)
-    return [PatchFactory.create(project=project, **fields) for _ in range(DUE)]
+    return [PatchFactory.create(project=project, **fields) for _ in range(DUE_COUNT)]
 
 
-def asked(far: FakeLaminar) -> list[int]:
-    """How many traces each query was for."""
-    return [len(body["parameters"]["ids"]) for _, _, body in far.requests]
+def batch_sizes(laminar: FakeLaminar) -> list[int]:
+    """The number of traces that each query requested."""
+    return [len(body["parameters"]["ids"]) for _, _, body in laminar.requests]
 
 
-def showing(row: Callable[[str], dict[str, Any]]) -> Callable[[str, dict[str, Any]], Answer]:
-    """A script that answers a query by this row for each trace id."""
-    return lambda path, body: (200, {"data": [{"id": one} | row(one) for one in body["parameters"]["ids"]]})
+def script_of_rows(build_row: Callable[[str], dict[str, Any]]) -> Callable[[str, dict[str, Any]], Response]:
+    """A script that answers a query with one row for each trace id."""
+    return lambda path, body: (
+        200,
+        {"data": [{"id": trace_id} | build_row(trace_id) for trace_id in body["parameters"]["ids"]]},
+    )
 
 
-def values_but_of(bad: list[Patch]) -> Callable[[str], dict[str, Any]]:
-    return lambda one: {"metadata": None if one in [str(patch.trace_id) for patch in bad] else '{"score":1}'}
+def metadata_unless_bad(bad: list[Patch]) -> Callable[[str], dict[str, Any]]:
+    """Rows that confirm a patch, but without metadata for the bad ones."""
+    return lambda trace_id: {"metadata": None if trace_id in [str(patch.trace_id) for patch in bad] else '{"score":1}'}
 
 
-def test_an_unreadable_trace_keeps_no_other_from_being_confirmed(transactional_db: None) -> None:
+def test_it_confirms_the_others_when_a_trace_is_unreadable(transactional_db: None) -> None:
     bad: list[Patch] = []
-    with fake_laminar(showing(values_but_of(bad))) as far:
-        patches = prepared(far, state=State.ACCEPTED)
+    with fake_laminar(script_of_rows(metadata_unless_bad(bad))) as laminar:
+        patches = create_due_patches(laminar, state=State.ACCEPTED)
         bad.append(patches[-1])
-        _look()
-        assert asked(far) == [4, 2, 2, 1, 1]
+        _read_back()
+        assert batch_sizes(laminar) == [4, 2, 2, 1, 1]
     assert patch_states() == [State.CONFIRMED] * 3 + [State.ACCEPTED]
-    lone = reload(bad[0])
-    assert lone.due_at > clock.now() + confirmation.UNREADABLE_DELAY - timedelta(minutes=1)
-    assert "“metadata”" in lone.last_error
+    unreadable = reload(bad[0])
+    assert unreadable.due_at > clock.now() + confirmation.UNREADABLE_DELAY - timedelta(minutes=1)
+    assert "“metadata”" in unreadable.last_error
 
 
-def test_an_unreadable_trace_keeps_no_other_from_being_watched(transactional_db: None) -> None:
+def test_it_checks_the_others_for_drift_when_a_trace_is_unreadable(transactional_db: None) -> None:
     bad: list[Patch] = []
     now = clock.now()
-    with fake_laminar(showing(values_but_of(bad))) as far:
-        patches = prepared(far, state=State.CONFIRMED, confirmed_at=now, watch_due_at=now)
+    with fake_laminar(script_of_rows(metadata_unless_bad(bad))) as laminar:
+        patches = create_due_patches(laminar, state=State.CONFIRMED, confirmed_at=now, watch_due_at=now)
         bad.append(patches[-1])
-        _look()
+        _read_back()
     assert [reload(patch).watches for patch in patches] == [1, 1, 1, 0]
-    later = reload(bad[0]).watch_due_at
-    assert later is not None
-    assert later > clock.now() + drift.UNREADABLE_DELAY - timedelta(minutes=1)
+    watch_due_at = reload(bad[0]).watch_due_at
+    assert watch_due_at is not None
+    assert watch_due_at > clock.now() + drift.UNREADABLE_DELAY - timedelta(minutes=1)
 
 
-def test_only_the_metadata_of_a_trace_matters(transactional_db: None) -> None:
+def test_it_ignores_other_columns_than_the_metadata(transactional_db: None) -> None:
     row = {"metadata": '{"score":1}', "start_time": None, "cache_read_input_tokens": 2**64 - 1}
-    with fake_laminar(showing(lambda one: row)) as far:
-        prepared(far, state=State.ACCEPTED)
-        _look()
-        assert asked(far) == [4]
+    with fake_laminar(script_of_rows(lambda trace_id: row)) as laminar:
+        create_due_patches(laminar, state=State.ACCEPTED)
+        _read_back()
+        assert batch_sizes(laminar) == [4]
     assert set(patch_states()) == {State.CONFIRMED}
 
 
 @pytest.mark.parametrize(("status", "queries"), [(400, [4, 2, 1]), (413, [4, 2, 1]), (408, [4]), (500, [4])])
-def test_where_no_answer_is_of_use_each_round_ends_soon(
+def test_it_ends_a_round_soon_when_every_response_is_an_error(
     transactional_db: None, status: int, queries: list[int]
 ) -> None:
-    with fake_laminar(lambda path, body: (status, {"error": "no"})) as far:
-        prepared(far, state=State.ACCEPTED)
-        _look(rounds=2)
-        assert asked(far) == queries
+    with fake_laminar(lambda path, body: (status, {"error": "no"})) as laminar:
+        create_due_patches(laminar, state=State.ACCEPTED)
+        _read_back(rounds=2)
+        assert batch_sizes(laminar) == queries
     assert not Patch.objects.filter(due_at__lte=clock.now() + confirmation.RETRY_DELAY / 2).exists()
 
 
-def test_who_waited_in_vain_asks_for_less_a_while_later(transactional_db: None) -> None:
-    with fake_laminar(lambda path, body: (408, None)) as far:
-        prepared(far, state=State.ACCEPTED)
-        _look(rounds=3, between=_come_due)
-        assert asked(far) == [4, 2, 1]
+def test_it_halves_the_batch_in_the_next_round_after_a_timeout(transactional_db: None) -> None:
+    with fake_laminar(lambda path, body: (408, None)) as laminar:
+        create_due_patches(laminar, state=State.ACCEPTED)
+        _read_back(rounds=3, after_each=_make_all_due)
+        assert batch_sizes(laminar) == [4, 2, 1]
 
 
-def test_a_429_holds_every_look_of_the_project(transactional_db: None) -> None:
-    with fake_laminar(lambda path, body: (429, None)) as far:
-        patches = prepared(far, state=State.ACCEPTED)
-        worker = _look(rounds=2, between=_come_due)
-        assert asked(far) == [4]
+def test_it_reads_nothing_of_a_project_after_a_429(transactional_db: None) -> None:
+    with fake_laminar(lambda path, body: (429, None)) as laminar:
+        patches = create_due_patches(laminar, state=State.ACCEPTED)
+        worker = _read_back(rounds=2, after_each=_make_all_due)
+        assert batch_sizes(laminar) == [4]
         assert worker.mirror.rate_limited_projects == [patches[0].project_id]
     assert set(patch_states()) == {State.ACCEPTED}
 
 
-def _come_due() -> None:
+def _make_all_due() -> None:
     Patch.objects.update(due_at=clock.now())
 
 
 @async_to_sync
-async def _look(rounds: int = 1, between: Callable[[], None] = lambda: None) -> Worker:
-    """So many rounds of looks, each to its end; then the worker."""
+async def _read_back(rounds: int = 1, after_each: Callable[[], None] = lambda: None) -> Worker:
+    """Finish this many rounds of read-backs and drift checks. Returns the worker."""
     worker = Worker()
     try:
         for _ in range(rounds):
@@ -116,7 +120,7 @@ async def _look(rounds: int = 1, between: Callable[[], None] = lambda: None) -> 
             await worker.check_drift()
             await worker.readback_tasks.wait_all()
             await worker.drift_tasks.wait_all()
-            await sync_to_async(between)()
+            await sync_to_async(after_each)()
     finally:
         await worker._close()
     return worker

@@ -1,4 +1,4 @@
-"""`manage.py deliver`: the worker."""
+"""`manage.py deliver`: run the worker."""
 
 import asyncio
 import json
@@ -9,25 +9,26 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from reviewapp.delivery.models import Patch
-from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.worker.loop import Worker
 
 
 class Command(BaseCommand):
-    help = "Push waiting reviews to Laminar, read them back, pull the traces that reviewers will open, apply rules."
+    help = "Run the worker: push waiting reviews to Laminar, read them back, pull traces, and apply queue rules."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="do what is due now, then end")
-        parser.add_argument("--json", action="store_true", help="with --once: print how many patches are in each state")
+        parser.add_argument("--once", action="store_true", help="do what is due now, then exit")
+        parser.add_argument(
+            "--json", action="store_true", help="with --once: print the number of patches in each state as JSON"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            asyncio.run(_once())
-            self._report(as_json=options["json"])
+            asyncio.run(Worker().run_once())
+            self._print_states(as_json=options["json"])
         else:
-            asyncio.run(_until_told())
+            asyncio.run(_run_until_signal())
 
-    def _report(self, *, as_json: bool) -> None:
+    def _print_states(self, *, as_json: bool) -> None:
         states = Patch.objects.by_state()
         if as_json:
             self.stdout.write(json.dumps(states))
@@ -35,13 +36,9 @@ class Command(BaseCommand):
             self.stdout.write(", ".join(f"{count} {state}" for state, count in states.items()) + ".")
 
 
-async def _once() -> None:
-    await Worker(extra_tasks=[apply_due_rules]).run_once()
-
-
-async def _until_told() -> None:
-    worker = Worker(extra_tasks=[apply_due_rules])
+async def _run_until_signal() -> None:
+    worker = Worker()
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, worker.stop.set)
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, worker.stop.set)
     await worker.run()
