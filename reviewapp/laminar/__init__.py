@@ -1,4 +1,4 @@
-"""Laminar over HTTP: the only place that speaks to it. Knows no model and no view."""
+"""Laminar over HTTP. No other package makes requests to it. Imports no models and no views."""
 
 from reviewapp.laminar.addresses import check_address, normalize_base_url
 from reviewapp.laminar.client import AsyncLaminar, KeyKind, Laminar

@@ -1,7 +1,7 @@
-"""Laminar's clients: `AsyncLaminar` for the worker, `Laminar` for web pages and commands.
+"""Laminar clients: `AsyncLaminar` for the worker, `Laminar` for pages and commands.
 
-Every method raises LaminarError, whose `retry` tells whether another try makes sense. No redirect is followed,
-TLS is always verified, and one deadline bounds a whole call, also against a server that sends a byte a second.
+Every method raises LaminarError, whose `retry` tells when a retry can help. Redirects are not followed, TLS is always
+verified, and one deadline bounds a whole call, even if the server sends one byte per second.
 """
 
 import asyncio
@@ -34,16 +34,16 @@ from reviewapp.laminar.rows import SpanRow, TraceRow
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 30.0
-SECONDS_TO_CONNECT = 5.0
+CONNECT_TIMEOUT = 5.0
 
 KeyKind = Literal["full", "ingest-only"]
 
 
 class AsyncLaminar:
-    """One project of one Laminar, over pooled connections. Use it with `async with`.
+    """A client for one Laminar project, over pooled connections. Use it with `async with`.
 
-    `deadline` is in seconds, `max_response_bytes` in bytes and bounds a query's answer. A given `transport` takes the
-    place of the one that checks addresses.
+    `deadline` is the seconds per call. `max_response_bytes` limits the response to a query. `transport` replaces the
+    default transport, which checks addresses.
     """
 
     def __init__(
@@ -54,22 +54,22 @@ class AsyncLaminar:
         allowed_hosts: Collection[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         deadline: float = DEADLINE_SECONDS,
-        max_response_bytes: int = wire.LONG_ANSWER,
+        max_response_bytes: int = wire.MAX_QUERY_RESPONSE_BYTES,
     ) -> None:
         self.base_url = normalize_base_url(base_url)
-        self._key = wire.sendable(key)
+        self._key = wire.clean_key(key)
         self._deadline = deadline
         self._max_response_bytes = max_response_bytes
         self._http = httpx.AsyncClient(
             headers={
                 "Authorization": f"Bearer {self._key}",
                 "Accept": "application/json",
-                # A small compressed answer could unpack to any size.
+                # A small compressed response could unpack to any size.
                 "Accept-Encoding": "identity",
                 "User-Agent": f"reviewapp/{_version()}",
             },
             transport=transport or PinnedTransport(allowed_hosts),
-            timeout=httpx.Timeout(None, connect=SECONDS_TO_CONNECT),
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
             follow_redirects=False,
             trust_env=False,
         )
@@ -81,7 +81,7 @@ class AsyncLaminar:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
 
@@ -90,32 +90,35 @@ class AsyncLaminar:
         await self._http.aclose()
 
     async def push_metadata(self, trace_id: UUID, metadata: Mapping[str, Any]) -> None:
-        """Merge top-level keys into a trace's metadata. Returning means queued there, not yet applied."""
-        call = wire.metadata_patch(trace_id, metadata)
-        wire.accepted(await self._send(call), call)
+        """Merge top-level keys into a trace's metadata. On return, Laminar has queued the patch, not yet applied it."""
+        call = wire.build_metadata_call(trace_id, metadata)
+        wire.check_accepted(await self._send(call), call)
 
     async def tag(self, names: Sequence[str], *, trace_id: UUID | None = None, span_id: UUID | None = None) -> None:
         """Add tags to a span, or to a trace's top span. Needs a full key."""
-        call = wire.tag(names, trace_id, span_id)
-        wire.accepted(await self._send(call), call)
+        call = wire.build_tag_call(names, trace_id, span_id)
+        wire.check_accepted(await self._send(call), call)
 
     async def project(self) -> UUID:
-        """The id of the key's project. Needs a full key."""
-        call = wire.project()
-        return wire.project_id(await self._send(call), call)
+        """Return the id of the key's project. Needs a full key."""
+        call = wire.build_project_call()
+        return wire.parse_project_id(await self._send(call), call)
 
     async def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows that a SELECT finds; `{name:Type}` in it stands for a parameter. Needs a full key."""
-        call = wire.query(sql, parameters or {}, self._max_response_bytes)
-        return wire.data(await self._send(call), call)
+        """Return the rows of a SELECT. `{name:Type}` in it is replaced by a parameter. Needs a full key."""
+        call = wire.build_query_call(sql, parameters or {}, self._max_response_bytes)
+        return wire.parse_rows(await self._send(call), call)
 
     async def traces(self, ids: Sequence[UUID]) -> list[TraceRow]:
-        """The traces of `ids` that Laminar shows, in no order."""
-        return [rows.parse_trace_row(row) for row in await self._by_id(ids, "*")]
+        """Return those of the traces that Laminar has, in no particular order."""
+        return [rows.parse_trace_row(row) for row in await self._query_by_id(ids, "*")]
 
     async def fetch_metadata(self, ids: Sequence[UUID]) -> dict[UUID, str]:
-        """The metadata of those of `ids` that Laminar shows, as in TraceRow: no other column can spoil the answer."""
-        return dict([rows.metadata_row(row) for row in await self._by_id(ids, "id, metadata")])
+        """Return the metadata, as in TraceRow, of those of the traces that Laminar has.
+
+        No other columns are requested, so none can make the response unreadable.
+        """
+        return dict([rows.parse_metadata_row(row) for row in await self._query_by_id(ids, "id, metadata")])
 
     async def find_traces(
         self,
@@ -125,74 +128,78 @@ class AsyncLaminar:
         until: datetime | None = None,
         limit: int = 50,
     ) -> list[TraceRow]:
-        """The newest traces whose metadata has all of `pairs`, by the equality of Laminar's trace list.
+        """Return the newest traces whose metadata matches all of `pairs`, as in Laminar's trace list.
 
-        `("k", "1")` finds 1 and "1"; `("k", '"1"')` finds only the text. Starts from `since` on and before `until`.
+        `("k", "1")` matches 1 and "1"; `("k", '"1"')` only the string. They started in [since, until).
         """
-        found = await self.query(*wire.traces_matching(pairs, since, until, limit))
-        return [rows.parse_trace_row(row) for row in found]
+        matches = await self.query(*wire.build_search_query(pairs, since, until, limit))
+        return [rows.parse_trace_row(row) for row in matches]
 
     def span_pages(self, trace_id: UUID, max_spans: int) -> AsyncIterator[list[SpanRow]]:
-        """A trace's first `most` spans in pages, oldest first."""
+        """Yield a trace's first `max_spans` spans in pages, oldest first."""
         return paging.span_pages(self.query, trace_id, max_spans)
 
     async def key_kind(self) -> KeyKind:
-        """Whether the key may read ("full") or only write. Writes nothing."""
-        async with self._in_time():
+        """Return "full" if the key may read, "ingest-only" if it may only write. Writes nothing."""
+        async with self._enforce_deadline():
             try:
                 await self.project()
                 return "full"
             except EndpointNotFound as error:
                 if error.status != 404 or error.response_text:
                     raise
-            # Laminar hides what such a key may not do behind a blank 404; so does an older or a foreign server.
+            # Laminar answers an ingest-only key with a blank 404. So does an older server, or one that is not Laminar.
             try:
                 await self.push_metadata(uuid4(), {"review.probe": True})
             except TraceNotFound:
                 return "ingest-only"
-        raise UnexpectedResponse("The server took metadata for a trace that cannot be. Check the base URL.", status=200)
+        raise UnexpectedResponse(
+            "The server accepted metadata for a trace that does not exist. Check the base URL.", status=200
+        )
 
-    async def _by_id(self, ids: Sequence[UUID], columns: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        async with self._in_time():
-            for at in range(0, len(ids), wire.IDS_PER_QUERY):
-                found += await self.query(*wire.traces(ids[at : at + wire.IDS_PER_QUERY], columns))
-        return found
+    async def _query_by_id(self, ids: Sequence[UUID], columns: str) -> list[dict[str, Any]]:
+        matches: list[dict[str, Any]] = []
+        async with self._enforce_deadline():
+            for start in range(0, len(ids), wire.IDS_PER_QUERY):
+                batch = ids[start : start + wire.IDS_PER_QUERY]
+                matches += await self.query(*wire.build_traces_query(batch, columns))
+        return matches
 
     @contextlib.asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def _enforce_deadline(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._deadline):
                 yield
         except TimeoutError:
             raise TimedOut(
-                f"{self.base_url} gave no complete answer within {self._deadline:g} seconds. "
+                f"{self.base_url} sent no complete response within {self._deadline:g} seconds. "
                 "Nothing is lost; try again later."
             ) from None
 
-    async def _send(self, call: wire.Call) -> wire.Answer:
-        async with self._in_time():
+    async def _send(self, call: wire.Call) -> wire.Response:
+        async with self._enforce_deadline():
             try:
                 return await self._exchange(call)
             except httpx.TimeoutException:
                 raise TimedOut(f"{self.base_url} did not respond in time. Nothing is lost; try again later.") from None
             except (httpx.TransportError, OSError) as error:
-                raise _unreachable(self.base_url, error) from None
+                raise _to_unreachable(self.base_url, error) from None
 
-    async def _exchange(self, call: wire.Call) -> wire.Answer:
+    async def _exchange(self, call: wire.Call) -> wire.Response:
         headers = {"Content-Type": "application/json"} if call.body else {}
         content = call.body.encode() if call.body else None
         url = self.base_url + call.path
         async with self._http.stream(call.method, url, content=content, headers=headers) as response:
-            longest = call.longest if response.status_code == 200 else wire.SHORT_ANSWER
-            body = await _body(response, longest + 1)
-            return wire.answer(
-                response.status_code, response.headers, body[:longest], is_cut=len(body) > longest, key=self._key
+            is_success = response.status_code == 200
+            limit = call.max_response_bytes if is_success else wire.MAX_OTHER_RESPONSE_BYTES
+            body = await _read_body(response, limit + 1)
+            return wire.build_response(
+                response.status_code, response.headers, body[:limit], is_truncated=len(body) > limit, key=self._key
             )
 
 
 class Laminar:
-    """The same calls for code that waits: each opens its connection anew and closes it."""
+    """The same calls for synchronous code. Each call opens and closes its own connection."""
 
     def __init__(
         self,
@@ -202,38 +209,44 @@ class Laminar:
         allowed_hosts: Collection[str] = (),
         transport: httpx.AsyncBaseTransport | None = None,
         deadline: float = DEADLINE_SECONDS,
-        max_response_bytes: int = wire.LONG_ANSWER,
+        max_response_bytes: int = wire.MAX_QUERY_RESPONSE_BYTES,
     ) -> None:
-        address, word = normalize_base_url(base_url), wire.sendable(key)
-        self.base_url = address
-        options: dict[str, Any] = {"deadline": deadline, "max_response_bytes": max_response_bytes}
-        self._open = partial(AsyncLaminar, address, word, allowed_hosts=allowed_hosts, transport=transport, **options)
+        self.base_url = normalize_base_url(base_url)
+        self._create_client = partial(
+            AsyncLaminar,
+            self.base_url,
+            wire.clean_key(key),
+            allowed_hosts=allowed_hosts,
+            transport=transport,
+            deadline=deadline,
+            max_response_bytes=max_response_bytes,
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
 
     def push_metadata(self, trace_id: UUID, metadata: Mapping[str, Any]) -> None:
-        """As AsyncLaminar.push_metadata."""
+        """See AsyncLaminar.push_metadata."""
         self._run(lambda client: client.push_metadata(trace_id, metadata))
 
     def tag(self, names: Sequence[str], *, trace_id: UUID | None = None, span_id: UUID | None = None) -> None:
-        """As AsyncLaminar.tag."""
+        """See AsyncLaminar.tag."""
         self._run(lambda client: client.tag(names, trace_id=trace_id, span_id=span_id))
 
     def project(self) -> UUID:
-        """As AsyncLaminar.project."""
+        """See AsyncLaminar.project."""
         return self._run(lambda client: client.project())
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """As AsyncLaminar.query."""
+        """See AsyncLaminar.query."""
         return self._run(lambda client: client.query(sql, parameters))
 
     def traces(self, ids: Sequence[UUID]) -> list[TraceRow]:
-        """As AsyncLaminar.traces."""
+        """See AsyncLaminar.traces."""
         return self._run(lambda client: client.traces(ids))
 
     def fetch_metadata(self, ids: Sequence[UUID]) -> dict[UUID, str]:
-        """As AsyncLaminar.metadata_of."""
+        """See AsyncLaminar.fetch_metadata."""
         return self._run(lambda client: client.fetch_metadata(ids))
 
     def find_traces(
@@ -244,52 +257,53 @@ class Laminar:
         until: datetime | None = None,
         limit: int = 50,
     ) -> list[TraceRow]:
-        """As AsyncLaminar.traces_matching."""
+        """See AsyncLaminar.find_traces."""
         return self._run(lambda client: client.find_traces(pairs, since=since, until=until, limit=limit))
 
     def key_kind(self) -> KeyKind:
-        """As AsyncLaminar.key_kind."""
+        """See AsyncLaminar.key_kind."""
         return self._run(lambda client: client.key_kind())
 
-    def _run(self, act: Callable[[AsyncLaminar], Awaitable[T]]) -> T:
-        async def work() -> T:
-            async with self._open() as client:
-                return await act(client)
+    def _run(self, call: Callable[[AsyncLaminar], Awaitable[T]]) -> T:
+        async def run() -> T:
+            async with self._create_client() as client:
+                return await call(client)
 
-        return _wait_for(work())
+        return _run_sync(run())
 
 
-def _wait_for(work: Coroutine[Any, Any, T]) -> T:
+def _run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, in another thread if this one already runs an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(contextvars.copy_context().run, asyncio.run, work).result()
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        return executor.submit(contextvars.copy_context().run, asyncio.run, coroutine).result()
 
 
-async def _body(response: httpx.Response, longest: int) -> bytes:
+async def _read_body(response: httpx.Response, limit: int) -> bytes:
     body = bytearray()
     if not wire.is_encoded(response.headers):
-        async for part in response.aiter_bytes():
-            body += part
-            if len(body) >= longest:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) >= limit:
                 break
-    return bytes(body[:longest])
+    return bytes(body[:limit])
 
 
-def _unreachable(base_url: str, error: Exception) -> LaminarError:
+def _to_unreachable(base_url: str, error: Exception) -> LaminarError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             reason = f"the certificate cannot be trusted ({cause.verify_message.rstrip('.')})"
-            return Unreachable(f"{base_url} is not reached: {reason}. Correct the base URL or the certificate.")
+            return Unreachable(f"Could not reach {base_url}: {reason}. Correct the base URL or the certificate.")
         if isinstance(cause, ssl.SSLError):
-            return Unreachable(f"{base_url} is not reached: it does not speak TLS as it should. Check the base URL.")
+            return Unreachable(f"Could not reach {base_url}: it does not speak TLS correctly. Check the base URL.")
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx.ConnectError):
-        return Unreachable(f"{base_url} cannot be connected to. Nothing is lost; check it, or try again later.")
-    return Unreachable(f"{base_url} broke the connection before its answer was complete. It is safe to send again.")
+        return Unreachable(f"Could not connect to {base_url}. Nothing is lost; check the URL, or try again later.")
+    return Unreachable(f"{base_url} closed the connection before its response was complete. It is safe to send again.")
 
 
 def _version() -> str:

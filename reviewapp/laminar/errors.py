@@ -1,25 +1,25 @@
-"""What can go wrong with Laminar, each kind telling whether another try makes sense.
+"""Errors of calls to Laminar. Each type tells when a retry can help.
 
-The messages are sentences for a person and hold no key.
+The messages are sentences for a person and never contain the key.
 """
 
 from enum import Enum
 
 
 class Retry(Enum):
-    """When sending the same thing again can help."""
+    """When sending the same request again can help."""
 
-    LATER = "later"  # the fault may pass: wait and try again
-    WHEN_INGESTED = "when_ingested"  # the trace has not arrived there yet
+    LATER = "later"  # the fault may pass: wait, then retry
+    WHEN_INGESTED = "when_ingested"  # Laminar does not have the trace yet
     AFTER_KEY = "after_key"  # a person must correct the key or the base URL first
     NEVER = "never"  # the same content will always be refused
 
 
 class LaminarError(Exception):
-    """The far side did not do what was asked.
+    """A call to Laminar failed.
 
-    `status` is its HTTP status or None when there was none, `answer` the first 500 characters of its text
-    without the key, `retry_after` the seconds it asked to wait (1 to 86,400) or None.
+    `status` is the HTTP status, None without a response. `response_text` is the first 500 characters of the response
+    without the key. `retry_after` is how many seconds Laminar asked to wait (1 to 86,400), or None.
     """
 
     retry = Retry.LATER
@@ -34,13 +34,13 @@ class LaminarError(Exception):
 
 
 class TraceNotFound(LaminarError):
-    """404 with a reason: Laminar has not ingested the trace, or the span, or it is another project's."""
+    """404 with a reason: Laminar has not ingested the trace or span, or it belongs to another project."""
 
     retry = Retry.WHEN_INGESTED
 
 
 class EndpointNotFound(LaminarError):
-    """A blank or foreign 404: an older server, a wrong base URL, or an ingest-only key that tried to read."""
+    """404 without Laminar's reason: an older server, a wrong base URL, or an ingest-only key that tried to read."""
 
     retry = Retry.AFTER_KEY
 
@@ -52,19 +52,19 @@ class KeyRefused(LaminarError):
 
 
 class AddressRefused(LaminarError):
-    """The base URL is malformed or leads to an address that may not be reached."""
+    """The base URL is malformed or leads to an address that is not allowed."""
 
     retry = Retry.AFTER_KEY
 
 
 class RequestTooLarge(LaminarError):
-    """413: the request exceeds Laminar's limit, 5 MiB unless its operator chose another."""
+    """413: the request exceeds Laminar's limit, 5 MiB unless its operator changed it."""
 
     retry = Retry.NEVER
 
 
 class RequestRefused(LaminarError):
-    """400 and the other 4xx, and content that is not worth sending since Laminar would refuse or drop it."""
+    """400 and other 4xx, and content that is not sent because Laminar would refuse or drop it."""
 
     retry = Retry.NEVER
 
@@ -78,20 +78,20 @@ class ServerError(LaminarError):
 
 
 class Unreachable(LaminarError):
-    """No name, no connection, no trusted certificate, or a connection that broke."""
+    """Unknown host name, failed connection, untrusted certificate or broken connection."""
 
 
 class TimedOut(LaminarError):
-    """No complete answer within the deadline."""
+    """No complete response within the deadline."""
 
 
 class Redirected(LaminarError):
-    """3xx, which is never followed: the key would go where nobody sent it."""
+    """3xx. Redirects are never followed: the key would go to a server that nobody configured."""
 
 
 class UnexpectedResponse(LaminarError):
-    """A success that is not Laminar's: another 2xx, a web page, no JSON, or too much of it."""
+    """A success that is not Laminar's: another 2xx, a web page, invalid JSON, or a response that is too long."""
 
 
 class ResponseTooLong(UnexpectedResponse):
-    """A query's answer beyond what is read of one: ask for less at once."""
+    """The response to a query is longer than the limit: request fewer rows."""

@@ -1,4 +1,4 @@
-"""A trace's spans in pages: one answer holds neither a hundred thousand of them nor any number of long ones."""
+"""Read a trace's spans in pages: a response may not hold a hundred thousand spans, nor many long ones."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
@@ -8,32 +8,36 @@ from reviewapp.laminar import rows
 from reviewapp.laminar.errors import ResponseTooLong
 from reviewapp.laminar.rows import SpanRow
 
-AT_ONCE = 500
-_SPANS = "SELECT * FROM spans WHERE trace_id = {id:UUID}"
-# Laminar's own spelling of the last time: its clock counts nanoseconds, Python's does not.
+PAGE_SIZE = 500
+_SELECT_SPANS = "SELECT * FROM spans WHERE trace_id = {id:UUID}"
+# `since` is the last start time as Laminar spells it: it has nanoseconds, Python's datetime does not.
 _AFTER = " AND (start_time > {since:String} OR (start_time = {since:String} AND span_id > {after:UUID}))"
 _ORDER = " ORDER BY start_time ASC, span_id ASC LIMIT {limit:UInt32}"
 
 Query = Callable[[str, Mapping[str, Any]], Awaitable[list[dict[str, Any]]]]
 
 
-async def span_pages(query: Query, trace_id: UUID, most: int, at_once: int = AT_ONCE) -> AsyncIterator[list[SpanRow]]:
-    """A trace's first `most` spans, oldest first; fewer at once where an answer would be too long.
+async def span_pages(
+    query: Query, trace_id: UUID, max_spans: int, page_size: int = PAGE_SIZE
+) -> AsyncIterator[list[SpanRow]]:
+    """Yield a trace's first `max_spans` spans in pages, oldest first. Pages shrink if a response would be too long.
 
     Raises LaminarError.
     """
-    sql, parameters = _SPANS, {"id": trace_id}  # type: tuple[str, dict[str, Any]]
-    while most > 0:
-        limit = min(at_once, most)
+    sql, parameters = _SELECT_SPANS, {"id": trace_id}  # type: tuple[str, dict[str, Any]]
+    remaining = max_spans
+    while remaining > 0:
+        limit = min(page_size, remaining)
         try:
-            found = await query(sql + _ORDER, {**parameters, "limit": limit})
+            page = await query(sql + _ORDER, {**parameters, "limit": limit})
         except ResponseTooLong:
             if limit == 1:
                 raise
-            at_once = limit // 2
+            page_size = limit // 2
             continue
-        yield [rows.parse_span_row(row) for row in found]
-        if len(found) < limit:
+        yield [rows.parse_span_row(row) for row in page]
+        if len(page) < limit:
             return
-        most -= limit
-        sql, parameters["since"], parameters["after"] = _SPANS + _AFTER, found[-1]["start_time"], found[-1]["span_id"]
+        remaining -= limit
+        sql = _SELECT_SPANS + _AFTER
+        parameters["since"], parameters["after"] = page[-1]["start_time"], page[-1]["span_id"]

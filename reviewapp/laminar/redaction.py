@@ -1,43 +1,43 @@
-"""What of the far side's words may be shown to people: not the key, and nothing that plays with the page or a log."""
+"""Make response texts safe to show to people: without the key, and without characters that affect a page or a log."""
 
 import re
 
 from reviewapp.lib import canonical_json
 
-SHOWN = 500
-_ESCAPED = re.compile(r"\\+u([0-9a-f]{4})", re.IGNORECASE)
+MAX_DISPLAY_LENGTH = 500
+_UNICODE_ESCAPE = re.compile(r"\\+u([0-9a-f]{4})", re.IGNORECASE)
 
 
-def shown(body: bytes, key: str) -> str:
-    """The first 500 characters fit to be shown: without the key, control characters or direction marks."""
-    return clean(body[: 8 * SHOWN].decode("utf-8", "replace"), key)
+def display_body(body: bytes, key: str) -> str:
+    """Return the first 500 characters of a body, without the key, control characters and direction marks."""
+    return clean(body[: 8 * MAX_DISPLAY_LENGTH].decode("utf-8", "replace"), key)
 
 
-def words(body: bytes, key: str) -> str:
-    """What an answer other than 200 says, out of its JSON where it is JSON, fit to be shown; "" for a web page."""
+def extract_message(body: bytes, key: str) -> str:
+    """Return the error message in a body, from its JSON if it is JSON, safe to show; "" for a web page."""
     text = body.decode("utf-8", "replace")
     if text.lstrip().startswith("<"):
         return ""
     try:
-        said = canonical_json.parse(text)
+        content = canonical_json.parse(text)
     except canonical_json.InvalidJSONError:
-        said = None
-    said = said.get("error") if isinstance(said, dict) else said
-    return clean((said if isinstance(said, str) else text)[: 8 * SHOWN], key)
+        content = None
+    message = content.get("error") if isinstance(content, dict) else content
+    return clean((message if isinstance(message, str) else text)[: 8 * MAX_DISPLAY_LENGTH], key)
 
 
 def clean(text: str, key: str) -> str:
-    """The first 500 characters of a text, fit to be shown; what JSON escapes is looked at as the sign that it is."""
-    text = redact_key(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text), key)
-    return "".join(mark if mark.isprintable() else " " for mark in text).strip()[:SHOWN]
+    """Return the first 500 characters of a text, safe to show. JSON escapes are decoded first, so none is missed."""
+    text = redact_key(_UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), key)
+    return "".join(char if char.isprintable() else " " for char in text).strip()[:MAX_DISPLAY_LENGTH]
 
 
 def redact_key(text: str, key: str) -> str:
-    """`text` with each part of the key of eight characters or more, in upper or lower case, as `[key]`."""
+    """Replace each part of the key of eight characters or more, in any letter case, with `[key]`."""
     size = min(8, len(key))
-    parts = {re.escape(key[at : at + size]) for at in range(len(key) - size + 1)}
-    hidden = bytearray(len(text))
-    for part in re.finditer(f"(?=({'|'.join(parts)}))", text, re.IGNORECASE):
-        hidden[part.start(1) : part.end(1)] = b"\x01" * size
-    pieces = re.finditer(b"\x01+|\x00+", hidden)
+    parts = {re.escape(key[start : start + size]) for start in range(len(key) - size + 1)}
+    is_hidden = bytearray(len(text))
+    for match in re.finditer(f"(?=({'|'.join(parts)}))", text, re.IGNORECASE):
+        is_hidden[match.start(1) : match.end(1)] = b"\x01" * size
+    pieces = re.finditer(b"\x01+|\x00+", is_hidden)
     return "".join("[key]" if piece[0][0] else text[piece.start() : piece.end()] for piece in pieces)

@@ -1,4 +1,4 @@
-"""Rows of Laminar's SQL tables `traces` and `spans` as typed values."""
+"""Parse rows of Laminar's SQL tables `traces` and `spans` into typed values."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _NIL = UUID(int=0)
 
 
 class SpanEvent(TypedDict):
-    """An event of a span: `timestamp` in nanoseconds since 1970, `attributes` as JSON text."""
+    """An event of a span: `timestamp` is nanoseconds since 1970, `attributes` is JSON text."""
 
     timestamp: int
     name: str
@@ -25,10 +25,10 @@ class SpanEvent(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One trace. Times are UTC, cut to microseconds; duration in seconds; costs in US dollars.
+    """One trace. Times are UTC, truncated to microseconds; durations are seconds; costs are US dollars.
 
-    `metadata` is its raw JSON text: a filter there compares spellings, so 1.0 and 1 must stay apart.
-    `tags` are the spans' tags as they were at ingest, `trace_tags` those set in Laminar's own pages.
+    `metadata` is the raw JSON text: Laminar's filters compare spellings, so 1.0 and 1 must stay different.
+    `tags` are the spans' tags at ingest, `trace_tags` those set in Laminar's UI.
     """
 
     id: UUID
@@ -60,9 +60,9 @@ class TraceRow:
 
 @dataclass(frozen=True, slots=True)
 class SpanRow:
-    """One span. Times and costs as in TraceRow; `path` is joined by dots; `parent_span_id` is None for a root.
+    """One span. Units as in TraceRow; `path` is joined by dots; `parent_span_id` is None for a root.
 
-    `input`, `output`, `attributes` and `tool_definitions` are the texts as Laminar keeps them, usually JSON.
+    `input`, `output`, `attributes` and `tool_definitions` are texts as Laminar stores them, usually JSON.
     """
 
     span_id: UUID
@@ -97,104 +97,105 @@ class SpanRow:
 
 
 def parse_trace_row(row: Mapping[str, Any]) -> TraceRow:
-    """A row of `traces`. Columns that a server may lack become empty. Raises UnexpectedAnswer."""
+    """Parse a row of `traces`. Columns that a server may lack become empty. Raises UnexpectedResponse."""
     return TraceRow(
-        id=_read(row, "id", _uuid),
-        start_time=_read(row, "start_time", _time),
-        end_time=_read(row, "end_time", _time),
-        duration=_read(row, "duration", _real, 0.0),
-        metadata=metadata_row(row)[1],
-        session_id=_read(row, "session_id", _text, ""),
-        user_id=_read(row, "user_id", _text, ""),
-        status=_read(row, "status", _text, ""),
-        trace_type=_read(row, "trace_type", _text, "DEFAULT"),
-        top_span_id=_span(row, "top_span_id"),
-        top_span_name=_read(row, "top_span_name", _text, ""),
-        top_span_type=_read(row, "top_span_type", _text, ""),
-        tags=_read(row, "tags", _texts, []),
-        trace_tags=_read(row, "trace_tags", _texts, []),
-        span_names=_read(row, "span_names", _texts, []),
+        id=_read(row, "id", _parse_uuid),
+        start_time=_read(row, "start_time", _parse_time),
+        end_time=_read(row, "end_time", _parse_time),
+        duration=_read(row, "duration", _parse_float, 0.0),
+        metadata=parse_metadata_row(row)[1],
+        session_id=_read(row, "session_id", _parse_text, ""),
+        user_id=_read(row, "user_id", _parse_text, ""),
+        status=_read(row, "status", _parse_text, ""),
+        trace_type=_read(row, "trace_type", _parse_text, "DEFAULT"),
+        top_span_id=_read_span_id(row, "top_span_id"),
+        top_span_name=_read(row, "top_span_name", _parse_text, ""),
+        top_span_type=_read(row, "top_span_type", _parse_text, ""),
+        tags=_read(row, "tags", _parse_text_list, []),
+        trace_tags=_read(row, "trace_tags", _parse_text_list, []),
+        span_names=_read(row, "span_names", _parse_text_list, []),
         has_browser_session=_read(row, "has_browser_session", bool, False),
-        **_usage(row),
+        **_read_usage(row),
     )
 
 
-def metadata_row(row: Mapping[str, Any]) -> tuple[UUID, str]:
-    """Of a row of `traces` just the id and the metadata. Raises UnexpectedAnswer."""
-    return _read(row, "id", _uuid), _read(row, "metadata", _text) or "{}"
+def parse_metadata_row(row: Mapping[str, Any]) -> tuple[UUID, str]:
+    """Parse only the id and the metadata of a row of `traces`. Raises UnexpectedResponse."""
+    return _read(row, "id", _parse_uuid), _read(row, "metadata", _parse_text) or "{}"
 
 
 def parse_span_row(row: Mapping[str, Any]) -> SpanRow:
-    """A row of `spans`. Columns that a server may lack become empty. Raises UnexpectedAnswer."""
+    """Parse a row of `spans`. Columns that a server may lack become empty. Raises UnexpectedResponse."""
     return SpanRow(
-        span_id=_read(row, "span_id", _uuid),
-        trace_id=_read(row, "trace_id", _uuid),
-        parent_span_id=_span(row, "parent_span_id"),
-        name=_read(row, "name", _text),
-        path=_read(row, "path", _text, ""),
-        span_type=_read(row, "span_type", _text, "DEFAULT"),
-        status=_read(row, "status", _text, ""),
-        start_time=_read(row, "start_time", _time),
-        end_time=_read(row, "end_time", _time),
-        duration=_read(row, "duration", _real, 0.0),
-        input=_read(row, "input", _text, ""),
-        output=_read(row, "output", _text, ""),
-        attributes=_read(row, "attributes", _text, "") or "{}",
-        tool_definitions=_read(row, "tool_definitions", _text, ""),
-        tags=_read(row, "tags", _texts, []),
-        events=_read(row, "events", _events, []),
-        model=_read(row, "model", _text, ""),
-        request_model=_read(row, "request_model", _text, ""),
-        response_model=_read(row, "response_model", _text, ""),
-        provider=_read(row, "provider", _text, ""),
-        **_usage(row),
+        span_id=_read(row, "span_id", _parse_uuid),
+        trace_id=_read(row, "trace_id", _parse_uuid),
+        parent_span_id=_read_span_id(row, "parent_span_id"),
+        name=_read(row, "name", _parse_text),
+        path=_read(row, "path", _parse_text, ""),
+        span_type=_read(row, "span_type", _parse_text, "DEFAULT"),
+        status=_read(row, "status", _parse_text, ""),
+        start_time=_read(row, "start_time", _parse_time),
+        end_time=_read(row, "end_time", _parse_time),
+        duration=_read(row, "duration", _parse_float, 0.0),
+        input=_read(row, "input", _parse_text, ""),
+        output=_read(row, "output", _parse_text, ""),
+        attributes=_read(row, "attributes", _parse_text, "") or "{}",
+        tool_definitions=_read(row, "tool_definitions", _parse_text, ""),
+        tags=_read(row, "tags", _parse_text_list, []),
+        events=_read(row, "events", _parse_events, []),
+        model=_read(row, "model", _parse_text, ""),
+        request_model=_read(row, "request_model", _parse_text, ""),
+        response_model=_read(row, "response_model", _parse_text, ""),
+        provider=_read(row, "provider", _parse_text, ""),
+        **_read_usage(row),
     )
 
 
-def _usage(row: Mapping[str, Any]) -> dict[str, Any]:
+def _read_usage(row: Mapping[str, Any]) -> dict[str, Any]:
     tokens = ("input", "output", "total", "cache_read_input", "cache_creation_input", "reasoning")
-    found: dict[str, Any] = {f"{kind}_tokens": _read(row, f"{kind}_tokens", _whole, 0) for kind in tokens}
-    return found | {f"{kind}_cost": _read(row, f"{kind}_cost", _real, 0.0) for kind in ("input", "output", "total")}
+    usage: dict[str, Any] = {f"{kind}_tokens": _read(row, f"{kind}_tokens", _parse_int, 0) for kind in tokens}
+    usage |= {f"{kind}_cost": _read(row, f"{kind}_cost", _parse_float, 0.0) for kind in ("input", "output", "total")}
+    return usage
 
 
-def _read(row: Mapping[str, Any], column: str, convert: Callable[[Any], T], absent: T | None = None) -> T:
+def _read(row: Mapping[str, Any], column: str, convert: Callable[[Any], T], default: T | None = None) -> T:
     value = row.get(column)
-    if value is None and absent is not None:
-        return absent
+    if value is None and default is not None:
+        return default
     try:
         return convert(value)
     except (TypeError, ValueError, OverflowError):
-        message = f"Laminar's answer holds no usable “{column}”. Check that the base URL leads to Laminar."
+        message = f"Laminar's response has no valid “{column}”. Check that the base URL leads to Laminar."
         raise UnexpectedResponse(message, status=200) from None
 
 
-def _span(row: Mapping[str, Any], column: str) -> UUID | None:
-    found = _read(row, column, _uuid, _NIL)
-    return None if found == _NIL else found
+def _read_span_id(row: Mapping[str, Any], column: str) -> UUID | None:
+    span_id = _read(row, column, _parse_uuid, _NIL)
+    return None if span_id == _NIL else span_id
 
 
-def _uuid(value: Any) -> UUID:
-    return UUID(_text(value))
+def _parse_uuid(value: Any) -> UUID:
+    return UUID(_parse_text(value))
 
 
-def _text(value: Any) -> str:
+def _parse_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
-    # A database cannot store NUL or half of a character; JSON written by Laminar holds neither unescaped.
+    # A database cannot store NUL or a lone surrogate; JSON from Laminar has neither unescaped.
     return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
-def _texts(value: Any) -> list[str]:
-    return [_text(item) for item in value]
+def _parse_text_list(value: Any) -> list[str]:
+    return [_parse_text(item) for item in value]
 
 
-def _time(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
+def _parse_time(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_parse_text(value))
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _whole(value: Any) -> int:
-    # ClickHouse can be set to write 64-bit integers as texts.
+def _parse_int(value: Any) -> int:
+    # ClickHouse can be configured to write 64-bit integers as strings.
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise TypeError(value)
     number = int(value)
@@ -203,26 +204,26 @@ def _whole(value: Any) -> int:
     return number
 
 
-def _real(value: Any) -> float:
+def _parse_float(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
         raise ValueError(value)
     return number
 
 
-def _events(value: Any) -> list[SpanEvent]:
-    return [_event(item) for item in value]
+def _parse_events(value: Any) -> list[SpanEvent]:
+    return [_parse_event(item) for item in value]
 
 
-def _event(item: Any) -> SpanEvent:
+def _parse_event(item: Any) -> SpanEvent:
     if not isinstance(item, dict):
         raise TypeError(item)
     return SpanEvent(
-        timestamp=_read(item, "timestamp", _whole, 0),
-        name=_read(item, "name", _text, ""),
-        attributes=_read(item, "attributes", _json_text, ""),
+        timestamp=_read(item, "timestamp", _parse_int, 0),
+        name=_read(item, "name", _parse_text, ""),
+        attributes=_read(item, "attributes", _parse_attributes, ""),
     )
 
 
-def _json_text(value: Any) -> str:
-    return _text(value) if isinstance(value, str) else canonical_json.dumps(value)
+def _parse_attributes(value: Any) -> str:
+    return _parse_text(value) if isinstance(value, str) else canonical_json.dumps(value)

@@ -101,7 +101,7 @@ def test_it_refuses_while_nobody_answers(project: Project) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         project.base_url = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
-    refuses(project, KEY, "cannot be connected to")
+    refuses(project, KEY, "Could not connect to")
 
 
 def test_it_refuses_a_project_at_a_wrong_address(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""A certificate authority for tests of TLS."""
+"""Certificates for tests of TLS."""
 
 import ssl
 from datetime import timedelta
@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 
 
 def issue_certificate(folder: Path, name: str, *, days: int = 1) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for `name`, and a client's that trusts its authority."""
+    """Return a server's context with a self-signed certificate for `name`, and a client's that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (
@@ -32,7 +32,7 @@ def issue_certificate(folder: Path, name: str, *, days: int = 1) -> tuple[ssl.SS
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (folder / "both.pem").write_bytes(secret + pem)
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(folder / "both.pem")
-    return server, ssl.create_default_context(cadata=pem.decode())
+    (folder / "server.pem").write_bytes(secret + pem)
+    server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_context.load_cert_chain(folder / "server.pem")
+    return server_context, ssl.create_default_context(cadata=pem.decode())

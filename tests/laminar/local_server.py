@@ -1,4 +1,4 @@
-"""The other end of the wire: a server on a real socket that misbehaves as told, and answers without a socket."""
+"""A local server that misbehaves on a real socket, and clients with a fixed response without a socket."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ Handler = Callable[[socket.socket], None]
 
 @dataclass
 class LocalServer:
-    """Where the server listens, and what it was sent, one text per request."""
+    """A running server. `requests` are the raw bytes of each request."""
 
     base_url: str
     requests: list[bytes] = field(default_factory=list)
@@ -38,72 +38,74 @@ class LocalServer:
 
 
 @contextlib.contextmanager
-def run_server(act: Handler, *, tls: ssl.SSLContext | None = None) -> Iterator[LocalServer]:
-    """Serve each request by `act` until the block ends."""
+def run_server(handler: Handler, *, tls: ssl.SSLContext | None = None) -> Iterator[LocalServer]:
+    """Serve each request with `handler` until the block ends."""
     listener = socket.create_server(("127.0.0.1", 0))
     scheme = "https" if tls else "http"
-    far = LocalServer(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
+    server = LocalServer(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
 
     def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                far.connections += 1
-                threading.Thread(target=_talk, args=(connection, act, far, tls), daemon=True).start()
+                server.connections += 1
+                threading.Thread(target=_serve_connection, args=(connection, handler, server, tls), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield far
+        yield server
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 
 
 def respond_with(body: bytes = b"", status: str = "200 OK", *headers: str) -> Handler:
-    """Answer in full and keep the connection."""
+    """Send a complete response and keep the connection open."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
     return lambda connection: connection.sendall("\r\n".join(lines).encode() + body)
 
 
-def respond_slowly(head: bytes, drop: bytes, pause: float) -> Handler:
-    """Send `head`, then `drop` for ever."""
+def respond_slowly(head: bytes, chunk: bytes, pause: float) -> Handler:
+    """Send `head`, then `chunk` forever."""
 
-    def act(connection: socket.socket) -> None:
+    def handle(connection: socket.socket) -> None:
         connection.sendall(head)
         while True:
-            connection.sendall(drop)
+            connection.sendall(chunk)
             time.sleep(pause)
 
-    return act
+    return handle
 
 
 def client_with_response(status: int = 200, body: object = b"", **headers: str) -> Laminar:
-    """A client whose every call gets this answer; a body that is not bytes goes as JSON."""
+    """Return a client that gets this response to every call. A body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return client_with_handler(lambda request: httpx.Response(status, content=content, headers=named))
+    renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client_with_handler(lambda request: httpx.Response(status, content=content, headers=renamed))
 
 
 def client_with_handler(handler: Callable[[httpx.Request], httpx.Response]) -> Laminar:
-    """A client whose calls end in `handler`."""
+    """Return a client whose requests are handled by `handler`."""
     return Laminar("https://laminar.test", KEY, transport=httpx.MockTransport(handler))
 
 
-def _talk(connection: socket.socket, act: Handler, far: LocalServer, tls: ssl.SSLContext | None) -> None:
+def _serve_connection(
+    connection: socket.socket, handler: Handler, server: LocalServer, tls: ssl.SSLContext | None
+) -> None:
     with contextlib.suppress(OSError), tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
-        while request := _request(stream):
-            far.requests.append(request)
-            act(stream)
+        while request := _read_request(stream):
+            server.requests.append(request)
+            handler(stream)
 
 
-def _request(stream: socket.socket) -> bytes:
+def _read_request(stream: socket.socket) -> bytes:
     received = b""
     while b"\r\n\r\n" not in received:
-        part = stream.recv(65536)
-        if not part:
+        chunk = stream.recv(65536)
+        if not chunk:
             return b""
-        received += part
-        if received.startswith(b"\x16"):  # a TLS greeting, which has no blank line
+        received += chunk
+        if received.startswith(b"\x16"):  # a TLS handshake has no blank line
             return received
     head, _, body = received.partition(b"\r\n\r\n")
     sizes = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]

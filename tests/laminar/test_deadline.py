@@ -28,40 +28,40 @@ def push(laminar: Laminar) -> None:
     laminar.push_metadata(uuid4(), {"a": 1})
 
 
-def silent(connection: socket.socket) -> None:
+def stay_silent(connection: socket.socket) -> None:
     time.sleep(3)
 
 
 @pytest.mark.parametrize(
-    "act",
+    "handler",
     [
-        silent,
+        stay_silent,
         respond_slowly(b"", b"H", 0.05),
         respond_slowly(HEAD, b" ", 0.05),
         respond_slowly(HEAD[:-2], b"X-A: b\r\n", 0.05),
     ],
     ids=["silent", "slow status", "slow body", "slow headers"],
 )
-def test_it_ends_at_its_deadline(act: Handler) -> None:
-    began = time.monotonic()
-    with run_server(act) as far, pytest.raises(TimedOut, match=r"within 0\.3 seconds") as caught:
-        push(far.laminar(deadline=0.3))
-    assert time.monotonic() - began < 1.5
+def test_it_ends_at_its_deadline(handler: Handler) -> None:
+    started_at = time.monotonic()
+    with run_server(handler) as server, pytest.raises(TimedOut, match=r"within 0\.3 seconds") as caught:
+        push(server.laminar(deadline=0.3))
+    assert time.monotonic() - started_at < 1.5
     assert caught.value.retry is Retry.LATER
 
 
-def test_it_bounds_both_requests_of_one_call() -> None:
-    def act(connection: socket.socket) -> None:
+def test_it_ends_a_call_of_two_requests_at_its_deadline() -> None:
+    def respond_late(connection: socket.socket) -> None:
         time.sleep(0.4)
         respond_with(b"", "404 Not Found")(connection)
 
-    began = time.monotonic()
-    with run_server(act) as far, pytest.raises(TimedOut):
-        far.laminar(deadline=0.5).key_kind()
-    assert time.monotonic() - began < 0.75
+    started_at = time.monotonic()
+    with run_server(respond_late) as server, pytest.raises(TimedOut):
+        server.laminar(deadline=0.5).key_kind()
+    assert time.monotonic() - started_at < 0.75
 
 
-def test_it_ends_at_its_deadline_while_the_name_server_is_silent() -> None:
+def test_it_ends_at_its_deadline_when_the_name_server_is_silent() -> None:
     async def resolve(host: str, port: int) -> list[str]:
         await asyncio.sleep(10)
         return []
@@ -71,109 +71,109 @@ def test_it_ends_at_its_deadline_while_the_name_server_is_silent() -> None:
         push(laminar)
 
 
-def test_it_refuses_an_endless_answer_to_a_push() -> None:
+def test_it_refuses_an_endless_response_to_a_push() -> None:
     with (
-        run_server(respond_slowly(ENDLESS % b"200 OK", CHUNK, 0)) as far,
+        run_server(respond_slowly(ENDLESS % b"200 OK", CHUNK, 0)) as server,
         pytest.raises(UnexpectedResponse, match="longer than 65536"),
     ):
-        push(far.laminar(deadline=5))
+        push(server.laminar(deadline=5))
 
 
-def test_it_reads_an_endless_failure_no_further_than_needed() -> None:
-    with run_server(respond_slowly(ENDLESS % b"500 No", CHUNK, 0)) as far, pytest.raises(ServerError):
-        push(far.laminar(deadline=5))
+def test_it_reads_only_the_start_of_an_endless_error() -> None:
+    with run_server(respond_slowly(ENDLESS % b"500 No", CHUNK, 0)) as server, pytest.raises(ServerError):
+        push(server.laminar(deadline=5))
 
 
-def test_it_bounds_the_answer_to_a_query() -> None:
+def test_it_refuses_a_query_response_that_is_too_long() -> None:
     body = b'{"data":[{"a":"' + b"x" * 1000 + b'"}]}'
-    with run_server(respond_with(body)) as far:
-        assert len(far.laminar(max_response_bytes=len(body)).query("SELECT a")) == 1
-        with pytest.raises(UnexpectedResponse, match="ask for less"):
-            far.laminar(max_response_bytes=len(body) - 1).query("SELECT a")
+    with run_server(respond_with(body)) as server:
+        assert len(server.laminar(max_response_bytes=len(body)).query("SELECT a")) == 1
+        with pytest.raises(UnexpectedResponse, match="request fewer rows"):
+            server.laminar(max_response_bytes=len(body) - 1).query("SELECT a")
 
 
-def hanging_up(connection: socket.socket) -> None:
+def hang_up(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_RDWR)
 
 
-def resetting(connection: socket.socket) -> None:
+def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     connection.close()
 
 
-def breaking_off(connection: socket.socket) -> None:
+def break_off(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{")
-    hanging_up(connection)
+    hang_up(connection)
 
 
-def babbling(connection: socket.socket) -> None:
+def send_another_protocol(connection: socket.socket) -> None:
     connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
 
 
-@pytest.mark.parametrize("act", [hanging_up, resetting, breaking_off, babbling])
-def test_it_tells_a_broken_connection(act: Handler) -> None:
-    with run_server(act) as far, pytest.raises(Unreachable, match="safe to send again") as caught:
-        push(far.laminar())
+@pytest.mark.parametrize("handler", [hang_up, reset, break_off, send_another_protocol])
+def test_it_reports_a_broken_connection(handler: Handler) -> None:
+    with run_server(handler) as server, pytest.raises(Unreachable, match="safe to send again") as caught:
+        push(server.laminar())
     assert (caught.value.status, caught.value.retry) == (None, Retry.LATER)
 
 
-def test_it_tells_that_nobody_listens() -> None:
-    with run_server(respond_with()) as far:
+def test_it_reports_a_server_that_does_not_run() -> None:
+    with run_server(respond_with()) as server:
         pass
-    with pytest.raises(Unreachable, match="cannot be connected to"):
-        push(far.laminar())
+    with pytest.raises(Unreachable, match="Could not connect to"):
+        push(server.laminar())
 
 
-def test_it_reads_a_refusal_that_comes_before_the_body_was_sent() -> None:
+def test_it_reads_a_refusal_sent_before_the_end_of_the_request() -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-    async def push_much() -> None:
+    async def push_large_body() -> None:
         async with AsyncLaminar(base_url, KEY, allowed_hosts=["127.0.0.1"], deadline=5) as laminar:
-            pushing = asyncio.create_task(laminar.push_metadata(uuid4(), {"a": "x" * 20_000_000}))
+            task = asyncio.create_task(laminar.push_metadata(uuid4(), {"a": "x" * 20_000_000}))
             connection = await asyncio.to_thread(lambda: listener.accept()[0])
             respond_with(b"", "413 Too Large", "Connection: close")(connection)
             connection.shutdown(socket.SHUT_WR)
-            await asyncio.to_thread(drained, connection)
-            await pushing
+            await asyncio.to_thread(drain, connection)
+            await task
 
     with listener, pytest.raises(LaminarError) as caught:
-        asyncio.run(push_much())
+        asyncio.run(push_large_body())
     assert caught.value.status == 413
 
 
-def drained(connection: socket.socket) -> None:
+def drain(connection: socket.socket) -> None:
     while connection.recv(1 << 20):
         pass
     connection.close()
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
-def test_it_does_not_take_the_key_elsewhere(status: str) -> None:
+def test_it_does_not_follow_a_redirect_with_the_key(status: str) -> None:
     with (
         run_server(respond_with()) as elsewhere,
-        run_server(respond_with(b"", status, f"Location: {elsewhere.base_url}/x")) as far,
+        run_server(respond_with(b"", status, f"Location: {elsewhere.base_url}/x")) as server,
     ):
-        with pytest.raises(LaminarError, match="points elsewhere"):
-            push(far.laminar())
-        assert (len(far.requests), elsewhere.connections) == (1, 0)
+        with pytest.raises(LaminarError, match="redirects to another address"):
+            push(server.laminar())
+        assert (len(server.requests), elsewhere.connections) == (1, 0)
 
 
-def test_it_ignores_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    with run_server(respond_with()) as far, run_server(respond_with()) as proxy:
+def test_it_ignores_a_proxy_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    with run_server(respond_with()) as server, run_server(respond_with()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.base_url)
-        push(far.laminar())
-        assert (len(far.requests), proxy.connections) == (1, 0)
+        push(server.laminar())
+        assert (len(server.requests), proxy.connections) == (1, 0)
 
 
-def run_inside_a_loop(act: Callable[[], None]) -> None:
-    async def inside() -> None:
-        act()
+def run_in_event_loop(function: Callable[[], None]) -> None:
+    async def run() -> None:
+        function()
 
-    asyncio.run(inside())
+    asyncio.run(run())
 
 
-def test_it_waits_inside_a_running_loop_too() -> None:
-    with run_server(respond_with()) as far:
-        run_inside_a_loop(lambda: push(far.laminar()))
-    assert len(far.requests) == 1
+def test_it_works_inside_a_running_event_loop() -> None:
+    with run_server(respond_with()) as server:
+        run_in_event_loop(lambda: push(server.laminar()))
+    assert len(server.requests) == 1

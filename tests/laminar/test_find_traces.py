@@ -24,7 +24,7 @@ STORED = {
 }
 
 
-def sent_by(*args: Any, **options: Any) -> dict[str, Any]:
+def request_body(*args: Any, **options: Any) -> dict[str, Any]:
     bodies: list[dict[str, Any]] = []
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -36,39 +36,39 @@ def sent_by(*args: Any, **options: Any) -> dict[str, Any]:
 
 
 def test_it_sends_pairs_as_parameters() -> None:
-    sent = sent_by([("a'b", "1"), ("c", "d?")])
-    assert sent["parameters"] == {"key0": "a'b", "value0": "1", "key1": "c", "value1": "d?", "limit": 50}
-    assert sent["query"].count(" AND ") == 1
-    assert not {"'", "?"} & set(sent["query"])
+    body = request_body([("a'b", "1"), ("c", "d?")])
+    assert body["parameters"] == {"key0": "a'b", "value0": "1", "key1": "c", "value1": "d?", "limit": 50}
+    assert body["query"].count(" AND ") == 1
+    assert not {"'", "?"} & set(body["query"])
 
 
-def test_it_asks_for_the_newest_without_a_filter() -> None:
-    sent = sent_by([], limit=7)
-    assert sent["query"] == "SELECT * FROM traces ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"
-    assert sent["parameters"] == {"limit": 7}
+def test_it_requests_the_newest_traces_without_a_filter() -> None:
+    body = request_body([], limit=7)
+    assert body["query"] == "SELECT * FROM traces ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"
+    assert body["parameters"] == {"limit": 7}
 
 
 def test_it_sends_times_in_utc() -> None:
     noon = datetime(2026, 11, 22, 12, tzinfo=timezone(timedelta(hours=2)))
-    sent = sent_by([], since=noon, until=noon + timedelta(microseconds=1))
-    assert sent["parameters"]["since"] == "2026-11-22 10:00:00.000000"
-    assert sent["parameters"]["until"] == "2026-11-22 10:00:00.000001"
+    body = request_body([], since=noon, until=noon + timedelta(microseconds=1))
+    assert body["parameters"]["since"] == "2026-11-22 10:00:00.000000"
+    assert body["parameters"]["until"] == "2026-11-22 10:00:00.000001"
 
 
 def test_it_refuses_a_pair_without_a_key() -> None:
     with pytest.raises(RequestRefused, match="needs a key"):
-        sent_by([("", "1")])
+        request_body([("", "1")])
 
 
 @pytest.fixture(scope="module")
 def clickhouse() -> Iterator[Laminar]:
-    """A client whose queries ClickHouse itself answers; trace n begins at second n and holds STORED[n]."""
+    """A client whose queries ClickHouse runs. Trace n starts at second n and has the metadata STORED[n]."""
     session = pytest.importorskip("chdb.session").Session()
     columns = "id UUID, start_time DateTime64(9, 'UTC'), end_time DateTime64(9, 'UTC'), metadata String"
     session.query(f"CREATE TABLE traces ({columns}) ENGINE = Memory")
     for number, metadata in STORED.items():
-        began = f"2026-11-22 10:00:{number:02}"
-        row = {"id": f"{number:032x}", "start_time": began, "end_time": began, "metadata": metadata}
+        moment = f"2026-11-22 10:00:{number:02}"
+        row = {"id": f"{number:032x}", "start_time": moment, "end_time": moment, "metadata": metadata}
         session.query(f"INSERT INTO traces FORMAT JSONEachRow {json.dumps(row)}")
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -77,15 +77,15 @@ def clickhouse() -> Iterator[Laminar]:
             name: "[" + ",".join(f"'{item}'" for item in value) + "]" if isinstance(value, list) else value
             for name, value in body["parameters"].items()
         }
-        found = json.loads(session.query(body["query"], "JSON", params=parameters).data())
-        return httpx.Response(200, json={"data": found["data"]})
+        result = json.loads(session.query(body["query"], "JSON", params=parameters).data())
+        return httpx.Response(200, json={"data": result["data"]})
 
     yield client_with_handler(handler)
     session.close()
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "numbers"),
     [
         ("1", [2, 1]),
         ('"1"', [2]),
@@ -100,14 +100,14 @@ def clickhouse() -> Iterator[Laminar]:
         ("' OR 1=1 --", []),
     ],
 )
-def test_it_finds_what_laminars_pages_find(clickhouse: Laminar, value: str, found: list[int]) -> None:
-    assert [trace.id.int for trace in clickhouse.find_traces([("k", value)])] == found
+def test_it_finds_the_same_as_laminars_ui(clickhouse: Laminar, value: str, numbers: list[int]) -> None:
+    assert [trace.id.int for trace in clickhouse.find_traces([("k", value)])] == numbers
 
 
-def test_it_finds_traces_of_a_time(clickhouse: Laminar) -> None:
+def test_it_finds_traces_in_a_time_range(clickhouse: Laminar) -> None:
     since = datetime(2026, 11, 22, 10, 0, 3, tzinfo=UTC)
-    found = clickhouse.find_traces([], since=since, until=since + timedelta(seconds=2))
-    assert [trace.id.int for trace in found] == [4, 3]
+    traces = clickhouse.find_traces([], since=since, until=since + timedelta(seconds=2))
+    assert [trace.id.int for trace in traces] == [4, 3]
 
 
 def test_it_finds_traces_by_id(clickhouse: Laminar) -> None:

@@ -15,7 +15,7 @@ from reviewapp.laminar import (
     UnexpectedResponse,
 )
 from tests.laminar.local_server import client_with_handler, client_with_response, respond_with, run_server
-from tests.laminar.test_paging import pages
+from tests.laminar.test_paging import read_pages
 
 TRACE = UUID("0af76519-16cd-43dd-8448-eb211c80319c")
 TRACE_COLUMNS: dict[str, Any] = {
@@ -28,7 +28,7 @@ TRACE_COLUMNS: dict[str, Any] = {
     "tags": ["slow"],
     "total_tokens": 9007199254740993,
     "total_cost": 0.25,
-    "agent_input": "a column nobody knows",
+    "agent_input": "a column that we do not use",
 }
 SPAN_COLUMNS: dict[str, Any] = {
     "span_id": "00000000-0000-0000-b7ad-6b7169203331",
@@ -43,9 +43,9 @@ SPAN_COLUMNS: dict[str, Any] = {
 }
 
 
-def spans(*given: dict[str, Any]) -> list[SpanRow]:
-    """These rows of an answer as spans."""
-    return [row for page in pages(client_with_response(200, {"data": list(given)}), TRACE, 10) for row in page]
+def parse_spans(*rows: dict[str, Any]) -> list[SpanRow]:
+    """Return the spans that a client reads from a response of these rows."""
+    return [span for page in read_pages(client_with_response(200, {"data": list(rows)}), TRACE, 10) for span in page]
 
 
 def test_it_reads_a_trace() -> None:
@@ -56,23 +56,23 @@ def test_it_reads_a_trace() -> None:
     assert (trace.duration, trace.tags, trace.total_tokens) == (2.876543211, ["slow"], 9007199254740993)
 
 
-def test_it_leaves_metadata_as_it_is_spelled() -> None:
+def test_it_keeps_the_spelling_of_metadata() -> None:
     (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
     assert trace.metadata == '{"b": 1.0,"a":"é"}'
 
 
-def test_it_reads_just_the_metadata() -> None:
+def test_it_reads_only_the_metadata() -> None:
     assert client_with_response(200, {"data": [TRACE_COLUMNS | {"start_time": None}]}).fetch_metadata([TRACE]) == {
         TRACE: '{"b": 1.0,"a":"é"}'
     }
 
 
-def test_it_refuses_metadata_that_is_no_text() -> None:
+def test_it_refuses_metadata_that_is_not_a_string() -> None:
     with pytest.raises(UnexpectedResponse, match="“metadata”"):
         client_with_response(200, {"data": [TRACE_COLUMNS | {"metadata": None}]}).fetch_metadata([TRACE])
 
 
-def test_it_fills_in_columns_that_a_server_lacks() -> None:
+def test_it_fills_missing_columns() -> None:
     (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
     assert (trace.session_id, trace.reasoning_tokens, trace.trace_tags, trace.input_cost) == ("", 0, [], 0.0)
 
@@ -93,54 +93,54 @@ def test_it_fills_in_columns_that_a_server_lacks() -> None:
         ("tags", [5]),
     ],
 )
-def test_it_refuses_a_column_of_another_kind(column: str, value: object) -> None:
+def test_it_refuses_a_column_of_another_type(column: str, value: object) -> None:
     with pytest.raises(UnexpectedResponse, match=f"“{column}”"):
         client_with_response(200, {"data": [TRACE_COLUMNS | {column: value}]}).traces([TRACE])
 
 
-def test_it_refuses_a_number_beyond_all_bounds() -> None:
+def test_it_refuses_an_infinite_number() -> None:
     body = json.dumps({"data": [TRACE_COLUMNS]}).replace("0.25", "1e999")
     with pytest.raises(UnexpectedResponse, match="“total_cost”"):
         client_with_response(200, body.encode()).traces([TRACE])
 
 
-def test_it_makes_text_fit_to_be_stored() -> None:
+def test_it_replaces_characters_that_cannot_be_stored() -> None:
     (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS | {"user_id": "a\x00b\ud800"}]}).traces([TRACE])
     assert trace.user_id == "a\ufffdb?"
 
 
-def test_it_survives_bytes_that_are_no_text() -> None:
+def test_it_replaces_bytes_that_are_not_utf8() -> None:
     (row,) = client_with_response(200, b'{"data":[{"name":"a\xff"}]}').query("SELECT name FROM spans")
     assert row == {"name": "a\ufffd"}
 
 
 def test_it_reads_a_span() -> None:
-    (span,) = spans(SPAN_COLUMNS)
+    (span,) = parse_spans(SPAN_COLUMNS)
     assert (span.name, span.parent_span_id, span.duration) == ("plan", None, 1.5)
     assert span.attributes == '{"n":1.0}'
     assert span.events == [{"timestamp": 1795342320000000001, "name": "exception", "attributes": '{"a":1}'}]
 
 
 @pytest.mark.parametrize("events", [5, ["x"], [{"timestamp": "x"}]])
-def test_it_refuses_events_of_another_kind(events: object) -> None:
+def test_it_refuses_events_of_another_type(events: object) -> None:
     with pytest.raises(UnexpectedResponse):
-        spans(SPAN_COLUMNS | {"events": events})
+        parse_spans(SPAN_COLUMNS | {"events": events})
 
 
-def test_it_asks_for_no_traces_without_a_request() -> None:
+def test_it_sends_no_request_for_no_traces() -> None:
     assert client_with_response(500).traces([]) == []
 
 
-def test_it_asks_for_many_traces_in_parts() -> None:
-    with run_server(respond_with(b'{"data":[]}')) as far:
-        far.laminar().traces([TRACE] * 1001)
-    assert [request.count(str(TRACE).encode()) for request in far.requests] == [500, 500, 1]
+def test_it_requests_many_traces_in_batches() -> None:
+    with run_server(respond_with(b'{"data":[]}')) as server:
+        server.laminar().traces([TRACE] * 1001)
+    assert [request.count(str(TRACE).encode()) for request in server.requests] == [500, 500, 1]
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b"[]", b'{"data":{}}', b'{"data":[1]}', b'{"data":[]', b"null", b"<html>"]
 )
-def test_it_refuses_an_answer_without_rows(body: bytes) -> None:
+def test_it_refuses_a_response_without_rows(body: bytes) -> None:
     with pytest.raises(UnexpectedResponse):
         client_with_response(200, body).query("SELECT 1")
 
@@ -173,6 +173,6 @@ def test_it_refuses_a_question_mark_in_a_query() -> None:
         client_with_handler(lambda _: pytest.fail("a request was sent")).query("SELECT '?'")
 
 
-def test_it_refuses_a_time_without_its_zone() -> None:
+def test_it_refuses_a_time_without_a_time_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         client_with_response().query("SELECT {at:String}", {"at": datetime(2026, 11, 22)})  # noqa: DTZ001
