@@ -1,17 +1,17 @@
-"""How a command says no."""
+"""Errors of commands."""
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 
 def to_command_error(error: ValidationError) -> CommandError:
-    """What was wrong, each field by its name, and that nothing came of it."""
+    """Return a CommandError with all messages, each with its field's name, that says that nothing was changed."""
     if hasattr(error, "error_dict"):
-        said = [
+        messages = [
             f"{field.replace('_', ' ').capitalize()}: {message}"
-            for field, messages in error.message_dict.items()
-            for message in messages
+            for field, field_messages in error.message_dict.items()
+            for message in field_messages
         ]
     else:
-        said = error.messages
-    return CommandError(" ".join([*said, "Nothing was changed."]))
+        messages = error.messages
+    return CommandError(" ".join([*messages, "Nothing was changed."]))

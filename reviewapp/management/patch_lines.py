@@ -1,4 +1,4 @@
-"""Patches as a shell gives them: `key=value` words, or a file with one JSON object a line."""
+"""Parse patches from a shell: `key=value` arguments, or a file with one JSON object per line."""
 
 import hashlib
 from collections import Counter
@@ -12,47 +12,47 @@ from reviewapp.lib import canonical_json
 
 @dataclass(slots=True)
 class ParsedPatches:
-    """A file that was read: its patches in order, and a sentence for each line that is none."""
+    """The patches of a file in order, and an error message for each line that is not a patch."""
 
     patches: list[PatchInput] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def patch_from_arguments(trace_id: str, pairs: Sequence[str], tags: Sequence[str], prefix: str) -> PatchInput:
-    """One patch of `key=value` words; a value that is JSON is that value, any other is a text. Raises NotAPatch."""
+    """Parse a patch from `key=value` arguments. A value that is not JSON is a string. Raises InvalidPatchError."""
     patch = patch_input.build_patch_input(trace_id, patch_input.parse_pairs(pairs), list(tags))
-    return _named(patch, prefix, 1) if prefix else patch
+    return _add_idempotency_key(patch, prefix, 1) if prefix else patch
 
 
 def patches_from_lines(lines: Iterable[bytes], prefix: str) -> ParsedPatches:
-    """The patches of JSON lines; empty lines are passed over.
+    """Parse patches from JSON lines; empty lines are skipped.
 
-    Each gets a name made of the prefix, its content and how often that came before in this file: the same file
-    again is the same patches, and a line that comes back later in one file is a patch of its own.
+    An idempotency key is made of the prefix, the content and its number of occurrences so far. So the same file gives
+    the same patches, and a line that is repeated in one file gives separate patches.
     """
-    read = ParsedPatches()
-    seen: Counter[str] = Counter()
+    parsed = ParsedPatches()
+    occurrences: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            patch = _of_line(line)
+            patch = _parse_line(line)
         except (InvalidPatchError, canonical_json.InvalidJSONError) as error:
-            read.faults.append(f"Line {number}: {error}")
+            parsed.errors.append(f"Line {number}: {error}")
             continue
-        seen[patch.digest] += 1
-        read.patches.append(_named(patch, prefix, seen[patch.digest]))
-    return read
+        occurrences[patch.digest] += 1
+        parsed.patches.append(_add_idempotency_key(patch, prefix, occurrences[patch.digest]))
+    return parsed
 
 
-def _of_line(line: bytes) -> PatchInput:
+def _parse_line(line: bytes) -> PatchInput:
     patch = patch_input.parse_patch_input(canonical_json.parse(line))
     if patch.idempotency_key:
-        raise InvalidPatchError("A line takes no idempotency_key: lines are named by their content.")
+        raise InvalidPatchError("A line cannot have an idempotency_key: it is derived from the line's content.")
     return patch
 
 
-def _named(patch: PatchInput, prefix: str, count: int) -> PatchInput:
-    said = f"{prefix}\n{patch.digest}\n{count}"
-    name = hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
-    return replace(patch, idempotency_key=f"push_metadata {name[:40]}")
+def _add_idempotency_key(patch: PatchInput, prefix: str, occurrence: int) -> PatchInput:
+    content = f"{prefix}\n{patch.digest}\n{occurrence}"
+    digest = hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
+    return replace(patch, idempotency_key=f"push_metadata {digest[:40]}")

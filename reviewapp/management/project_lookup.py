@@ -1,4 +1,4 @@
-"""What several commands ask first."""
+"""Find the project that a command is for."""
 
 from django.core.management.base import CommandError
 
@@ -6,10 +6,10 @@ from reviewapp.accounts.models import Project
 
 
 def get_project(slug: str) -> Project:
-    """The project with this slug. Raises CommandError with what to do."""
+    """Return the project with this slug. Raises CommandError."""
     project = Project.objects.filter(slug=slug).first()
     if project is None:
         raise CommandError(
-            f"There is no project “{slug}”. Make it with manage.py connect_project. Nothing was changed."
+            f"There is no project “{slug}”. Create it with manage.py connect_project. Nothing was changed."
         )
     return project

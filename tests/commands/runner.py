@@ -1,4 +1,4 @@
-"""Call a command of manage.py as a shell does: arguments in, what it prints out."""
+"""Run a command of manage.py as from a shell, and return its output."""
 
 import json
 from io import StringIO
@@ -8,12 +8,12 @@ from django.core.management import call_command
 
 
 def run_command(command: str, *arguments: str) -> str:
-    """What the command prints. Raises CommandError, whose text the shell would show."""
-    out = StringIO()
-    call_command(command, *arguments, stdout=out)
-    return out.getvalue().strip()
+    """Return what the command prints. Raises CommandError, with the text that a shell would show."""
+    output = StringIO()
+    call_command(command, *arguments, stdout=output)
+    return output.getvalue().strip()
 
 
 def run_command_json(command: str, *arguments: str) -> Any:
-    """The one JSON value that the command prints with --json."""
+    """Return the JSON value that the command prints with --json."""
     return json.loads(run_command(command, *arguments, "--json"))

@@ -9,17 +9,17 @@ from reviewapp.queues.models import Queue
 from tests.commands.runner import run_command, run_command_json
 
 
-def test_it_makes_a_queue(project: Project) -> None:
-    said = run_command("add_queue", "tone", "--project=support", "--name=Tone of voice")
+def test_it_creates_a_queue(project: Project) -> None:
+    output = run_command("add_queue", "tone", "--project=support", "--name=Tone of voice")
     queue = Queue.objects.get()
 
-    assert said == "The queue tone of support is ready to be filled."
+    assert output == "Created queue tone in support."
     assert (queue.project, queue.slug, queue.name) == (project, "tone", "Tone of voice")
     assert (str(queue.score_min), str(queue.score_max)) == ("0.0000", "1.0000")
     assert AuditEvent.objects.get().actor_name == "command"
 
 
-def test_it_takes_a_preset(project: Project) -> None:
+def test_it_uses_a_preset(project: Project) -> None:
     run_command("add_queue", "tone", "--project=support", "--preset=pass-fail")
     queue = Queue.objects.get()
 
@@ -32,21 +32,21 @@ def test_it_refuses_an_unknown_preset(project: Project) -> None:
         run_command("add_queue", "tone", "--project=support", "--preset=stars")
 
 
-def test_it_tells_in_json(project: Project) -> None:
-    said = run_command_json("add_queue", "tone", "--project=support")
+def test_it_prints_json(project: Project) -> None:
+    result = run_command_json("add_queue", "tone", "--project=support")
 
-    assert said == {"queue": "tone", "project": "support", "name": "tone"}
+    assert result == {"queue": "tone", "project": "support", "name": "tone"}
 
 
 @pytest.mark.parametrize("slug", ["Two Words", "", "a/b", "new", "tone\n"])
-def test_it_refuses_an_address(project: Project, slug: str) -> None:
+def test_it_refuses_an_invalid_slug(project: Project, slug: str) -> None:
     with pytest.raises(CommandError, match=r"\. Nothing was changed\."):
         run_command("add_queue", slug, "--project=support")
 
     assert not Queue.objects.exists()
 
 
-def test_it_refuses_an_address_that_is_taken(queue: Queue) -> None:
+def test_it_refuses_a_slug_that_is_taken(queue: Queue) -> None:
     with pytest.raises(CommandError, match="already has a queue “answers”"):
         run_command("add_queue", "answers", "--project=support")
 

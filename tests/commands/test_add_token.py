@@ -10,23 +10,23 @@ from reviewapp.keys.tokens import find_valid_token
 from tests.commands.runner import run_command, run_command_json
 
 
-def test_it_tells_a_token_that_works(project: Project) -> None:
-    said = run_command("add_token", "ci", "--project=support")
-    token = find_valid_token(said.rpartition(" ")[2])
+def test_it_prints_a_valid_token(project: Project) -> None:
+    output = run_command("add_token", "ci", "--project=support")
+    token = find_valid_token(output.rpartition(" ")[2])
 
-    assert said.startswith("Access token of support, shown this once: rvw_")
+    assert output.startswith("Access token for support (shown only once): rvw_")
     assert token is not None
     assert (token.name, token.project, token.created_by) == ("ci", project, "command")
 
 
-def test_it_tells_in_json(project: Project) -> None:
-    said = run_command_json("add_token", " ci ", "--project=support")
+def test_it_prints_json(project: Project) -> None:
+    result = run_command_json("add_token", " ci ", "--project=support")
 
-    assert (said["name"], said["project"]) == ("ci", "support")
-    assert find_valid_token(said["access_token"]) is not None
+    assert (result["name"], result["project"]) == ("ci", "support")
+    assert find_valid_token(result["access_token"]) is not None
 
 
-def test_it_records_the_act_without_the_token(project: Project) -> None:
+def test_it_records_the_event_without_the_token(project: Project) -> None:
     secret = run_command_json("add_token", "ci", "--project=support")["access_token"]
     event = AuditEvent.objects.get()
 
@@ -35,7 +35,7 @@ def test_it_records_the_act_without_the_token(project: Project) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "line\nbreak", "\u202egnp"])
-def test_it_refuses_a_name(project: Project, name: str) -> None:
+def test_it_refuses_an_invalid_name(project: Project, name: str) -> None:
     with pytest.raises(CommandError, match="Give the token a name"):
         run_command("add_token", name, "--project=support")
 

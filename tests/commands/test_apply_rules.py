@@ -15,18 +15,18 @@ def rules(queue: Queue) -> None:
 
 
 def test_it_applies_all_rules() -> None:
-    assert run_command("apply_rules") == "Rules looked at 2 traces."
+    assert run_command("apply_rules") == "Applied rules to 2 traces."
     assert QueueItem.objects.count() == 2
 
 
-def test_it_applies_those_of_one_project(queue: Queue) -> None:
+def test_it_applies_the_rules_of_one_project(queue: Queue) -> None:
     run_command("apply_rules", "--project=support")
 
     assert QueueItem.objects.get().queue == queue
 
 
-def test_it_tells_what_they_would_take() -> None:
-    said = run_command("apply_rules", "--dry-run", "--project=support")
+def test_it_prints_what_the_rules_would_add() -> None:
+    output = run_command("apply_rules", "--dry-run", "--project=support")
 
-    assert said == "production (answers): 1 of the last 7 days; 1 hold its pairs."
+    assert output == "production (answers): would have added 1 trace in the last 7 days; 1 matched."
     assert not QueueItem.objects.exists()

@@ -1,4 +1,4 @@
-"""`manage.py pull_traces`: the worker's listing, at once."""
+"""`manage.py pull_traces`."""
 
 import time
 from collections.abc import Iterator
@@ -28,23 +28,23 @@ def connected(db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
         yield connect_project(store)
 
 
-def test_it_pulls_what_is_new_and_remembers_how_far(connected: Project) -> None:
+def test_it_pulls_new_traces_and_moves_the_watermark(connected: Project) -> None:
     assert "3 traces listed, 3 of them new" in run_command("pull_traces", "--project", "support")
     assert Trace.objects.pulled().count() == 3
-    mark = Watermark.objects.get()
-    assert mark.complete_since is not None
-    assert mark.complete_since < clock.now() - timedelta(days=6)
+    watermark_row = Watermark.objects.get()
+    assert watermark_row.complete_since is not None
+    assert watermark_row.complete_since < clock.now() - timedelta(days=6)
     assert "0 of them new" in run_command("pull_traces")
 
 
-def test_a_part_is_no_whole(connected: Project) -> None:
-    said = run_command("pull_traces", "--limit", "2")
-    assert "2 traces listed" in said
-    assert "--until" in said
+def test_it_creates_no_watermark_when_limited(connected: Project) -> None:
+    output = run_command("pull_traces", "--limit", "2")
+    assert "2 traces listed" in output
+    assert "--until" in output
     assert (Trace.objects.count(), Watermark.objects.exists()) == (2, False)
 
 
-def test_an_older_range_that_joins_on_moves_what_is_held(connected: Project) -> None:
+def test_it_extends_the_coverage_with_an_adjacent_older_range(connected: Project) -> None:
     since = clock.now() - timedelta(days=5)
     Watermark.objects.create(
         project=connected, base_url=connected.base_url, listed_until=clock.now(), complete_since=since
@@ -53,54 +53,57 @@ def test_an_older_range_that_joins_on_moves_what_is_held(connected: Project) -> 
     assert Watermark.objects.get().complete_since == since - timedelta(days=5)
 
 
-def test_a_backfill_that_was_stopped_and_gone_on_with_counts(connected: Project) -> None:
+def test_it_extends_the_coverage_with_a_continued_backfill(connected: Project) -> None:
     now = clock.now()
     Watermark.objects.create(
         project=connected, base_url=connected.base_url, listed_until=now, complete_since=now - timedelta(minutes=30)
     )
     since = now - timedelta(days=90)
-    said = run_command("pull_traces", "--since", since.isoformat(), "--limit", "2")
-    until = said.rpartition("--until ")[2].strip().rstrip(".")
+    output = run_command("pull_traces", "--since", since.isoformat(), "--limit", "2")
+    until = output.rpartition("--until ")[2].strip().rstrip(".")
     run_command("pull_traces", "--since", since.isoformat(), "--until", until)
     assert Watermark.objects.get().complete_since == since
 
 
-def test_it_fills_the_gap_that_the_worker_left(connected: Project) -> None:
+def test_it_fills_the_gap_of_the_worker(connected: Project) -> None:
     since = clock.now() - timedelta(days=7)
     watermark.advance_watermark(connected, since, clock.now() - timedelta(minutes=30), clock.now())
     assert "3 traces listed" in run_command("pull_traces")
     assert watermark.get_gap(connected) is None
 
 
-def test_a_project_that_is_connected_elsewhere_begins_anew(connected: Project) -> None:
+def test_it_starts_again_when_the_project_has_another_laminar(connected: Project) -> None:
     run_command("pull_traces")
     Project.objects.update(base_url="https://elsewhere.test")
     connected.refresh_from_db()
     assert watermark.get_watermark(connected) is None
     assert watermark.next_listing_start(connected) < clock.now() - timedelta(days=6)
-    moment = clock.now()
-    watermark.advance_watermark(connected, moment - timedelta(days=7), moment - timedelta(days=7), moment)
+    now = clock.now()
+    watermark.advance_watermark(connected, now - timedelta(days=7), now - timedelta(days=7), now)
     assert Watermark.objects.get().base_url == "https://elsewhere.test"
 
 
-def test_it_refuses_without_a_key_that_reads(project: Project) -> None:
+def test_it_refuses_a_project_without_a_key_that_reads(project: Project) -> None:
     LaminarKeyFactory.create(project=project, kind="ingest-only")
-    with pytest.raises(CommandError, match="ingest-only") as fault:
+    with pytest.raises(CommandError, match="ingest-only") as caught:
         run_command("pull_traces")
-    assert fault.value.returncode == 2
+    assert caught.value.returncode == 2
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--project", "nowhere"), ("--since", "2026-01-02", "--until", "2026-01-01")], ids=["who", "when"]
+    "arguments",
+    [("--project", "nowhere"), ("--since", "2026-01-02", "--until", "2026-01-01")],
+    ids=["unknown project", "reversed range"],
 )
-def test_it_refuses_what_makes_no_sense(project: Project, arguments: tuple[str, ...]) -> None:
-    with pytest.raises(CommandError) as fault:
+def test_it_refuses_invalid_arguments(project: Project, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError) as caught:
         run_command("pull_traces", *arguments)
-    assert fault.value.returncode == 2
+    assert caught.value.returncode == 2
 
 
-def test_a_later_range_leaves_no_gap_behind(project: Project) -> None:
-    reached = clock.now() - timedelta(days=1)
-    watermark.advance_watermark(project, reached - timedelta(days=7), reached - timedelta(days=7), reached)
-    watermark.advance_watermark(project, reached + timedelta(hours=2), reached + timedelta(hours=2), clock.now())
-    assert Watermark.objects.get().listed_until == reached
+def test_it_keeps_the_watermark_when_a_range_starts_after_it(project: Project) -> None:
+    listed_until = clock.now() - timedelta(days=1)
+    since, later = listed_until - timedelta(days=7), listed_until + timedelta(hours=2)
+    watermark.advance_watermark(project, since, since, listed_until)
+    watermark.advance_watermark(project, later, later, clock.now())
+    assert Watermark.objects.get().listed_until == listed_until

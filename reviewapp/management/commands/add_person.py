@@ -1,4 +1,4 @@
-"""`manage.py add_person`: take somebody into a project."""
+"""`manage.py add_person`: add a person to a project."""
 
 import json
 from argparse import ArgumentParser
@@ -16,7 +16,7 @@ from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
-    help = "Add a person to a project; for somebody new it prints a password made at that moment."
+    help = "Add a person to a project, or change their role. Prints a generated password for a new person."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -33,11 +33,8 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise to_command_error(error) from None
         if options["json"]:
-            told = {"username": user.username, "role": options["role"], "password": password or None}
-            self.stdout.write(json.dumps(told))
-        elif password:
-            self.stdout.write(f"{user.username} has the role {options['role']} in {project.slug}. Password: {password}")
-        else:
-            self.stdout.write(
-                f"{user.username} has the role {options['role']} in {project.slug} now, and the password as before."
-            )
+            result = {"username": user.username, "role": options["role"], "password": password or None}
+            self.stdout.write(json.dumps(result))
+            return
+        details = f"Password: {password}" if password else "The password was not changed."
+        self.stdout.write(f"{user.username} has the role {options['role']} in {project.slug}. {details}")

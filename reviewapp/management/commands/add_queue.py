@@ -1,4 +1,4 @@
-"""`manage.py add_queue`: a queue with the default settings."""
+"""`manage.py add_queue`: create a queue with the default settings or a preset."""
 
 import json
 from argparse import ArgumentParser
@@ -14,7 +14,7 @@ from reviewapp.queues.rubric.versions import PRESETS
 
 
 class Command(BaseCommand):
-    help = "Make a queue with a score from 0 to 1, or as a preset has it; a lead changes all of it on its pages."
+    help = "Create a queue with a score from 0 to 1, or from a preset. A lead can change all settings in the browser."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
@@ -33,4 +33,4 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"queue": queue.slug, "project": project.slug, "name": queue.name}))
         else:
-            self.stdout.write(f"The queue {queue.slug} of {project.slug} is ready to be filled.")
+            self.stdout.write(f"Created queue {queue.slug} in {project.slug}.")

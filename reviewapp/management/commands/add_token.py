@@ -1,4 +1,4 @@
-"""`manage.py add_token`: an access token for a machine."""
+"""`manage.py add_token`: create an access token for the API."""
 
 import json
 from argparse import ArgumentParser
@@ -11,7 +11,7 @@ from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
-    help = "Make an access token for the API of a project; it is printed this once."
+    help = "Create an access token for a project's API. It is printed only once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name")
@@ -21,9 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         project, name = get_project(options["project"]), options["name"].strip()
         if not name or len(name) > 80 or not name.isprintable():
-            raise CommandError("Give the token a name of 80 characters at most. Nothing was made.")
+            raise CommandError("Give the token a name of at most 80 characters. No token was created.")
         token = create_token(project, name, "command")
         if options["json"]:
             self.stdout.write(json.dumps({"name": name, "project": project.slug, "access_token": token}))
         else:
-            self.stdout.write(f"Access token of {project.slug}, shown this once: {token}")
+            self.stdout.write(f"Access token for {project.slug} (shown only once): {token}")

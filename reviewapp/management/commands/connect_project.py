@@ -1,4 +1,4 @@
-"""`manage.py connect_project`: make or change a project and give it its Laminar key."""
+"""`manage.py connect_project`: create or change a project and set its Laminar key."""
 
 import json
 import sys
@@ -13,13 +13,13 @@ from reviewapp.management.command_errors import to_command_error
 
 
 class Command(BaseCommand):
-    help = "Make a project, or change its address and key, after its Laminar has taken the key."
+    help = "Create a project, or change its address and key. The key is tested against Laminar first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")
         parser.add_argument("--name", required=True)
-        parser.add_argument("--url", required=True, help="Laminar's API, as https://api.lmnr.ai")
-        parser.add_argument("--ui-url", default="", help="Laminar's pages, for links to traces")
+        parser.add_argument("--url", required=True, help="base URL of Laminar's API, for example https://api.lmnr.ai")
+        parser.add_argument("--ui-url", default="", help="base URL of Laminar's UI, for links to traces")
         parser.add_argument(
             "--key-stdin", action="store_true", required=True, help="read the Laminar key from standard input"
         )
@@ -36,15 +36,15 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise to_command_error(error) from None
         key = laminar_keys.get_active_key(project)
-        told = {
+        result = {
             "project": project.slug,
             "url": project.base_url,
             "key": f"…{key.last_four}" if key else "",
             "kind": key.kind if key else "",
         }
         if options["json"]:
-            self.stdout.write(json.dumps(told))
+            self.stdout.write(json.dumps(result))
         else:
             self.stdout.write(
-                f"{project.name} is connected to {told['url']} with the {told['kind']} key {told['key']}."
+                f"{project.name} is connected to {result['url']} with the {result['kind']} key {result['key']}."
             )

@@ -1,4 +1,4 @@
-"""`manage.py demo`: the review app, a trace store and the worker, with traces to try them on."""
+"""`manage.py demo`: run the review app, a trace store and the worker, with sample traces."""
 
 import json
 import os
@@ -16,37 +16,39 @@ from reviewapp.lib.numbers import parse_int
 
 
 class Command(BaseCommand):
-    help = "Run everything on this machine: the review app, the embedded trace store and the worker."
+    help = "Run the review app, the embedded trace store and the worker on this machine, with sample traces."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--json", action="store_true", help="print one line of JSON about what runs, then run on")
+        parser.add_argument(
+            "--json", action="store_true", help="print addresses, keys and passwords as one line of JSON"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         port, store_port = _port("PORT", 8080), _port("STORE_PORT", 8000)
         store = f"127.0.0.1:{store_port}"
-        # The store is on loopback on purpose; everything else private stays out of reach.
+        # Allow the store on loopback, and no other private address.
         settings.ALLOWED_LAMINAR_HOSTS = frozenset({store})
-        family = ProcessGroup(
+        processes = ProcessGroup(
             {**os.environ, "ALLOWED_LAMINAR_HOSTS": store, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
         )
         try:
             if port == store_port:
-                raise StartError("PORT and STORE_PORT are the same: give each program a port of its own.")
+                raise StartError("PORT and STORE_PORT are the same. Choose two different ports.")
             check_port_free(port, "PORT")
             check_port_free(store_port, "STORE_PORT")
             lock_data_dir(settings.DATA_DIR)
-            told = self._start(family, port, store_port)
+            demo = self._start(processes, port, store_port)
         except StartError as error:
-            family.stop()
+            processes.stop()
             raise CommandError(str(error)) from None
         except BaseException:
-            family.stop()
+            processes.stop()
             raise
-        self.stdout.write(json.dumps(told) if options["json"] else _greeting(told))
-        family.hand_over_to_supervisor()
+        self.stdout.write(json.dumps(demo) if options["json"] else _greeting(demo))
+        processes.hand_over_to_supervisor()
 
-    def _start(self, family: ProcessGroup, port: int, store_port: int) -> dict[str, Any]:
+    def _start(self, processes: ProcessGroup, port: int, store_port: int) -> dict[str, Any]:
         secrets = seeding.derive_secrets()
         url, store_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{store_port}"
         keys = {
@@ -54,7 +56,7 @@ class Command(BaseCommand):
             "full_key": secrets.store_key,
             "ingest_key": secrets.ingest_key,
         }
-        family.start(
+        processes.start(
             "trace store",
             ["-m", "reviewapp.tracestore", "--port", str(store_port), "--keys-stdin",
              "--database", str(settings.DATA_DIR / "tracestore.sqlite3")],
@@ -63,11 +65,11 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         if _is_stale(settings.STATIC_ROOT / "staticfiles.json"):
             call_command("collectstatic", verbosity=0, interactive=False)
-        family.start("review app", ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"])
-        family.wait_for("trace store", f"{store_url}/ready")
+        processes.start("review app", ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"])
+        processes.wait_for("trace store", f"{store_url}/ready")
         passwords = seeding.seed_demo(store_url, secrets)
-        family.start("worker", ["manage.py", "deliver"])
-        family.wait_for("review app", f"{url}/ready")
+        processes.start("worker", ["manage.py", "deliver"])
+        processes.wait_for("review app", f"{url}/ready")
         return {
             "url": url,
             "store_url": store_url,
@@ -86,33 +88,35 @@ class Command(BaseCommand):
 def _port(variable: str, default: int) -> int:
     number = parse_int(os.environ.get(variable, str(default)), max_value=65_535)
     if not number:
-        raise CommandError(f"{variable} is not a port: give a number from 1 to 65535.")
+        raise CommandError(f"{variable} is not a port. Use a number from 1 to 65535.")
     return number
 
 
 def _is_stale(manifest: Path) -> bool:
-    """Whether a static file is newer than what was collected last."""
+    """Whether a static file has changed since they were last collected."""
     if not manifest.exists():
         return True
-    collected = manifest.stat().st_mtime
+    collected_at = manifest.stat().st_mtime
     return any(
-        path.stat().st_mtime > collected for folder in settings.STATICFILES_DIRS for path in Path(folder).rglob("*")
+        path.stat().st_mtime > collected_at for folder in settings.STATICFILES_DIRS for path in Path(folder).rglob("*")
     )
 
 
-def _greeting(told: dict[str, Any]) -> str:
-    people = "\n".join(f"    {one['username']:<8} {one['password']}   {one['role']}" for one in told["people"])
+def _greeting(demo: dict[str, Any]) -> str:
+    people = "\n".join(
+        f"    {person['username']:<8} {person['password']}   {person['role']}" for person in demo["people"]
+    )
     return f"""
-The review desk runs at {told["url"]}
+The review desk is running at {demo["url"]}
 
   Sign in as
 {people}
 
-  Trace store (Laminar-compatible) at {told["store_url"]}
-    full key         {told["store_key"]}
-    ingest-only key  {told["store_ingest_key"]}
-  Access token of the API
-    {told["access_token"]}
+  Trace store (Laminar-compatible) at {demo["store_url"]}
+    full key         {demo["store_key"]}
+    ingest-only key  {demo["store_ingest_key"]}
+  Access token for the API
+    {demo["access_token"]}
 
-  Ctrl-C stops everything. What you do stays in {settings.DATA_DIR}.
+  Ctrl-C stops everything. Your data is saved in {settings.DATA_DIR}.
 """

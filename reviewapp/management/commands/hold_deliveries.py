@@ -1,9 +1,10 @@
-"""`manage.py hold_deliveries`: push nothing until a person has looked."""
+"""`manage.py hold_deliveries`: pause delivery, for example after a restore."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import pause_delivery, projects_with_unfinished_patches
@@ -11,15 +12,17 @@ from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
-    help = "Hold what waits for Laminar, after a backup was restored: nothing is pushed until it is released."
+    help = "Pause delivery to Laminar, for example after a backup was restored. Nothing is sent until it is released."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", help="this one only; without it every project with deliveries on their way")
+        parser.add_argument("--project", help="only this project [every project with unfinished deliveries]")
 
     def handle(self, *args: Any, **options: Any) -> None:
         projects = projects_with_unfinished_patches()
         if options["project"] is not None:
             projects = Project.objects.filter(pk=get_project(options["project"]).pk)
+        count = pause_delivery(projects, "command")
         self.stdout.write(
-            f"{pause_delivery(projects, 'command')} held. An admin looks at Deliveries, and sends or leaves out."
+            f"Paused delivery for {count} project{pluralize(count)}. An admin can resume it, or discard single"
+            " deliveries, on the Deliveries page."
         )

@@ -1,4 +1,4 @@
-"""`manage.py pull_traces`: bring new traces from Laminar into the mirror now."""
+"""`manage.py pull_traces`: pull new traces from Laminar into the mirror now."""
 
 import sys
 import time
@@ -17,25 +17,26 @@ from reviewapp.management.project_lookup import get_project
 from reviewapp.traces.sync import watermark
 from reviewapp.traces.sync.list_new import Listing, pull_listing
 
-# Exit codes: stopped halfway, or some projects failed; nothing was pulled.
-NEEDS_A_LOOK, NOTHING_PULLED = 1, 2
-# A 429 is waited for so often and so long, in seconds.
-WAITS, LONGEST, UNNAMED = 5, 300.0, 10.0
+# Exit codes other than 0: interrupted, or a project failed; nothing was pulled.
+INCOMPLETE, NOTHING_PULLED = 1, 2
+# Attempts when Laminar answers 429, and seconds to wait between two: at most, and without a Retry-After.
+MAX_ATTEMPTS, MAX_RETRY_DELAY, DEFAULT_RETRY_DELAY = 5, 300.0, 10.0
 
 
 class Command(BaseCommand):
     help = (
-        "Pull traces and their metadata from Laminar into the mirror, as the worker does by itself: those since its"
-        " last listing, or of a time range. What is stored stays, so that a command that was stopped is run again. Ends"
-        " with 0 when all was pulled; with 1 when it was stopped halfway or a project failed; with 2 when nothing was"
-        " pulled."
+        "Pull traces and their metadata from Laminar into the mirror, as the worker does: those since its last listing,"
+        " or of a time range. Pulled traces are kept, so an interrupted command can be run again. Exits with 0 when"
+        " all was pulled; with 1 when it was interrupted or a project failed; with 2 when nothing was pulled."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", help="this one only; without it every project")
-        parser.add_argument("--since", type=_moment, help="traces that began then or later, as 2026-11-22T10:30")
-        parser.add_argument("--until", type=_moment, help="and before this moment")
-        parser.add_argument("--limit", type=_positive, help="so many traces at most for each project, the newest first")
+        parser.add_argument("--project", help="only this project [every project]")
+        parser.add_argument(
+            "--since", type=_parse_moment, help="traces that started at this time or later, e.g. 2026-11-22T10:30"
+        )
+        parser.add_argument("--until", type=_parse_moment, help="traces that started before this time")
+        parser.add_argument("--limit", type=_parse_positive, help="maximum number of traces per project, newest first")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -43,69 +44,69 @@ class Command(BaseCommand):
         except CommandError as error:
             raise CommandError(str(error), returncode=NOTHING_PULLED) from None
         if options["since"] and options["until"] and options["until"] <= options["since"]:
-            raise CommandError("The time range ends before it begins. Nothing was pulled.", returncode=NOTHING_PULLED)
-        faults, listed = [], 0
+            raise CommandError("The time range ends before it starts. Nothing was pulled.", returncode=NOTHING_PULLED)
+        errors, total = [], 0
         for project in projects:
-            listing = Listing(options["since"] or _left_since(project), options["until"], options["limit"])
+            listing = Listing(options["since"] or _default_since(project), options["until"], options["limit"])
             try:
                 self._pull(project, listing)
             except (LaminarError, NoReadableKey, KeyboardInterrupt) as error:
-                faults.append(f"{project.name}: {_told(error, listing)}")
+                errors.append(f"{project.name}: {_error_text(error, listing)}")
                 if isinstance(error, KeyboardInterrupt):
                     break
             finally:
-                listed += listing.listed
-        if faults:
-            raise CommandError("\n".join(faults), returncode=NEEDS_A_LOOK if listed else NOTHING_PULLED)
+                total += listing.listed
+        if errors:
+            raise CommandError("\n".join(errors), returncode=INCOMPLETE if total else NOTHING_PULLED)
 
     def _pull(self, project: Project, listing: Listing) -> None:
-        began, until = clock.now(), listing.until
+        started_at, until = clock.now(), listing.until
         client = make_read_client(project)
         try:
             with ProgressBar(f"Pulling {project.name}", listing.max_traces or 0, sys.stderr) as progress:
-                _patiently(client, project, listing, progress)
+                _pull_with_retries(client, project, listing, progress)
         finally:
             if listing.is_complete and until is None and listing.since <= watermark.next_listing_start(project):
-                watermark.advance_watermark(project, listing.since, listing.since, listing.newest or began)
+                watermark.advance_watermark(project, listing.since, listing.since, listing.newest or started_at)
             elif listing.stored_from is not None:
-                watermark.extend_coverage(project, listing.stored_from, until or began)
-        said = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
+                watermark.extend_coverage(project, listing.stored_from, until or started_at)
+        text = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
         if not listing.is_complete and listing.until is not None:
-            said += f" Older ones: --until {listing.until.isoformat()}."
-        self.stdout.write(said)
+            text += f" For older traces, continue with --until {listing.until.isoformat()}."
+        self.stdout.write(text)
 
 
-def _left_since(project: Project) -> datetime:
-    """From when on the worker has not listed all yet."""
+def _default_since(project: Project) -> datetime:
+    """Return the start time from which the worker has not listed all traces yet."""
     gap = watermark.get_gap(project)
     return gap[0] if gap else watermark.next_listing_start(project)
 
 
-def _patiently(client: Laminar, project: Project, listing: Listing, progress: ProgressBar) -> None:
-    """Pull the whole listing, waiting where Laminar asks to slow down. Raises LaminarError."""
-    for waits_left in reversed(range(WAITS)):
+def _pull_with_retries(client: Laminar, project: Project, listing: Listing, progress: ProgressBar) -> None:
+    """Pull the whole listing; wait and retry when Laminar asks to slow down. Raises LaminarError."""
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
         try:
             pull_listing(client, project, listing, progress.update)
             return
         except RateLimited as error:
-            if not waits_left:
+            if not attempts_left:
                 raise
-            time.sleep(min(error.retry_after or UNNAMED, LONGEST))
+            time.sleep(min(error.retry_after or DEFAULT_RETRY_DELAY, MAX_RETRY_DELAY))
 
 
-def _told(error: BaseException, listing: Listing) -> str:
-    said = "It was stopped." if isinstance(error, KeyboardInterrupt) else str(error)
+def _error_text(error: BaseException, listing: Listing) -> str:
+    reason = "Stopped." if isinstance(error, KeyboardInterrupt) else str(error)
     if listing.listed and listing.until is not None:
-        return f"{said} {listing.listed:,} traces are here; go on with --until {listing.until.isoformat()}."
-    return f"{said} Nothing was pulled."
+        return f"{reason} Pulled {listing.listed:,} traces so far. Continue with --until {listing.until.isoformat()}."
+    return f"{reason} Nothing was pulled."
 
 
-def _moment(text: str) -> datetime:
+def _parse_moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _positive(text: str) -> int:
+def _parse_positive(text: str) -> int:
     if (number := int(text)) < 1:
         raise ValueError
     return number

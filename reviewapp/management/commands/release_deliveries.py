@@ -1,9 +1,10 @@
-"""`manage.py release_deliveries`: send what was held after a restore."""
+"""`manage.py release_deliveries`: resume delivery after a pause."""
 
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import resume_delivery
@@ -11,14 +12,16 @@ from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
-    help = "Send what was held after a backup was restored."
+    help = "Resume delivery to Laminar after a pause, for example once a restored backup has been checked."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--project", help="this one only; without it every project that is held")
+        parser.add_argument("--project", help="only this project [every paused project]")
 
     def handle(self, *args: Any, **options: Any) -> None:
         projects = Project.objects.exclude(breaker__paused_at=None).order_by("pk")
         if options["project"] is not None:
             projects = Project.objects.filter(pk=get_project(options["project"]).pk)
         count = sum(resume_delivery(project, "command") for project in projects)
-        self.stdout.write(f"{count} released. What waited is sent when a worker runs.")
+        self.stdout.write(
+            f"Resumed delivery for {count} project{pluralize(count)}. A worker sends the waiting deliveries."
+        )

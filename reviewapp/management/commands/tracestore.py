@@ -1,4 +1,4 @@
-"""`manage.py tracestore`: the embedded Laminar-compatible trace store, in a process of its own."""
+"""`manage.py tracestore`: run the embedded Laminar-compatible trace store in its own process."""
 
 import os
 import sys
@@ -16,22 +16,24 @@ from reviewapp.lib.numbers import parse_int
 def _port(text: str) -> int:
     number = parse_int(text, max_value=65_535)
     if number is None:
-        raise ArgumentTypeError(f"“{text[:20]}” is not a port: give a number from 0 to 65535.")
+        raise ArgumentTypeError(f"“{text[:20]}” is not a port. Use a number from 0 to 65535.")
     return number
 
 
 class Command(BaseCommand):
-    """Hands over to `python -m reviewapp.tracestore`, which holds none of this application in memory."""
+    """Replaces itself with `python -m reviewapp.tracestore`, which does not load this application."""
 
-    help = "Serve the embedded trace store, which answers as a Laminar server does."
+    help = "Serve the embedded trace store, which has the same API as a Laminar server."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=_port, required=True, help="0 takes any free port")
+        parser.add_argument("--port", type=_port, required=True, help="0 chooses any free port")
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--database", type=Path, help="its SQLite file [tracestore.sqlite3 in DATA_DIR]")
-        parser.add_argument("--apply-delay", type=int, default=500, metavar="MS", help="before a patch shows")
-        parser.add_argument("--keys-stdin", action="store_true", help="read a project and its keys as one JSON line")
+        parser.add_argument("--database", type=Path, help="SQLite file [tracestore.sqlite3 in DATA_DIR]")
+        parser.add_argument(
+            "--apply-delay", type=int, default=500, metavar="MS", help="delay before a patch is applied"
+        )
+        parser.add_argument("--keys-stdin", action="store_true", help="read a project and its keys from one JSON line")
         parser.add_argument("--json", action="store_true", help="print new keys as one JSON line")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,9 +41,9 @@ class Command(BaseCommand):
         arguments = [f"--port={options['port']}", f"--host={options['host']}", f"--database={database}"]
         arguments.append(f"--apply-delay={options['apply_delay']}")
         arguments += [f"--{name.replace('_', '-')}" for name in ("keys_stdin", "json") if options[name]]
-        home = str(Path(reviewapp.__file__).parent.parent)
-        paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
-        # glibc gives each thread its own heap; one is enough here and keeps the process small.
+        root = str(Path(reviewapp.__file__).parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        # glibc gives each thread its own heap. One is enough here and keeps the process small.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "MALLOC_ARENA_MAX": "1"}
         sys.stdout.flush()
         os.execve(sys.executable, [sys.executable, "-m", "reviewapp.tracestore", *arguments], environment)  # noqa: S606
