@@ -4,47 +4,12 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
+from reviewapp.queues import queries
 from reviewapp.queues.models import CLAIM_DURATION, ItemState, Queue, QueueItem
-
-# Items a person can claim. Values: the queue, an item to exclude, the person, the time, the person again.
-_FREE = """
-    SELECT i.id FROM reviewapp_queueitem i
-    WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
-        AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
-        AND NOT EXISTS (SELECT 1 FROM reviewapp_pass p WHERE p.item_id = i.id AND p.user_id = %s)
-"""
-# Items the person postponed, the longest ago first. Used when no item of _FREE remains.
-_POSTPONED = """
-    SELECT i.id FROM reviewapp_queueitem i JOIN reviewapp_pass p ON p.item_id = i.id
-    WHERE i.queue_id = %s AND i.state = 'pending' AND i.id <> %s
-        AND (i.claimed_by_id IS NULL OR i.claimed_by_id = %s OR i.claimed_until <= %s)
-        AND p.user_id = %s AND p.kind = 'later'
-    ORDER BY p.at, i.id LIMIT 1
-"""
-# One statement, so that no two people get the same item; SKIP LOCKED passes over an item being claimed right now.
-_CLAIM = "UPDATE reviewapp_queueitem SET claimed_by_id = %s, claimed_until = %s"
-_FIRST = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED"
-_CLAIM_FIRST = f"{_CLAIM} WHERE id = ({_FIRST}) RETURNING id"
-_CLAIM_POSTPONED = f"{_CLAIM} WHERE id = ({_POSTPONED} FOR UPDATE OF i SKIP LOCKED) RETURNING id"
-_CLAIM_BY_PK = f"{_CLAIM} WHERE id = ({_FREE} AND i.id = %s FOR UPDATE OF i SKIP LOCKED)"
-_UPCOMING = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT %s"
-_CLAIMED_BY_USER = """
-    SELECT * FROM reviewapp_queueitem
-    WHERE queue_id = %s AND claimed_by_id = %s AND state = 'pending' AND claimed_until > %s
-    ORDER BY priority DESC, id LIMIT 1
-"""
-_COMPLETE = """
-    UPDATE reviewapp_queueitem
-    SET version = version + 1, state = %s, completed_at = %s, claimed_by_id = NULL, claimed_until = NULL
-    WHERE id = %s AND version = %s
-"""
-_REVERT_COMPLETION = """
-    UPDATE reviewapp_queueitem
-    SET version = version + 1, state = %s, claimed_by_id = %s, claimed_until = %s WHERE id = %s AND version = %s
-"""
 
 
 def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> int | None:
@@ -55,20 +20,23 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     """
     now = clock.now()
     if after is None:
-        claimed = sql.fetch_first(QueueItem, _CLAIMED_BY_USER, queue.pk, user.pk, now)
+        mine = QueueItem.objects.filter(queue=queue, claimed_by=user, state=ItemState.PENDING, claimed_until__gt=now)
+        claimed = mine.order_by("-priority", "pk").first()
         if claimed is not None and claim(claimed, user):
             return claimed.pk
     excluded_pk = 0 if after is None else after.pk
     # A transaction around one statement, because SQLite then retries sooner while it waits for the write lock.
     with transaction.atomic():
         params = (user.pk, now + CLAIM_DURATION, queue.pk, excluded_pk, user.pk, now, user.pk)
-        rows = sql.fetch_rows(_CLAIM_FIRST, *params) or sql.fetch_rows(_CLAIM_POSTPONED, *params)
+        rows = sql.fetch_rows(queries.CLAIM_FIRST, *params) or sql.fetch_rows(queries.CLAIM_POSTPONED, *params)
     return int(rows[0][0]) if rows else None
 
 
 def list_upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
     """Primary keys of the items this person would get next, at most `count` and never `after`; claims none."""
-    return [int(row[0]) for row in sql.fetch_rows(_UPCOMING, queue.pk, after, user.pk, clock.now(), user.pk, count)]
+    return [
+        int(row[0]) for row in sql.fetch_rows(queries.UPCOMING, queue.pk, after, user.pk, clock.now(), user.pk, count)
+    ]
 
 
 def claim_by_pk(queue: Queue, user: User, number: int, *, after: QueueItem) -> bool:
@@ -76,7 +44,7 @@ def claim_by_pk(queue: Queue, user: User, number: int, *, after: QueueItem) -> b
     now = clock.now()
     with transaction.atomic():
         params = (user.pk, now + CLAIM_DURATION, queue.pk, after.pk, user.pk, now, user.pk)
-        return bool(sql.execute(_CLAIM_BY_PK, *params, number))
+        return bool(sql.execute(queries.CLAIM_BY_PK, *params, number))
 
 
 def claim(item: QueueItem, user: User) -> bool:
@@ -109,7 +77,7 @@ def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> b
     An unsure answer leaves it pending, for a second person.
     """
     state, now = (ItemState.PENDING, None) if stays_pending else (ItemState.COMPLETED, clock.now())
-    return bool(sql.execute(_COMPLETE, state.value, now, item.pk, version))
+    return bool(sql.execute(queries.COMPLETE, state.value, now, item.pk, version))
 
 
 def revert_completion(item: QueueItem, user: User, version: int, state: ItemState) -> bool:
@@ -117,7 +85,12 @@ def revert_completion(item: QueueItem, user: User, version: int, state: ItemStat
 
     False if the item has changed since.
     """
-    return bool(sql.execute(_REVERT_COMPLETION, state.value, user.pk, clock.now() + CLAIM_DURATION, item.pk, version))
+    completed = QueueItem.objects.filter(pk=item.pk, version=version)
+    return bool(
+        completed.update(
+            version=F("version") + 1, state=state, claimed_by=user, claimed_until=clock.now() + CLAIM_DURATION
+        )
+    )
 
 
 def set_skipped(item: QueueItem, user: User) -> bool:

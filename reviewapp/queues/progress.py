@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from reviewapp.accounts.models import Project
-from reviewapp.lib import sql
 from reviewapp.queues.models import ItemState, Queue, QueueItem
-
-_COUNTS = "SELECT state, COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s GROUP BY state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +39,5 @@ def progress_by_queue(project: Project) -> list[tuple[Queue, Progress]]:
 
 
 def queue_progress(queue: Queue) -> Progress:
-    counts = dict(sql.fetch_rows(_COUNTS, queue.pk))
+    counts = dict(QueueItem.objects.filter(queue=queue).order_by().values_list("state").annotate(Count("pk")))
     return Progress(*(counts.get(state, 0) for state in ItemState.values))

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
-from reviewapp.lib import clock, sql
+from reviewapp.lib import clock
 from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, QueueItem, Skip
 
@@ -13,12 +13,6 @@ NOBODY = "nobody"
 SKIP_TARGETS = {Skip.Kind.LATER.value: "later", Skip.Kind.OTHER.value: "for somebody else", NOBODY: "for nobody"}
 # The kinds of skip that can be undone, with the label that the reviewer sees.
 _SKIP_LABELS = {Skip.Kind.LATER.value: "postponed", Skip.Kind.OTHER.value: "left to someone else"}
-
-# One row per item and person; the newest skip replaces the one before.
-_SAVE_SKIP = """
-    INSERT INTO reviewapp_pass (item_id, user_id, kind, reason, at) VALUES (%s, %s, %s, %s, %s)
-    ON CONFLICT (item_id, user_id) DO UPDATE SET kind = excluded.kind, reason = excluded.reason, at = excluded.at
-"""
 
 
 def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
@@ -59,5 +53,8 @@ def describe_skip(item: QueueItem, user: User) -> str:
 
 
 def save_skip(item: QueueItem, user: User, kind: str, reason: str = "") -> None:
-    """Store that this person skips the item. Call it in a transaction."""
-    sql.execute(_SAVE_SKIP, item.pk, user.pk, kind, reason, clock.now())
+    """Store that this person skips the item; the newest skip replaces the one before. Call it in a transaction."""
+    Skip.objects.bulk_create(
+        [Skip(item=item, user=user, kind=kind, reason=reason, at=clock.now())],
+        update_conflicts=True, unique_fields=["item", "user"], update_fields=["kind", "reason", "at"],
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import sql
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import entry
+from reviewapp.queues import entry, queries
 from reviewapp.queues.creating import create_queue
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
@@ -28,13 +28,11 @@ from reviewapp.web.request import Request
 
 PAGE_SIZE = 50
 NOT_REMOVED = "Not removed. The item has been reviewed, or a colleague has it open."
-# Runs for every next item; see reviewapp.lib.sql for why it is plain SQL.
-_QUEUE = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
 
 def get_queue_or_404(project: Project, slug: str) -> Queue:
     """Return the project's queue with this slug. Raises Http404."""
-    queue = sql.fetch_first(Queue, _QUEUE, project.pk, slug)
+    queue = sql.fetch_first(Queue, queries.QUEUE_BY_SLUG, project.pk, slug)
     if queue is None:
         raise Http404("There is no such queue in this project.")
     queue.project = project
