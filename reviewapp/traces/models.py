@@ -54,7 +54,7 @@ class Trace(models.Model):
     total_cost = models.FloatField(default=0)
     span_count = models.PositiveIntegerField(default=0)
     is_cut = models.BooleanField(default=False)
-    # Laminar's JSON text, numbers spelled as there (a filter tells 1.0 from 1), with our own values on top.
+    # Laminar's JSON text, with its spelling of numbers (a filter tells 1.0 from 1), with our own values on top.
     metadata = models.TextField(default="{}")
     # Our values that no read-back has confirmed yet: a pull must not overwrite them.
     unconfirmed = models.TextField(default="{}")

@@ -54,6 +54,7 @@ def test_it_queries_laminar_before_the_mirror_begins(reviewer_client: Client, pr
         connect(project, server)
         page = reviewer_client.get(f"{URL}?{query}")
     assert page.context["source"].is_laminar
+    assert "Results from Laminar" in page.text
     assert "&lt;i&gt;0" in page.text
     assert "not in the mirror" in page.text
 

@@ -180,7 +180,7 @@ def _lint(key: KeySummary) -> Iterator[str]:
     if len(types) > 1:
         yield f"Values have several types ({', '.join(types)}), and a filter tells 1.0 from 1. Use one type."
     if key.distinct_count > TOO_MANY_VALUES:
-        yield f"It has more than {TOO_MANY_VALUES} different values: a filter by one matches few traces."
+        yield f"It has more than {TOO_MANY_VALUES} different values: a filter by one value matches few traces."
     kinds = Counter(
         finding.kind for raw, *_ in key.terms[:MAX_VALUES] for finding in find_personal_data(pairs.display_value(raw))
     )

@@ -45,7 +45,7 @@ def resolve_key(project: Project, text: str) -> str:
 
 
 def suggest_values(project: Project, key: str, part: str = "") -> list[Suggestion]:
-    """Values of a key that contain `part`, ignoring case; a number and its text are one, as a filter finds both."""
+    """Values of a key that contain `part`, ignoring case; a number and its text are merged, as a filter finds both."""
     terms = Term.objects.filter(project=project, key=key[:300], count__gt=0).order_by("-count")
     counts: Counter[str] = Counter()
     for raw, count in terms.values_list("value", "count")[:MAX_SEARCHED]:

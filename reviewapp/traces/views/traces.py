@@ -109,13 +109,13 @@ def suggestion_list(request: Request, project: Project) -> HttpResponse:
 def trace_export(request: Request, project: Project, shape: str) -> HttpResponseBase:
     """Export the ticked traces, or else the whole view, as `csv` or `jsonl`."""
     try:
-        chosen = selection.select_from_query(project, request.GET)
+        selected = selection.select_from_query(project, request.GET)
     except FilterError as error:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)
     if "trace" not in request.GET:
-        chosen = selection.select_view(project, chosen.view)
-    lines = export.csv_lines(chosen) if shape == "csv" else export.json_lines(chosen)
+        selected = selection.select_view(project, selected.view)
+    lines = export.csv_lines(selected) if shape == "csv" else export.json_lines(selected)
     content_type = "text/csv" if shape == "csv" else "application/jsonl"
     response = StreamingHttpResponse(lines, content_type=f"{content_type}; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-traces.{shape}"'
