@@ -29,7 +29,7 @@ _CODES_LIMIT = 8
 
 
 def reveal_invisible(markup: str) -> str:
-    """Escaped HTML with each hidden character as `<span class="mark" title="U+202E">U+202E</span>`.
+    """Return escaped HTML with each hidden character as `<span class="mark" title="U+202E">U+202E</span>`.
 
     The characters may be in text only, never in an attribute: the caller's HTML has no attributes from a trace.
     """
