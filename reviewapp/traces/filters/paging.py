@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Q
 
 from reviewapp.accounts.models import Project
-from reviewapp.lib import sql
+from reviewapp.lib.batches import batched
 from reviewapp.traces.filters.filter_view import SORTS, FilterView, parse_time
 from reviewapp.traces.metadata.index import MAX_COUNT
 from reviewapp.traces.metadata.pairs import FilterError, Pair
@@ -20,12 +20,6 @@ MAX_SORTED = 5_000
 # Fields that lists and exports do not read.
 UNLISTED = ("unconfirmed", "noted_at", "pulled_at", "spans_pulled_at", "pull_due_at", "pull_tries", "pull_error")
 INVALID_CURSOR = "This page's URL is incomplete. Go back to the first page of the view."
-_SORT_VALUES = {
-    # The column names come from SORTS, never from a request.
-    field: f"SELECT {field}, id FROM reviewapp_trace WHERE {field} IS NOT NULL AND id IN []"  # noqa: S608
-    for field in SORTS.values()
-}
-
 # The value that a trace is sorted by, and its primary key.
 Cursor = tuple[Any, int]
 
@@ -101,7 +95,10 @@ def _get_cursors(view: FilterView, project: Project, cursor: str, *, is_backward
     bound = read_cursor(cursor, field) if cursor else None
     if field != SORTS["start"] and view.is_filtered:
         pks = get_newest_pks(view, project, MAX_SORTED + 1)
-        values: list[Cursor] = [(value, pk) for value, pk in sql.fetch_rows_in(_SORT_VALUES[field], pks[:MAX_SORTED])]
+        has_value = Trace.objects.filter(**{f"{field}__isnull": False})
+        values: list[Cursor] = []
+        for batch in batched(pks[:MAX_SORTED]):
+            values += has_value.filter(pk__in=batch).values_list(field, "pk")
         following = [row for row in values if bound is None or (row < bound if is_falling else row > bound)]
         return sorted(following, reverse=is_falling)[: PAGE_SIZE + 1], len(pks) > MAX_SORTED
     lookup, order = ("lt", (f"-{field}", "-place")) if is_falling else ("gt", (field, "place"))

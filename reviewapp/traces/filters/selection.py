@@ -9,7 +9,8 @@ from uuid import UUID
 from django.http import QueryDict
 
 from reviewapp.accounts.models import Project
-from reviewapp.lib import sql, trace_ids
+from reviewapp.lib import trace_ids
+from reviewapp.lib.batches import batched
 from reviewapp.traces.filters.filter_view import FilterView, read_view
 from reviewapp.traces.filters.paging import UNLISTED, get_newest_pks
 from reviewapp.traces.models import Trace
@@ -17,8 +18,6 @@ from reviewapp.traces.models import Trace
 MAX_TRACES = 10_000
 # Traces that a preview lists.
 PREVIEW_SIZE = 20
-_PKS = "SELECT id FROM reviewapp_trace WHERE project_id = %s AND start_time IS NOT NULL AND trace_id IN []"
-_TRACE_IDS = "SELECT id, trace_id FROM reviewapp_trace WHERE id IN []"
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -32,7 +31,9 @@ class Selection:
 
     @property
     def trace_ids(self) -> list[UUID]:
-        by_pk = dict(sql.fetch_rows_in(_TRACE_IDS, list(self.pks)))
+        by_pk: dict[int, UUID] = {}
+        for batch in batched(self.pks):
+            by_pk |= dict(Trace.objects.filter(pk__in=batch).values_list("pk", "trace_id"))
         return [UUID(str(by_pk[pk])) for pk in self.pks if pk in by_pk]
 
     @property
@@ -72,5 +73,8 @@ def select_from_form(project: Project, text: str, limit: int = MAX_TRACES) -> Se
 
 
 def _select_ids(project: Project, view: FilterView, ids: Sequence[UUID]) -> Selection:
-    pks = [pk for (pk,) in sql.fetch_rows_in(_PKS, project.pk, list(dict.fromkeys(ids)))]
+    started = Trace.objects.filter(project=project, start_time__isnull=False)
+    pks: list[int] = []
+    for batch in batched(list(dict.fromkeys(ids))):
+        pks += started.filter(trace_id__in=batch).values_list("pk", flat=True)
     return Selection(view, sorted(pks, reverse=True))

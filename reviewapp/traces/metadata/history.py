@@ -1,11 +1,15 @@
 """The history of metadata values: every change after a trace's first pull, with its time and author."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.db.models import Case, Sum, Value, When
+
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
+from reviewapp.lib.batches import batched
+from reviewapp.traces import queries
 from reviewapp.traces.models import CHANGE_WINDOW, REREAD_DELAYS, MetadataChange, Trace
 
 # A value that somebody else changed this recently may change again.
@@ -14,12 +18,6 @@ RECENT_WINDOW = timedelta(hours=1)
 MAX_CHANGES = 500
 # By this long after its end, a trace has been read at least once since it settled: a new change came after that.
 SETTLED_DELAY = REREAD_DELAYS[2]
-_ADD = "INSERT INTO reviewapp_change (project_id, trace_id, key, before, after, at, by, patch)"
-# A reverted patch leaves two rows, the second without a patch number, which together leave no value of ours.
-_PATCHED_KEYS = """
-    SELECT trace_id, key FROM reviewapp_change WHERE by = 'us' AND trace_id IN []
-    GROUP BY trace_id, key HAVING SUM(CASE WHEN patch IS NULL THEN -1 ELSE 1 END) > 0
-"""
 
 
 class ValueChange(NamedTuple):
@@ -52,7 +50,7 @@ def build_rows(
 
 
 def insert_rows(rows: Sequence[Sequence[object]]) -> None:
-    sql.insert(_ADD, rows)
+    sql.insert(queries.INSERT_CHANGES, rows)
 
 
 def record_changes(project: Project, changes: Iterable[ValueChange], author: str, patch_id: int | None = None) -> None:
@@ -72,7 +70,7 @@ def record_pulled_changes(project: Project, traces: Sequence[tuple[Trace, str, d
     if not changes_by_trace:
         return
     keys_by_trace: dict[int, set[str]] = {}
-    for pk, key in sql.fetch_rows_in(_PATCHED_KEYS, [trace.pk for trace in changes_by_trace]):
+    for pk, key in _get_patched_keys([trace.pk for trace in changes_by_trace]):
         keys_by_trace.setdefault(pk, set()).add(key)
     stored_at = {trace: moment for trace, _, moment in traces}
     rows = []
@@ -134,3 +132,12 @@ def _truncate(raw: str | None) -> str | None:
     if raw is None or len(raw) <= MetadataChange.MAX_VALUE_LENGTH:
         return raw
     return f"{raw[: MetadataChange.MAX_VALUE_LENGTH - 1]}…"
+
+
+def _get_patched_keys(traces: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """Trace and key of each value of ours. A reverted patch leaves two rows, the second without a patch number."""
+    sign = Case(When(patch_id=None, then=Value(-1)), default=Value(1))
+    ours = MetadataChange.objects.filter(by=MetadataChange.Author.REVIEW_APP).values("trace__pk", "key")
+    for batch in batched(traces):
+        patched = ours.filter(trace__in=batch).annotate(balance=Sum(sign)).filter(balance__gt=0)
+        yield from patched.values_list("trace__pk", "key")

@@ -15,12 +15,14 @@ from operator import and_, or_
 from typing import Any, NamedTuple, Protocol
 
 from django.db import transaction
-from django.db.models import BooleanField, F, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
-from reviewapp.traces.models import MetadataKey, Posting, Term, Trace
+from reviewapp.lib.batches import batched
+from reviewapp.traces import queries
+from reviewapp.traces.models import MetadataKey, Posting, Tally, Term, Trace
 
 # Counts stop above this number, where counting costs more than it is worth: a page then shows "more than".
 MAX_COUNT = 1_000
@@ -29,46 +31,6 @@ FOLD_BATCH_SIZE = 1_000
 SIGN_BATCH_SIZE = 200
 # Unused terms that are deleted in one transaction, and most such transactions in one run of `compact`.
 DELETE_BATCH_SIZE, MAX_DELETE_BATCHES = 200, 10
-
-# Locks the terms, so that none is deleted before its posting is inserted: PostgreSQL checks foreign keys only at the
-# end of the transaction.
-_LOCK_TERMS = "SELECT digest, id FROM reviewapp_term WHERE project_id = %s AND digest IN [] FOR KEY SHARE"
-_ADD_TERMS = "INSERT INTO reviewapp_term (project_id, key, value, digest, count)"
-_POSTINGS = "SELECT trace_id, term_id, start_time, signature FROM reviewapp_posting WHERE trace_id IN []"
-_ADD_POSTINGS = "INSERT INTO reviewapp_posting (term_id, trace_id, start_time, signature)"
-_OR_UPDATE_POSTING = """
-    ON CONFLICT (term_id, trace_id) DO UPDATE SET start_time = excluded.start_time, signature = excluded.signature
-"""
-_SET_SIGNATURE = "UPDATE reviewapp_posting SET start_time = %s, signature = %s WHERE trace_id = %s"
-_DELETE_POSTING = "DELETE FROM reviewapp_posting WHERE term_id = %s AND trace_id = %s"
-_ADD_TALLIES = "INSERT INTO reviewapp_tally (term_id, delta)"
-_TALLIES = "SELECT id, term_id, delta FROM reviewapp_tally ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
-_DELETE_TALLY = "DELETE FROM reviewapp_tally WHERE id = %s"
-_TERM_KEYS = "SELECT id, project_id, key FROM reviewapp_term WHERE id IN []"
-_UPDATE_COUNT = "UPDATE reviewapp_term SET count = count + %s WHERE id = %s"
-_ADD_KEYS = "INSERT INTO reviewapp_key (project_id, name, count)"
-_OR_ADD_COUNT = "ON CONFLICT (project_id, name) DO UPDATE SET count = reviewapp_key.count + excluded.count"
-# A literal, not a parameter: only then can SQLite use the small partial index on unsigned postings.
-_UNSIGNED = "SELECT DISTINCT trace_id FROM reviewapp_posting WHERE signature = -1 LIMIT %s"
-# A scalar subquery, because PostgreSQL turns EXISTS into a join of all postings of both terms.
-_HAS_TERM = """
-    (SELECT 1 FROM reviewapp_posting other
-     WHERE other.term_id IN [] AND other.trace_id = reviewapp_posting.trace_id LIMIT 1) IS NOT NULL
-"""
-_IS_UNUSED = """
-    count = 0 AND id NOT IN (SELECT term_id FROM reviewapp_tally)
-    AND NOT EXISTS (SELECT 1 FROM reviewapp_posting WHERE term_id = term.id)
-"""
-_LOCK_UNUSED_TERMS = (
-    f"SELECT id FROM reviewapp_term term WHERE {_IS_UNUSED} "  # noqa: S608
-    "ORDER BY id LIMIT %s FOR UPDATE OF term SKIP LOCKED"
-)
-_DELETE_UNUSED_TERMS = f"DELETE FROM reviewapp_term AS term WHERE {_IS_UNUSED} AND id IN [] RETURNING id"  # noqa: S608
-_LOCK_TRACES = "SELECT id FROM reviewapp_trace WHERE id IN [] ORDER BY trace_id FOR UPDATE"
-_DIGESTS = """
-    SELECT posting.trace_id, posting.start_time, term.digest
-    FROM reviewapp_posting posting JOIN reviewapp_term term ON term.id = posting.term_id WHERE posting.trace_id IN []
-"""
 
 
 class IndexedTrace(Protocol):
@@ -100,7 +62,7 @@ def set_members(project_id: int, rows: Iterable[tuple[IndexedTrace, Mapping[str,
         project_id, {digest: member for _, members in traces.values() for digest, member in members.items()}
     )
     stored: dict[int, dict[int, tuple[Any, int]]] = {pk: {} for pk in traces}
-    for pk, term, start_time, signature in sql.fetch_rows_in(_POSTINGS, list(traces)):
+    for pk, term, start_time, signature in sql.fetch_rows_in(queries.POSTINGS, list(traces)):
         stored[pk][term] = (sql.to_db_value(start_time), signature)
     upserts: list[tuple[int, int, Any, int]] = []
     deletes: list[tuple[int, int]] = []
@@ -112,9 +74,9 @@ def set_members(project_id: int, rows: Iterable[tuple[IndexedTrace, Mapping[str,
         deletes += [(term, pk) for term in stored[pk].keys() - terms]
         deltas.update(terms - stored[pk].keys())
         deltas.subtract(stored[pk].keys() - terms)
-    sql.execute_many(_DELETE_POSTING, deletes)
-    sql.insert(_ADD_POSTINGS, upserts, _OR_UPDATE_POSTING)
-    sql.insert(_ADD_TALLIES, [(term, delta) for term, delta in deltas.items() if delta])
+    sql.execute_many(queries.DELETE_POSTING, deletes)
+    sql.insert(queries.INSERT_POSTINGS, upserts, queries.UPDATE_CONFLICTS)
+    sql.insert(queries.INSERT_TALLIES, [(term, delta) for term, delta in deltas.items() if delta])
 
 
 def reindex(traces: Sequence[Trace]) -> None:
@@ -150,36 +112,38 @@ def matching(project: Project, pairs: Iterable[tuple[str, str]], within: Q | Non
 def fold_tallies() -> int:
     """Add a batch of tallies to the counts of their terms and keys. Returns the number of tallies."""
     with transaction.atomic():
-        tallies = sql.fetch_rows(_TALLIES, FOLD_BATCH_SIZE)
+        waiting = Tally.objects.select_for_update(skip_locked=True).order_by("pk")
+        tallies = list(waiting.values_list("pk", "term", "delta")[:FOLD_BATCH_SIZE])
         if not tallies:
             return 0
         deltas: Counter[int] = Counter()
         for _, term, delta in tallies:
             deltas[term] += delta
         key_deltas: Counter[tuple[int, str]] = Counter()
-        for term, project_id, key in sql.fetch_rows_in(_TERM_KEYS, list(deltas)):
-            key_deltas[project_id, key] += deltas[term]
+        for batch in batched(list(deltas)):
+            for term, project_id, key in Term.objects.filter(pk__in=batch).values_list("pk", "project", "key"):
+                key_deltas[project_id, key] += deltas[term]
         # Fixed order, so concurrent runs cannot deadlock.
-        sql.execute_many(_UPDATE_COUNT, [(deltas[term], term) for term in sorted(deltas)])
-        sql.insert(_ADD_KEYS, [(*key, key_deltas[key]) for key in sorted(key_deltas)], _OR_ADD_COUNT)
-        sql.execute_many(_DELETE_TALLY, [(pk,) for pk, *_ in tallies])
+        sql.execute_many(queries.ADD_TO_COUNT, [(deltas[term], term) for term in sorted(deltas)])
+        rows = [(*key, key_deltas[key]) for key in sorted(key_deltas)]
+        sql.insert(queries.INSERT_KEYS, rows, queries.ADD_TO_CONFLICTS)
+        for batch in batched([pk for pk, *_ in tallies]):
+            Tally.objects.filter(pk__in=batch).delete()
     return len(tallies)
 
 
 def sign_postings() -> int:
     """Sign all postings of a batch of traces that an older release indexed. Returns the number of traces."""
-    pks = [pk for (pk,) in sql.fetch_rows(_UNSIGNED, SIGN_BATCH_SIZE)]
+    pks = [pk for (pk,) in sql.fetch_rows(queries.UNSIGNED_TRACES, SIGN_BATCH_SIZE)]
     if not pks:
         return 0
     with transaction.atomic():
-        sql.fetch_rows_in(_LOCK_TRACES, pks)
-        by_trace: dict[tuple[int, Any], list[str]] = {}
-        for pk, start_time, digest in sql.fetch_rows_in(_DIGESTS, pks):
-            by_trace.setdefault((pk, start_time), []).append(digest)
-        sql.execute_many(
-            _SET_SIGNATURE,
-            [(start_time, compute_signature(digests), pk) for (pk, start_time), digests in by_trace.items()],
-        )
+        list(Trace.objects.filter(pk__in=pks).order_by("trace_id").select_for_update().values_list("pk"))
+        by_trace: dict[int, list[str]] = {}
+        for pk, digest in Posting.objects.filter(trace__in=pks).values_list("trace__pk", "term__digest"):
+            by_trace.setdefault(pk, []).append(digest)
+        for pk, digests in by_trace.items():
+            Posting.objects.filter(trace=pk).update(signature=compute_signature(digests))
     return len(pks)
 
 
@@ -187,9 +151,11 @@ def delete_unused_terms() -> int:
     """Delete a batch of terms that no trace has any more. Returns their number."""
     with transaction.atomic():
         # A save that is about to use one of them has locked it, or waits for this transaction and creates it again.
-        locked = [pk for (pk,) in sql.fetch_rows(_LOCK_UNUSED_TERMS, DELETE_BATCH_SIZE)]
+        unused = Term.objects.filter(~Exists(Tally.objects.filter(term=OuterRef("pk"))), count=0)
+        unused = unused.filter(~Exists(Posting.objects.filter(term=OuterRef("pk"))))
+        locked = unused.order_by("pk").select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)
         # Check again: a save may have used one before it was locked here.
-        count = len(sql.fetch_rows_in(_DELETE_UNUSED_TERMS, locked))
+        count, _ = unused.filter(pk__in=list(locked[:DELETE_BATCH_SIZE])).delete()
     if count:
         MetadataKey.objects.filter(count=0).delete()
     return count
@@ -227,12 +193,12 @@ def compute_signature(digests: Iterable[str]) -> int:
 
 def _get_or_create_terms(project_id: int, members: Mapping[str, tuple[str, str]]) -> dict[str, int]:
     """Primary keys of the terms with these digests; creates the missing ones."""
-    term_pks = dict(sql.fetch_rows_in(_LOCK_TERMS, project_id, list(members)))
+    term_pks = dict(sql.fetch_rows_in(queries.LOCK_TERMS, project_id, list(members)))
     # Fixed order, so concurrent writers of the same terms cannot deadlock.
     missing = sorted(members.keys() - term_pks.keys())
     if missing:
         rows = [(project_id, members[digest][0][:300], members[digest][1][:200], digest, 0) for digest in missing]
-        term_pks |= dict(sql.insert_returning(_ADD_TERMS, rows, "ON CONFLICT DO NOTHING RETURNING digest, id"))
+        term_pks |= dict(sql.insert_returning(queries.INSERT_TERMS, rows, queries.SKIP_CONFLICTS))
         # A term that somebody else created meanwhile was not inserted: read it.
         conflicts = {digest: members[digest] for digest in missing if digest not in term_pks}
         term_pks |= _get_or_create_terms(project_id, conflicts)
@@ -260,9 +226,9 @@ def _scan_postings(term: _KnownTerm, others: Sequence[set[_KnownTerm]]) -> Query
     postings = Posting.objects.filter(term=term.pk).annotate(place=F("trace_id"))
     mask = reduce(or_, (reduce(and_, (compute_signature([other.digest]) for other in terms)) for terms in others), 0)
     if mask:
-        postings = postings.filter(_raw_condition("signature & %s = %s", mask, mask))
+        postings = postings.filter(_raw_condition(queries.HAS_SIGNATURE, mask, mask))
     for terms in others:
-        condition = _HAS_TERM.replace("[]", sql.placeholders(terms))
+        condition = queries.HAS_TERM.replace("[]", sql.placeholders(terms))
         postings = postings.filter(_raw_condition(condition, *(other.pk for other in terms)))
     return postings
 

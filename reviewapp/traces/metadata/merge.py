@@ -9,16 +9,10 @@ from uuid import UUID
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.lib.storable_text import to_storable_text
+from reviewapp.traces import queries
 from reviewapp.traces.metadata import history, index
 from reviewapp.traces.models import MetadataChange, Trace
 
-_LOCK = """
-    SELECT id, start_time, metadata, unconfirmed, reviews FROM reviewapp_trace
-    WHERE project_id = %s AND trace_id = %s FOR UPDATE
-"""
-_UPDATE = """
-    UPDATE reviewapp_trace SET metadata = %s, unconfirmed = %s, reviews = reviews + %s, noted_at = %s WHERE id = %s
-"""
 # String literals and brackets: a bracket inside a string does not nest.
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
 
@@ -69,10 +63,10 @@ def create_missing_traces(project: Project, trace_ids: Iterable[UUID]) -> None:
 
 def lock_trace(project: Project, trace_id: UUID) -> LockedTrace:
     """Lock the row of a trace in the mirror, created if missing. Call it in a transaction."""
-    rows = sql.fetch_rows(_LOCK, project.pk, trace_id)
+    rows = sql.fetch_rows(queries.LOCK_TRACE, project.pk, trace_id)
     if not rows:
         Trace.objects.bulk_create([Trace(project=project, trace_id=trace_id)], ignore_conflicts=True)
-        rows = sql.fetch_rows(_LOCK, project.pk, trace_id)
+        rows = sql.fetch_rows(queries.LOCK_TRACE, project.pk, trace_id)
     return LockedTrace(*rows[0])
 
 
@@ -135,7 +129,7 @@ def revert_patch(
     members = {key: raw for key, raw in current.items() if key not in before} | restored
     unconfirmed = {key: raw for key, raw in canonical_json.raw_members(trace.unconfirmed).items() if key not in before}
     unconfirmed |= {key: canonical_json.dumps(value) for key, value in older_values.items()}
-    sql.execute(_UPDATE, dump_members(members), dump_members(unconfirmed), -review_count, clock.now(), trace.pk)
+    _update(trace, dump_members(members), dump_members(unconfirmed), -review_count)
     index.set_members(project.pk, [(trace, members)])
     changes = history.compare_members(trace.pk, current, members)
     history.record_changes(project, changes, MetadataChange.Author.REVIEW_APP)
@@ -153,7 +147,7 @@ def apply_laminar_values(project: Project, trace: LockedTrace, values: Mapping[s
         return
     added = {key: raw for key, raw in changed.items() if raw is not None}
     members = {key: raw for key, raw in before.items() if key not in changed} | added
-    sql.execute(_UPDATE, dump_members(members), trace.unconfirmed, 0, clock.now(), trace.pk)
+    _update(trace, dump_members(members), trace.unconfirmed)
     # Responses to queries sent before now are older than these values.
     Trace.objects.filter(pk=trace.pk).update(asked_at=clock.now())
     index.set_members(project.pk, [(trace, members)])
@@ -163,7 +157,7 @@ def apply_laminar_values(project: Project, trace: LockedTrace, values: Mapping[s
 
 def discard_unconfirmed(trace: LockedTrace, patch: Mapping[str, Any]) -> None:
     """Drop a patch that will never be pushed from the unconfirmed values; the next pull restores Laminar's values."""
-    sql.execute(_UPDATE, trace.metadata, remove_patch(trace.unconfirmed, patch), 0, clock.now(), trace.pk)
+    _update(trace, trace.metadata, remove_patch(trace.unconfirmed, patch))
 
 
 def _store_values(
@@ -173,8 +167,13 @@ def _store_values(
     before = canonical_json.raw_members(trace.metadata)
     values = {key: canonical_json.dumps(value) for key, value in patch.items()}
     members, unconfirmed = before | values, canonical_json.raw_members(trace.unconfirmed) | values
-    sql.execute(_UPDATE, dump_members(members), dump_members(unconfirmed), review_count, clock.now(), trace.pk)
+    _update(trace, dump_members(members), dump_members(unconfirmed), review_count)
     return before, members
+
+
+def _update(trace: LockedTrace, metadata: str, unconfirmed: str, review_count: int = 0) -> None:
+    """Write both texts and add `review_count` to the trace's count."""
+    sql.execute(queries.UPDATE_METADATA, metadata, unconfirmed, review_count, clock.now(), trace.pk)
 
 
 def _nesting_depth(text: str) -> int:

@@ -13,6 +13,7 @@ from functools import cached_property
 from reviewapp.accounts.models import Project
 from reviewapp.lib import sql
 from reviewapp.lib.personal_data import find_personal_data
+from reviewapp.traces import queries
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.models import MetadataChange, MetadataKey
 
@@ -25,14 +26,6 @@ TOO_MANY_VALUES = 100
 MAX_NAMES, MAX_CHANGES = 2_000, 5_000
 # Traces in which a value changed while they ran, before the key gets a finding.
 MIN_FLIPS = 2
-_TERMS = """
-    SELECT * FROM (
-        SELECT key, value, count,
-            (SELECT start_time FROM reviewapp_posting WHERE term_id = term.id ORDER BY start_time LIMIT 1),
-            (SELECT start_time FROM reviewapp_posting WHERE term_id = term.id ORDER BY start_time DESC LIMIT 1)
-        FROM reviewapp_term term WHERE project_id = %s AND key = %s AND count > 0 ORDER BY count DESC LIMIT %s
-    ) AS part
-"""
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
@@ -146,7 +139,9 @@ def _get_terms(project: Project, keys: Sequence[str]) -> dict[str, list[TermRow]
     terms: dict[str, list[TermRow]] = {}
     if keys:
         params = [value for key in keys for value in (project.pk, key, MAX_VALUES + 1)]
-        for key, raw, count, first, last in sql.fetch_rows(" UNION ALL ".join([_TERMS] * len(keys)), *params):
+        for key, raw, count, first, last in sql.fetch_rows(
+            " UNION ALL ".join([queries.TERMS_OF_KEY] * len(keys)), *params
+        ):
             terms.setdefault(key, []).append((raw, count, sql.parse_datetime(first), sql.parse_datetime(last)))
     return terms
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models.functions import Length, Substr
 
 from reviewapp.lib import sql
+from reviewapp.traces import queries
 from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.transcript import span_tree
 from reviewapp.traces.transcript.span_tree import SpanLike
@@ -19,12 +20,6 @@ from reviewapp.traces.transcript.span_tree import SpanLike
 PAGE_SIZE = 500
 # Characters of a span's input and output that a row shows.
 TEXT_LIMIT = 4_000
-# An event's name is spelled as pull.py stores it; quotes inside texts are escaped there.
-_LINKS = """
-    SELECT span_id, parent_span_id, id, span_type, start_time, end_time,
-        CASE WHEN LOWER(status) = 'error' OR event_texts LIKE '%%"name": "exception"%%' THEN 1 ELSE 0 END
-    FROM reviewapp_span WHERE trace_id = %s ORDER BY start_time, id
-"""
 _NO_PARENT = (None, "0" * 32, UUID(int=0))
 
 Link = tuple[Hashable, Hashable]
@@ -89,7 +84,7 @@ class StepPage:
 
 def load_outline(trace: Trace) -> Outline | None:
     """Load the order of all steps of a trace; None if it has no spans."""
-    links = sql.fetch_rows(_LINKS, trace.pk)
+    links = sql.fetch_rows(queries.SPAN_LINKS, trace.pk)
     if not links:
         return None
     starts, ends = ([_to_datetime(link[column]) for link in links] for column in (4, 5))

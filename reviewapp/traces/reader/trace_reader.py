@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from reviewapp.lib import canonical_json, sql
+from reviewapp.lib import canonical_json
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.models import PreparedTranscript, Span, Trace
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
@@ -19,13 +19,11 @@ from reviewapp.traces.reader.steps import Outline, StepPage
 from reviewapp.traces.transcript import transcript
 from reviewapp.traces.transcript.transcript import Transcript
 
-# Runs on every page of the workbench; see reviewapp.lib.sql for why it is raw SQL.
-_SPANS = """
-    SELECT id, span_id, parent_span_id, name, span_type, status, start_time, end_time, input, output, model,
-        total_tokens, total_cost, event_texts
-    FROM reviewapp_span WHERE trace_id = %s ORDER BY start_time, id
-"""
-_LAST_SPANS = _SPANS.rstrip().replace("start_time, id", "start_time DESC, id DESC") + " LIMIT %s"
+# The fields that a transcript is built from.
+_SPAN_FIELDS = (
+    "span_id", "parent_span_id", "name", "span_type", "status", "start_time", "end_time", "input", "output", "model",
+    "total_tokens", "total_cost", "event_texts",
+)  # fmt: skip
 # A trace of more than twice this many spans has a transcript of its first and last spans only, this many of each.
 END_SPANS = 1_000
 
@@ -51,10 +49,8 @@ class TraceReader:
     def spans(self) -> list[Span]:
         if not self.trace.has_spans:
             return []
-        if not self.is_shortened:
-            return sql.fetch_objects(Span, _SPANS, self.trace.pk)
-        last_spans = sql.fetch_objects(Span, _LAST_SPANS, self.trace.pk, END_SPANS)
-        return sql.fetch_objects(Span, _SPANS.rstrip() + " LIMIT %s", self.trace.pk, END_SPANS) + last_spans[::-1]
+        spans = Span.objects.filter(trace=self.trace).only(*_SPAN_FIELDS).order_by("start_time", "pk")
+        return [*spans[:END_SPANS], *reversed(spans.reverse()[:END_SPANS])] if self.is_shortened else list(spans)
 
     @property
     def is_shortened(self) -> bool:

@@ -15,6 +15,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import clock, sql
 from reviewapp.lib.storable_text import to_storable_text
+from reviewapp.traces import queries
 from reviewapp.traces.metadata import history, index, merge
 from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace
 from reviewapp.traces.reader import prepared, transcript_html
@@ -105,7 +106,8 @@ def store_traces(project: Project, rows: Sequence[TraceRow], asked_at: datetime 
         traces = list(locked) if len(new) < len(by_id) else []
         before = [(trace, trace.metadata, trace.pulled_at) for trace in traces if trace.pulled_at is not None]
         changed = [trace for trace in traces if _update_trace(trace, by_id[trace.trace_id], now, asked_at)]
-        sql.execute_many(_UPDATE, [[*(getattr(trace, field) for field in _FIELDS), trace.pk] for trace in traces])
+        values = [[*(getattr(trace, name) for name in queries.TRACE_FIELDS), trace.pk] for trace in traces]
+        sql.execute_many(queries.UPDATE_TRACE, values)
         index.reindex(changed + new)
         history.record_pulled_changes(project, before)
     if missing := by_id.keys() - {trace.trace_id for trace in traces + new}:
@@ -227,15 +229,17 @@ def _insert_traces(project: Project, rows: Sequence[TraceRow], now: datetime, as
 
 
 # Fields that are copied from a row, in the order of `_copied_values`.
+_COPIED_SPAN_FIELDS = [
+    "parent_span_id", "name", "span_type", "status", "start_time", "end_time", "input", "output", "model",
+    "total_tokens", "total_cost", "attributes", "event_texts",
+]  # fmt: skip
+
+
+# Fields that are copied from a row, in the order of `_copied_values`.
 _COPIED_FIELDS = [
     "name", "start_time", "end_time", "status", "session_id", "user_id", "input_tokens", "output_tokens",
     "total_tokens", "total_cost",
 ]  # fmt: skip
-_FIELDS = [
-    *_COPIED_FIELDS, "duration", "metadata", "noted_at", "pulled_at", "asked_at", "pull_due_at", "read_due_at",
-    "changed_at",
-]  # fmt: skip
-_UPDATE = f"UPDATE reviewapp_trace SET {', '.join(f'{field} = %s' for field in _FIELDS)} WHERE id = %s"  # noqa: S608
 _SPAN_FIELDS = [
     "parent_span_id", "name", "span_type", "status", "start_time", "end_time", "input", "output", "model",
     "total_tokens", "total_cost", "attributes", "event_texts",

@@ -8,6 +8,7 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import TraceRow
 from reviewapp.lib import clock, sql
+from reviewapp.traces import queries
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 
@@ -16,8 +17,6 @@ BATCH_SIZE = 200
 LEASE = timedelta(seconds=40)
 # Delay before a trace is read again for which Laminar's response cannot be read.
 UNREADABLE_DELAY = timedelta(days=1)
-# Compares the lease: a trace that was rescheduled meanwhile keeps its new time.
-_SCHEDULE = "UPDATE reviewapp_trace SET read_due_at = %s WHERE id = %s AND read_due_at = %s"
 
 
 def select_due(project: Project, limit: int = BATCH_SIZE) -> list[Trace]:
@@ -45,11 +44,13 @@ def store_and_reschedule(
     changed_count = pull.store_changed(project, rows, asked_at)
     now = clock.now()
     # Storing a trace has already scheduled it, and a reading that was requested meanwhile stays scheduled.
-    sql.execute_many(_SCHEDULE, [(trace.compute_next_read(now), trace.pk, trace.read_due_at) for trace in traces])
+    sql.execute_many(
+        queries.SCHEDULE_READ, [(trace.compute_next_read(now), trace.pk, trace.read_due_at) for trace in traces]
+    )
     return changed_count
 
 
 def reschedule(traces: Sequence[Trace], delay: timedelta = timedelta()) -> None:
     """Release leased traces that were not read; they are due again after `delay`."""
     due_at = clock.now() + delay
-    sql.execute_many(_SCHEDULE, [(due_at, trace.pk, trace.read_due_at) for trace in traces])
+    sql.execute_many(queries.SCHEDULE_READ, [(due_at, trace.pk, trace.read_due_at) for trace in traces])
