@@ -1,4 +1,4 @@
-"""Read a trace's spans in pages: a response may not hold a hundred thousand spans, nor many long ones."""
+"""Read a trace's spans in pages: one response cannot carry a hundred thousand spans, or many long ones."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """The worker: pushes waiting patches, reads accepted ones back, pulls requested traces, applies queue rules.
 
-All loops share one event loop and its connections. Concurrency lives here; the database rows hold every decision.
+All loops share one event loop and its connections. Concurrency lives here; every decision is stored in a row.
 """
 
 import asyncio

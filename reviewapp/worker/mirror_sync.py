@@ -134,11 +134,11 @@ class MirrorSync:
         """Continue listing the traces of the last `lookback` again, or start over after `interval` seconds."""
         listing, started_at = self.sweeps.get((project.pk, lookback), (None, 0.0))
         if listing is None or (listing.is_done and time.monotonic() >= started_at + interval):
-            mark = await sync_to_async(watermark.get_watermark)(project)
-            if mark is None or mark.gapless_since is None:
+            mirror_watermark = await sync_to_async(watermark.get_watermark)(project)
+            if mirror_watermark is None or mirror_watermark.gapless_since is None:
                 return
             # Start no earlier than the mirror does, so that pruned traces do not return.
-            listing = Listing(max(mark.gapless_since, clock.now() - lookback))
+            listing = Listing(max(mirror_watermark.gapless_since, clock.now() - lookback))
             self.sweeps[project.pk, lookback] = listing, time.monotonic()
         try:
             await _store_pages(project, client, listing, MAX_SWEEP_PAGES)

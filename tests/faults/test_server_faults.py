@@ -138,7 +138,7 @@ def test_a_name_that_nobody_knows_and_a_server_without_tls_lose_nothing(
     run_workers(until=lambda: Attempt.objects.values("patch").distinct().count() == 2)
     told = Patch.objects.order_by("pk").values_list("state", "last_error")
     assert [state for state, _ in told] == [State.WAITING] * 2
-    assert ["cannot be found" in told[0][1], "does not speak TLS" in told[1][1]] == [True, True]
+    assert ["could not be found" in told[0][1], "does not speak TLS" in told[1][1]] == [True, True]
     for number in range(2):
         connect_project(f"p{number}", "Corrected", fake_laminar.url, "", "another-key-1234", "admin")
     run_workers(until=without_waiting(lambda: set(patch_states()) == {State.CONFIRMED}))

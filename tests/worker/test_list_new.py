@@ -131,17 +131,17 @@ def test_it_continues_a_listing_that_was_interrupted(small_pages: None, restarts
         for responses, listed in ((3, 10), (2, 13), (2, 16)):
             trace_server.responses_left = responses
             _list(worker, worker.mirror.list_new, worker.mirror.list_remaining)
-            mark = watermark.get_watermark(project)
-            assert mark is not None
-            assert mark.gapless_since == trace_server.starts[listed - 1] + timedelta(microseconds=1)
+            mirror_watermark = watermark.get_watermark(project)
+            assert mirror_watermark is not None
+            assert mirror_watermark.gapless_since == trace_server.starts[listed - 1] + timedelta(microseconds=1)
             worker = Worker() if restarts else worker
         trace_server.responses_left = 99
         _list(worker, worker.mirror.list_new, worker.mirror.list_remaining)
     assert Trace.objects.count() == 27
-    mark = watermark.get_watermark(project)
-    assert mark is not None
-    assert mark.gapless_since is not None
-    assert mark.gapless_since < clock.now() - timedelta(days=6)
+    mirror_watermark = watermark.get_watermark(project)
+    assert mirror_watermark is not None
+    assert mirror_watermark.gapless_since is not None
+    assert mirror_watermark.gapless_since < clock.now() - timedelta(days=6)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -189,15 +189,15 @@ def test_it_fills_the_gap_that_a_long_stop_leaves(small_pages: None) -> None:
         worker = Worker()
         trace_server.responses_left = 2
         _list(worker, worker.mirror.list_new)
-        mark = watermark.get_watermark(project)
-        assert mark is not None
-        assert mark.gapless_since == trace_server.starts[6] + timedelta(microseconds=1)
+        mirror_watermark = watermark.get_watermark(project)
+        assert mirror_watermark is not None
+        assert mirror_watermark.gapless_since == trace_server.starts[6] + timedelta(microseconds=1)
         trace_server.responses_left = 99
         worker = Worker()
         _list(worker, worker.mirror.list_remaining)
-    mark = watermark.get_watermark(project)
-    assert mark is not None
-    assert (mark.gapless_since, Trace.objects.count()) == (since, 13)
+    mirror_watermark = watermark.get_watermark(project)
+    assert mirror_watermark is not None
+    assert (mirror_watermark.gapless_since, Trace.objects.count()) == (since, 13)
 
 
 @pytest.mark.django_db(transaction=True)
