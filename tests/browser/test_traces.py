@@ -40,7 +40,7 @@ def test_a_push_to_many_is_previewed_confirmed_and_undone(traces: Page) -> None:
     traces.get_by_role("button", name="Push metadata").click()
     traces.get_by_label("Metadata, one key=value per line").fill("checked=true\nratio=1.0")
     traces.get_by_role("button", name="Preview").click()
-    expect(traces.get_by_text("is a whole number written with a point")).to_be_visible()
+    expect(traces.get_by_text("is a whole number with a decimal point")).to_be_visible()
     traces.get_by_role("button", name="Push to 2 traces").click()
     expect(traces.locator("#progress")).to_contain_text("waiting 2")
     traces.get_by_role("button", name="Undo").click()

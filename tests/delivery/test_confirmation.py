@@ -169,10 +169,10 @@ def test_it_ignores_a_late_reader(patch: Patch) -> None:
     Patch.objects.update(reads=len(schedule.READ_DELAYS) - 1)
     [late] = confirmation.select_due()
     assert read(patch, "{}").state == State.WAITING
-    again = accept_patch(patch)
+    accepted = accept_patch(patch)
     confirmation.record_readback([late], {}, 0.1)
     confirmation.reschedule_failed(patch.project, [late], "Laminar is in trouble (500).")
-    assert (reload(patch).state, reload(patch).sends, reload(patch).last_error) == (State.ACCEPTED, again.sends, "")
+    assert (reload(patch).state, reload(patch).sends, reload(patch).last_error) == (State.ACCEPTED, accepted.sends, "")
 
 
 def test_it_limits_the_batch_size(project: Project) -> None:

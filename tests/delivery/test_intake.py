@@ -73,19 +73,19 @@ def test_it_keeps_the_given_order(project: Project) -> None:
 
 
 def test_it_puts_one_patch_per_idempotency_key(project: Project) -> None:
-    first, again = (put_one(project, {"a": 1, "b": 2.0}, key="run 7") for _ in range(2))
+    first, repeated = (put_one(project, {"a": 1, "b": 2.0}, key="run 7") for _ in range(2))
     other_spelling = put_one(project, {"b": 2, "a": 1}, key="run 7")
 
-    assert [first.is_new, again.is_new, other_spelling.is_new] == [True, False, False]
-    assert first.patch == again.patch == other_spelling.patch
+    assert [first.is_new, repeated.is_new, other_spelling.is_new] == [True, False, False]
+    assert first.patch == repeated.patch == other_spelling.patch
     assert (Patch.objects.count(), AuditEvent.objects.count()) == (1, 1)
 
 
 def test_it_puts_a_repeated_key_in_one_call_once(project: Project) -> None:
     patch_input = PatchInput(TRACE_ID, {"a": 1}, idempotency_key="run 7")
-    first, again = put_patches(project, [patch_input, patch_input], source="token:ci")
+    first, repeated = put_patches(project, [patch_input, patch_input], source="token:ci")
 
-    assert (first.is_new, again.is_new, first.patch) == (True, False, again.patch)
+    assert (first.is_new, repeated.is_new, first.patch) == (True, False, repeated.patch)
 
 
 def test_it_puts_a_patch_without_a_key_each_time(project: Project) -> None:

@@ -123,12 +123,12 @@ def test_it_checks_before_the_first_push_of_a_worker() -> None:
         await sync_to_async(connections.close_all)()
         return count
 
-    with fake_laminar(ScriptedStore()) as far:
-        project = create_project(far)
+    with fake_laminar(ScriptedStore()) as laminar:
+        project = create_project(laminar)
         put(project, {"score": 1})
         restore_database()
         assert asyncio.run(push()) == 0
-    assert far.requests == []
+    assert laminar.requests == []
     assert is_paused(project)
 
 
