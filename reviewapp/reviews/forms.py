@@ -44,6 +44,7 @@ class Row:
 class ReviewForm(forms.Form):
     """score, notes, needs_review, the queue's criteria, and the version the form was opened on.
 
+    `rubric` is the queue at the rubric version under which the form was opened; answers are read under it alone.
     `original` is the text that a correction starts from. Once valid, `own` holds the answers to criteria by key.
     """
 
@@ -55,9 +56,9 @@ class ReviewForm(forms.Form):
     # What the reviewer decided about personal data in what they wrote, once asked.
     personal_data = forms.ChoiceField(required=False, choices=[(one, one) for one in ("send", "mask", "keep")])
 
-    def __init__(self, queue: Queue, *args: Any, original: str = "", **kwargs: Any) -> None:
+    def __init__(self, rubric: Queue, *args: Any, original: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.queue = queue
+        self.rubric = rubric
         # What looks like personal data or a secret, a sentence each, when the reviewer has to decide about it.
         self.findings: list[str] = []
         self.original = original
@@ -65,22 +66,22 @@ class ReviewForm(forms.Form):
         self.faults: dict[str, str] = {}
 
     @classmethod
-    def on(cls, queue: Queue, version: int, review: Review | None, original: str = "") -> "ReviewForm":
+    def on(cls, rubric: Queue, version: int, review: Review | None, original: str = "") -> "ReviewForm":
         """The form as one opens it: empty, or with the answers given before."""
         initial: dict[str, Any] = {"version": version}
         if review is not None:
             initial.update(
                 score=review.score_text, notes=review.notes,
                 needs_review="true" if review.needs_review else "", unsure="true" if review.is_unsure else "",
-                own=review.criterion_answers if queue.parsed_criteria else {},
+                own=review.criterion_answers if rubric.parsed_criteria else {},
             )  # fmt: skip
-        return cls(queue, initial=initial, original=original)
+        return cls(rubric, initial=initial, original=original)
 
     def moved_to(self, version: int) -> "ReviewForm":
         """The same text on another version of the item."""
         data: Any = self.data.copy()  # type: ignore[attr-defined]
         data["version"] = str(version)
-        return ReviewForm(self.queue, data, original=self.original)
+        return ReviewForm(self.rubric, data, original=self.original)
 
     @property
     def field_values(self) -> dict[str, str]:
@@ -99,20 +100,20 @@ class ReviewForm(forms.Form):
     @property
     def criterion_rows(self) -> list[Row]:
         """The queue's criteria with what stands in each now."""
-        return [self._row(criterion) for criterion in self.queue.parsed_criteria]
+        return [self._row(criterion) for criterion in self.rubric.parsed_criteria]
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
         if not text:
             return None
-        queue = self.queue
+        rubric = self.rubric
         if not _NUMBER.fullmatch(text):
-            raise forms.ValidationError(f"“{text}” is not a number. {_range(queue)}")
+            raise forms.ValidationError(f"“{text}” is not a number. {_range(rubric)}")
         score = Decimal(text.replace(",", "."))
-        if not queue.score_min <= score <= queue.score_max:
-            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range(queue)}")
-        if (score - queue.score_min) % queue.score_step:
-            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {_range(queue)}")
+        if not rubric.score_min <= score <= rubric.score_max:
+            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range(rubric)}")
+        if (score - rubric.score_min) % rubric.score_step:
+            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {_range(rubric)}")
         return score
 
     def clean_notes(self) -> str:
@@ -163,7 +164,7 @@ class ReviewForm(forms.Form):
         return answers
 
     def _clean_own(self) -> None:
-        for criterion in self.queue.parsed_criteria:
+        for criterion in self.rubric.parsed_criteria:
             try:
                 value = criteria.clean_answer(criterion, self._sent(criterion), self.original)
                 if value is None and criterion.is_required and not self.cleaned_data.get("unsure"):
@@ -193,6 +194,6 @@ class ReviewForm(forms.Form):
         return [self.data[criterion.field_name]] if criterion.field_name in self.data else []
 
 
-def _range(queue: Queue) -> str:
-    low, high, step = map(format_decimal, (queue.score_min, queue.score_max, queue.score_step))
+def _range(rubric: Queue) -> str:
+    low, high, step = map(format_decimal, (rubric.score_min, rubric.score_max, rubric.score_step))
     return f"Give {low} to {high} in steps of {step}."

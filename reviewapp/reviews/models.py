@@ -86,8 +86,8 @@ class Review(models.Model):
         return found
 
     @property
-    def said(self) -> tuple[object, ...]:
-        """All that it answers, to compare."""
+    def as_tuple(self) -> tuple[object, ...]:
+        """All answers, for comparison."""
         return (self.score, self.notes, self.needs_review, self.is_unsure, self.criterion_answers)
 
     @property

@@ -26,17 +26,17 @@ class Weighed:
     keeps_notes: bool = False
 
 
-def weigh(queue: Queue, notes: str, own: Mapping[str, Any], decision: str) -> Weighed:
+def weigh(rubric: Queue, notes: str, own: Mapping[str, Any], decision: str) -> Weighed:
     """Look at all that a reviewer wrote, as the project wants it; `own` are the answers to criteria by key.
 
     `decision` is the reviewer's: send, mask, keep, or empty. Where nothing can be undone any more, to tell means to
     ask.
     """
-    wish = queue.project.personal_data
+    wish = rubric.project.personal_data
     if wish == PersonalData.OFF:
         return Weighed(notes, own)
-    in_notes = [] if queue.keeps_notes_here else describe_findings(find_personal_data(notes), notes)
-    in_own = {one: said for one in queue.parsed_criteria if (said := _told_of(one, own.get(one.key)))}
+    in_notes = [] if rubric.keeps_notes_here else describe_findings(find_personal_data(notes), notes)
+    in_own = {one: said for one in rubric.parsed_criteria if (said := _told_of(one, own.get(one.key)))}
     if not in_notes and not in_own:
         return Weighed(notes, own)
     if decision == "mask":
@@ -44,7 +44,7 @@ def weigh(queue: Queue, notes: str, own: Mapping[str, Any], decision: str) -> We
         return Weighed(mask_personal_data(notes) if in_notes else notes, {**own, **hidden})
     sentences = [f"The notes hold {' and '.join(in_notes)}."] if in_notes else []
     sentences += [f"“{one.label}” holds {' and '.join(said)}." for one, said in in_own.items()]
-    has_to_ask = not decision and (wish == PersonalData.REQUIRE or queue.grace_seconds == 0)
+    has_to_ask = not decision and (wish == PersonalData.REQUIRE or rubric.grace_seconds == 0)
     if decision != "keep":
         return Weighed(notes, own, sentences, has_to_ask)
     return Weighed(notes, own, sentences, kept=frozenset(one.key for one in in_own), keeps_notes=bool(in_notes))

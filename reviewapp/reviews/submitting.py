@@ -1,11 +1,11 @@
-"""Submit a review: one transaction here, and only then a push.
+"""Submit a review: one local transaction; the push to Laminar follows later.
 
-Laminar has no part in it. What it says, and when, changes nothing about the save.
+Saving never waits for Laminar, and no answer of Laminar changes what was saved.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review, format_decimal
 from reviewapp.traces.metadata import merge
 
-_ADD_REVIEW = """
+_INSERT_REVIEW = """
     INSERT INTO reviewapp_review
         (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
         answers, rubric_version, patch_id, submitted_at, client_id, before)
@@ -34,7 +34,7 @@ _ADD_REVIEW = """
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a reviewer said; None and empty where nothing was said. `own` are those to the queue's criteria by key."""
+    """A reviewer's answers; None or empty where nothing was answered."""
 
     score: Decimal | None
     notes: str
@@ -43,67 +43,71 @@ class Answers:
     criterion_answers: Mapping[str, Any] = field(default_factory=dict)
     # No score is forced: the item goes to a second person.
     is_unsure: bool = False
-    # The notes stay here for this review, whatever the queue's setting; and so do the answers with these keys.
+    # Do not push this review's notes, whatever the queue's setting, nor the answers with these keys.
     keeps_notes_here: bool = False
-    kept: frozenset[str] = frozenset()
+    unpushed_keys: frozenset[str] = frozenset()
 
     @property
-    def said(self) -> tuple[object, ...]:
-        """All that is answered, to compare."""
+    def as_tuple(self) -> tuple[object, ...]:
+        """All answers, for comparison."""
         return (self.score, self.notes, self.needs_review, self.is_unsure, dict(self.criterion_answers))
 
-    def pushed(self, key: str) -> Any:
-        """What Laminar is told of the answer with this key; None for one that stays here."""
-        return None if key in self.kept else self.criterion_answers.get(key)
+    def pushed_answer(self, key: str) -> Any:
+        """The criterion's answer as pushed to Laminar; None if it is not pushed."""
+        return None if key in self.unpushed_keys else self.criterion_answers.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """One submitted form. `rubric` is the queue at the rubric version under which the form was opened."""
+
+    item: QueueItem
+    user: User
+    answers: Answers
+    rubric: Queue
+    version: int
+    client_id: UUID | None
 
 
 class StaleReviewError(Exception):
-    """The form was opened on another revision than the item has; nothing was written.
+    """The form was opened on another version of the item than the current one; nothing was saved.
 
-    `latest` is the item's newest revision, None when it has none yet.
+    `latest` is the item's newest revision, None if it has none.
     """
 
     def __init__(self, latest: Review | None) -> None:
-        super().__init__("The item was reviewed meanwhile.")
+        super().__init__("The item was reviewed in the meantime.")
         self.latest = latest
 
 
-def submit(item: QueueItem, user: User, answers: Answers, *, version: int, client_id: UUID | None = None) -> Review:
-    """Save one revision of the item's review, with everything that has to stand with it; its draft goes.
+def submit(
+    item: QueueItem,
+    user: User,
+    answers: Answers,
+    *,
+    version: int,
+    rubric: Queue | None = None,
+    client_id: UUID | None = None,
+) -> Review:
+    """Save one revision of the item's review with all rows that depend on it, and delete the draft.
 
-    `client_id` is the form's own mark. Raises Stale when the item is no longer at `version`; sending the very
-    same answers again is no conflict but the same review, and with the same `client_id` also when a colleague
-    has reviewed the item since. Answers that change nothing make no revision either. Raises
-    canonical_json.NotCanonical for a text Laminar would drop.
+    `version` is the item's version when the form was opened, `rubric` the queue at the rubric version that the form
+    showed (default: the current one), `client_id` identifies the form.
+
+    Sending the same answers again returns the saved review, with the same `client_id` even after a colleague's
+    revision. Answers that change nothing create no revision either. Raises StaleReviewError if the item is no
+    longer at `version`, and canonical_json.InvalidJSONError for a text that Laminar would drop.
     """
-    standing = _standing(item, user, answers, version)
-    if standing is not None:
-        return standing
-    try:
-        with transaction.atomic():
-            if claiming.complete(item, version, stays_pending=answers.is_unsure):
-                drafts.delete_draft(item, user)
-                review = _write(item, item.queue, user, answers, version + 1, client_id)
-                failpoints.hit("submit.before_commit")
-                return review
-    except IntegrityError:
-        # The mark belongs to a review of another item: then it says nothing of this one.
-        if client_id is None:
-            raise
-        return submit(item, user, answers, version=version)
-    latest = Review.objects.select_related("reviewer").filter(item=item, is_latest=True).first()
-    for before in (latest, _sent_before(item, user, client_id)):
-        if before is not None and before.reviewer_id == user.pk and before.said == answers.said:
-            return before
-    raise StaleReviewError(latest)
+    submission = _Submission(item, user, answers, rubric or item.queue, version, client_id)
+    return _accept_unchanged(submission) or _save_revision(submission) or _resolve_conflict(submission)
 
 
-def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str, Any]:
-    """The metadata that a review pushes: always every key of the queue, null where nothing was said.
+def patch_for(rubric: Queue, user: User, answers: Answers, rev: int) -> dict[str, Any]:
+    """The metadata that a review pushes: every key of the queue, null where nothing was answered.
 
-    The merge there deletes nothing, so a key once sent stays until it is sent again.
+    Laminar's merge deletes no key, so a key once sent keeps its value until it is sent again.
     """
-    keys = queue.builtin_keys
+    keys = rubric.builtin_keys
     patch: dict[str, Any] = {
         keys["score"]: answers.score,
         keys["notes"]: None if answers.keeps_notes_here else answers.notes or None,
@@ -111,35 +115,29 @@ def patch_for(queue: Queue, user: User, answers: Answers, rev: int) -> dict[str,
         keys["reviewer"]: user.username,
         keys["review_rev"]: rev,
     }
-    if queue.keeps_notes_here:
+    if rubric.keeps_notes_here:
         del patch[keys["notes"]]
-    for criterion in queue.parsed_criteria:
-        members = criteria.answer_metadata(criterion, answers.pushed(criterion.key))
-        patch.update({queue.key_prefix + key: value for key, value in members.items()})
+    for criterion in rubric.parsed_criteria:
+        members = criteria.answer_metadata(criterion, answers.pushed_answer(criterion.key))
+        patch.update({rubric.key_prefix + key: value for key, value in members.items()})
     return patch
 
 
-def tags_for(queue: Queue, answers: Answers) -> list[str]:
-    """The names to tag the trace with. They are only ever added: nothing there takes a tag back."""
-    given = [answers.pushed(criterion.key) or [] for criterion in queue.parsed_criteria if criterion.kind == "tags"]
-    return list(dict.fromkeys(name for names in given for name in names))
+def tags_for(rubric: Queue, answers: Answers) -> list[str]:
+    """The tags to add to the trace. They are only ever added: Laminar has no call that removes one."""
+    tag_criteria = [criterion for criterion in rubric.parsed_criteria if criterion.kind == "tags"]
+    names = [name for criterion in tag_criteria for name in answers.pushed_answer(criterion.key) or []]
+    return list(dict.fromkeys(names))
 
 
-def _standing(item: QueueItem, user: User, answers: Answers, version: int) -> Review | None:
-    """This person's newest review, where these answers change nothing of it nor of what it pushed; the draft goes."""
+def _accept_unchanged(submission: _Submission) -> Review | None:
+    """Return this person's newest review if the answers change nothing; the draft is deleted."""
+    item, user, answers = submission.item, submission.user, submission.answers
     state = ItemState.PENDING if answers.is_unsure else ItemState.COMPLETED
-    if version == 0 or (item.version, item.state) != (version, state):
+    if submission.version == 0 or (item.version, item.state) != (submission.version, state):
         return None
-    queue = item.queue
     latest = Review.objects.select_related("patch").filter(item=item, is_latest=True, reviewer=user).first()
-    if latest is None or (latest.said, latest.rubric_version) != (answers.said, queue.rubric_version):
-        return None
-    pushed = latest.patch
-    wanted = canonical_json.loads(canonical_json.dumps(patch_for(queue, user, answers, rev=0)))
-    del wanted[queue.builtin_keys["review_rev"]]
-    if any(key not in pushed.values or pushed.values[key] != value for key, value in wanted.items()):
-        return None
-    if not set(tags_for(queue, answers)) <= set(pushed.tag_names):
+    if latest is None or not _is_unchanged(latest, submission):
         return None
     drafts.delete_draft(item, user)
     if answers.is_unsure:
@@ -147,41 +145,86 @@ def _standing(item: QueueItem, user: User, answers: Answers, version: int) -> Re
     return latest
 
 
-def _sent_before(item: QueueItem, user: User, client_id: UUID | None) -> Review | None:
-    if client_id is None:
-        return None
-    return Review.objects.filter(item=item, reviewer=user, client_id=client_id).first()
+def _is_unchanged(latest: Review, submission: _Submission) -> bool:
+    """Whether the submission repeats the review's answers and pushes nothing new."""
+    rubric, answers = submission.rubric, submission.answers
+    if (latest.as_tuple, latest.rubric_version) != (answers.as_tuple, rubric.rubric_version):
+        return False
+    pushed_values = latest.patch.values
+    values = canonical_json.loads(canonical_json.dumps(patch_for(rubric, submission.user, answers, rev=0)))
+    del values[rubric.builtin_keys["review_rev"]]
+    if any(key not in pushed_values or pushed_values[key] != value for key, value in values.items()):
+        return False
+    return set(tags_for(rubric, answers)) <= set(latest.patch.tag_names)
 
 
-def _write(
-    item: QueueItem, queue: Queue, user: User, answers: Answers, revision: int, client_id: UUID | None
-) -> Review:
-    project = queue.project
-    held = merge.lock_trace(project, item.trace_id)
-    values = patch_for(queue, user, answers, rev=held.review_count + 1)
+def _save_revision(submission: _Submission) -> Review | None:
+    """Save everything in one transaction; None, with nothing written, if the item is no longer at the version."""
+    item = submission.item
+    try:
+        with transaction.atomic():
+            if not claiming.complete(item, submission.version, stays_pending=submission.answers.is_unsure):
+                return None
+            drafts.delete_draft(item, submission.user)
+            review = _insert_revision(submission)
+            failpoints.hit("submit.before_commit")
+            return review
+    except IntegrityError:
+        # The client_id belongs to a review of another item, so it does not identify this submit.
+        if submission.client_id is None:
+            raise
+        return _save_revision(replace(submission, client_id=None))
+
+
+def _insert_revision(submission: _Submission) -> Review:
+    """Write the patch, the mirror's metadata, the review and the audit event. Call it in a transaction."""
+    item, user, answers, rubric = submission.item, submission.user, submission.answers, submission.rubric
+    queue, revision, client_id = item.queue, submission.version + 1, submission.client_id
+    trace = merge.lock_trace(queue.project, item.trace_id)
+    values = patch_for(rubric, user, answers, rev=trace.review_count + 1)
     patch = outbox.put(
-        project, item.trace_id, values, tags=tags_for(queue, answers), source=f"review by {user.username}"[:160],
-        delay=timedelta(seconds=queue.grace_seconds),
+        queue.project, item.trace_id, values, tags=tags_for(rubric, answers),
+        source=f"review by {user.username}"[:160], delay=timedelta(seconds=queue.grace_seconds),
     )  # fmt: skip
     failpoints.hit("submit.between_rows")
-    before = merge.apply_patch(project, held, values, patch_id=patch.pk, review_count=1)
+    before = merge.apply_patch(queue.project, trace, values, patch_id=patch.pk, review_count=1)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(
         item=item, revision=revision, reviewer=user, patch=patch, client_id=client_id,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
-        keeps_notes_here=answers.keeps_notes_here, rubric_version=queue.rubric_version,
+        keeps_notes_here=answers.keeps_notes_here, rubric_version=rubric.rubric_version,
         answers=canonical_json.dumps(answers.criterion_answers) if answers.criterion_answers else "{}",
     )  # fmt: skip
     review.pk = sql.fetch_rows(
-        _ADD_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review, review.is_unsure,
+        _INSERT_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review, review.is_unsure,
         review.keeps_notes_here, review.answers, review.rubric_version, patch.pk, review.submitted_at, client_id,
         json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:
         skipping.save_skip(item, user, Skip.Kind.UNSURE)
     record(
-        project, user, "submitted review", f"item:{item.pk}", revision=revision,
+        queue.project, user, "submitted review", f"item:{item.pk}", revision=revision,
         score=None if answers.score is None else format_decimal(answers.score), needs_review=answers.needs_review,
     )  # fmt: skip
     return review
+
+
+def _resolve_conflict(submission: _Submission) -> Review:
+    """Return the saved review if this submit is a repeat of it: the same person's same answers.
+
+    Raises StaleReviewError otherwise.
+    """
+    latest = Review.objects.select_related("reviewer").filter(item=submission.item, is_latest=True).first()
+    user, answers = submission.user, submission.answers
+    for review in (latest, _find_by_client_id(submission)):
+        if review is not None and review.reviewer_id == user.pk and review.as_tuple == answers.as_tuple:
+            return review
+    raise StaleReviewError(latest)
+
+
+def _find_by_client_id(submission: _Submission) -> Review | None:
+    if submission.client_id is None:
+        return None
+    own = Review.objects.filter(item=submission.item, reviewer=submission.user)
+    return own.filter(client_id=submission.client_id).first()

@@ -33,7 +33,6 @@ class Workbench:
     """An item opened by a person."""
 
     item: QueueItem
-    queue: Queue
     reading: TraceReader
     review: Review | None
     form: ReviewForm
@@ -74,7 +73,6 @@ def open_item(item: QueueItem, user: User, query: Mapping[str, str], form: Revie
     draft = drafts.get_draft(item, user) if form is None else None
     return Workbench(
         item=item,
-        queue=item.queue,
         reading=reading,
         review=review,
         form=form or _opened(item, review, draft, original_of(item.queue, reading)),
@@ -96,21 +94,24 @@ def _opened(item: QueueItem, review: Review | None, draft: Draft | None, origina
     return form
 
 
-def original_of(queue: Queue, reading: TraceReader) -> str:
-    """The trace's final answer, where the queue asks to correct it; empty otherwise, and nothing is read for it."""
-    if not any(criterion.kind == "correction" for criterion in queue.parsed_criteria):
+def asks_correction(rubric: Queue) -> bool:
+    """Whether the rubric asks to correct the trace's answer."""
+    return any(criterion.kind == "correction" for criterion in rubric.parsed_criteria)
+
+
+def original_of(rubric: Queue, reading: TraceReader) -> str:
+    """The trace's final answer if the rubric asks to correct it; otherwise empty, without reading the trace."""
+    if not asks_correction(rubric):
         return ""
     return reading.answer.replace("\r\n", "\n").strip()
 
 
 def form_sent(item: QueueItem, data: QueryDict) -> ReviewForm:
-    """The form as it was sent, read under the rubric it was opened on: `item.queue` asks that from here on."""
-    item.queue = versions.queue_at_version(
-        item.queue, parse_int(data.get("rubric"), max_value=2**31 - 1) or item.queue.rubric_version
-    )
-    asks_correction = any(criterion.kind == "correction" for criterion in item.queue.parsed_criteria)
-    original = original_of(item.queue, open_reader(trace_of(item), {}, "")) if asks_correction else ""
-    return ReviewForm(item.queue, data, original=original)
+    """The submitted form, bound to the rubric under which it was opened; the current one if it names none."""
+    rubric_version = parse_int(data.get("rubric"), max_value=2**31 - 1) or item.queue.rubric_version
+    rubric = versions.queue_at_version(item.queue, rubric_version)
+    original = original_of(rubric, open_reader(trace_of(item), {}, "")) if asks_correction(rubric) else ""
+    return ReviewForm(rubric, data, original=original)
 
 
 def latest_of(item: QueueItem) -> Review | None:

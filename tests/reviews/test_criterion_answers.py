@@ -16,6 +16,7 @@ from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
+from reviewapp.reviews.workbench import form_sent, item_of
 from tests.factories import SpanFactory, TraceFactory
 from tests.queries import count_queries
 
@@ -145,6 +146,29 @@ def test_it_reads_a_form_under_the_rubric_it_was_opened_on(
     post(reviewer_client, item, answer_faults="late", rubric="1")
     assert (Review.objects.get().rubric_version, Review.objects.get().criterion_answers) == (1, {"faults": ["late"]})
     assert Patch.objects.get().values["faults"] == ["late"]
+
+
+def test_it_shows_a_refused_form_under_the_rubric_it_was_opened_on(
+    reviewer_client: Client, item: QueueItem, lead: User
+) -> None:
+    queue = ask(item.queue, FAULTS)
+    queue.criteria = criteria.dump_criteria([RIGHT])
+    versions.save_rubric(queue, lead, version=1)
+    page = post(reviewer_client, item, answer_faults="late", score="7", rubric="1")
+    assert page.status_code == 422
+    assert 'name="rubric" value="1"' in page.text
+    assert 'value="late" checked' in page.text
+    assert 'data-criterion="right"' not in page.text
+
+
+def test_it_leaves_the_items_queue_as_loaded(item: QueueItem, lead: User) -> None:
+    queue = ask(item.queue, FAULTS)
+    queue.criteria = criteria.dump_criteria([RIGHT])
+    versions.save_rubric(queue, lead, version=1)
+    loaded = item_of(queue.project, item.pk)
+    form = form_sent(loaded, QueryDict("version=0&rubric=1"))
+    assert (form.rubric.rubric_version, loaded.queue.rubric_version) == (1, 2)
+    assert [criterion.key for criterion in loaded.queue.parsed_criteria] == ["right"]
 
 
 def test_it_tells_answers_under_the_labels_of_their_rubric(

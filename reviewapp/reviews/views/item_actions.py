@@ -53,11 +53,11 @@ def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
 def item_view(request: Request, project: Project, item: int) -> HttpResponse:
     """Another view of the trace (`?tab=`), what was typed kept as a draft: how its tabs work without JavaScript."""
     found = item_of(project, item)
-    is_worth_it = drafts.get_draft(found, request.user) is not None or _is_touched(request, found)
-    fault, status = _kept(request, found) if is_worth_it else ("", 204)
+    form = form_sent(found, request.POST) if drafts.get_draft(found, request.user) is None else None
+    fault, status = _kept(request, found) if form is None or _is_touched(found, form) else ("", 204)
     if fault:
         messages.error(request, fault)
-        return show(request, found, form_sent(found, request.POST), status=status)
+        return show(request, found, form or form_sent(found, request.POST), status=status)
     where = reverse("reviews:item-review", args=[project.slug, found.pk])
     return redirect(f"{where}?{urlencode({'tab': request.GET.get('tab', '')})}")
 
@@ -82,11 +82,10 @@ def _kept(request: Request, item: QueueItem) -> tuple[str, int]:
     return ("", 204) if is_kept else (DRAFT_PASSED, 409)
 
 
-def _is_touched(request: Request, item: QueueItem) -> bool:
-    """Whether the form says anything else than it did when it was opened."""
-    sent = form_sent(item, request.POST)
-    opened = ReviewForm.on(item.queue, item.version, latest_of(item), sent.original)
-    return sent.said != opened.said
+def _is_touched(item: QueueItem, form: ReviewForm) -> bool:
+    """Whether the form differs from what it held when it was opened."""
+    opened = ReviewForm.on(form.rubric, item.version, latest_of(item), form.original)
+    return form.said != opened.said
 
 
 @access.member(Role.REVIEWER)

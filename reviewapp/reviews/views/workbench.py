@@ -159,16 +159,19 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
     if not form.is_valid():
         return show(request, item, form, status=422)
     said = form.cleaned_data
-    weighed = personal_data.weigh(item.queue, said["notes"], form.criterion_answers, said["personal_data"])
+    weighed = personal_data.weigh(form.rubric, said["notes"], form.criterion_answers, said["personal_data"])
     if weighed.has_to_ask:
         form.findings = weighed.findings
         return show(request, item, form, status=422)
     answers = Answers(
         said["score"], weighed.notes, said["needs_review"], weighed.own,
-        is_unsure=said["unsure"], keeps_notes_here=weighed.keeps_notes, kept=weighed.kept,
+        is_unsure=said["unsure"], keeps_notes_here=weighed.keeps_notes, unpushed_keys=weighed.kept,
     )  # fmt: skip
     try:
-        submit(item, request.user, answers, version=said["version"], client_id=_client_id(request))
+        submit(
+            item, request.user, answers,
+            version=said["version"], rubric=form.rubric, client_id=_client_id(request),
+        )  # fmt: skip
         failpoints.hit("submit.committed")
     except canonical_json.InvalidJSONError as error:
         form.add_error("notes", str(error))
@@ -190,9 +193,8 @@ def _submitted(request: Request, item: QueueItem) -> HttpResponse:
 
 def _conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review | None) -> HttpResponse:
     """Show both texts, where there are two. The form then stands on the newer version: to submit is a decision."""
-    queue = item.queue
-    item.refresh_from_db()
-    item.queue = queue
+    # Only what a review, a skip or a claim changes: the queue at hand stays.
+    item.refresh_from_db(fields=["version", "state", "claimed_by", "claimed_until", "completed_at"])
     form = form.moved_to(item.version)
     if latest is None:
         form.add_error(None, "The form did not fit the item's state. It does now: submit again.")
