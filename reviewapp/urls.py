@@ -12,8 +12,7 @@ from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.queues.views import bulk_add, queues, rules
 from reviewapp.queues.views import rubric as rubrics
-from reviewapp.reviews.views import item_actions, rubric_preview
-from reviewapp.reviews.views import workbench as reviews
+from reviewapp.reviews.views import item_actions, item_pages, queue_pages, rubric_preview, trace_reviews, workbench
 from reviewapp.traces.views import keys as trace_keys
 from reviewapp.traces.views import saved_views as trace_acts
 from reviewapp.traces.views import traces
@@ -44,12 +43,12 @@ queue_routes: Routes = [
     path("<slug:queue>/rules/<number:rule>/delete/", rules.rule_delete, name="rule-delete"),
 ]
 review_routes: Routes = [
-    path("queues/<slug:queue>/review/", reviews.review_next, name="review-next"),
-    path("queues/<slug:queue>/upcoming/", reviews.queue_upcoming, name="queue-upcoming"),
+    path("queues/<slug:queue>/review/", queue_pages.review_next, name="review-next"),
+    path("queues/<slug:queue>/upcoming/", queue_pages.queue_upcoming, name="queue-upcoming"),
     path("queues/<slug:queue>/rubric/preview/", rubric_preview.rubric_preview, name="rubric-preview"),
-    path("queues/<slug:queue>/end/", reviews.queue_end, name="queue-end"),
-    path("queues/<slug:queue>/mine/", reviews.my_reviews, name="my-reviews"),
-    path("items/<number:item>/", reviews.item_review, name="item-review"),
+    path("queues/<slug:queue>/end/", queue_pages.queue_end, name="queue-end"),
+    path("queues/<slug:queue>/mine/", queue_pages.my_reviews, name="my-reviews"),
+    path("items/<number:item>/", workbench.item_review, name="item-review"),
     path("items/<number:item>/draft/", item_actions.item_draft, name="item-draft"),
     path("items/<number:item>/view/", item_actions.item_view, name="item-view"),
     path("items/<number:item>/diff/", item_actions.item_diff, name="item-diff"),
@@ -58,11 +57,11 @@ review_routes: Routes = [
     path("items/<number:item>/claim/", item_actions.item_claim, name="item-claim"),
     path("items/<number:item>/wait/", item_actions.item_wait, name="item-wait"),
     path("items/<number:item>/take-over/", item_actions.item_take_over, name="item-take-over"),
-    path("items/<number:item>/left/", reviews.item_left, name="item-left"),
+    path("items/<number:item>/left/", item_pages.item_left, name="item-left"),
     path("items/<number:item>/reopen/", item_actions.item_reopen, name="item-reopen"),
-    path("items/<number:item>/delivery/", reviews.item_delivery, name="item-delivery"),
-    path("items/<number:item>/reading/", reviews.item_reading, name="item-reading"),
-    path("traces/<uuid:trace_id>/reviews/", reviews.trace_reviews, name="trace-reviews"),
+    path("items/<number:item>/delivery/", item_pages.item_delivery, name="item-delivery"),
+    path("items/<number:item>/reading/", item_pages.item_reading, name="item-reading"),
+    path("traces/<uuid:trace_id>/reviews/", trace_reviews.trace_reviews, name="trace-reviews"),
 ]
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),

@@ -1,4 +1,4 @@
-"""A queue's reviews as a list one can narrow, and as a file one can take away."""
+"""A queue's reviews: filtered, summed up by reviewer, and as CSV."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -24,37 +24,35 @@ HEADER = [
 
 @dataclass(frozen=True, slots=True)
 class ReviewFilter:
-    """What a lead asked for; an empty text narrows nothing. Values not in the lists are left out."""
+    """A filter on reviews; an empty text filters nothing, and unknown values are ignored."""
 
     reviewer: str
     needs_review: str
     delivery: str
 
     @classmethod
-    def read(cls, query: QueryDict) -> "ReviewFilter":
-        def one_of(name: str, allowed: list[str]) -> str:
-            text = query.get(name, "")
-            return text if text in allowed else ""
-
+    def parse(cls, query: QueryDict) -> "ReviewFilter":
+        needs_review, delivery = query.get("needs_review", ""), query.get("delivery", "")
         return cls(
             query.get("reviewer", "")[:80].replace("\x00", ""),
-            one_of("needs_review", ["yes", "no"]),
-            one_of("delivery", State.values),
+            needs_review if needs_review in ("yes", "no") else "",
+            delivery if delivery in State.values else "",
         )
 
-    def of(self, queue: Queue) -> QuerySet[Review]:
-        found = Review.objects.filter(item__queue=queue).select_related("item", "reviewer", "patch")
+    def apply(self, queue: Queue) -> QuerySet[Review]:
+        """The matching revisions of the queue's reviews."""
+        reviews = Review.objects.filter(item__queue=queue).select_related("item", "reviewer", "patch")
         if self.reviewer:
-            found = found.filter(reviewer__username=self.reviewer)
+            reviews = reviews.filter(reviewer__username=self.reviewer)
         if self.needs_review:
-            found = found.filter(needs_review=self.needs_review == "yes")
+            reviews = reviews.filter(needs_review=self.needs_review == "yes")
         if self.delivery:
-            found = found.filter(patch__state=self.delivery)
-        return found
+            reviews = reviews.filter(patch__state=self.delivery)
+        return reviews
 
 
 def summarise_reviewers(queue: Queue) -> list[dict[str, object]]:
-    """Each reviewer of the queue: username, items whose latest review is theirs, flagged ones, last time."""
+    """Each reviewer of the queue by username: `count` of latest reviews, `flagged` ones, and when the `last` was."""
     latest = Review.objects.filter(item__queue=queue, is_latest=True)
     flagged = dict(latest.filter(needs_review=True).order_by().values_list("reviewer__username").annotate(Count("pk")))
     rows = (
@@ -69,18 +67,18 @@ def summarise_reviewers(queue: Queue) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def csv_lines(reviews: QuerySet[Review], asked: Sequence[Criterion] = ()) -> Iterator[str]:
-    """A CSV text line by line, every revision with its author and time; no cell is a formula.
+def csv_lines(reviews: QuerySet[Review], criteria: Sequence[Criterion] = ()) -> Iterator[str]:
+    """CSV line by line, one for each revision; cells that a spreadsheet would run as a formula are escaped.
 
-    Behind the built-in answers stands a column for each criterion that is `asked`.
+    After the built-in answers, each of the `criteria` has a column.
     """
-    yield _line([*HEADER, *(criterion.field_name for criterion in asked)])
+    yield _format_line([*HEADER, *(criterion.field_name for criterion in criteria)])
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
-        own = review.criterion_answers if asked else {}
-        yield _line([*_cells(review), *(_cell(own.get(criterion.key)) for criterion in asked)])
+        answers = review.criterion_answers if criteria else {}
+        yield _format_line([*_cells(review), *(_answer_cell(answers.get(criterion.key)) for criterion in criteria)])
 
 
-def _cell(value: Any) -> str:
+def _answer_cell(value: Any) -> str:
     is_number = isinstance(value, (int, float))
     return format_answer(value) if is_number else escape_formula(format_answer(value))
 
@@ -101,7 +99,7 @@ def _cells(review: Review) -> list[object]:
     ]
 
 
-def _line(cells: Sequence[object]) -> str:
-    text = StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
+def _format_line(cells: Sequence[object]) -> str:
+    line = StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()

@@ -1,4 +1,4 @@
-"""Read-only pages over everything: home, a queue's reviews, exports."""
+"""Read-only pages: home, a queue's reviews, exports."""
 
 from contextlib import suppress
 
@@ -31,10 +31,12 @@ PAGE_SIZE = 50
 @access.signed_in
 @require_safe
 def home(request: Request) -> HttpResponse:
-    mine = list(Membership.objects.filter(user=request.user).select_related("project").order_by("project__name"))
-    if len(mine) == 1:
-        return redirect("insights:project-home", project=mine[0].project.slug)
-    return render_page(request, "insights/projects.html", {"memberships": mine})
+    """The person's projects, or straight to the only one."""
+    own_memberships = Membership.objects.filter(user=request.user)
+    memberships = list(own_memberships.select_related("project").order_by("project__name"))
+    if len(memberships) == 1:
+        return redirect("insights:project-home", project=memberships[0].project.slug)
+    return render_page(request, "insights/projects.html", {"memberships": memberships})
 
 
 @access.member(Role.REVIEWER)
@@ -47,16 +49,16 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "project": project,
         "section": "home",
         "rows": rows,
-        # Each queue may name the key of its flag otherwise: one filter view for each name.
-        "flag_keys": sorted({queue.builtin_keys["needs_review"] for queue, _ in rows}),
+        # Queues may use different metadata keys for the flag: one filter link for each key.
+        "needs_review_keys": sorted({queue.builtin_keys["needs_review"] for queue, _ in rows}),
         "counts": counts,
-        "on_the_way": counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED],
+        "delivering_count": counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED],
         "breaker": Breaker.objects.filter(project=project).first(),
         "key": get_active_key(project),
-        "flagged": latest.filter(needs_review=True).count(),
-        "mine": latest.filter(reviewer=request.user).count(),
+        "needs_review_count": latest.filter(needs_review=True).count(),
+        "own_review_count": latest.filter(reviewer=request.user).count(),
         "views": saved_views.visible_to(project, request.user).filter(on_home=True)[: saved_views.MAX_ON_HOME],
-        "traces": count_traces(FilterView(), project),
+        "trace_count": count_traces(FilterView(), project),
     }
     return render_page(request, "insights/home.html", context)
 
@@ -64,32 +66,32 @@ def project_home(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_safe
 def trace_states(request: Request, project: Project) -> HttpResponse:
-    """The state of review of the traces named in the address, of a page at most; to htmx for the list's own rows."""
-    wanted = []
+    """The review status of the traces in `?trace=`, at most a page of them; htmx gets cells for the trace list."""
+    selected_ids = []
     for text in request.GET.getlist("trace")[:PAGE_SIZE]:
         with suppress(trace_ids.InvalidTraceIdError):
-            wanted.append(trace_ids.parse(text))
-    context = {"project": project, "section": "traces", "states": get_review_status(project, wanted)}
-    return render_page(request, "insights/review_status.html", context, fragment="states")
+            selected_ids.append(trace_ids.parse(text))
+    context = {"project": project, "section": "traces", "statuses": get_review_status(project, selected_ids)}
+    return render_page(request, "insights/review_status.html", context, fragment="statuses")
 
 
 @access.member(Role.LEAD)
 @require_safe
 def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
-    found = get_queue_or_404(project, queue)
-    asked = ReviewFilter.read(request.GET)
-    latest = asked.of(found).filter(is_latest=True).order_by("-submitted_at", "-pk")
-    number = parse_int(request.GET.get("page"), max_value=100_000) or 1
+    review_queue = get_queue_or_404(project, queue)
+    review_filter = ReviewFilter.parse(request.GET)
+    latest = review_filter.apply(review_queue).filter(is_latest=True).order_by("-submitted_at", "-pk")
+    page_number = parse_int(request.GET.get("page"), max_value=100_000) or 1
     revisions = Prefetch("item__reviews", Review.objects.select_related("reviewer", "patch").order_by("-revision"))
-    rows = list(latest.prefetch_related(revisions)[(number - 1) * PAGE_SIZE : number * PAGE_SIZE + 1])
-    attach_rubrics(one for row in rows for one in (row, *row.item.reviews.all()))
+    reviews = list(latest.prefetch_related(revisions)[(page_number - 1) * PAGE_SIZE : page_number * PAGE_SIZE + 1])
+    attach_rubrics(revision for review in reviews for revision in (review, *review.item.reviews.all()))
     query = request.GET.copy()
     query.pop("page", None)
     context = {
-        "project": project, "section": "queues", "queue": found, "asked": asked, "count": latest.count(),
-        "reviews": rows[:PAGE_SIZE], "has_more": len(rows) > PAGE_SIZE, "page_number": number,
-        "query": query.urlencode(),
-        "people": summarise_reviewers(found), "progress": queue_progress(found), "states": State.values,
+        "project": project, "section": "queues", "queue": review_queue, "filter": review_filter,
+        "count": latest.count(), "reviews": reviews[:PAGE_SIZE], "has_more": len(reviews) > PAGE_SIZE,
+        "page_number": page_number, "query": query.urlencode(), "reviewers": summarise_reviewers(review_queue),
+        "progress": queue_progress(review_queue), "states": State.values,
     }  # fmt: skip
     return render_page(request, "insights/reviews.html", context, fragment="results")
 
@@ -97,9 +99,9 @@ def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_safe
 def review_export(request: Request, project: Project, queue: str) -> HttpResponseBase:
-    found = get_queue_or_404(project, queue)
-    lines = csv_lines(ReviewFilter.read(request.GET).of(found), found.parsed_criteria)
+    review_queue = get_queue_or_404(project, queue)
+    lines = csv_lines(ReviewFilter.parse(request.GET).apply(review_queue), review_queue.parsed_criteria)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{found.slug}-reviews.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{review_queue.slug}-reviews.csv"'
     response["Cache-Control"] = NO_STORE
     return response

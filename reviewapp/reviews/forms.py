@@ -1,4 +1,4 @@
-"""The form a reviewer answers, with each refusal a sentence."""
+"""The reviewer's form, with a sentence for each refusal."""
 
 import re
 from dataclasses import dataclass
@@ -10,25 +10,24 @@ from django import forms
 from reviewapp.lib.word_diff import DiffSegment, diff
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
-from reviewapp.queues.rubric.criteria import Criterion
-from reviewapp.reviews.models import Review, format_decimal
+from reviewapp.queues.rubric.criteria import Criterion, format_decimal
+from reviewapp.reviews.models import Review
 
 MAX_NOTES_LENGTH = 20_000
 # Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
 _NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
-
-_NOT_TAKEN = {
-    "null_characters_not_allowed": "A character in it cannot be stored (NUL). Remove it and submit again.",
-    "max_length": "A score has 20 characters at most. Shorten it and submit again.",
-    "required": "The form's version got lost on the way. Open the item again; your text stays here.",
+_ERROR_MESSAGES = {
+    "null_characters_not_allowed": "This contains a character that cannot be stored (NUL). Remove it and submit again.",
+    "max_length": "A score has at most 20 characters. Shorten it and submit again.",
+    "required": "The form's version is missing. Open the item again to submit; your text is still in the form.",
 }
-MARKED = "Correct what is marked below; all you typed is still here."
+FIELDS_NEED_CORRECTION = "Correct the fields marked below. Your answers are still in the form."
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A criterion in the form: what stands in its fields, what is wrong with it, what a correction changes."""
+class CriterionRow:
+    """A criterion in the form: the values of its fields, its error, and what a correction changes."""
 
     criterion: Criterion
     values: list[str]
@@ -37,70 +36,77 @@ class Row:
 
     @property
     def first_value(self) -> str:
-        """What stands in its one field."""
+        """The value of a criterion with one field."""
         return self.values[0] if self.values else ""
 
 
 class ReviewForm(forms.Form):
-    """score, notes, needs_review, the queue's criteria, and the version the form was opened on.
+    """score, notes, needs_review, the queue's criteria, and the item's version when the form was opened.
 
     `rubric` is the queue at the rubric version under which the form was opened; answers are read under it alone.
-    `original` is the text that a correction starts from. Once valid, `own` holds the answers to criteria by key.
+    `original` is the text that a correction starts from. Once the form is valid, `criterion_answers` holds the answers
+    to criteria by key.
     """
 
-    score = forms.CharField(required=False, max_length=20, error_messages=_NOT_TAKEN)
-    notes = forms.CharField(required=False, strip=False, widget=forms.Textarea, error_messages=_NOT_TAKEN)
-    needs_review = forms.CharField(required=False, error_messages=_NOT_TAKEN)
-    unsure = forms.CharField(required=False, error_messages=_NOT_TAKEN)
-    version = forms.CharField(error_messages=_NOT_TAKEN)
-    # What the reviewer decided about personal data in what they wrote, once asked.
-    personal_data = forms.ChoiceField(required=False, choices=[(one, one) for one in ("send", "mask", "keep")])
+    score = forms.CharField(required=False, max_length=20, error_messages=_ERROR_MESSAGES)
+    notes = forms.CharField(required=False, strip=False, widget=forms.Textarea, error_messages=_ERROR_MESSAGES)
+    needs_review = forms.CharField(required=False, error_messages=_ERROR_MESSAGES)
+    unsure = forms.CharField(required=False, error_messages=_ERROR_MESSAGES)
+    version = forms.CharField(error_messages=_ERROR_MESSAGES)
+    # The reviewer's decision about personal data in the answers; empty until the page has asked for one.
+    personal_data = forms.ChoiceField(required=False, choices=[(name, name) for name in ("send", "mask", "keep")])
 
     def __init__(self, rubric: Queue, *args: Any, original: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rubric = rubric
-        # What looks like personal data or a secret, a sentence each, when the reviewer has to decide about it.
+        # A sentence for each finding of personal data or a secret, if the reviewer has to decide about them.
         self.findings: list[str] = []
         self.original = original
         self.criterion_answers: dict[str, Any] = {}
-        self.faults: dict[str, str] = {}
+        self.criterion_errors: dict[str, str] = {}
 
     @classmethod
-    def on(cls, rubric: Queue, version: int, review: Review | None, original: str = "") -> "ReviewForm":
-        """The form as one opens it: empty, or with the answers given before."""
+    def for_review(cls, rubric: Queue, version: int, review: Review | None, original: str = "") -> "ReviewForm":
+        """The unbound form: empty, or with the answers of the item's review."""
         initial: dict[str, Any] = {"version": version}
         if review is not None:
             initial.update(
                 score=review.score_text, notes=review.notes,
                 needs_review="true" if review.needs_review else "", unsure="true" if review.is_unsure else "",
-                own=review.criterion_answers if rubric.parsed_criteria else {},
+                criterion_answers=review.criterion_answers if rubric.parsed_criteria else {},
             )  # fmt: skip
         return cls(rubric, initial=initial, original=original)
 
-    def moved_to(self, version: int) -> "ReviewForm":
-        """The same text on another version of the item."""
-        data: Any = self.data.copy()  # type: ignore[attr-defined]
-        data["version"] = str(version)
-        return ReviewForm(self.rubric, data, original=self.original)
+    def at_version(self, version: int) -> "ReviewForm":
+        """The same form data for another version of the item."""
+        form_data: Any = self.data.copy()  # type: ignore[attr-defined]
+        form_data["version"] = str(version)
+        return ReviewForm(self.rubric, form_data, original=self.original)
 
     @property
     def field_values(self) -> dict[str, str]:
-        """What stands in each field now, typed or opened with."""
+        """The current value of each built-in field, submitted or initial."""
         values = {name: self[name].value() for name in ("score", "notes", "needs_review", "unsure", "version")}
         return {name: "" if value is None else str(value) for name, value in values.items()}
 
     @property
-    def said(self) -> list[list[str]]:
-        """What stands in each field but the version, however a browser spells ends of lines and empty answers."""
+    def normalised_values(self) -> list[list[str]]:
+        """The values of all fields but the version, without the differences in line ends and blanks of browsers."""
         fields = [[text] for name, text in self.field_values.items() if name != "version"]
         fields += [row.values for row in self.criterion_rows]
-        plain_fields = [[text.replace("\r\n", "\n").strip() for text in texts] for texts in fields]
-        return [[text for text in texts if text] for texts in plain_fields]
+        stripped_fields = [[text.replace("\r\n", "\n").strip() for text in texts] for texts in fields]
+        return [[text for text in texts if text] for texts in stripped_fields]
 
     @property
-    def criterion_rows(self) -> list[Row]:
-        """The queue's criteria with what stands in each now."""
-        return [self._row(criterion) for criterion in self.rubric.parsed_criteria]
+    def error_summary(self) -> str:
+        """The error that belongs to no single field, or else where to find the others."""
+        errors = self.non_field_errors()
+        return str(errors[0]) if errors else FIELDS_NEED_CORRECTION
+
+    @property
+    def criterion_rows(self) -> list[CriterionRow]:
+        """The rubric's criteria with their current values."""
+        return [self._criterion_row(criterion) for criterion in self.rubric.parsed_criteria]
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
@@ -108,92 +114,95 @@ class ReviewForm(forms.Form):
             return None
         rubric = self.rubric
         if not _NUMBER.fullmatch(text):
-            raise forms.ValidationError(f"“{text}” is not a number. {_range(rubric)}")
+            raise forms.ValidationError(f"“{text}” is not a number. {_range_hint(rubric)}")
         score = Decimal(text.replace(",", "."))
         if not rubric.score_min <= score <= rubric.score_max:
-            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range(rubric)}")
+            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range_hint(rubric)}")
         if (score - rubric.score_min) % rubric.score_step:
-            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {_range(rubric)}")
+            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {_range_hint(rubric)}")
         return score
 
     def clean_notes(self) -> str:
         notes: str = self.cleaned_data["notes"].replace("\r\n", "\n").strip()
         if len(notes) > MAX_NOTES_LENGTH:
             raise forms.ValidationError(
-                f"The notes have {len(notes):,} characters; {MAX_NOTES_LENGTH:,} fit. Shorten them."
+                f"The notes have {len(notes):,} characters; the limit is {MAX_NOTES_LENGTH:,}. Shorten them."
             )
-        # What a browser sends for half a character arrives as this mark.
+        # A browser sends half a surrogate pair as the replacement character.
         if "\N{REPLACEMENT CHARACTER}" in notes or any("\ud800" <= letter <= "\udfff" for letter in notes):
-            raise forms.ValidationError("The notes hold a broken character (shown as �). Remove it and submit again.")
+            raise forms.ValidationError(
+                "The notes contain a broken character (shown as �). Remove it and submit again."
+            )
         return notes
 
     def clean_needs_review(self) -> bool:
-        text = self.cleaned_data["needs_review"]
-        if text not in ("", "true"):
-            raise forms.ValidationError("Needs review is either ticked (true) or left out.")
-        return bool(text)
+        return self._clean_checkbox("needs_review", "Needs review")
 
     def clean_unsure(self) -> bool:
-        text = self.cleaned_data["unsure"]
-        if text not in ("", "true"):
-            raise forms.ValidationError("Unsure is either ticked (true) or left out.")
-        return bool(text)
+        return self._clean_checkbox("unsure", "Unsure")
 
     def clean_version(self) -> int:
         text = self.cleaned_data["version"]
         if not re.fullmatch(r"[0-9]{1,9}", text):
             raise forms.ValidationError(
-                "The form's version was changed on the way. Open the item again; your text stays here."
+                "The form's version is not valid. Open the item again to submit; your text is still in the form."
             )
         return int(text)
 
     def clean(self) -> dict[str, Any]:
         for name in self.fields:
             if hasattr(self.data, "getlist") and len(self.data.getlist(name)) > 1:
-                self.add_error(None, f"The field “{name}” came twice. Submit the form once, as it is on the page.")
-        self._clean_own()
+                self.add_error(None, f"The field “{name}” was sent twice. Reload the page and submit the form once.")
+        self._clean_criteria()
         answers = self.cleaned_data
         if answers.get("unsure") and answers.get("score") is not None:
-            self.add_error("score", "A score and “unsure” exclude each other: clear the one you do not mean.")
+            self.add_error("score", "You cannot give a score and be unsure: clear one of them.")
         is_blank = answers.get("score") is None and not any(map(answers.get, ("notes", "needs_review", "unsure")))
         is_blank = is_blank and not any(map(criteria.is_answered, self.criterion_answers.values()))
         if not self.errors and is_blank and answers.get("version") == 0:
             self.add_error(
-                None, "Nothing is answered yet: give a score or a note, tick needs review, or skip the item."
+                None, "You have not answered anything yet: give a score or a note, tick needs review, or skip the item."
             )
         return answers
 
-    def _clean_own(self) -> None:
+    def _clean_checkbox(self, name: str, label: str) -> bool:
+        text = self.cleaned_data[name]
+        if text not in ("", "true"):
+            raise forms.ValidationError(f"{label} must be ticked (true) or left out.")
+        return bool(text)
+
+    def _clean_criteria(self) -> None:
         for criterion in self.rubric.parsed_criteria:
             try:
-                value = criteria.clean_answer(criterion, self._sent(criterion), self.original)
+                value = criteria.clean_answer(criterion, self._submitted_values(criterion), self.original)
                 if value is None and criterion.is_required and not self.cleaned_data.get("unsure"):
-                    raise forms.ValidationError("This has to be answered.")
+                    raise forms.ValidationError("An answer is required.")
             except forms.ValidationError as error:
-                self.faults[criterion.key] = error.messages[0]
+                self.criterion_errors[criterion.key] = error.messages[0]
             else:
                 self.criterion_answers[criterion.key] = value
-        if self.faults:
-            self.add_error(None, MARKED)
+        if self.criterion_errors:
+            self.add_error(None, FIELDS_NEED_CORRECTION)
 
-    def _row(self, criterion: Criterion) -> Row:
+    def _criterion_row(self, criterion: Criterion) -> CriterionRow:
         if self.is_bound:
-            typed = self._sent(criterion)
-        elif "drafted" in self.initial:
-            typed = self.initial["drafted"].get(criterion.field_name, [])
+            values = self._submitted_values(criterion)
+        elif "draft_values" in self.initial:
+            values = self.initial["draft_values"].get(criterion.field_name, [])
         else:
-            typed = criteria.to_form_values(criterion, self.initial.get("own", {}).get(criterion.key), self.original)
-        row = Row(criterion, typed, self.faults.get(criterion.key, ""))
+            answer = self.initial.get("criterion_answers", {}).get(criterion.key)
+            values = criteria.to_form_values(criterion, answer, self.original)
+        row = CriterionRow(criterion, values, self.criterion_errors.get(criterion.key, ""))
         if criterion.kind != "correction" or not self.original or row.first_value.split() == self.original.split():
             return row
-        return Row(criterion, typed, row.error, diff(self.original, row.first_value))
+        return CriterionRow(criterion, values, row.error, diff(self.original, row.first_value))
 
-    def _sent(self, criterion: Criterion) -> list[str]:
+    def _submitted_values(self, criterion: Criterion) -> list[str]:
         if hasattr(self.data, "getlist"):
             return list(self.data.getlist(criterion.field_name))
         return [self.data[criterion.field_name]] if criterion.field_name in self.data else []
 
 
-def _range(rubric: Queue) -> str:
+def _range_hint(rubric: Queue) -> str:
     low, high, step = map(format_decimal, (rubric.score_min, rubric.score_max, rubric.score_step))
-    return f"Give {low} to {high} in steps of {step}."
+    return f"Give a score from {low} to {high} in steps of {step}."

@@ -1,8 +1,7 @@
-"""A person's pass over one item, each submitted version kept."""
+"""Reviews, with every submitted revision kept, and drafts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -18,7 +17,7 @@ from reviewapp.queues.rubric.criteria import Criterion
 
 @dataclass(frozen=True, slots=True)
 class LabelledAnswer:
-    """One answer to a queue's criterion, as a person reads it."""
+    """One answer to a queue's criterion under the criterion's label."""
 
     label: str
     value: Any
@@ -29,13 +28,13 @@ class LabelledAnswer:
 
     @property
     def diff(self) -> list[DiffSegment]:
-        """What a correction changed; nothing for other answers."""
+        """What a correction changed; empty for other answers."""
         is_changed = isinstance(self.value, dict) and "text" in self.value
         return diff(self.value["from"], self.value["text"]) if is_changed else []
 
 
 class Review(models.Model):
-    """One revision of an item's review. Rows are only ever added; the newest is the review's answer."""
+    """One revision of an item's review. Revisions are only ever added; the newest is the review's answer."""
 
     item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="reviews", db_index=False)
     revision = models.PositiveIntegerField()
@@ -44,21 +43,21 @@ class Review(models.Model):
     score = models.DecimalField(max_digits=12, decimal_places=4, null=True)
     notes = models.TextField(blank=True)
     needs_review = models.BooleanField(default=False)
-    # No score was forced: the item goes to a second person.
+    # No score is forced: the item goes to a second person.
     is_unsure = models.BooleanField(default=False, db_default=False)
-    # The answers to the queue's own criteria by key, as JSON; and the version of the rubric that asked them.
+    # The answers to the queue's criteria by key, as JSON, and the version of the rubric that asked for them.
     answers = models.TextField(default="{}", db_default="{}")
     rubric_version = models.PositiveIntegerField(default=1, db_default=1)
-    # Made by the browser: the same submit sent again after a lost answer is the same review.
+    # Identifies the form: a submit that is sent again after a lost response is the same review.
     client_id = models.UUIDField(null=True)
-    # The reviewer chose to keep this review's notes here, whatever the queue's setting.
+    # The reviewer chose not to push this review's notes, whatever the queue's setting.
     keeps_notes_here = models.BooleanField(default=False, db_default=False)
-    # What stood under each of its metadata keys before, as JSON of texts and nulls: an undo puts it back in the mirror.
+    # The previous values of its metadata keys, as JSON of texts and nulls: an undo restores them in the mirror.
     before = models.TextField(default="{}", db_default="{}")
     undone_at = models.DateTimeField(null=True)
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
-    # What its rubric asked, where `give_rubrics` has looked it up.
+    # The criteria of its rubric version, filled by `attach_rubrics`.
     rubric_criteria: tuple[Criterion, ...] = ()
 
     class Meta:
@@ -76,14 +75,14 @@ class Review(models.Model):
 
     @property
     def score_text(self) -> str:
-        """The score in its one spelling: `1`, `0.5`; empty where none was given."""
-        return "" if self.score is None else format_decimal(self.score)
+        """The score in canonical form: `1`, `0.5`; empty without a score."""
+        return "" if self.score is None else criteria.format_decimal(self.score)
 
     @property
     def criterion_answers(self) -> dict[str, Any]:
         """The answers to the queue's criteria by key."""
-        found: dict[str, Any] = canonical_json.loads(self.answers)
-        return found
+        answers: dict[str, Any] = canonical_json.loads(self.answers)
+        return answers
 
     @property
     def as_tuple(self) -> tuple[object, ...]:
@@ -92,22 +91,22 @@ class Review(models.Model):
 
     @property
     def labelled_answers(self) -> list[LabelledAnswer]:
-        """The answers to criteria under the labels of the rubric they were given under."""
-        own = self.criterion_answers if self.rubric_criteria else {}
+        """The answers to criteria under the labels of the review's own rubric version."""
+        answers = self.criterion_answers if self.rubric_criteria else {}
         return [
-            LabelledAnswer(criterion.label, own[criterion.key])
+            LabelledAnswer(criterion.label, answers[criterion.key])
             for criterion in self.rubric_criteria
-            if own.get(criterion.key) is not None
+            if answers.get(criterion.key) is not None
         ]
 
 
 class Draft(models.Model):
-    """What a person has typed for an item and not submitted: the form's fields as JSON."""
+    """A person's unsubmitted form for an item: its fields as JSON."""
 
     item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="drafts", db_index=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     fields = models.TextField()
-    # The item's version that the form was opened on.
+    # The item's version when the form was opened.
     version = models.PositiveIntegerField()
     saved_at = models.DateTimeField()
 
@@ -116,19 +115,14 @@ class Draft(models.Model):
 
 
 def attach_rubrics(reviews: Iterable[Review]) -> None:
-    """Let reviews tell their answers, each under the labels of its own rubric: one query at most.
+    """Fill each review's `rubric_criteria` from its rubric version, in one query at most.
 
-    Their items must be at hand with their queues.
+    The reviews' items and queues must be loaded.
     """
     answered = [review for review in reviews if review.answers != "{}"]
     if not answered:
         return
     queues = {review.item.queue_id: review.item.queue for review in answered}
-    asked = versions.criteria_by_version(list(queues.values()), {review.rubric_version for review in answered})
+    by_version = versions.criteria_by_version(list(queues.values()), {review.rubric_version for review in answered})
     for review in answered:
-        review.rubric_criteria = asked.get((review.item.queue_id, review.rubric_version), ())
-
-
-def format_decimal(number: Decimal) -> str:
-    """A decimal as its JSON number: no trailing zeros, no exponent."""
-    return str(canonical_json.normalize(number))
+        review.rubric_criteria = by_version.get((review.item.queue_id, review.rubric_version), ())

@@ -1,4 +1,4 @@
-"""Personal data and secrets in what a reviewer wrote: found before it leaves for Laminar, and masked on wish."""
+"""Find personal data and secrets in a review before it is pushed, and mask them if the reviewer asks for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,55 +12,62 @@ from reviewapp.queues.rubric.criteria import Criterion
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
-    """Notes and answers as they are to be saved; what was found in them, a sentence for each; what follows from it.
+class CheckedAnswers:
+    """Notes and criterion answers as they are to be saved, with a sentence for each finding.
 
-    `kept` are the keys of the answers that stay here, `keeps_notes` says so of the notes.
+    `unpushed_keys` are the criteria whose answers are saved but not pushed, `keeps_notes_here` says so of the notes.
     """
 
     notes: str
-    own: Mapping[str, Any]
+    criterion_answers: Mapping[str, Any]
     findings: list[str] = field(default_factory=list)
-    has_to_ask: bool = False
-    kept: frozenset[str] = frozenset()
-    keeps_notes: bool = False
+    needs_decision: bool = False
+    unpushed_keys: frozenset[str] = frozenset()
+    keeps_notes_here: bool = False
 
 
-def weigh(rubric: Queue, notes: str, own: Mapping[str, Any], decision: str) -> Weighed:
-    """Look at all that a reviewer wrote, as the project wants it; `own` are the answers to criteria by key.
+def check_answers(rubric: Queue, notes: str, answers: Mapping[str, Any], decision: str) -> CheckedAnswers:
+    """Check everything the reviewer wrote, by the project's setting; `answers` are those to criteria by key.
 
-    `decision` is the reviewer's: send, mask, keep, or empty. Where nothing can be undone any more, to tell means to
-    ask.
+    `decision` is the reviewer's: send, mask, keep, or empty. Without a grace period nothing can be undone, so a
+    warning is not enough and a decision is required.
     """
-    wish = rubric.project.personal_data
-    if wish == PersonalData.OFF:
-        return Weighed(notes, own)
+    setting = rubric.project.personal_data
+    if setting == PersonalData.OFF:
+        return CheckedAnswers(notes, answers)
     in_notes = [] if rubric.keeps_notes_here else describe_findings(find_personal_data(notes), notes)
-    in_own = {one: said for one in rubric.parsed_criteria if (said := _told_of(one, own.get(one.key)))}
-    if not in_notes and not in_own:
-        return Weighed(notes, own)
+    in_answers = {
+        criterion: descriptions
+        for criterion in rubric.parsed_criteria
+        if (descriptions := _describe_answer(criterion, answers.get(criterion.key)))
+    }
+    if not in_notes and not in_answers:
+        return CheckedAnswers(notes, answers)
     if decision == "mask":
-        hidden = {one.key: _masked(one, own[one.key]) for one in in_own}
-        return Weighed(mask_personal_data(notes) if in_notes else notes, {**own, **hidden})
-    sentences = [f"The notes hold {' and '.join(in_notes)}."] if in_notes else []
-    sentences += [f"“{one.label}” holds {' and '.join(said)}." for one, said in in_own.items()]
-    has_to_ask = not decision and (wish == PersonalData.REQUIRE or rubric.grace_seconds == 0)
-    if decision != "keep":
-        return Weighed(notes, own, sentences, has_to_ask)
-    return Weighed(notes, own, sentences, kept=frozenset(one.key for one in in_own), keeps_notes=bool(in_notes))
+        masked = {criterion.key: _mask_answer(criterion, answers[criterion.key]) for criterion in in_answers}
+        return CheckedAnswers(mask_personal_data(notes) if in_notes else notes, {**answers, **masked})
+    sentences = [f"The notes contain {' and '.join(in_notes)}."] if in_notes else []
+    sentences += [
+        f"“{criterion.label}” contains {' and '.join(descriptions)}." for criterion, descriptions in in_answers.items()
+    ]
+    if decision == "keep":
+        keys = frozenset(criterion.key for criterion in in_answers)
+        return CheckedAnswers(notes, answers, sentences, unpushed_keys=keys, keeps_notes_here=bool(in_notes))
+    is_required = setting == PersonalData.REQUIRE or rubric.grace_seconds == 0
+    return CheckedAnswers(notes, answers, sentences, needs_decision=is_required and not decision)
 
 
-def _told_of(criterion: Criterion, value: Any) -> list[str]:
-    """What an answer to a criterion holds, in words; what the trace's own answer held is none of the reviewer's."""
+def _describe_answer(criterion: Criterion, value: Any) -> list[str]:
+    """The findings in a criterion's answer, in words; what the trace's own answer contains does not count."""
     known = value["from"] if criterion.kind == "correction" and criteria.is_answered(value) else ""
     return [
-        words
+        description
         for text in criteria.free_texts(criterion, value)
-        for words in describe_findings(find_personal_data(text, known), text)
+        for description in describe_findings(find_personal_data(text, known), text)
     ]
 
 
-def _masked(criterion: Criterion, value: Any) -> Any:
+def _mask_answer(criterion: Criterion, value: Any) -> Any:
     if criterion.kind == "correction":
         return criteria.build_correction(value["from"], mask_personal_data(value["text"], value["from"]))
     if criterion.kind == "tags":

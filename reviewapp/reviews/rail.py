@@ -1,7 +1,7 @@
-"""The rail above the trace: the neighbourhood of an item in its queue, and where in it the item stands.
+"""The rail above the trace: an item's neighbours in its queue, and its position.
 
-Plain SQL, since it is on every page of the workbench: each part walks the queue's index from the item outwards, so
-that a queue of many thousands costs what a short one does.
+Plain SQL, because every page of the workbench shows it: each part walks the queue's index from the item outwards, so
+a queue of many thousands costs as much as a short one.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
 from reviewapp.queues.models import QueueItem
 
-# The rail shows so many on either side of the item, not the thousands of a long queue.
+# Items shown on either side of the current one.
 MAX_NEIGHBOURS = 24
 
-_LOOK = """
+_STATUS = """
     CASE i.state
         WHEN 'skipped' THEN 'skipped'
         WHEN 'completed' THEN CASE WHEN EXISTS (
@@ -22,17 +22,17 @@ _LOOK = """
         ELSE CASE WHEN i.claimed_by_id <> %s AND i.claimed_until > %s THEN 'with-others' ELSE 'to-come' END
     END
 """
-# Where an item's neighbours are, as (what holds for them, in which order they come): the nearest first.
-_WAYS = (
+# The four index ranges around an item, as (condition, order): nearest first.
+_RANGES = (
     ("i.priority = %s AND i.id < %s", "i.id DESC"),
     ("i.priority > %s AND i.id > 0 * %s", "i.priority, i.id DESC"),
     ("i.priority = %s AND i.id >= %s", "i.id"),
     ("i.priority < %s AND i.id > 0 * %s", "i.priority DESC, i.id"),
 )
-_AROUND = " UNION ALL ".join(
-    f"SELECT * FROM (SELECT i.id AS id, i.priority AS priority, {_LOOK} AS look FROM reviewapp_queueitem i "  # noqa: S608
-    f"WHERE i.queue_id = %s AND {where} ORDER BY {order} LIMIT {MAX_NEIGHBOURS + 1}) AS way_{number}"
-    for number, (where, order) in enumerate(_WAYS)
+_NEIGHBOURS = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT i.id AS id, i.priority AS priority, {_STATUS} AS status FROM reviewapp_queueitem i "  # noqa: S608
+    f"WHERE i.queue_id = %s AND {condition} ORDER BY {order} LIMIT {MAX_NEIGHBOURS + 1}) AS range_{number}"
+    for number, (condition, order) in enumerate(_RANGES)
 )
 _POSITION = """
     SELECT (SELECT COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s AND priority = %s AND id < %s)
@@ -42,27 +42,27 @@ _POSITION = """
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One item on the rail; `look` is reviewed, flagged, skipped, with-others or to-come."""
+    """One item on the rail; `status` is reviewed, flagged, skipped, with-others or to-come."""
 
     pk: int
     status: str
     is_current: bool
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         return self.status.replace("-", " ")
 
 
 def load_rail(item: QueueItem, user: User) -> list[Segment]:
-    """The item between its nearest neighbours, in the queue's order."""
-    way = (user.pk, clock.now(), item.queue_id, item.priority, item.pk)
-    rows = sorted(sql.fetch_rows(_AROUND, *(way * len(_WAYS))), key=lambda row: (-row[1], row[0]))
-    here = next(number for number, row in enumerate(rows) if row[0] == item.pk)
-    near = rows[max(0, here - MAX_NEIGHBOURS) : here + MAX_NEIGHBOURS + 1]
-    return [Segment(pk, look, pk == item.pk) for pk, _, look in near]
+    """The item with its nearest neighbours on both sides, in the queue's order."""
+    values = (user.pk, clock.now(), item.queue_id, item.priority, item.pk)
+    rows = sorted(sql.fetch_rows(_NEIGHBOURS, *(values * len(_RANGES))), key=lambda row: (-row[1], row[0]))
+    current = next(number for number, row in enumerate(rows) if row[0] == item.pk)
+    neighbours = rows[max(0, current - MAX_NEIGHBOURS) : current + MAX_NEIGHBOURS + 1]
+    return [Segment(pk, status, pk == item.pk) for pk, _, status in neighbours]
 
 
 def queue_position(item: QueueItem) -> int:
-    """Which one of its queue the item is, from 1."""
-    place = (item.queue_id, item.priority)
-    return 1 + int(sql.fetch_rows(_POSITION, *place, item.pk, *place)[0][0])
+    """The item's position in its queue, from 1."""
+    queue_and_priority = (item.queue_id, item.priority)
+    return 1 + int(sql.fetch_rows(_POSITION, *queue_and_priority, item.pk, *queue_and_priority)[0][0])

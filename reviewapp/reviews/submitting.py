@@ -21,7 +21,7 @@ from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
-from reviewapp.reviews.models import Review, format_decimal
+from reviewapp.reviews.models import Review
 from reviewapp.traces.metadata import merge
 
 _INSERT_REVIEW = """
@@ -205,7 +205,7 @@ def _insert_revision(submission: _Submission) -> Review:
         skipping.save_skip(item, user, Skip.Kind.UNSURE)
     record(
         queue.project, user, "submitted review", f"item:{item.pk}", revision=revision,
-        score=None if answers.score is None else format_decimal(answers.score), needs_review=answers.needs_review,
+        score=review.score_text or None, needs_review=review.needs_review,
     )  # fmt: skip
     return review
 

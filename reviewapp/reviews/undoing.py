@@ -1,4 +1,4 @@
-"""Take a review back before it is pushed: the item, the mirror and the outbox as they were before it."""
+"""Undo a review before it is pushed: restore the item, the mirror and the outbox."""
 
 import json
 from dataclasses import dataclass
@@ -20,69 +20,72 @@ from reviewapp.traces.metadata import merge
 
 
 class CannotUndoError(Exception):
-    """The review is being pushed, was pushed, or is no longer the item's newest; nothing was changed."""
+    """The review is being pushed, was pushed, or is not the item's newest; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """An item this person left: how they skipped it, in words, or else until when their answer can be undone."""
+class LastItem:
+    """The item a person worked on last: how they skipped it, in words, or until when their review can be undone."""
 
     item: QueueItem
-    until: datetime | None
+    undo_until: datetime | None
     skip_label: str = ""
 
     @property
-    def can_be_undone(self) -> bool:
-        return bool(self.skip_label) or self.until is not None
+    def can_undo(self) -> bool:
+        return bool(self.skip_label) or self.undo_until is not None
 
 
-def left_of(item: QueueItem, review: Review | None, user: User) -> Left:
-    """The item with what can still be done about its newest review."""
-    skipped = skipping.describe_skip(item, user)
-    if skipped:
-        return Left(item, None, skipped)
-    is_mine = review is not None and review.reviewer_id == user.pk
-    if review is None or not is_mine or review.patch.state != State.WAITING or review.patch.lease:
-        return Left(item, None)
-    until = review.patch.due_at
-    return Left(item, until if until > clock.now() else None)
+def describe_last_item(item: QueueItem, review: Review | None, user: User) -> LastItem:
+    """The item with what this person can still undo; `review` is its newest review."""
+    skip_label = skipping.describe_skip(item, user)
+    if skip_label:
+        return LastItem(item, None, skip_label)
+    if review is None or review.reviewer_id != user.pk or review.patch.state != State.WAITING or review.patch.lease:
+        return LastItem(item, None)
+    due_at = review.patch.due_at
+    return LastItem(item, due_at if due_at > clock.now() else None)
 
 
 def undo(item: QueueItem, user: User) -> Review:
-    """Take back this person's newest review of the item; the review as it was. Its answers stay as a draft.
+    """Undo this person's newest review of the item and return it; its answers become a draft.
 
-    The revision before it stands again; without one the item is pending and this person's. Raises TooLate.
+    The previous revision is the latest again; without one the item is pending and claimed by this person.
+    Raises CannotUndoError.
     """
     project = item.queue.project
     with transaction.atomic():
-        standing = Review.objects.filter(item=item, undone_at=None).select_related("patch").order_by("-revision")[:2]
-        review, earlier = [*standing, None, None][:2]
+        revisions = Review.objects.filter(item=item, undone_at=None).select_related("patch").order_by("-revision")[:2]
+        review, previous = [*revisions, None, None][:2]
         if review is None or review.reviewer_id != user.pk or not review.is_latest:
             raise CannotUndoError
-        state = ItemState.PENDING if earlier is None else ItemState.COMPLETED
+        state = ItemState.PENDING if previous is None else ItemState.COMPLETED
         if not claiming.revert_completion(item, user, review.revision, state):
             raise CannotUndoError
-        held = merge.lock_trace(project, item.trace_id)
-        carried = outbox.withdraw(project, review.patch)
-        if carried is None:
+        trace = merge.lock_trace(project, item.trace_id)
+        older_values = outbox.withdraw(project, review.patch)
+        if older_values is None:
             raise CannotUndoError
-        merge.revert_patch(project, held, json.loads(review.before), carried)
+        merge.revert_patch(project, trace, json.loads(review.before), older_values)
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
-        if earlier is not None:
-            Review.objects.filter(pk=earlier.pk).update(is_latest=True)
+        if previous is not None:
+            Review.objects.filter(pk=previous.pk).update(is_latest=True)
         Skip.objects.filter(item=item, user=user, kind=Skip.Kind.UNSURE).delete()
-        drafts.save_fields(item, user, _fields(item, review), version=review.revision + 1)
+        drafts.save_fields(item, user, _form_fields(item, review), version=review.revision + 1)
         record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
     return review
 
 
-def _fields(item: QueueItem, review: Review) -> dict[str, str | list[str]]:
-    """The form's fields as the review filled them."""
-    ticked = {"needs_review": review.needs_review, "unsure": review.is_unsure}
-    own = review.criterion_answers
+def _form_fields(item: QueueItem, review: Review) -> dict[str, str | list[str]]:
+    """The form's fields with the review's answers."""
+    checkboxes = {"needs_review": review.needs_review, "unsure": review.is_unsure}
+    answers = review.criterion_answers
     return {
         "score": review.score_text,
         "notes": review.notes,
-        **{name: "true" for name, is_on in ticked.items() if is_on},
-        **{one.field_name: criteria.to_form_values(one, own.get(one.key), "") for one in item.queue.parsed_criteria},
+        **{name: "true" for name, is_ticked in checkboxes.items() if is_ticked},
+        **{
+            criterion.field_name: criteria.to_form_values(criterion, answers.get(criterion.key), "")
+            for criterion in item.queue.parsed_criteria
+        },
     }

@@ -81,7 +81,7 @@ def test_it_discards_a_draft(page: Page, items: list[QueueItem]) -> None:
     with page.expect_response("**/draft/"):
         page.locator("#notes").fill("no use")
     page.reload()
-    page.get_by_role("button", name="Discard it").click()
+    page.get_by_role("button", name="Discard draft").click()
     expect(page.locator("#draft")).to_have_count(0)
     expect(page.locator("#notes")).to_have_value("")
     assert not Draft.objects.exists()

@@ -62,7 +62,7 @@ def test_it_tells_that_a_colleague_took_the_item_over(
     page: Page, open_page: OpenPage, lead: User, item: QueueItem
 ) -> None:
     theirs = opened(open_page(lead), item)
-    theirs.get_by_role("button", name="Take it over").click()
+    theirs.get_by_role("button", name="Take over item").click()
     expect(theirs.locator("#submit")).to_be_enabled()
     page.locator("#notes").fill("Half of a thought")
     page.clock.fast_forward(MINUTE)

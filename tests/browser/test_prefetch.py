@@ -161,7 +161,7 @@ def test_it_comes_back_by_the_browsers_own_button(page: Page, items: list[QueueI
 def test_it_skips_to_what_was_fetched_ahead(page: Page, items: list[QueueItem], reviewer: User) -> None:
     with page.expect_response("**/skip/") as told:
         page.keyboard.press("s")
-        page.get_by_role("button", name="Leave it out").click()
+        page.get_by_role("button", name="Skip for everyone").click()
     assert told.value.headers["desk-claimed"] == str(items[1].pk)
     wait_for_item(page, 2)
     wait_until_saved(page)
@@ -183,7 +183,7 @@ def test_it_travels_to_what_was_fetched_ahead_and_claims_it(page: Page, items: l
 def test_a_skip_waits_for_the_network(page: Page, items: list[QueueItem]) -> None:
     page.context.set_offline(True)
     page.keyboard.press("s")
-    page.get_by_role("button", name="Leave it out").click()
+    page.get_by_role("button", name="Skip for everyone").click()
     wait_for_item(page, 2)
     expect(page.locator("#banner")).to_contain_text("1 skip is not yet saved.")
     page.context.set_offline(False)

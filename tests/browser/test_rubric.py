@@ -65,7 +65,7 @@ def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, q
     page.get_by_role("checkbox", name="late").check()
     expect(page.get_by_label("A better answer")).to_have_value("Paris.")
     page.get_by_label("A better answer").fill("It is Paris.")
-    expect(page.get_by_role("group", name="What is changed").locator("ins")).to_have_text("It is")
+    expect(page.get_by_role("group", name="Changes").locator("ins")).to_have_text("It is")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 2")).to_be_visible()
     wait_until_saved(page)

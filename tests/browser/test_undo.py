@@ -72,7 +72,7 @@ def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, items:
     page.goto(f"/p/support/items/{items[0].pk}/")
     page.locator("#score").fill("0.5")
     page.locator("#submit").click()
-    page.get_by_role("link", name="What you did last").click()
+    page.get_by_role("link", name="Your last item").click()
     page.get_by_role("button", name="Undo").click()
     expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
     expect(page.locator("#score")).to_have_value("0.5")
@@ -80,7 +80,7 @@ def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, items:
 
 def test_it_takes_a_skip_back(page: Page, items: list[QueueItem]) -> None:
     page.keyboard.press("s")
-    page.get_by_role("button", name="Leave it out").click()
+    page.get_by_role("button", name="Skip for everyone").click()
     wait_for_item(page, 2)
     expect(page.locator("#left")).to_contain_text("skipped")
     page.keyboard.press("u")

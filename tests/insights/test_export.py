@@ -1,4 +1,4 @@
-"""A queue's reviews as a file: every revision, its author and time, and no cell that a spreadsheet would run."""
+"""The CSV export of a queue's reviews: every revision with its author and time, and no formula."""
 
 import csv
 from io import StringIO
@@ -19,17 +19,17 @@ URL = "/p/support/queues/answers/reviews.csv"
 
 @pytest.fixture
 def export(lead_client: Client) -> Any:
-    """The file's rows for this query, each by its column names."""
+    """Download the file for a query; its rows by column name."""
 
-    def get(**query: str) -> list[dict[str, str]]:
+    def get_rows(**query: str) -> list[dict[str, str]]:
         response = lead_client.get(URL, query)
-        text = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+        text = response.getvalue().decode()
         return list(csv.DictReader(StringIO(text, newline="")))
 
-    return get
+    return get_rows
 
 
-def test_it_holds_everything_of_a_review(queue: Queue, reviewer: User, export: Any) -> None:
+def test_it_exports_everything_of_a_review(queue: Queue, reviewer: User, export: Any) -> None:
     review = ReviewFactory.create(
         item__queue=queue,
         item__reference="order 17",
@@ -48,24 +48,24 @@ def test_it_holds_everything_of_a_review(queue: Queue, reviewer: User, export: A
     ]  # fmt: skip
 
 
-def test_it_leaves_empty_what_was_not_said(queue: Queue, export: Any) -> None:
+def test_it_exports_missing_answers_as_empty_cells(queue: Queue, export: Any) -> None:
     ReviewFactory.create(item__queue=queue, score=None)
     (row,) = export()
 
     assert (row["score"], row["needs_review"], row["notes"], row["reference"]) == ("", "false", "", "")
 
 
-def test_it_holds_every_revision_in_order(queue: Queue, reviewer: User, colleague: User, export: Any) -> None:
+def test_it_exports_every_revision_in_order(queue: Queue, reviewer: User, colleague: User, export: Any) -> None:
     first = ReviewFactory.create(item__queue=queue, reviewer=reviewer, is_latest=False)
     ReviewFactory.create(item__queue=queue, reviewer=reviewer)
     ReviewFactory.create(item=first.item, reviewer=colleague, revision=2, patch=first.patch)
 
-    told = [(row["reviewer"], row["revision"], row["is_latest"]) for row in export()]
-    assert told == [("reviewer", "1", "no"), ("colleague", "2", "yes"), ("reviewer", "1", "yes")]
+    revisions = [(row["reviewer"], row["revision"], row["is_latest"]) for row in export()]
+    assert revisions == [("reviewer", "1", "no"), ("colleague", "2", "yes"), ("reviewer", "1", "yes")]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r="])
-def test_it_holds_no_formula(queue: Queue, export: Any, start: str) -> None:
+def test_it_escapes_formulas(queue: Queue, export: Any, start: str) -> None:
     formula = f'{start}HYPERLINK("https://evil.example","click")'
     ReviewFactory.create(item__queue=queue, item__reference=formula, notes=formula, reviewer__username=f"{start[0]}cmd")
     (row,) = export()
@@ -74,7 +74,7 @@ def test_it_holds_no_formula(queue: Queue, export: Any, start: str) -> None:
     assert row["reviewer"].startswith("'")
 
 
-def test_it_keeps_a_negative_score_a_number(queue: Queue, export: Any) -> None:
+def test_it_exports_a_negative_score_as_a_number(queue: Queue, export: Any) -> None:
     ReviewFactory.create(item__queue=queue, score="-1.5")
 
     assert export()[0]["score"] == "-1.5"
@@ -86,18 +86,18 @@ FILTERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("query", "found"), FILTERS, ids=str)
-def test_it_narrows_as_the_page_does(
-    queue: Queue, reviewer: User, colleague: User, export: Any, query: dict[str, str], found: str
+@pytest.mark.parametrize(("query", "notes"), FILTERS, ids=str)
+def test_it_filters_like_the_page(
+    queue: Queue, reviewer: User, colleague: User, export: Any, query: dict[str, str], notes: str
 ) -> None:
     ReviewFactory.create(item__queue=queue, reviewer=reviewer, notes="a")
     ReviewFactory.create(item__queue=queue, reviewer=reviewer, notes="b", needs_review=True)
     ReviewFactory.create(item__queue=queue, reviewer=colleague, notes="c", patch__state=State.PARKED)
 
-    assert "".join(row["notes"] for row in export(**query)) == found
+    assert "".join(row["notes"] for row in export(**query)) == notes
 
 
-def test_it_is_a_file_to_keep_and_nobody_elses_to_cache(queue: Queue, lead_client: Client) -> None:
+def test_it_is_a_download_that_is_not_cached(queue: Queue, lead_client: Client) -> None:
     response = lead_client.get(URL)
 
     assert response["Content-Type"] == "text/csv; charset=utf-8"
@@ -105,16 +105,16 @@ def test_it_is_a_file_to_keep_and_nobody_elses_to_cache(queue: Queue, lead_clien
     assert response["Cache-Control"] == "no-store, private"
 
 
-def test_it_holds_no_other_queues_reviews(queue: Queue, export: Any) -> None:
+def test_it_exports_no_reviews_of_another_queue(queue: Queue, export: Any) -> None:
     ReviewFactory.create()
 
     assert export() == []
 
 
-def test_it_asks_the_database_as_often_for_many(queue: Queue, export: Any) -> None:
+def test_its_query_count_does_not_grow_with_reviews(queue: Queue, export: Any) -> None:
     ReviewFactory.create(item__queue=queue)
-    few = count_queries(export)
+    query_count = count_queries(export)
     ReviewFactory.create_batch(30, item__queue=queue)
 
-    assert count_queries(export) == few
+    assert count_queries(export) == query_count
     assert len(export()) == 31

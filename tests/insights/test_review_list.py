@@ -1,5 +1,6 @@
-"""A queue's reviews, as a lead narrows and reads them."""
+"""The list of a queue's reviews, as a lead filters and reads it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -17,25 +18,25 @@ URL = "/p/support/queues/answers/reviews/"
 
 
 @pytest.fixture
-def written(queue: Queue) -> Any:
-    """A review of a new item of the queue, by somebody, with these notes."""
+def create_review(queue: Queue) -> Any:
+    """Create a review of a new item in the queue, by this person with these notes."""
     return lambda user, notes, **fields: ReviewFactory.create(item__queue=queue, reviewer=user, notes=notes, **fields)
 
 
 @pytest.fixture
-def show(lead_client: Client) -> Any:
-    """The page for this query."""
+def get_page(lead_client: Client) -> Any:
+    """Get the page for a query."""
 
     def get(**query: str | int) -> str:
         response = lead_client.get(URL, query)
         assert response.status_code == 200
-        return response.content.decode()
+        return response.text
 
     return get
 
 
-def again(first: Review, user: User, notes: str, **fields: object) -> Review:
-    """The next revision of a review."""
+def add_revision(first: Review, user: User, notes: str, **fields: object) -> Review:
+    """Add the next revision of a review."""
     Review.objects.filter(item=first.item).update(is_latest=False)
     patch = PatchFactory.create(project=first.patch.project, trace_id=first.item.trace_id)
     return ReviewFactory.create(
@@ -43,56 +44,57 @@ def again(first: Review, user: User, notes: str, **fields: object) -> Review:
     )
 
 
-def test_it_shows_the_newest_first(written: Any, show: Any, reviewer: User) -> None:
-    written(reviewer, "written first")
-    written(reviewer, "written second")
-    shown = show()
+def test_it_shows_the_newest_first(create_review: Any, get_page: Any, reviewer: User) -> None:
+    create_review(reviewer, "written first")
+    create_review(reviewer, "written second")
+    page = get_page()
 
-    assert 0 < shown.index("written second") < shown.index("written first")
-    assert "2 reviews." in shown
-
-
-def test_it_says_that_there_is_none(show: Any, queue: Queue) -> None:
-    assert "No review matches." in show()
+    assert 0 < page.index("written second") < page.index("written first")
+    assert "2 reviews." in page
 
 
-def test_it_shows_what_was_said(written: Any, show: Any, reviewer: User) -> None:
-    written(reviewer, "<b>rude</b>", needs_review=True, score="0.5000", item__reference="<i>17</i>")
-    shown = show()
-
-    assert "&lt;b&gt;rude&lt;/b&gt;" in shown
-    assert "&lt;i&gt;17&lt;/i&gt;" in shown
-    assert '<td class="num" data-label="score">0.5</td>' in shown
-    assert '<b class="look">yes</b>' in shown
+def test_it_says_that_no_review_matches(get_page: Any, queue: Queue) -> None:
+    assert "No review matches." in get_page()
 
 
-def test_it_shows_every_revision(written: Any, show: Any, reviewer: User, colleague: User) -> None:
-    first = written(reviewer, "said first", score="0")
-    again(first, colleague, "said then", score="1")
-    shown = show()
+def test_it_shows_the_answers(create_review: Any, get_page: Any, reviewer: User) -> None:
+    create_review(reviewer, "<b>rude</b>", needs_review=True, score="0.5000", item__reference="<i>17</i>")
+    page = get_page()
 
-    assert "1 review." in shown
-    assert "2 revisions" in shown
-    assert shown.index("revision 2, colleague") < shown.index("revision 1, reviewer")
-    assert "“said first”" in shown
+    assert "&lt;b&gt;rude&lt;/b&gt;" in page
+    assert "&lt;i&gt;17&lt;/i&gt;" in page
+    assert '<td class="num" data-label="score">0.5</td>' in page
+    assert '<b class="look">yes</b>' in page
 
 
-def test_it_counts_by_person(written: Any, show: Any, reviewer: User, colleague: User) -> None:
-    written(reviewer, "a", needs_review=True)
-    again(written(reviewer, "b"), colleague, "c")
-    shown = show()
+def test_it_shows_every_revision(create_review: Any, get_page: Any, reviewer: User, colleague: User) -> None:
+    first = create_review(reviewer, "first notes", score="0")
+    add_revision(first, colleague, "second notes", score="1")
+    page = get_page()
 
+    assert "1 review." in page
+    assert "2 revisions" in page
+    assert page.index("revision 2, colleague") < page.index("revision 1, reviewer")
+    assert "“first notes”" in page
+
+
+def test_it_counts_reviews_by_reviewer(create_review: Any, get_page: Any, reviewer: User, colleague: User) -> None:
+    create_review(reviewer, "a", needs_review=True)
+    add_revision(create_review(reviewer, "b"), colleague, "c")
+    page = get_page()
+
+    rows = re.sub(r">\s+<", "><", page)
     for name, flagged in (("colleague", 0), ("reviewer", 1)):
         figures = f'data-label="items">1</td><td class="num" data-label="needs review">{flagged}</td>'
-        assert f'{name}</a></td><td class="num" {figures}' in shown
+        assert f'{name}</a></td><td class="num" {figures}' in rows
 
 
 @pytest.fixture
-def four(written: Any, reviewer: User, colleague: User) -> None:
-    written(reviewer, "notes-a", needs_review=True, patch__state=State.CONFIRMED)
-    written(reviewer, "notes-b", patch__state=State.PARKED)
-    written(colleague, "notes-c", needs_review=True, patch__state=State.PARKED)
-    written(colleague, "notes-d", patch__state=State.WAITING)
+def four_reviews(create_review: Any, reviewer: User, colleague: User) -> None:
+    create_review(reviewer, "notes-a", needs_review=True, patch__state=State.CONFIRMED)
+    create_review(reviewer, "notes-b", patch__state=State.PARKED)
+    create_review(colleague, "notes-c", needs_review=True, patch__state=State.PARKED)
+    create_review(colleague, "notes-d", patch__state=State.WAITING)
 
 
 FILTERS = [
@@ -110,45 +112,45 @@ FILTERS = [
 ]
 
 
-@pytest.mark.usefixtures("four")
-@pytest.mark.parametrize(("query", "found"), FILTERS, ids=str)
-def test_it_narrows(show: Any, query: dict[str, str], found: str) -> None:
-    shown = show(**query)
+@pytest.mark.usefixtures("four_reviews")
+@pytest.mark.parametrize(("query", "letters"), FILTERS, ids=str)
+def test_it_filters_reviews(get_page: Any, query: dict[str, str], letters: str) -> None:
+    page = get_page(**query)
 
-    assert [letter for letter in "abcd" if f"notes-{letter}" in shown] == list(found)
-    assert f"{len(found)} review{'' if len(found) == 1 else 's'}." in shown
+    assert [letter for letter in "abcd" if f"notes-{letter}" in page] == list(letters)
+    assert f"{len(letters)} review{'' if len(letters) == 1 else 's'}." in page
 
 
-def test_it_keeps_the_filter_in_its_links(written: Any, show: Any, reviewer: User) -> None:
+def test_it_keeps_the_filter_in_its_links(create_review: Any, get_page: Any, reviewer: User) -> None:
     for _ in range(PAGE_SIZE + 1):
-        written(reviewer, "n")
-    shown = show(reviewer="reviewer", needs_review="no")
+        create_review(reviewer, "n")
+    page = get_page(reviewer="reviewer", needs_review="no")
 
-    assert 'href="?reviewer=reviewer&amp;needs_review=no&amp;page=2"' in shown
-    assert 'reviews.csv?reviewer=reviewer&amp;needs_review=no"' in shown
-    assert 'needs_review=no&amp;page=1">Earlier' in show(reviewer="reviewer", needs_review="no", page=2)
+    assert 'href="?reviewer=reviewer&amp;needs_review=no&amp;page=2"' in page
+    assert 'reviews.csv?reviewer=reviewer&amp;needs_review=no"' in page
+    assert 'needs_review=no&amp;page=1">Previous' in get_page(reviewer="reviewer", needs_review="no", page=2)
 
 
-def test_it_shows_no_other_queues_reviews(queue: Queue, show: Any, reviewer: User) -> None:
+def test_it_shows_no_reviews_of_another_queue(queue: Queue, get_page: Any, reviewer: User) -> None:
     other = QueueFactory.create(project=queue.project)
-    ReviewFactory.create(item__queue=other, reviewer=reviewer, notes="elsewhere said")
+    ReviewFactory.create(item__queue=other, reviewer=reviewer, notes="notes elsewhere")
 
-    assert "elsewhere said" not in show()
+    assert "notes elsewhere" not in get_page()
 
 
-def test_it_answers_htmx_with_the_results_alone(lead_client: Client, queue: Queue) -> None:
+def test_it_returns_only_the_results_to_htmx(lead_client: Client, queue: Queue) -> None:
     response = lead_client.get(URL, headers={"HX-Request": "true"})
 
-    assert response.content.decode().strip().startswith('<div id="results">')
+    assert response.text.strip().startswith('<div id="results">')
 
 
-def test_it_asks_the_database_as_often_for_many(written: Any, lead_client: Client, reviewer: User) -> None:
-    def more(count: int) -> None:
+def test_its_query_count_does_not_grow_with_reviews(create_review: Any, lead_client: Client, reviewer: User) -> None:
+    def create_reviews(count: int) -> None:
         for _ in range(count):
-            again(written(reviewer, "a"), reviewer, "b")
+            add_revision(create_review(reviewer, "a"), reviewer, "b")
 
-    more(2)
-    few = count_queries(lambda: lead_client.get(URL))
-    more(20)
+    create_reviews(2)
+    query_count = count_queries(lambda: lead_client.get(URL))
+    create_reviews(20)
 
-    assert count_queries(lambda: lead_client.get(URL)) == few
+    assert count_queries(lambda: lead_client.get(URL)) == query_count

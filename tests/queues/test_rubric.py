@@ -228,7 +228,7 @@ def test_it_previews_unsaved_changes(queue: Queue, lead_client: Client) -> None:
 
     assert 'data-criterion="tone_of_voice"' in page
     assert 'data-criterion="stars"' not in page
-    assert "Here stands the trace" in page
+    assert "answer is shown here for the reviewer" in page
     assert "<strong>Strict</strong>" in page
     assert "<html" not in page
 

@@ -1,4 +1,4 @@
-"""Answers to a queue's criteria: asked on the page, kept with the review, pushed with it."""
+"""Answers to a queue's criteria: in the form, saved with the review, pushed to Laminar."""
 
 from decimal import Decimal
 from functools import partial
@@ -16,7 +16,7 @@ from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
-from reviewapp.reviews.workbench import form_sent, item_of
+from reviewapp.reviews.workbench import bind_form, get_item_or_404
 from tests.factories import SpanFactory, TraceFactory
 from tests.queries import count_queries
 
@@ -28,8 +28,8 @@ TAGS = Criterion("tags", "Tags", "tags")
 RIGHT = Criterion("right", "Is it right?", "yes_no", is_required=True)
 
 
-def ask(queue: Queue, *asked: Criterion) -> Queue:
-    queue.criteria = criteria.dump_criteria(asked)
+def set_criteria(queue: Queue, *rubric_criteria: Criterion) -> Queue:
+    queue.criteria = criteria.dump_criteria(rubric_criteria)
     queue.save(update_fields=["criteria"])
     return queue
 
@@ -40,31 +40,32 @@ def url(item: QueueItem) -> str:
 
 @pytest.fixture
 def answered_item(item: QueueItem) -> QueueItem:
-    """Its trace answers “Paris.”"""
+    """An item whose trace answers “Paris.”"""
     trace = TraceFactory.create(project=item.queue.project, trace_id=item.trace_id, spans_pulled_at="2026-11-22T10:00Z")
     SpanFactory.create(trace=trace)
     return item
 
 
 def post(client: Client, item: QueueItem, **fields: Any) -> Any:
-    named = {name.replace("answer_", "answer."): value for name, value in fields.items()}
-    return client.post(url(item), {"version": "0", **named})
+    """Submit the form; `answer_x` is the field of the criterion x."""
+    form_data = {name.replace("answer_", "answer."): value for name, value in fields.items()}
+    return client.post(url(item), {"version": "0", **form_data})
 
 
 def test_it_shows_each_criterion_down_to_its_options(reviewer_client: Client, item: QueueItem) -> None:
     item.queue.guideline = "Be **strict** <script>"
     item.queue.save()
-    ask(item.queue, FAULTS, TAGS)
+    set_criteria(item.queue, FAULTS, TAGS)
     page = reviewer_client.get(url(item)).text
     assert 'data-criterion="faults"' in page
     assert "Not in the data." in page
     assert "<strong>strict</strong> &lt;script&gt;" in page
 
 
-def test_it_keeps_and_pushes_the_answers(reviewer_client: Client, item: QueueItem) -> None:
+def test_it_saves_and_pushes_the_answers(reviewer_client: Client, item: QueueItem) -> None:
     item.queue.key_prefix = "qa."
     item.queue.save()
-    ask(item.queue, FAULTS, RIGHT, TAGS)
+    set_criteria(item.queue, FAULTS, RIGHT, TAGS)
     post(reviewer_client, item, answer_faults=["late", "invented"], answer_right="no", answer_tags="slow, wrong")
     review, patch = Review.objects.get(), Patch.objects.get()
     assert review.criterion_answers == {"faults": ["invented", "late"], "right": False, "tags": ["slow", "wrong"]}
@@ -72,43 +73,47 @@ def test_it_keeps_and_pushes_the_answers(reviewer_client: Client, item: QueueIte
     assert (patch.tag_names, "qa.tags" in patch.values) == (["slow", "wrong"], False)
 
 
-def test_it_sends_an_emptied_answer_as_null(item: QueueItem, reviewer: User) -> None:
-    ask(item.queue, FAULTS, BETTER)
-    better = {"edits": 1, "from": "a", "text": "b"}
-    submit(item, reviewer, Answers(None, "", False, {"faults": ["late"], "better": better}), version=0)
+def test_it_pushes_a_cleared_answer_as_null(item: QueueItem, reviewer: User) -> None:
+    set_criteria(item.queue, FAULTS, BETTER)
+    correction = {"edits": 1, "from": "a", "text": "b"}
+    submit(item, reviewer, Answers(None, "", False, {"faults": ["late"], "better": correction}), version=0)
     submit(item, reviewer, Answers(None, "", False, {"faults": None, "better": None}), version=1)
     values = Patch.objects.latest("pk").values
     assert (values["faults"], values["better"], values["better_edits"]) == (None, None, None)
 
 
-def test_it_keeps_everything_typed_when_it_refuses(reviewer_client: Client, answered_item: QueueItem) -> None:
-    ask(answered_item.queue, FAULTS, BETTER, TAGS, RIGHT)
-    answer = post(
+def test_it_refuses_invalid_answers_and_shows_all_of_them_again(
+    reviewer_client: Client, answered_item: QueueItem
+) -> None:
+    set_criteria(answered_item.queue, FAULTS, BETTER, TAGS, RIGHT)
+    response = post(
         reviewer_client, answered_item, answer_faults="late", answer_better="Paris <it> is.", answer_tags="x" * 61
     )
-    assert answer.status_code == 422
-    assert 'value="late" checked' in answer.text
-    assert "Paris &lt;it&gt; is.</textarea>" in answer.text
-    assert "<del>Paris.</del><ins>Paris &lt;it&gt; is.</ins>" in answer.text
-    assert "x" * 61 in answer.text
-    assert "This has to be answered." in answer.text
+    assert response.status_code == 422
+    assert 'value="late" checked' in response.text
+    assert "Paris &lt;it&gt; is.</textarea>" in response.text
+    assert "<del>Paris.</del><ins>Paris &lt;it&gt; is.</ins>" in response.text
+    assert "x" * 61 in response.text
+    assert "An answer is required." in response.text
+    assert set(response.context["workbench"].form.criterion_errors) == {"tags", "right"}
 
 
 def test_it_opens_a_correction_with_the_traces_answer(reviewer_client: Client, answered_item: QueueItem) -> None:
-    ask(answered_item.queue, BETTER)
+    set_criteria(answered_item.queue, BETTER)
     assert "\nParis.</textarea>" in reviewer_client.get(url(answered_item)).text
 
 
-def test_it_takes_an_untouched_correction_for_no_answer(reviewer_client: Client, answered_item: QueueItem) -> None:
-    ask(answered_item.queue, BETTER)
-    answer = post(reviewer_client, answered_item, answer_better="Paris.")
-    assert "Nothing is answered yet" in answer.text
+def test_it_treats_an_unchanged_correction_as_no_answer(reviewer_client: Client, answered_item: QueueItem) -> None:
+    set_criteria(answered_item.queue, BETTER)
+    response = post(reviewer_client, answered_item, answer_better="Paris.")
+    assert response.status_code == 422
+    assert "You have not answered anything yet" in response.text
     post(reviewer_client, answered_item, answer_better="Paris.", score="1")
     assert Patch.objects.get().values["better_edits"] == 0
 
 
-def test_it_opens_with_the_last_revisions_answers(reviewer_client: Client, answered_item: QueueItem) -> None:
-    ask(answered_item.queue, FAULTS, BETTER)
+def test_it_opens_with_the_answers_of_the_last_revision(reviewer_client: Client, answered_item: QueueItem) -> None:
+    set_criteria(answered_item.queue, FAULTS, BETTER)
     post(reviewer_client, answered_item, answer_faults="invented", answer_better="It is Paris.")
     page = reviewer_client.get(url(answered_item)).text
     assert 'value="invented" checked' in page
@@ -116,11 +121,11 @@ def test_it_opens_with_the_last_revisions_answers(reviewer_client: Client, answe
     assert "<ins>It is</ins>" in page
 
 
-def test_it_takes_the_same_answers_again_as_the_same_review(item: QueueItem, reviewer: User) -> None:
-    ask(item.queue, FAULTS)
-    late = Answers(Decimal(1), "", False, {"faults": ["late"]})
-    first = submit(item, reviewer, late, version=0)
-    assert submit(item, reviewer, late, version=0) == first
+def test_it_returns_the_same_review_when_the_answers_are_sent_again(item: QueueItem, reviewer: User) -> None:
+    set_criteria(item.queue, FAULTS)
+    answers = Answers(Decimal(1), "", False, {"faults": ["late"]})
+    first = submit(item, reviewer, answers, version=0)
+    assert submit(item, reviewer, answers, version=0) == first
     with pytest.raises(StaleReviewError):
         submit(item, reviewer, Answers(Decimal(1), "", False, {"faults": None}), version=0)
 
@@ -128,19 +133,19 @@ def test_it_takes_the_same_answers_again_as_the_same_review(item: QueueItem, rev
 def test_it_shows_both_answers_on_a_conflict(
     reviewer_client: Client, colleague_client: Client, item: QueueItem
 ) -> None:
-    ask(item.queue, FAULTS, TAGS)
+    set_criteria(item.queue, FAULTS, TAGS)
     post(colleague_client, item, answer_tags="theirs")
-    answer = post(reviewer_client, item, answer_tags="mine", answer_faults="late")
-    assert answer.status_code == 409
-    assert "<dt>Tags</dt><dd>theirs</dd>" in answer.text
-    assert 'value="mine"' in answer.text
-    assert 'value="late" checked' in answer.text
+    response = post(reviewer_client, item, answer_tags="mine", answer_faults="late")
+    assert response.status_code == 409
+    assert "<dt>Tags</dt><dd>theirs</dd>" in response.text
+    assert 'value="mine"' in response.text
+    assert 'value="late" checked' in response.text
 
 
 def test_it_reads_a_form_under_the_rubric_it_was_opened_on(
     reviewer_client: Client, item: QueueItem, lead: User
 ) -> None:
-    queue = ask(item.queue, FAULTS)
+    queue = set_criteria(item.queue, FAULTS)
     queue.criteria = criteria.dump_criteria([RIGHT])
     versions.save_rubric(queue, lead, version=1)
     post(reviewer_client, item, answer_faults="late", rubric="1")
@@ -151,71 +156,70 @@ def test_it_reads_a_form_under_the_rubric_it_was_opened_on(
 def test_it_shows_a_refused_form_under_the_rubric_it_was_opened_on(
     reviewer_client: Client, item: QueueItem, lead: User
 ) -> None:
-    queue = ask(item.queue, FAULTS)
+    queue = set_criteria(item.queue, FAULTS)
     queue.criteria = criteria.dump_criteria([RIGHT])
     versions.save_rubric(queue, lead, version=1)
-    page = post(reviewer_client, item, answer_faults="late", score="7", rubric="1")
-    assert page.status_code == 422
-    assert 'name="rubric" value="1"' in page.text
-    assert 'value="late" checked' in page.text
-    assert 'data-criterion="right"' not in page.text
+    response = post(reviewer_client, item, answer_faults="late", score="7", rubric="1")
+    assert response.status_code == 422
+    assert 'name="rubric" value="1"' in response.text
+    assert 'value="late" checked' in response.text
+    assert 'data-criterion="right"' not in response.text
 
 
-def test_it_leaves_the_items_queue_as_loaded(item: QueueItem, lead: User) -> None:
-    queue = ask(item.queue, FAULTS)
+def test_it_does_not_change_the_queue_of_the_item(item: QueueItem, lead: User) -> None:
+    queue = set_criteria(item.queue, FAULTS)
     queue.criteria = criteria.dump_criteria([RIGHT])
     versions.save_rubric(queue, lead, version=1)
-    loaded = item_of(queue.project, item.pk)
-    form = form_sent(loaded, QueryDict("version=0&rubric=1"))
-    assert (form.rubric.rubric_version, loaded.queue.rubric_version) == (1, 2)
-    assert [criterion.key for criterion in loaded.queue.parsed_criteria] == ["right"]
+    loaded_item = get_item_or_404(queue.project, item.pk)
+    form = bind_form(loaded_item, QueryDict("version=0&rubric=1"))
+    assert (form.rubric.rubric_version, loaded_item.queue.rubric_version) == (1, 2)
+    assert [criterion.key for criterion in loaded_item.queue.parsed_criteria] == ["right"]
 
 
-def test_it_tells_answers_under_the_labels_of_their_rubric(
+def test_it_shows_answers_under_the_labels_of_their_rubric(
     reviewer_client: Client, lead_client: Client, item: QueueItem, lead: User
 ) -> None:
-    queue = ask(item.queue, FAULTS)
+    queue = set_criteria(item.queue, FAULTS)
     post(reviewer_client, item, answer_faults="late")
     queue.criteria = criteria.dump_criteria([Criterion("faults", "Another name", "text")])
     versions.save_rubric(queue, lead, version=1)
-    for page in (f"/p/support/traces/{item.trace_id}/reviews/", "/p/support/queues/answers/reviews/"):
-        shown = lead_client.get(page).text
-        assert "<dt>What went wrong</dt>" in shown
-        assert "Another name" not in shown
+    for path in (f"/p/support/traces/{item.trace_id}/reviews/", "/p/support/queues/answers/reviews/"):
+        page = lead_client.get(path).text
+        assert "<dt>What went wrong</dt>" in page
+        assert "Another name" not in page
 
 
-def test_it_shows_a_corrections_diff_in_the_history(reviewer_client: Client, answered_item: QueueItem) -> None:
-    ask(answered_item.queue, BETTER)
+def test_it_shows_the_diff_of_a_correction_in_the_history(reviewer_client: Client, answered_item: QueueItem) -> None:
+    set_criteria(answered_item.queue, BETTER)
     post(reviewer_client, answered_item, answer_better="Paris, France.")
     page = reviewer_client.get(f"/p/support/traces/{answered_item.trace_id}/reviews/").text
     assert "<del>Paris.</del><ins>Paris, France.</ins>" in page
 
 
-def test_it_asks_the_database_no_more_for_criteria(reviewer_client: Client, answered_item: QueueItem) -> None:
-    without = count_queries(lambda: reviewer_client.get(url(answered_item)))
-    ask(answered_item.queue, FAULTS, BETTER, TAGS, RIGHT)
-    assert count_queries(lambda: reviewer_client.get(url(answered_item))) == without
+def test_its_query_count_does_not_grow_with_criteria(reviewer_client: Client, answered_item: QueueItem) -> None:
+    without_criteria = count_queries(lambda: reviewer_client.get(url(answered_item)))
+    set_criteria(answered_item.queue, FAULTS, BETTER, TAGS, RIGHT)
+    assert count_queries(lambda: reviewer_client.get(url(answered_item))) == without_criteria
 
 
-def test_it_takes_one_answer_where_one_is_asked() -> None:
+def test_it_refuses_two_answers_to_a_yes_no_question() -> None:
     queue = Queue(criteria=criteria.dump_criteria([RIGHT]))
     form = ReviewForm(queue, QueryDict("version=0&answer.right=yes&answer.right=no"))
     assert not form.is_valid()
     assert "More than one answer" in form.criterion_rows[0].error
 
 
-def test_it_writes_a_column_for_each_criterion(reviewer_client: Client, lead_client: Client, item: QueueItem) -> None:
-    ask(item.queue, FAULTS, RIGHT, TAGS)
+def test_it_exports_a_column_for_each_criterion(reviewer_client: Client, lead_client: Client, item: QueueItem) -> None:
+    set_criteria(item.queue, FAULTS, RIGHT, TAGS)
     post(reviewer_client, item, answer_right="yes", answer_tags="=1+1, b")
-    lines = b"".join(lead_client.get("/p/support/queues/answers/reviews.csv").streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    response = lead_client.get("/p/support/queues/answers/reviews.csv")
+    lines = response.getvalue().decode().splitlines()
     assert lines[0].endswith(",answer.faults,answer.right,answer.tags")
     assert lines[1].endswith(""",,yes,"'=1+1, b\"""")
 
 
-def test_it_tells_what_a_correction_changes_while_it_is_typed(
-    reviewer_client: Client, answered_item: QueueItem
-) -> None:
-    ask(answered_item.queue, BETTER)
+def test_it_shows_the_diff_of_a_correction_while_it_is_typed(reviewer_client: Client, answered_item: QueueItem) -> None:
+    set_criteria(answered_item.queue, BETTER)
     diff = partial(reviewer_client.post, f"{url(answered_item)}diff/?key=better")
     assert diff({"answer.better": "It is Paris."}).text == "<ins>It is</ins> Paris."
     assert diff({"answer.better": "Paris."}).text == ""

@@ -1,4 +1,4 @@
-"""Personal data in notes: what is found, what is not, and what each wish of a project does."""
+"""Personal data in reviews: what is found, what is not, and what each project setting does."""
 
 import pytest
 from django.test import Client
@@ -30,7 +30,7 @@ MAIL = "Write to ann.lee@example.org about it."
         ("-----BEGIN RSA PRIVATE KEY-----", "a secret"),
     ],
 )
-def test_it_finds(text: str, kind: str) -> None:
+def test_it_finds_personal_data(text: str, kind: str) -> None:
     assert [finding.kind for finding in find_personal_data(text)] == [kind]
 
 
@@ -42,65 +42,69 @@ def test_it_finds(text: str, kind: str) -> None:
         "version 10.0.22631.4460", "a secret: no",
     ],
 )  # fmt: skip
-def test_it_leaves_alone(text: str) -> None:
+def test_it_does_not_find_personal_data(text: str) -> None:
     assert find_personal_data(text) == []
 
 
-def test_it_masks_each_and_keeps_the_rest() -> None:
+def test_it_masks_findings_and_nothing_else() -> None:
     assert (
         mask_personal_data(f"{MAIL} Or +49 151 23456789.") == "Write to [e-mail address] about it. Or [phone number]."
     )
 
 
-def test_it_is_quick_with_a_long_text_made_to_be_slow() -> None:
+def test_it_is_fast_with_a_long_hostile_text() -> None:
     for piece in ("a@", "1 ", "A.", "password", "+1-"):
         assert find_personal_data(piece * 10_000) is not None
 
 
 @pytest.fixture
-def where(item: QueueItem) -> str:
+def url(item: QueueItem) -> str:
     return f"/p/support/items/{item.pk}/"
 
 
-def test_a_project_may_require_a_decision(reviewer_client: Client, where: str, project: Project) -> None:
+def test_it_refuses_to_save_without_a_decision_when_the_project_requires_one(
+    reviewer_client: Client, url: str, project: Project
+) -> None:
     Project.objects.update(personal_data=PersonalData.REQUIRE)
-    answer = reviewer_client.post(where, {"notes": MAIL, "version": "0"})
-    assert answer.status_code == 422
-    assert "an e-mail address (ann.…)" in answer.content.decode()
-    assert "Write to ann.lee@example.org about it.</textarea>" in answer.content.decode()
+    response = reviewer_client.post(url, {"notes": MAIL, "version": "0"})
+    assert response.status_code == 422
+    assert "an e-mail address (ann.…)" in response.text
+    assert "Write to ann.lee@example.org about it.</textarea>" in response.text
     assert not Review.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("decision", "kept", "sent"),
+    ("decision", "saved", "pushed"),
     [
         ("send", MAIL, MAIL),
         ("mask", "Write to [e-mail address] about it.", "Write to [e-mail address] about it."),
         ("keep", MAIL, None),
     ],
 )
-def test_the_reviewer_decides(reviewer_client: Client, where: str, decision: str, kept: str, sent: str | None) -> None:
+def test_it_saves_and_pushes_notes_by_the_decision(
+    reviewer_client: Client, url: str, decision: str, saved: str, pushed: str | None
+) -> None:
     Project.objects.update(personal_data=PersonalData.REQUIRE)
-    reviewer_client.post(where, {"notes": MAIL, "version": "0", "personal_data": decision})
-    assert Review.objects.get().notes == kept
-    assert Patch.objects.get().values["notes"] == sent
+    reviewer_client.post(url, {"notes": MAIL, "version": "0", "personal_data": decision})
+    assert Review.objects.get().notes == saved
+    assert Patch.objects.get().values["notes"] == pushed
 
 
 WHY = Criterion("why", "Why", "text")
 BETTER = Criterion("better", "A better answer", "correction")
 TAGS = Criterion("tags", "Tags", "tags")
-WROTE = {
+FREE_TEXTS = {
     "answer.why": MAIL,
     "answer.better": f"Paris. {MAIL}",
     "answer.tags": "ok, ann.lee@example.org",
     "version": "0",
 }
-HIDDEN = "Write to [e-mail address] about it."
+MASKED = "Write to [e-mail address] about it."
 
 
 @pytest.fixture
-def asking(item: QueueItem) -> QueueItem:
-    """An item whose queue asks for three free texts; its trace answers “Paris.”"""
+def free_text_item(item: QueueItem) -> QueueItem:
+    """An item whose queue has three free-text criteria and whose trace answers “Paris.”"""
     item.queue.criteria = criteria.dump_criteria((WHY, BETTER, TAGS))
     item.queue.save()
     trace = TraceFactory.create(project=item.queue.project, trace_id=item.trace_id, spans_pulled_at="2026-11-22T10:00Z")
@@ -108,65 +112,71 @@ def asking(item: QueueItem) -> QueueItem:
     return item
 
 
-@pytest.mark.parametrize("wish", [PersonalData.REQUIRE, PersonalData.WARN])
-def test_it_asks_about_every_free_text(reviewer_client: Client, asking: QueueItem, where: str, wish: str) -> None:
-    Project.objects.update(personal_data=wish)
-    answer = reviewer_client.post(where, WROTE)
-    assert answer.status_code == 422
+@pytest.mark.parametrize("setting", [PersonalData.REQUIRE, PersonalData.WARN])
+def test_it_refuses_to_save_free_texts_without_a_decision(
+    reviewer_client: Client, free_text_item: QueueItem, url: str, setting: str
+) -> None:
+    Project.objects.update(personal_data=setting)
+    response = reviewer_client.post(url, FREE_TEXTS)
+    assert response.status_code == 422
     for label in ("Why", "A better answer", "Tags"):
-        assert f"“{label}” holds an e-mail address (ann.…)." in answer.content.decode()
+        assert f"“{label}” contains an e-mail address (ann.…)." in response.text
 
 
 @pytest.mark.parametrize(
     ("decision", "why", "better", "edits", "tags"),
     [
         ("send", MAIL, f"Paris. {MAIL}", 5, ["ok", "ann.lee@example.org"]),
-        ("mask", HIDDEN, f"Paris. {HIDDEN}", 6, ["ok", "[e-mail address]"]),
+        ("mask", MASKED, f"Paris. {MASKED}", 6, ["ok", "[e-mail address]"]),
         ("keep", None, None, None, []),
     ],
 )
-def test_the_reviewer_decides_about_every_free_text(
-    reviewer_client: Client, asking: QueueItem, where: str, decision: str,
+def test_it_pushes_free_texts_by_the_decision(
+    reviewer_client: Client, free_text_item: QueueItem, url: str, decision: str,
     why: str | None, better: str | None, edits: int | None, tags: list[str],
 ) -> None:  # fmt: skip
-    reviewer_client.post(where, {**WROTE, "personal_data": decision})
+    reviewer_client.post(url, {**FREE_TEXTS, "personal_data": decision})
     patch = Patch.objects.get()
     assert [patch.values[key] for key in ("why", "better", "better_edits")] == [why, better, edits]
     assert patch.tag_names == tags
     assert Review.objects.get().criterion_answers["why"] == (why or MAIL)
 
 
-def test_it_tells_of_every_free_text(reviewer_client: Client, asking: QueueItem, where: str) -> None:
+def test_it_warns_about_every_free_text(reviewer_client: Client, free_text_item: QueueItem, url: str) -> None:
     Queue.objects.update(grace_seconds=5)
-    page = reviewer_client.post(where, WROTE, follow=True).content.decode()
-    assert "“Tags” holds an e-mail address (ann.…). Undo, if that should not be sent." in page
+    page = reviewer_client.post(url, FREE_TEXTS, follow=True).text
+    assert "“Tags” contains an e-mail address (ann.…). Undo the review if this should not be sent." in page
 
 
-def test_it_looks_at_no_free_text_where_it_shall_not(reviewer_client: Client, asking: QueueItem, where: str) -> None:
+def test_it_checks_no_free_text_when_the_check_is_off(
+    reviewer_client: Client, free_text_item: QueueItem, url: str
+) -> None:
     Project.objects.update(personal_data=PersonalData.OFF)
-    assert reviewer_client.post(where, WROTE).status_code == 302
+    assert reviewer_client.post(url, FREE_TEXTS).status_code == 302
 
 
-def test_what_the_trace_itself_says_is_no_finding() -> None:
+def test_it_does_not_find_what_the_trace_itself_says() -> None:
     assert find_personal_data(f"{MAIL} And +49 151 23456789.", known=MAIL)[0].kind == "a phone number"
 
 
-def test_it_tells_while_it_can_be_undone(reviewer_client: Client, where: str) -> None:
+def test_it_warns_while_the_review_can_be_undone(reviewer_client: Client, url: str) -> None:
     Queue.objects.update(grace_seconds=5)
-    page = reviewer_client.post(where, {"notes": MAIL, "version": "0"}, follow=True).content.decode()
-    assert "The notes hold an e-mail address (ann.…). Undo, if that should not be sent." in page
+    page = reviewer_client.post(url, {"notes": MAIL, "version": "0"}, follow=True).text
+    assert "The notes contain an e-mail address (ann.…). Undo the review if this should not be sent." in page
     assert Review.objects.exists()
 
 
-def test_it_asks_where_nothing_can_be_undone(reviewer_client: Client, where: str) -> None:
-    assert reviewer_client.post(where, {"notes": MAIL, "version": "0"}).status_code == 422
+def test_it_refuses_to_save_without_a_decision_when_nothing_can_be_undone(reviewer_client: Client, url: str) -> None:
+    assert reviewer_client.post(url, {"notes": MAIL, "version": "0"}).status_code == 422
 
 
-def test_a_project_may_want_no_look(reviewer_client: Client, where: str, admin_client: Client) -> None:
+def test_it_checks_nothing_when_an_admin_turns_the_check_off(
+    reviewer_client: Client, url: str, admin_client: Client
+) -> None:
     admin_client.post("/p/support/keys/personal-data/", {"personal_data": "off"})
-    assert reviewer_client.post(where, {"notes": MAIL, "version": "0"}).status_code == 302
+    assert reviewer_client.post(url, {"notes": MAIL, "version": "0"}).status_code == 302
 
 
-def test_it_refuses_a_wish_it_does_not_know(admin_client: Client, project: Project) -> None:
+def test_it_refuses_an_unknown_setting(admin_client: Client, project: Project) -> None:
     assert admin_client.post("/p/support/keys/personal-data/", {"personal_data": "x"}).status_code == 422
     assert Project.objects.get(pk=project.pk).personal_data == PersonalData.WARN

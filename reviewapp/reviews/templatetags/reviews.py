@@ -1,4 +1,4 @@
-"""The pieces of the workbench that are made in one go, since it is the page that must be quickest."""
+"""Parts of the workbench rendered in Python, because it is the page that must be fastest."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,35 +15,41 @@ register = template.Library()
 
 @register.simple_tag
 def render_rail(segments: Sequence[Segment], items_url: str) -> SafeString:
-    """The rail's list items, each a link that says what has become of its item."""
-    here = next((number for number, segment in enumerate(segments) if segment.is_current), 0)
-    items = (_item(segment, items_url, abs(number - here) < 2) for number, segment in enumerate(segments))
-    # Numbers, our own words and our own address: there is nothing in it to escape.
+    """The rail's list items, each a link with its item's status."""
+    current = next((number for number, segment in enumerate(segments) if segment.is_current), 0)
+    items = (
+        _render_segment(segment, items_url, is_neighbour=abs(number - current) < 2)
+        for number, segment in enumerate(segments)
+    )
+    # Contains only numbers, fixed labels and our own URL: nothing to escape.
     return mark_safe("".join(items))  # noqa: S308
 
 
 @register.filter
-def render_diff(pieces: Sequence[DiffSegment]) -> SafeString:
-    """A word diff: what went struck out, what came marked."""
-    marks = {"same": ("", ""), "removed": ("<del>", "</del>"), "added": ("<ins>", "</ins>")}
-    shown = [f"{marks[piece.kind][0]}{sanitising.sanitise_text(piece.text)}{marks[piece.kind][1]}" for piece in pieces]
-    # Escaped by `rendering`.
-    return mark_safe("".join(shown))  # noqa: S308
+def render_diff(segments: Sequence[DiffSegment]) -> SafeString:
+    """A word diff with `<del>` and `<ins>`."""
+    tags = {"same": ("", ""), "removed": ("<del>", "</del>"), "added": ("<ins>", "</ins>")}
+    parts = [
+        f"{tags[segment.kind][0]}{sanitising.sanitise_text(segment.text)}{tags[segment.kind][1]}"
+        for segment in segments
+    ]
+    # `sanitise_text` has escaped it.
+    return mark_safe("".join(parts))  # noqa: S308
 
 
 @register.filter
 @lru_cache(maxsize=64)
 def render_guideline(text: str) -> SafeString:
-    """A queue's guideline as HTML; it stands on each page of the queue."""
+    """A queue's guideline as HTML; cached, since every page of the queue shows it."""
     return mark_safe(sanitising.render_markdown(text))  # noqa: S308
 
 
-def _item(segment: Segment, items_url: str, is_near: bool) -> str:
-    here = ' aria-current="true"' if segment.is_current else ""
-    # The tab key stops at the item and its neighbours only: the trace must not be fifty presses away.
-    stop = "" if is_near else ' tabindex="-1"'
-    words = f"item {segment.pk}: {segment.words}"
+def _render_segment(segment: Segment, items_url: str, *, is_neighbour: bool) -> str:
+    current = ' aria-current="true"' if segment.is_current else ""
+    # Tab stops only at the item and its neighbours: otherwise the trace would be fifty key presses away.
+    tabindex = "" if is_neighbour else ' tabindex="-1"'
+    label = f"item {segment.pk}: {segment.label}"
     return (
-        f'<li><a class="{segment.status}" href="{items_url}{segment.pk}/"{here}{stop} title="{words}">'
-        f'<span class="unseen">{words}</span></a></li>'
+        f'<li><a class="{segment.status}" href="{items_url}{segment.pk}/"{current}{tabindex} title="{label}">'
+        f'<span class="unseen">{label}</span></a></li>'
     )

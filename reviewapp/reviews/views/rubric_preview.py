@@ -1,4 +1,4 @@
-"""A rubric that is not saved yet, as a reviewer would see it."""
+"""Preview an unsaved rubric as reviewers would see it."""
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
@@ -11,13 +11,13 @@ from reviewapp.reviews.forms import ReviewForm
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
-ORIGINAL = "Here stands the trace's answer, for the reviewer to correct."
+EXAMPLE_ANSWER = "The trace's answer is shown here for the reviewer to correct."
 
 
 @access.member(Role.LEAD)
 @require_POST
 def rubric_preview(request: Request, project: Project, queue: str) -> HttpResponse:
-    sketch = editor.parse_editor(get_queue_or_404(project, queue), request.POST).preview_queue()
-    form = ReviewForm.on(sketch, 0, None, ORIGINAL)
-    context = {"project": project, "section": "queues", "queue": sketch, "form": form}
+    unsaved_queue = editor.parse_editor(get_queue_or_404(project, queue), request.POST).preview_queue()
+    form = ReviewForm.for_review(unsaved_queue, 0, None, EXAMPLE_ANSWER)
+    context = {"project": project, "section": "queues", "queue": unsaved_queue, "form": form}
     return render_page(request, "reviews/rubric_preview.html", context, fragment="preview")

@@ -1,0 +1,31 @@
+"""How far a review's delivery has come, as pages show it."""
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.models import State
+from reviewapp.delivery.timeline import TimelineStep, build_timeline, find_overriding_patch, get_block_reason
+from reviewapp.keys.laminar_keys import get_active_key
+from reviewapp.reviews.models import Review
+
+
+def get_delivery_context(project: Project, review: Review | None) -> dict[str, object]:
+    """Template context: `review`, the `patch` that delivers it now, its `timeline`, and whether that `is_final`."""
+    if review is None:
+        return {"review": None}
+    key = get_active_key(project)
+    can_read = key is not None and key.can_read
+    patch = review.patch
+    while patch.state == State.SUPERSEDED and patch.superseded_by is not None:
+        patch = patch.superseded_by
+    is_final = patch.state in (State.CONFIRMED, State.PARKED, State.SUPERSEDED) or (
+        patch.state == State.ACCEPTED and key is not None and not key.can_read
+    )
+    timeline = build_timeline(
+        patch,
+        can_read=can_read,
+        saved_at=review.submitted_at,
+        is_replaced=patch != review.patch,
+        block_reason=get_block_reason(patch),
+    )
+    if newer_patch := find_overriding_patch(patch):
+        timeline.append(TimelineStep(f"newer values since: {newer_patch.source}", "look", newer_patch.created_at))
+    return {"review": review, "patch": patch, "is_final": is_final, "timeline": timeline}
