@@ -23,8 +23,8 @@ from reviewapp.reviews.workbench import bind_form, get_item_or_404, get_latest_r
 from reviewapp.web.request import Request
 
 STALE_DRAFT = (
-    "Draft not saved: the item was reviewed since you opened it. Your text is still in the form and in this browser."
-    " Submit it to see both reviews."
+    "The item was reviewed since you opened it, so the draft is not saved. Your text is still in the form and in this"
+    " browser. Submit it to see both reviews."
 )
 CANNOT_UNDO = (
     "It is too late to undo: the review is being sent, or a colleague has opened the item since. Open the item and"
