@@ -1,8 +1,10 @@
-# Needs Python 3.11 or newer with venv and pip, and make. Everything else goes into .venv; everything written, into var.
+# Needs Python 3.11 or newer with venv and pip, and make; `check` and `format` also need npm. Everything installed goes
+# into .venv and node_modules; everything written, into var.
 
 SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
+NODE_BIN := node_modules/.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
@@ -12,8 +14,8 @@ help:
 	@echo "make demo    start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
 	@echo "make test    every test on SQLite, a browser included; those of the database on PostgreSQL too"
 	@echo "make faults  kill and misbehave for half an hour on both databases; writes docs/faults.md"
-	@echo "make check   style, types, floors, templates, migrations"
-	@echo "make format  put code and templates in the one style that check asks for"
+	@echo "make check   style, types, floors, templates, front end, migrations"
+	@echo "make format  put code, front end and templates in the one style that check asks for"
 	@echo "make bench   measure; prints one line of JSON per benchmark"
 	@echo "make clean   remove what make made; your data in var stays"
 
@@ -31,25 +33,28 @@ faults: .venv/.installed-dev
 	@$(BIN)/python -m tests.faults.report
 
 check: export DATA_DIR := .venv/check
-check: .venv/.installed-dev
+check: .venv/.installed-dev node_modules/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	find templates -name '*.html' -exec $(BIN)/djade --check --target-version 5.2 {} +
+	$(NODE_BIN)/biome check --error-on-warnings
+	$(NODE_BIN)/tsc
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
-format: .venv/.installed-dev
+format: .venv/.installed-dev node_modules/.installed
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
+	$(NODE_BIN)/biome check --write
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
 
 bench: .venv/.installed-dev
 	@for figure in open save ingest page start next-item reviewer delivery save-under-fire isolation filter mirror; do $(BIN)/python -m benchmarks $$figure --json || exit; done
 
 clean:
-	rm -rf .venv build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -63,3 +68,8 @@ clean:
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch .venv/.installed $@
+
+node_modules/.installed: package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo "npm is needed to check the front end: install Node.js 18 or newer with npm." >&2; exit 1; }
+	@npm ci --silent
+	@touch $@

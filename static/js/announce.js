@@ -1,25 +1,30 @@
-// What a screen reader is told when an item comes: which it is, or that the last one was refused. What is not saved yet
-// stands in the banner, which speaks for itself.
+// Announces to screen readers which item has opened, or that the last one was not saved. Unsaved work is announced by
+// the notices, which are live regions themselves.
+import { find, matches } from "./dom.js";
 
-const line = () => document.querySelector("#announcement");
-const text = (selector) => document.querySelector(selector)?.textContent.replace(/\s+/g, " ").trim() ?? "";
-// The heading's own words, without the trace's id behind them.
-const title = () => document.querySelector(".trace-head h1")?.firstChild?.textContent.trim() ?? "";
-function say(words) {
-  if (line()) line().textContent = words;
+/** @param {string} selector */
+const textOf = (selector) => find(selector)?.textContent?.replace(/\s+/g, " ").trim() ?? "";
+
+// The heading without the trace id that follows it.
+const title = () => find(".trace-head h1")?.firstChild?.textContent?.trim() ?? "";
+
+/** @param {string} message */
+function announce(message) {
+  const region = find("#announcement");
+  if (region) region.textContent = message;
 }
 
-function outcome() {
-  if (!document.querySelector("#review")) return text("#workbench h1");
-  // The refusal itself is an alert, which speaks on its own.
-  if (document.querySelector("#review [role=alert]")) return "Not saved.";
-  const [place = ""] = text(".rail p > :first-child").match(/[\d,]+ of [\d,]+/) ?? [];
-  return `Next, ${place}: ${title()}`;
+function describeWorkbench() {
+  if (!find("#review")) return textOf("#workbench h1");
+  // The reason is an alert of its own.
+  if (find("#review [role=alert]")) return "Not saved.";
+  const [position = ""] = textOf(".rail p > :first-child").match(/[\d,]+ of [\d,]+/) ?? [];
+  return `Next, ${position}: ${title()}`;
 }
 
-export function announce() {
+export function start() {
   document.addEventListener("htmx:afterSettle", (event) => {
-    if (event.target.id === "workbench") say(outcome());
-    if (event.target.matches(".panel")) say("The item is yours now: the form is open.");
+    if (matches(event, "#workbench")) announce(describeWorkbench());
+    if (matches(event, ".panel")) announce("You can review this item now. The form is open.");
   });
 }

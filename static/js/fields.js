@@ -1,42 +1,88 @@
-// The answers in a form: field name to text, or to a list of texts where a field comes several times.
-const NO_ANSWERS = new Set(["csrfmiddlewaretoken", "version", "client_id", "rubric", "stay", "personal_data"]);
+// Reads and fills the answers of a form.
 
-export const isAnswer = (input) => Boolean(input.name) && input.type !== "submit" && !NO_ANSWERS.has(input.name);
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Field */
 
-const isTick = (input) => input.type === "radio" || input.type === "checkbox";
+/**
+ * Field name to value, or to a list of values for a name that occurs several times.
+ *
+ * @typedef {Record<string, string | string[]>} Answers
+ */
 
-const inputs = (form) => [...form.elements].filter((input) => isAnswer(input) && input.type !== "button");
+const NOT_ANSWERS = new Set(["csrfmiddlewaretoken", "version", "client_id", "rubric", "stay", "personal_data"]);
 
-export const read = (form) => ofPairs(new FormData(form));
+/** @param {Field | HTMLButtonElement} field */
+export const isAnswer = (field) => Boolean(field.name) && field.type !== "submit" && !NOT_ANSWERS.has(field.name);
 
-export function ofPairs(pairs) {
-  const found = {};
+/**
+ * @param {Field} field
+ * @returns {field is HTMLInputElement}
+ */
+const isCheckable = (field) => field.type === "radio" || field.type === "checkbox";
+
+/** @param {HTMLFormElement} form */
+const answerFields = (form) =>
+  /** @type {Field[]} */ ([...form.elements]).filter((field) => isAnswer(field) && field.type !== "button");
+
+/**
+ * The name and value pairs that submitting the form would send.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLElement | null} [submitter]
+ * @returns {[name: string, value: string][]}
+ */
+export const formPairs = (form, submitter) =>
+  [...new FormData(form, submitter)].map(([name, value]) => [name, String(value)]);
+
+/** @param {HTMLFormElement} form */
+export const readAnswers = (form) => answersOf(formPairs(form));
+
+/**
+ * @param {[name: string, value: string][]} pairs
+ * @returns {Answers}
+ */
+export function answersOf(pairs) {
+  /** @type {Answers} */
+  const answers = {};
   for (const [name, value] of pairs) {
-    if (NO_ANSWERS.has(name)) continue;
-    found[name] = name in found ? [found[name], value].flat() : value;
+    if (NOT_ANSWERS.has(name)) continue;
+    const earlier = answers[name];
+    answers[name] = earlier === undefined ? value : [earlier, value].flat();
   }
-  return found;
+  return answers;
 }
 
-// What the answers do not name is unticked; a text they do not name stays, and so does what `takes` refuses.
-export function fill(form, answers, takes = () => true) {
-  for (const input of inputs(form).filter(takes)) {
-    const values = [answers[input.name] ?? []].flat().map(String);
-    if (isTick(input)) input.checked = values.includes(input.value);
-    else if (input.tagName === "SELECT") for (const option of input.options) option.selected = values.includes(option.value);
-    else if (values.length) input.value = values[0];
+/**
+ * Set the form's fields to the answers. Boxes and options without an answer are cleared; texts without one stay, and
+ * so does every field that `accepts` rejects.
+ *
+ * @param {HTMLFormElement} form
+ * @param {Answers} answers
+ * @param {(field: Field) => boolean} accepts
+ */
+export function fillAnswers(form, answers, accepts = () => true) {
+  for (const field of answerFields(form).filter(accepts)) {
+    const values = [answers[field.name] ?? []].flat();
+    if (isCheckable(field)) field.checked = values.includes(field.value);
+    else if (field instanceof HTMLSelectElement) {
+      for (const option of field.options) option.selected = values.includes(option.value);
+    } else if (values[0] !== undefined) field.value = values[0];
     else continue;
-    input.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   }
 }
 
+/** @param {HTMLFormElement} form */
 export const isBlank = (form) =>
-  inputs(form).every((input) => (isTick(input) ? !input.checked || !input.value : !input.value.trim()));
+  answerFields(form).every((field) => (isCheckable(field) ? !field.checked || !field.value : !field.value.trim()));
 
-// Whether anything differs from the form as it came.
-export const isTyped = (form) =>
-  inputs(form).some((input) =>
-    isTick(input)
-      ? input.checked !== input.defaultChecked
-      : "defaultValue" in input && input.value !== input.defaultValue,
+/**
+ * Whether any answer differs from the form as the server sent it.
+ *
+ * @param {HTMLFormElement} form
+ */
+export const isChanged = (form) =>
+  answerFields(form).some((field) =>
+    isCheckable(field)
+      ? field.checked !== field.defaultChecked
+      : "defaultValue" in field && field.value !== field.defaultValue,
   );

@@ -1,2 +1,7 @@
-// What other modules can do on a key, by name: "search", "error", "tool", "longest". A key whose act is absent is none.
-export const acts = new Map();
+/**
+ * What other modules offer on a key, by name: "search", "answer", "error", "tool", "longest". A key without an action
+ * does nothing.
+ *
+ * @type {Map<string, () => void>}
+ */
+export const keyActions = new Map();

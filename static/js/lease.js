@@ -1,40 +1,50 @@
-// Whoever is at work on an item keeps it: the claim is renewed while the page is seen and used. Whoever reads along
-// with a colleague has the form as soon as that one is done.
-import { bench, form, item, open, show } from "./workbench.js";
+// Renews the reviewer's claim while the page is visible and in use, and opens the form as soon as the colleague who
+// had claimed the item is done.
+import { bench, form, isReadOnly, item, showForm, showItem } from "./workbench.js";
 
-const EVERY = 60_000;
-const LOOK = 10_000;
+const RENEW_INTERVAL = 60_000;
+const CHECK_INTERVAL = 10_000;
 
 let isUsed = false;
 
-export function follow() {
+export function start() {
+  const onUse = () => {
+    isUsed = true;
+  };
   for (const event of ["input", "scroll", "keydown", "pointerdown"]) {
-    document.addEventListener(event, () => (isUsed = true), { capture: true, passive: true });
+    document.addEventListener(event, onUse, { capture: true, passive: true });
   }
-  setInterval(() => isUsed && !document.hidden && !isTheirs() && renew(), EVERY);
-  setInterval(() => isTheirs() && !document.hidden && look(), LOOK);
+  setInterval(() => {
+    if (isUsed && !document.hidden && !isReadOnly()) renew();
+  }, RENEW_INTERVAL);
+  setInterval(() => {
+    if (isReadOnly() && !document.hidden) checkClaim();
+  }, CHECK_INTERVAL);
 }
 
-const isTheirs = () => Boolean(form()?.querySelector(".fields[inert]"));
-
+/** Renew the claim, or show the read-only form if a colleague has taken the item over. */
 export async function renew() {
   const number = item();
   if (!bench() || !form()) return;
   isUsed = false;
-  const answer = await ask("claim/");
-  if (answer?.status === 409 && item() === number) show(await answer.text());
+  const response = await post("claim/");
+  if (response?.status === 409 && item() === number) showItem(await response.text());
 }
 
-async function look() {
+async function checkClaim() {
   const number = item();
-  const answer = await ask("wait/");
-  if (answer?.status !== 200) return;
-  const html = await answer.text();
-  if (item() === number && isTheirs()) open(html);
+  const response = await post("wait/");
+  if (response?.status !== 200) return;
+  const html = await response.text();
+  if (item() === number && isReadOnly()) showForm(html);
 }
 
-// Null without network: then there is nothing to renew; a late save of an unchanged item is still taken.
-async function ask(what) {
-  const headers = { "HX-Request": "true", "X-CSRFToken": form().elements.csrfmiddlewaretoken.value };
-  return fetch(`${form().action}${what}`, { method: "POST", headers }).catch(() => null);
+// Null when offline: nothing can be renewed then, and a late save of an unchanged item is still accepted.
+/** @param {string} path */
+async function post(path) {
+  const review = form();
+  if (!review) return null;
+  const token = /** @type {HTMLInputElement} */ (review.elements.namedItem("csrfmiddlewaretoken"));
+  const headers = { "HX-Request": "true", "X-CSRFToken": token.value };
+  return fetch(`${review.action}${path}`, { method: "POST", headers }).catch(() => null);
 }

@@ -1,46 +1,57 @@
-// From item to item along the rail, on one page: without network one stays where one is, and is told.
-import { tell } from "./banner.js";
-import { isBusy, onItem, show, wait } from "./workbench.js";
-import { flush } from "./drafts.js";
-import { renew } from "./lease.js";
+// Moves from item to item without loading a page; when offline, the reviewer stays at the item and sees a notice.
+import { closest } from "./dom.js";
+import * as drafts from "./drafts.js";
+import * as lease from "./lease.js";
+import { clearNotice, showNotice } from "./notices.js";
 import * as prefetch from "./prefetch.js";
+import { isBusy, onItem, setWaiting, showItem } from "./workbench.js";
 
-const PATIENCE = 10_000;
+const TIMEOUT = 10_000;
 
-export async function travel(address) {
-  flush();
-  const fetched = prefetch.takeOne(prefetch.numberOf(address));
-  if (fetched) {
-    show(fetched.html, fetched.address);
-    // Fetched ahead it was claimed for nobody.
-    return renew();
+/**
+ * Show the item at this address.
+ *
+ * @param {string} url
+ */
+export async function goToItem(url) {
+  drafts.saveNow();
+  const page = prefetch.takeItem(prefetch.numberOf(url));
+  if (page) {
+    showItem(page.html, page.url);
+    // A prefetch claims the item for nobody.
+    return lease.renew();
   }
-  wait(true);
+  setWaiting(true);
   try {
-    const answer = await fetch(address, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(PATIENCE) });
-    if (!answer.ok) return location.assign(address);
-    show(await answer.text(), address);
+    const response = await fetch(url, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(TIMEOUT) });
+    if (!response.ok) return location.assign(url);
+    showItem(await response.text(), url);
   } catch {
-    wait(false);
-    tell("away", "The network is away: the other item cannot be fetched. You stay here, and what you type is kept.");
+    setWaiting(false);
+    showNotice(
+      "offline",
+      "You are offline. Could not open the other item. What you type here is stored in this browser.",
+    );
   }
 }
 
+/** @param {MouseEvent} event */
 function onClick(event) {
-  const link = event.target.closest?.("#rail li a");
-  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  const url = closest(event, "#rail li a")?.getAttribute("href");
+  if (!url || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  if (!isBusy()) travel(link.getAttribute("href"));
+  if (!isBusy()) goToItem(url);
 }
 
-export function follow() {
+export function start() {
   document.addEventListener("click", onClick);
-  // What a person asked for; what the page asks for by itself is asked for again.
+  // Only for what a person did: what the page polls for is polled for again.
   document.addEventListener("htmx:sendError", ({ detail }) => {
-    if (!["click", "submit"].includes(detail.requestConfig.triggeringEvent?.type)) return;
-    tell("away", "The network is away: this cannot be fetched now. What you type is kept.");
+    if (!["click", "submit"].includes(detail.requestConfig.triggeringEvent?.type ?? "")) return;
+    showNotice("offline", "You are offline. Could not load this. What you type is stored in this browser.");
   });
-  document.addEventListener("htmx:afterSwap", () => tell("away"));
-  window.addEventListener("online", () => tell("away"));
-  onItem(() => tell("away"));
+  const clear = () => clearNotice("offline");
+  document.addEventListener("htmx:afterSwap", clear);
+  window.addEventListener("online", clear);
+  onItem(clear);
 }

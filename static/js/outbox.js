@@ -1,107 +1,159 @@
-// Submits on their way: each is kept in this browser until the server has answered it, and they are sent in order.
-import { tell } from "./banner.js";
-import * as kept from "./user-storage.js";
+// Queue of submits and skips, stored in this browser until the server has answered each, and sent in order.
+import { clearNotice, showNotice } from "./notices.js";
+import * as storage from "./user-storage.js";
 
-const PATIENCE = 20_000;
-const AGAIN = 4_000;
+/**
+ * @typedef {object} Entry
+ * @property {string} client  the submit's own id; the same form submitted again replaces its entry
+ * @property {string} item
+ * @property {string} url
+ * @property {[name: string, value: string][]} fields
+ * @property {number} at  milliseconds since the epoch
+ * @property {boolean} isSkip
+ * @property {string} [next]  the item that was shown in its place
+ */
 
-const AWAY = "They wait in this browser and are sent by themselves.";
-const WHY = {
-  0: ["The network is away.", AWAY],
-  401: ["Your sign-in has ended.", "They wait in this browser and are sent when you have signed in again:"],
-  403: ["The server does not take them from this page.", "They wait in this browser. Reload the page to send them."],
+/** @typedef {{status: number, headers: Headers, html: string}} Answer  status 0: the server was not reached */
+
+/**
+ * @typedef {object} Handlers
+ * @property {(entry: Entry) => string | null} nextItem  the item being read instead, "0" for none; null asks the server
+ *     to choose one
+ * @property {(entry: Entry, answer: Answer | null) => void} onAnswer  null: sending is suspended for now
+ */
+
+const TIMEOUT = 20_000;
+const RETRY_DELAY = 4_000;
+
+const RETRIED = "Stored in this browser and sent automatically.";
+/** @type {Record<number, [cause: string, help: string]>} */
+const CAUSES = {
+  0: ["You are offline.", "Stored in this browser and sent when you are back online."],
+  401: ["Your session has expired.", "Stored in this browser. Sign in to send."],
+  403: ["The server refused requests from this page.", "Stored in this browser. Reload the page to send."],
 };
-const OTHER = ["The server does not answer as it should.", AWAY];
 
 let isDraining = false;
-let timer = 0;
-let held = null;
-let given = { next: () => "0", settle: () => {} };
+/** @type {number | undefined} */
+let timer;
+/** The answer that suspends sending. @type {Answer | null} */
+let blocker = null;
+/** @type {Handlers} */
+let handlers = { nextItem: () => "0", onAnswer: () => {} };
 
-export const entries = () => kept.read("outbox", []);
+/** @returns {Entry[]} */
+export const entries = () => storage.read("outbox", []);
+
+/** @param {string | undefined} item */
 export const has = (item) => entries().some((entry) => entry.item === item);
-export const isAway = () => held?.status === 0 || !navigator.onLine;
 
-const keep = (list) => kept.write("outbox", list);
+export const isOffline = () => blocker?.status === 0 || !navigator.onLine;
 
-// The same form submitted again takes its first submit's place.
+/** @param {Entry} entry */
+const otherEntries = (entry) => entries().filter((other) => other.client !== entry.client);
+
+/**
+ * Store an entry and start sending.
+ *
+ * @param {Entry} entry
+ */
 export function add(entry) {
-  keep([...entries().filter((other) => other.client !== entry.client), entry]);
+  storage.write("outbox", [...otherEntries(entry), entry]);
   drain();
 }
 
-// `next(entry)` names the item that is read instead, "0" for none, null to be given one; `settle` gets each answer.
-export function open(next, settle) {
-  given = { next, settle };
+/**
+ * Send what an earlier page left, now and whenever the browser is back.
+ *
+ * @param {Handlers} callbacks
+ */
+export function start(callbacks) {
+  handlers = callbacks;
   for (const event of ["online", "focus"]) window.addEventListener(event, drain);
   drain();
 }
 
-export async function drain() {
-  if (isDraining || !entries().length) return count();
+async function drain() {
+  if (isDraining || !entries().length) return updateNotice();
   isDraining = true;
   clearTimeout(timer);
-  held = null;
+  blocker = null;
   try {
-    await alone(sendAll);
+    await withLock(sendAll);
   } finally {
     isDraining = false;
-    count();
+    updateNotice();
   }
-  if (held && held.status !== 401) timer = setTimeout(drain, AGAIN);
-  else if (!held && entries().length) drain();
+  retry();
+}
+
+function retry() {
+  if (!blocker && entries().length) drain();
+  else if (blocker && blocker.status !== 401) timer = setTimeout(drain, RETRY_DELAY);
 }
 
 async function sendAll() {
   for (let entry = entries()[0]; entry; entry = entries()[0]) {
     const answer = await send(entry);
-    if (isHeld(answer.status)) {
-      held = answer;
-      given.settle(entry, null);
-      return;
+    if (isBlocking(answer.status)) {
+      blocker = answer;
+      return handlers.onAnswer(entry, null);
     }
-    keep(entries().filter((other) => other.client !== entry.client));
-    given.settle(entry, answer);
+    storage.write("outbox", otherEntries(entry));
+    handlers.onAnswer(entry, answer);
   }
 }
 
+/**
+ * @param {Entry} entry
+ * @returns {Promise<Answer>}
+ */
 async function send(entry) {
-  const next = given.next(entry);
+  const next = handlers.nextItem(entry);
+  /** @type {HTMLInputElement | null} */
+  const token = document.querySelector("[name=csrfmiddlewaretoken]");
   const headers = {
     "HX-Request": "true",
     "HX-Current-URL": location.href,
-    "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "",
+    "X-CSRFToken": token?.value ?? "",
     ...(next === null ? {} : { "Desk-Next": next }),
   };
   const body = new URLSearchParams(entry.fields);
   try {
-    const answer = await fetch(entry.url, { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE) });
-    return { status: answer.status, headers: answer.headers, html: await answer.text() };
+    const response = await fetch(entry.url, { method: "POST", headers, body, signal: AbortSignal.timeout(TIMEOUT) });
+    return { status: response.status, headers: response.headers, html: await response.text() };
   } catch {
-    return { status: 0 };
+    return { status: 0, headers: new Headers(), html: "" };
   }
 }
 
-// 507 is an answer to this submit: the database does not take it. The others say nothing of it.
-const isHeld = (status) => [0, 401, 403, 429].includes(status) || (status >= 500 && status !== 507);
+// 507 answers this very submit: the database cannot take it. Every other such status says nothing about the submit.
+/** @param {number} status */
+const isBlocking = (status) => [0, 401, 403, 429].includes(status) || (status >= 500 && status !== 507);
 
-// Two tabs do not send the same at once; where the browser cannot tell, the server knows a submit again.
-const alone = (act) => (navigator.locks ? navigator.locks.request("desk-outbox", act) : act());
+// Two tabs must not send the same entry at once. Without locks the server recognises the repeated submit.
+/** @param {() => Promise<void>} action */
+const withLock = (action) => (navigator.locks ? navigator.locks.request("desk-outbox", action) : action());
 
-// Say how much is not yet saved, when something keeps it from being so.
-export function count() {
+/** Show how much is not saved yet, if sending is suspended. */
+function updateNotice() {
   const waiting = entries();
-  if (!waiting.length || (!held && navigator.onLine)) return tell("outbox");
-  const [why, then] = WHY[held?.status ?? 0] ?? OTHER;
+  if (!waiting.length || (!blocker && navigator.onLine)) return clearNotice("outbox");
+  const [cause, help] = CAUSES[blocker?.status ?? 0] ?? ["The server returned an error.", RETRIED];
   const skips = waiting.filter((entry) => entry.isSkip).length;
-  const sums = [sumOf(waiting.length - skips, "review"), sumOf(skips, "skip")].filter(Boolean).join(" and ");
-  const sum = `${sums} ${waiting.length === 1 ? "is" : "are"} not yet saved.`;
-  tell("outbox", `${why} ${sum} ${then}`, held?.status === 401 ? [["Sign in again", signIn(held.html)]] : []);
+  const counts = [countOf(waiting.length - skips, "review"), countOf(skips, "skip")].filter(Boolean).join(" and ");
+  const text = `${cause} ${counts} ${waiting.length === 1 ? "is" : "are"} not saved yet. ${help}`;
+  showNotice("outbox", text, blocker?.status === 401 ? [["Sign in again", signInUrl(blocker.html)]] : []);
 }
 
-const sumOf = (count, word) => (count ? `${count} ${word}${count === 1 ? "" : "s"}` : "");
+/**
+ * @param {number} count
+ * @param {string} noun
+ */
+const countOf = (count, noun) => (count ? `${count} ${noun}${count === 1 ? "" : "s"}` : "");
 
-function signIn(html) {
+/** @param {string} html */
+function signInUrl(html) {
   const link = new DOMParser().parseFromString(html, "text/html").querySelector("a[href]");
   return link?.getAttribute("href") ?? location.href;
 }

@@ -1,85 +1,119 @@
-// The next two items, fetched while one reads.
-import { bench, item } from "./workbench.js";
+// Fetches the next two items while the reviewer reads.
 import * as outbox from "./outbox.js";
+import { bench, item } from "./workbench.js";
 
-const FRESH = 60_000;
-const RENEWED = 40_000;
-const LOOK = 15_000;
+/** @typedef {{item: string, url: string, html: string, at: number}} Page  an item's fragment, and when it was fetched */
 
-const ahead = new Map();
+const MAX_AGE = 60_000;
+const REFETCH_AGE = 40_000;
+const INTERVAL = 15_000;
+const TIMEOUT = 10_000;
+
+/** @type {Map<string, Page>} */
+const pages = new Map();
+/** @type {string[]} */
 let order = [];
-let taken = null;
-// The number of an item that was left unread: it stays the next one, whatever an answer on its way says.
-let back = null;
-let isAway = false;
-let isFilling = false;
+/** @type {Page | null} */
+let lastTaken = null;
+/** The item that was put back unread: it stays the next one, whatever a response under way says. @type {string | null} */
+let putBackItem = null;
+let isOffline = false;
+let isRefilling = false;
 
-export const numberOf = (address) => address.match(/(\d+)\/$/)?.[1];
-const isComing = (number) => number !== item() && !outbox.has(number);
+/** @param {string} url */
+export const numberOf = (url) => url.match(/(\d+)\/$/)?.[1];
 
-// The next item's {item, address, html}, once; null without a fresh one.
-export function take() {
+/** @param {string} number */
+const isUpcoming = (number) => number !== item() && !outbox.has(number);
+
+/** Take the next item, once; null without a fresh one. */
+export function takeNext() {
   for (const number of order) {
-    const page = takeOne(number);
+    const page = takeItem(number);
     if (page) return page;
   }
   return null;
 }
 
-// The same of exactly this item. Without network an older one will do.
-export function takeOne(number) {
-  const page = ahead.get(number);
-  const isFresh = page && (Date.now() - page.at < FRESH || isAway || outbox.isAway());
-  if (!isFresh || !isComing(number)) return null;
-  ahead.delete(number);
-  back = null;
-  taken = { item: number, ...page };
-  return taken;
+/**
+ * Take this very item, once; null without a fresh one. When offline, an older one is good enough.
+ *
+ * @param {string | undefined} number
+ */
+export function takeItem(number) {
+  const page = pages.get(number ?? "");
+  const isFresh = page && (Date.now() - page.at < MAX_AGE || isOffline || outbox.isOffline());
+  if (!page || !isFresh || !isUpcoming(page.item)) return null;
+  pages.delete(page.item);
+  putBackItem = null;
+  lastTaken = page;
+  return page;
 }
 
-// The item was left unread, for the one before it: it is the next one again.
-export function giveBack(number) {
-  if (taken?.item !== number) return;
-  ahead.set(number, taken);
-  back = number;
+/**
+ * Make an item the next one again: the reviewer returned to the item before it without reading it.
+ *
+ * @param {string | undefined} number
+ */
+export function putBack(number) {
+  if (!lastTaken || lastTaken.item !== number) return;
+  pages.set(number, lastTaken);
+  putBackItem = number;
   order = [number, ...order.filter((other) => other !== number)];
 }
 
-export async function fill() {
-  const from = item();
-  const where = bench()?.dataset.upcoming;
-  if (!where || isFilling || document.hidden || outbox.entries().length) return;
-  isFilling = true;
+export async function refill() {
+  const current = item();
+  const upcoming = bench()?.dataset.upcoming;
+  if (!upcoming || isRefilling || document.hidden || outbox.entries().length) return;
+  isRefilling = true;
   try {
-    const addresses = await (await ask(where)).json();
-    order = [...new Set([...(back ? [back] : []), ...addresses.map(numberOf)])];
-    for (const number of ahead.keys()) if (!order.includes(number)) ahead.delete(number);
-    for (const address of addresses) await fetchOne(address);
-    isAway = false;
+    await fetchUpcoming(upcoming);
+    isOffline = false;
   } catch {
-    isAway = true;
+    isOffline = true;
   } finally {
-    isFilling = false;
+    isRefilling = false;
   }
-  if (!isAway && item() && item() !== from) fill();
+  if (!isOffline && item() && item() !== current) refill();
 }
 
-async function fetchOne(address) {
-  const number = numberOf(address);
-  const held = ahead.get(number);
-  if (!isComing(number) || (held && Date.now() - held.at < RENEWED)) return;
+/** @param {string} url */
+async function fetchUpcoming(url) {
+  /** @type {string[]} */
+  const urls = await (await get(url)).json();
+  const numbers = [putBackItem, ...urls.map(numberOf)];
+  order = [...new Set(numbers.filter((number) => typeof number === "string"))];
+  for (const number of pages.keys()) if (!order.includes(number)) pages.delete(number);
+  for (const itemUrl of urls) await fetchItem(itemUrl);
+}
+
+/** @param {string} url */
+async function fetchItem(url) {
+  const number = numberOf(url);
+  const page = pages.get(number ?? "");
+  if (!number || !isUpcoming(number) || (page && Date.now() - page.at < REFETCH_AGE)) return;
   const at = Date.now();
-  const html = await (await ask(address, { "Desk-Prefetch": "1" })).text();
-  ahead.delete(number);
-  if (isComing(number)) ahead.set(number, { address, html, at });
+  const html = await (await get(url, { "Desk-Prefetch": "1" })).text();
+  pages.delete(number);
+  if (isUpcoming(number)) pages.set(number, { item: number, url, html, at });
 }
 
-async function ask(address, headers = {}) {
-  const answer = await fetch(address, { headers: { "HX-Request": "true", ...headers }, signal: AbortSignal.timeout(10_000) });
-  if (!answer.ok) throw new Error(`${answer.status}`);
-  return answer;
+/**
+ * Raises an error for a response other than 2xx.
+ *
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ */
+async function get(url, headers = {}) {
+  const response = await fetch(url, {
+    headers: { "HX-Request": "true", ...headers },
+    signal: AbortSignal.timeout(TIMEOUT),
+  });
+  if (!response.ok) throw new Error(`${response.status} for ${url}`);
+  return response;
 }
 
-export function follow() {
-  setInterval(fill, LOOK);
+export function start() {
+  setInterval(refill, INTERVAL);
 }

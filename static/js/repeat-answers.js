@@ -1,30 +1,39 @@
-// The answers given to the item before, once more. The browser remembers them, queue by queue: a page that was fetched
-// ahead was made before they were given.
-import { bench, form, isClosed, onItem } from "./workbench.js";
-import { fill, ofPairs } from "./fields.js";
+// Offers the answers of the previous item again. Remembered in the browser per queue, because a prefetched page is
+// older than those answers.
+import { closest, find } from "./dom.js";
+import { answersOf, fillAnswers } from "./fields.js";
+import { bench, form, isReadOnly, onItem } from "./workbench.js";
 
-const place = () => `same:${bench()?.dataset.upcoming?.split("?")[0]}`;
-const last = () => JSON.parse(sessionStorage.getItem(place()) ?? "null");
+/** @typedef {import("./fields.js").Answers} Answers */
 
-// The fields of a form that was submitted, as pairs.
+const storageKey = () => `same:${bench()?.dataset.upcoming?.split("?")[0]}`;
+
+/** @returns {Answers | null} */
+const lastAnswers = () => JSON.parse(sessionStorage.getItem(storageKey()) ?? "null");
+
+/**
+ * @param {[name: string, value: string][]} pairs  the fields of a submitted form
+ */
 export function remember(pairs) {
-  sessionStorage.setItem(place(), JSON.stringify(ofPairs(pairs)));
+  sessionStorage.setItem(storageKey(), JSON.stringify(answersOf(pairs)));
 }
 
-// A correction belongs to its own trace, and what one has written stands.
-function repeats(input) {
-  if (input.closest("[data-kind=correction]")) return false;
-  return input.tagName !== "TEXTAREA" || !input.value.trim();
+// A correction belongs to its own trace, and a text already written is not overwritten.
+/** @param {import("./fields.js").Field} field */
+function isRepeatable(field) {
+  if (field.closest("[data-kind=correction]")) return false;
+  return field.tagName !== "TEXTAREA" || !field.value.trim();
 }
 
-function offer() {
-  const button = document.querySelector("#same");
-  if (button) button.hidden = !last();
+function updateButton() {
+  const button = find("#same");
+  if (button) button.hidden = !lastAnswers();
 }
 
-export function follow() {
+export function start() {
   document.addEventListener("click", (event) => {
-    if (event.target.closest?.("#same") && form() && last() && !isClosed()) fill(form(), last(), repeats);
+    const [review, answers] = [form(), lastAnswers()];
+    if (closest(event, "#same") && review && answers && !isReadOnly()) fillAnswers(review, answers, isRepeatable);
   });
-  onItem(offer);
+  onItem(updateButton);
 }

@@ -1,41 +1,52 @@
-// The score's quick marks: a press writes the mark into the field, and the field shows which mark it equals.
+// Preset buttons of the score field: a click sets the score, and the button equal to the field's value looks pressed.
+import { closest, findAll } from "./dom.js";
 
-const field = () => document.querySelector("#review #score");
+/** @type {() => HTMLInputElement | null} */
+const scoreField = () => document.querySelector("#review #score");
+/** @type {() => HTMLInputElement | null} */
+const unsureBox = () => document.querySelector("#review [name=unsure]");
+/** @type {() => HTMLInputElement | null} */
+const noScoreRadio = () => document.querySelector("#review [name=score][value='']");
 
+/** @param {string | undefined} value */
 export function setScore(value) {
-  const input = field();
-  if (!input || input.disabled) return;
+  const input = scoreField();
+  if (!input || input.disabled || value === undefined) return;
   input.value = value;
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-const unsure = () => document.querySelector("#review [name=unsure]");
-
-function clear() {
-  if (field()) field().value = "";
-  else document.querySelector("#review [name=score][value='']").checked = true;
+function clearScore() {
+  const [input, radio] = [scoreField(), noScoreRadio()];
+  if (input) input.value = "";
+  else if (radio) radio.checked = true;
 }
 
-export function show() {
-  const input = field();
-  for (const mark of document.querySelectorAll("#review .preset")) {
-    mark.setAttribute("aria-pressed", String(Boolean(input) && input.value.trim() === mark.dataset.score));
+function updatePresets() {
+  const score = scoreField()?.value.trim();
+  for (const preset of findAll("#review .preset")) {
+    preset.setAttribute("aria-pressed", String(score !== undefined && score === preset.dataset.score));
   }
 }
 
-export function follow() {
+// A score and "unsure" exclude each other: the later one wins.
+/** @param {Event} event */
+function onInput(event) {
+  const input = /** @type {HTMLInputElement | null} */ (closest(event, "input, textarea, select"));
+  if (input?.form?.id !== "review") return;
+  const unsure = unsureBox();
+  const isSet = input.type === "radio" ? input.checked : true;
+  if (unsure && input.name === "score" && isSet && input.value.trim()) unsure.checked = false;
+  if (input === unsure && input.checked) clearScore();
+  updatePresets();
+}
+
+export function start() {
   document.addEventListener("click", (event) => {
-    const mark = event.target.closest?.("#review .preset");
-    if (mark) setScore(mark.dataset.score);
+    const preset = closest(event, "#review .preset");
+    if (preset) setScore(preset.dataset.score);
   });
-  document.addEventListener("input", ({ target }) => {
-    if (target.form?.id !== "review") return;
-    // A score and "unsure" exclude each other: the later one holds.
-    const isSet = target.type === "radio" ? target.checked : true;
-    if (target.name === "score" && isSet && target.value.trim()) unsure().checked = false;
-    if (target === unsure() && target.checked) clear();
-    show();
-  });
-  document.addEventListener("htmx:afterSettle", show);
-  show();
+  document.addEventListener("input", onInput);
+  document.addEventListener("htmx:afterSettle", updatePresets);
+  updatePresets();
 }

@@ -1,144 +1,187 @@
-// The reviewer's keys: one map, which `?` shows. The browser's own focus is the only state; a key acts only where no
-// text is being written, no widget needs it, and the item on the screen has been painted.
-import { acts } from "./key-actions.js";
-import { bench, form, isBusy, isClosed } from "./workbench.js";
+// The reviewer's keyboard shortcuts: one list, which `?` shows. The browser's focus is the only state; a key acts only
+// where no text is typed, no widget uses it, and the item on the screen has been painted.
+import { closest, create, find, findAll } from "./dom.js";
+import { keyActions } from "./key-actions.js";
+import { goToItem } from "./navigation.js";
 import { setScore } from "./score.js";
-import { travel } from "./navigation.js";
-import { refuse } from "./undo.js";
+import { showWhyNot } from "./undo.js";
+import { bench, form, isBusy, isReadOnly } from "./workbench.js";
 
-const FLASH = 160;
-const TEXT = "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=hidden], [type=button])";
-const ENTERS = "a, button, summary, input, select, [role=button]";
-const ARROWS = "input, select, audio, video, [role=slider], [role=separator], [role=tab], [role=tablist] *";
+/**
+ * @typedef {object} Shortcut
+ * @property {string[]} keys  as KeyboardEvent.key, with "Ctrl+" before it for Ctrl or Cmd
+ * @property {string[]} [labels]  what the help shows, if not the keys
+ * @property {string} help
+ * @property {((event: KeyboardEvent) => void) | null} action  null: handled apart
+ * @property {string} [needs]  the key action without which the shortcut is not offered
+ * @property {boolean} [isAtEnd]  whether it works at the end of the queue too, where there is no form
+ */
 
-const find = (selector) => document.querySelector(selector);
-const named = (name) => () => acts.get(name)?.();
+const FLASH_TIME = 160; // milliseconds
+const TEXT_FIELDS =
+  "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=hidden], [type=button])";
+const USES_ENTER = "a, button, summary, input, select, [role=button]";
+const USES_ARROWS = "input, select, audio, video, [role=slider], [role=separator], [role=tab], [role=tablist] *";
 
-const MAP = [
-  { keys: [..."1234567890"], shown: ["1", "…", "9"], does: "Set the score, or choose in the row that has the focus", act: digit },
-  { keys: ["f"], does: "Go to the form's first field", act: enterForm },
-  { keys: ["r"], does: "Needs review: tick or untick", act: () => press("#review [name=needs_review]") },
-  { keys: ["x"], does: "Unsure: tick or untick", act: () => press("#review [name=unsure]") },
-  { keys: ["n"], does: "Go to the notes", act: () => find("#notes")?.focus() },
-  { keys: ["Enter"], does: "Submit; the next item is there", act: () => press("#submit") },
-  { keys: ["Ctrl+Enter"], shown: ["Ctrl", "Enter"], does: "Submit from inside a text (Cmd on a Mac)", act: () => press("#submit") },
-  { keys: ["ArrowRight", "j"], shown: ["→", "j"], does: "The next item of the queue", act: () => go(1) },
-  { keys: ["ArrowLeft", "k"], shown: ["←", "k"], does: "The item before", act: () => go(-1) },
-  { keys: ["s"], does: "Skip: later, or for someone else", act: skip },
-  { keys: ["u"], does: "Undo the last submit or skip", act: undo, atEnd: true },
-  { keys: ["="], does: "The same answers as for the last item", act: () => press("#same") },
-  { keys: ["/"], does: "Search in the trace", act: named("search"), needs: "search" },
-  { keys: ["a"], does: "The final answer", act: named("answer"), needs: "answer" },
-  { keys: ["e"], does: "The next error", act: named("error"), needs: "error" },
-  { keys: ["t"], does: "The next tool call", act: named("tool"), needs: "tool" },
-  { keys: ["l"], does: "The longest step", act: named("longest"), needs: "longest" },
-  { keys: ["Escape"], shown: ["Esc"], does: "Leave the form or a menu", act: null },
-  { keys: ["?"], does: "These keys", act: showKeys, atEnd: true },
+/** @param {string} name */
+const keyAction = (name) => () => keyActions.get(name)?.();
+
+/** @type {Shortcut[]} */
+const SHORTCUTS = [
+  {
+    keys: [..."1234567890"],
+    labels: ["1", "…", "9"],
+    help: "Set the score, or choose an option in the focused row",
+    action: pressDigit,
+  },
+  { keys: ["f"], help: "Go to the first field of the form", action: focusForm },
+  { keys: ["r"], help: "Tick or untick “needs review”", action: () => press("#review [name=needs_review]") },
+  { keys: ["x"], help: "Tick or untick “unsure”", action: () => press("#review [name=unsure]") },
+  { keys: ["n"], help: "Go to the notes", action: () => find("#notes")?.focus() },
+  { keys: ["Enter"], help: "Submit and open the next item", action: () => press("#submit") },
+  {
+    keys: ["Ctrl+Enter"],
+    labels: ["Ctrl", "Enter"],
+    help: "Submit while typing (Cmd on a Mac)",
+    action: () => press("#submit"),
+  },
+  { keys: ["ArrowRight", "j"], labels: ["→", "j"], help: "Next item in the queue", action: () => goBy(1) },
+  { keys: ["ArrowLeft", "k"], labels: ["←", "k"], help: "Previous item in the queue", action: () => goBy(-1) },
+  { keys: ["s"], help: "Skip: for later, or for someone else", action: openSkipMenu },
+  { keys: ["u"], help: "Undo the last submit or skip", action: undo, isAtEnd: true },
+  { keys: ["="], help: "Repeat the answers of the last item", action: () => press("#same") },
+  { keys: ["/"], help: "Search this trace", action: keyAction("search"), needs: "search" },
+  { keys: ["a"], help: "Final answer", action: keyAction("answer"), needs: "answer" },
+  { keys: ["e"], help: "Next error", action: keyAction("error"), needs: "error" },
+  { keys: ["t"], help: "Next tool call", action: keyAction("tool"), needs: "tool" },
+  { keys: ["l"], help: "Longest step", action: keyAction("longest"), needs: "longest" },
+  { keys: ["Escape"], labels: ["Esc"], help: "Leave the form or close a menu", action: null },
+  { keys: ["?"], help: "Show keyboard shortcuts", action: showShortcuts, isAtEnd: true },
 ];
 
-// At the queue's end there is no form, and little to do.
-const inUse = () => MAP.filter(({ needs, atEnd }) => (form() ? !needs || acts.has(needs) : atEnd));
+const available = () => SHORTCUTS.filter(({ needs, isAtEnd }) => (form() ? !needs || keyActions.has(needs) : isAtEnd));
 
+/** @param {string} selector */
 function press(selector) {
   const control = find(selector);
-  if (!control || control.disabled || control.closest("[inert]")) return;
-  const seen = control.closest("label") ?? control;
-  seen.classList.add("pressed");
-  setTimeout(() => seen.classList.remove("pressed"), FLASH);
+  if (!control || control.matches(":disabled") || control.closest("[inert]")) return;
+  const visible = control.closest("label") ?? control;
+  visible.classList.add("pressed");
+  setTimeout(() => visible.classList.remove("pressed"), FLASH_TIME);
   control.click();
 }
 
-function digit(event) {
-  if (isClosed()) return;
-  const row = event.target.closest?.("#review [data-criterion]");
-  const choices = row ? row.querySelectorAll("input[type=radio], input[type=checkbox]") : [];
-  if (choices.length) return choices[event.key - 1]?.click();
-  const marks = document.querySelectorAll("#review .preset");
-  if (marks.length) return marks[event.key - 1] && setScore(marks[event.key - 1].dataset.score);
-  const scores = [...document.querySelectorAll("#review .choice input:not([value=''])")];
-  // Where every score is a digit, the key is the score; elsewhere it is the place in the row.
+/** @param {KeyboardEvent} event */
+function pressDigit(event) {
+  if (isReadOnly()) return;
+  const index = Number(event.key) - 1;
+  const row = closest(event, "#review [data-criterion]");
+  /** @type {NodeListOf<HTMLElement> | undefined} */
+  const options = row?.querySelectorAll("input[type=radio], input[type=checkbox]");
+  if (options?.length) return options[index]?.click();
+  const presets = findAll("#review .preset");
+  if (presets.length) return setScore(presets[index]?.dataset.score);
+  const scores = /** @type {HTMLInputElement[]} */ (findAll("#review .choice input:not([value=''])"));
+  // If every score is a whole number, the key is the score; otherwise it is the position in the row.
   const areDigits = scores.every((score) => /^\d+$/.test(score.value));
-  (areDigits ? scores.find((score) => score.value === event.key) : scores[event.key - 1])?.click();
+  (areDigits ? scores.find((score) => score.value === event.key) : scores[index])?.click();
 }
 
-function go(step) {
-  const rail = [...document.querySelectorAll("#rail li a")];
-  const link = rail[rail.findIndex((one) => one.hasAttribute("aria-current")) + step];
-  if (link) travel(link.getAttribute("href"));
+/** @param {number} step */
+function goBy(step) {
+  const links = findAll("#rail li a");
+  const url = links[links.findIndex((link) => link.hasAttribute("aria-current")) + step]?.getAttribute("href");
+  if (url) goToItem(url);
 }
 
 function undo() {
   if (find("#undo")) press("#undo");
-  else refuse();
+  else showWhyNot();
 }
 
-// A mark before the score's field, and the chosen option before the first: digits keep their meaning there.
-function enterForm() {
+// A preset rather than the score's text field, and the checked option rather than the first: digits keep acting there.
+function focusForm() {
   const fields = find("#review .fields:not([inert])");
+  /** @type {HTMLInputElement | null | undefined} */
   const first = fields?.querySelector(".preset") ?? fields?.querySelector("input:not([type=hidden]), textarea, select");
-  const chosen = first?.name && fields.querySelector(`[name="${first.name}"]:checked`);
-  (chosen || first)?.focus();
+  /** @type {HTMLElement | null | undefined} */
+  const checked = first?.name && fields ? fields.querySelector(`[name="${first.name}"]:checked`) : null;
+  (checked ?? first)?.focus();
 }
 
-function skip() {
+function openSkipMenu() {
   const menu = find("#skip-menu");
-  if (!menu) return press("#pass-by");
+  if (!(menu instanceof HTMLDetailsElement)) return press("#pass-by");
   menu.open = true;
   menu.querySelector("button")?.focus();
 }
 
-export function showKeys() {
+function showShortcuts() {
   find("#keys")?.remove();
-  const sheet = document.createElement("dialog");
-  sheet.id = "keys";
-  sheet.setAttribute("aria-label", "Keys");
-  const list = document.createElement("dl");
-  for (const { keys, shown, does } of inUse()) {
-    const term = document.createElement("dt");
-    for (const key of shown ?? keys) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
-    list.append(term, Object.assign(document.createElement("dd"), { textContent: does }));
+  const dialog = create("dialog", { id: "keys" });
+  dialog.setAttribute("aria-label", "Keyboard shortcuts");
+  const list = create("dl");
+  for (const { keys, labels, help } of available()) {
+    const term = create("dt");
+    for (const label of labels ?? keys) term.append(create("kbd", { textContent: label }), " ");
+    list.append(term, create("dd", { textContent: help }));
   }
-  const close = Object.assign(document.createElement("button"), { textContent: "Close", className: "button" });
-  close.addEventListener("click", () => sheet.close());
-  sheet.append(Object.assign(document.createElement("h2"), { textContent: "Keys" }), list, close);
-  document.body.append(sheet);
-  sheet.showModal();
+  const close = create("button", { textContent: "Close", className: "button" });
+  close.addEventListener("click", () => dialog.close());
+  dialog.append(create("h2", { textContent: "Keyboard shortcuts" }), list, close);
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
+/** @param {HTMLElement} target */
 function leave(target) {
-  const menu = target.closest?.("details[open]#skip-menu");
-  if (menu) {
+  const menu = target.closest("details[open]#skip-menu");
+  if (menu instanceof HTMLDetailsElement) {
     menu.open = false;
     menu.querySelector("summary")?.focus();
-  } else if (target.matches(TEXT) || target.closest?.("#review")) {
+  } else if (target.matches(TEXT_FIELDS) || target.closest("#review")) {
     target.blur();
     find("#workbench > .trace")?.focus({ preventScroll: true });
   }
 }
 
-// Whether the key belongs to what has the focus, or to the browser.
-function isTheirs({ key, target, shiftKey }) {
-  // In the score's field no letter can be meant for it.
-  if (target.matches(TEXT)) return !(target.id === "score" && /^[a-z=?/]$/.test(key));
-  if (key === "Enter") return shiftKey || target.matches(ENTERS);
+/**
+ * Whether the key belongs to the focused element, or to the browser.
+ *
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement} target
+ */
+function isUsedByTarget({ key, shiftKey }, target) {
+  // No letter is typed into the score field.
+  if (target.matches(TEXT_FIELDS)) return !(target.id === "score" && /^[a-z=?/]$/.test(key));
+  if (key === "Enter") return shiftKey || target.matches(USES_ENTER);
   if (!key.startsWith("Arrow")) return false;
-  return shiftKey || target.matches(ARROWS) || (target !== document.body && target.scrollWidth > target.clientWidth + 1);
+  const scrollsSideways = target !== document.body && target.scrollWidth > target.clientWidth + 1;
+  return shiftKey || target.matches(USES_ARROWS) || scrollsSideways;
 }
 
+/** @param {KeyboardEvent} event */
+const isIgnored = (event) =>
+  !bench() || event.isComposing || event.altKey || event.getModifierState("AltGraph") || Boolean(find("dialog[open]"));
+
+/** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (!bench() || event.isComposing || event.altKey || event.getModifierState("AltGraph") || find("dialog[open]")) return;
+  const target = event.target;
+  if (!(target instanceof HTMLElement) || isIgnored(event)) return;
   const isCommand = event.ctrlKey || event.metaKey;
-  // A held key presses a button, and submits from a field, again and again.
-  if (event.repeat && event.key === "Enter" && !event.target.matches("textarea")) return event.preventDefault();
-  if (event.key === "Escape") return leave(event.target);
+  // A held Enter would press a button, or submit from a field, again and again.
+  if (event.repeat && event.key === "Enter" && !target.matches("textarea")) return event.preventDefault();
+  if (event.key === "Escape") return leave(target);
   const name = isCommand ? `Ctrl+${event.key}` : event.key;
-  const entry = inUse().find(({ keys }) => keys.includes(name));
-  if (!entry || (!isCommand && isTheirs(event))) return;
+  const shortcut = available().find(({ keys }) => keys.includes(name));
+  if (!shortcut || (!isCommand && isUsedByTarget(event, target))) return;
   event.preventDefault();
-  if (!event.repeat && !isBusy()) entry.act(event);
+  if (!event.repeat && !isBusy()) shortcut.action?.(event);
 }
 
-export function listen() {
+export function start() {
   document.addEventListener("keydown", onKey);
-  document.addEventListener("click", (event) => event.target.closest?.("#show-keys") && showKeys());
+  document.addEventListener("click", (event) => {
+    if (closest(event, "#show-keys")) showShortcuts();
+  });
 }

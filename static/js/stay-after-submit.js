@@ -1,13 +1,18 @@
-// Whether one stays at an item after its submit: this browser remembers it, since a page fetched ahead does not know.
+// Remembers "Stay here" in this browser, because a prefetched page does not know it.
+import * as storage from "./user-storage.js";
 import { onItem } from "./workbench.js";
-import * as kept from "./user-storage.js";
 
-const box = () => document.querySelector("#review [name=stay]");
+/** @type {() => HTMLInputElement | null} */
+const stayBox = () => document.querySelector("#review [name=stay]");
 
-export function follow() {
-  document.addEventListener("change", ({ target }) => target === box() && kept.write("stays", Number(target.checked)));
+export function start() {
+  document.addEventListener("change", ({ target }) => {
+    const box = stayBox();
+    if (box && target === box) storage.write("stays", Number(box.checked));
+  });
   onItem(() => {
-    const stays = kept.read("stays", null);
-    if (box() && stays !== null) box().checked = Boolean(stays);
+    const box = stayBox();
+    const stays = storage.read("stays", /** @type {number | null} */ (null));
+    if (box && stays !== null) box.checked = Boolean(stays);
   });
 }

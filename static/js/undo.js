@@ -1,45 +1,58 @@
-// Undo: the words around its button are fetched anew each second, so that one listener on the page hears every press.
-import { tell } from "./banner.js";
-import { form, isBusy, item, onItem, show, wait } from "./workbench.js";
+// Undoes the last submit or skip. One listener on the document, because the undo form is replaced every second.
+import { find } from "./dom.js";
+import { formPairs } from "./fields.js";
+import { clearNotice, showNotice } from "./notices.js";
 import * as outbox from "./outbox.js";
 import * as prefetch from "./prefetch.js";
+import { form, isBusy, item, onItem, setWaiting, showItem } from "./workbench.js";
 
-const PATIENCE = 20_000;
-const AWAY = "The network is away: nothing is undone.";
-const OTHER = "It is not undone: the server does not answer as it should. Reload the page and look.";
+const TIMEOUT = 20_000;
+const OFFLINE = "Not undone: you are offline.";
+const SERVER_ERROR = "Not undone: the server returned an error. Reload the page to see what is saved.";
 
+/** @param {SubmitEvent} event */
 async function onSubmit(event) {
-  if (event.target.id !== "undo-form") return;
+  const undoForm = event.target;
+  if (!(undoForm instanceof HTMLFormElement) || undoForm.id !== "undo-form") return;
   event.preventDefault();
   if (isBusy()) return;
-  const { action, dataset } = event.target;
-  const body = new URLSearchParams(new FormData(event.target));
-  wait(true);
+  const itemUrl = undoForm.dataset.item ?? "";
+  const body = new URLSearchParams(formPairs(undoForm));
+  const headers = { "HX-Request": "true" };
+  setWaiting(true);
   try {
-    const headers = { "HX-Request": "true" };
-    const answer = await fetch(action, { method: "POST", headers, body, signal: AbortSignal.timeout(PATIENCE) });
-    const text = await answer.text();
-    if (!answer.ok) tell("undo", answer.headers.get("Content-Type")?.startsWith("text/plain") ? text : OTHER);
-    else if (form()) {
-      prefetch.giveBack(item());
-      show(text, dataset.item);
-    } else location.assign(dataset.item);
+    const signal = AbortSignal.timeout(TIMEOUT);
+    const response = await fetch(undoForm.action, { method: "POST", headers, body, signal });
+    const text = await response.text();
+    if (!response.ok) {
+      showNotice("undo", response.headers.get("Content-Type")?.startsWith("text/plain") ? text : SERVER_ERROR);
+    } else if (form()) {
+      prefetch.putBack(item());
+      showItem(text, itemUrl);
+    } else {
+      location.assign(itemUrl);
+    }
   } catch {
-    tell("undo", AWAY);
+    showNotice("undo", OFFLINE);
   } finally {
-    wait(false);
+    setWaiting(false);
   }
 }
 
-// What there is to say where nothing can be undone.
-export function refuse() {
-  const late = document.querySelector("#left[data-late] a");
-  if (outbox.entries().length) tell("undo", "Your last answer is not sent yet. It can be undone when it is.");
-  else if (!late) tell("undo", "There is nothing to undo now.");
-  else tell("undo", "It is too late to undo: your last answer was pushed.", [["Open it to change it", late.href]]);
+/** Show why nothing can be undone. */
+export function showWhyNot() {
+  const lateLink = find("#left[data-late] a");
+  if (outbox.entries().length) {
+    showNotice("undo", "Your last answer has not been sent yet. You can undo it once it is saved.");
+  } else if (lateLink instanceof HTMLAnchorElement) {
+    const text = "Too late to undo: your last answer was already pushed.";
+    showNotice("undo", text, [["Open it to change it", lateLink.href]]);
+  } else {
+    showNotice("undo", "Nothing to undo.");
+  }
 }
 
-export function follow() {
+export function start() {
   document.addEventListener("submit", onSubmit);
-  onItem(() => tell("undo"));
+  onItem(() => clearNotice("undo"));
 }

@@ -1,42 +1,49 @@
-// What this browser keeps for the person who is signed in, under their name: somebody else finds nothing of it.
-const rest = new Map();
+// Local storage keyed by the signed-in user, so that nobody else on this browser reads it.
 
-const key = (name) => `desk:${encodeURIComponent(document.body.dataset.user ?? "")}:${name}`;
+/** @type {Map<string, unknown>} */
+const memory = new Map();
 
-export function read(name, otherwise) {
-  if (rest.has(key(name))) return rest.get(key(name));
+/** @param {string} name */
+const keyOf = (name) => `desk:${encodeURIComponent(document.body.dataset.user ?? "")}:${name}`;
+
+/**
+ * Parse the stored JSON value, or return the default.
+ *
+ * @template T
+ * @param {string} name
+ * @param {T} fallback
+ * @returns {T}
+ */
+export function read(name, fallback) {
+  const key = keyOf(name);
+  if (memory.has(key)) return /** @type {T} */ (memory.get(key));
   try {
-    return JSON.parse(localStorage.getItem(key(name))) ?? otherwise;
+    return JSON.parse(localStorage.getItem(key) ?? "null") ?? fallback;
   } catch {
-    return otherwise;
+    return fallback;
   }
 }
 
+/**
+ * @param {string} name
+ * @param {unknown} value  anything that JSON can hold
+ */
 export function write(name, value) {
   try {
-    localStorage.setItem(key(name), JSON.stringify(value));
-    rest.delete(key(name));
+    localStorage.setItem(keyOf(name), JSON.stringify(value));
+    memory.delete(keyOf(name));
   } catch {
-    // The browser keeps nothing, or no more: then as long as this page is open.
-    rest.set(key(name), value);
+    // Storage is full or forbidden: keep the value for as long as this page is open.
+    memory.set(keyOf(name), value);
   }
 }
 
-export function drop(name) {
-  rest.delete(key(name));
+/** @param {string} name */
+export function remove(name) {
+  memory.delete(keyOf(name));
   try {
-    localStorage.removeItem(key(name));
+    localStorage.removeItem(keyOf(name));
   } catch {
-    // Nothing is kept where nothing may be.
+    // Storage is forbidden, so nothing was stored.
   }
-}
-
-export function names(beginning) {
-  const found = new Set(rest.keys());
-  try {
-    Object.keys(localStorage).forEach((name) => found.add(name));
-  } catch {
-    // As above.
-  }
-  return [...found].filter((name) => name.startsWith(key(beginning))).map((name) => name.slice(key("").length));
 }

@@ -1,69 +1,108 @@
-// The screen: which item is on it, whether one may act on it, and how another takes its place.
+// The reviewer's screen: which item it shows, whether it accepts input, and how the next item replaces it.
+import { find, matches } from "./dom.js";
+
 const REQUESTS = ["#workbench", "#review", "#skip", "#undo"].map((id) => `${id}.htmx-request`).join();
 
-let isUnseen = false;
+let isUnpainted = false;
 let isWaiting = false;
 
-export const bench = () => document.querySelector("#workbench");
+export const bench = () => find("#workbench");
+
+/** @type {() => HTMLFormElement | null} */
 export const form = () => document.querySelector("#review");
+
+/** The number of the item on the screen, as text. */
 export const item = () => bench()?.dataset.item;
 
-// Whether the form may only be read.
-export const isClosed = () => Boolean(document.querySelector("#review .fields[inert]"));
+/** Whether the form can only be read. */
+export const isReadOnly = () => Boolean(find("#review .fields[inert]"));
 
-// An item that is not painted yet was not read by anybody.
-export const isBusy = () => isUnseen || isWaiting || Boolean(document.querySelector(REQUESTS));
+/** Whether keys and buttons must do nothing; nobody can have read an item that is not painted yet. */
+export const isBusy = () => isUnpainted || isWaiting || Boolean(find(REQUESTS));
 
-export function wait(on) {
+/** @param {boolean} on */
+export function setWaiting(on) {
   isWaiting = on;
   bench()?.setAttribute("aria-busy", String(on));
 }
 
-// Put the fragment of an item on the screen, at its address where one is given.
-export function show(html, address) {
-  wait(false);
-  isUnseen = true;
+/**
+ * Replace the item on the screen by the fragment of another, and the page's address if one is passed.
+ *
+ * @param {string} html
+ * @param {string | null} [url]
+ */
+export function showItem(html, url) {
+  setWaiting(false);
+  isUnpainted = true;
   htmx.swap("#workbench", html, { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 });
-  if (address) push(address);
-  land();
-  requestAnimationFrame(() => requestAnimationFrame(() => (isUnseen = false)));
+  if (url) pushUrl(url);
+  moveFocus();
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      isUnpainted = false;
+    }),
+  );
 }
 
-// Put the form of an item's fragment in the place of the one on the screen; the trace stays as it is being read.
-export function open(html) {
+/**
+ * Replace the form by the one in an item's fragment; the trace stays as it is being read.
+ *
+ * @param {string} html
+ */
+export function showForm(html) {
+  /** @type {HtmxSwap} */
   const swap = { swapStyle: "outerHTML", swapDelay: 0, settleDelay: 0 };
   htmx.swap("#workbench > .panel", html, swap, { select: ".panel", selectOOB: "#rail" });
 }
 
-// Where one goes on: at a question, at the first field that was refused, or at the trace.
-function land() {
-  const fault = document.querySelector("#review .fault");
-  const field = fault?.closest("fieldset, .field")?.querySelector("input:not([type=hidden]), textarea, select");
-  const told = document.querySelector("#review .foot [role=alert]") ?? field ?? document.querySelector("#review [role=alert]");
-  if (!told) return document.querySelector("#workbench > .trace")?.focus({ preventScroll: true });
-  told.focus({ preventScroll: true });
-  told.scrollIntoView({ block: "center" });
+// Focus a question, else the first invalid field, else the trace.
+function moveFocus() {
+  const error = find("#review .fault");
+  /** @type {HTMLElement | null | undefined} */
+  const field = error?.closest("fieldset, .field")?.querySelector("input:not([type=hidden]), textarea, select");
+  const target = find("#review .foot [role=alert]") ?? field ?? find("#review [role=alert]");
+  if (!target) return find("#workbench > .trace")?.focus({ preventScroll: true });
+  target.focus({ preventScroll: true });
+  target.scrollIntoView({ block: "center" });
 }
 
-// With the mark of htmx on both pages, which brings each back when one goes back or forth.
-function push(address) {
+// Both history entries carry htmx's own state, so that htmx restores either page on back and forward.
+/** @param {string} url */
+function pushUrl(url) {
   history.replaceState({ htmx: true }, "");
-  history.pushState({ htmx: true }, "", address);
+  history.pushState({ htmx: true }, "", url);
 }
 
-// Parts of the page that lie in an answer under their ids.
-export function refresh(html) {
+/**
+ * Update the parts of the page that a response contains out of band, by their ids.
+ *
+ * @param {string} html
+ */
+export function refreshParts(html) {
   htmx.swap("body", html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
 }
 
-// Whenever an item or its form has come, by whatever way; and once for the one that is there.
-export function onItem(act) {
-  document.addEventListener("htmx:afterSettle", (event) => event.target.matches("#workbench, .panel") && act());
-  document.addEventListener("htmx:historyRestore", () => bench() && act());
-  if (bench()) act();
+/**
+ * Call back whenever an item or its form has been placed on the screen, and now if one is there.
+ *
+ * @param {() => void} callback
+ */
+export function onItem(callback) {
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (matches(event, "#workbench, .panel")) callback();
+  });
+  document.addEventListener("htmx:historyRestore", () => {
+    if (bench()) callback();
+  });
+  if (bench()) callback();
 }
 
-// A page that has just come has its focus nowhere; one that is used keeps it.
-onItem(() => document.activeElement === document.body && form() && land());
+// Only a page that has just loaded has no focus of its own.
+onItem(() => {
+  if (document.activeElement === document.body && form()) moveFocus();
+});
 
-window.addEventListener("pageshow", (event) => event.persisted && wait(false));
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) setWaiting(false);
+});

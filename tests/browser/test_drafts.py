@@ -62,7 +62,7 @@ def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[Queu
     claiming.take_over(items[0], lead)
     page.locator("#notes").fill("half a thou")
     expect(page.get_by_text("lead is reviewing this item now")).to_be_visible()
-    expect(page.locator("#banner")).to_contain_text("What you typed is kept as your draft")
+    expect(page.locator("#banner")).to_contain_text("What you typed is saved as your draft")
     expect(page.locator("#notes")).to_have_value("half a thou")
     expect(page.locator(".fields[inert]")).to_have_count(1)
     page.keyboard.type("jj")
@@ -73,8 +73,8 @@ def test_it_spells_the_time_as_the_pages_do(page: Page) -> None:
     page.route("**/draft/", lambda route: route.abort())
     page.locator("#notes").fill("half a thou")
     page.reload()
-    said = page.locator("#banner [data-matter=restored]")
-    expect(said).to_have_text(re.compile(r"What you typed here at \d\d:\d\d:\d\d is back in the form"))
+    said = page.locator("#banner [data-topic=restored]")
+    expect(said).to_have_text(re.compile(r"What you typed at \d\d:\d\d:\d\d is back in the form"))
 
 
 def test_it_discards_a_draft(page: Page, items: list[QueueItem]) -> None:
@@ -99,7 +99,7 @@ def test_it_submits_the_draft_and_forgets_it(page: Page) -> None:
 def test_it_says_that_a_draft_is_not_saved_without_network(page: Page) -> None:
     page.context.set_offline(True)
     page.locator("#notes").fill("on the train")
-    expect(page.locator("#banner")).to_contain_text("1 draft is not yet saved")
+    expect(page.locator("#banner")).to_contain_text("1 draft is not saved yet")
     page.context.set_offline(False)
     expect(page.locator("#banner")).to_have_text("")
     assert "on the train" in Draft.objects.get().fields

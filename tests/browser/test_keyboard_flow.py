@@ -77,7 +77,7 @@ def test_it_goes_from_the_sign_in_to_the_next_item(page: Page, reviewer: User) -
 def test_it_goes_through_the_workbench_in_reading_order(bench: Page) -> None:
     # One begins at the trace; behind the form the page begins anew.
     found = stops(bench, 60)
-    order = ["Transcript", "Width of the form", "Score", "notes", "submit"]
+    order = ["Transcript", "Form width", "Score", "notes", "submit"]
     order += ["Skip to the content", "Review desk", "Queues", "Sign out", "Trace"]
 
     places = [next(at for at, words in enumerate(found) if f"{words} ".startswith(f"{name} ")) for name in order]

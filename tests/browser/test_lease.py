@@ -87,7 +87,7 @@ def test_the_form_opens_when_the_colleague_is_done(
     expect(page.locator("#submit")).to_be_enabled()
     expect(page.get_by_text(THEIRS)).to_be_hidden()
     expect(page.get_by_role("columnheader", name="Waterfall")).to_be_visible()
-    expect(page.locator("#announcement")).to_have_text("The item is yours now: the form is open.")
+    expect(page.locator("#announcement")).to_have_text("You can review this item now. The form is open.")
     item.refresh_from_db()
     assert item.claimed_by == reviewer
 

@@ -47,7 +47,7 @@ def said() -> list[str]:
 def test_it_sends_what_was_answered_without_network_once_and_in_order(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     answer(page, "one", "two", "three")
-    expect(page.locator("#banner")).to_contain_text("3 reviews are not yet saved")
+    expect(page.locator("#banner")).to_contain_text("3 reviews are not saved yet")
     assert said() == []
     context.set_offline(False)
     expect(page.locator("#banner")).to_have_text("")
@@ -81,7 +81,7 @@ def test_it_makes_one_revision_when_the_answer_was_lost(page: Page) -> None:
     lost = iter([True])
     page.route("**/items/*/", lambda route: (route.fetch(), route.abort()) if next(lost, False) else route.continue_())
     answer(page, "one")
-    expect(page.locator("#banner")).to_contain_text("1 review is not yet saved")
+    expect(page.locator("#banner")).to_contain_text("1 review is not saved yet")
     wait_until_saved(page)
     wait_for_item(page, 2)
     assert said() == ["one"]
@@ -90,7 +90,7 @@ def test_it_makes_one_revision_when_the_answer_was_lost(page: Page) -> None:
 def test_it_sends_after_one_has_signed_in_again(page: Page, reviewer: User) -> None:
     Session.objects.all().delete()
     answer(page, "one")
-    expect(page.locator("#banner")).to_contain_text("Your sign-in has ended. 1 review is not yet saved")
+    expect(page.locator("#banner")).to_contain_text("Your session has expired. 1 review is not saved yet")
     page.get_by_role("link", name="Sign in again").click()
     page.get_by_label("Username").fill(reviewer.username)
     page.get_by_label("Password").fill(PASSWORD)
@@ -128,8 +128,8 @@ def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page:
     answer(page, "one", "two", "three")
     wait_for_item(page, 3)
     expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
-    expect(page.locator("#held")).to_have_text(
-        "No further item is here while the network is away. Your 3 answers are kept and sent when it is back."
+    expect(page.locator("#offline-notice")).to_have_text(
+        "You are offline and no further item is loaded. Your 3 answers are stored in this browser and sent when you are back online."
     )
     page.keyboard.press("r")
     page.keyboard.press("Control+Enter")
@@ -147,7 +147,7 @@ def test_it_goes_by_keys_as_far_as_was_fetched_and_stays_there(page: Page, conte
         page.keyboard.press(act)
         wait_for_item(page, number)
     page.keyboard.press(act)
-    expect(page.locator("#banner")).to_contain_text("You stay here, and what you type is kept.")
+    expect(page.locator("#banner")).to_contain_text("Could not open the other item.")
     wait_for_item(page, 3)
 
 
@@ -156,11 +156,11 @@ def test_it_stays_at_the_item_when_another_cannot_be_fetched(page: Page, context
     page.keyboard.press("Escape")
     context.set_offline(True)
     page.locator("#rail li a").nth(3).click()
-    expect(page.locator("#banner")).to_contain_text("You stay here, and what you type is kept.")
+    expect(page.locator("#banner")).to_contain_text("Could not open the other item.")
     wait_for_item(page, 1)
     expect(page.locator("#notes")).to_have_value("being typed")
     context.set_offline(False)
-    expect(page.locator("#banner [data-matter=away]")).to_have_count(0)
+    expect(page.locator("#banner [data-topic=offline]")).to_have_count(0)
 
 
 def test_it_stays_at_the_tab_when_another_cannot_be_fetched(
@@ -168,7 +168,7 @@ def test_it_stays_at_the_tab_when_another_cannot_be_fetched(
 ) -> None:
     context.set_offline(True)
     page.get_by_role("link", name="Steps").click()
-    expect(page.locator("#banner")).to_contain_text("The network is away: this cannot be fetched now.")
+    expect(page.locator("#banner")).to_contain_text("Could not load this.")
     wait_for_item(page, 1)
     faults.clear()
 

@@ -219,7 +219,7 @@ def test_it_jumps_to_errors_that_are_not_loaded(
 def test_a_search_goes_on_to_what_is_not_loaded(open_page: OpenPage, reviewer: User, long_item: QueueItem) -> None:
     page = opened(open_page(reviewer), long_item, "steps")
     page.locator(".search [type=search]").fill("needle")
-    expect(page.locator("#found")).to_have_text("1 of 1 here")
+    expect(page.locator("#found")).to_have_text("1 of 1 loaded")
     page.locator(".search [type=search]").press("Enter")
     expect(page.locator(".found")).to_contain_text("2 steps in this trace contain “needle”.")
     expect(page.locator("#jumped")).to_have_text("Match 2 of 2")

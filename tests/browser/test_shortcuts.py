@@ -239,7 +239,7 @@ def test_it_shows_the_keys(page: Page) -> None:
     page.get_by_role("button", name="Keys").click()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
-    sheet = page.get_by_role("dialog", name="Keys")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(sheet).to_contain_text("Undo the last submit")
     page.keyboard.press("1")
     page.keyboard.press("Escape")

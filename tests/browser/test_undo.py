@@ -106,12 +106,12 @@ def test_it_says_that_it_is_too_late(page: Page, items: list[QueueItem]) -> None
     Patch.objects.update(due_at=clock.now())
     expect(page.locator("#undo")).to_have_count(0)
     page.keyboard.press("u")
-    expect(page.locator("#banner")).to_contain_text("It is too late to undo: your last answer was pushed.")
+    expect(page.locator("#banner")).to_contain_text("Too late to undo: your last answer was already pushed.")
 
 
 def test_it_says_that_there_is_nothing_to_undo(page: Page) -> None:
     page.keyboard.press("u")
-    expect(page.locator("#banner")).to_contain_text("There is nothing to undo now.")
+    expect(page.locator("#banner")).to_contain_text("Nothing to undo.")
 
 
 def test_it_says_that_the_answer_is_not_sent(page: Page) -> None:
@@ -119,6 +119,6 @@ def test_it_says_that_the_answer_is_not_sent(page: Page) -> None:
     answer(page, 1)
     wait_for_item(page, 2)
     page.keyboard.press("u")
-    expect(page.locator("#banner")).to_contain_text("Your last answer is not sent yet.")
+    expect(page.locator("#banner")).to_contain_text("Your last answer has not been sent yet.")
     page.context.set_offline(False)
     wait_until_saved(page)
