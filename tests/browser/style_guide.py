@@ -1,15 +1,14 @@
-"""The page of the parts, at an address that only this browser knows: no route of the product serves it."""
+"""The style guide page. No route of the product serves it: the test browser answers its URL itself."""
 
-from django.template import Context, Engine
+from pathlib import Path
+
 from playwright.sync_api import Page
 
-from benchmarks.environment import ROOT
-
-ADDRESS = "/parts/"
+PATH = "/style-guide/"
+HTML = Path(__file__).with_suffix(".html")
 
 
 def open_style_guide(page: Page) -> None:
-    """Render templates/style_guide.html, and have the page show it with the static files of the server it knows."""
-    shown = Engine(dirs=[str(ROOT / "templates")]).get_template("style_guide.html").render(Context())
-    page.route(f"**{ADDRESS}", lambda route: route.fulfill(body=shown, content_type="text/html"))
-    page.goto(ADDRESS)
+    """Show the style guide with the static files of the page's own server."""
+    page.route(f"**{PATH}", lambda route: route.fulfill(path=HTML, content_type="text/html"))
+    page.goto(PATH)
