@@ -1,4 +1,4 @@
-"""How Chromium is started: quiet, alone, and as root too."""
+"""Command-line flags of Chromium: no background traffic, and it runs as root too."""
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

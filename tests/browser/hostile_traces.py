@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - a dangerous text is shown whole
-"""Traces made to do harm: each dangerous text in each place that a span, a trace or a queue item has for texts.
+"""Hostile traces: each dangerous text in each text field of a span, a trace or a queue item.
 
-Whatever would run says so by setting `window.pwned`; whatever would call out calls `evil.example`.
+A text that runs sets `window.pwned`; a text that makes a request calls `evil.example`.
 """
 
 import json
@@ -66,7 +66,7 @@ TEXTS: dict[str, str] = {
 
 @dataclass
 class HostileCase:
-    """A trace of the kind: its spans' fields, its own, and its queue item's."""
+    """Fields of the spans, of the trace and of its queue item."""
 
     name: str
     spans: list[dict[str, Any]]
@@ -75,49 +75,56 @@ class HostileCase:
 
     @property
     def tabs(self) -> list[str]:
-        """The tabs that show what the case holds; metadata and rows of steps show none of a message's texts."""
-        holds_texts_only = self.name.endswith((", said", ", called", ", attached"))
-        return ["transcript", "raw"] if holds_texts_only else ["transcript", "steps", "raw", "metadata"]
+        """The tabs that show the case's texts; the metadata and steps tabs show none of a message's texts."""
+        has_messages_only = self.name.endswith((", message", ", tool call", ", attachment"))
+        return ["transcript", "raw"] if has_messages_only else ["transcript", "steps", "raw", "metadata"]
 
 
 def hostile_cases() -> Iterator[HostileCase]:
-    """More than two hundred, the same each time."""
+    """Yield more than two hundred cases, the same each time."""
     for name, text in TEXTS.items():
-        for place in (_said, _called, _named, _broken, _attached):
-            yield place(f"{name}, {place.__name__.strip('_')}", text)
-    yield from _shapes()
+        yield _message_case(f"{name}, message", text)
+        yield _tool_call_case(f"{name}, tool call", text)
+        yield _name_case(f"{name}, name", text)
+        yield _error_case(f"{name}, error", text)
+        yield _attachment_case(f"{name}, attachment", text)
+    yield from _shape_cases()
 
 
-def _said(name: str, text: str) -> HostileCase:
-    told = [{"role": role, "content": text} for role in ("system", "user", "assistant")]
+def _message_case(name: str, text: str) -> HostileCase:
+    messages = [{"role": role, "content": text} for role in ("system", "user", "assistant")]
     answer = {"role": "assistant", "content": [{"type": "text", "text": text}], "reasoning": text, "refusal": text}
-    return HostileCase(name, [_span("LLM", [*told, told[1]], [answer])])
+    return HostileCase(name, [_span("LLM", [*messages, messages[1]], [answer])])
 
 
-def _called(name: str, text: str) -> HostileCase:
+def _tool_call_case(name: str, text: str) -> HostileCase:
     call = {"id": text[:99], "type": "function", "function": {"name": text, "arguments": json.dumps({text: text})}}
-    told = {"role": "tool", "tool_call_id": text[:99], "name": text, "content": text}
-    asked = [{"role": "user", "content": "Go."}, {"role": "assistant", "content": None, "tool_calls": [call]}, told]
+    result = {"role": "tool", "tool_call_id": text[:99], "name": text, "content": text}
+    messages = [
+        {"role": "user", "content": "Go."},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        result,
+    ]
     return HostileCase(
-        name, [_span("TOOL", {text: [text]}, text), _span("LLM", asked, {"content": text, text: {"k": text}})]
+        name, [_span("TOOL", {text: [text]}, text), _span("LLM", messages, {"content": text, text: {"k": text}})]
     )
 
 
-def _named(name: str, text: str) -> HostileCase:
-    """In everything that has a name: spans, model, session, metadata keys and values, the item's own words."""
-    sound = text.encode("utf-8", "replace").decode().replace("\x00", "")
+def _name_case(name: str, text: str) -> HostileCase:
+    """In every name: spans, model, session, metadata keys and values, the item's reason and reference."""
+    valid = text.encode("utf-8", "replace").decode().replace("\x00", "")
     metadata = {f"key {text}"[:3_000]: "a", text[:38]: text[:38], "value": text[:9_000], "list": [text[:900]]}
-    spans = [_span("TOOL", "in", "out"), _span(sound[:20], "in", "out")]
+    spans = [_span("TOOL", "in", "out"), _span(valid[:20], "in", "out")]
     for span in spans:
-        span.update(name=sound[:290], model=sound[:190], status=sound[:19])
-    trace = {"name": sound[:290], "session_id": sound[:290], "user_id": sound[:290], "metadata": json.dumps(metadata)}
-    return HostileCase(name, spans, trace, {"reason": sound[:190], "reference": sound[:190]})
+        span.update(name=valid[:290], model=valid[:190], status=valid[:19])
+    trace = {"name": valid[:290], "session_id": valid[:290], "user_id": valid[:290], "metadata": json.dumps(metadata)}
+    return HostileCase(name, spans, trace, {"reason": valid[:190], "reference": valid[:190]})
 
 
-def _broken(name: str, text: str) -> HostileCase:
-    given = {"exception.type": text, "exception.message": text, "exception.stacktrace": f"Traceback\n  {text}"}
+def _error_case(name: str, text: str) -> HostileCase:
+    exception = {"exception.type": text, "exception.message": text, "exception.stacktrace": f"Traceback\n  {text}"}
     events = [
-        {"name": "exception", "timestamp": 1, "attributes": json.dumps(given)},
+        {"name": "exception", "timestamp": 1, "attributes": json.dumps(exception)},
         {"name": text, "attributes": text},
     ]
     attributes = json.dumps({text: text, "deep": {text: [text]}})
@@ -125,7 +132,7 @@ def _broken(name: str, text: str) -> HostileCase:
     return HostileCase(name, [span, {**_span("TOOL", text, ""), "event_texts": json.dumps(events)}])
 
 
-def _attached(name: str, text: str) -> HostileCase:
+def _attachment_case(name: str, text: str) -> HostileCase:
     """In the blocks of every provider: images, files, code, citations, thoughts."""
     blocks = [
         {"type": "image_url", "image_url": {"url": text}}, {"type": "image", "source": {"type": "url", "url": EVIL}},
@@ -141,8 +148,8 @@ def _attached(name: str, text: str) -> HostileCase:
     )
 
 
-def _shapes() -> Iterator[HostileCase]:
-    """Too much, too deep, or round in a circle."""
+def _shape_cases() -> Iterator[HostileCase]:
+    """Yield traces that are too large, too deep, or circular."""
     many = [{"role": "user", "content": f"message {number}"} for number in range(4_000)]
     yield HostileCase("four thousand messages", [_span("LLM", many, "x")])
     yield HostileCase("four megabytes of text", [_span("LLM", "short", "x y " * 1_000_000)])
@@ -158,15 +165,15 @@ def _shapes() -> Iterator[HostileCase]:
     yield HostileCase("a chain", [_span("DEFAULT", "x", "y", number, number - 1) for number in range(1, 1_500)])
     yield HostileCase("a circle", [_span("TOOL", "x", "y", number, number % 9 + 1) for number in range(1, 10)])
     yield HostileCase("many tools", [_span("TOOL", {"n": number}, f"r {number}", number) for number in range(1, 1_200)])
-    faults = [{"name": "exception", "attributes": json.dumps({"exception.message": f"no {n}"})} for n in range(2_000)]
-    yield HostileCase("two thousand exceptions", [{**_span("LLM", "x", ""), "event_texts": json.dumps(faults)}])
+    events = [{"name": "exception", "attributes": json.dumps({"exception.message": f"no {n}"})} for n in range(2_000)]
+    yield HostileCase("two thousand exceptions", [{**_span("LLM", "x", ""), "event_texts": json.dumps(events)}])
     yield HostileCase("many parts", [_span("LLM", [{"role": "user", "content": ["p " * 9_000] * 99}], "x")])
     yield HostileCase(
         "many chips", [_span("LLM", "x", "y")], {"metadata": json.dumps({f"k{n}": n for n in range(5_000)})}
     )
 
 
-def _span(kind: str, given: Any, said: Any, number: int = 0, under: int = 0) -> dict[str, Any]:
-    texts = [value if isinstance(value, str) else json.dumps(value) for value in (given, said)]
-    given, said = (text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd") for text in texts)
-    return {"span_type": kind[:30], "input": given, "output": said, "number": number, "under": under}
+def _span(kind: str, input_value: Any, output_value: Any, number: int = 0, parent: int = 0) -> dict[str, Any]:
+    texts = [value if isinstance(value, str) else json.dumps(value) for value in (input_value, output_value)]
+    input_text, output_text = (text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd") for text in texts)
+    return {"span_type": kind[:30], "input": input_text, "output": output_text, "number": number, "parent": parent}

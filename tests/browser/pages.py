@@ -1,4 +1,4 @@
-"""Each kind of page, with enough on it to be judged."""
+"""URLs of every kind of page, and test data that fills them."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
-from reviewapp.delivery import bulk as bulks
+from reviewapp.delivery import bulk
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import Queue
@@ -52,7 +52,7 @@ PAGES = {
 
 
 def create_test_data(project: Project, queue: Queue, admin: User) -> dict[str, object]:
-    """Items, reviews in every delivery state, a key, a token and an event; what the addresses name."""
+    """Create items, reviews in every delivery state, a key, a token and an event; return the ids that PAGES names."""
     for number in range(4):
         trace = _trace(project, status="error" if number == 1 else "success")
         QueueItemFactory.create(queue=queue, trace_id=trace.trace_id, reference=f"order {number}", reason="20 % sample")
@@ -76,13 +76,13 @@ def create_test_data(project: Project, queue: Queue, admin: User) -> dict[str, o
         SavedView.objects.create(
             project=project, owner=owner, name=name, query="m=environment%3Dproduction", on_home=True, made_by="admin"
         )
-    bulk = bulks.push(project, admin, uuid4(), {"checked": True}, [trace.trace_id])
+    bulk_push = bulk.push(project, admin, uuid4(), {"checked": True}, [trace.trace_id])
     index.compact()
     record(project, admin, "submitted review", f"item:{review.item_id}", score="1")
     return {
         "trace": trace.trace_id,
         "patch": review.patch_id,
-        "bulk": bulk.pk,
+        "bulk": bulk_push.pk,
         "done": review.item_id,
         "drifted": Patch.objects.latest("pk").pk,
     }

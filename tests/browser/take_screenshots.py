@@ -1,7 +1,7 @@
-"""Pictures of the running product: `python -m tests.browser.take_screenshots FOLDER`.
+"""Screenshots of the running product: `python -m tests.browser.take_screenshots FOLDER`.
 
-Starts the demo on ports and data of its own, reviews a few items, and takes each page at 1440, 1024 and 360 px, light
-and dark; then the parts of docs/design.md and the README's picture of the workbench.
+Start the demo on its own ports and data, review a few items, and capture each page at 1440, 1024 and 360 px, light and
+dark; then the style guide for docs/design.md and the workbench for the README.
 """
 
 import sys
@@ -41,46 +41,46 @@ PAGES = {
     "fault": "/p/{project}/nowhere/",
     "workbench": "/p/{project}/queues/{queue}/review/",
 }
-# What is told in the picture of the README belongs to the trace shown there: the first item of the demo's queue.
+# The notes in the README's screenshot belong to the first item of the demo queue.
 FIRST_ITEM = "/p/{project}/items/1/"
 NOTES = "Right about the refund, the date and the store credit. It does not say which card the money goes to."
 
 
-def take(folder: Path) -> None:
+def take_screenshots(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, run_demo(Path(data)) as demo, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        reviewer = _signed_in(browser, demo, "reviewer")
-        _take_first_item(reviewer, demo, folder)
-        _review_some(reviewer, demo)
+        reviewer = _sign_in(browser, demo, "reviewer")
+        _capture_first_item(reviewer, demo, folder)
+        _review_items(reviewer, demo)
         for scheme in ("light", "dark"):
             page = browser.new_context(base_url=demo.info["url"], color_scheme=scheme).new_page()
             page.goto("/accounts/login/")
-            _take(page, folder, f"sign-in-{scheme}")
-            page = _signed_in(browser, demo, "admin", color_scheme=scheme)
-            trace = _first_trace(page, demo)
+            _capture(page, folder, f"sign-in-{scheme}")
+            page = _sign_in(browser, demo, "admin", color_scheme=scheme)
+            trace = _first_trace_url(page, demo)
             for name, path in PAGES.items():
                 page.goto(path.format(trace=trace, **demo.info))
-                _take(page, folder, f"{name}-{scheme}")
-            _take_parts(page, folder, scheme)
+                _capture(page, folder, f"{name}-{scheme}")
+            _capture_style_guide(page, folder, scheme)
             page.context.close()
         browser.close()
 
 
-def _take(page: Page, folder: Path, name: str) -> None:
+def _capture(page: Page, folder: Path, name: str) -> None:
     for width, height in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_load_state("networkidle")
         page.screenshot(path=folder / f"{name}-{width}.png")
 
 
-def _take_parts(page: Page, folder: Path, scheme: str) -> None:
+def _capture_style_guide(page: Page, folder: Path, scheme: str) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
     open_style_guide(page)
     page.screenshot(path=folder / f"parts-{scheme}.png", full_page=True)
 
 
-def _take_first_item(page: Page, demo: Demo, folder: Path) -> None:
+def _capture_first_item(page: Page, demo: Demo, folder: Path) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(FIRST_ITEM.format(**demo.info))
     expect(page.get_by_role("link", name="Transcript")).to_be_visible(timeout=15_000)
@@ -89,12 +89,12 @@ def _take_first_item(page: Page, demo: Demo, folder: Path) -> None:
     page.screenshot(path=folder / "workbench.png")
 
 
-def _first_trace(page: Page, demo: Demo) -> str:
+def _first_trace_url(page: Page, demo: Demo) -> str:
     page.goto(PAGES["traces"].format(**demo.info))
     return page.locator("#results .row").first.get_attribute("href") or ""
 
 
-def _signed_in(browser: Browser, demo: Demo, role: str, **options: object) -> Page:
+def _sign_in(browser: Browser, demo: Demo, role: str, **options: object) -> Page:
     page = browser.new_context(base_url=demo.info["url"], **options).new_page()  # type: ignore[arg-type]
     person = demo.person(role)
     page.goto("/accounts/login/")
@@ -105,7 +105,7 @@ def _signed_in(browser: Browser, demo: Demo, role: str, **options: object) -> Pa
     return page
 
 
-def _review_some(page: Page, demo: Demo) -> None:
+def _review_items(page: Page, demo: Demo) -> None:
     page.goto("/p/{project}/queues/{queue}/review/".format(**demo.info))
     for number, score in enumerate(("1", "0.5", "0.75", "0", "1", "0.25")):
         page.locator("[name=score]").fill(score)
@@ -118,4 +118,4 @@ def _review_some(page: Page, demo: Demo) -> None:
 
 
 if __name__ == "__main__":
-    take(Path(sys.argv[1]))
+    take_screenshots(Path(sys.argv[1]))

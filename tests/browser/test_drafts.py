@@ -1,4 +1,4 @@
-"""What is typed and not submitted comes back, whatever happens to the page."""
+"""Text that was typed and not submitted is restored, whatever happens to the page."""
 
 import re
 
@@ -25,12 +25,12 @@ def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
     return open_workbench(open_page, reviewer, ahead=1)
 
 
-def test_it_saves_a_draft_when_the_keys_rest(page: Page, items: list[QueueItem]) -> None:
-    with page.expect_response("**/draft/") as told:
+def test_it_saves_a_draft_after_a_pause_in_typing(page: Page, items: list[QueueItem]) -> None:
+    with page.expect_response("**/draft/") as response_info:
         page.locator("#notes").fill("half a thou")
         page.keyboard.press("Escape")
         page.keyboard.press("2")
-    assert told.value.status == 204
+    assert response_info.value.status == 204
     wait_until_saved(page)
     page.reload()
     expect(page.locator("#draft")).to_contain_text("Draft from")
@@ -38,17 +38,17 @@ def test_it_saves_a_draft_when_the_keys_rest(page: Page, items: list[QueueItem])
     expect(page.locator("#score")).to_have_value("0.25")
 
 
-def test_it_has_the_last_keys_too_when_the_page_is_closed(page: Page) -> None:
+def test_it_restores_the_last_keystrokes_after_the_page_was_closed(page: Page) -> None:
     page.locator("#notes").press_sequentially("typed and gone")
-    address = page.url
+    url = page.url
     page.close()
-    other = page.context.new_page()
-    other.goto(address)
-    expect(other.locator("#notes")).to_have_value("typed and gone")
+    other_page = page.context.new_page()
+    other_page.goto(url)
+    expect(other_page.locator("#notes")).to_have_value("typed and gone")
     assert not Review.objects.exists()
 
 
-def test_it_saves_a_draft_before_one_goes_elsewhere(page: Page, items: list[QueueItem]) -> None:
+def test_it_saves_a_draft_before_moving_to_another_item(page: Page, items: list[QueueItem]) -> None:
     page.locator("#notes").fill("half a thou")
     page.keyboard.press("Escape")
     with page.expect_response("**/draft/"):
@@ -58,7 +58,7 @@ def test_it_saves_a_draft_before_one_goes_elsewhere(page: Page, items: list[Queu
     assert Draft.objects.get().item_id == items[0].pk
 
 
-def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[QueueItem], lead: User) -> None:
+def test_it_locks_the_form_when_a_colleague_takes_over(page: Page, items: list[QueueItem], lead: User) -> None:
     claiming.take_over(items[0], lead)
     page.locator("#notes").fill("half a thou")
     expect(page.get_by_text("lead is reviewing this item now")).to_be_visible()
@@ -69,12 +69,12 @@ def test_it_closes_the_form_that_somebody_took_over(page: Page, items: list[Queu
     wait_for_item(page, 1)
 
 
-def test_it_spells_the_time_as_the_pages_do(page: Page) -> None:
+def test_it_shows_when_the_restored_text_was_typed(page: Page) -> None:
     page.route("**/draft/", lambda route: route.abort())
     page.locator("#notes").fill("half a thou")
     page.reload()
-    said = page.locator("#banner [data-topic=restored]")
-    expect(said).to_have_text(re.compile(r"What you typed at \d\d:\d\d:\d\d is back in the form"))
+    notice = page.locator("#banner [data-topic=restored]")
+    expect(notice).to_have_text(re.compile(r"What you typed at \d\d:\d\d:\d\d is back in the form"))
 
 
 def test_it_discards_a_draft(page: Page, items: list[QueueItem]) -> None:
@@ -87,7 +87,7 @@ def test_it_discards_a_draft(page: Page, items: list[QueueItem]) -> None:
     assert not Draft.objects.exists()
 
 
-def test_it_submits_the_draft_and_forgets_it(page: Page) -> None:
+def test_it_submits_and_removes_the_draft(page: Page) -> None:
     with page.expect_response("**/draft/"):
         page.locator("#notes").fill("done")
     page.keyboard.press("Control+Enter")
@@ -96,7 +96,7 @@ def test_it_submits_the_draft_and_forgets_it(page: Page) -> None:
     assert (Review.objects.get().notes, Draft.objects.count()) == ("done", 0)
 
 
-def test_it_says_that_a_draft_is_not_saved_without_network(page: Page) -> None:
+def test_it_shows_that_a_draft_is_not_saved_when_offline(page: Page) -> None:
     page.context.set_offline(True)
     page.locator("#notes").fill("on the train")
     expect(page.locator("#banner")).to_contain_text("1 draft is not saved yet")
@@ -105,7 +105,7 @@ def test_it_says_that_a_draft_is_not_saved_without_network(page: Page) -> None:
     assert "on the train" in Draft.objects.get().fields
 
 
-def test_it_says_that_the_item_has_moved_on(page: Page, items: list[QueueItem]) -> None:
+def test_it_shows_that_the_item_was_reviewed_meanwhile(page: Page, items: list[QueueItem]) -> None:
     QueueItem.objects.filter(pk=items[0].pk).update(version=1)
     page.locator("#notes").fill("too late")
     expect(page.locator("#banner")).to_contain_text("The item was reviewed since you opened it")

@@ -1,4 +1,4 @@
-"""Traces made to do harm, each opened on every tab as a reviewer would: nothing runs, leaves or freezes."""
+"""Hostile traces, each opened on every tab as a reviewer would: nothing runs, no request leaves, nothing freezes."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,8 +23,8 @@ from tests.factories import QueueItemFactory, SpanFactory, TraceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-FROZEN = 2  # seconds of the page's own computing, however busy the machine is
-# The corpus goes in parts that run side by side.
+MAX_COMPUTING = 2  # seconds of the page's main thread, however busy the machine is
+# The corpus is split, so that its parts can run in parallel.
 PARTS = 6
 
 VISIT = (Path(__file__).parent / "hostile_traces.js").read_text()
@@ -33,57 +33,57 @@ VISIT = (Path(__file__).parent / "hostile_traces.js").read_text()
 @pytest.fixture(params=range(PARTS))
 def items(request: pytest.FixtureRequest, queue: Queue) -> list[tuple[HostileCase, QueueItem]]:
     with transaction.atomic():
-        return [(case, _stored(queue, case)) for case in list(hostile_traces.hostile_cases())[request.param :: PARTS]]
+        return [(case, _store(queue, case)) for case in list(hostile_traces.hostile_cases())[request.param :: PARTS]]
 
 
 @pytest.fixture
-def guarded(open_page: OpenPage, reviewer: User, faults: list[str]) -> Page:
-    """A reviewer's page from which nothing gets out, and which tells each dialog."""
+def guarded_page(open_page: OpenPage, reviewer: User, page_errors: list[str]) -> Page:
+    """A reviewer's page that blocks requests to other hosts and records every dialog, frame and window."""
     page = open_page(reviewer)
 
-    def keep_in(route: Route) -> None:
+    def block_other_hosts(route: Route) -> None:
         if urlsplit(route.request.url).hostname in ("localhost", "127.0.0.1"):
             route.continue_()
         else:
             route.abort()
 
-    def refuse(dialog: Dialog) -> None:
-        faults.append(f"dialog: {dialog.message}")
+    def dismiss(dialog: Dialog) -> None:
+        page_errors.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    page.context.route(lambda url: urlsplit(url).hostname not in ("localhost", "127.0.0.1"), keep_in)
-    page.on("dialog", refuse)
-    page.on("framenavigated", lambda frame: faults.append(f"a frame: {frame.url}") if frame.parent_frame else None)
-    page.context.on("page", lambda other: faults.append(f"a window: {other.url}"))
+    page.context.route(lambda url: urlsplit(url).hostname not in ("localhost", "127.0.0.1"), block_other_hosts)
+    page.on("dialog", dismiss)
+    page.on("framenavigated", lambda frame: page_errors.append(f"a frame: {frame.url}") if frame.parent_frame else None)
+    page.context.on("page", lambda window: page_errors.append(f"a window: {window.url}"))
     page.set_default_navigation_timeout(60_000)
     return page
 
 
-def test_nothing_runs_nothing_leaves_nothing_freezes(guarded: Page, items: list[tuple[HostileCase, QueueItem]]) -> None:
+def test_it_shows_hostile_traces_unharmed(guarded_page: Page, items: list[tuple[HostileCase, QueueItem]]) -> None:
     assert len(items) * PARTS >= 200
-    guarded.goto(f"/p/support/items/{items[0][1].pk}/")
-    computed = clock_of(guarded)
-    before = set(guarded.evaluate("Object.getOwnPropertyNames(window)"))
-    told, slow, spent = {}, {}, computed()
+    guarded_page.goto(f"/p/support/items/{items[0][1].pk}/")
+    computed = measure_computing(guarded_page)
+    globals_before = set(guarded_page.evaluate("Object.getOwnPropertyNames(window)"))
+    problems, slow, total = {}, {}, computed()
     for case, item in items:
-        found = guarded.evaluate(VISIT, [f"/p/support/items/{item.pk}/", case.tabs])
-        before_it, spent = spent, computed()
-        if found:
-            told[case.name] = found
-        if spent - before_it > FROZEN:
-            slow[case.name] = spent - before_it
-    assert (told, slow) == ({}, {})
-    assert set(guarded.evaluate("Object.getOwnPropertyNames(window)")) - before == set()
+        findings = guarded_page.evaluate(VISIT, [f"/p/support/items/{item.pk}/", case.tabs])
+        previous, total = total, computed()
+        if findings:
+            problems[case.name] = findings
+        if total - previous > MAX_COMPUTING:
+            slow[case.name] = total - previous
+    assert (problems, slow) == ({}, {})
+    assert set(guarded_page.evaluate("Object.getOwnPropertyNames(window)")) - globals_before == set()
     for case, item in items[::12]:
-        guarded.goto(f"/p/support/traces/{item.trace_id}/")
-        assert guarded.evaluate("window.pwned") is None, case.name
-        assert guarded.locator("#reading :is(script, :not(.picture) > img, iframe, [style], [onerror])").count() == 0, (
-            case.name
-        )
+        guarded_page.goto(f"/p/support/traces/{item.trace_id}/")
+        assert guarded_page.evaluate("window.pwned") is None, case.name
+        assert (
+            guarded_page.locator("#reading :is(script, :not(.picture) > img, iframe, [style], [onerror])").count() == 0
+        ), case.name
 
 
-def clock_of(page: Page) -> Callable[[], float]:
-    """What tells how many seconds the page's main thread has computed so far."""
+def measure_computing(page: Page) -> Callable[[], float]:
+    """Return a function for the seconds that the page's main thread has computed so far."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
@@ -94,22 +94,24 @@ def clock_of(page: Page) -> Callable[[], float]:
     return computed
 
 
-def _stored(queue: Queue, case: HostileCase) -> QueueItem:
-    # As a pull would: what it keeps of a metadata text, sound and readable.
-    kept = merge.dump_members(merge.parse_members(case.trace.pop("metadata", "{}")))
+def _store(queue: Queue, case: HostileCase) -> QueueItem:
+    # As a pull stores it: invalid members of the metadata are dropped.
+    metadata = merge.dump_members(merge.parse_members(case.trace.pop("metadata", "{}")))
     trace: Trace = TraceFactory.create(
-        project=queue.project, spans_pulled_at=clock.now(), span_count=len(case.spans), metadata=kept, **case.trace
+        project=queue.project, spans_pulled_at=clock.now(), span_count=len(case.spans), metadata=metadata, **case.trace
     )
-    Span.objects.bulk_create([_span(trace, at, given) for at, given in enumerate(case.spans)], batch_size=200)
-    made: QueueItem = QueueItemFactory.create(queue=queue, trace_id=trace.trace_id, **case.item)
-    return made
+    Span.objects.bulk_create(
+        [_build_span(trace, index, fields) for index, fields in enumerate(case.spans)], batch_size=200
+    )
+    item: QueueItem = QueueItemFactory.create(queue=queue, trace_id=trace.trace_id, **case.item)
+    return item
 
 
-def _span(trace: Trace, at: int, given: dict[str, Any]) -> Span:
-    number, under = given.pop("number") or at + 1, given.pop("under")
+def _build_span(trace: Trace, index: int, fields: dict[str, Any]) -> Span:
+    number, parent = fields.pop("number") or index + 1, fields.pop("parent")
     assert trace.start_time is not None
-    made: Span = SpanFactory.build(
-        trace=trace, span_id=UUID(int=number), parent_span_id=UUID(int=under) if under else None,
-        start_time=trace.start_time + timedelta(seconds=at), **given,
+    span: Span = SpanFactory.build(
+        trace=trace, span_id=UUID(int=number), parent_span_id=UUID(int=parent) if parent else None,
+        start_time=trace.start_time + timedelta(seconds=index), **fields,
     )  # fmt: skip
-    return made
+    return span

@@ -1,4 +1,4 @@
-"""The whole flow by keyboard alone: where the focus goes, that it is seen, and what a screen reader is told."""
+"""The whole flow by keyboard: where the focus goes, that it is visible, and what a screen reader announces."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,18 +11,19 @@ from tests.browser.pages import PAGES, create_test_data
 from tests.browser.workbench import wait_until_saved
 from tests.factories import PASSWORD
 
-# What has the focus, by its words, and whether a reader sees that it has.
-FOCUSED = """() => { const one = document.activeElement;
-    const words = one.ariaLabel || one.id || one.innerText || one.name; return words.replace(/\\s+/g, " ").trim(); }"""
-SEEN = """() => { const one = document.activeElement; const box = one.getBoundingClientRect();
-    const look = getComputedStyle(one.matches(".row") ? one.closest("tr") : one);
-    return look.outlineStyle !== "none" && parseFloat(look.outlineWidth) >= 2 && box.right > 0 && box.bottom > 0; }"""
+# The text of the focused element, and whether its focus is visible.
+FOCUSED_TEXT = """() => { const element = document.activeElement;
+    const text = element.ariaLabel || element.id || element.innerText || element.name;
+    return text.replace(/\\s+/g, " ").trim(); }"""
+IS_FOCUS_VISIBLE = """() => { const element = document.activeElement; const box = element.getBoundingClientRect();
+    const style = getComputedStyle(element.matches(".row") ? element.closest("tr") : element);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 && box.right > 0 && box.bottom > 0; }"""
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
+def ids(project: Project, queue: Queue, admin: User) -> dict[str, object]:
     return create_test_data(project, queue, admin)
 
 
@@ -34,25 +35,25 @@ def bench(open_page: OpenPage, reviewer: User) -> Page:
     return page
 
 
-def tab_to(page: Page, words: str, most: int = 40, key: str = "Tab") -> None:
-    """Press Tab, or another key, until what these words begin has the focus; every stop on the way must be seen."""
-    for _ in range(most):
+def tab_to(page: Page, text: str, limit: int = 40, key: str = "Tab") -> None:
+    """Press Tab, or another key, until the element with this text has the focus; every focus must be visible."""
+    for _ in range(limit):
         page.keyboard.press(key)
-        assert page.evaluate(SEEN), page.evaluate(FOCUSED)
-        if page.evaluate(FOCUSED).startswith(words):
+        assert page.evaluate(IS_FOCUS_VISIBLE), page.evaluate(FOCUSED_TEXT)
+        if page.evaluate(FOCUSED_TEXT).startswith(text):
             return
-    raise AssertionError(f"{words} is not reached by Tab")
+    raise AssertionError(f"{text} is not reached by {key}")
 
 
-def stops(page: Page, count: int) -> list[str]:
-    found = []
+def list_tab_stops(page: Page, count: int) -> list[str]:
+    texts = []
     for _ in range(count):
         page.keyboard.press("Tab")
-        found.append(page.evaluate(FOCUSED))
-    return found
+        texts.append(page.evaluate(FOCUSED_TEXT))
+    return texts
 
 
-def test_it_goes_from_the_sign_in_to_the_next_item(page: Page, reviewer: User) -> None:
+def test_it_reviews_an_item_from_sign_in_to_submit(page: Page, reviewer: User) -> None:
     page.goto("/p/support/queues/")
     page.keyboard.type(reviewer.username)
     page.keyboard.press("Tab")
@@ -74,18 +75,18 @@ def test_it_goes_from_the_sign_in_to_the_next_item(page: Page, reviewer: User) -
     assert (review.score_text, review.notes) == ("0.5", "Left out a step.")
 
 
-def test_it_goes_through_the_workbench_in_reading_order(bench: Page) -> None:
-    # One begins at the trace; behind the form the page begins anew.
-    found = stops(bench, 60)
+def test_it_tabs_through_the_workbench_in_reading_order(bench: Page) -> None:
+    # The focus starts at the trace; after the form it goes to the top of the page.
+    texts = list_tab_stops(bench, 60)
     order = ["Transcript", "Form width", "Score", "notes", "submit"]
     order += ["Skip to the content", "Review desk", "Queues", "Sign out", "Trace"]
 
-    places = [next(at for at, words in enumerate(found) if f"{words} ".startswith(f"{name} ")) for name in order]
-    assert places == sorted(places)
+    indexes = [next(i for i, text in enumerate(texts) if f"{text} ".startswith(f"{name} ")) for name in order]
+    assert indexes == sorted(indexes)
 
 
-def test_it_stops_at_few_items_of_the_rail(bench: Page) -> None:
-    assert sum(words.startswith("item ") for words in stops(bench, 30)) <= 3
+def test_it_has_few_tab_stops_on_the_rail(bench: Page) -> None:
+    assert sum(text.startswith("item ") for text in list_tab_stops(bench, 30)) <= 3
 
 
 @pytest.mark.parametrize(("link", "target"), [("content", "main"), ("trace", "trace"), ("your review", "review")])
@@ -96,12 +97,12 @@ def test_it_skips_to(link: str, target: str, bench: Page) -> None:
     assert bench.evaluate("document.activeElement.id") == target
 
 
-def test_it_announces_what_comes_next(bench: Page) -> None:
-    announced = bench.locator("#announcement[role=status]")
+def test_it_announces_the_next_item(bench: Page) -> None:
+    region = bench.locator("#announcement[role=status]")
     bench.keyboard.press("5")
     bench.keyboard.press("Enter")
 
-    expect(announced).to_have_text("Next, 2 of 10: support-agent")
+    expect(region).to_have_text("Next, 2 of 10: support-agent")
 
 
 def test_it_announces_a_refusal(bench: Page) -> None:
@@ -112,22 +113,21 @@ def test_it_announces_a_refusal(bench: Page) -> None:
     expect(bench.get_by_role("alert").first).to_contain_text("all you typed is still here")
 
 
-def test_it_shows_the_focus_all_along(open_page: OpenPage, admin: User, places: dict[str, object]) -> None:
+def test_it_shows_the_focus_on_every_page(open_page: OpenPage, admin: User, ids: dict[str, object]) -> None:
     page = open_page(admin)
     for kind in ("board", "deliveries", "traces", "reviews", "keys"):
-        page.goto(PAGES[kind].format(**places))
-        # Enough for each page's own parts, and fewer than any of them has.
+        page.goto(PAGES[kind].format(**ids))
+        # Enough to reach the page's own controls; every page has more.
         for _ in range(12):
             page.keyboard.press("Tab")
-            assert page.evaluate(SEEN), page.evaluate(FOCUSED)
+            assert page.evaluate(IS_FOCUS_VISIBLE), page.evaluate(FOCUSED_TEXT)
 
 
-def test_it_moves_nothing_for_who_asked_for_no_motion(open_page: OpenPage, reviewer: User) -> None:
+def test_it_respects_reduced_motion(open_page: OpenPage, reviewer: User) -> None:
     page = open_page(reviewer, reduced_motion="reduce")
     page.goto(PAGES["workbench"])
-    moving = (
-        "[...document.querySelectorAll('*')].filter((one) => getComputedStyle(one).transitionDuration !== '0s').length"
-    )
+    transitions = """[...document.querySelectorAll("*")]
+        .filter((element) => getComputedStyle(element).transitionDuration !== "0s").length"""
 
-    assert page.evaluate(moving) == 0
+    assert page.evaluate(transitions) == 0
     assert page.evaluate("document.getAnimations().length") == 0

@@ -1,4 +1,4 @@
-"""How the reviewer's screen is laid out: the divider, the narrow screen, and nothing that jumps."""
+"""Layout of the pages: the divider, narrow screens, no layout shift, no sideways scrolling."""
 
 import json
 
@@ -12,22 +12,22 @@ from tests.browser.pages import PAGES, create_test_data
 from tests.factories import TraceFactory
 
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => window.shifts.push(
-    ...list.getEntries().map((one) => one.value))).observe({type: "layout-shift"}); }"""
+    ...list.getEntries().map((entry) => entry.value))).observe({type: "layout-shift"}); }"""
 BOXES = """() => [".top", ".rail", ".trace", ".divider", ".panel", ".answers", ".foot", "#submit"].map((name) => {
     const box = document.querySelector(name).getBoundingClientRect();
     return [name, box.x, box.y, box.width, box.height].join(" "); })"""
-LOOKS = [(1440, 900), (1024, 768), (360, 780), (720, 450)]
+SCREENS = [(1440, 900), (1024, 768), (360, 780), (720, 450)]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def places(project: Project, queue: Queue, admin: User) -> dict[str, object]:
+def ids(project: Project, queue: Queue, admin: User) -> dict[str, object]:
     return create_test_data(project, queue, admin)
 
 
 @pytest.fixture
-def bench(open_page: OpenPage, reviewer: User, places: dict[str, object]) -> Page:
+def bench(open_page: OpenPage, reviewer: User, ids: dict[str, object]) -> Page:
     page = open_page(reviewer, viewport={"width": 1440, "height": 900})
     page.goto(PAGES["workbench"])
     expect(page.get_by_role("separator")).to_be_visible()
@@ -40,12 +40,12 @@ def form_width(page: Page) -> int:
 
 def submit(page: Page) -> None:
     page.locator("[name=score]").fill("1")
-    here = page.locator("#workbench").get_attribute("data-item")
+    item = page.locator("#workbench").get_attribute("data-item")
     page.get_by_role("button", name="Submit and next").click()
-    expect(page.locator(f"#workbench:not([data-item='{here}'])")).to_be_visible()
+    expect(page.locator(f"#workbench:not([data-item='{item}'])")).to_be_visible()
 
 
-def test_it_moves_the_divider_by_keys_and_remembers(bench: Page) -> None:
+def test_it_moves_the_divider_by_keys_and_remembers_it(bench: Page) -> None:
     before = form_width(bench)
     bench.get_by_role("separator").focus()
     bench.keyboard.press("ArrowLeft")
@@ -55,8 +55,8 @@ def test_it_moves_the_divider_by_keys_and_remembers(bench: Page) -> None:
     assert form_width(bench) == before + 24
 
 
-def test_it_drags_the_divider_but_leaves_the_form_400_pixels(bench: Page) -> None:
-    bench.mouse.move(*_middle(bench))
+def test_it_drags_the_divider_down_to_the_minimum_form_width(bench: Page) -> None:
+    bench.mouse.move(*divider_center(bench))
     bench.mouse.down()
     bench.mouse.move(800, 400)
     assert form_width(bench) == 640
@@ -65,7 +65,7 @@ def test_it_drags_the_divider_but_leaves_the_form_400_pixels(bench: Page) -> Non
     assert form_width(bench) == 400
 
 
-def test_it_keeps_the_width_from_item_to_item(bench: Page) -> None:
+def test_it_keeps_the_form_width_for_the_next_item(bench: Page) -> None:
     bench.get_by_role("separator").focus()
     bench.keyboard.press("End")
     widest = form_width(bench)
@@ -75,7 +75,7 @@ def test_it_keeps_the_width_from_item_to_item(bench: Page) -> None:
     assert bench.get_by_role("separator").get_attribute("aria-valuenow") == str(widest)
 
 
-@pytest.mark.parametrize(("width", "height"), LOOKS)
+@pytest.mark.parametrize(("width", "height"), SCREENS)
 def test_it_shifts_nothing_when_the_next_item_comes(bench: Page, width: int, height: int) -> None:
     bench.set_viewport_size({"width": width, "height": height})
     submit(bench)
@@ -89,17 +89,17 @@ def test_it_shifts_nothing_when_the_next_item_comes(bench: Page, width: int, hei
     assert sum(bench.evaluate("window.shifts")) == 0
 
 
-def test_it_never_scrolls_sideways(open_page: OpenPage, admin: User, places: dict[str, object]) -> None:
+def test_it_never_scrolls_sideways(open_page: OpenPage, admin: User, ids: dict[str, object]) -> None:
     page = open_page(admin)
-    for kind, address in PAGES.items():
-        page.goto(address.format(**places))
+    for kind, url in PAGES.items():
+        page.goto(url.format(**ids))
         for width in (1024, 720, 360):
             page.set_viewport_size({"width": width, "height": 450})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, kind
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 780), (390, 844), (320, 640)])
-def test_it_has_the_form_at_hand_on_a_phone(bench: Page, width: int, height: int) -> None:
+def test_it_shows_the_form_without_scrolling_on_a_phone(bench: Page, width: int, height: int) -> None:
     bench.set_viewport_size({"width": width, "height": height})
 
     expect(bench.get_by_role("button", name="Submit and next")).to_be_in_viewport(ratio=1)
@@ -108,7 +108,7 @@ def test_it_has_the_form_at_hand_on_a_phone(bench: Page, width: int, height: int
     expect(bench.get_by_role("separator")).to_be_hidden()
 
 
-def test_it_keeps_the_last_answer_on_the_rail(bench: Page) -> None:
+def test_it_links_the_last_answer_on_the_rail(bench: Page) -> None:
     item = bench.locator("#workbench").get_attribute("data-item")
     submit(bench)
 
@@ -116,7 +116,7 @@ def test_it_keeps_the_last_answer_on_the_rail(bench: Page) -> None:
     expect(link).to_have_attribute("href", f"/p/support/items/{item}/")
 
 
-def test_it_keeps_the_item_while_its_delivery_is_followed(bench: Page) -> None:
+def test_it_keeps_the_form_enabled_while_it_polls_the_delivery(bench: Page) -> None:
     submit(bench)
     bench.get_by_role("link", name="Your last answer").click()
     with bench.expect_response("**/delivery/"):
@@ -126,23 +126,21 @@ def test_it_keeps_the_item_while_its_delivery_is_followed(bench: Page) -> None:
     expect(bench.get_by_role("button", name="Submit a new revision")).to_be_enabled()
 
 
-def _middle(page: Page) -> tuple[float, float]:
+def divider_center(page: Page) -> tuple[float, float]:
     box = page.get_by_role("separator").bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 @pytest.mark.parametrize(("width", "query"), [(360, ""), (1024, "?c=a&c=b&c=c&c=d")])
-def test_a_long_name_makes_no_list_wider(
-    open_page: OpenPage, lead: User, project: Project, width: int, query: str
-) -> None:
+def test_it_wraps_a_long_trace_name(open_page: OpenPage, lead: User, project: Project, width: int, query: str) -> None:
     TraceFactory.create(project=project, name="a_long_root_span_name_without_a_blank.step", metadata='{"tier":"free"}')
     page = open_page(lead, viewport={"width": width, "height": 780})
     page.goto(f"/p/support/traces/{query}")
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_a_chosen_column_has_room_for_a_word(open_page: OpenPage, lead: User, project: Project) -> None:
+def test_it_gives_a_chosen_column_room_for_a_word(open_page: OpenPage, lead: User, project: Project) -> None:
     metadata = json.dumps({"customer_tier": "enterprise", "long": "x" * 80, "request_id": "req-" + "0123456789" * 4})
     TraceFactory.create(project=project, name="answer_ticket " * 4, metadata=metadata)
     page = open_page(lead, viewport={"width": 1280, "height": 800})

@@ -1,4 +1,4 @@
-"""The way of one review, from the traced application to the filter view, with nothing stood in for."""
+"""One review from the traced application to the filter view, without any test double."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.environment import ROOT
 from tests.demo_server import Demo, run_demo
 
-PATIENCE = 15_000
+TIMEOUT = 15_000
 
 
 @pytest.fixture(scope="module")
@@ -46,53 +46,53 @@ def signed_in_page(browser: Browser, demo: Demo) -> Iterator[Any]:
         context.close()
 
 
-def traced(demo: Demo) -> str:
-    """Run the traced application against the demo's store; its trace's id."""
+def run_traced_application(demo: Demo) -> str:
+    """Run the traced application against the demo's store; return its trace's id."""
     store = urlsplit(demo.info["store_url"])
     program = [sys.executable, "-m", "tests.traced_application", str(store.hostname), str(store.port)]
-    done = subprocess.run(
+    process = subprocess.run(
         [*program, demo.info["store_ingest_key"]], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
     )
-    return done.stdout.split()[0]
+    return process.stdout.split()[0]
 
 
-def queue_it(demo: Demo, trace_id: str) -> dict[str, Any]:
+def add_to_queue(demo: Demo, trace_id: str) -> dict[str, Any]:
     entry = {"trace_id": trace_id, "reference": "order 4471", "reason": "end to end", "priority": 9}
     request = urllib.request.Request(
         f"{demo.info['url']}/api/v1/queues/{demo.info['queue']}/items",
         data=json.dumps({"items": [entry]}).encode(),
         headers={"Authorization": f"Bearer {demo.info['access_token']}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        told: dict[str, Any] = json.load(answer)
-    return told
+    with urllib.request.urlopen(request, timeout=10) as response:
+        result: dict[str, Any] = json.load(response)
+    return result
 
 
-def stored_metadata(demo: Demo, trace_id: str) -> dict[str, Any]:
+def query_metadata(demo: Demo, trace_id: str) -> dict[str, Any]:
     store = urlsplit(demo.info["store_url"])
     client = LaminarClient(base_url=f"http://{store.hostname}", port=store.port, project_api_key=demo.info["store_key"])
     rows = client.sql.query("SELECT metadata FROM traces WHERE id = {id:UUID}", {"id": trace_id})
-    found: dict[str, Any] = json.loads(rows[0]["metadata"])
-    return found
+    metadata: dict[str, Any] = json.loads(rows[0]["metadata"])
+    return metadata
 
 
-def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(demo: Demo, signed_in_page: Any) -> None:
-    trace_id = traced(demo)
-    queued = queue_it(demo, trace_id)
+def test_it_delivers_a_review_to_the_trace_and_filters_by_it(demo: Demo, signed_in_page: Any) -> None:
+    trace_id = run_traced_application(demo)
+    queued = add_to_queue(demo, trace_id)
     assert (queued["added"], queued["items"][0]["state"]) == (1, "pending")
 
     reviewer = signed_in_page("reviewer")
     reviewer.goto(f"/p/{demo.info['project']}/queues/{demo.info['queue']}/review/")
     expect(reviewer.get_by_text("order 4471").first).to_be_visible()
-    expect(reviewer.get_by_text("arrives within 14 days").first).to_be_visible(timeout=PATIENCE)
+    expect(reviewer.get_by_text("arrives within 14 days").first).to_be_visible(timeout=TIMEOUT)
     reviewer.locator("[name=score]").fill("0.8")
     reviewer.locator("[name=notes]").fill("Right, but it forgot the store credit.")
     reviewer.get_by_label("Needs review").check()
     reviewer.get_by_role("button", name="Submit and next").click()
     reviewer.wait_for_url(f"**/items/*/?after={queued['items'][0]['id']}")
-    expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=PATIENCE)
+    expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=TIMEOUT)
 
-    pushed = stored_metadata(demo, trace_id)
+    pushed = query_metadata(demo, trace_id)
     assert {name: pushed[name] for name in ("score", "notes", "needs_review", "reviewer", "review_rev")} == {
         "score": 0.8,
         "notes": "Right, but it forgot the store credit.",
@@ -107,7 +107,7 @@ def test_it_brings_a_review_from_the_browser_into_the_trace_and_finds_it_again(d
     expect(lead.locator(f'a.row[href*="{trace_id}"]')).to_be_visible()
 
 
-def test_it_rotates_the_key_and_loses_no_push(demo: Demo, signed_in_page: Any) -> None:
+def test_it_pushes_after_a_key_rotation(demo: Demo, signed_in_page: Any) -> None:
     admin = signed_in_page("admin")
     admin.goto(f"/p/{demo.info['project']}/keys/")
     admin.get_by_label("Replace it: paste the new key").fill("wrong")
@@ -118,19 +118,19 @@ def test_it_rotates_the_key_and_loses_no_push(demo: Demo, signed_in_page: Any) -
     expect(admin.get_by_role("status").first).to_contain_text("is in use")
     expect(admin.locator("body")).not_to_contain_text(demo.info["store_key"])
 
-    trace_id = traced(demo)
-    queued = queue_it(demo, trace_id)
+    trace_id = run_traced_application(demo)
+    queued = add_to_queue(demo, trace_id)
     reviewer = signed_in_page("reviewer")
     reviewer.goto(f"/p/{demo.info['project']}/items/{queued['items'][0]['id']}/")
     reviewer.locator("[name=score]").fill("1")
     reviewer.get_by_role("button", name="Submit and next").click()
-    expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=PATIENCE)
-    assert stored_metadata(demo, trace_id)["score"] == 1
+    expect(reviewer.locator("#left")).to_contain_text("confirmed", timeout=TIMEOUT)
+    assert query_metadata(demo, trace_id)["score"] == 1
 
 
-def test_it_shows_a_queued_trace_by_itself_once_it_arrives(demo: Demo, signed_in_page: Any) -> None:
+def test_it_shows_a_queued_trace_once_it_arrives(demo: Demo, signed_in_page: Any) -> None:
     trace_id = "7c1e0000-0000-4000-8000-00000000" + f"{time.time_ns() % 65536:04x}"
-    queued = queue_it(demo, trace_id)
+    queued = add_to_queue(demo, trace_id)
     reviewer = signed_in_page("reviewer")
     reviewer.goto(f"/p/{demo.info['project']}/items/{queued['items'][0]['id']}/")
     expect(reviewer.get_by_text("This trace is not here yet")).to_be_visible()
@@ -145,4 +145,4 @@ def test_it_shows_a_queued_trace_by_itself_once_it_arrives(demo: Demo, signed_in
         headers={"Authorization": f"Bearer {demo.info['store_ingest_key']}", "Content-Type": "application/json"},
     )
     urllib.request.urlopen(request, timeout=10).close()
-    expect(reviewer.get_by_text("It came late.").first).to_be_visible(timeout=PATIENCE)
+    expect(reviewer.get_by_text("It came late.").first).to_be_visible(timeout=TIMEOUT)

@@ -1,4 +1,4 @@
-"""Without network, and after a session's end, nothing is lost and everything is sent once."""
+"""Offline, and after a session has expired, no answer is lost and each is sent once."""
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -30,7 +30,7 @@ def context(page: Page) -> BrowserContext:
 
 
 def answer(page: Page, *notes: str) -> None:
-    """Answer the item on the screen and those behind it."""
+    """Answer the item on the screen and the ones after it, each with these notes."""
     for text in notes:
         page.keyboard.press("n")
         page.keyboard.type(text)
@@ -40,22 +40,22 @@ def answer(page: Page, *notes: str) -> None:
         )
 
 
-def said() -> list[str]:
+def saved_notes() -> list[str]:
     return list(Review.objects.order_by("pk").values_list("notes", flat=True))
 
 
-def test_it_sends_what_was_answered_without_network_once_and_in_order(page: Page, context: BrowserContext) -> None:
+def test_it_sends_offline_answers_once_and_in_order(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     answer(page, "one", "two", "three")
     expect(page.locator("#banner")).to_contain_text("3 reviews are not saved yet")
-    assert said() == []
+    assert saved_notes() == []
     context.set_offline(False)
     expect(page.locator("#banner")).to_have_text("")
     wait_for_item(page, 4)
-    assert said() == ["one", "two", "three"]
+    assert saved_notes() == ["one", "two", "three"]
 
 
-def test_it_goes_on_at_the_item_one_reads(page: Page, context: BrowserContext, items: list[QueueItem]) -> None:
+def test_it_keeps_the_current_item_while_it_sends(page: Page, context: BrowserContext, items: list[QueueItem]) -> None:
     context.set_offline(True)
     answer(page, "one")
     wait_for_item(page, 2)
@@ -63,31 +63,33 @@ def test_it_goes_on_at_the_item_one_reads(page: Page, context: BrowserContext, i
     context.set_offline(False)
     wait_until_saved(page)
     expect(page.locator("#notes")).to_have_value("being typed")
-    assert said() == ["one"]
+    assert saved_notes() == ["one"]
     assert QueueItem.objects.get(pk=items[1].pk).is_claimed
 
 
-def test_it_sends_after_the_page_was_closed(page: Page, context: BrowserContext) -> None:
+def test_it_sends_from_the_next_page_after_a_close(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     answer(page, "one", "two")
     page.close()
     context.set_offline(False)
     context.new_page().goto("/p/support/queues/")
     wait_until_saved(context.pages[-1])
-    assert said() == ["one", "two"]
+    assert saved_notes() == ["one", "two"]
 
 
-def test_it_makes_one_revision_when_the_answer_was_lost(page: Page) -> None:
-    lost = iter([True])
-    page.route("**/items/*/", lambda route: (route.fetch(), route.abort()) if next(lost, False) else route.continue_())
+def test_it_saves_one_revision_when_the_response_was_lost(page: Page) -> None:
+    is_lost = iter([True])
+    page.route(
+        "**/items/*/", lambda route: (route.fetch(), route.abort()) if next(is_lost, False) else route.continue_()
+    )
     answer(page, "one")
     expect(page.locator("#banner")).to_contain_text("1 review is not saved yet")
     wait_until_saved(page)
     wait_for_item(page, 2)
-    assert said() == ["one"]
+    assert saved_notes() == ["one"]
 
 
-def test_it_sends_after_one_has_signed_in_again(page: Page, reviewer: User) -> None:
+def test_it_sends_after_a_new_sign_in(page: Page, reviewer: User) -> None:
     Session.objects.all().delete()
     answer(page, "one")
     expect(page.locator("#banner")).to_contain_text("Your session has expired. 1 review is not saved yet")
@@ -97,10 +99,10 @@ def test_it_sends_after_one_has_signed_in_again(page: Page, reviewer: User) -> N
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#review")).to_be_visible()
     wait_until_saved(page)
-    assert said() == ["one"]
+    assert saved_notes() == ["one"]
 
 
-def test_it_keeps_what_was_typed_through_the_sign_in(page: Page, reviewer: User) -> None:
+def test_it_keeps_typed_text_through_a_new_sign_in(page: Page, reviewer: User) -> None:
     Session.objects.all().delete()
     page.locator("#notes").fill("long and dear")
     page.get_by_role("link", name="Sign in again").click()
@@ -110,7 +112,7 @@ def test_it_keeps_what_was_typed_through_the_sign_in(page: Page, reviewer: User)
     expect(page.locator("#notes")).to_have_value("long and dear")
 
 
-def test_it_sends_nothing_in_another_persons_name(page: Page, context: BrowserContext, colleague: User) -> None:
+def test_it_sends_nothing_as_another_user(page: Page, context: BrowserContext, colleague: User) -> None:
     Session.objects.all().delete()
     answer(page, "one")
     page.get_by_role("link", name="Sign in again").click()
@@ -119,39 +121,40 @@ def test_it_sends_nothing_in_another_persons_name(page: Page, context: BrowserCo
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#review")).to_be_visible()
     page.wait_for_timeout(300)
-    assert said() == []
+    assert saved_notes() == []
     expect(page.locator("#notes")).to_have_value("")
 
 
-def test_it_keeps_the_last_item_on_the_screen_when_nothing_more_is_fetched(page: Page, context: BrowserContext) -> None:
+def test_it_locks_the_last_item_when_no_other_is_loaded(page: Page, context: BrowserContext) -> None:
     context.set_offline(True)
     answer(page, "one", "two", "three")
     wait_for_item(page, 3)
     expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
     expect(page.locator("#offline-notice")).to_have_text(
-        "You are offline and no further item is loaded. Your 3 answers are stored in this browser and sent when you are back online."
+        "You are offline and no further item is loaded. "
+        "Your 3 answers are stored in this browser and sent when you are back online."
     )
     page.keyboard.press("r")
     page.keyboard.press("Control+Enter")
     expect(page.locator("[name=needs_review]")).not_to_be_checked()
     context.set_offline(False)
     wait_for_item(page, 4)
-    assert said() == ["one", "two", "three"]
+    assert saved_notes() == ["one", "two", "three"]
 
 
-@pytest.mark.parametrize("act", ["j", "ArrowRight"])
-def test_it_goes_by_keys_as_far_as_was_fetched_and_stays_there(page: Page, context: BrowserContext, act: str) -> None:
+@pytest.mark.parametrize("key", ["j", "ArrowRight"])
+def test_it_moves_by_keys_as_far_as_items_are_loaded(page: Page, context: BrowserContext, key: str) -> None:
     page.wait_for_load_state("networkidle")
     context.set_offline(True)
     for number in (2, 3):
-        page.keyboard.press(act)
+        page.keyboard.press(key)
         wait_for_item(page, number)
-    page.keyboard.press(act)
+    page.keyboard.press(key)
     expect(page.locator("#banner")).to_contain_text("Could not open the other item.")
     wait_for_item(page, 3)
 
 
-def test_it_stays_at_the_item_when_another_cannot_be_fetched(page: Page, context: BrowserContext) -> None:
+def test_it_stays_at_the_item_when_another_cannot_be_loaded(page: Page, context: BrowserContext) -> None:
     page.locator("#notes").fill("being typed")
     page.keyboard.press("Escape")
     context.set_offline(True)
@@ -163,17 +166,17 @@ def test_it_stays_at_the_item_when_another_cannot_be_fetched(page: Page, context
     expect(page.locator("#banner [data-topic=offline]")).to_have_count(0)
 
 
-def test_it_stays_at_the_tab_when_another_cannot_be_fetched(
-    page: Page, context: BrowserContext, faults: list[str]
+def test_it_stays_at_the_tab_when_another_cannot_be_loaded(
+    page: Page, context: BrowserContext, page_errors: list[str]
 ) -> None:
     context.set_offline(True)
     page.get_by_role("link", name="Steps").click()
     expect(page.locator("#banner")).to_contain_text("Could not load this.")
     wait_for_item(page, 1)
-    faults.clear()
+    page_errors.clear()
 
 
-def test_it_makes_one_revision_of_a_submit_and_the_way_back(page: Page, items: list[QueueItem]) -> None:
+def test_it_saves_one_revision_when_the_reviewer_goes_back(page: Page, items: list[QueueItem]) -> None:
     answer(page, "one")
     wait_for_item(page, 2)
     wait_until_saved(page)
@@ -181,10 +184,10 @@ def test_it_makes_one_revision_of_a_submit_and_the_way_back(page: Page, items: l
     wait_for_item(page, 1)
     page.reload()
     expect(page.locator("#notes")).to_have_value("one")
-    assert said() == ["one"]
+    assert saved_notes() == ["one"]
 
 
-def test_it_tells_of_a_review_refused_after_the_network_came_back(
+def test_it_shows_a_review_that_was_refused_later(
     page: Page, context: BrowserContext, items: list[QueueItem], colleague: User
 ) -> None:
     context.set_offline(True)
@@ -194,4 +197,4 @@ def test_it_tells_of_a_review_refused_after_the_network_came_back(
     expect(page.locator("#banner")).to_contain_text("An earlier review was not saved")
     page.get_by_role("link", name="Open it").click()
     expect(page.locator("#notes")).to_have_value("one")
-    assert said() == ["two"]
+    assert saved_notes() == ["two"]

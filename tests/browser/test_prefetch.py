@@ -1,4 +1,4 @@
-"""The next item is on the screen at once, and is the right one whatever the server then says."""
+"""The next item is shown at once, and is corrected if the server answers with another."""
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -12,36 +12,36 @@ from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, w
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Presses Enter, and tells after how many milliseconds another item was painted, and what moved by itself since.
-PAINTED = """() => new Promise((done) => {
+# Presses Enter; returns the milliseconds until another item was painted, and the number of layout shifts since.
+SUBMIT_AND_MEASURE = """() => new Promise((done) => {
     let moved = 0;
-    // The words of the last review's delivery grow to the left; what is read and answered stays where it is.
-    const isElsewhere = ({ node }) => !(node?.closest ? node : node?.parentElement)?.closest("#rail");
-    const count = (shift) => (moved += shift.sources.filter(isElsewhere).length);
+    // The delivery state of the last review may grow in the rail; the trace and the form must not move.
+    const isOutsideRail = ({ node }) => !(node?.closest ? node : node?.parentElement)?.closest("#rail");
+    const count = (shift) => (moved += shift.sources.filter(isOutsideRail).length);
     new PerformanceObserver((list) => list.getEntries().forEach(count))
         .observe({ type: "layout-shift" });
-    const before = document.querySelector("#workbench").dataset.item;
-    const began = performance.now();
-    const look = () => document.querySelector("#workbench").dataset.item === before
-        ? requestAnimationFrame(look)
+    const itemBefore = document.querySelector("#workbench").dataset.item;
+    const start = performance.now();
+    const poll = () => document.querySelector("#workbench").dataset.item === itemBefore
+        ? requestAnimationFrame(poll)
         : requestAnimationFrame(() => {
-            const ms = performance.now() - began;
+            const ms = performance.now() - start;
             setTimeout(() => done({ ms, moved }), 400);
         });
     document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
-    requestAnimationFrame(look);
+    requestAnimationFrame(poll);
 })"""
 
 
-ANSWER = 2_500  # milliseconds
+LATENCY = 2_500  # milliseconds
 
 
-def slow(page: Page) -> None:
-    """Let each answer take so long on its way."""
+def slow_down(page: Page) -> None:
+    """Delay every response by LATENCY."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
-    wire = {"offline": False, "latency": ANSWER, "downloadThroughput": -1, "uploadThroughput": -1}
-    session.send("Network.emulateNetworkConditions", wire)
+    conditions = {"offline": False, "latency": LATENCY, "downloadThroughput": -1, "uploadThroughput": -1}
+    session.send("Network.emulateNetworkConditions", conditions)
 
 
 @pytest.fixture
@@ -54,18 +54,18 @@ def page(open_page: OpenPage, reviewer: User, items: list[QueueItem]) -> Page:
     return open_workbench(open_page, reviewer)
 
 
-def test_it_shows_the_next_item_before_the_answer(page: Page, items: list[QueueItem]) -> None:
-    slow(page)
-    with page.expect_response(lambda answer: answer.request.method == "POST") as told:
+def test_it_shows_the_next_item_before_the_response(page: Page, items: list[QueueItem]) -> None:
+    slow_down(page)
+    with page.expect_response(lambda response: response.request.method == "POST") as response_info:
         page.keyboard.press("1")
-        shown = page.evaluate(PAINTED)
-    assert shown["ms"] < ANSWER
-    assert shown["moved"] == 0
-    assert told.value.headers["desk-claimed"] == str(items[1].pk)
+        result = page.evaluate(SUBMIT_AND_MEASURE)
+    assert result["ms"] < LATENCY
+    assert result["moved"] == 0
+    assert response_info.value.headers["desk-claimed"] == str(items[1].pk)
     expect(page).to_have_url(f"/p/support/items/{items[1].pk}/?after={items[0].pk}")
 
 
-def test_it_claims_what_it_shows_and_nothing_else(page: Page, items: list[QueueItem], reviewer: User) -> None:
+def test_it_claims_only_the_item_it_shows(page: Page, items: list[QueueItem], reviewer: User) -> None:
     assert list(QueueItem.objects.filter(claimed_by=reviewer)) == [items[0]]
     page.keyboard.press("1")
     page.keyboard.press("Enter")
@@ -74,14 +74,14 @@ def test_it_claims_what_it_shows_and_nothing_else(page: Page, items: list[QueueI
     assert list(QueueItem.objects.filter(claimed_by=reviewer)) == [items[1]]
 
 
-def test_it_tells_how_far_the_queue_is_when_the_answer_comes(page: Page) -> None:
+def test_it_updates_the_progress_with_the_response(page: Page) -> None:
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("#rail")).to_contain_text("1 reviewed")
     expect(page.locator("#left")).to_contain_text("saved here")
 
 
-def test_it_answers_several_one_after_the_other(page: Page) -> None:
+def test_it_reviews_several_items_in_a_row(page: Page) -> None:
     for number in range(1, 6):
         wait_for_item(page, number)
         page.keyboard.press(str(number))
@@ -91,7 +91,7 @@ def test_it_answers_several_one_after_the_other(page: Page) -> None:
     assert scores == ["0", "0.25", "0.5", "0.75", "1"]
 
 
-def test_it_brings_one_back_to_what_was_refused(page: Page, items: list[QueueItem]) -> None:
+def test_it_returns_to_a_refused_review(page: Page, items: list[QueueItem]) -> None:
     page.locator("#score").fill("seven")
     page.locator("#notes").fill("a long thought")
     page.keyboard.press("Control+Enter")
@@ -101,7 +101,7 @@ def test_it_brings_one_back_to_what_was_refused(page: Page, items: list[QueueIte
     expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
 
 
-def test_it_brings_one_back_to_both_texts(page: Page, items: list[QueueItem], colleague: User) -> None:
+def test_it_returns_to_a_conflict(page: Page, items: list[QueueItem], colleague: User) -> None:
     QueueItem.objects.filter(pk=items[0].pk).update(version=1)
     Review.objects.all().delete()
     page.locator("#notes").fill("mine")
@@ -114,9 +114,7 @@ def test_it_brings_one_back_to_both_texts(page: Page, items: list[QueueItem], co
     expect(page.locator("#banner")).to_have_text("")
 
 
-def test_it_gives_another_item_when_a_colleague_took_the_one_shown(
-    page: Page, items: list[QueueItem], colleague: User
-) -> None:
+def test_it_replaces_an_item_that_a_colleague_claimed(page: Page, items: list[QueueItem], colleague: User) -> None:
     claiming.claim(items[1], colleague)
     page.keyboard.press("1")
     page.keyboard.press("Enter")
@@ -125,7 +123,7 @@ def test_it_gives_another_item_when_a_colleague_took_the_one_shown(
     assert Review.objects.count() == 1
 
 
-def test_it_goes_on_without_anything_fetched(page: Page, items: list[QueueItem]) -> None:
+def test_it_works_without_prefetched_items(page: Page, items: list[QueueItem]) -> None:
     page.route("**/upcoming/**", lambda route: route.abort())
     for number in (1, 2, 3, 4):
         wait_for_item(page, number)
@@ -136,19 +134,21 @@ def test_it_goes_on_without_anything_fetched(page: Page, items: list[QueueItem])
     assert Review.objects.count() == 4
 
 
-def test_it_comes_back_before_the_answer(page: Page) -> None:
-    held: list[Route] = []
-    page.route("**/items/*/", lambda one: held.append(one) if one.request.method == "POST" else one.continue_())
+def test_it_goes_back_before_the_response(page: Page) -> None:
+    posts: list[Route] = []
+    page.route(
+        "**/items/*/", lambda route: posts.append(route) if route.request.method == "POST" else route.continue_()
+    )
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     wait_for_item(page, 2)
     page.go_back()
     wait_for_item(page, 1)
-    held[0].continue_()
+    posts[0].continue_()
     expect(page.locator("#submit")).to_contain_text("Submit a new revision")
 
 
-def test_it_comes_back_by_the_browsers_own_button(page: Page, items: list[QueueItem]) -> None:
+def test_it_goes_back_by_the_browser(page: Page, items: list[QueueItem]) -> None:
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     wait_for_item(page, 2)
@@ -158,18 +158,18 @@ def test_it_comes_back_by_the_browsers_own_button(page: Page, items: list[QueueI
     expect(page.locator("#submit")).to_contain_text("Submit a new revision")
 
 
-def test_it_skips_to_what_was_fetched_ahead(page: Page, items: list[QueueItem], reviewer: User) -> None:
-    with page.expect_response("**/skip/") as told:
+def test_it_skips_to_a_prefetched_item(page: Page, items: list[QueueItem], reviewer: User) -> None:
+    with page.expect_response("**/skip/") as response_info:
         page.keyboard.press("s")
         page.get_by_role("button", name="Skip for everyone").click()
-    assert told.value.headers["desk-claimed"] == str(items[1].pk)
+    assert response_info.value.headers["desk-claimed"] == str(items[1].pk)
     wait_for_item(page, 2)
     wait_until_saved(page)
     items[0].refresh_from_db()
     assert (items[0].state, list(QueueItem.objects.filter(claimed_by=reviewer))) == ("skipped", [items[1]])
 
 
-def test_it_travels_to_what_was_fetched_ahead_and_claims_it(page: Page, items: list[QueueItem], reviewer: User) -> None:
+def test_it_moves_to_a_prefetched_item_and_claims_it(page: Page, items: list[QueueItem], reviewer: User) -> None:
     page.evaluate("window.isSamePage = true")
     with page.expect_response("**/claim/"):
         page.keyboard.press("j")
@@ -180,7 +180,7 @@ def test_it_travels_to_what_was_fetched_ahead_and_claims_it(page: Page, items: l
     assert items[1].claimed_by == reviewer
 
 
-def test_a_skip_waits_for_the_network(page: Page, items: list[QueueItem]) -> None:
+def test_it_sends_an_offline_skip_later(page: Page, items: list[QueueItem]) -> None:
     page.context.set_offline(True)
     page.keyboard.press("s")
     page.get_by_role("button", name="Skip for everyone").click()

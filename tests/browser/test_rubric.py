@@ -1,4 +1,4 @@
-"""The rubric's editor and the form it makes, in a real browser."""
+"""The rubric editor and the form it defines, in a real browser."""
 
 from decimal import Decimal
 
@@ -19,29 +19,29 @@ pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/p/support/queues/answers/rubric/"
 OPTIONS = (Option("invented", "Not in the data."), Option("late"))
 FAULTS = Criterion("faults", "What went wrong", "choices", options=OPTIONS)
-ASKED = (FAULTS, Criterion("better", "A better answer", "correction"))
+CRITERIA = (FAULTS, Criterion("better", "A better answer", "correction"))
 
 
-def test_it_shows_the_form_that_is_being_made(open_page: OpenPage, lead: User, queue: Queue) -> None:
+def test_it_previews_the_form(open_page: OpenPage, lead: User, queue: Queue) -> None:
     page = open_page(lead)
     page.goto(URL)
     page.get_by_role("button", name="several choices").click()
     page.get_by_label("Label", exact=True).fill("What went wrong")
     page.get_by_label("Options").fill("invented: Not in the data.\nlate")
-    sketch = page.get_by_role("region", name="Preview")
-    expect(sketch.get_by_role("checkbox", name="invented Not in the data.")).to_be_visible()
+    preview = page.get_by_role("region", name="Preview")
+    expect(preview.get_by_role("checkbox", name="invented Not in the data.")).to_be_visible()
     page.get_by_role("button", name="yes or no").click()
     expect(page.get_by_label("Label", exact=True)).to_have_count(2)
     expect(page.get_by_label("Label", exact=True).first).to_have_value("What went wrong")
     page.get_by_label("Label", exact=True).last.fill("Is it right?")
-    expect(sketch.get_by_role("group", name="Is it right?")).to_be_visible()
+    expect(preview.get_by_role("group", name="Is it right?")).to_be_visible()
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_text("saved as version 2")).to_be_visible()
     queue.refresh_from_db()
     assert [criterion.key for criterion in queue.parsed_criteria] == ["what_went_wrong", "is_it_right"]
 
 
-def test_it_is_edited_without_javascript(open_page: OpenPage, lead: User, queue: Queue) -> None:
+def test_it_edits_the_rubric_without_javascript(open_page: OpenPage, lead: User, queue: Queue) -> None:
     page = open_page(lead, java_script_enabled=False)
     page.goto(URL)
     page.get_by_role("button", name="1 to 5").click()
@@ -53,8 +53,8 @@ def test_it_is_edited_without_javascript(open_page: OpenPage, lead: User, queue:
     assert (queue.score_max, queue.parsed_criteria[0].kind, queue.rubric_version) == (Decimal(5), "number", 2)
 
 
-def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.dump_criteria(ASKED)
+def test_it_saves_the_answers_to_criteria(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.dump_criteria(CRITERIA)
     queue.save()
     for _ in range(2):
         trace = TraceFactory.create(project=queue.project, spans_pulled_at="2026-11-22T10:00Z")
@@ -74,8 +74,8 @@ def test_a_reviewer_answers_what_is_asked(open_page: OpenPage, reviewer: User, q
     }  # fmt: skip
 
 
-def test_it_goes_to_the_criterion_that_was_refused(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.dump_criteria((*ASKED, Criterion("right", "Is it right?", "yes_no", is_required=True)))
+def test_it_focuses_the_refused_criterion(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.dump_criteria((*CRITERIA, Criterion("right", "Is it right?", "yes_no", is_required=True)))
     queue.save()
     page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     page.get_by_label("Notes").fill("good")
@@ -84,8 +84,8 @@ def test_it_goes_to_the_criterion_that_was_refused(open_page: OpenPage, reviewer
     expect(page.get_by_text("This has to be answered.")).to_be_in_viewport()
 
 
-def test_it_repeats_no_correction_and_overwrites_no_text(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
-    queue.criteria = criteria.dump_criteria((*ASKED, Criterion("why", "Why", "text")))
+def test_it_repeats_answers_but_no_correction_or_text(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.criteria = criteria.dump_criteria((*CRITERIA, Criterion("why", "Why", "text")))
     queue.save()
     page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     page.get_by_label("invented").check()

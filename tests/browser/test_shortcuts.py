@@ -1,4 +1,4 @@
-"""The reviewer's keys, pressed in a real browser."""
+"""The reviewer's keyboard shortcuts, in a real browser."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,11 +21,11 @@ def page(open_page: OpenPage, reviewer: User, queue: Queue) -> Page:
 
 
 def focused(page: Page) -> str:
-    found: str = page.evaluate("document.activeElement.id || document.activeElement.className")
-    return found
+    name: str = page.evaluate("document.activeElement.id || document.activeElement.className")
+    return name
 
 
-def test_it_scores_and_submits_by_two_keys(page: Page) -> None:
+def test_it_scores_and_submits_with_two_keys(page: Page) -> None:
     page.keyboard.press("4")
     expect(page.locator("#score")).to_have_value("0.75")
     page.keyboard.press("Enter")
@@ -34,14 +34,14 @@ def test_it_scores_and_submits_by_two_keys(page: Page) -> None:
     assert Review.objects.get().score_text == "0.75"
 
 
-def test_it_ticks_and_unticks(page: Page) -> None:
+def test_it_toggles_needs_review(page: Page) -> None:
     page.keyboard.press("r")
     expect(page.locator("[name=needs_review]")).to_be_checked()
     page.keyboard.press("r")
     expect(page.locator("[name=needs_review]")).not_to_be_checked()
 
 
-def test_it_leaves_the_notes_to_writing(page: Page) -> None:
+def test_it_ignores_shortcuts_in_the_notes(page: Page) -> None:
     page.keyboard.press("n")
     page.keyboard.type("rsnjku=/? 12")
     expect(page.locator("#notes")).to_have_value("rsnjku=/? 12")
@@ -58,7 +58,7 @@ def test_it_submits_from_inside_the_notes(page: Page) -> None:
     assert focused(page) == "trace"
 
 
-def test_it_answers_no_unseen_item_by_a_held_key(page: Page) -> None:
+def test_it_submits_once_while_enter_is_held(page: Page) -> None:
     page.keyboard.press("1")
     page.locator("#submit").focus()
     for _ in range(6):
@@ -69,7 +69,7 @@ def test_it_answers_no_unseen_item_by_a_held_key(page: Page) -> None:
     assert Review.objects.count() == 1
 
 
-def test_it_takes_no_key_before_the_item_is_painted(page: Page) -> None:
+def test_it_ignores_keys_before_the_item_is_painted(page: Page) -> None:
     page.evaluate(
         """() => { for (const key of ["1", "Enter", "2", "Enter"])
             document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true })) }"""
@@ -80,7 +80,7 @@ def test_it_takes_no_key_before_the_item_is_painted(page: Page) -> None:
     assert Review.objects.count() == 1
 
 
-def test_it_takes_a_double_click_for_one(page: Page) -> None:
+def test_it_submits_once_on_a_double_click(page: Page) -> None:
     page.keyboard.press("1")
     page.locator("#submit").dblclick()
     wait_for_item(page, 2)
@@ -89,22 +89,22 @@ def test_it_takes_a_double_click_for_one(page: Page) -> None:
     expect(page.locator("#banner p")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("there", "back"), [("j", "k"), ("ArrowRight", "ArrowLeft")])
-def test_it_moves_between_items(page: Page, there: str, back: str) -> None:
-    page.keyboard.press(there)
+@pytest.mark.parametrize(("forward", "back"), [("j", "k"), ("ArrowRight", "ArrowLeft")])
+def test_it_moves_between_items(page: Page, forward: str, back: str) -> None:
+    page.keyboard.press(forward)
     wait_for_item(page, 2)
     page.keyboard.press(back)
     wait_for_item(page, 1)
 
 
-@pytest.mark.parametrize("chord", ["Alt+ArrowRight", "Control+j", "Shift+ArrowRight", "Control+u", "Alt+s"])
-def test_it_leaves_chords_to_the_browser(page: Page, chord: str) -> None:
-    page.keyboard.press(chord)
+@pytest.mark.parametrize("keys", ["Alt+ArrowRight", "Control+j", "Shift+ArrowRight", "Control+u", "Alt+s"])
+def test_it_ignores_key_combinations_of_the_browser(page: Page, keys: str) -> None:
+    page.keyboard.press(keys)
     page.wait_for_timeout(100)
     expect(page.locator("#rail")).to_contain_text("Item 1 of")
 
 
-def test_it_leaves_arrows_to_a_row_of_choices(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+def test_it_ignores_arrows_in_a_radio_group(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(score_max=5, score_min=1, score_step=1)
     fill_queue(queue, 2)
     page = open_workbench(open_page, reviewer, ahead=1)
@@ -116,7 +116,7 @@ def test_it_leaves_arrows_to_a_row_of_choices(open_page: OpenPage, reviewer: Use
     expect(page.locator("#rail")).to_contain_text("Item 1 of")
 
 
-def test_it_chooses_in_the_row_that_has_the_focus(page: Page) -> None:
+def test_it_chooses_in_the_focused_row(page: Page) -> None:
     page.evaluate(
         """() => document.querySelector("#notes").insertAdjacentHTML("beforebegin",
             '<div data-criterion><input type=radio name=tone value=a><input type=radio name=tone value=b></div>')"""
@@ -127,7 +127,7 @@ def test_it_chooses_in_the_row_that_has_the_focus(page: Page) -> None:
     expect(page.locator("#score")).to_have_value("")
 
 
-def test_it_opens_a_link_by_enter(page: Page) -> None:
+def test_it_opens_a_link_with_enter(page: Page) -> None:
     page.keyboard.press("1")
     page.get_by_role("link", name="Steps").focus()
     page.keyboard.press("Enter")
@@ -141,34 +141,34 @@ def test_it_skips(page: Page) -> None:
     wait_for_item(page, 2)
 
 
-@pytest.mark.parametrize("come", ["opened", "reloaded", "arrow", "skipped"])
-def test_it_lets_one_read_at_once(page: Page, come: str) -> None:
-    if come == "reloaded":
+@pytest.mark.parametrize("arrival", ["opened", "reloaded", "arrow", "skipped"])
+def test_it_focuses_the_trace_after(page: Page, arrival: str) -> None:
+    if arrival == "reloaded":
         page.reload()
-    elif come == "arrow":
+    elif arrival == "arrow":
         page.keyboard.press("j")
         wait_for_item(page, 2)
-    elif come == "skipped":
+    elif arrival == "skipped":
         page.keyboard.press("s")
         page.keyboard.press("Enter")
         wait_for_item(page, 2)
     page.wait_for_function("document.activeElement.id === 'trace'")
 
 
-def test_it_goes_to_the_field_that_was_refused(page: Page) -> None:
+def test_it_focuses_the_refused_field(page: Page) -> None:
     page.locator("#score").fill("seven")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#score")).to_be_focused()
     expect(page.locator("#score")).to_be_in_viewport()
 
 
-def test_it_goes_to_the_question_about_personal_data(page: Page) -> None:
+def test_it_focuses_the_question_about_personal_data(page: Page) -> None:
     page.locator("#notes").fill("ask ann@example.org")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#review .foot [role=alert]")).to_be_focused()
 
 
-def test_it_goes_to_the_form_and_back(page: Page) -> None:
+def test_it_moves_focus_to_the_form_and_back(page: Page) -> None:
     page.keyboard.press("f")
     assert focused(page) == "preset"
     page.keyboard.press("2")
@@ -177,7 +177,7 @@ def test_it_goes_to_the_form_and_back(page: Page) -> None:
     assert focused(page) == "trace"
 
 
-def test_the_later_of_score_and_unsure_holds(page: Page) -> None:
+def test_it_keeps_the_later_of_score_and_unsure(page: Page) -> None:
     page.keyboard.press("3")
     page.keyboard.press("x")
     expect(page.locator("[name=unsure]")).to_be_checked()
@@ -187,7 +187,7 @@ def test_the_later_of_score_and_unsure_holds(page: Page) -> None:
     expect(page.locator("#score")).to_have_value("0.5")
 
 
-def test_the_later_of_a_chosen_score_and_unsure_holds(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+def test_it_keeps_the_later_of_score_option_and_unsure(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(score_max=5, score_min=1, score_step=1)
     fill_queue(queue, 2)
     page = open_workbench(open_page, reviewer, ahead=1)
@@ -198,7 +198,7 @@ def test_the_later_of_a_chosen_score_and_unsure_holds(open_page: OpenPage, revie
     expect(page.locator("[name=unsure]")).not_to_be_checked()
 
 
-def test_it_stays_from_the_moment_one_says_so(page: Page) -> None:
+def test_it_remembers_stay_here(page: Page) -> None:
     page.get_by_label("Stay here").check()
     page.keyboard.press("j")
     wait_for_item(page, 2)
@@ -211,7 +211,7 @@ def test_it_stays_from_the_moment_one_says_so(page: Page) -> None:
     expect(page.get_by_label("Stay here")).not_to_be_checked()
 
 
-def test_it_marks_the_row_that_the_digits_go_to(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+def test_it_highlights_the_focused_row(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     queue.criteria = criteria.dump_criteria([Criterion("right", "Is it right?", "yes_no")])
     queue.save()
     page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
@@ -222,7 +222,7 @@ def test_it_marks_the_row_that_the_digits_go_to(open_page: OpenPage, reviewer: U
     expect(page.locator(".score .keys")).to_be_hidden()
 
 
-def test_it_gives_the_same_answers_again(page: Page) -> None:
+def test_it_repeats_the_last_answers(page: Page) -> None:
     page.locator("#notes").fill("as before")
     page.locator("#notes").blur()
     page.keyboard.press("r")
@@ -235,19 +235,19 @@ def test_it_gives_the_same_answers_again(page: Page) -> None:
     expect(page.locator("[name=needs_review]")).to_be_checked()
 
 
-def test_it_shows_the_keys(page: Page) -> None:
+def test_it_shows_the_keyboard_shortcuts(page: Page) -> None:
     page.get_by_role("button", name="Keys").click()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
-    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
-    expect(sheet).to_contain_text("Undo the last submit")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_contain_text("Undo the last submit")
     page.keyboard.press("1")
     page.keyboard.press("Escape")
-    expect(sheet).to_be_hidden()
+    expect(dialog).to_be_hidden()
     expect(page.locator("#score")).to_have_value("")
 
 
-def test_it_flashes_what_was_pressed(page: Page) -> None:
+def test_it_flashes_the_pressed_control(page: Page) -> None:
     page.keyboard.press("r")
     expect(page.locator("label.pressed")).to_have_count(1)
     expect(page.locator("label.pressed")).to_have_count(0)

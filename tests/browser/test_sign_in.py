@@ -5,7 +5,7 @@ from tests.browser.conftest import OpenPage
 from tests.factories import PASSWORD
 
 
-def test_it_leads_to_the_page_that_was_asked_for(page: Page, reviewer: User) -> None:
+def test_it_redirects_to_the_requested_page(page: Page, reviewer: User) -> None:
     page.goto("/p/support/queues/")
     page.get_by_label("Username").fill(reviewer.username)
     page.get_by_label("Password").fill(PASSWORD)

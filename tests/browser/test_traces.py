@@ -1,4 +1,4 @@
-"""The list of traces in a browser: offers as one types, how far each review has come, a push to many."""
+"""The trace list in a real browser: suggestions while typing, review states, a bulk push."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,7 +19,7 @@ def traces(open_page: OpenPage, project: Project, queue: Queue, admin: User) -> 
     return page
 
 
-def test_it_offers_the_values_of_the_key_that_is_typed(traces: Page) -> None:
+def test_it_suggests_values_of_the_typed_key(traces: Page) -> None:
     traces.get_by_label("Key", exact=True).fill("environment")
     traces.get_by_label("equals").press_sequentially("prod")
     expect(traces.locator("#values option")).to_have_attribute("value", "production")
@@ -28,13 +28,13 @@ def test_it_offers_the_values_of_the_key_that_is_typed(traces: Page) -> None:
     expect(traces.locator("#results .chip.on")).to_have_count(1)
 
 
-def test_each_row_says_how_far_its_review_has_come(traces: Page) -> None:
+def test_it_shows_the_review_state_in_each_row(traces: Page) -> None:
     expect(traces.locator("td.review", has_text="pending")).to_have_count(4)
     expect(traces.locator("td.review", has_text="confirmed")).to_have_count(1)
     expect(traces.get_by_text("Show review status of these traces")).to_have_count(0)
 
 
-def test_a_push_to_many_is_previewed_confirmed_and_undone(traces: Page) -> None:
+def test_it_previews_sends_and_undoes_a_bulk_push(traces: Page) -> None:
     for box in traces.locator("[name=trace]").all()[:2]:
         box.check()
     traces.get_by_role("button", name="Push metadata").click()

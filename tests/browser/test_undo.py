@@ -1,4 +1,4 @@
-"""Undo by key and by mouse: of a review and of a skip, at the next item and at the end, in time and too late."""
+"""Undo of a review and of a skip, by key and by mouse: at the next item, at the end, and too late."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -31,7 +31,7 @@ def answer(page: Page, position: int) -> None:
     page.keyboard.press("Enter")
 
 
-def test_it_shows_the_item_at_its_own_address(page: Page, items: list[QueueItem]) -> None:
+def test_it_reopens_the_item_at_its_own_url(page: Page, items: list[QueueItem]) -> None:
     answer(page, 1)
     expect(page.locator("#undo")).to_be_visible()
     page.keyboard.press("u")
@@ -43,7 +43,7 @@ def test_it_shows_the_item_at_its_own_address(page: Page, items: list[QueueItem]
     expect(page.locator("#submit")).to_contain_text("Submit and next")
 
 
-def test_it_goes_on_with_the_item_one_came_from(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+def test_it_returns_to_the_interrupted_item(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
     Queue.objects.update(grace_seconds=60)
     fill_queue(queue, 4)
     page = open_workbench(open_page, reviewer)
@@ -55,10 +55,10 @@ def test_it_goes_on_with_the_item_one_came_from(open_page: OpenPage, reviewer: U
     wait_for_item(page, 2)
 
 
-def test_it_hears_a_press_on_words_that_have_just_come(page: Page, items: list[QueueItem]) -> None:
+def test_it_handles_a_click_on_a_fresh_button(page: Page, items: list[QueueItem]) -> None:
     answer(page, 1)
     expect(page.locator("#undo")).to_be_visible()
-    # As the poll puts it in, and before htmx has looked at it.
+    # As the poll inserts it, and before htmx has processed it.
     page.evaluate(
         """() => { const left = document.querySelector("#left"); const fresh = left.cloneNode(true);
             left.replaceWith(fresh); fresh.querySelector("#undo").click(); }"""
@@ -78,7 +78,7 @@ def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, items:
     expect(page.locator("#score")).to_have_value("0.5")
 
 
-def test_it_takes_a_skip_back(page: Page, items: list[QueueItem]) -> None:
+def test_it_undoes_a_skip(page: Page, items: list[QueueItem]) -> None:
     page.keyboard.press("s")
     page.get_by_role("button", name="Skip for everyone").click()
     wait_for_item(page, 2)
@@ -89,7 +89,7 @@ def test_it_takes_a_skip_back(page: Page, items: list[QueueItem]) -> None:
     assert items[0].state == ItemState.PENDING
 
 
-def test_it_is_there_at_the_end(page: Page, items: list[QueueItem]) -> None:
+def test_it_works_at_the_end_of_the_queue(page: Page, items: list[QueueItem]) -> None:
     answer(page, 1)
     answer(page, 2)
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
@@ -100,7 +100,7 @@ def test_it_is_there_at_the_end(page: Page, items: list[QueueItem]) -> None:
     assert list(Review.objects.filter(is_latest=True).values_list("item", flat=True)) == [items[0].pk]
 
 
-def test_it_says_that_it_is_too_late(page: Page, items: list[QueueItem]) -> None:
+def test_it_refuses_when_the_answer_was_pushed(page: Page, items: list[QueueItem]) -> None:
     answer(page, 1)
     expect(page.locator("#undo")).to_be_visible()
     Patch.objects.update(due_at=clock.now())
@@ -109,12 +109,12 @@ def test_it_says_that_it_is_too_late(page: Page, items: list[QueueItem]) -> None
     expect(page.locator("#banner")).to_contain_text("Too late to undo: your last answer was already pushed.")
 
 
-def test_it_says_that_there_is_nothing_to_undo(page: Page) -> None:
+def test_it_refuses_when_there_is_nothing_to_undo(page: Page) -> None:
     page.keyboard.press("u")
     expect(page.locator("#banner")).to_contain_text("Nothing to undo.")
 
 
-def test_it_says_that_the_answer_is_not_sent(page: Page) -> None:
+def test_it_refuses_when_the_answer_is_not_sent(page: Page) -> None:
     page.context.set_offline(True)
     answer(page, 1)
     wait_for_item(page, 2)

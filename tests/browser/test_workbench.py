@@ -1,4 +1,4 @@
-"""The reviewer's screen in a real browser."""
+"""The review screen in a real browser."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -22,14 +22,14 @@ def full_queue(queue: Queue) -> Queue:
     return queue
 
 
-def opened(page: Page) -> Page:
+def open_queue(page: Page) -> Page:
     page.goto("/p/support/queues/answers/review/")
     expect(page.get_by_text("Item 1 of 3")).to_be_visible()
     return page
 
 
-def test_it_goes_on_to_the_next_item_after_a_submit(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_shows_the_next_item_after_a_submit(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     page.locator("[name=score]").fill("0.5")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
@@ -38,7 +38,7 @@ def test_it_goes_on_to_the_next_item_after_a_submit(open_page: OpenPage, reviewe
 
 
 def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer, java_script_enabled=False))
+    page = open_queue(open_page(reviewer, java_script_enabled=False))
     page.locator("[name=score]").fill("0.5")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
@@ -51,8 +51,8 @@ def test_it_works_without_javascript(open_page: OpenPage, reviewer: User, full_q
     expect(page.get_by_text("Item 3 of 3")).to_be_visible()
 
 
-def test_it_is_answered_by_keys_alone(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_reviews_by_keys_alone(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     page.keyboard.press("4")
     page.keyboard.press("r")
     page.keyboard.press("Enter")
@@ -62,8 +62,8 @@ def test_it_is_answered_by_keys_alone(open_page: OpenPage, reviewer: User, full_
     assert (review.score_text, review.needs_review) == ("0.75", True)
 
 
-def test_it_leaves_letters_in_the_notes_alone(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_types_letters_into_the_notes(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     page.keyboard.press("n")
     page.keyboard.type("rsjk 45")
     page.keyboard.press("Control+Enter")
@@ -73,8 +73,8 @@ def test_it_leaves_letters_in_the_notes_alone(open_page: OpenPage, reviewer: Use
     assert (review.notes, review.needs_review, review.score) == ("rsjk 45", False, None)
 
 
-def test_it_keeps_what_was_typed_when_it_refuses(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_keeps_the_input_of_a_refused_review(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     page.locator("[name=score]").fill("seven")
     page.locator("[name=notes]").fill("a long thought")
     page.get_by_role("button", name="Submit and next").click()
@@ -83,18 +83,18 @@ def test_it_keeps_what_was_typed_when_it_refuses(open_page: OpenPage, reviewer: 
     expect(page.locator("[name=notes]")).to_have_value("a long thought")
 
 
-def test_it_shows_both_texts_to_the_second_of_two_editors(
+def test_it_shows_a_conflict_to_the_second_reviewer(
     open_page: OpenPage, reviewer: User, colleague: User, full_queue: Queue
 ) -> None:
-    page = opened(open_page(reviewer))
+    page = open_queue(open_page(reviewer))
     item = full_queue.items.in_order()[0]
-    other = open_page(colleague)
+    other_page = open_page(colleague)
     item_url = f"/p/support/items/{item.pk}/"
     full_queue.items.update(claimed_by=None, claimed_until=None)
-    other.goto(item_url)
-    other.locator("[name=notes]").fill("theirs")
-    other.get_by_role("button", name="Submit and next").click()
-    expect(other.get_by_text("Item 2 of 3")).to_be_visible()
+    other_page.goto(item_url)
+    other_page.locator("[name=notes]").fill("theirs")
+    other_page.get_by_role("button", name="Submit and next").click()
+    expect(other_page.get_by_text("Item 2 of 3")).to_be_visible()
     page.locator("[name=notes]").fill("mine")
     page.get_by_role("button", name="Submit and next").click()
     expect(page.get_by_text("colleague reviewed this item since you opened it")).to_be_visible()
@@ -102,8 +102,8 @@ def test_it_shows_both_texts_to_the_second_of_two_editors(
     expect(page.locator("[name=notes]")).to_have_value("mine")
 
 
-def test_it_says_which_end_it_is(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_shows_that_all_items_are_reviewed(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     for number in (1, 2, 3):
         expect(page.get_by_text(f"Item {number} of 3")).to_be_visible()
         page.locator("[name=score]").fill("1")
@@ -111,15 +111,15 @@ def test_it_says_which_end_it_is(open_page: OpenPage, reviewer: User, full_queue
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
 
 
-def test_it_keeps_what_is_typed_while_the_last_revision_is_on_its_way(
+def test_it_keeps_typed_text_while_the_delivery_is_polled(
     open_page: OpenPage, reviewer: User, full_queue: Queue
 ) -> None:
-    page = opened(open_page(reviewer))
-    where = page.url
+    page = open_queue(open_page(reviewer))
+    url = page.url
     page.keyboard.press("4")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
-    page.goto(where)
+    page.goto(url)
     with page.expect_response("**/delivery/"):
         page.locator("#notes").fill("a second thought")
     page.wait_for_timeout(300)
@@ -127,18 +127,18 @@ def test_it_keeps_what_is_typed_while_the_last_revision_is_on_its_way(
     expect(page.locator("#submit")).to_be_enabled()
 
 
-def test_it_turns_its_tabs_within_the_trace(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_switches_tabs_within_the_trace(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     page.locator("#notes").fill("still here")
-    for name, shown in (("Metadata", "no metadata"), ("Steps", "Waterfall"), ("Transcript", "Paris")):
+    for name, text in (("Metadata", "no metadata"), ("Steps", "Waterfall"), ("Transcript", "Paris")):
         page.get_by_role("link", name=name).click()
-        expect(page.locator("#reading")).to_contain_text(shown)
+        expect(page.locator("#reading")).to_contain_text(text)
     expect(page.locator(".workbench")).to_have_count(1)
     expect(page.locator("#notes")).to_have_value("still here")
 
 
-def test_it_comes_back_with_the_whole_page(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
-    page = opened(open_page(reviewer))
+def test_it_goes_back_with_the_whole_page(open_page: OpenPage, reviewer: User, full_queue: Queue) -> None:
+    page = open_queue(open_page(reviewer))
     page.keyboard.press("4")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What the tests of the workbench share: a full queue, and the page on its first item."""
+"""Shared by the workbench tests: a queue with items, and a page on its first item."""
 
 from playwright.sync_api import Page, expect
 
@@ -17,25 +17,25 @@ def fill_queue(queue: Queue, count: int = 4) -> Queue:
 
 
 def open_workbench(open_page: OpenPage, user: User, *, ahead: int = 2, **options: object) -> Page:
-    """The queue's next item, with `ahead` more fetched behind it."""
+    """Open the queue's next item, and wait until `ahead` more are prefetched."""
     page = open_page(user, **options)
-    fetched: list[str] = []
-    page.on("requestfinished", lambda asked: fetched.append(asked.url) if "desk-prefetch" in asked.headers else None)
+    urls: list[str] = []
+    page.on("requestfinished", lambda request: urls.append(request.url) if "desk-prefetch" in request.headers else None)
     page.goto("/p/support/queues/answers/review/")
     expect(page.locator("#review")).to_be_visible()
-    while len(fetched) < ahead:
+    while len(urls) < ahead:
         page.wait_for_timeout(10)
-    # The last one's text is read a moment after its request has ended.
+    # The page reads the last response a moment after its request has finished.
     page.wait_for_timeout(30)
     return page
 
 
 def wait_for_item(page: Page, position: int) -> None:
-    """Wait until the item at this position is on the screen and takes keys."""
+    """Wait until the item at this position is on the screen and accepts keys."""
     expect(page.locator("#rail")).to_contain_text(f"Item {position} of")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
 
 def wait_until_saved(page: Page) -> None:
-    """Wait until nothing is on its way any more."""
+    """Wait until the outbox and the copies of drafts are empty."""
     page.wait_for_function("() => !Object.keys(localStorage).some((key) => (localStorage[key] ?? '').length > 2)")
