@@ -1,8 +1,9 @@
-"""The whole URL map on one screen. Each route's access rule stands at its view."""
+"""The whole URL map on one screen. Each route's access rule is a decorator of its view."""
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from reviewapp.accounts import views as accounts
+from reviewapp.api import docs as api_docs
 from reviewapp.api.endpoints import routes as api_routes
 from reviewapp.audit import views as audit
 from reviewapp.delivery.views import actions as delivery_acts
@@ -115,6 +116,7 @@ urlpatterns: Routes = [
     path("health", web.health, name="health"),
     path("ready", web.ready, name="ready"),
     path("accounts/", include((accounts_routes, "accounts"))),
+    path("api/v1/docs", api_docs.docs_page, name="api-docs"),
     path("api/v1/", api_routes()),
     path("", include(([path("", insights.home, name="home")], "home"))),
     path("p/<slug:project>/queues/", include((queue_routes, "queues"))),

@@ -1,4 +1,4 @@
-"""The machine API: an access token in, queue items and patches out. Each resource has a file of its own."""
+"""The API for machines: add queue items, push metadata. A file for each resource; the docs page shows all of them."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
@@ -6,24 +6,42 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
-from reviewapp.api import items, patches
+from reviewapp.api import items, openapi, patches
 from reviewapp.api.request_handling import AccessTokenAuth
 
-api = NinjaAPI(title="Review desk", version="1", auth=AccessTokenAuth(), docs_url=None, urls_namespace="api")
+DESCRIPTION = """\
+Add traces to queues and push metadata onto traces. Each call needs an access token of the project in the header \
+“Authorization: Bearer <token>”. An admin creates tokens on the project's Keys page.
+
+Bodies are JSON in UTF-8 of up to 2 MB. They are read strictly: no unknown or repeated keys, no NaN or Infinity, \
+no NUL characters, no lone surrogates. An error is a JSON object with a sentence in “error” and, in a list, the number \
+of the faulty item in “line”; nothing of that call was saved.
+
+After a 5xx answer or a lost connection, repeat the call: items are never added twice, and a patch with an idempotency \
+key is saved once."""
+
+# Ninja's own documentation page needs files of another host and inline scripts; docs.py has ours.
+api = NinjaAPI(
+    title="Review desk API",
+    version="1",
+    description=DESCRIPTION,
+    auth=AccessTokenAuth(),
+    docs_url=None,
+    urls_namespace="api",
+)
 api.add_router("", items.router)
 api.add_router("", patches.router)
 
 
 @api.exception_handler(AuthenticationError)
-def refuse(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    said = "The access token is missing, wrong, expired or revoked. Send it as “Authorization: Bearer …”."
-    response = api.create_response(request, {"error": said}, status=401)
+def answer_unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    response = api.create_response(request, {"error": openapi.UNAUTHORIZED_MESSAGE}, status=401)
     response["WWW-Authenticate"] = "Bearer"
     return response
 
 
 def routes() -> tuple[list[URLPattern | URLResolver], str, str]:
-    """The API's routes: its description is open to anyone, all else asks for a token."""
+    """The API's routes. The OpenAPI description is open to anyone, all others need a token."""
     patterns, app_name, namespace = api.urls
     for pattern in patterns:
         if isinstance(pattern, URLPattern):

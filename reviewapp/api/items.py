@@ -1,131 +1,198 @@
-"""`POST queues/<slug>/items`: read strictly, naming the item at fault, and put into the queue."""
+"""`POST queues/<slug>/items`: add traces to a queue. The published schema is above, its validator below."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import Field, P, PathEx, Router, Schema, Status
 
-from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, get_token, parse_body
+from reviewapp.api import openapi
+from reviewapp.api.request_handling import (
+    ErrorOut,
+    RequestRejected,
+    error_response,
+    get_token,
+    parse_body,
+    refuse_unknown_fields,
+)
 from reviewapp.lib import canonical_json, trace_ids
 from reviewapp.queues import entry
 from reviewapp.queues.entry import MAX_ITEMS, Entry
-from reviewapp.queues.models import Queue
+from reviewapp.queues.models import ItemState, Queue
 
-FIELDS = {"trace_id", "reason", "reference", "priority"}
-PRIORITY = 1_000_000
+MAX_REASON_LENGTH = 300
+MAX_REFERENCE_LENGTH = 200
+MAX_PRIORITY = 1_000_000
+NOTHING_ADDED = "Nothing was added."
 
-# The body as OpenAPI describes it; what is checked stands below.
-SCHEMA = {
+ITEM_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "required": ["items"],
+    "required": ["trace_id"],
+    "additionalProperties": False,
     "properties": {
-        "items": {
-            "type": "array",
-            "maxItems": MAX_ITEMS,
-            "items": {
-                "type": "object",
-                "required": ["trace_id"],
-                "additionalProperties": False,
-                "properties": {
-                    "trace_id": {"type": "string", "description": "A UUID in any spelling, or 32 hex digits"},
-                    "reason": {"type": "string", "maxLength": 300},
-                    "reference": {"type": "string", "maxLength": 200, "description": "Your own handle of it"},
-                    "priority": {"type": "integer", "description": "Higher comes first; 0 by default"},
-                },
-            },
+        "trace_id": openapi.TRACE_ID_SCHEMA,
+        "reason": {
+            "type": ["string", "null"],
+            "maxLength": MAX_REASON_LENGTH,
+            "description": "Why it should be reviewed; reviewers see it above the trace",
         },
-        "bring_back": {"type": "boolean", "description": "Also put in what a person removed from the queue"},
+        "reference": {
+            "type": ["string", "null"],
+            "maxLength": MAX_REFERENCE_LENGTH,
+            "description": "Your own id for it, for example an order number",
+        },
+        "priority": {
+            "type": ["integer", "null"],
+            "minimum": -MAX_PRIORITY,
+            "maximum": MAX_PRIORITY,
+            "description": "Higher comes first; 0 by default",
+        },
     },
 }
-
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["items"],
+    "additionalProperties": False,
+    "properties": {
+        "items": {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": ITEM_SCHEMA},
+        "bring_back": {
+            "type": "boolean",
+            "description": "Also add traces that a person removed from this queue; false by default",
+        },
+    },
+}
+EXAMPLES = {
+    "One trace": {"items": [{"trace_id": openapi.EXAMPLE_TRACE_ID}]},
+    "With a reason and a priority": {
+        "items": [
+            {
+                "trace_id": openapi.EXAMPLE_TRACE_ID,
+                "reason": "The customer complained",
+                "reference": "order 17",
+                "priority": 10,
+            }
+        ],
+        "bring_back": True,
+    },
+}
+RESPONSES: dict[int, openapi.Response] = {
+    200: (
+        "Every item of the call is in the queue, or was removed from it by a person.",
+        {
+            "added": 1,
+            "duplicates": 0,
+            "removed": 0,
+            "items": [{"id": 4711, "trace_id": openapi.EXAMPLE_TRACE_ID, "state": "pending"}],
+        },
+    ),
+    400: (
+        "The body is not valid. Nothing was added.",
+        {"error": f"Item 3: The trace_id is missing or not a string. {NOTHING_ADDED}", "line": 3},
+    ),
+    401: openapi.UNAUTHORIZED,
+    404: (
+        "The token's project has no such queue.",
+        {"error": f"There is no queue “answers” in this token's project. {NOTHING_ADDED}", "line": None},
+    ),
+    405: openapi.METHOD_NOT_ALLOWED,
+    413: openapi.too_large(NOTHING_ADDED),
+}
 
 router = Router()
 
 
 class ItemOut(Schema):
-    id: int | None
+    id: int | None = Field(description="The queue item; null if a person removed the trace from the queue")
     trace_id: str
-    state: str
+    state: str = Field(json_schema_extra={"enum": [*ItemState.values, "removed"]})
 
 
 class AddedOut(Schema):
-    added: int
-    duplicates: int
-    removed: int
-    items: list[ItemOut]
+    added: int = Field(description="Items that are new in the queue")
+    duplicates: int = Field(description="Items that were already in the queue, or twice in the call")
+    removed: int = Field(description="Items left out because a person removed them from the queue")
+    items: list[ItemOut] = Field(description="All items of the call, in its order")
+
+
+class ItemsInput(NamedTuple):
+    """A validated body. `bring_back` also adds traces that a person removed."""
+
+    entries: list[Entry]
+    bring_back: bool
 
 
 @router.post(
     "/queues/{slug:queue}/items",
-    response={200: AddedOut, 400: ErrorOut, 401: ErrorOut, 404: ErrorOut, 413: ErrorOut},
-    summary="Put traces into a queue",
-    openapi_extra={"requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True}},
+    response={200: AddedOut, 400: ErrorOut, 401: ErrorOut, 404: ErrorOut, 405: ErrorOut, 413: ErrorOut},
+    summary="Add traces to a queue",
+    openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES) | openapi.describe_responses(RESPONSES),
 )
-def add_items(request: HttpRequest, queue: str) -> Status[dict[str, object]]:
-    """At most 1,000 a call; all or nothing. Traces already in the queue are told, never doubled.
+def add_items(
+    request: HttpRequest, queue: PathEx[str, P(description="The queue's name in its URL", example="answers")]
+) -> Status[dict[str, object]]:
+    """Add up to 1,000 traces per call, all or none. Repeating a call adds nothing twice.
 
-    What a person removed from the queue stays out, its `state` being `removed`, unless the call says `bring_back`.
+    A trace that a person removed from the queue stays out, with the state “removed”, unless bring_back is true.
     """
     token = get_token(request)
-    found = Queue.objects.select_related("project").filter(project=token.project, slug=queue).first()
-    if found is None:
-        return Status(404, {"error": f"There is no queue “{queue}” in this token's project. Nothing was added."})
+    target = Queue.objects.select_related("project").filter(project=token.project, slug=queue).first()
+    if target is None:
+        return Status(404, {"error": f"There is no queue “{queue}” in this token's project. {NOTHING_ADDED}"})
     try:
-        sent = parse_body(request)
-        entries = _entries(sent)
+        entries, bring_back = parse_items(parse_body(request))
     except RequestRejected as error:
-        return error_response(error, "Item", "Nothing was added.")
-    done = entry.add(found, entries, f"token:{token.name}", bring_back=sent.get("bring_back", False))
+        return error_response(error, "Item", NOTHING_ADDED)
+    result = entry.add(target, entries, f"token:{token.name}", bring_back=bring_back)
     items = [
-        {"id": item and item.pk, "trace_id": str(asked.trace_id), "state": item.state if item else "removed"}
-        for asked, item in zip(entries, done.items, strict=True)
+        {"id": item and item.pk, "trace_id": str(sent.trace_id), "state": item.state if item else "removed"}
+        for sent, item in zip(entries, result.items, strict=True)
     ]
-    told = {"added": done.added, "duplicates": done.duplicates, "removed": done.removed, "items": items}
-    return Status(200, told)
+    counts = {"added": result.added, "duplicates": result.duplicates, "removed": result.removed}
+    return Status(200, {**counts, "items": items})
 
 
-def _entries(sent: Any) -> list[Entry]:
-    """The entries of `{"items": [...]}`, in order. Raises NotTaken."""
-    if not isinstance(sent, dict) or not isinstance(sent.get("items"), list):
+def parse_items(body: Any) -> ItemsInput:
+    """Validate parsed JSON against what SCHEMA says, and more that it cannot. Raises RequestRejected."""
+    if not isinstance(body, dict) or not isinstance(body.get("items"), list):
         raise RequestRejected('Send an object of the form {"items": [{"trace_id": "…"}]}.')
-    if unknown := sorted(sent.keys() - {"items", "bring_back"}):
-        raise RequestRejected(f"There is no field “{unknown[0][:40]}” beside items and bring_back.")
-    if not isinstance(sent.get("bring_back", False), bool):
-        raise RequestRejected("The field bring_back is true or false.")
-    items = sent["items"]
+    refuse_unknown_fields(body, {"items", "bring_back"})
+    bring_back = body.get("bring_back", False)
+    if not isinstance(bring_back, bool):
+        raise RequestRejected("The field bring_back must be true or false.")
+    items = body["items"]
     if not items:
         raise RequestRejected("The list of items is empty.")
     if len(items) > MAX_ITEMS:
-        raise RequestRejected(f"These are {len(items):,} items; {MAX_ITEMS:,} at most go in one call. Split it.")
-    return [_entry(item, line) for line, item in enumerate(items, 1)]
+        raise RequestRejected(f"The list has {len(items):,} items; the maximum is {MAX_ITEMS:,} per call. Split it.")
+    return ItemsInput([_parse_item(item, line) for line, item in enumerate(items, 1)], bring_back)
 
 
-def _entry(item: Any, line: int) -> Entry:
+def _parse_item(item: Any, line: int) -> Entry:
     if not isinstance(item, dict):
-        raise RequestRejected('Each item is an object with a "trace_id".', line)
-    if unknown := sorted(item.keys() - FIELDS):
-        raise RequestRejected(f"There is no field “{unknown[0][:40]}”; there are {', '.join(sorted(FIELDS))}.", line)
+        raise RequestRejected('Each item must be an object with a "trace_id".', line)
+    refuse_unknown_fields(item, set(ITEM_SCHEMA["properties"]), line)
     trace_id = item.get("trace_id")
     if not isinstance(trace_id, str):
-        raise RequestRejected("The trace_id is missing or not a text.", line)
+        raise RequestRejected("The trace_id is missing or not a string.", line)
     try:
-        parsed = trace_ids.parse(trace_id)
+        parsed_id = trace_ids.parse(trace_id)
     except trace_ids.InvalidTraceIdError as error:
         raise RequestRejected(str(error), line) from None
     return Entry(
-        parsed, reason=_text(item, "reason", 300, line), reference=_text(item, "reference", 200, line),
-        priority=_priority(item.get("priority"), line),
-    )  # fmt: skip
+        parsed_id,
+        reason=_parse_text(item, "reason", MAX_REASON_LENGTH, line),
+        reference=_parse_text(item, "reference", MAX_REFERENCE_LENGTH, line),
+        priority=_parse_priority(item.get("priority"), line),
+    )
 
 
-def _text(item: dict[str, Any], name: str, most: int, line: int) -> str:
-    value = item.get(name)
+def _parse_text(item: dict[str, Any], field: str, max_length: int, line: int) -> str:
+    value = item.get(field)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise RequestRejected(f"The {name} is not a text.", line)
-    if len(value) > most:
-        raise RequestRejected(f"The {name} is longer than {most} characters.", line)
+        raise RequestRejected(f"The {field} must be a string.", line)
+    if len(value) > max_length:
+        raise RequestRejected(f"The {field} is longer than {max_length} characters.", line)
     try:
         canonical_json.normalize(value)
     except canonical_json.InvalidJSONError as error:
@@ -133,9 +200,11 @@ def _text(item: dict[str, Any], name: str, most: int, line: int) -> str:
     return value
 
 
-def _priority(value: Any, line: int) -> int:
+def _parse_priority(value: Any, line: int) -> int:
     if value is None:
         return 0
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRIORITY:
-        raise RequestRejected(f"The priority is a whole number of {PRIORITY:,} at most; higher comes first.", line)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_PRIORITY:
+        raise RequestRejected(
+            f"The priority must be a whole number from {-MAX_PRIORITY:,} to {MAX_PRIORITY:,}; higher comes first.", line
+        )
     return value

@@ -1,206 +1,276 @@
-"""`patches`: metadata of other programs, put on the same way to Laminar as a review, and how far each has come."""
+"""`patches`: push metadata of other programs to Laminar, delivered the same way as a review, and read its state."""
 
 from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from ninja import Router, Schema, Status
+from ninja import Field, P, PathEx, Router, Schema, Status
 
 from reviewapp.accounts.models import Project
-from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, get_token, parse_body
+from reviewapp.api import openapi
+from reviewapp.api.patch_schema import EXAMPLES, SCHEMA
+from reviewapp.api.request_handling import (
+    ErrorOut,
+    RequestRejected,
+    error_response,
+    get_token,
+    parse_body,
+    refuse_unknown_fields,
+)
 from reviewapp.delivery import intake, patch_input
 from reviewapp.delivery.intake import MAX_BATCH_SIZE
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.patch_input import InvalidPatchError, PatchInput
 from reviewapp.queues.key_conflicts import collect_warnings
 
-MEANS = {
-    State.WAITING: "It is saved here and waits to be pushed.",
-    State.SENDING: "It is being pushed.",
-    State.ACCEPTED: "Laminar said 200; the values have not been read back yet.",
+STATE_DESCRIPTIONS = {
+    State.WAITING: "Saved in the review desk, not pushed to Laminar yet.",
+    State.SENDING: "Being pushed to Laminar.",
+    State.ACCEPTED: "Laminar answered 200; the values have not been read back yet.",
     State.CONFIRMED: "Every value was read back from the trace.",
-    State.PARKED: "It was not delivered: a person has to look. The reason stands beside it.",
-    State.SUPERSEDED: "It ended here: a newer patch of the same trace carries what it said.",
+    State.PARKED: "Not delivered. A person has to look at it: see reason and last_error.",
+    State.SUPERSEDED: "Replaced by a newer patch of the same trace, which carries its values.",
 }
-SCHEMA = {
-    "oneOf": [
-        patch_input.SCHEMA,
-        {
-            "type": "object",
-            "required": ["patches"],
-            "additionalProperties": False,
-            "properties": {
-                "patches": {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_SIZE, "items": patch_input.SCHEMA}
-            },
-        },
-    ]
-}
-KEY_HEADER = {
+NOTHING_SAVED = "Nothing was saved."
+IDEMPOTENCY_HEADER = {
     "in": "header",
     "name": "Idempotency-Key",
     "required": False,
-    "schema": {"type": "string", "maxLength": patch_input.MAX_IDEMPOTENCY_KEY_LENGTH},
-    "description": "For a single patch: the same as its idempotency_key",
+    "schema": SCHEMA["oneOf"][0]["properties"]["idempotency_key"] | {"type": "string"},
+    "description": "For a single patch: the same as idempotency_key in the body. Send one of them",
 }
+EXAMPLE_RECEIPT = {
+    "id": 12, "trace_id": openapi.EXAMPLE_TRACE_ID, "state": "waiting", "is_new": True, "url": "/api/v1/patches/12",
+}  # fmt: skip
+EXAMPLE_PROGRESS = {
+    "id": 12,
+    "state": "confirmed",
+    "means": STATE_DESCRIPTIONS[State.CONFIRMED],
+    "reason": "",
+    "last_error": "",
+    "created_at": "2026-11-30T10:12:00.000Z",
+    "accepted_at": "2026-11-30T10:12:01.250Z",
+    "confirmed_at": "2026-11-30T10:12:04.500Z",
+}
+POST_RESPONSES: dict[int, openapi.Response] = {
+    202: (
+        "Saved in the review desk, and delivered to Laminar by the worker. For a single patch, the Location header is"
+        " where to read its state.",
+        {**EXAMPLE_RECEIPT, "warnings": []},
+    ),
+    400: (
+        "The body is not valid. Nothing was saved.",
+        {"error": f"Patch 3: The metadata is empty: give at least one key. {NOTHING_SAVED}", "line": 3},
+    ),
+    401: openapi.UNAUTHORIZED,
+    405: openapi.METHOD_NOT_ALLOWED,
+    413: openapi.too_large(NOTHING_SAVED),
+    422: (
+        "An idempotency key was already used for a different patch. Nothing was saved.",
+        {
+            "error": "The idempotency key “run 7” was already used for another patch. Use a new key for this one."
+            f" {NOTHING_SAVED}",
+            "line": None,
+        },
+    ),
+}
+GET_RESPONSES: dict[int, openapi.Response] = {
+    200: (
+        "The patch and its state.",
+        {
+            **EXAMPLE_PROGRESS,
+            "trace_id": openapi.EXAMPLE_TRACE_ID,
+            "metadata": {"judge.score": 0.5},
+            "tags": ["checked"],
+            "superseded_by": None,
+            "carried_by": None,
+        },
+    ),
+    401: openapi.UNAUTHORIZED,
+    404: (
+        "The token's project has no such patch.",
+        {"error": "There is no patch 12 in this token's project.", "line": None},
+    ),
+    405: openapi.METHOD_NOT_ALLOWED,
+}
+STATE_ENUM: dict[str, Any] = {"enum": list(State.values)}
 router = Router()
 
 
-class PutOut(Schema):
-    """A patch that was put; `is_new` is false where the same name had put it before."""
+class PatchReceiptOut(Schema):
+    """A patch that is saved."""
 
     id: int
     trace_id: str
-    state: str
-    is_new: bool
-    url: str
+    state: str = Field(json_schema_extra=STATE_ENUM)
+    is_new: bool = Field(description="False if the same idempotency key had saved it before")
+    url: str = Field(description="Where to read its state")
 
 
-class OneOut(PutOut):
-    """A patch that was put, with what may surprise about it."""
+class SinglePatchOut(PatchReceiptOut):
+    """A patch that is saved, with warnings about its metadata."""
 
-    warnings: list[str]
-
-
-class ManyOut(Schema):
-    """Patches that were put, in the order sent, with what may surprise about them."""
-
-    patches: list[PutOut]
-    warnings: list[str]
+    warnings: list[str] = Field(description="Sentences about metadata that may behave unexpectedly")
 
 
-class WayOut(Schema):
-    """How far a patch has come; `means` says it as a sentence."""
+class PatchListOut(Schema):
+    """Patches that are saved, in the order of the call, with warnings about their metadata."""
+
+    patches: list[PatchReceiptOut]
+    warnings: list[str] = Field(description="Sentences about metadata that may behave unexpectedly, each once")
+
+
+class PatchProgressOut(Schema):
+    """The delivery state of a patch."""
 
     id: int
-    state: str
-    means: str
-    reason: str
-    last_error: str
+    state: str = Field(json_schema_extra=STATE_ENUM)
+    means: str = Field(description="The state as a sentence")
+    reason: str = Field(description="Why it is parked; empty if it is not")
+    last_error: str = Field(description="What Laminar or the network said last; empty if nothing went wrong")
     created_at: datetime
     accepted_at: datetime | None
     confirmed_at: datetime | None
 
 
-class PatchOut(WayOut):
-    """A patch. When it was superseded, `carried_by` is how far the newest patch that carries its keys has come."""
+class PatchOut(PatchProgressOut):
+    """A patch and its delivery state."""
 
     trace_id: str
     metadata: dict[str, Any]
     tags: list[str]
-    superseded_by: int | None
-    carried_by: WayOut | None
+    superseded_by: int | None = Field(description="The patch that replaced it")
+    carried_by: PatchProgressOut | None = Field(
+        description="If it was superseded: the newest patch that carries its keys, and that patch's state"
+    )
 
 
 @router.post(
     "/patches",
-    response={202: OneOut | ManyOut, 400: ErrorOut, 401: ErrorOut, 413: ErrorOut, 422: ErrorOut},
-    summary="Push metadata onto traces",
-    openapi_extra={
-        "requestBody": {"content": {"application/json": {"schema": SCHEMA}}, "required": True},
-        "parameters": [KEY_HEADER],
+    response={
+        202: SinglePatchOut | PatchListOut, 400: ErrorOut, 401: ErrorOut, 405: ErrorOut, 413: ErrorOut, 422: ErrorOut,
     },
-)
+    summary="Push metadata onto traces",
+    openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
+    | openapi.describe_responses(POST_RESPONSES)
+    | {"parameters": [IDEMPOTENCY_HEADER]},
+)  # fmt: skip
 def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str, object]]:
-    """One patch, or a list of 100 at most, all or none. A 202 says that it is on disk here, not yet in Laminar.
+    """Save one patch, or a list of up to 100, all or none. The worker then pushes them to Laminar.
 
-    Under the same idempotency key a patch is put once; the key with another content is a 422.
+    A 202 means that the patch is on disk in the review desk, not yet in Laminar. With an idempotency key a patch is
+    saved once, however often the call is repeated; the same key with other content is a 422.
     """
     token = get_token(request)
     try:
-        sent = parse_body(request)
-        is_list = isinstance(sent, dict) and "patches" in sent
-        patches = _list(sent, request) if is_list else [_one(sent, request)]
-        # Before they are put: what was committed is told, whatever fails.
+        body = parse_body(request)
+        is_list = is_patch_list(body)
+        patches = parse_patches(body, request.headers.get("Idempotency-Key"))
+        # Before saving: nothing that fails after the commit may hide that the patches were saved.
         warnings = collect_warnings(token.project, patches)
-        done = _put(token.project, patches, f"token:{token.name}", is_list=is_list)
+        results = _save(token.project, patches, f"token:{token.name}", is_list=is_list)
     except RequestRejected as error:
-        return error_response(error, "Patch", "Nothing was put.")
+        return error_response(error, "Patch", NOTHING_SAVED)
     if is_list:
-        return Status(202, {"patches": [_told(one) for one in done], "warnings": warnings})
-    told = _told(done[0])
-    response["Location"] = str(told["url"])
-    return Status(202, {**told, "warnings": warnings})
+        return Status(202, {"patches": [_describe_result(result) for result in results], "warnings": warnings})
+    receipt = _describe_result(results[0])
+    response["Location"] = str(receipt["url"])
+    return Status(202, {**receipt, "warnings": warnings})
 
 
 @router.get(
     "/patches/{number:patch}",
-    response={200: PatchOut, 401: ErrorOut, 404: ErrorOut},
-    summary="How far a patch has come",
+    response={200: PatchOut, 401: ErrorOut, 404: ErrorOut, 405: ErrorOut},
+    summary="Read the delivery state of a patch",
     url_name="patch",
+    openapi_extra=openapi.describe_responses(GET_RESPONSES),
 )
-def get_patch(request: HttpRequest, patch: int) -> Status[dict[str, object]]:
-    """Any patch of the token's project, a review's too. Ask until it is confirmed or parked, or what carries it is."""
-    found = Patch.objects.filter(project=get_token(request).project, pk=patch).first()
-    if found is None:
+def get_patch(
+    request: HttpRequest, patch: PathEx[int, P(description="The id that saving the patch returned", example=12)]
+) -> Status[dict[str, object]]:
+    """Read any patch of the token's project, including those of reviews.
+
+    Poll until it is confirmed or parked. If it is superseded, follow carried_by instead.
+    """
+    row = Patch.objects.filter(project=get_token(request).project, pk=patch).first()
+    if row is None:
         return Status(404, {"error": f"There is no patch {patch} in this token's project."})
-    carrier = intake.find_carrier(found)
-    told = {
-        "trace_id": str(found.trace_id), "metadata": found.values, "tags": found.tag_names,
-        "superseded_by": found.superseded_by_id, "carried_by": None if carrier is None else _way(carrier),
+    carrier = intake.find_carrier(row)
+    content = {
+        "trace_id": str(row.trace_id), "metadata": row.values, "tags": row.tag_names,
+        "superseded_by": row.superseded_by_id, "carried_by": None if carrier is None else _describe_progress(carrier),
     }  # fmt: skip
-    return Status(200, {**_way(found), **told})
+    return Status(200, {**_describe_progress(row), **content})
 
 
-def _list(sent: dict[str, Any], request: HttpRequest) -> list[PatchInput]:
-    """The patches of `{"patches": [...]}`, in order. Raises NotTaken."""
-    if "Idempotency-Key" in request.headers:
+def is_patch_list(body: Any) -> bool:
+    return isinstance(body, dict) and "patches" in body
+
+
+def parse_patches(body: Any, idempotency_key: str | None = None) -> list[PatchInput]:
+    """Validate parsed JSON against what SCHEMA says, and more that it cannot. Raises RequestRejected.
+
+    `idempotency_key` is the header's, for a single patch only.
+    """
+    if is_patch_list(body):
+        return _parse_list(body, idempotency_key)
+    if idempotency_key is not None and isinstance(body, dict):
+        if "idempotency_key" in body:
+            raise RequestRejected("The idempotency key is given twice. Send it in the header or in the body.")
+        body = {**body, "idempotency_key": idempotency_key}
+    return [_parse_patch(body)]
+
+
+def _parse_list(body: dict[str, Any], idempotency_key: str | None) -> list[PatchInput]:
+    if idempotency_key is not None:
         raise RequestRejected(
-            "An Idempotency-Key names one patch: in a list give each patch an idempotency_key of its own."
+            "The Idempotency-Key header is for a single patch. In a list, give each patch an idempotency_key."
         )
-    if unknown := sorted(sent.keys() - {"patches"}):
-        shown = unknown[0][:40].encode("utf-8", "replace").decode()
-        raise RequestRejected(f"There is no field “{shown}” beside patches.")
-    patches = sent["patches"]
+    refuse_unknown_fields(body, {"patches"})
+    patches = body["patches"]
     if not isinstance(patches, list):
         raise RequestRejected('Send an object of the form {"patches": [{"trace_id": "…", "metadata": {…}}]}.')
     if not patches:
         raise RequestRejected("The list of patches is empty.")
     if len(patches) > MAX_BATCH_SIZE:
-        raise RequestRejected(f"These are {len(patches):,} patches; {MAX_BATCH_SIZE} at most go in one call. Split it.")
-    return [_read(patch, line) for line, patch in enumerate(patches, 1)]
+        raise RequestRejected(
+            f"The list has {len(patches):,} patches; the maximum is {MAX_BATCH_SIZE} per call. Split it."
+        )
+    return [_parse_patch(patch, line) for line, patch in enumerate(patches, 1)]
 
 
-def _one(sent: Any, request: HttpRequest) -> PatchInput:
-    name = request.headers.get("Idempotency-Key")
-    if name is not None and isinstance(sent, dict):
-        if "idempotency_key" in sent:
-            raise RequestRejected("The idempotency key stands twice: give it in the header or in the body.")
-        sent = {**sent, "idempotency_key": name}
-    return _read(sent)
-
-
-def _read(sent: Any, line: int | None = None) -> PatchInput:
+def _parse_patch(patch: Any, line: int | None = None) -> PatchInput:
     try:
-        return patch_input.parse_patch_input(sent)
+        return patch_input.parse_patch_input(patch)
     except InvalidPatchError as error:
         raise RequestRejected(str(error), line) from None
 
 
-def _put(project: Project, patches: list[PatchInput], source: str, *, is_list: bool) -> list[intake.PutResult]:
+def _save(project: Project, patches: list[PatchInput], source: str, *, is_list: bool) -> list[intake.PutResult]:
     try:
         return intake.put_patches(project, patches, source=source)
     except intake.IdempotencyKeyReusedError as error:
         raise RequestRejected(str(error), error.position + 1 if is_list else None, status=422) from None
 
 
-def _told(done: intake.PutResult) -> dict[str, object]:
-    patch = done.patch
+def _describe_result(result: intake.PutResult) -> dict[str, object]:
+    patch = result.patch
     return {
-        "id": patch.pk, "trace_id": str(patch.trace_id), "state": patch.state, "is_new": done.is_new,
+        "id": patch.pk, "trace_id": str(patch.trace_id), "state": patch.state, "is_new": result.is_new,
         "url": reverse("api:patch", args=[patch.pk]),
     }  # fmt: skip
 
 
-def _way(patch: Patch) -> dict[str, object]:
+def _describe_progress(patch: Patch) -> dict[str, object]:
     return {
-        "id": patch.pk, "state": patch.state, "means": _means(patch), "reason": patch.reason,
+        "id": patch.pk, "state": patch.state, "means": _describe_state(patch), "reason": patch.reason,
         "last_error": patch.last_error, "created_at": patch.created_at, "accepted_at": patch.accepted_at,
         "confirmed_at": patch.confirmed_at,
     }  # fmt: skip
 
 
-def _means(patch: Patch) -> str:
+def _describe_state(patch: Patch) -> str:
     if patch.state == State.SUPERSEDED and patch.superseded_by_id is None:
-        return "It was taken back before it was pushed."
-    return MEANS[State(patch.state)]
+        return "Undone before it was pushed."
+    return STATE_DESCRIPTIONS[State(patch.state)]

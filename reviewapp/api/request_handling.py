@@ -1,10 +1,10 @@
-"""What the calls of the API share: who may call, and how one that cannot be taken is answered."""
+"""Shared by all endpoints: authentication, strict JSON bodies and error responses."""
 
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
-from ninja import Schema, Status
+from ninja import Field, Schema, Status
 from ninja.security.http import HttpAuthBase
 
 from reviewapp.keys import tokens
@@ -13,7 +13,7 @@ from reviewapp.lib import canonical_json
 
 
 class AccessTokenAuth(HttpAuthBase):
-    """`Authorization: Bearer <access token>`. Ninja's own class would log what stands there under another scheme."""
+    """`Authorization: Bearer <access token>`. Ninja's own class would log the header of another scheme."""
 
     openapi_scheme = "bearer"
 
@@ -23,14 +23,14 @@ class AccessTokenAuth(HttpAuthBase):
 
 
 class ErrorOut(Schema):
-    """Why nothing was done, as a sentence; `line` is the number of the item or patch at fault, from 1."""
+    """Why the request was refused."""
 
-    error: str
-    line: int | None = None
+    error: str = Field(description="A sentence for a person")
+    line: int | None = Field(None, description="Number of the item or patch with the error, from 1")
 
 
 class RequestRejected(ValueError):
-    """The call cannot be taken; the message is a sentence. `line` is the number of what is at fault, from 1."""
+    """The request was refused; the message is a sentence. `line` is the number of the faulty item or patch, from 1."""
 
     def __init__(self, message: str, line: int | None = None, status: int = 400) -> None:
         super().__init__(message)
@@ -38,22 +38,30 @@ class RequestRejected(ValueError):
 
 
 def get_token(request: HttpRequest) -> AccessToken:
-    """The token that the call came with: it says which project, nothing else the client sends does."""
+    """Return the request's access token. Only it decides the project, nothing else that the client sends."""
     token: AccessToken = request.auth  # type: ignore[attr-defined]
     return token
 
 
 def parse_body(request: HttpRequest) -> Any:
-    """The body as strict JSON, whatever its content type says. Raises NotTaken."""
+    """Parse the body as strict JSON, whatever its content type. Raises RequestRejected."""
     try:
         return canonical_json.parse(request.body)
     except RequestDataTooBig:
-        raise RequestRejected("The body is larger than 2 MB: split the call.", status=413) from None
+        raise RequestRejected("The body is larger than 2 MB. Split the call.", status=413) from None
     except canonical_json.InvalidJSONError as error:
-        raise RequestRejected(f"The body is not the JSON it should be: {error}") from None
+        raise RequestRejected(f"The body cannot be read: {error}") from None
 
 
-def error_response(error: RequestRejected, noun: str, then: str) -> Status[dict[str, object]]:
-    """The answer to a call that was not taken: `noun` is what a line is, `then` says that nothing came of it."""
-    said = f"{noun} {error.line}: {error} {then}" if error.line else f"{error} {then}"
-    return Status(error.status, {"error": said, "line": error.line})
+def refuse_unknown_fields(body: dict[str, Any], allowed: set[str], line: int | None = None) -> None:
+    """Raises RequestRejected, naming the first field that is not allowed."""
+    if unknown := sorted(body.keys() - allowed):
+        name = unknown[0][:40].encode("utf-8", "replace").decode()
+        names = ", ".join(sorted(allowed))
+        raise RequestRejected(f"Unknown field “{name}”. Allowed: {names}.", line)
+
+
+def error_response(error: RequestRejected, noun: str, outcome: str) -> Status[dict[str, object]]:
+    """The response to a refused request. `noun` names what a line is, `outcome` says that nothing was changed."""
+    message = f"{noun} {error.line}: {error} {outcome}" if error.line else f"{error} {outcome}"
+    return Status(error.status, {"error": message, "line": error.line})

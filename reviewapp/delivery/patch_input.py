@@ -15,34 +15,6 @@ MAX_IDEMPOTENCY_KEY_LENGTH = 200
 MAX_TAGS = 20
 MAX_TAG_LENGTH = 60
 
-# The OpenAPI schema of a patch; `parse_patch_input` checks it.
-SCHEMA = {
-    "type": "object",
-    "required": ["trace_id", "metadata"],
-    "additionalProperties": False,
-    "properties": {
-        "trace_id": {"type": "string", "description": "A UUID in any spelling, or 32 hex digits"},
-        "metadata": {
-            "type": "object",
-            "minProperties": 1,
-            "description": (
-                "Merged into the trace's metadata; at most 64 KB. null empties a key; a key cannot be deleted"
-            ),
-        },
-        "tags": {
-            "type": "array",
-            "maxItems": MAX_TAGS,
-            "items": {"type": "string", "maxLength": MAX_TAG_LENGTH},
-            "description": "Names to add to the trace's top span; tags are never removed",
-        },
-        "idempotency_key": {
-            "type": "string",
-            "maxLength": MAX_IDEMPOTENCY_KEY_LENGTH,
-            "description": "Your own key for this patch: a patch with the same key is put only once",
-        },
-    },
-}
-
 
 class InvalidPatchError(ValueError):
     """The patch cannot be put; the message is a sentence for a person."""

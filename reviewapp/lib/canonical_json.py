@@ -128,7 +128,7 @@ def _pairs(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise InvalidJSONError(f"The key “{key[:80]}” stands twice in one JSON object.")
+            raise InvalidJSONError(f"The key “{key[:80]}” appears twice in one JSON object.")
         found[key] = value
     return found
 

@@ -1,4 +1,4 @@
-"""`POST /api/v1/queues/<slug>/items`: what goes in, and exactly what comes out."""
+"""`POST /api/v1/queues/<slug>/items`: accepted bodies and exact responses."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,6 +14,7 @@ from tests.factories import QueueFactory, QueueItemFactory
 
 
 def items(*trace_ids: object) -> dict[str, list[dict[str, str]]]:
+    """A body with these trace ids."""
     return {"items": [{"trace_id": str(trace_id)} for trace_id in trace_ids]}
 
 
@@ -35,49 +36,49 @@ def test_it_adds_items(send: Any, queue: Queue) -> None:
     }
 
 
-def test_it_leaves_out_what_a_person_removed(send: Any, queue: Queue) -> None:
+def test_it_leaves_out_removed_traces(send: Any, queue: Queue) -> None:
     removed, other = uuid4(), uuid4()
     Removal.objects.create(queue=queue, trace_id=removed, by="lead")
-    told = send(items(removed, other)).json()
+    content = send(items(removed, other)).json()
 
-    assert (told["added"], told["duplicates"], told["removed"]) == (1, 0, 1)
-    assert told["items"][0] == {"id": None, "trace_id": str(removed), "state": "removed"}
+    assert (content["added"], content["duplicates"], content["removed"]) == (1, 0, 1)
+    assert content["items"][0] == {"id": None, "trace_id": str(removed), "state": "removed"}
     assert queue.items.get().trace_id == other
 
 
-def test_it_brings_back_what_it_is_asked_to(send: Any, queue: Queue) -> None:
+def test_it_brings_back_removed_traces_when_asked(send: Any, queue: Queue) -> None:
     removed = uuid4()
     Removal.objects.create(queue=queue, trace_id=removed, by="lead")
-    told = send({**items(removed), "bring_back": True}).json()
+    content = send({**items(removed), "bring_back": True}).json()
 
-    assert (told["added"], told["removed"], queue.items.get().trace_id) == (1, 0, removed)
+    assert (content["added"], content["removed"], queue.items.get().trace_id) == (1, 0, removed)
 
 
-def test_it_refuses_another_wish_than_true_or_false(send: Any, queue: Queue) -> None:
+def test_it_refuses_bring_back_when_not_a_boolean(send: Any, queue: Queue) -> None:
     response = send({**items(uuid4()), "bring_back": "yes"})
 
     assert response.status_code == 400
-    assert "bring_back is true or false" in response.json()["error"]
+    assert "bring_back" in response.json()["error"]
     assert not queue.items.exists()
 
 
-def test_it_keeps_what_was_said(send: Any, queue: Queue) -> None:
-    said = {"trace_id": str(uuid4()), "reason": "a “complaint” 🙁", "reference": "order 17", "priority": -5}
-    send({"items": [said]})
+def test_it_stores_reason_reference_and_priority(send: Any, queue: Queue) -> None:
+    item_data = {"trace_id": str(uuid4()), "reason": "a “complaint” 🙁", "reference": "order 17", "priority": -5}
+    send({"items": [item_data]})
     item = queue.items.get()
 
     assert (item.reason, item.reference, item.priority) == ("a “complaint” 🙁", "order 17", -5)
     assert item.added_by == "token:ci"
 
 
-def test_it_takes_null_for_nothing(send: Any, queue: Queue) -> None:
+def test_it_reads_null_as_absent(send: Any, queue: Queue) -> None:
     send({"items": [{"trace_id": str(uuid4()), "reason": None, "reference": None, "priority": None}]})
     item = queue.items.get()
 
     assert (item.reason, item.reference, item.priority) == ("", "", 0)
 
 
-def test_it_asks_for_the_trace_and_records_who_did(send: Any, queue: Queue) -> None:
+def test_it_requests_the_trace_and_records_the_token(send: Any, queue: Queue) -> None:
     send(items(uuid4()))
     event = AuditEvent.objects.latest("seq")
 
@@ -86,7 +87,7 @@ def test_it_asks_for_the_trace_and_records_who_did(send: Any, queue: Queue) -> N
     assert (event.verb, event.target) == ("added items", "queue:answers")
 
 
-def test_it_takes_every_spelling_of_an_id(send: Any, queue: Queue) -> None:
+def test_it_accepts_every_spelling_of_a_trace_id(send: Any, queue: Queue) -> None:
     trace_id = uuid4()
     spellings = [trace_id, str(trace_id).upper(), trace_id.hex, f"{{{trace_id}}}", f"urn:uuid:{trace_id}"]
     response = send(items(*spellings))
@@ -96,29 +97,29 @@ def test_it_takes_every_spelling_of_an_id(send: Any, queue: Queue) -> None:
     assert queue.items.count() == 1
 
 
-def test_it_takes_the_first_of_two_with_one_id(send: Any, queue: Queue) -> None:
+def test_it_uses_the_first_of_two_items_with_one_trace_id(send: Any, queue: Queue) -> None:
     trace_id = str(uuid4())
     send({"items": [{"trace_id": trace_id, "priority": 1}, {"trace_id": trace_id, "priority": 2}]})
 
     assert queue.items.get().priority == 1
 
 
-def test_it_tells_a_repeated_call(send: Any, queue: Queue) -> None:
-    call = items(uuid4(), uuid4())
-    first, second = send(call).json(), send(call).json()
+def test_it_counts_a_repeated_call_as_duplicates(send: Any, queue: Queue) -> None:
+    body = items(uuid4(), uuid4())
+    first, second = send(body).json(), send(body).json()
 
     assert (second["added"], second["duplicates"]) == (0, 2)
     assert second["items"] == first["items"]
     assert queue.items.count() == 2
 
 
-def test_it_tells_the_state_of_what_stands_there(send: Any, queue: Queue) -> None:
+def test_it_returns_the_state_of_an_existing_item(send: Any, queue: Queue) -> None:
     item = QueueItemFactory.create(queue=queue, state=ItemState.COMPLETED)
 
     assert send(items(item.trace_id)).json()["items"][0]["state"] == "completed"
 
 
-def test_it_takes_a_thousand_in_order(send: Any, queue: Queue) -> None:
+def test_it_accepts_a_thousand_items_in_order(send: Any, queue: Queue) -> None:
     ids = [UUID(int=number) for number in range(1_000, 0, -1)]
     response = send(items(*ids))
 
@@ -126,7 +127,7 @@ def test_it_takes_a_thousand_in_order(send: Any, queue: Queue) -> None:
     assert [item["trace_id"] for item in response.json()["items"]] == [str(trace_id) for trace_id in ids]
 
 
-def test_it_reads_json_whatever_it_is_called(token: str, queue: Queue) -> None:
+def test_it_reads_json_of_any_content_type(token: str, queue: Queue) -> None:
     body = b'\n {"items" : [ {"trace_id":"7c1e5d2a9b3f4c8da1e60f2b4d6c9f04"} ] }\r\n'
 
     assert post(body, token, **{"Content-Type": "text/plain"}).json()["added"] == 1
@@ -141,17 +142,17 @@ def test_it_refuses_an_unknown_queue(send: Any, queue: Queue, slug: str) -> None
     assert response.json()["line"] is None
 
 
-def test_it_refuses_another_projects_queue_as_unknown(send: Any, queue: Queue, other_project: Project) -> None:
-    theirs = QueueFactory.create(project=other_project, slug="theirs")
-    foreign, none = (send(items(uuid4()), url=ITEMS_URL.replace("answers", slug)) for slug in ("theirs", "nobody"))
+def test_it_refuses_a_foreign_queue_like_an_unknown_one(send: Any, queue: Queue, other_project: Project) -> None:
+    foreign_queue = QueueFactory.create(project=other_project, slug="theirs")
+    foreign, unknown = (send(items(uuid4()), url=ITEMS_URL.replace("answers", slug)) for slug in ("theirs", "nobody"))
 
-    assert foreign.status_code == none.status_code == 404
-    assert foreign.json()["error"] == none.json()["error"].replace("nobody", "theirs")
-    assert not theirs.items.exists()
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.json()["error"] == unknown.json()["error"].replace("nobody", "theirs")
+    assert not foreign_queue.items.exists()
 
 
-def test_it_adds_to_the_tokens_own_queue_of_a_name(send: Any, queue: Queue, other_project: Project) -> None:
-    theirs = QueueFactory.create(project=other_project, slug="answers")
+def test_it_adds_to_its_own_projects_queue_when_slugs_match(send: Any, queue: Queue, other_project: Project) -> None:
+    foreign_queue = QueueFactory.create(project=other_project, slug="answers")
     send(items(uuid4()))
 
-    assert (queue.items.count(), theirs.items.count()) == (1, 0)
+    assert (queue.items.count(), foreign_queue.items.count()) == (1, 0)

@@ -1,4 +1,4 @@
-"""A body that cannot be taken: told which item is at fault and why, and nothing of it added."""
+"""An invalid body: the response names the item and the reason, and nothing is added."""
 
 import json
 from collections.abc import Callable
@@ -16,38 +16,38 @@ ID = GOOD["trace_id"]
 
 
 @pytest.fixture
-def refuses(send: Any, queue: Queue) -> Callable[..., None]:
+def assert_refused(send: Any, queue: Queue) -> Callable[..., None]:
     """The body is refused with this status and reason, and nothing is added."""
 
     def check(body: Any, reason: str, line: int | None = None, status: int = 400) -> None:
         response = send(body)
-        told = response.json()
+        content = response.json()
         assert response.status_code == status
-        assert set(told) == {"error", "line"}
-        assert reason in told["error"]
-        assert "Nothing was added" in told["error"]
-        assert told["line"] == line
+        assert set(content) == {"error", "line"}
+        assert reason in content["error"]
+        assert "Nothing was added" in content["error"]
+        assert content["line"] == line
         assert not QueueItem.objects.exists()
 
     return check
 
 
 BODIES: list[tuple[Any, str]] = [
-    (b"", "not the JSON"),
-    (b"items", "not the JSON"),
-    (b'{"items": [', "not the JSON"),
-    (b'{"items": []} x', "not the JSON"),
-    (b"\xff\xfe", "not the JSON"),
-    (b"\xef\xbb\xbf" + json.dumps({"items": [GOOD]}).encode(), "not the JSON"),
-    (json.dumps({"items": [GOOD]}).encode("utf-16"), "not the JSON"),
-    (b'{"items": [{"trace_id": "\xff"}]}', "not the JSON"),
-    (f'{{"items": [{json.dumps(GOOD)}], "items": []}}'.encode(), "“items” stands twice"),
-    (f'{{"items": [{{"trace_id": "{ID}", "trace_id": "{ID}"}}]}}'.encode(), "“trace_id” stands twice"),
+    (b"", "cannot be read"),
+    (b"items", "cannot be read"),
+    (b'{"items": [', "cannot be read"),
+    (b'{"items": []} x', "cannot be read"),
+    (b"\xff\xfe", "cannot be read"),
+    (b"\xef\xbb\xbf" + json.dumps({"items": [GOOD]}).encode(), "cannot be read"),
+    (json.dumps({"items": [GOOD]}).encode("utf-16"), "cannot be read"),
+    (b'{"items": [{"trace_id": "\xff"}]}', "cannot be read"),
+    (f'{{"items": [{json.dumps(GOOD)}], "items": []}}'.encode(), "“items” appears twice"),
+    (f'{{"items": [{{"trace_id": "{ID}", "trace_id": "{ID}"}}]}}'.encode(), "“trace_id” appears twice"),
     (f'{{"items": [{{"trace_id": "{ID}", "priority": NaN}}]}}'.encode(), "NaN is not a JSON number"),
     (f'{{"items": [{{"trace_id": "{ID}", "priority": -Infinity}}]}}'.encode(), "-Infinity is not a JSON number"),
     (f'{{"items": [{{"trace_id": "{ID}", "priority": {"9" * 5_000}}}]}}'.encode(), "digits"),
     (b'{"items": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "nested deeper"),
-    (b"[" * 100_000, "not the JSON"),
+    (b"[" * 100_000, "cannot be read"),
     (None, "Send an object of the form"),
     ("items", "Send an object of the form"),
     ([GOOD], "Send an object of the form"),
@@ -56,24 +56,24 @@ BODIES: list[tuple[Any, str]] = [
     ({"items": None}, "Send an object of the form"),
     ({"items": GOOD}, "Send an object of the form"),
     ({"items": []}, "The list of items is empty"),
-    ({"items": [GOOD] * 1_001}, "These are 1,001 items; 1,000 at most"),
-    ({"items": [GOOD], "project": "elsewhere"}, "There is no field “project”"),
+    ({"items": [GOOD] * 1_001}, "1,001 items; the maximum is 1,000"),
+    ({"items": [GOOD], "project": "elsewhere"}, "Unknown field “project”"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("body", "reason"), BODIES, ids=lambda value: str(value)[:40])
-def test_it_refuses_a_body(refuses: Callable[..., None], body: Any, reason: str) -> None:
-    refuses(body, reason)
+def test_it_refuses_a_body(assert_refused: Callable[..., None], body: Any, reason: str) -> None:
+    assert_refused(body, reason)
 
 
 ITEMS: list[tuple[Any, str]] = [
-    (ID, "an object with a"),
-    (None, "an object with a"),
-    ([GOOD], "an object with a"),
+    (ID, "must be an object"),
+    (None, "must be an object"),
+    ([GOOD], "must be an object"),
     ({}, "trace_id is missing"),
-    ({"trace_id": None}, "trace_id is missing or not a text"),
-    ({"trace_id": 7}, "trace_id is missing or not a text"),
-    ({"trace_id": [ID]}, "trace_id is missing or not a text"),
+    ({"trace_id": None}, "trace_id is missing or not a string"),
+    ({"trace_id": 7}, "trace_id is missing or not a string"),
+    ({"trace_id": [ID]}, "trace_id is missing or not a string"),
     ({"trace_id": ""}, "is not a trace id"),
     ({"trace_id": "../../etc/passwd"}, "is not a trace id"),
     ({"trace_id": f"{ID}\n{ID}"}, "is not a trace id"),
@@ -81,50 +81,50 @@ ITEMS: list[tuple[Any, str]] = [
     ({"trace_id": "\u0667" * 32}, "is not a trace id"),
     ({"trace_id": "\ud800"}, "is not a trace id"),
     ({"trace_id": "a" * 100_000}, "is not a trace id"),
-    ({"traceId": ID}, "There is no field “traceId”"),
-    ({**GOOD, "state": "completed"}, "There is no field “state”"),
-    ({**GOOD, "\ud800": 1}, "There is no field"),
-    ({**GOOD, "reason": 5}, "The reason is not a text"),
+    ({"traceId": ID}, "Unknown field “traceId”"),
+    ({**GOOD, "state": "completed"}, "Unknown field “state”"),
+    ({**GOOD, "\ud800": 1}, "Unknown field"),
+    ({**GOOD, "reason": 5}, "The reason must be a string"),
     ({**GOOD, "reason": "r" * 301}, "The reason is longer than 300"),
     ({**GOOD, "reason": "a\x00b"}, "NUL"),
     ({**GOOD, "reason": "a\ud800b"}, "lone surrogate"),
-    ({**GOOD, "reference": ["a"]}, "The reference is not a text"),
+    ({**GOOD, "reference": ["a"]}, "The reference must be a string"),
     ({**GOOD, "reference": "r" * 201}, "The reference is longer than 200"),
     ({**GOOD, "reference": "\x00"}, "NUL"),
-    ({**GOOD, "priority": "1"}, "The priority is a whole number"),
-    ({**GOOD, "priority": 1.0}, "The priority is a whole number"),
-    ({**GOOD, "priority": True}, "The priority is a whole number"),
-    ({**GOOD, "priority": 1_000_001}, "The priority is a whole number"),
-    ({**GOOD, "priority": -1_000_001}, "The priority is a whole number"),
+    ({**GOOD, "priority": "1"}, "The priority must be a whole number"),
+    ({**GOOD, "priority": 1.0}, "The priority must be a whole number"),
+    ({**GOOD, "priority": True}, "The priority must be a whole number"),
+    ({**GOOD, "priority": 1_000_001}, "The priority must be a whole number"),
+    ({**GOOD, "priority": -1_000_001}, "The priority must be a whole number"),
 ]
 
 
 @pytest.mark.parametrize(("item", "reason"), ITEMS, ids=lambda value: str(value)[:40])
-def test_it_names_the_item_at_fault(refuses: Callable[..., None], item: Any, reason: str) -> None:
-    refuses({"items": [{"trace_id": str(uuid4())}, GOOD, item, GOOD]}, reason, line=3)
+def test_it_refuses_an_item_by_its_number(assert_refused: Callable[..., None], item: Any, reason: str) -> None:
+    assert_refused({"items": [{"trace_id": str(uuid4())}, GOOD, item, GOOD]}, reason, line=3)
 
 
-def test_it_names_the_first_of_several(refuses: Callable[..., None]) -> None:
-    refuses({"items": [GOOD, {}, {}]}, "Item 2: ", line=2)
+def test_it_refuses_by_the_first_of_several_faulty_items(assert_refused: Callable[..., None]) -> None:
+    assert_refused({"items": [GOOD, {}, {}]}, "Item 2: ", line=2)
 
 
 @pytest.mark.parametrize("size", [2 * 1024 * 1024 + 1, 10_000_000])
-def test_it_refuses_too_large_a_body(refuses: Callable[..., None], size: int) -> None:
-    refuses(b" " * size, "larger than 2 MB", status=413)
+def test_it_refuses_a_body_over_the_size_limit(assert_refused: Callable[..., None], size: int) -> None:
+    assert_refused(b" " * size, "larger than 2 MB", status=413)
 
 
-def test_it_records_nothing_that_was_refused(send: Any, queue: Queue) -> None:
+def test_it_records_no_refused_call(send: Any, queue: Queue) -> None:
     send({"items": []})
 
     assert not AuditEvent.objects.filter(verb="added items").exists()
 
 
-def test_it_takes_no_form(token: str, queue: Queue) -> None:
+def test_it_refuses_a_form(token: str, queue: Queue) -> None:
     multipart = b'--x\r\nContent-Disposition: form-data; name="items"\r\n\r\n[]\r\n--x--\r\n'
 
     assert post(multipart, token, **{"Content-Type": "multipart/form-data; boundary=x"}).status_code == 400
 
 
-def test_it_is_asked_by_post_only(client: Any, token: str, queue: Queue) -> None:
-    for act in (client.get, client.put, client.delete, client.patch):
-        assert act(ITEMS_URL, headers={"Authorization": f"Bearer {token}"}).status_code == 405
+def test_it_refuses_other_methods(client: Any, token: str, queue: Queue) -> None:
+    for send in (client.get, client.put, client.delete, client.patch):
+        assert send(ITEMS_URL, headers={"Authorization": f"Bearer {token}"}).status_code == 405

@@ -1,4 +1,4 @@
-"""A patch that cannot be taken: told why, and nothing of the call put."""
+"""An invalid patch: the response names the reason, and nothing of the call is saved."""
 
 import json
 from collections.abc import Callable
@@ -24,17 +24,17 @@ def send(token: str) -> Any:
 
 
 @pytest.fixture
-def refuses(send: Any, project: Project) -> Callable[..., None]:
-    """The body is refused with this status and reason, and nothing is put."""
+def assert_refused(send: Any, project: Project) -> Callable[..., None]:
+    """The body is refused with this status and reason, and nothing is saved."""
 
     def check(body: Any, reason: str, line: int | None = None, status: int = 400, **headers: str) -> None:
         response = send(body, **headers)
-        told = response.json()
+        content = response.json()
         assert response.status_code == status
-        assert set(told) == {"error", "line"}
-        assert reason in told["error"]
-        assert told["error"].endswith("Nothing was put.")
-        assert told["line"] == line
+        assert set(content) == {"error", "line"}
+        assert reason in content["error"]
+        assert content["error"].endswith("Nothing was saved.")
+        assert content["line"] == line
         assert not Patch.objects.exists()
         assert not Trace.objects.exists()
 
@@ -42,13 +42,13 @@ def refuses(send: Any, project: Project) -> Callable[..., None]:
 
 
 BODIES: list[tuple[Any, str]] = [
-    (b"", "not the JSON"),
-    (b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), "not the JSON"),
-    (b"[" * 100_000, "not the JSON"),
+    (b"", "cannot be read"),
+    (b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), "cannot be read"),
+    (b"[" * 100_000, "cannot be read"),
     (f'{{"trace_id": "{ID}", "metadata": {{"a": NaN}}}}'.encode(), "NaN is not a JSON number"),
     (f'{{"trace_id": "{ID}", "metadata": {{"a": -Infinity}}}}'.encode(), "-Infinity is not a JSON number"),
     (f'{{"trace_id": "{ID}", "metadata": {{"a": 1e400}}}}'.encode(), "“a”: A number is infinite"),
-    (f'{{"trace_id": "{ID}", "metadata": {{"a": 1, "a": 2}}}}'.encode(), "“a” stands twice"),
+    (f'{{"trace_id": "{ID}", "metadata": {{"a": 1, "a": 2}}}}'.encode(), "“a” appears twice"),
     (f'{{"trace_id": "{ID}", "metadata": {{"a": {"[" * 70}{"]" * 70}}}}}'.encode(), "nested deeper than 64"),
     (None, "A patch is an object of the form"),
     ([GOOD], "A patch is an object of the form"),
@@ -82,51 +82,51 @@ BODIES: list[tuple[Any, str]] = [
     ({"patches": []}, "The list of patches is empty"),
     ({"patches": GOOD}, "Send an object of the form"),
     ({"patches": None}, "Send an object of the form"),
-    ({"patches": [GOOD] * 101}, "These are 101 patches; 100 at most"),
-    ({"patches": [GOOD], "trace_id": ID}, "There is no field “trace_id” beside patches"),
+    ({"patches": [GOOD] * 101}, "101 patches; the maximum is 100"),
+    ({"patches": [GOOD], "trace_id": ID}, "Unknown field “trace_id”"),
 ]
 
 
 @pytest.mark.parametrize(("body", "reason"), BODIES, ids=lambda value: str(value)[:40])
-def test_it_refuses_a_body(refuses: Callable[..., None], body: Any, reason: str) -> None:
-    refuses(body, reason)
+def test_it_refuses_a_body(assert_refused: Callable[..., None], body: Any, reason: str) -> None:
+    assert_refused(body, reason)
 
 
 @pytest.mark.parametrize("patch", [None, ID, {}, {**GOOD, "metadata": {}}, {**GOOD, "traceId": ID}])
-def test_it_names_the_patch_at_fault_and_puts_none(refuses: Callable[..., None], patch: Any) -> None:
-    refuses({"patches": [{**GOOD, "trace_id": str(uuid4())}, GOOD, patch, {}]}, "Patch 3: ", line=3)
+def test_it_refuses_a_list_by_the_number_of_its_faulty_patch(assert_refused: Callable[..., None], patch: Any) -> None:
+    assert_refused({"patches": [{**GOOD, "trace_id": str(uuid4())}, GOOD, patch, {}]}, "Patch 3: ", line=3)
 
 
-@pytest.mark.parametrize("name", ["", "k" * 201])
-def test_it_refuses_a_name(refuses: Callable[..., None], name: str) -> None:
-    refuses(GOOD, "The idempotency key must be a text", **{"Idempotency-Key": name})
+@pytest.mark.parametrize("key", ["", "k" * 201])
+def test_it_refuses_an_invalid_idempotency_header(assert_refused: Callable[..., None], key: str) -> None:
+    assert_refused(GOOD, "The idempotency key must be a text", **{"Idempotency-Key": key})
 
 
-def test_it_refuses_a_name_given_twice(refuses: Callable[..., None]) -> None:
-    refuses({**GOOD, "idempotency_key": "b"}, "stands twice", **{"Idempotency-Key": "a"})
+def test_it_refuses_an_idempotency_key_in_header_and_body(assert_refused: Callable[..., None]) -> None:
+    assert_refused({**GOOD, "idempotency_key": "b"}, "is given twice", **{"Idempotency-Key": "a"})
 
 
-def test_it_refuses_one_name_for_a_list(refuses: Callable[..., None]) -> None:
-    refuses({"patches": [GOOD]}, "give each patch an idempotency_key", **{"Idempotency-Key": "a"})
+def test_it_refuses_an_idempotency_header_for_a_list(assert_refused: Callable[..., None]) -> None:
+    assert_refused({"patches": [GOOD]}, "give each patch an idempotency_key", **{"Idempotency-Key": "a"})
 
 
-def test_it_refuses_too_large_a_body(refuses: Callable[..., None]) -> None:
-    refuses(b" " * (2 * 1024 * 1024 + 1), "larger than 2 MB", status=413)
+def test_it_refuses_a_body_over_the_size_limit(assert_refused: Callable[..., None]) -> None:
+    assert_refused(b" " * (2 * 1024 * 1024 + 1), "larger than 2 MB", status=413)
 
 
-def test_it_refuses_a_name_that_stands_for_another_patch(send: Any, project: Project) -> None:
+def test_it_refuses_an_idempotency_key_of_another_patch(send: Any, project: Project) -> None:
     send(GOOD, **{"Idempotency-Key": "run 7"})
     response = send({**GOOD, "metadata": {"a": 2}}, **{"Idempotency-Key": "run 7"})
 
     assert response.status_code == 422
     assert response.json()["error"] == (
-        "The idempotency key “run 7” was already used for another patch. Use a new key for this one. Nothing was put."
+        "The idempotency key “run 7” was already used for another patch. Use a new key for this one. Nothing was saved."
     )
     assert Patch.objects.get().values == {"a": 1}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_puts_nothing_of_a_list_with_such_a_name(send: Any, project: Project) -> None:
+def test_it_saves_nothing_of_a_list_with_a_reused_idempotency_key(send: Any, project: Project) -> None:
     send(GOOD, **{"Idempotency-Key": "run 7"})
     others = [{**GOOD, "trace_id": str(uuid4())} for _ in range(2)]
     response = send({"patches": [*others, {**GOOD, "metadata": {"a": 2}, "idempotency_key": "run 7"}]})
