@@ -1,17 +1,17 @@
-"""What one request's spans add to each of their traces."""
+"""Sum up the spans of one request per trace, before one row per trace is written."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from reviewapp.tracestore import arrays, ids, jsonb, timestamps
-from reviewapp.tracestore.attributes import Record, Usage
+from reviewapp.tracestore.attributes import SpanRecord, Usage
 from reviewapp.tracestore.spans import Attributes
 
 
 @dataclass(slots=True)
-class Share:
-    """One request's share of a trace."""
+class TraceUpdate:
+    """What one request adds to one trace. Times are nanoseconds since 1970."""
 
     start: int
     end: int
@@ -30,74 +30,74 @@ class Share:
     num_spans: int = 0
 
 
-def shares(records: Iterable[Record]) -> dict[str, Share]:
-    """Each trace's share, by trace id."""
-    found: dict[str, Share] = {}
+def group_by_trace(records: Iterable[SpanRecord]) -> dict[str, TraceUpdate]:
+    """Returns the update of each trace, by trace id."""
+    updates: dict[str, TraceUpdate] = {}
     for record in records:
-        share = found.get(record.trace_id)
-        if share is None:
-            share = found[record.trace_id] = Share(record.start, record.end)
-        _add(share, record)
-    return found
+        update = updates.get(record.trace_id)
+        if update is None:
+            update = updates[record.trace_id] = TraceUpdate(record.start, record.end)
+        _add_record(update, record)
+    return updates
 
 
-def row(share: Share) -> tuple[Any, ...]:
-    """The columns of table `trace`, from `start_time` on."""
+def to_row(update: TraceUpdate) -> tuple[Any, ...]:
+    """Returns the columns of table `trace`, from `start_time` on."""
     return (
-        timestamps.text(share.start),
-        timestamps.text(share.end),
-        (share.end - share.start) / 1_000_000_000,
-        *share.usage,
-        _metadata(share.metadata),
-        share.session_id,
-        share.user_id,
-        share.status,
-        share.top_span_id,
-        share.top_span_name,
-        share.top_span_type,
-        share.trace_type,
-        arrays.pack(share.tags),
-        arrays.pack(share.span_names),
-        share.has_browser_session,
-        share.num_spans,
+        timestamps.text(update.start),
+        timestamps.text(update.end),
+        (update.end - update.start) / 1_000_000_000,
+        *update.usage,
+        _dump_metadata(update.metadata),
+        update.session_id,
+        update.user_id,
+        update.status,
+        update.top_span_id,
+        update.top_span_name,
+        update.top_span_type,
+        update.trace_type,
+        arrays.pack(update.tags),
+        arrays.pack(update.span_names),
+        update.has_browser_session,
+        update.num_spans,
     )
 
 
-def _add(share: Share, record: Record) -> None:
-    share.start = min(share.start, record.start)
-    share.end = max(share.end, record.end)
+def _add_record(update: TraceUpdate, record: SpanRecord) -> None:
+    update.start = min(update.start, record.start)
+    update.end = max(update.end, record.end)
     if any(record.usage):
-        share.usage = Usage._make(a + b for a, b in zip(share.usage, record.usage, strict=True))
-    if record.metadata and record.metadata != share.metadata:
-        _merge_deeply(share.metadata, record.metadata)
-    share.session_id = share.session_id or record.session_id
-    share.user_id = share.user_id or record.user_id
-    share.trace_type = record.trace_type or share.trace_type
+        update.usage = Usage._make(a + b for a, b in zip(update.usage, record.usage, strict=True))
+    if record.metadata and record.metadata != update.metadata:
+        _merge_deeply(update.metadata, record.metadata)
+    update.session_id = update.session_id or record.session_id
+    update.user_id = update.user_id or record.user_id
+    update.trace_type = record.trace_type or update.trace_type
     if record.tags:
-        share.tags.update(dict.fromkeys(record.tags))
-    share.span_names[record.name] = None
-    share.has_browser_session = share.has_browser_session or record.has_browser_session
-    share.num_spans += 1
+        update.tags.update(dict.fromkeys(record.tags))
+    update.span_names[record.name] = None
+    update.has_browser_session = update.has_browser_session or record.has_browser_session
+    update.num_spans += 1
     if record.status == "error":
-        share.status = "error"
+        update.status = "error"
     if record.parent_id == ids.NIL:
-        share.top_span_id, share.top_span_name, share.top_span_type = record.span_id, record.name, record.type
-    elif not share.top_span_name:
-        share.top_span_name = record.path[0]
+        update.top_span_id, update.top_span_name, update.top_span_type = record.span_id, record.name, record.type
+    elif not update.top_span_name:
+        update.top_span_name = record.path[0]
 
 
-def _merge_deeply(into: Attributes, more: Attributes) -> None:
-    for key, value in more.items():
-        present = into.get(key)
+def _merge_deeply(target: Attributes, extra: Attributes) -> None:
+    for key, value in extra.items():
+        present = target.get(key)
         if isinstance(present, dict) and isinstance(value, dict):
             _merge_deeply(present, value)
         else:
-            into[key] = value
+            target[key] = value
 
 
-def _metadata(metadata: Attributes) -> str:
+def _dump_metadata(metadata: Attributes) -> str:
     try:
         return jsonb.dumps(metadata) if metadata else ""
     except jsonb.UnstorableError:
-        # PostgreSQL refuses such metadata; Laminar logs that and goes on.
+        # PostgreSQL refuses such metadata; Laminar logs that and continues without it.
         return ""

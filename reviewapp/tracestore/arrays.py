@@ -1,4 +1,4 @@
-"""ClickHouse arrays. They live in SQLite as BLOBs of JSON, so that no text can be taken for one."""
+"""ClickHouse arrays, stored in SQLite as BLOBs of JSON so that no text can be mistaken for one."""
 
 import json
 from collections.abc import Iterable
@@ -8,16 +8,16 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def pack(items: Iterable[Any]) -> bytes:
-    """A list as its BLOB."""
+    """Encode items as a BLOB."""
     return _compact(list(items)).encode()
 
 
 def unpack(packed: bytes) -> list[Any]:
-    """A BLOB as its list."""
+    """Decode a BLOB to a list."""
     items: list[Any] = json.loads(packed)
     return items
 
 
 def union(stored: bytes, added: bytes) -> bytes:
-    """Both arrays' items, each once, in order of arrival."""
+    """Merge two arrays: every distinct item once, in order of first appearance."""
     return pack(dict.fromkeys(unpack(stored) + unpack(added)))

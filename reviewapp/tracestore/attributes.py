@@ -1,4 +1,4 @@
-"""What Laminar reads out of a span's attributes: the columns of its row."""
+"""Convert a span's attributes to the columns that Laminar stores."""
 
 import json
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ TYPES = frozenset(
     {"DEFAULT", "LLM", "PIPELINE", "EXECUTOR", "EVALUATOR", "EVALUATION", "TOOL", "HUMAN_EVALUATOR", "CACHED"}
 )
 _LLM_OPERATIONS = frozenset({"chat", "text_completion", "embeddings", "generate_content"})
-_LLM_SIGNS = ("gen_ai.system", "gen_ai.request.model", "gen_ai.response.model")
-_TOOL_SIGNS = ("gen_ai.tool.call.id", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result")
+_LLM_KEYS = ("gen_ai.system", "gen_ai.request.model", "gen_ai.response.model")
+_TOOL_KEYS = ("gen_ai.tool.call.id", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result")
 _ASSOCIATION = "lmnr.association.properties."
 _METADATA = f"{_ASSOCIATION}metadata."
 _VERCEL_METADATA = "ai.telemetry.metadata."
@@ -21,7 +21,7 @@ _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=f
 
 
 class Usage(NamedTuple):
-    """Tokens and costs in dollars; zero where nothing was told."""
+    """Tokens and costs in dollars; zero if the span does not report them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -38,8 +38,8 @@ _NO_USAGE = Usage()
 
 
 @dataclass(slots=True)
-class Record:
-    """A span as it is stored, and what it adds to its trace."""
+class SpanRecord:
+    """A span's stored columns and what it adds to its trace. Times are nanoseconds since 1970."""
 
     trace_id: str
     span_id: str
@@ -67,51 +67,51 @@ class Record:
 
 
 def is_dropped(span: Span) -> bool:
-    """Whether its sender switched this span off."""
+    """Whether the sender switched tracing off for this span."""
     return span.attributes.get("lmnr.internal.tracing_level") == "off"
 
 
 def is_patch(span: Span) -> bool:
-    """Whether the span only carries metadata for its trace."""
+    """Whether the span is virtual: it only carries metadata for its trace."""
     return span.attributes.get("lmnr.internal.metadata_only") is True
 
 
-def read(span: Span) -> Record:
-    """The row that a span becomes."""
-    told = span.attributes
-    span_type = _type(told)
-    parent_id, path = _place(span)
-    given, answered = messages.read(span_type, told)
-    kept, carried = _sorted_out(told)
-    return Record(
+def read(span: Span) -> SpanRecord:
+    """Convert a span to its record."""
+    attributes = span.attributes
+    span_type = _span_type(attributes)
+    parent_id, path = _parent_and_path(span)
+    span_input, span_output = messages.read(span_type, attributes)
+    stored_attributes, trace_metadata = _split_metadata(attributes)
+    return SpanRecord(
         trace_id=span.trace_id,
         span_id=span.span_id,
         parent_id=parent_id,
-        name=messages.clean(span.name),
+        name=messages.strip_control_characters(span.name),
         path=path,
         type=span_type,
         status="error" if span.events and any(event.name == "exception" for event in span.events) else "success",
         start=span.start,
         end=span.end,
-        input=given,
-        output=answered,
-        attributes=_compact(kept),
-        tool_definitions=_text(told, "gen_ai.tool.definitions"),
-        tags=_tags(told),
+        input=span_input,
+        output=span_output,
+        attributes=_compact(stored_attributes),
+        tool_definitions=_text(attributes, "gen_ai.tool.definitions"),
+        tags=_tags(attributes),
         events=span.events,
-        models=(_text(told, "gen_ai.request.model"), _text(told, "gen_ai.response.model")),
-        provider=(_text(told, "gen_ai.system") or _text(told, "gen_ai.provider.name")).split(".")[0],
-        usage=_usage(told) if span_type == "LLM" else _NO_USAGE,
-        session_id=_text(told, f"{_ASSOCIATION}session_id"),
-        user_id=_text(told, f"{_ASSOCIATION}user_id"),
-        trace_type="EVALUATION" if span_type == "EVALUATION" else _text(told, f"{_ASSOCIATION}trace_type"),
-        metadata=carried,
-        has_browser_session=told.get("lmnr.internal.has_browser_session") is True,
+        models=(_text(attributes, "gen_ai.request.model"), _text(attributes, "gen_ai.response.model")),
+        provider=(_text(attributes, "gen_ai.system") or _text(attributes, "gen_ai.provider.name")).split(".")[0],
+        usage=_usage(attributes) if span_type == "LLM" else _NO_USAGE,
+        session_id=_text(attributes, f"{_ASSOCIATION}session_id"),
+        user_id=_text(attributes, f"{_ASSOCIATION}user_id"),
+        trace_type="EVALUATION" if span_type == "EVALUATION" else _text(attributes, f"{_ASSOCIATION}trace_type"),
+        metadata=trace_metadata,
+        has_browser_session=attributes.get("lmnr.internal.has_browser_session") is True,
     )
 
 
-def row(record: Record) -> tuple[Any, ...]:
-    """The columns of table `span`, from `span_id` on."""
+def to_row(record: SpanRecord) -> tuple[Any, ...]:
+    """Returns the columns of table `span`, from `span_id` on."""
     return (
         record.span_id,
         record.parent_id,
@@ -127,58 +127,61 @@ def row(record: Record) -> tuple[Any, ...]:
         *record.usage,
         record.tool_definitions,
         arrays.pack(record.tags) if record.tags else b"[]",
-        arrays.pack(map(_event, record.events)) if record.events else b"[]",
+        arrays.pack(map(_event_object, record.events)) if record.events else b"[]",
         record.attributes,
         record.input,
         record.output,
     )
 
 
-def metadata(told: Attributes) -> Attributes:
-    """The trace metadata that a span carries."""
-    return _sorted_out(told)[1]
+def read_metadata(attributes: Attributes) -> Attributes:
+    """Returns the trace metadata among a span's attributes."""
+    return _split_metadata(attributes)[1]
 
 
-def _sorted_out(told: Attributes) -> tuple[Attributes, Attributes]:
-    """What stays among the span's attributes, and its trace metadata; Vercel's keys win over Laminar's."""
-    kept: Attributes = {}
-    carried: Attributes = {}
+def _split_metadata(attributes: Attributes) -> tuple[Attributes, Attributes]:
+    """Returns the attributes to store with the span, and its trace metadata; Vercel's keys override Laminar's."""
+    stored: Attributes = {}
+    laminar: Attributes = {}
     vercel: Attributes = {}
-    for key, value in told.items():
-        prefix = _prefix(key)
+    for key, value in attributes.items():
+        prefix = _metadata_prefix(key)
         if prefix is None:
             continue
-        kept[key] = value
+        stored[key] = value
         if prefix:
-            (carried if prefix is _METADATA else vercel)[key[len(prefix) :]] = value
-    return kept, carried | vercel if vercel else carried
+            (laminar if prefix is _METADATA else vercel)[key[len(prefix) :]] = value
+    return stored, laminar | vercel if vercel else laminar
 
 
 @lru_cache(maxsize=4096)
-def _prefix(key: str) -> str | None:
-    """The metadata prefix of a key, none for a message's key. Cached: the same few keys come with every span."""
+def _metadata_prefix(key: str) -> str | None:
+    """Returns a key's metadata prefix, empty if it has none; None for a message key, which is not stored.
+
+    Cached, because every span carries the same few keys.
+    """
     if key in messages.SOURCES or key.startswith(messages.PREFIXES):
         return None
     return next((prefix for prefix in (_METADATA, _VERCEL_METADATA) if key.startswith(prefix)), "")
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event_object(event: Event) -> dict[str, Any]:
     return {"timestamp": event.timestamp, "name": event.name, "attributes": _compact(event.attributes)}
 
 
-def _type(told: Attributes) -> str:
-    named = told.get("lmnr.span.type")
-    if isinstance(named, str):
-        return named if named in TYPES else "DEFAULT"
-    operation = told.get("gen_ai.operation.name")
+def _span_type(attributes: Attributes) -> str:
+    declared = attributes.get("lmnr.span.type")
+    if isinstance(declared, str):
+        return declared if declared in TYPES else "DEFAULT"
+    operation = attributes.get("gen_ai.operation.name")
     if operation in _LLM_OPERATIONS:
         return "LLM"
-    if operation == "execute_tool" or any(sign in told for sign in _TOOL_SIGNS):
+    if operation == "execute_tool" or any(key in attributes for key in _TOOL_KEYS):
         return "TOOL"
-    return "LLM" if any(sign in told for sign in _LLM_SIGNS) else "DEFAULT"
+    return "LLM" if any(key in attributes for key in _LLM_KEYS) else "DEFAULT"
 
 
-def _place(span: Span) -> tuple[str, list[str]]:
+def _parent_and_path(span: Span) -> tuple[str, list[str]]:
     path = [part for part in _list(span.attributes, "lmnr.span.path") if isinstance(part, str)]
     path_ids = _list(span.attributes, "lmnr.span.ids_path")
     is_top = bool(path and path_ids) and path[0] == span.name and ids.path_id(path_ids[0]) == span.span_id
@@ -186,52 +189,55 @@ def _place(span: Span) -> tuple[str, list[str]]:
         path = [*path, span.name]
     if is_top or span.attributes.get("lmnr.internal.override_parent_span") is True:
         return ids.NIL, path
-    named = ids.path_id(path_ids[-2]) if len(path_ids) > 1 else ""
-    return named or span.parent_id, path
+    parent_id = ids.path_id(path_ids[-2]) if len(path_ids) > 1 else ""
+    return parent_id or span.parent_id, path
 
 
-def _tags(told: Attributes) -> list[str]:
-    given = _list(told, f"{_ASSOCIATION}tags") + _list(told, f"{_ASSOCIATION}labels")
-    return list(dict.fromkeys(tag for tag in given if isinstance(tag, str))) if given else []
+def _tags(attributes: Attributes) -> list[str]:
+    tags = _list(attributes, f"{_ASSOCIATION}tags") + _list(attributes, f"{_ASSOCIATION}labels")
+    return list(dict.fromkeys(tag for tag in tags if isinstance(tag, str))) if tags else []
 
 
-def _usage(told: Attributes) -> Usage:
-    given = _count(told, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
-    answered = _count(told, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-    input_cost, output_cost = _cost(told, "gen_ai.usage.input_cost"), _cost(told, "gen_ai.usage.output_cost")
+def _usage(attributes: Attributes) -> Usage:
+    input_tokens = _count(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
+    output_tokens = _count(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
+    input_cost, output_cost = (
+        _cost(attributes, "gen_ai.usage.input_cost"),
+        _cost(attributes, "gen_ai.usage.output_cost"),
+    )
     return Usage(
-        given,
-        answered,
-        given + answered,
-        _count(told, "gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_read.input_tokens"),
-        _count(told, "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_creation.input_tokens"),
-        _count(told, "gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens"),
+        input_tokens,
+        output_tokens,
+        input_tokens + output_tokens,
+        _count(attributes, "gen_ai.usage.cache_read_input_tokens", "gen_ai.usage.cache_read.input_tokens"),
+        _count(attributes, "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_creation.input_tokens"),
+        _count(attributes, "gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens"),
         input_cost,
         output_cost,
-        _cost(told, "gen_ai.usage.cost") or input_cost + output_cost,
+        _cost(attributes, "gen_ai.usage.cost") or input_cost + output_cost,
     )
 
 
-def _count(told: Attributes, *keys: str) -> int:
+def _count(attributes: Attributes, *keys: str) -> int:
     for key in keys:
-        value = told.get(key)
+        value = attributes.get(key)
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
             return value
     return 0
 
 
-def _cost(told: Attributes, key: str) -> float:
-    value = told.get(key)
+def _cost(attributes: Attributes, key: str) -> float:
+    value = attributes.get(key)
     if isinstance(value, bool) or value is None or isinstance(value, (str, list, dict)):
         return 0.0
     return max(float(value), 0.0)
 
 
-def _text(told: Attributes, key: str) -> str:
-    value = told.get(key)
+def _text(attributes: Attributes, key: str) -> str:
+    value = attributes.get(key)
     return value.replace("\x00", "") if isinstance(value, str) else ""
 
 
-def _list(told: Attributes, key: str) -> list[Any]:
-    value = told.get(key)
+def _list(attributes: Attributes, key: str) -> list[Any]:
+    value = attributes.get(key)
     return value if isinstance(value, list) else []

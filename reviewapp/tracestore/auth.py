@@ -1,4 +1,4 @@
-"""Who asks: a project's key in `Authorization: Bearer`. One decorator guards every route but the probes."""
+"""Authentication by a project key in `Authorization: Bearer`, for every route but the probes."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,38 +11,38 @@ View = Callable[[HttpRequest, projects.Access], HttpResponse]
 
 
 def route(method: str, *, full_key: bool = False) -> Callable[[View], Callable[[HttpRequest], HttpResponseBase]]:
-    """Let a request through to the view if its method and key fit.
+    """Call the view only if the request's method and key are allowed.
 
-    Another method is an empty 404; no, unknown or expired key an empty 401; an ingest-only key on a
-    route for full keys an empty 404, so that it learns nothing about the route.
+    Wrong method: an empty 404. Missing, unknown or expired key: an empty 401. Ingest-only key on a
+    route for full keys: an empty 404, so that it does not reveal the route.
     """
 
-    def guard(view: View) -> Callable[[HttpRequest], HttpResponseBase]:
+    def decorate(view: View) -> Callable[[HttpRequest], HttpResponseBase]:
         @wraps(view)
-        def answer(request: HttpRequest) -> HttpResponseBase:
+        def guarded_view(request: HttpRequest) -> HttpResponseBase:
             if request.method != method:
                 return responses.empty(404)
-            access = _access(request)
+            access = _find_access(request)
             if access is None:
-                return _unauthorized()
+                return _unauthorized_response()
             if full_key and access.is_ingest_only:
                 return responses.empty(404)
             try:
                 return view(request, access)
-            except responses.Refused as refused:
-                return refused.answer
+            except responses.RequestError as error:
+                return error.response
 
-        return answer
+        return guarded_view
 
-    return guard
+    return decorate
 
 
-def _access(request: HttpRequest) -> projects.Access | None:
+def _find_access(request: HttpRequest) -> projects.Access | None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return projects.find(key.strip()) if scheme.lower() == "bearer" else None
 
 
-def _unauthorized() -> HttpResponse:
+def _unauthorized_response() -> HttpResponse:
     response = responses.empty(401)
     response["WWW-Authenticate"] = "Bearer"
     return response

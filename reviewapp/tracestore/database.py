@@ -1,4 +1,4 @@
-"""Connections to the store's one file: a single writer, and a reader for each thread."""
+"""Connections to the database file: one writer per process, one reader per thread."""
 
 import sqlite3
 import threading
@@ -9,22 +9,22 @@ from pathlib import Path
 from reviewapp.tracestore import arrays, jsonb, schema, settings, timestamps
 
 BUSY_SECONDS = 20.0
-# Wide rows: 8 KiB pages hold two spans each, where the default of 4 KiB holds one.
+# Rows are wide: an 8 KiB page holds two spans, the default of 4 KiB only one.
 _PAGE_BYTES = 8192
 _WRITER_CACHE_KIB = 1024
 _READER_CACHE_KIB = 512
 _CHECKPOINT_PAGES = 1024
 
-_one_writer = threading.Lock()
+_writer_lock = threading.Lock()
 _writers: dict[Path, sqlite3.Connection] = {}
 _local = threading.local()
 
 
 @contextmanager
 def writing() -> Iterator[sqlite3.Connection]:
-    """One transaction: on disk when the block ends, undone when it raises."""
-    with _one_writer:
-        connection = _writer()
+    """Run the block in one write transaction: committed to disk at its end, rolled back if it raises."""
+    with _writer_lock:
+        connection = _get_writer()
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -36,7 +36,7 @@ def writing() -> Iterator[sqlite3.Connection]:
 
 
 def reader() -> sqlite3.Connection:
-    """This thread's connection for reading; it sees what is committed."""
+    """Returns this thread's read connection; it sees committed data only."""
     connection: sqlite3.Connection | None = getattr(_local, "reader", None)
     if connection is None:
         connection = _local.reader = connect_to_read()
@@ -44,9 +44,9 @@ def reader() -> sqlite3.Connection:
 
 
 def connect_to_read() -> sqlite3.Connection:
-    """A new connection that cannot write, for the thread that asks."""
-    with _one_writer:
-        _writer()
+    """Open a read-only connection for the current thread. Creates the file and its tables first if needed."""
+    with _writer_lock:
+        _get_writer()
     connection = sqlite3.connect(
         f"{settings.DATABASE_FILE.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )
@@ -55,7 +55,7 @@ def connect_to_read() -> sqlite3.Connection:
     return connection
 
 
-def _writer() -> sqlite3.Connection:
+def _get_writer() -> sqlite3.Connection:
     file = settings.DATABASE_FILE
     if file not in _writers:
         _writers[file] = _connect_to_write(file)

@@ -1,6 +1,6 @@
-"""JSON as PostgreSQL's jsonb keeps it: numbers by their digits, keys by length then bytes, compact text.
+"""JSON text as PostgreSQL's jsonb stores it: exact digits of numbers, keys sorted by length then bytes, compact.
 
-Laminar stores trace metadata this way and its filters compare the stored text, so the text matters:
+Laminar stores trace metadata this way and its filters compare the stored text, so every character matters:
 `1.0` stays `1.0`, `1e2` becomes `100`, `0.10` stays `0.10`.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-# Rust's JSON parser, which reads the request before jsonb does, stops here.
+# Nesting limit of Rust's JSON parser, which reads the request before jsonb does.
 MAX_DEPTH = 128
 _INTEGER_DIGITS = 20
 
@@ -18,31 +18,31 @@ _quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class UnstorableError(ValueError):
-    """jsonb refuses the value: a text holds NUL."""
+    """jsonb cannot store the value: a string contains NUL."""
 
 
-def _exact(digits: str) -> Decimal:
+def _parse_float(digits: str) -> Decimal:
     if not math.isfinite(float(digits)):
         raise ValueError("number out of range")
     return Decimal(digits)
 
 
-def _integer(digits: str) -> int | Decimal:
+def _parse_int(digits: str) -> int | Decimal:
     if len(digits) <= _INTEGER_DIGITS and -(2**63) <= int(digits) < 2**64:
         return int(digits)
-    # Laminar's server reads any larger number as a float.
+    # Laminar's server reads larger numbers as floats.
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError("number out of range")
     return Decimal(repr(number)).to_integral_value()
 
 
-def _constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
 _decode: Callable[[str], Any] = json.JSONDecoder(
-    parse_float=_exact, parse_int=_integer, parse_constant=_constant
+    parse_float=_parse_float, parse_int=_parse_int, parse_constant=_refuse_constant
 ).decode
 
 
@@ -61,7 +61,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """The text jsonb would hold for a JSON value. Raises Unstorable."""
+    """Returns the text jsonb would store for a JSON value. Raises UnstorableError."""
     if isinstance(value, str):
         if "\x00" in value:
             raise UnstorableError("\\u0000 cannot be converted to text")
@@ -71,26 +71,26 @@ def dumps(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, (float, Decimal)):
-        return _number(value)
+        return _format_number(value)
     if isinstance(value, dict):
-        members = sorted(value.items(), key=_by_length_then_bytes)
+        members = sorted(value.items(), key=_length_then_bytes)
         return "{" + ",".join(f"{dumps(key)}:{dumps(item)}" for key, item in members) + "}"
     return "[" + ",".join(dumps(item) for item in value) + "]"
 
 
 def merge(stored: str, patch: str) -> str:
-    """`stored || patch` of two object texts: top-level keys only, the patch wins, null is kept."""
+    """`stored || patch` for two object texts: merges top-level keys only, the patch wins, null stays a value."""
     if not stored:
         return patch
     return dumps(loads(stored) | loads(patch))
 
 
-def _by_length_then_bytes(member: tuple[str, Any]) -> tuple[int, bytes]:
+def _length_then_bytes(member: tuple[str, Any]) -> tuple[int, bytes]:
     key = member[0].encode()
     return len(key), key
 
 
-def _number(value: float | Decimal) -> str:
+def _format_number(value: float | Decimal) -> str:
     if not math.isfinite(value):
         return "null"
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
@@ -98,10 +98,10 @@ def _number(value: float | Decimal) -> str:
         return f"{abs(number):f}"
     if number.adjusted() >= -5:
         return f"{number:f}"
-    # Smaller numbers leave Laminar's server in Rust's spelling: 1e-7, 1.5e-7.
+    # Laminar's server writes smaller numbers in Rust's notation: 1e-7, 1.5e-7.
     sign, digits, _ = number.normalize().as_tuple()
-    shown = "".join(map(str, digits))
-    mantissa = f"{shown[0]}.{shown[1:]}" if len(shown) > 1 else shown
+    significand = "".join(map(str, digits))
+    mantissa = f"{significand[0]}.{significand[1:]}" if len(significand) > 1 else significand
     return f"{'-' if sign else ''}{mantissa}e{number.adjusted()}"
 
 
@@ -110,9 +110,9 @@ def _is_deep(value: Any) -> bool:
     while level and depth < MAX_DEPTH:
         level = [
             item
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for item in (outer.values() if isinstance(outer, dict) else outer)
+            for container in level
+            if isinstance(container, (dict, list))
+            for item in (container.values() if isinstance(container, dict) else container)
         ]
         depth += 1
     return bool(level)

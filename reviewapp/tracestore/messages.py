@@ -1,4 +1,4 @@
-"""What went into a span and what came out, by whose instrumentation it is told."""
+"""Extract a span's input and output from the attributes of each supported instrumentation."""
 
 import json
 import re
@@ -33,120 +33,123 @@ _CONTROL = bytes({*range(32), 127} - set(b"\t\n\r"))
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
 
 
-def _refuse(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-_strict = json.JSONDecoder(parse_constant=_refuse).decode
+_decode_strict = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def read(span_type: str, attributes: Attributes) -> tuple[str, str]:
-    """Input and output as Laminar shows them: text as it is, anything else as compact JSON."""
+    """Returns input and output as Laminar shows them: text unchanged, anything else as compact JSON."""
     if attributes.get("lmnr.internal.tracing_level") == "meta_only":
         return "", ""
-    given, answered = attributes.get(INPUT), attributes.get(OUTPUT)
+    span_input, span_output = attributes.get(INPUT), attributes.get(OUTPUT)
     return (
-        _shown(given if isinstance(given, str) else _told_input(span_type, attributes)),
-        _shown(answered if isinstance(answered, str) else _told_output(span_type, attributes)),
+        _to_text(span_input if isinstance(span_input, str) else _find_input(span_type, attributes)),
+        _to_text(span_output if isinstance(span_output, str) else _find_output(span_type, attributes)),
     )
 
 
-def clean(text: str) -> str:
-    """`text` without control characters."""
+def strip_control_characters(text: str) -> str:
+    """Remove control characters except tab, line feed and carriage return."""
     raw = text.encode()
-    kept = raw.translate(None, _CONTROL)
-    return text if len(kept) == len(raw) else kept.decode()
+    stripped = raw.translate(None, _CONTROL)
+    return text if len(stripped) == len(raw) else stripped.decode()
 
 
-def _told_input(span_type: str, attributes: Attributes) -> Any:
-    told: Any = None
+def _find_input(span_type: str, attributes: Attributes) -> Any:
+    value: Any = None
     if span_type == "LLM":
-        told = _parsed(attributes.get("gen_ai.input.messages"))
-        system = _parsed(attributes.get("gen_ai.system_instructions"))
-        if isinstance(told, list) and system:
-            told = [{"role": "system", "parts": system if isinstance(system, list) else [system]}, *told]
-        told = told or _indexed("gen_ai.prompt", attributes) or _parsed(attributes.get("ai.prompt.messages"))
+        value = _parse_json(attributes.get("gen_ai.input.messages"))
+        system = _parse_json(attributes.get("gen_ai.system_instructions"))
+        if isinstance(value, list) and system:
+            value = [{"role": "system", "parts": system if isinstance(system, list) else [system]}, *value]
+        value = value or _indexed_messages("gen_ai.prompt", attributes)
+        value = value or _parse_json(attributes.get("ai.prompt.messages"))
     elif span_type == "TOOL":
-        told = _parsed(attributes.get("gen_ai.tool.call.arguments"))
-    # The Vercel AI SDK's span around the model's own has what it was asked, and no type.
-    told = _parsed(attributes.get("ai.prompt")) if told is None else told
-    return _parsed(attributes.get("traceloop.entity.input")) if told is None else told
+        value = _parse_json(attributes.get("gen_ai.tool.call.arguments"))
+    # The Vercel AI SDK puts the prompt on the span around the model call, which has no type.
+    value = _parse_json(attributes.get("ai.prompt")) if value is None else value
+    return _parse_json(attributes.get("traceloop.entity.input")) if value is None else value
 
 
-def _told_output(span_type: str, attributes: Attributes) -> Any:
-    told: Any = None
+def _find_output(span_type: str, attributes: Attributes) -> Any:
+    value: Any = None
     if span_type == "LLM":
-        told = _parsed(attributes.get("gen_ai.output.messages")) or _indexed("gen_ai.completion", attributes)
-        told = told or _vercel_answer(attributes)
+        value = _parse_json(attributes.get("gen_ai.output.messages"))
+        value = value or _indexed_messages("gen_ai.completion", attributes)
+        value = value or _vercel_output(attributes)
     elif span_type == "TOOL":
-        told = _parsed(attributes.get("gen_ai.tool.call.result"))
-    if told is None and "ai.prompt" in attributes:
-        told = _vercel_answer(attributes)
-    return _parsed(attributes.get("traceloop.entity.output")) if told is None else told
+        value = _parse_json(attributes.get("gen_ai.tool.call.result"))
+    if value is None and "ai.prompt" in attributes:
+        value = _vercel_output(attributes)
+    return _parse_json(attributes.get("traceloop.entity.output")) if value is None else value
 
 
-def _indexed(prefix: str, attributes: Attributes) -> list[dict[str, Any]] | None:
-    """Messages told field by field; their tool calls become parts of the content, as Laminar keeps them."""
+def _indexed_messages(prefix: str, attributes: Attributes) -> list[dict[str, Any]] | None:
+    """Assemble messages sent as one attribute per field; tool calls become content parts, as in Laminar."""
     messages: dict[int, dict[str, Any]] = {}
-    calls: dict[int, dict[int, dict[str, Any]]] = {}
+    calls_by_message: dict[int, dict[int, dict[str, Any]]] = {}
     for key, value in attributes.items():
         if not key.startswith(prefix):
             continue
-        found = _INDEXED.fullmatch(key)
-        if found and len(found[1]) < 7:
-            messages.setdefault(int(found[1]), {"role": "user", "content": ""})[found[2]] = _parsed(value)
-        found = _CALLS.fullmatch(key)
-        if found and len(found[1]) < 7 and len(found[2]) < 7:
-            of_message = calls.setdefault(int(found[1]), {})
-            of_message.setdefault(int(found[2]), {"type": "tool_call"})[found[3]] = _parsed(value)
-    for index, made in calls.items():
+        match = _INDEXED.fullmatch(key)
+        if match and len(match[1]) < 7:
+            messages.setdefault(int(match[1]), {"role": "user", "content": ""})[match[2]] = _parse_json(value)
+        match = _CALLS.fullmatch(key)
+        if match and len(match[1]) < 7 and len(match[2]) < 7:
+            calls = calls_by_message.setdefault(int(match[1]), {})
+            calls.setdefault(int(match[2]), {"type": "tool_call"})[match[3]] = _parse_json(value)
+    for index, calls in calls_by_message.items():
         message = messages.setdefault(index, {"role": "assistant", "content": ""})
-        message["content"] = _with_calls(message["content"], [made[at] for at in sorted(made)])
+        message["content"] = _append_calls(message["content"], [calls[position] for position in sorted(calls)])
     return [messages[index] for index in sorted(messages)] or None
 
 
-def _vercel_answer(attributes: Attributes) -> Any:
-    """A text or an object as it is; with tool calls, one message of both."""
-    said = attributes.get("ai.response.text") or _parsed(attributes.get("ai.response.object"))
-    given = _parsed(attributes.get("ai.response.toolCalls"))
-    calls = [call for call in given if isinstance(call, dict)] if isinstance(given, list) else []
+def _vercel_output(attributes: Attributes) -> Any:
+    """Returns the text or object unchanged; if there are tool calls, one message with both."""
+    content = attributes.get("ai.response.text") or _parse_json(attributes.get("ai.response.object"))
+    raw_calls = _parse_json(attributes.get("ai.response.toolCalls"))
+    calls = [call for call in raw_calls if isinstance(call, dict)] if isinstance(raw_calls, list) else []
     if not calls:
-        return said
-    made = [
+        return content
+    parts = [
         {
             "type": "tool_call",
             "name": call.get("toolName"),
             "id": call.get("toolCallId"),
-            "arguments": _parsed(call["input"] if "input" in call else call.get("args")),
+            "arguments": _parse_json(call["input"] if "input" in call else call.get("args")),
         }
         for call in calls
     ]
-    return [{"role": "assistant", "content": _with_calls(said, made)}]
+    return [{"role": "assistant", "content": _append_calls(content, parts)}]
 
 
-def _with_calls(content: Any, calls: list[dict[str, Any]]) -> list[Any]:
+def _append_calls(content: Any, calls: list[dict[str, Any]]) -> list[Any]:
     parts = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
     return [*parts, *calls]
 
 
-def _parsed(value: Any) -> Any:
+def _parse_json(value: Any) -> Any:
+    """Parse a string that holds JSON; returns anything else unchanged."""
     if not isinstance(value, str) or value[:1] not in '{["-0123456789tfn \t\r\n':
         return value
     try:
-        parsed = _strict(value)
+        parsed = _decode_strict(value)
         if "\\ud" in value or "\\uD" in value:
-            # Half of a character is no text; Laminar's parser refuses it too.
+            # Raises UnicodeEncodeError for a lone surrogate, which Laminar's parser refuses too.
             _compact(parsed).encode()
         return parsed
     except (ValueError, RecursionError):
         return value
 
 
-def _shown(told: Any) -> str:
-    if isinstance(told, str) and told.startswith(("{", "[{")) and '": ' not in told and "\n" not in told:
-        # Compact JSON already, or no JSON at all: parsing it would give back the same text.
-        return clean(told)
-    value = _parsed(told)
+def _to_text(content: Any) -> str:
+    if isinstance(content, str) and content.startswith(("{", "[{")) and '": ' not in content and "\n" not in content:
+        # Either compact JSON or no JSON at all: parsing and dumping would return the same text.
+        return strip_control_characters(content)
+    value = _parse_json(content)
     if isinstance(value, str):
-        return clean(value)
-    return "" if told is None else _compact(value)
+        return strip_control_characters(value)
+    return "" if content is None else _compact(value)

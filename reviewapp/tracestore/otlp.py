@@ -1,4 +1,4 @@
-"""OTLP in protobuf: the body of POST /v1/traces as spans."""
+"""Decode OTLP in protobuf: the body of POST /v1/traces."""
 
 import json
 import math
@@ -11,23 +11,23 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from reviewapp.tracestore import ids
-from reviewapp.tracestore.spans import Attributes, Event, Span, Undecodable
+from reviewapp.tracestore.spans import Attributes, Event, InvalidSpansError, Span
 
 
 def decode(body: bytes) -> list[Span]:
-    """The spans of an ExportTraceServiceRequest. Raises Undecodable."""
+    """Returns the spans of an ExportTraceServiceRequest. Raises InvalidSpansError."""
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(body)
         return [
             _span(span) for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans
         ]
-    except (DecodeError, ids.NotAnId, RecursionError) as error:
-        raise Undecodable(str(error)) from None
+    except (DecodeError, ids.InvalidIdError, RecursionError) as error:
+        raise InvalidSpansError(str(error)) from None
 
 
-def unquoted(text: str) -> str:
-    """A text that is itself a quoted JSON text, unwrapped as often as it was wrapped."""
+def unwrap_quotes(text: str) -> str:
+    """Decode a text that is itself a quoted JSON string, repeatedly if it was quoted more than once."""
     while len(text) > 1 and text[0] == text[-1] == '"':
         try:
             inner = json.loads(text)
@@ -38,8 +38,8 @@ def unquoted(text: str) -> str:
     return text
 
 
-def from_bytes(raw: bytes) -> Any:
-    """A bytes attribute: JSON where it is JSON, else its text."""
+def decode_bytes(raw: bytes) -> Any:
+    """Decode a bytes attribute: to its JSON value if it holds JSON, else to text."""
     text = raw.decode(errors="replace")
     try:
         return json.loads(text)
@@ -65,10 +65,10 @@ def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
 
 
 def _value(value: AnyValue) -> Any:
-    # Nearly all attributes are texts: this first look spares the question which kind it is.
+    # Fast path: nearly all attributes are strings, so check before the slower WhichOneof.
     text = value.string_value
     if text:
-        return unquoted(text) if text[0] == '"' else text
+        return unwrap_quotes(text) if text[0] == '"' else text
     kind = value.WhichOneof("value")
     if kind == "double_value":
         return value.double_value if math.isfinite(value.double_value) else None
@@ -77,5 +77,5 @@ def _value(value: AnyValue) -> Any:
     if kind == "kvlist_value":
         return _attributes(value.kvlist_value.values)
     if kind == "bytes_value":
-        return from_bytes(value.bytes_value)
+        return decode_bytes(value.bytes_value)
     return getattr(value, kind) if kind else None

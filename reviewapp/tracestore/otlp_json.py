@@ -1,15 +1,15 @@
-"""OTLP in JSON: ids in hex or base64, times as text or number, as Laminar's lenient reader takes them."""
+"""Decode OTLP in JSON as leniently as Laminar does: ids in hex or base64, times as text or number."""
 
 import base64
 import math
 from typing import Any
 
 from reviewapp.tracestore import ids, jsonb, otlp
-from reviewapp.tracestore.spans import Attributes, Event, Span, Undecodable
+from reviewapp.tracestore.spans import Attributes, Event, InvalidSpansError, Span
 
 
 def decode(body: bytes) -> list[Span]:
-    """The spans of an ExportTraceServiceRequest in JSON. Raises Undecodable."""
+    """Returns the spans of an ExportTraceServiceRequest in JSON. Raises InvalidSpansError."""
     try:
         request = jsonb.loads(body)
         return [
@@ -19,7 +19,7 @@ def decode(body: bytes) -> list[Span]:
             for span in scope.get("spans") or []
         ]
     except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError) as error:
-        raise Undecodable(str(error)) from None
+        raise InvalidSpansError(str(error)) from None
 
 
 def _span(span: dict[str, Any]) -> Span:
@@ -48,7 +48,7 @@ def _attributes(pairs: list[dict[str, Any]] | None) -> Attributes:
 def _value(value: dict[str, Any] | None) -> Any:
     value = value or {}
     if (text := value.get("stringValue")) is not None:
-        return otlp.unquoted(str(text))
+        return otlp.unwrap_quotes(str(text))
     if (flag := value.get("boolValue")) is not None:
         return bool(flag)
     if (number := value.get("intValue")) is not None:
@@ -60,5 +60,5 @@ def _value(value: dict[str, Any] | None) -> Any:
     if (members := value.get("kvlistValue")) is not None:
         return _attributes(members.get("values"))
     if (raw := value.get("bytesValue")) is not None:
-        return otlp.from_bytes(base64.b64decode(raw, validate=True))
+        return otlp.decode_bytes(base64.b64decode(raw, validate=True))
     return None

@@ -1,4 +1,4 @@
-"""Projects and their keys. A key itself is never stored: only its SHA3-256 and `abcd...wxyz`."""
+"""Projects and their keys. A key is stored only as its SHA3-256 hash and the shorthand `abcd...wxyz`."""
 
 import hashlib
 import secrets
@@ -14,13 +14,13 @@ KEY_LENGTH = 64
 _ALPHABET = string.ascii_letters + string.digits
 
 
-class KeyTaken(ValueError):
-    """The key already opens another project, or opens it in another way."""
+class KeyConflictError(ValueError):
+    """The key already belongs to another project, or to this one as the other kind of key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a key opens."""
+    """What a key gives access to."""
 
     project: int
     project_id: str
@@ -29,7 +29,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A project and its two keys in clear, as they are told once."""
+    """A project and its two keys in plain text, shown only when they are created."""
 
     project_id: str
     full_key: str
@@ -37,7 +37,7 @@ class Credentials:
 
 
 def find(key: str) -> Access | None:
-    """What `key` opens; None when it is unknown or expired."""
+    """Returns the access that `key` gives; None if it is unknown or expired."""
     row = (
         database.reader()
         .execute(
@@ -50,13 +50,13 @@ def find(key: str) -> Access | None:
     return Access(row[0], row[1], bool(row[2])) if row else None
 
 
-def new() -> Credentials:
-    """Fresh credentials, not stored yet."""
-    return Credentials(str(uuid4()), _new_key(), _new_key())
+def generate_credentials() -> Credentials:
+    """Generate a project id and two keys. Does not store them."""
+    return Credentials(str(uuid4()), _generate_key(), _generate_key())
 
 
 def ensure(credentials: Credentials) -> None:
-    """Make sure that the project and both keys exist; nothing else changes. Raises KeyTaken."""
+    """Create the project and both keys unless they exist. Raises KeyConflictError."""
     with database.writing() as connection:
         connection.execute("INSERT OR IGNORE INTO project (id) VALUES (?)", (credentials.project_id,))
         (project,) = connection.execute("SELECT row FROM project WHERE id = ?", (credentials.project_id,)).fetchone()
@@ -77,12 +77,14 @@ def _ensure_key(connection: sqlite3.Connection, project: int, key: str, *, is_in
     )
     stored = connection.execute("SELECT project, is_ingest_only FROM key WHERE hash = ?", (_hash(key),)).fetchone()
     if stored != (project, is_ingest_only):
-        raise KeyTaken("A given key already belongs to another project or kind. Nothing was changed; make new keys.")
+        raise KeyConflictError(
+            "A key already belongs to another project, or is of the other kind. Nothing was changed. Use new keys."
+        )
 
 
 def _hash(key: str) -> str:
     return hashlib.sha3_256(key.encode(errors="replace")).hexdigest()
 
 
-def _new_key() -> str:
+def _generate_key() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(KEY_LENGTH))

@@ -1,4 +1,4 @@
-"""Laminar's ways of answering, to the byte: nothing, a text, a JSON value."""
+"""HTTP responses that match Laminar's byte for byte: empty, plain text or JSON."""
 
 import json
 from typing import Any
@@ -6,35 +6,35 @@ from typing import Any
 from django.http import HttpResponse
 
 
-class Refused(Exception):
-    """The request is answered early, with this status and body."""
+class RequestError(Exception):
+    """The request is refused; `response` has the status and body to send."""
 
     def __init__(self, status: int, body: str, content_type: str = "text/plain; charset=utf-8") -> None:
         super().__init__(body)
-        self.answer = _answer(status, body.encode(), content_type)
+        self.response = _build(status, body.encode(), content_type)
 
 
 def empty(status: int) -> HttpResponse:
-    """No body and no content type."""
+    """A response without body and content type."""
     response = HttpResponse(status=status, headers={"Content-Length": "0"})
     del response["Content-Type"]
     return response
 
 
 def text(body: str, status: int = 200) -> HttpResponse:
-    """Plain text."""
-    return _answer(status, body.encode(), "text/plain; charset=utf-8")
+    """A plain text response."""
+    return _build(status, body.encode(), "text/plain; charset=utf-8")
 
 
-def value(body: Any, status: int = 200) -> HttpResponse:
-    """A JSON value, compact."""
-    return encoded(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), status)
+def json_value(body: Any, status: int = 200) -> HttpResponse:
+    """A JSON response, compact."""
+    return json_bytes(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(), status)
 
 
-def encoded(body: bytes, status: int = 200) -> HttpResponse:
-    """A JSON value that is already bytes."""
-    return _answer(status, body, "application/json")
+def json_bytes(body: bytes, status: int = 200) -> HttpResponse:
+    """A response from JSON that is already encoded."""
+    return _build(status, body, "application/json")
 
 
-def _answer(status: int, body: bytes, content_type: str) -> HttpResponse:
+def _build(status: int, body: bytes, content_type: str) -> HttpResponse:
     return HttpResponse(body, status=status, content_type=content_type, headers={"Content-Length": str(len(body))})

@@ -1,10 +1,10 @@
-"""The store's tables. `PRAGMA user_version` counts the steps that a file has taken."""
+"""The store's tables. `PRAGMA user_version` is the number of migration steps applied to a file."""
 
 import sqlite3
 
-# A trace's spans hang on its row number, not on its id: that index grows at its right edge,
-# which is what keeps ingest fast when ids are random.
-_FIRST = """
+# Spans refer to the trace's row number, not to its id: new index entries then go to the end of
+# the index, which keeps ingest fast although ids are random.
+_INITIAL = """
 CREATE TABLE project (
     row INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE
@@ -91,17 +91,20 @@ CREATE TABLE patch (
 CREATE INDEX patch_due ON patch (apply_at, row);
 """
 
-STEPS = (_FIRST,)
+STEPS = (_INITIAL,)
 
 
-class NewerFile(RuntimeError):
-    """The file was written by a newer release of the trace store."""
+class NewerSchemaError(RuntimeError):
+    """A newer release of the trace store wrote the file."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Bring the file to this release's tables. Raises NewerFile."""
+    """Migrate the file to this release's schema. Raises NewerSchemaError."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(STEPS):
-        raise NewerFile(f"The trace store's file has schema {version}, this release knows {len(STEPS)}. Upgrade it.")
+        raise NewerSchemaError(
+            f"The trace store's file has schema version {version}, but this release supports up to {len(STEPS)}."
+            " Upgrade the trace store."
+        )
     for number, step in enumerate(STEPS[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")

@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker as one process: the store stays small, and there is one writer anyway."""
+"""Run gunicorn's threaded worker in a single process: less memory, and SQLite has only one writer anyway."""
 
 import os
 import socket
@@ -24,12 +24,12 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-class PortTaken(OSError):
-    """The port cannot be listened on; the message is a sentence for a person."""
+class PortInUseError(OSError):
+    """The port cannot be opened; the message is shown to the operator."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that accepts connections; port 0 takes any free one. Raises PortTaken."""
+    """Open a listening socket; port 0 picks any free port. Raises PortInUseError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -38,21 +38,21 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        raise PortTaken(
+        raise PortInUseError(
             f"The trace store cannot listen on {host} port {port}: {reason}. Nothing was changed."
-            " Stop what listens there, or give another --port."
+            " Stop the process that uses this port, or choose another --port."
         ) from None
     return listener
 
 
-def serve(listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Answer requests until SIGTERM or SIGINT; what is under way is finished first.
+def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve requests until SIGTERM or SIGINT, then finish those in progress.
 
-    `ready` is called when requests are answered and signals heeded.
+    Calls `on_ready` once the server accepts requests and handles signals.
     """
     application = _Application()
     config = application.cfg
-    config.set("post_worker_init", lambda worker: ready())
+    config.set("post_worker_init", lambda worker: on_ready())
     _Worker(0, os.getppid(), [listener], application, config.timeout, config, Logger(config)).init_process()
 
 
@@ -67,7 +67,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 class _Worker(ThreadWorker):  # type: ignore[misc]
     def is_parent_alive(self) -> bool:
-        # There is no arbiter to outlive: the parent is whoever started the store, and may go.
+        # There is no gunicorn arbiter: the parent is the process that started the store, and may exit.
         return True
 
     def handle_quit(self, sig: int, frame: Any) -> None:

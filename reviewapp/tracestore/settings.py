@@ -1,11 +1,11 @@
-"""Django for the trace store: no apps, no ORM, no templates. The environment names the file and the delay."""
+"""Django settings of the trace store: no apps, ORM or templates. Database file and delay come from the environment."""
 
 import os
 import secrets
 from pathlib import Path
 
 DEBUG = False
-# Nothing is signed here, but Django wants one.
+# Django requires a key, although nothing is signed here.
 SECRET_KEY = secrets.token_hex()
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS: list[str] = []

@@ -1,14 +1,14 @@
-"""A span as it arrives, whatever wire it came by."""
+"""A received span, whichever format it was sent in."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-# Attribute values are JSON values, as Laminar's server makes them of OpenTelemetry's.
+# Values are JSON values, converted from OpenTelemetry's as Laminar's server does.
 Attributes = dict[str, Any]
 
 
 class Event(NamedTuple):
-    """Something that happened within a span, at a time in nanoseconds since 1970."""
+    """An event within a span; its timestamp is in nanoseconds since 1970."""
 
     timestamp: int
     name: str
@@ -17,7 +17,7 @@ class Event(NamedTuple):
 
 @dataclass(slots=True)
 class Span:
-    """One span; ids are UUID texts, times nanoseconds since 1970."""
+    """A span: ids are UUID texts, times are nanoseconds since 1970."""
 
     trace_id: str
     span_id: str
@@ -29,5 +29,5 @@ class Span:
     events: list[Event] = field(default_factory=list)
 
 
-class Undecodable(ValueError):
-    """The body is not what its content type promises."""
+class InvalidSpansError(ValueError):
+    """The body cannot be decoded as spans of its content type."""

@@ -1,50 +1,50 @@
-"""POST /v1/spans: spans in plain JSON, no OpenTelemetry needed."""
+"""Decode POST /v1/spans: spans in plain JSON, without OpenTelemetry."""
 
 import json
 from typing import Any
 from uuid import uuid4
 
 from reviewapp.tracestore import ids, timestamps
-from reviewapp.tracestore.spans import Span, Undecodable
+from reviewapp.tracestore.spans import InvalidSpansError, Span
 
 
 def decode(body: Any) -> list[Span]:
-    """The spans of `[{name, startTime, endTime, ...}]`. Raises Undecodable."""
+    """Returns the spans of `[{name, startTime, endTime, ...}]`. Raises InvalidSpansError."""
     if not isinstance(body, list):
-        raise Undecodable("invalid type: expected a sequence of spans")
+        raise InvalidSpansError("invalid type: expected a sequence of spans")
     return [_span(item) for item in body]
 
 
 def _span(item: Any) -> Span:
     if not isinstance(item, dict):
-        raise Undecodable("invalid type: expected a span")
+        raise InvalidSpansError("invalid type: expected a span")
     missing = [key for key in ("name", "startTime", "endTime") if not isinstance(item.get(key), str)]
     if missing:
-        raise Undecodable(f"missing field `{missing[0]}`")
+        raise InvalidSpansError(f"missing field `{missing[0]}`")
     try:
         return Span(
-            trace_id=_id(item.get("traceId")) or str(uuid4()),
-            span_id=_id(item.get("spanId")) or str(uuid4()),
-            parent_id=_id(item.get("parentSpanId")) or ids.NIL,
+            trace_id=_parse_id(item.get("traceId")) or str(uuid4()),
+            span_id=_parse_id(item.get("spanId")) or str(uuid4()),
+            parent_id=_parse_id(item.get("parentSpanId")) or ids.NIL,
             name=item["name"],
             start=timestamps.parse(item["startTime"]),
             end=timestamps.parse(item["endTime"]),
             attributes=_attributes(item),
         )
-    except (ids.NotAnId, timestamps.NotAMoment) as error:
-        raise Undecodable(str(error)) from None
+    except (ids.InvalidIdError, timestamps.InvalidTimeError) as error:
+        raise InvalidSpansError(str(error)) from None
 
 
-def _id(value: object) -> str:
+def _parse_id(value: object) -> str:
     return "" if value is None else ids.uuid(value)
 
 
 def _attributes(item: dict[str, Any]) -> dict[str, Any]:
     attributes = item.get("attributes") or {}
     if not isinstance(attributes, dict):
-        raise Undecodable("invalid type: expected a map of attributes")
-    given = {"lmnr.span.type": item.get("spanType")} if item.get("spanType") else {}
-    for side in ("input", "output"):
-        if item.get(side) is not None:
-            given[f"lmnr.span.{side}"] = json.dumps(item[side], ensure_ascii=False, default=float)
-    return attributes | given
+        raise InvalidSpansError("invalid type: expected a map of attributes")
+    extra = {"lmnr.span.type": item.get("spanType")} if item.get("spanType") else {}
+    for field in ("input", "output"):
+        if item.get(field) is not None:
+            extra[f"lmnr.span.{field}"] = json.dumps(item[field], ensure_ascii=False, default=float)
+    return attributes | extra

@@ -1,4 +1,4 @@
-"""Spans to disk: one request is one transaction, committed before it is answered."""
+"""Write spans to disk: one transaction per request, committed before the response."""
 
 import sqlite3
 
@@ -19,7 +19,7 @@ _SPAN_COLUMNS = (
 )
 
 
-def _marks(columns: str) -> str:
+def _placeholders(columns: str) -> str:
     return ", ".join("?" * len(columns.split(",")))
 
 
@@ -33,13 +33,13 @@ _SUMS = ", ".join(
 _NEWEST = ", ".join(
     f"{name} = iif(excluded.{name} = '', {name}, excluded.{name})" for name in ("session_id", "user_id", "trace_type")
 )
-# A span without a parent names the trace; until it has come, the first name of a path does.
+# The span without a parent names the trace; until it arrives, the first name of a path does.
 _TOP = ", ".join(
     f"{name} = iif(excluded.top_span_id = '{ids.NIL}' AND top_span_name <> '', {name}, excluded.{name})"
     for name in ("top_span_id", "top_span_name", "top_span_type")
 )
 _SAVE_TRACE = f"""
-INSERT INTO trace ({_TRACE_COLUMNS}) VALUES ({_marks(_TRACE_COLUMNS)})
+INSERT INTO trace ({_TRACE_COLUMNS}) VALUES ({_placeholders(_TRACE_COLUMNS)})
 ON CONFLICT (project, id) DO UPDATE SET
     start_time = min(start_time, excluded.start_time),
     end_time = max(end_time, excluded.end_time),
@@ -51,60 +51,62 @@ ON CONFLICT (project, id) DO UPDATE SET
     has_browser_session = max(has_browser_session, excluded.has_browser_session),
     {_SUMS}, {_NEWEST}, {_TOP}
 """
-_SAVE_SPAN = f"INSERT OR REPLACE INTO span ({_SPAN_COLUMNS}) VALUES ({_marks(_SPAN_COLUMNS)})"
+_SAVE_SPAN = f"INSERT OR REPLACE INTO span ({_SPAN_COLUMNS}) VALUES ({_placeholders(_SPAN_COLUMNS)})"
 
 
 def save(project: int, spans: list[Span]) -> None:
-    """Put a request's spans on disk; spans that only carry metadata wait as patches."""
-    kept = [span for span in spans if not attributes.is_dropped(span)]
-    records = [attributes.read(span) for span in kept if not attributes.is_patch(span)]
-    carried = [(span.trace_id, attributes.metadata(span.attributes)) for span in kept if attributes.is_patch(span)]
-    shares = aggregation.shares(records)
+    """Store a request's spans; virtual spans, which only carry metadata, are queued as patches."""
+    traced = [span for span in spans if not attributes.is_dropped(span)]
+    records = [attributes.read(span) for span in traced if not attributes.is_patch(span)]
+    virtual = [
+        (span.trace_id, attributes.read_metadata(span.attributes)) for span in traced if attributes.is_patch(span)
+    ]
+    updates = aggregation.group_by_trace(records)
     with database.writing() as connection:
         patches.apply_due(connection)
         connection.executemany(
-            _SAVE_TRACE, [(project, trace_id, *aggregation.row(share)) for trace_id, share in shares.items()]
+            _SAVE_TRACE, [(project, trace_id, *aggregation.to_row(update)) for trace_id, update in updates.items()]
         )
-        rows = _rows(connection, project, list(shares))
+        row_by_id = _fetch_rows(connection, project, list(updates))
         connection.executemany(
-            _SAVE_SPAN, [(project, rows[record.trace_id], *attributes.row(record)) for record in records]
+            _SAVE_SPAN, [(project, row_by_id[record.trace_id], *attributes.to_row(record)) for record in records]
         )
-        for trace_id, metadata in carried:
-            patches.put(connection, project, trace_id, metadata)
+        for trace_id, metadata in virtual:
+            patches.enqueue(connection, project, trace_id, metadata)
 
 
 def has_trace(project: int, trace_id: str) -> bool:
     """Whether the project has the trace."""
-    found = database.reader().execute("SELECT 1 FROM trace WHERE project = ? AND id = ?", (project, trace_id))
-    return found.fetchone() is not None
+    cursor = database.reader().execute("SELECT 1 FROM trace WHERE project = ? AND id = ?", (project, trace_id))
+    return cursor.fetchone() is not None
 
 
 def tag_top_span(project: int, trace_id: str, names: list[str]) -> bool:
-    """Add tags to a trace's top span, if it has come; False when there is no such trace."""
+    """Add tags to a trace's top span, if it has arrived. Returns False if the trace does not exist."""
     with database.writing() as connection:
-        found = connection.execute(
+        trace = connection.execute(
             "SELECT row, top_span_id FROM trace WHERE project = ? AND id = ?", (project, trace_id)
         ).fetchone()
-        if found:
-            _tag(connection, "trace = ? AND span_id = ?", found, names)
-    return found is not None
+        if trace:
+            _add_tags(connection, "trace = ? AND span_id = ?", trace, names)
+    return trace is not None
 
 
 def tag_span(project: int, span_id: str, names: list[str]) -> bool:
-    """Add tags to one span; False when the project has no such span."""
+    """Add tags to a span. Returns False if the project has no such span."""
     with database.writing() as connection:
-        return _tag(connection, "project = ? AND span_id = ?", (project, span_id), names) > 0
+        return _add_tags(connection, "project = ? AND span_id = ?", (project, span_id), names) > 0
 
 
-def _tag(connection: sqlite3.Connection, where: str, values: tuple[object, ...], names: list[str]) -> int:
+def _add_tags(connection: sqlite3.Connection, where: str, values: tuple[object, ...], names: list[str]) -> int:
     return connection.execute(
         f"UPDATE span SET tags = array_union(tags, ?) WHERE {where}", (arrays.pack(names), *values)
     ).rowcount
 
 
-def _rows(connection: sqlite3.Connection, project: int, trace_ids: list[str]) -> dict[str, int]:
-    found = connection.execute(
+def _fetch_rows(connection: sqlite3.Connection, project: int, trace_ids: list[str]) -> dict[str, int]:
+    cursor = connection.execute(
         "SELECT id, row FROM trace WHERE project = ? AND id IN (SELECT value FROM json_each(?))",
         (project, jsonb.dumps(trace_ids)),
     )
-    return dict(found.fetchall())
+    return dict(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Every route of the trace store; Laminar trims a trailing slash."""
+"""All routes of the trace store. Like Laminar, accept an optional trailing slash."""
 
 from django.urls import re_path
 
@@ -14,5 +14,5 @@ urlpatterns = [
     re_path(r"^(?:health|ready)/?$", views.probe),
 ]
 
-handler404 = views.missing
-handler500 = views.broken
+handler404 = views.not_found
+handler500 = views.server_error

@@ -1,4 +1,4 @@
-"""The routes of Laminar's server that a review desk and an SDK use. Each answers as Laminar does."""
+"""The routes of Laminar's server that the review desk and SDKs use, with Laminar's responses."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from reviewapp.tracestore import database, ids, otlp, otlp_json, patches, request_bodies, responses, spans_json, storage
 from reviewapp.tracestore.auth import route
 from reviewapp.tracestore.projects import Access
-from reviewapp.tracestore.spans import Undecodable
+from reviewapp.tracestore.spans import InvalidSpansError
 from reviewapp.tracestore.sql import executor
 
 
@@ -16,110 +16,110 @@ def probe(request: HttpRequest) -> HttpResponse:
     return responses.text("OK") if request.method == "GET" else responses.empty(404)
 
 
-def missing(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Any other path: an empty 404."""
     return responses.empty(404)
 
 
-def broken(request: HttpRequest) -> HttpResponse:
-    """A failure of the store itself, a full disk for one: nothing was acknowledged."""
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The store itself failed, for example because the disk is full; the request was not saved."""
     return responses.text("Internal server error", 500)
 
 
 @route("POST")
 def export_traces(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/traces: OTLP in protobuf or JSON; an empty 200 once it is on disk."""
+    """POST /v1/traces: OTLP in protobuf or JSON. Returns an empty 200 once the spans are on disk."""
     body = request_bodies.read(request)
     decode = otlp_json.decode if request_bodies.is_json(request) else otlp.decode
     try:
         spans = decode(body)
-    except Undecodable as error:
-        raise responses.Refused(400, f"Failed to decode ExportTraceServiceRequest: {error}") from None
+    except InvalidSpansError as error:
+        raise responses.RequestError(400, f"Failed to decode ExportTraceServiceRequest: {error}") from None
     storage.save(access.project, spans)
     return responses.empty(200)
 
 
 @route("POST")
 def create_spans(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/spans: spans in plain JSON; answers `[{spanId, traceId}]`."""
+    """POST /v1/spans: spans in plain JSON. Returns `[{spanId, traceId}]`."""
     try:
         spans = spans_json.decode(request_bodies.read_json(request))
-    except Undecodable as error:
+    except InvalidSpansError as error:
         raise request_bodies.malformed(str(error)) from None
     storage.save(access.project, spans)
-    return responses.value([{"spanId": span.span_id, "traceId": span.trace_id} for span in spans])
+    return responses.json_value([{"spanId": span.span_id, "traceId": span.trace_id} for span in spans])
 
 
 @route("POST")
 def push_metadata(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/traces/metadata: an empty 200 once the patch is queued."""
-    body = _object(request_bodies.read_json(request))
-    trace_id = _id(body, "traceId")
+    """POST /v1/traces/metadata: queue a patch. Returns an empty 200 once it is on disk."""
+    body = _require_object(request_bodies.read_json(request))
+    trace_id = _require_id(body, "traceId")
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
         raise request_bodies.malformed("missing field `metadata`" if "metadata" not in body else "expected a map")
     if not metadata:
-        return responses.value("metadata cannot be empty", 400)
+        return responses.json_value("metadata cannot be empty", 400)
     if not storage.has_trace(access.project, trace_id):
-        return responses.value("Trace not found", 404)
+        return responses.json_value("Trace not found", 404)
     with database.writing() as connection:
         patches.apply_due(connection)
-        patches.put(connection, access.project, trace_id, metadata)
+        patches.enqueue(connection, access.project, trace_id, metadata)
     return responses.empty(200)
 
 
 @route("POST", full_key=True)
 def tag(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/tag: add names to a span's tags, or to those of a trace's top span."""
-    body = _object(request_bodies.read_json(request))
+    """POST /v1/tag: add tags to a span, or to the top span of a trace."""
+    body = _require_object(request_bodies.read_json(request))
     names = body.get("names")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise request_bodies.malformed("missing field `names`")
-    trace_id, span_id = (_id(body, key) if key in body else "" for key in ("traceId", "spanId"))
+    trace_id, span_id = (_require_id(body, key) if key in body else "" for key in ("traceId", "spanId"))
     if not trace_id and not span_id:
         raise request_bodies.malformed("missing field `traceId` or `spanId`")
     if not names:
         return responses.text("No names provided", 400)
-    found = (
+    is_tagged = (
         storage.tag_top_span(access.project, trace_id, names)
         if trace_id
         else storage.tag_span(access.project, span_id, names)
     )
-    return responses.empty(200) if found else responses.text("No matching spans found", 404)
+    return responses.empty(200) if is_tagged else responses.text("No matching spans found", 404)
 
 
 @route("GET", full_key=True)
 def project(request: HttpRequest, access: Access) -> HttpResponse:
-    """GET /v1/project: whose key this is."""
-    return responses.value({"projectId": access.project_id})
+    """GET /v1/project: the project of the key."""
+    return responses.json_value({"projectId": access.project_id})
 
 
 @route("POST", full_key=True)
 def query(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/sql/query: `{"data": [{column: value}]}`."""
-    body = _object(request_bodies.read_json(request))
+    """POST /v1/sql/query: run a SELECT. Returns `{"data": [{column: value}]}`."""
+    body = _require_object(request_bodies.read_json(request))
     text, parameters = body.get("query"), body.get("parameters") or {}
     if not isinstance(text, str):
         raise request_bodies.malformed("missing field `query`")
     if not isinstance(parameters, dict):
         raise request_bodies.malformed("invalid type: expected a map of parameters")
-    patches.apply_all_due()
+    patches.apply_due_before_read()
     try:
-        return responses.encoded(executor.answer(access.project, text, parameters))
-    except executor.Refused as refused:
-        return responses.value({"error": str(refused)}, refused.status)
+        return responses.json_bytes(executor.run_query(access.project, text, parameters))
+    except executor.QueryError as error:
+        return responses.json_value({"error": str(error)}, error.status)
 
 
-def _object(body: Any) -> dict[str, Any]:
+def _require_object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise request_bodies.malformed("invalid type: expected a map")
     return body
 
 
-def _id(body: dict[str, Any], key: str) -> str:
+def _require_id(body: dict[str, Any], key: str) -> str:
     if key not in body:
         raise request_bodies.malformed(f"missing field `{key}`")
     try:
         return ids.uuid(body[key])
-    except ids.NotAnId as error:
+    except ids.InvalidIdError as error:
         raise request_bodies.malformed(str(error)) from None

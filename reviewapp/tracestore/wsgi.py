@@ -1,4 +1,4 @@
-"""The trace store as a WSGI application, for `reviewapp.tracestore` or any other server."""
+"""WSGI application of the trace store, for `reviewapp.tracestore` or any other server."""
 
 import logging
 import os
@@ -10,10 +10,10 @@ from reviewapp.tracestore import settings
 
 os.environ["DJANGO_SETTINGS_MODULE"] = settings.__name__
 
-# A 404 or a 400 is an ordinary answer here, not something to report.
+# 404 and 400 are normal responses here: do not log them.
 logging.getLogger("django.request").setLevel(logging.ERROR)
 
 application = get_wsgi_application()
 
-# Django would read the routes, and all that lies behind them, only at the first request.
+# Load the routes and views now; Django would import them at the first request.
 import_module(settings.ROOT_URLCONF)

@@ -69,7 +69,7 @@ def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
     connection.close()
     process = launch_process(tmp_path / "store.sqlite3")
     _, complaint = process.communicate(timeout=15)
-    assert (process.returncode, "Upgrade it." in complaint) == (1, True)
+    assert (process.returncode, "Upgrade the trace store." in complaint) == (1, True)
 
 
 def test_the_command_hands_over_to_it(tmp_path: Path) -> None:

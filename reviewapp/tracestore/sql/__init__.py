@@ -1,1 +1,1 @@
-"""ClickHouse's SQL over the store's two tables: read as ClickHouse, answered by SQLite."""
+"""ClickHouse SQL over the store's two tables: parsed as ClickHouse, translated, run by SQLite."""

@@ -1,45 +1,45 @@
-"""Aggregates that SQLite lacks."""
+"""ClickHouse aggregates that SQLite lacks."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 
 class Aggregate(Protocol):
-    """What sqlite3 wants of an aggregate."""
+    """The interface that sqlite3 expects of an aggregate."""
 
     def step(self, *values: Any) -> None:
-        """Take one row."""
+        """Add a row."""
 
     def finalize(self) -> Any:
-        """Answer."""
+        """Return the result."""
 
 
 class _ArgMax:
-    """The first argument where the second is greatest."""
+    """The value of the first argument in the row with the largest second argument."""
 
     def __init__(self) -> None:
         self._best: tuple[Any, Any] | None = None
 
-    def step(self, value: Any, by: Any) -> None:
-        if by is not None and (self._best is None or self._is_better(by, self._best[1])):
-            self._best = (value, by)
+    def step(self, value: Any, key: Any) -> None:
+        if key is not None and (self._best is None or self._is_better(key, self._best[1])):
+            self._best = (value, key)
 
     def finalize(self) -> Any:
         return self._best[0] if self._best else None
 
-    def _is_better(self, by: Any, best: Any) -> bool:
-        return bool(by > best)
+    def _is_better(self, key: Any, best: Any) -> bool:
+        return bool(key > best)
 
 
 class _ArgMin(_ArgMax):
-    """The first argument where the second is least."""
+    """The value of the first argument in the row with the smallest second argument."""
 
-    def _is_better(self, by: Any, best: Any) -> bool:
-        return bool(by < best)
+    def _is_better(self, key: Any, best: Any) -> bool:
+        return bool(key < best)
 
 
 class _Quantile:
-    """The value below which a share of all lies, interpolated as ClickHouse does it."""
+    """A quantile, interpolated as ClickHouse does."""
 
     def __init__(self) -> None:
         self._level = 0.5
@@ -54,10 +54,10 @@ class _Quantile:
         values = sorted(self._values)
         if not values:
             return None
-        place = min(max(self._level, 0.0), 1.0) * (len(values) - 1)
-        low = int(place)
+        rank = min(max(self._level, 0.0), 1.0) * (len(values) - 1)
+        low = int(rank)
         high = min(low + 1, len(values) - 1)
-        return values[low] + (values[high] - values[low]) * (place - low)
+        return values[low] + (values[high] - values[low]) * (rank - low)
 
 
 AGGREGATES: dict[str, tuple[Callable[[], Aggregate], int]] = {

@@ -1,4 +1,4 @@
-"""How queries are read (as ClickHouse) and how they are written (as SQLite)."""
+"""sqlglot dialects: queries are parsed as ClickHouse and generated as SQLite."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from sqlglot.dialects.sqlite import SQLite
 from sqlglot.parsers.clickhouse import ClickHouseParser
 
 
-class Read(ClickHouse):
-    """ClickHouse in which every function call keeps its own name.
+class ClickHouseReader(ClickHouse):
+    """ClickHouse, but every function call stays an anonymous call with its original name.
 
-    sqlglot would translate those it knows; here a function is either in the store's own list or refused.
+    sqlglot would translate the functions it knows; here a function is in the store's own list or refused.
     """
 
     class Parser(ClickHouseParser):
@@ -23,8 +23,8 @@ class Read(ClickHouse):
             return (name, []) if name in ("quantile", "quantileExact") else None
 
 
-class Write(SQLite):
-    """SQLite with names in backticks: a name in double quotes that it does not know, it takes for a text."""
+class SQLiteWriter(SQLite):
+    """SQLite with identifiers in backticks: SQLite reads an unknown name in double quotes as a string."""
 
     NORMALIZE_FUNCTIONS: bool | str = False
 

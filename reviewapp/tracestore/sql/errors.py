@@ -1,8 +1,8 @@
-"""How a query is refused."""
+"""The error of a query."""
 
 
-class Refused(Exception):
-    """The query is not answered; the text is Laminar's error, the status its HTTP status."""
+class QueryError(Exception):
+    """The query is refused or failed; the text and the HTTP status are those that Laminar returns."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)

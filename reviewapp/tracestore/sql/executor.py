@@ -1,4 +1,4 @@
-"""POST /v1/sql/query: compiled, bound, answered within bounds, written as ClickHouse's JSON."""
+"""Run POST /v1/sql/query: compile, bind, execute with limits on time and size, format as ClickHouse's JSON."""
 
 import json
 import math
@@ -9,52 +9,55 @@ from typing import Any
 
 from reviewapp.tracestore import arrays, database
 from reviewapp.tracestore.sql import aggregates, function_map, json_functions, tables
-from reviewapp.tracestore.sql.compiler import compiled
-from reviewapp.tracestore.sql.errors import Refused
-from reviewapp.tracestore.sql.parameters import bound as bound_values
-from reviewapp.tracestore.sql.parameters import moments_of_now
+from reviewapp.tracestore.sql.compiler import compile_query
+from reviewapp.tracestore.sql.errors import QueryError
+from reviewapp.tracestore.sql.parameters import bind_values, current_times
 
-__all__ = ["Refused", "answer"]
+__all__ = ["QueryError", "run_query"]
 
 MAX_SECONDS = 30.0
 MAX_BYTES = 128 * 1024 * 1024
-_STEPS_BETWEEN_LOOKS = 20_000
+# Virtual machine instructions between two checks of the deadline.
+_STEPS_BETWEEN_CHECKS = 20_000
+# Whole floats below this are exact; ClickHouse prints them without a fraction.
 _EXACT_FLOAT = 2.0**53
 
 _local = threading.local()
 
 
-def answer(project: int, query: str, parameters: dict[str, Any]) -> bytes:
-    """The body `{"data": [{column: value}, …]}`. Raises Refused."""
-    statement = compiled(query)
-    values = bound_values(statement.parameters, parameters) | moments_of_now() | {tables.PROJECT: project}
-    connection, failures = _connection()
+def run_query(project: int, query: str, parameters: dict[str, Any]) -> bytes:
+    """Returns the response body `{"data": [{column: value}, …]}`. Raises QueryError."""
+    statement = compile_query(query)
+    values = bind_values(statement.parameters, parameters) | current_times() | {tables.PROJECT: project}
+    connection, failures = _get_connection()
     deadline = time.monotonic() + MAX_SECONDS
-    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_LOOKS)
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
     failures.clear()
     try:
-        return _written(connection.execute(statement.sql, values))
+        return _encode_rows(connection.execute(statement.sql, values))
     except (sqlite3.Error, ValueError, OverflowError, MemoryError) as error:
-        told = failures[0] if failures else str(error)
+        message = failures[0] if failures else str(error)
         if time.monotonic() > deadline:
-            told = f"Timeout exceeded: the query took longer than {MAX_SECONDS:.0f} s"
-        raise Refused(f"Error executing query: {told}") from None
+            message = f"Timeout exceeded: the query took longer than {MAX_SECONDS:.0f} s"
+        raise QueryError(f"Error executing query: {message}") from None
 
 
-def _written(cursor: sqlite3.Cursor) -> bytes:
+def _encode_rows(cursor: sqlite3.Cursor) -> bytes:
     names = [column[0] for column in cursor.description]
     rows: list[bytes] = []
     size = 0
     for row in cursor:
-        values = {name: _value(name, value) for name, value in zip(names, row, strict=True)}
+        values = {name: _json_value(name, value) for name, value in zip(names, row, strict=True)}
         rows.append(_compact(values).encode(errors="replace"))
         size += len(rows[-1])
         if size > MAX_BYTES:
-            raise ValueError(f"Limit for result exceeded: more than {MAX_BYTES} bytes; select less, or add a LIMIT")
+            raise ValueError(
+                f"Limit for result exceeded: more than {MAX_BYTES} bytes; select fewer columns or add a LIMIT"
+            )
     return b'{"data":[' + b",".join(rows) + b"]}"
 
 
-def _value(name: str, value: Any) -> Any:
+def _json_value(name: str, value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
@@ -67,8 +70,8 @@ def _value(name: str, value: Any) -> Any:
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-def _connection() -> tuple[sqlite3.Connection, list[str]]:
-    """This thread's connection for queries, and the list in which its functions leave their reasons."""
+def _get_connection() -> tuple[sqlite3.Connection, list[str]]:
+    """Returns this thread's query connection and the list that collects error messages of its functions."""
     if not hasattr(_local, "connection"):
         _local.connection, _local.failures = _connect()
     return _local.connection, _local.failures
@@ -79,32 +82,32 @@ def _connect() -> tuple[sqlite3.Connection, list[str]]:
     connection = database.connect_to_read()
     connection.execute("PRAGMA case_sensitive_like = ON")
     for name, function in function_map.FUNCTIONS.items():
-        told = function if name in json_functions.FUNCTIONS else _telling(function, failures)
-        connection.create_function(f"{function_map.PREFIX}{name}", -1, told, deterministic=True)
+        callback = function if name in json_functions.FUNCTIONS else _record_failures(function, failures)
+        connection.create_function(f"{function_map.PREFIX}{name}", -1, callback, deterministic=True)
     connection.create_function(f"{function_map.PREFIX}needle", 3, json_functions.needle, deterministic=True)
     for name, (aggregate, count) in aggregates.AGGREGATES.items():
         connection.create_aggregate(f"{function_map.PREFIX}{name}", count, aggregate)
-    # SQLite makes this table at its first use, which the authorizer would take for a CREATE.
+    # SQLite creates this virtual table at first use, which the authorizer would deny as a CREATE.
     connection.execute("SELECT 1 FROM json_each('[]')")
-    connection.set_authorizer(_allowed)
+    connection.set_authorizer(_authorize)
     return connection, failures
 
 
-def _telling(function: Any, failures: list[str]) -> Any:
-    """sqlite3 swallows what a function raises; keep its words for the answer."""
+def _record_failures(function: Any, failures: list[str]) -> Any:
+    """Wrap a function to record its errors, because sqlite3 drops their messages."""
 
-    def told(*arguments: Any) -> Any:
+    def recording_function(*arguments: Any) -> Any:
         try:
             return function(*arguments)
         except Exception as error:
             failures.append(str(error))
             raise
 
-    return told
+    return recording_function
 
 
-def _allowed(action: int, first: str | None, second: str | None, _database: str | None, _inner: str | None) -> int:
-    """SQLite asks for each thing a statement does; anything but reading the two tables is refused."""
+def _authorize(action: int, first: str | None, second: str | None, _database: str | None, _inner: str | None) -> int:
+    """SQLite authorizer callback: deny everything except reading the two tables."""
     if action == sqlite3.SQLITE_SELECT:
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_READ and first in tables.READABLE:

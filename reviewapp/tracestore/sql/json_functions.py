@@ -1,4 +1,4 @@
-"""ClickHouse's two families of JSON functions: `simpleJSON*` scan the text, `JSON*` know its structure."""
+"""ClickHouse's two families of JSON functions: `simpleJSON*` search the text, `JSON*` parse it."""
 
 import json
 import re
@@ -11,16 +11,16 @@ from reviewapp.tracestore import arrays, jsonb
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]},]', re.DOTALL)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _INTEGER = re.compile(r'"?(-?[0-9]+)')
-_NATURAL = re.compile(r'"?([0-9]+)')
+_UNSIGNED = re.compile(r'"?([0-9]+)')
 _FLOAT = re.compile(r'"?(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)')
 _ABSENT = object()
 _decode: Callable[[str], Any] = json.JSONDecoder(parse_float=Decimal).decode
 
 
 def needle(kind: str, key: str, value: str) -> str:
-    """A text that stands in every compact JSON whose simpleJSON value at `key` is `value`; empty for an absent one.
+    """Returns a text that every compact JSON with this simpleJSON value at `key` contains; empty if `value` is empty.
 
-    It lets SQLite's own `instr` pass over most rows before a function here is called.
+    SQLite's `instr` looks for it first and skips most rows before a slower function of this module is called.
     """
     if not value:
         return ""
@@ -28,12 +28,12 @@ def needle(kind: str, key: str, value: str) -> str:
 
 
 def simple_string(text: str, key: str) -> str:
-    """The string after the first `"key":`, unescaped; empty for anything else."""
-    at = _after(text, key)
-    found = _STRING.match(text, at) if at >= 0 else None
-    if found is None:
+    """Returns the unescaped string after the first `"key":`; empty if no string follows."""
+    start = _value_start(text, key)
+    match = _STRING.match(text, start) if start >= 0 else None
+    if match is None:
         return ""
-    inner = found[1]
+    inner = match[1]
     if "\\" not in inner:
         return inner
     try:
@@ -47,65 +47,65 @@ def simple_string(text: str, key: str) -> str:
 
 
 def simple_raw(text: str, key: str) -> str:
-    """The text after the first `"key":` up to its end."""
-    at = _after(text, key)
-    if at < 0:
+    """Returns the JSON text of the value after the first `"key":`."""
+    start = _value_start(text, key)
+    if start < 0:
         return ""
     depth = 0
-    for token in _TOKEN.finditer(text, at):
-        mark = token[0]
-        if mark in "[{":
+    for match in _TOKEN.finditer(text, start):
+        symbol = match[0]
+        if symbol in "[{":
             depth += 1
-        elif mark in "]},":
+        elif symbol in "]},":
             if depth == 0:
-                return text[at : token.start()]
-            if mark != ",":
+                return text[start : match.start()]
+            if symbol != ",":
                 depth -= 1
     return ""
 
 
 def simple_integer(text: str, key: str) -> int:
-    """The number after the first `"key":`, cut to an Int64."""
-    number = _number(text, key, _INTEGER)
+    """Returns the integer after the first `"key":`; 0 if none or outside Int64."""
+    number = _match_number(text, key, _INTEGER)
     return int(number) if number and len(number) < 21 and -(2**63) <= int(number) < 2**63 else 0
 
 
-def simple_natural(text: str, key: str) -> int:
-    """The number after the first `"key":`, cut to what fits SQLite's integers."""
-    number = _number(text, key, _NATURAL)
+def simple_unsigned(text: str, key: str) -> int:
+    """Returns the unsigned integer after the first `"key":`; 0 if none or too large for SQLite."""
+    number = _match_number(text, key, _UNSIGNED)
     return int(number) if number and len(number) < 21 and int(number) < 2**63 else 0
 
 
 def simple_float(text: str, key: str) -> float:
-    """The number after the first `"key":` as a float."""
-    return float(_number(text, key, _FLOAT) or 0)
+    """Returns the number after the first `"key":` as a float; 0 if none."""
+    return float(_match_number(text, key, _FLOAT) or 0)
 
 
 def simple_bool(text: str, key: str) -> int:
     """Whether `true` follows the first `"key":`."""
-    at = _after(text, key)
-    return int(at >= 0 and text.startswith("true", at))
+    start = _value_start(text, key)
+    return int(start >= 0 and text.startswith("true", start))
 
 
 def extract_string(text: str, *path: Any) -> str:
-    """A string as it is, a whole number without its fraction, other values as JSON text, null as nothing."""
-    value = _at(text, path)
+    """Returns strings unchanged, whole numbers without a fraction, null as empty, other values as JSON text."""
+    value = _get_value(text, path)
     if isinstance(value, str):
         return value
     if isinstance(value, Decimal) and value == value.to_integral_value():
         return f"{value.to_integral_value():f}"
-    return "" if value is None or value is _ABSENT else _shown(value)
+    return "" if value is None or value is _ABSENT else _dump(value)
 
 
 def extract_raw(text: str, *path: Any) -> str:
-    """The JSON text of a value."""
-    value = _at(text, path)
-    return "" if value is _ABSENT else _shown(value)
+    """Returns the JSON text of a value; empty if absent."""
+    value = _get_value(text, path)
+    return "" if value is _ABSENT else _dump(value)
 
 
 def extract_integer(text: str, *path: Any) -> int:
-    """A whole number, also from a numeric string; else 0."""
-    value = _at(text, path)
+    """Returns an integer, also from a numeric string; 0 for other values."""
+    value = _get_value(text, path)
     if isinstance(value, bool):
         return 0
     try:
@@ -116,8 +116,8 @@ def extract_integer(text: str, *path: Any) -> int:
 
 
 def extract_float(text: str, *path: Any) -> float:
-    """A number, also from a numeric string; else 0."""
-    value = _at(text, path)
+    """Returns a float, also from a numeric string; 0 for other values."""
+    value = _get_value(text, path)
     try:
         return 0.0 if isinstance(value, bool) else float(value if isinstance(value, (int, Decimal)) else str(value))
     except (ValueError, OverflowError):
@@ -125,49 +125,50 @@ def extract_float(text: str, *path: Any) -> float:
 
 
 def extract_bool(text: str, *path: Any) -> int:
-    """True, or a whole number other than 0."""
-    value = _at(text, path)
+    """Whether the value is true or an integer other than 0."""
+    value = _get_value(text, path)
     return int(isinstance(value, int) and value != 0)
 
 
 def has(text: str, *path: Any) -> int:
-    """Whether there is a value."""
-    return int(_at(text, path) is not _ABSENT)
+    """Whether the path exists."""
+    return int(_get_value(text, path) is not _ABSENT)
 
 
 def length(text: str, *path: Any) -> int:
-    """How many items or members a value has."""
-    value = _at(text, path)
+    """Returns the number of items or members; 0 for other values."""
+    value = _get_value(text, path)
     return len(value) if isinstance(value, (list, dict)) else 0
 
 
 def extract_keys(text: str, *path: Any) -> bytes:
-    """An object's keys."""
-    value = _at(text, path)
+    """Returns the keys of an object."""
+    value = _get_value(text, path)
     return arrays.pack(value if isinstance(value, dict) else ())
 
 
 def extract_array_raw(text: str, *path: Any) -> bytes:
-    """An array's items, each as its JSON text."""
-    value = _at(text, path)
-    return arrays.pack(map(_shown, value) if isinstance(value, list) else ())
+    """Returns the items of an array, each as JSON text."""
+    value = _get_value(text, path)
+    return arrays.pack(map(_dump, value) if isinstance(value, list) else ())
 
 
-def _after(text: str, key: str) -> int:
-    mark = f'"{key}":'
-    at = text.find(mark)
-    return at + len(mark) if at >= 0 else -1
+def _value_start(text: str, key: str) -> int:
+    """Returns the index just after the first `"key":`; -1 if the text does not contain it."""
+    pattern = f'"{key}":'
+    index = text.find(pattern)
+    return index + len(pattern) if index >= 0 else -1
 
 
-def _number(text: str, key: str, shape: re.Pattern[str]) -> str:
-    at = _after(text, key)
-    found = shape.match(text, at) if at >= 0 else None
-    return found[1] if found else ""
+def _match_number(text: str, key: str, pattern: re.Pattern[str]) -> str:
+    start = _value_start(text, key)
+    match = pattern.match(text, start) if start >= 0 else None
+    return match[1] if match else ""
 
 
-def _at(text: str, path: tuple[Any, ...]) -> Any:
+def _get_value(text: str, path: tuple[Any, ...]) -> Any:
     try:
-        # Only an escape can hide half of a character, which SQLite would not take.
+        # Only an escape can produce a lone surrogate, which SQLite refuses; jsonb.loads checks for it.
         value = jsonb.loads(text) if "\\u" in text else _decode(text)
     except (ValueError, RecursionError):
         return _ABSENT
@@ -181,7 +182,7 @@ def _at(text: str, path: tuple[Any, ...]) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
+def _dump(value: Any) -> str:
     try:
         return jsonb.dumps(value)
     except jsonb.UnstorableError:
@@ -192,7 +193,7 @@ _SIMPLE: dict[str, Callable[..., Any]] = {
     "ExtractString": simple_string,
     "ExtractRaw": simple_raw,
     "ExtractInt": simple_integer,
-    "ExtractUInt": simple_natural,
+    "ExtractUInt": simple_unsigned,
     "ExtractFloat": simple_float,
     "ExtractBool": simple_bool,
 }

@@ -1,4 +1,4 @@
-"""The tree of a ClickHouse query, node by node from its leaves, made into SQLite's."""
+"""Rewrite the syntax tree of a ClickHouse query for SQLite, node by node from its leaves."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
@@ -6,38 +6,38 @@ from typing import Any, NamedTuple, cast
 from sqlglot import exp
 
 from reviewapp.tracestore.sql import function_map, tables, time_functions
-from reviewapp.tracestore.sql.errors import Refused
+from reviewapp.tracestore.sql.errors import QueryError
 
 _TIME_TYPES = frozenset({exp.DType.DATE, exp.DType.DATE32, exp.DType.DATETIME, exp.DType.DATETIME64})
-_TIME_CALLS = frozenset(f"{function_map.PREFIX}{name}" for name in time_functions.ANSWER_TIMES)
+_TIME_CALLS = frozenset(f"{function_map.PREFIX}{name}" for name in time_functions.TIME_RESULTS)
 _CASTS = {
     exp.DType.TEXT: "toString",
     exp.DType.UUID: "toUUID",
     exp.DType.DATE: "toDate",
     exp.DType.DATETIME: "toDateTime",
-    exp.DType.DATETIME64: "_full",
+    exp.DType.DATETIME64: "_datetime64",
     **dict.fromkeys((exp.DType.FLOAT, exp.DType.DOUBLE), "toFloat64"),
     **dict.fromkeys(exp.DataType.INTEGER_TYPES, "toInt64"),
 }
-_SCANS = {f"{function_map.PREFIX}simpleJSONExtract{kind}": kind for kind in ("String", "Raw")}
+_SIMPLE_EXTRACTS = {f"{function_map.PREFIX}simpleJSONExtract{kind}": kind for kind in ("String", "Raw")}
 
 
 class Parameter(NamedTuple):
-    """What a query writes as `{name:Type}`; one name may be written with several types."""
+    """A parameter declared as `{name:Type}`; a query may declare the same name with several types."""
 
     name: str
-    kind: exp.DataType
+    data_type: exp.DataType
 
 
 class Rewriter:
-    """One query's rewriting: collects its parameters and numbers its unrolled arrays."""
+    """Rewrites one query: collects its parameters and numbers its `json_each` tables."""
 
     def __init__(self) -> None:
         self.parameters: dict[str, Parameter] = {}
-        self._arrays = 0
+        self._array_count = 0
 
-    def rewritten(self, tree: exp.Query) -> exp.Query:
-        """The tree in SQLite's words. Raises Refused."""
+    def rewrite(self, tree: exp.Query) -> exp.Query:
+        """Rewrite the tree for SQLite. Raises QueryError."""
         root = exp.Paren(this=tree)
         for node in reversed(list(tree.dfs())):
             rule = self._rules.get(type(node))
@@ -45,86 +45,92 @@ class Rewriter:
                 continue
             parent = node.parent
             try:
-                new = rule(self, node)
+                replacement = rule(self, node)
             except (IndexError, ValueError, AttributeError):
-                shown = node.sql(dialect="clickhouse")[:80]
-                raise Refused(f"Error executing query: wrong arguments or an unknown form at {shown}") from None
-            if new is not node and node.parent is parent:
-                node.replace(new)
+                node_sql = node.sql(dialect="clickhouse")[:80]
+                raise QueryError(
+                    f"Error executing query: wrong arguments or unsupported syntax at {node_sql}"
+                ) from None
+            if replacement is not node and node.parent is parent:
+                node.replace(replacement)
         return cast(exp.Query, root.this)
 
     def _call(self, node: exp.Anonymous) -> exp.Expr:
         arguments = [argument.copy() for argument in node.expressions]
         if node.name == "arrayJoin":
-            return self._unrolled(node, arguments[0])
+            return self._array_join_call(node, arguments[0])
         if node.name in ("arrayExists", "arrayCount") and isinstance(arguments[0], exp.Lambda):
-            return self._tested(node.name, arguments[0], arguments[1])
-        return function_map.written(node.name, arguments)
+            return self._array_predicate(node.name, arguments[0], arguments[1])
+        return function_map.translate_call(node.name, arguments)
 
     def _parametric(self, node: exp.ParameterizedAgg) -> exp.Expr:
-        return function_map.own("quantile", node.args["params"][0].copy(), node.expressions[0].copy())
+        return function_map.call_custom("quantile", node.args["params"][0].copy(), node.expressions[0].copy())
 
     def _placeholder(self, node: exp.Placeholder) -> exp.Expr:
-        kind, name = node.args.get("kind"), node.name
-        if not isinstance(kind, exp.DataType) or not name.isidentifier():
-            raise Refused("Error executing query: a parameter is written {name:Type}, and Identifier is no type here")
-        declared = Parameter(name, kind)
-        bound = next((bound for bound, known in self.parameters.items() if known == declared), "")
-        if not bound:
-            bound = f"p{len(self.parameters)}"
-            self.parameters[bound] = declared
-        return exp.Placeholder(this=bound, kind=kind)
+        data_type, name = node.args.get("kind"), node.name
+        if not isinstance(data_type, exp.DataType) or not name.isidentifier():
+            raise QueryError(
+                "Error executing query: write parameters as {name:Type}; the type Identifier is not supported"
+            )
+        declared = Parameter(name, data_type)
+        placeholder = next((key for key, parameter in self.parameters.items() if parameter == declared), "")
+        if not placeholder:
+            placeholder = f"p{len(self.parameters)}"
+            self.parameters[placeholder] = declared
+        return exp.Placeholder(this=placeholder, kind=data_type)
 
-    def _unrolled(self, node: exp.Expr, array: exp.Expr) -> exp.Expr:
-        """`arrayJoin(x)`: a row for each item, by a join with SQLite's `json_each`."""
+    def _array_join_call(self, node: exp.Expr, array: exp.Expr) -> exp.Expr:
+        """`arrayJoin(x)`: join with SQLite's `json_each` for one row per item."""
         select = node.parent_select
         if not isinstance(select, exp.Select):
-            raise Refused("Error executing query: arrayJoin stands outside a SELECT")
-        self._arrays += 1
-        table = _each(array, f"_array{self._arrays}")
+            raise QueryError("Error executing query: arrayJoin is only allowed inside a SELECT")
+        self._array_count += 1
+        table = _json_each(array, f"_array{self._array_count}")
         if select.args.get("from_"):
             select.append("joins", exp.Join(this=table, kind="CROSS"))
         else:
             select.set("from_", exp.From(this=table))
-        return exp.column("value", table=f"_array{self._arrays}")
+        return exp.column("value", table=f"_array{self._array_count}")
 
-    def _tested(self, name: str, test: exp.Lambda, array: exp.Expr) -> exp.Expr:
-        """`arrayExists(x -> …, array)`: a subquery over the items."""
-        self._arrays += 1
-        table = f"_array{self._arrays}"
-        bound = test.expressions[0].name
-        body = exp.Paren(this=test.this)
-        for part in list(body.find_all(exp.Column, exp.Identifier)):
-            is_bound = part.name == bound and (isinstance(part, exp.Column) or not isinstance(part.parent, exp.Column))
-            if is_bound:
-                part.replace(exp.column("value", table=table))
-        rows = exp.select(exp.Count(this=exp.Star())).from_(_each(array, table)).where(body)
+    def _array_predicate(self, name: str, predicate: exp.Lambda, array: exp.Expr) -> exp.Expr:
+        """`arrayExists(x -> …, array)` and `arrayCount`: a subquery over the items."""
+        self._array_count += 1
+        table = f"_array{self._array_count}"
+        variable = predicate.expressions[0].name
+        body = exp.Paren(this=predicate.this)
+        for node in list(body.find_all(exp.Column, exp.Identifier)):
+            is_variable = node.name == variable and (
+                isinstance(node, exp.Column) or not isinstance(node.parent, exp.Column)
+            )
+            if is_variable:
+                node.replace(exp.column("value", table=table))
+        rows = exp.select(exp.Count(this=exp.Star())).from_(_json_each(array, table)).where(body)
         count = exp.Subquery(this=rows)
         return count if name == "arrayCount" else exp.Paren(this=exp.GT(this=count, expression=exp.Literal.number(0)))
 
     def _select(self, node: exp.Select) -> exp.Expr:
         for name in ("settings", "format"):
             node.set(name, None)
-        before = node.args.get("prewhere")
-        if before is not None:
+        prewhere = node.args.get("prewhere")
+        if prewhere is not None:
             node.set("prewhere", None)
-            node.where(before.this, copy=False)
+            node.where(prewhere.this, copy=False)
         for join in list(node.args.get("joins") or []):
             if join.kind == "ARRAY":
-                self._array_join(node, join)
+                self._array_join_clause(node, join)
         return node
 
-    def _array_join(self, select: exp.Select, join: exp.Join) -> None:
-        """`ARRAY JOIN x AS y`: every `y` of the SELECT becomes the item."""
-        self._arrays += 1
-        table = f"_array{self._arrays}"
+    def _array_join_clause(self, select: exp.Select, join: exp.Join) -> None:
+        """`ARRAY JOIN x AS y`: replace every `y` in the SELECT with the item."""
+        self._array_count += 1
+        table = f"_array{self._array_count}"
         array, alias = join.this.unalias(), join.this.alias_or_name
         for column in list(select.find_all(exp.Column)):
             if column.name == alias and not column.table and column.find_ancestor(exp.Join) is not join:
                 column.replace(exp.column("value", table=table))
         join.replace(
             exp.Join(
-                this=_each(array.copy(), table),
+                this=_json_each(array.copy(), table),
                 side=join.side,
                 kind="" if join.side else "CROSS",
                 on=exp.true() if join.side else None,
@@ -132,64 +138,72 @@ class Rewriter:
         )
 
     def _compare(self, node: exp.Binary) -> exp.Expr:
-        """Beside a time or a UUID, a constant is read as one, as ClickHouse does."""
+        """Convert a constant that is compared with a time or UUID to that type, as ClickHouse does."""
         left, right = node.this, node.expression
-        node.set("this", _beside(left, right))
-        node.set("expression", _beside(right, left))
-        return _sieved(node) if isinstance(node, exp.EQ) else node
+        node.set("this", _coerce_constant(left, right))
+        node.set("expression", _coerce_constant(right, left))
+        return _add_prefilter(node) if isinstance(node, exp.EQ) else node
 
     def _between(self, node: exp.Between) -> exp.Expr:
         for side in ("low", "high"):
-            node.set(side, _beside(node.args[side], node.this))
+            node.set(side, _coerce_constant(node.args[side], node.this))
         return node
 
     def _in(self, node: exp.In) -> exp.Expr:
-        bound = node.args.get("field") or (node.expressions[0] if len(node.expressions) == 1 else None)
-        if isinstance(bound, exp.Placeholder) and _type(bound) == exp.DType.ARRAY:
-            items = exp.select("value").from_(_each(bound.copy(), "_items"))
+        parameter = node.args.get("field") or (node.expressions[0] if len(node.expressions) == 1 else None)
+        if isinstance(parameter, exp.Placeholder) and _declared_type(parameter) == exp.DType.ARRAY:
+            items = exp.select("value").from_(_json_each(parameter.copy(), "_items"))
             return exp.In(this=node.this.copy(), query=exp.Subquery(this=items))
         if node.args.get("field"):
-            raise Refused("Error executing query: the right side of IN is a list, a SELECT or an Array parameter")
-        node.set("expressions", [_beside(item, node.this) for item in node.expressions])
+            raise QueryError(
+                "Error executing query: the right side of IN must be a list, a SELECT or an Array parameter"
+            )
+        node.set("expressions", [_coerce_constant(item, node.this) for item in node.expressions])
         return node
 
-    def _plus(self, node: exp.Binary) -> exp.Expr:
+    def _add_or_subtract(self, node: exp.Binary) -> exp.Expr:
         left, right = node.this, node.expression
         if isinstance(left, exp.Interval) and isinstance(node, exp.Add):
             left, right = right, left
         if isinstance(right, exp.Interval):
             unit = right.text("unit").lower().removesuffix("s")
             if unit not in time_functions.UNITS:
-                raise Refused(f"Error executing query: INTERVAL in {unit or 'no unit'} is not in the trace store")
-            count: exp.Expr = exp.cast(exp.Paren(this=right.this.copy()), "real")
-            moved = exp.Neg(this=count) if isinstance(node, exp.Sub) else count
-            return function_map.own("_shifted", left.copy(), moved, exp.Literal.string(unit))
+                raise QueryError(
+                    f"Error executing query: INTERVAL unit {unit or '(none)'} is not supported by the trace store"
+                )
+            amount: exp.Expr = exp.cast(exp.Paren(this=right.this.copy()), "real")
+            signed_amount = exp.Neg(this=amount) if isinstance(node, exp.Sub) else amount
+            return function_map.call_custom("_add_interval", left.copy(), signed_amount, exp.Literal.string(unit))
         if isinstance(node, exp.Sub) and _is_time(left) and _is_time(right):
-            return function_map.own("_seconds_between", left.copy(), right.copy())
+            return function_map.call_custom("_seconds_between", left.copy(), right.copy())
         return node
 
     def _cast(self, node: exp.Expr) -> exp.Expr:
         target = node.args["to"]
-        kind = target if isinstance(target, exp.DataType) else exp.DataType.build(target.name, dialect="clickhouse")
-        name = _CASTS.get(cast(exp.DType, kind.this))
+        data_type = (
+            target if isinstance(target, exp.DataType) else exp.DataType.build(target.name, dialect="clickhouse")
+        )
+        name = _CASTS.get(cast(exp.DType, data_type.this))
         if name is None:
-            raise Refused(f"Error executing query: CAST to {kind.sql(dialect='clickhouse')} is not in the trace store")
-        return function_map.own(name, node.this.copy())
+            raise QueryError(
+                f"Error executing query: CAST to {data_type.sql(dialect='clickhouse')} is not supported by the trace store"
+            )
+        return function_map.call_custom(name, node.this.copy())
 
     def _like(self, node: exp.Binary) -> exp.Expr:
-        # ClickHouse escapes % and _ with a backslash; SQLite has to be told so.
+        # ClickHouse escapes % and _ with a backslash; SQLite needs an ESCAPE clause for that.
         return exp.Escape(this=node.copy(), expression=exp.Literal.string("\\"))
 
     def _array(self, node: exp.Array) -> exp.Expr:
-        return function_map.array(function_map.call("json_array", *(item.copy() for item in node.expressions)))
+        return function_map.json_to_array(function_map.call("json_array", *(item.copy() for item in node.expressions)))
 
     def _bracket(self, node: exp.Bracket) -> exp.Expr:
-        # sqlglot counts from 0 where ClickHouse counts from 1.
+        # sqlglot converted the index to count from 0; arrayElement counts from 1.
         index = exp.Add(this=exp.Paren(this=node.expressions[0].copy()), expression=exp.Literal.number(1))
-        return function_map.own("arrayElement", node.this.copy(), index)
+        return function_map.call_custom("arrayElement", node.this.copy(), index)
 
     def _ordered(self, node: exp.Ordered) -> exp.Expr:
-        # The columns hold no nulls, and only SQLite's own order of nulls lets it walk an index.
+        # Columns have no nulls; SQLite uses an index only with its default order of nulls.
         node.set("nulls_first", not node.args.get("desc"))
         return node
 
@@ -204,7 +218,7 @@ class Rewriter:
         **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _compare),
         exp.Between: _between,
         exp.In: _in,
-        **dict.fromkeys((exp.Add, exp.Sub), _plus),
+        **dict.fromkeys((exp.Add, exp.Sub), _add_or_subtract),
         **dict.fromkeys((exp.Cast, exp.TryCast, exp.CastToStrType), _cast),
         **dict.fromkeys((exp.Like, exp.ILike), _like),
         exp.Array: _array,
@@ -214,20 +228,20 @@ class Rewriter:
     }
 
 
-def _each(array: exp.Expr, alias: str) -> exp.Table:
+def _json_each(array: exp.Expr, alias: str) -> exp.Table:
     return exp.Table(
-        this=function_map.call("json_each", function_map.array_text(array)),
+        this=function_map.call("json_each", function_map.array_to_json(array)),
         alias=exp.TableAlias(this=exp.to_identifier(alias)),
     )
 
 
-def _beside(value: exp.Expr, other: exp.Expr) -> exp.Expr:
+def _coerce_constant(value: exp.Expr, other: exp.Expr) -> exp.Expr:
     is_time = _is_time(other) or (_is_time(value) and not isinstance(other, exp.Column))
     if is_time and not isinstance(value, (exp.Column, exp.Subquery)):
-        return function_map.own("_full", value.copy())
+        return function_map.call_custom("_datetime64", value.copy())
     is_constant = isinstance(value, exp.Placeholder) or (isinstance(value, exp.Literal) and value.is_string)
     if is_constant and isinstance(other, exp.Column) and other.name in tables.UUIDS:
-        return function_map.own("toUUID", value.copy())
+        return function_map.call_custom("toUUID", value.copy())
     return value
 
 
@@ -237,27 +251,27 @@ def _is_time(node: exp.Expr) -> bool:
     if isinstance(node, exp.Placeholder):
         return (
             node.name in (function_map.NOW, function_map.NOW_FULL, function_map.TODAY, function_map.YESTERDAY)
-            or _type(node) in _TIME_TYPES
+            or _declared_type(node) in _TIME_TYPES
         )
     if isinstance(node, exp.Anonymous):
         return node.name in _TIME_CALLS or (node.name in ("min", "max") and _is_time(node.expressions[0]))
     return isinstance(node, exp.Paren) and _is_time(node.this)
 
 
-def _type(node: exp.Placeholder) -> object:
-    kind = node.args.get("kind")
-    return kind.this if isinstance(kind, exp.DataType) else None
+def _declared_type(node: exp.Placeholder) -> object:
+    data_type = node.args.get("kind")
+    return data_type.this if isinstance(data_type, exp.DataType) else None
 
 
-def _sieved(node: exp.EQ) -> exp.Expr:
-    """Before `simpleJSONExtract…(metadata, key) = value`, let `instr` pass over rows that cannot match."""
-    for scan, value in ((node.this, node.expression), (node.expression, node.this)):
-        kind = _SCANS.get(scan.name) if isinstance(scan, exp.Anonymous) else None
-        if kind is None or not isinstance(value, (exp.Placeholder, exp.Literal)) or len(scan.expressions) != 2:
+def _add_prefilter(node: exp.EQ) -> exp.Expr:
+    """Before `simpleJSONExtract…(metadata, key) = value`, let the faster `instr` skip rows that cannot match."""
+    for extract, value in ((node.this, node.expression), (node.expression, node.this)):
+        kind = _SIMPLE_EXTRACTS.get(extract.name) if isinstance(extract, exp.Anonymous) else None
+        if kind is None or not isinstance(value, (exp.Placeholder, exp.Literal)) or len(extract.expressions) != 2:
             continue
-        column, key = scan.expressions
+        column, key = extract.expressions
         if isinstance(column, exp.Column) and column.name in tables.JSON_TEXTS and not isinstance(key, exp.Column):
-            needle = function_map.own("needle", exp.Literal.string(kind), key.copy(), value.copy())
-            sieve = function_map.call("instr", column.copy(), needle)
-            return exp.Paren(this=exp.And(this=sieve, expression=node.copy()))
+            needle = function_map.call_custom("needle", exp.Literal.string(kind), key.copy(), value.copy())
+            prefilter = function_map.call("instr", column.copy(), needle)
+            return exp.Paren(this=exp.And(this=prefilter, expression=node.copy()))
     return node

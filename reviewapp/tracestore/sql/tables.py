@@ -1,4 +1,4 @@
-"""What a query can see: Laminar's `traces` and `spans`, one project's rows of them."""
+"""The tables that a query can read: Laminar's `traces` and `spans`, limited to one project."""
 
 _TRACES = """
     t.id,
@@ -65,11 +65,11 @@ _SPANS = """
 
 NAMES = frozenset({"traces", "spans"})
 
-# Bound to the row number of the key's project.
+# Parameter name; bound to the row number of the key's project.
 PROJECT = "_project"
 
-# Not materialized: SQLite then treats them like views and uses the indexes below. `main.` keeps a
-# query's own `WITH` from standing in for the real tables.
+# Not materialized, so that SQLite inlines them like views and uses the indexes. `main.` prevents a
+# query's own `WITH` from shadowing the real tables.
 SCOPED = (
     f"`traces` AS NOT MATERIALIZED (SELECT {_TRACES} FROM main.trace t WHERE t.project = :{PROJECT}), "
     f"`spans` AS NOT MATERIALIZED (SELECT {_SPANS} FROM main.trace t JOIN main.span s ON s.trace = t.row"
@@ -81,5 +81,5 @@ UUIDS = frozenset({"id", "trace_id", "span_id", "parent_span_id", "top_span_id"}
 BOOLEANS = frozenset({"has_browser_session"})
 JSON_TEXTS = frozenset({"metadata"})
 
-# What the read-only connection may touch; `json_each` unrolls arrays.
+# Tables that the query connection may read; `json_each` expands arrays.
 READABLE = frozenset({"trace", "span", "json_each"})
