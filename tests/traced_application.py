@@ -1,4 +1,4 @@
-"""An application traced with the official SDK, run as a program: `HOST PORT KEY`. It prints its trace's id."""
+"""Example application traced with the official SDK. Arguments: `HOST PORT KEY`. Prints the id of its trace."""
 
 import sys
 

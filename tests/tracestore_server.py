@@ -1,4 +1,4 @@
-"""A real trace store, as its own process on a free port."""
+"""Run a real trace store in its own process on a free port."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _STOP_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class RunningStore:
-    """A store that answers: where, and with which keys."""
+    """A running store: its URL, keys, database file and process."""
 
     url: str
     project_id: str
@@ -35,12 +35,12 @@ class RunningStore:
         return int(self.url.rpartition(":")[2])
 
     def client(self, key: str | None = None) -> httpx.Client:
-        """A client with the full key, or another."""
+        """Returns a client that sends the full key, or `key`."""
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key or self.full_key}"}, timeout=30)
 
-    def stop(self, sign: signal.Signals = signal.SIGTERM) -> int:
-        """Stop it; the exit code."""
-        self.process.send_signal(sign)
+    def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
+        """Stop the store. Returns its exit code."""
+        self.process.send_signal(signal_number)
         code = self.process.wait(_STOP_SECONDS)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
@@ -49,7 +49,7 @@ class RunningStore:
 
 
 def launch_process(database: Path, *arguments: str, line: str = "") -> "subprocess.Popen[str]":
-    """The store's process; `line` goes to its standard input."""
+    """Start the store's process and write `line` to its standard input."""
     command = [sys.executable, "-m", "reviewapp.tracestore", "--port=0", f"--database={database}", *arguments]
     pipe = subprocess.PIPE
     environment = os.environ | {"MALLOC_ARENA_MAX": "1"}
@@ -62,24 +62,26 @@ def launch_process(database: Path, *arguments: str, line: str = "") -> "subproce
 
 
 def start_store(tmp_path: Path, apply_delay_ms: int = 0, keys: dict[str, str] | None = None) -> RunningStore:
-    """Start a store whose file lies in `tmp_path`; started there again, it keeps what it holds."""
-    given = keys or new_keys()
+    """Start a store with its database file in `tmp_path`. A second start there reuses the file."""
+    credentials = keys or new_keys()
     database = tmp_path / "tracestore.sqlite3"
-    process = launch_process(database, f"--apply-delay={apply_delay_ms}", "--keys-stdin", line=json.dumps(given) + "\n")
+    process = launch_process(
+        database, f"--apply-delay={apply_delay_ms}", "--keys-stdin", line=json.dumps(credentials) + "\n"
+    )
     assert process.stderr is not None
-    told = process.stderr.readline()
-    assert "listens on http://" in told, told + process.stderr.read()
-    return RunningStore(url=told.split()[-1], database=database, process=process, **given)
+    ready_line = process.stderr.readline()
+    assert "listens on http://" in ready_line, ready_line + process.stderr.read()
+    return RunningStore(url=ready_line.split()[-1], database=database, process=process, **credentials)
 
 
 def new_keys() -> dict[str, str]:
-    """A project and its keys, as the store takes them on standard input."""
+    """Generate a project id and keys in the form that the store reads from standard input."""
     return {"project_id": str(uuid4()), "full_key": f"full{uuid4().hex}", "ingest_key": f"ingest{uuid4().hex}"}
 
 
 @contextmanager
 def run_store(tmp_path: Path, **options: Any) -> Iterator[RunningStore]:
-    """A store that is stopped afterwards, and ends well."""
+    """Run a store for the block, stop it afterwards and check that it exits with code 0."""
     store = start_store(tmp_path, **options)
     try:
         yield store
@@ -90,6 +92,6 @@ def run_store(tmp_path: Path, **options: Any) -> Iterator[RunningStore]:
 
 @pytest.fixture(scope="session")
 def tracestore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
-    """One store for many tests: patches apply at once, and each test uses trace ids of its own."""
+    """One store for all tests of a session: patches apply immediately, and every test uses its own trace ids."""
     with run_store(tmp_path_factory.mktemp("tracestore")) as store:
         yield store

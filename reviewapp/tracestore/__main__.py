@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         listener = server.listen(options.host, options.port)
         _set_up_keys(from_stdin=options.keys_stdin, as_json=options.json)
     except (
-        server.PortInUseError,
+        server.ListenError,
         InvalidCredentialsError,
         projects.KeyConflictError,
         schema.NewerSchemaError,

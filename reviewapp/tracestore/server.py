@@ -24,12 +24,12 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-class PortInUseError(OSError):
+class ListenError(OSError):
     """The port cannot be opened; the message is shown to the operator."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 picks any free port. Raises PortInUseError."""
+    """Open a listening socket; port 0 picks any free port. Raises ListenError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -38,7 +38,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = error.strerror or str(error)
-        raise PortInUseError(
+        raise ListenError(
             f"The trace store cannot listen on {host} port {port}: {reason}. Nothing was changed."
             " Stop the process that uses this port, or choose another --port."
         ) from None

@@ -1,4 +1,4 @@
-"""A trace that the official SDK sent to a real store, and its official client."""
+"""A trace sent by the official SDK to a real store, and the official client."""
 
 import subprocess
 import sys
@@ -17,11 +17,11 @@ PROGRAM = Path(__file__).parent / "traced_program.py"
 
 
 @pytest.fixture(scope="session")
-def traced(tracestore: RunningStore) -> str:
-    """The id of a trace that a program has sent; the SDK's state is global, so it has a process of its own."""
+def traced_id(tracestore: RunningStore) -> str:
+    """Send a trace from a separate process, because the SDK's state is global. Returns the trace id."""
     command = [sys.executable, str(PROGRAM), str(tracestore.port), tracestore.full_key]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=50)
-    return done.stdout.strip().splitlines()[-1]
+    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=50)
+    return result.stdout.strip().splitlines()[-1]
 
 
 @pytest.fixture(scope="session")

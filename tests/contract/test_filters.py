@@ -1,5 +1,5 @@
-"""The rule by which Laminar's filter matches metadata, against ClickHouse itself."""
-# ruff: noqa: S608 - questions are put together from parts
+"""The store's SQL functions compared with ClickHouse itself, first of all Laminar's metadata filter."""
+# ruff: noqa: S608 - queries are assembled from parts
 
 import json
 import sqlite3
@@ -17,9 +17,9 @@ FILTER = (
     "simpleJSONExtractString(metadata, {k:String}) = {v:String}"
     " OR simpleJSONExtractRaw(metadata, {k:String}) = {v:String}"
 )
-# What is pushed as `k`, the values that find it, and values that must not.
+# The value pushed as `k`, filter values that match it, and filter values that must not.
 MATCHES: list[tuple[Any, list[str], list[str]]] = [
-    # Whatever is no string has the empty string, in ClickHouse as here.
+    # simpleJSONExtractString returns the empty string for any other type, so the filter value "" matches.
     (1, ["1", ""], ["1.0", "true"]),
     (1.0, ["1.0"], ["1"]),
     (True, ["true"], ["1", "True"]),
@@ -54,17 +54,17 @@ TEXTS = [
 ]
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _clickhouse(query: str) -> list[Any]:
-    answer = chdb.query(query, "JSONCompactEachRow").bytes().decode()
-    return [json.loads(line) for line in answer.splitlines()]
+def _query_clickhouse(query: str) -> list[Any]:
+    output = chdb.query(query, "JSONCompactEachRow").bytes().decode()
+    return [json.loads(line) for line in output.splitlines()]
 
 
-def _each(texts: list[str], name: str) -> str:
-    return f"(SELECT arrayJoin([{', '.join(map(_quoted, texts))}]) AS {name})"
+def _rows_of(texts: list[str], name: str) -> str:
+    return f"(SELECT arrayJoin([{', '.join(map(_quote, texts))}]) AS {name})"
 
 
 @pytest.fixture(scope="module")
@@ -72,33 +72,35 @@ def client(tracestore: RunningStore) -> httpx.Client:
     return tracestore.client()
 
 
-@pytest.mark.parametrize(("value", "found", "missed"), MATCHES, ids=range(len(MATCHES)))
-def test_it_finds_the_same_values(
-    client: httpx.Client, trace_id: str, value: Any, found: list[str], missed: list[str]
+@pytest.mark.parametrize(("value", "matching", "not_matching"), MATCHES, ids=range(len(MATCHES)))
+def test_it_matches_the_same_values_as_clickhouse(
+    client: httpx.Client, trace_id: str, value: Any, matching: list[str], not_matching: list[str]
 ) -> None:
     send_span(client, trace_id, {f"{METADATA_PREFIX}other": "k"})
     push_metadata(client, trace_id, {"k": value})
     (row,) = query_rows(client, "SELECT metadata FROM traces WHERE id = {id:UUID}", id=trace_id)
     query = f"SELECT id FROM traces WHERE id = {{id:UUID}} AND ({FILTER})"
-    ours = [sought for sought in (*found, *missed) if query_rows(client, query, id=trace_id, k="k", v=sought)]
+    store_matches = [
+        text for text in (*matching, *not_matching) if query_rows(client, query, id=trace_id, k="k", v=text)
+    ]
     condition = FILTER.replace("{k:String}", "'k'").replace("{v:String}", "v")
-    theirs = f"SELECT v FROM {_each([*found, *missed], 'v')} WHERE {condition}"
-    assert (ours, [v for (v,) in _clickhouse(f"WITH {_quoted(row['metadata'])} AS metadata {theirs}")]) == (
-        found,
-        found,
-    )
+    select = f"SELECT v FROM {_rows_of([*matching, *not_matching], 'v')} WHERE {condition}"
+    clickhouse_rows = _query_clickhouse(f"WITH {_quote(row['metadata'])} AS metadata {select}")
+    assert (store_matches, [v for (v,) in clickhouse_rows]) == (matching, matching)
 
 
-def test_its_functions_answer_as_clickhouse_does(client: httpx.Client, tracestore: RunningStore, trace_id: str) -> None:
+def test_it_evaluates_json_functions_as_clickhouse_does(
+    client: httpx.Client, tracestore: RunningStore, trace_id: str
+) -> None:
     columns = ", ".join(f"{name}(metadata, 'k') AS {name}" for name in FUNCTIONS)
     send_span(client, trace_id)
-    truths = _clickhouse(f"SELECT {columns} FROM {_each(TEXTS, 'metadata')}")
-    for text, truth in zip(TEXTS, truths, strict=True):
+    expected_rows = _query_clickhouse(f"SELECT {columns} FROM {_rows_of(TEXTS, 'metadata')}")
+    for text, expected in zip(TEXTS, expected_rows, strict=True):
         with sqlite3.connect(tracestore.database, timeout=20) as connection:
             connection.execute("UPDATE trace SET metadata = ? WHERE id = ?", (text, trace_id))
         connection.close()
         (row,) = query_rows(client, f"SELECT {columns} FROM traces WHERE id = {{id:UUID}}", id=trace_id)
-        assert (text, list(row.values())) == (text, truth)
+        assert (text, list(row.values())) == (text, expected)
 
 
 TIMES = [
@@ -144,14 +146,14 @@ OTHERS = [
 
 
 @pytest.fixture(scope="module")
-def truths() -> dict[str, Any]:
-    """ClickHouse's answers, asked for at once."""
-    (answers,) = _clickhouse(f"SELECT {', '.join(TIMES + OTHERS)}")
-    return dict(zip(TIMES + OTHERS, answers, strict=True))
+def clickhouse_results() -> dict[str, Any]:
+    """ClickHouse's result for every expression, from a single query."""
+    (values,) = _query_clickhouse(f"SELECT {', '.join(TIMES + OTHERS)}")
+    return dict(zip(TIMES + OTHERS, values, strict=True))
 
 
 @pytest.mark.parametrize("expression", TIMES + OTHERS)
-def test_its_expressions_answer_as_clickhouse_does(
-    client: httpx.Client, truths: dict[str, Any], expression: str
+def test_it_evaluates_expressions_as_clickhouse_does(
+    client: httpx.Client, clickhouse_results: dict[str, Any], expression: str
 ) -> None:
-    assert query_rows(client, f"SELECT {expression} AS answer") == [{"answer": truths[expression]}]
+    assert query_rows(client, f"SELECT {expression} AS result") == [{"result": clickhouse_results[expression]}]

@@ -1,4 +1,4 @@
-"""A program traced with the official SDK: `HTTP_PORT KEY`. Its last line is the trace's id."""
+"""Program traced with the official SDK. Arguments: `HTTP_PORT KEY`. The last line of its output is the trace id."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""One store for the room, and clients that hold its keys."""
+"""A shared store and clients that send its keys."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -13,14 +13,14 @@ __all__ = ["tracestore"]
 
 @pytest.fixture(scope="session")
 def full_client(tracestore: RunningStore) -> Iterator[httpx.Client]:
-    """Asks with the full key."""
+    """Sends the full key."""
     with tracestore.client() as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def ingest_client(tracestore: RunningStore) -> Iterator[httpx.Client]:
-    """Asks with the ingest-only key."""
+    """Sends the ingest-only key."""
     with tracestore.client(tracestore.ingest_key) as client:
         yield client
 

@@ -1,4 +1,4 @@
-"""Spans as an SDK sends them, and questions as the review app asks them."""
+"""Helpers that send spans as an SDK does, and query them as the review app does."""
 
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ def span_id(number: int) -> str:
 
 
 def make_span(trace_id: str, number: int = 1, parent: int = 0, name: str = "root", **more: Any) -> Span:
-    """Span `number` of a trace; `attributes`, `events` and `start` (nanoseconds) may be given."""
+    """Build span `number` of a trace; optional: `attributes`, `events`, `start` and `end` (nanoseconds)."""
     start = more.get("start", START)
     span = Span(
         trace_id=UUID(trace_id).bytes,
@@ -61,8 +61,8 @@ def encode_spans(*spans: Span) -> bytes:
 
 
 def send_spans(client: httpx.Client, *spans: Span) -> None:
-    answer = client.post("/v1/traces", content=encode_spans(*spans), headers=PROTOBUF_HEADERS)
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = client.post("/v1/traces", content=encode_spans(*spans), headers=PROTOBUF_HEADERS)
+    assert (response.status_code, response.content) == (200, b"")
 
 
 def send_span(client: httpx.Client, trace_id: str, attributes: dict[str, Any] | None = None, **more: Any) -> None:
@@ -74,15 +74,15 @@ def push_metadata(client: httpx.Client, trace_id: str, metadata: Any) -> httpx.R
 
 
 def query_rows(client: httpx.Client, query: str, **parameters: Any) -> list[dict[str, Any]]:
-    answer = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
-    assert answer.status_code == 200, answer.text
-    rows: list[dict[str, Any]] = answer.json()["data"]
+    response = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
+    assert response.status_code == 200, response.text
+    rows: list[dict[str, Any]] = response.json()["data"]
     return rows
 
 
 def query_error(client: httpx.Client, query: str, **parameters: Any) -> tuple[int, str]:
-    answer = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
-    return answer.status_code, answer.json()["error"]
+    response = client.post("/v1/sql/query", json={"query": query, "parameters": parameters})
+    return response.status_code, response.json()["error"]
 
 
 def fetch_trace(client: httpx.Client, trace_id: str) -> dict[str, Any]:

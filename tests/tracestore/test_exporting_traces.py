@@ -1,4 +1,4 @@
-"""POST /v1/traces: OTLP in both encodings."""
+"""POST /v1/traces: OTLP in protobuf and JSON."""
 
 import base64
 import gzip
@@ -25,26 +25,26 @@ from tests.tracestore.store_calls import (
 LIMIT = 5 * 1024 * 1024
 
 
-def test_it_takes_protobuf_with_an_empty_200(full_client: httpx.Client, trace_id: str) -> None:
-    answer = full_client.post("/v1/traces", content=encode_spans(make_span(trace_id)), headers=PROTOBUF_HEADERS)
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert "Content-Type" not in answer.headers
+def test_it_accepts_protobuf(full_client: httpx.Client, trace_id: str) -> None:
+    response = full_client.post("/v1/traces", content=encode_spans(make_span(trace_id)), headers=PROTOBUF_HEADERS)
+    assert (response.status_code, response.content) == (200, b"")
+    assert "Content-Type" not in response.headers
     assert fetch_trace(full_client, trace_id)["id"] == trace_id
 
 
-def test_it_takes_gzip(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_accepts_gzip(full_client: httpx.Client, trace_id: str) -> None:
     body = gzip.compress(encode_spans(make_span(trace_id)))
-    answer = full_client.post("/v1/traces", content=body, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
-    assert answer.status_code == 200
+    response = full_client.post("/v1/traces", content=body, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
+    assert response.status_code == 200
     assert len(fetch_spans(full_client, trace_id)) == 1
 
 
-def test_it_takes_an_ingest_only_key(ingest_client: httpx.Client, full_client: httpx.Client, trace_id: str) -> None:
+def test_it_accepts_an_ingest_only_key(ingest_client: httpx.Client, full_client: httpx.Client, trace_id: str) -> None:
     send_span(ingest_client, trace_id)
     assert fetch_trace(full_client, trace_id)["id"] == trace_id
 
 
-def test_it_trims_a_trailing_slash(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_accepts_a_trailing_slash(full_client: httpx.Client, trace_id: str) -> None:
     assert (
         full_client.post("/v1/traces/", content=encode_spans(make_span(trace_id)), headers=PROTOBUF_HEADERS).status_code
         == 200
@@ -58,21 +58,21 @@ def test_it_pads_span_ids(full_client: httpx.Client, trace_id: str) -> None:
     assert child["parent_span_id"] == span_id(1)
 
 
-def test_it_writes_times_with_nine_digits(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_formats_times_with_nine_digits(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, start=START + 7, end=START + 1_500_000_007)
     row = fetch_spans(full_client, trace_id)[0]
     assert row["start_time"] == "2026-01-02 03:04:05.000000007"
     assert (row["end_time"], row["duration"]) == ("2026-01-02 03:04:06.500000007", 1.5)
 
 
-def test_it_keeps_times_of_1970_and_moves_those_beyond_its_range(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_keeps_times_of_1970_and_clamps_times_out_of_range(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, start=0, end=10**19)
     row = fetch_spans(full_client, trace_id)[0]
     assert row["start_time"] == "1970-01-01 00:00:00.000000000"
     assert row["end_time"] == "2262-04-11 23:47:16.854775807"
 
 
-def test_it_stores_a_span_that_is_sent_again_once(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_replaces_a_span_that_is_sent_again(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {"lmnr.span.output": "first"})
     send_span(full_client, trace_id, {"lmnr.span.output": "second"})
     assert [row["output"] for row in fetch_spans(full_client, trace_id)] == ["second"]
@@ -95,17 +95,17 @@ def test_it_reads_base64_ids_in_json(full_client: httpx.Client, trace_id: str) -
     assert fetch_trace(full_client, trace_id)["id"] == trace_id
 
 
-def test_it_reads_every_kind_of_json_value(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_reads_every_type_of_json_value(full_client: httpx.Client, trace_id: str) -> None:
     values = [{"stringValue": "a"}, {"intValue": "5"}, {"intValue": 6}, {"doubleValue": 1.5}, {"boolValue": True}]
-    listed = {"arrayValue": {"values": [*values, {"kvlistValue": {"values": [{"key": "k", "value": {}}]}}]}}
+    array = {"arrayValue": {"values": [*values, {"kvlistValue": {"values": [{"key": "k", "value": {}}]}}]}}
     assert full_client.post(
-        "/v1/traces", json=_json_span(trace_id, attributes=[{"key": "x", "value": listed}])
+        "/v1/traces", json=_json_span(trace_id, attributes=[{"key": "x", "value": array}])
     ).is_success
     assert json.loads(fetch_spans(full_client, trace_id)[0]["attributes"]) == {"x": ["a", 5, 6, 1.5, True, {"k": None}]}
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"),
+    ("body", "content_type"),
     [
         (b"no protobuf", "application/x-protobuf"),
         (b"{", "application/json"),
@@ -114,32 +114,32 @@ def test_it_reads_every_kind_of_json_value(full_client: httpx.Client, trace_id: 
         (b"[]", "application/json"),
     ],
 )
-def test_it_refuses_what_it_cannot_decode(full_client: httpx.Client, body: bytes, kind: str) -> None:
-    answer = full_client.post("/v1/traces", content=body, headers={"Content-Type": kind})
-    assert answer.status_code == 400
-    assert answer.text.startswith("Failed to decode ExportTraceServiceRequest: ")
+def test_it_refuses_a_body_it_cannot_decode(full_client: httpx.Client, body: bytes, content_type: str) -> None:
+    response = full_client.post("/v1/traces", content=body, headers={"Content-Type": content_type})
+    assert response.status_code == 400
+    assert response.text.startswith("Failed to decode ExportTraceServiceRequest: ")
 
 
 def test_it_refuses_truncated_protobuf(full_client: httpx.Client, trace_id: str) -> None:
-    answer = full_client.post("/v1/traces", content=encode_spans(make_span(trace_id))[:-3], headers=PROTOBUF_HEADERS)
-    assert answer.status_code == 400
+    response = full_client.post("/v1/traces", content=encode_spans(make_span(trace_id))[:-3], headers=PROTOBUF_HEADERS)
+    assert response.status_code == 400
 
 
 def test_it_refuses_an_id_of_the_wrong_length(full_client: httpx.Client, trace_id: str) -> None:
     span = make_span(trace_id)
     span.trace_id = b"short"
-    answer = full_client.post("/v1/traces", content=encode_spans(span), headers=PROTOBUF_HEADERS)
-    assert (answer.status_code, "not 16" in answer.text) == (400, True)
+    response = full_client.post("/v1/traces", content=encode_spans(span), headers=PROTOBUF_HEADERS)
+    assert (response.status_code, "not 16" in response.text) == (400, True)
 
 
 def test_it_refuses_a_body_over_5_mib(full_client: httpx.Client) -> None:
     assert full_client.post("/v1/traces", content=b"x" * (LIMIT + 1), headers=PROTOBUF_HEADERS).status_code == 413
 
 
-def test_it_refuses_a_small_body_that_unzips_to_more(full_client: httpx.Client) -> None:
+def test_it_refuses_a_small_body_that_unzips_to_more_than_5_mib(full_client: httpx.Client) -> None:
     bomb = gzip.compress(b"\0" * 20 * 1024 * 1024)
-    answer = full_client.post("/v1/traces", content=bomb, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
-    assert answer.status_code == 413
+    response = full_client.post("/v1/traces", content=bomb, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
+    assert response.status_code == 413
 
 
 def test_it_refuses_broken_gzip(full_client: httpx.Client, trace_id: str) -> None:
@@ -147,11 +147,11 @@ def test_it_refuses_broken_gzip(full_client: httpx.Client, trace_id: str) -> Non
         assert full_client.post("/v1/traces", content=body, headers={"Content-Encoding": "gzip"}).status_code == 400
 
 
-def test_it_answers_another_method_or_path_with_an_empty_404(full_client: httpx.Client) -> None:
-    for answer in (
+def test_it_returns_an_empty_404_for_another_method_or_path(full_client: httpx.Client) -> None:
+    for response in (
         full_client.get("/v1/traces"),
         full_client.delete("/v1/traces"),
         full_client.get("/v1/nothing"),
         full_client.get("/"),
     ):
-        assert (answer.status_code, answer.content) == (404, b"")
+        assert (response.status_code, response.content) == (404, b"")

@@ -1,4 +1,4 @@
-"""JSON texts as PostgreSQL's jsonb keeps them."""
+"""JSON texts as PostgreSQL's jsonb stores them."""
 
 from decimal import Decimal
 from typing import Any
@@ -30,24 +30,24 @@ from reviewapp.tracestore import jsonb
         ('{"a":1,"a":2}', '{"a":2}'),
     ],
 )
-def test_it_writes_what_postgresql_would(sent: str, stored: str) -> None:
+def test_it_formats_json_as_postgresql_does(sent: str, stored: str) -> None:
     assert jsonb.dumps(jsonb.loads(sent)) == stored
     assert jsonb.dumps(jsonb.loads(stored)) == stored
 
 
 @pytest.mark.parametrize("sent", ["NaN", "-Infinity", "1e400", "9" * 5000, '"\\ud800"', "[" * 9000, "01", ""])
-def test_it_refuses_what_is_no_json(sent: str) -> None:
+def test_it_refuses_invalid_json(sent: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         jsonb.loads(sent)
 
 
 @pytest.mark.parametrize("value", ["a\x00", {"\x00": 1}, [["\x00"]]])
-def test_it_cannot_store_nul(value: Any) -> None:
+def test_it_refuses_nul(value: Any) -> None:
     with pytest.raises(jsonb.UnstorableError):
         jsonb.dumps(value)
 
 
-def test_it_writes_floats_by_their_shortest_digits() -> None:
+def test_it_formats_floats_with_their_shortest_digits() -> None:
     values = [1.0, 0.1, 1e20, 1e-7, float("nan"), Decimal("1.10")]
     assert jsonb.dumps(values) == "[1.0,0.1,100000000000000000000,1e-7,null,1.10]"
 

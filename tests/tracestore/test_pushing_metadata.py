@@ -1,4 +1,4 @@
-"""POST /v1/traces/metadata: patches, and the virtual spans that act as patches."""
+"""POST /v1/traces/metadata: patches, and virtual spans that act as patches."""
 
 import signal
 import sqlite3
@@ -24,21 +24,21 @@ from tests.tracestore_server import RunningStore, run_store, start_store
 DELAY_MS = 700
 
 
-def _num_spans(store: RunningStore, trace_id: str) -> int:
+def _fetch_num_spans(store: RunningStore, trace_id: str) -> int:
     with sqlite3.connect(store.database) as connection:
         (count,) = connection.execute("SELECT num_spans FROM trace WHERE id = ?", (trace_id,)).fetchone()
     connection.close()
     return int(count)
 
 
-def test_it_answers_an_empty_200_and_merges(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_merges_a_patch(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {f"{METADATA_PREFIX}kept": "x"})
-    answer = push_metadata(full_client, trace_id, {"review.score": 4})
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = push_metadata(full_client, trace_id, {"review.score": 4})
+    assert (response.status_code, response.content) == (200, b"")
     assert fetch_metadata(full_client, trace_id) == '{"kept":"x","review.score":4}'
 
 
-def test_it_takes_an_ingest_only_key(ingest_client: httpx.Client, full_client: httpx.Client, trace_id: str) -> None:
+def test_it_accepts_an_ingest_only_key(ingest_client: httpx.Client, full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id)
     assert push_metadata(ingest_client, trace_id, {"k": 1}).status_code == 200
     assert fetch_metadata(full_client, trace_id) == '{"k":1}'
@@ -51,7 +51,7 @@ def test_it_replaces_top_level_keys_and_keeps_null(full_client: httpx.Client, tr
     assert fetch_metadata(full_client, trace_id) == '{"a":null,"n":{"y":2}}'
 
 
-def test_it_takes_dots_in_keys_literally_and_sorts_as_jsonb(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_treats_dots_in_keys_literally_and_sorts_as_jsonb(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id)
     push_metadata(full_client, trace_id, {"bb": 1, "é": 2, "a.b": 3, "c": 4})
     assert fetch_metadata(full_client, trace_id) == '{"c":4,"bb":1,"é":2,"a.b":3}'
@@ -61,28 +61,28 @@ def test_it_takes_dots_in_keys_literally_and_sorts_as_jsonb(full_client: httpx.C
     ("sent", "stored"),
     [("1.0", "1.0"), ("1e2", "100"), ("0.10", "0.10"), ("1e-7", "1e-7"), ("-0.0", "0.0"), ("9007199254740993",) * 2],
 )
-def test_it_keeps_numbers_as_jsonb(full_client: httpx.Client, trace_id: str, sent: str, stored: str) -> None:
+def test_it_stores_numbers_as_jsonb(full_client: httpx.Client, trace_id: str, sent: str, stored: str) -> None:
     send_span(full_client, trace_id)
     body = f'{{"traceId":"{trace_id}","metadata":{{"k":{sent}}}}}'
     full_client.post("/v1/traces/metadata", content=body, headers={"Content-Type": "application/json"})
     assert fetch_metadata(full_client, trace_id) == f'{{"k":{stored}}}'
 
 
-@pytest.mark.parametrize("spell", [str.upper, lambda text: UUID(text).hex, "{{{}}}".format, "urn:uuid:{}".format])
-def test_it_reads_every_spelling_of_an_id(full_client: httpx.Client, trace_id: str, spell: Any) -> None:
+@pytest.mark.parametrize("respell", [str.upper, lambda text: UUID(text).hex, "{{{}}}".format, "urn:uuid:{}".format])
+def test_it_accepts_every_spelling_of_an_id(full_client: httpx.Client, trace_id: str, respell: Any) -> None:
     send_span(full_client, trace_id)
-    assert push_metadata(full_client, spell(trace_id), {"k": 1}).status_code == 200
+    assert push_metadata(full_client, respell(trace_id), {"k": 1}).status_code == 200
     assert fetch_metadata(full_client, trace_id) == '{"k":1}'
 
 
 def test_it_refuses_empty_metadata(full_client: httpx.Client, trace_id: str) -> None:
-    answer = push_metadata(full_client, trace_id, {})
-    assert (answer.status_code, answer.json()) == (400, "metadata cannot be empty")
+    response = push_metadata(full_client, trace_id, {})
+    assert (response.status_code, response.json()) == (400, "metadata cannot be empty")
 
 
-def test_it_does_not_know_a_trace_before_its_first_span(full_client: httpx.Client, trace_id: str) -> None:
-    answer = push_metadata(full_client, trace_id, {"k": 1})
-    assert (answer.status_code, answer.json()) == (404, "Trace not found")
+def test_it_refuses_a_trace_without_spans(full_client: httpx.Client, trace_id: str) -> None:
+    response = push_metadata(full_client, trace_id, {"k": 1})
+    assert (response.status_code, response.json()) == (404, "Trace not found")
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ def test_it_does_not_know_a_trace_before_its_first_span(full_client: httpx.Clien
     ],
 )
 def test_it_refuses_malformed_json(full_client: httpx.Client, trace_id: str, body: str) -> None:
-    sent = body.replace("ID", trace_id)
-    answer = full_client.post("/v1/traces/metadata", content=sent, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.text[:24]) == (400, "Json deserialize error: ")
+    content = body.replace("ID", trace_id)
+    response = full_client.post("/v1/traces/metadata", content=content, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.text[:24]) == (400, "Json deserialize error: ")
 
 
-def test_it_refuses_another_content_type(full_client: httpx.Client) -> None:
-    answer = full_client.post("/v1/traces/metadata", content=b"{}")
-    assert (answer.status_code, answer.text) == (400, "Content type error")
+def test_it_refuses_a_wrong_content_type(full_client: httpx.Client) -> None:
+    response = full_client.post("/v1/traces/metadata", content=b"{}")
+    assert (response.status_code, response.text) == (400, "Content type error")
 
 
 def test_it_refuses_a_body_over_5_mib(full_client: httpx.Client, trace_id: str) -> None:
     assert push_metadata(full_client, trace_id, {"k": "x" * 5 * 1024 * 1024}).status_code == 413
 
 
-def test_it_drops_nul_without_a_word(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_drops_a_patch_with_nul_silently(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": "kept"})
     assert push_metadata(full_client, trace_id, {"k": "a\x00b", "other": 1}).status_code == 200
     assert fetch_metadata(full_client, trace_id) == '{"k":"kept"}'
@@ -128,24 +128,24 @@ def test_it_counts_each_patch_as_a_span(full_client: httpx.Client, tracestore: R
     send_span(full_client, trace_id)
     for number in range(3):
         push_metadata(full_client, trace_id, {"k": number})
-    assert (fetch_metadata(full_client, trace_id), _num_spans(tracestore, trace_id)) == ('{"k":2}', 4)
+    assert (fetch_metadata(full_client, trace_id), _fetch_num_spans(tracestore, trace_id)) == ('{"k":2}', 4)
 
 
-def test_a_later_span_overwrites_a_patch(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_lets_a_later_span_overwrite_a_patch(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": "span"})
     push_metadata(full_client, trace_id, {"k": "patch"})
     send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": "later span"}, number=2)
     assert fetch_metadata(full_client, trace_id) == '{"k":"later span"}'
 
 
-def test_a_virtual_span_acts_as_a_patch(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_treats_a_virtual_span_as_a_patch(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id)
     send_span(full_client, trace_id, {"lmnr.internal.metadata_only": True, f"{METADATA_PREFIX}k": "v"}, number=2)
     assert fetch_metadata(full_client, trace_id) == '{"k":"v"}'
     assert len(fetch_spans(full_client, trace_id)) == 1
 
 
-def test_a_virtual_span_without_a_trace_is_skipped(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_ignores_a_virtual_span_without_a_trace(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {"lmnr.internal.metadata_only": True, f"{METADATA_PREFIX}k": "v"})
     assert query_rows(full_client, "SELECT id FROM traces WHERE id = {id:UUID}", id=trace_id) == []
 
@@ -174,14 +174,18 @@ def test_it_applies_waiting_patches_in_order(slow_store: RunningStore, trace_id:
         assert fetch_metadata(client, trace_id) == '{"k":19}'
 
 
-def test_it_remembers_spans_and_waiting_patches_when_killed(tmp_path: Path) -> None:
+def test_it_keeps_spans_and_waiting_patches_when_killed(tmp_path: Path) -> None:
     trace_id = str(uuid4())
-    first = start_store(tmp_path, apply_delay_ms=DELAY_MS)
-    with first.client() as client:
+    killed_store = start_store(tmp_path, apply_delay_ms=DELAY_MS)
+    with killed_store.client() as client:
         send_span(client, trace_id, {f"{METADATA_PREFIX}k": "span"})
         push_metadata(client, trace_id, {"k": "patch"})
-    first.stop(signal.SIGKILL)
-    keys = {"project_id": first.project_id, "full_key": first.full_key, "ingest_key": first.ingest_key}
-    with run_store(tmp_path, keys=keys) as again, again.client() as client:
+    killed_store.stop(signal.SIGKILL)
+    keys = {
+        "project_id": killed_store.project_id,
+        "full_key": killed_store.full_key,
+        "ingest_key": killed_store.ingest_key,
+    }
+    with run_store(tmp_path, keys=keys) as restarted_store, restarted_store.client() as client:
         time.sleep(DELAY_MS / 1000)
         assert fetch_metadata(client, trace_id) == '{"k":"patch"}'

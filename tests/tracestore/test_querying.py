@@ -1,5 +1,5 @@
 """POST /v1/sql/query: ClickHouse's SQL over traces and spans."""
-# ruff: noqa: S608 - questions are put together from parts
+# ruff: noqa: S608 - queries are assembled from parts
 
 from collections.abc import Callable
 from typing import Any
@@ -25,8 +25,8 @@ NOW = "SELECT toUnixTimestamp(now()) AS now"
 
 
 @pytest.fixture(scope="module")
-def seen(full_client: httpx.Client) -> str:
-    """A trace of two spans: an agent and its LLM call."""
+def stored_trace_id(full_client: httpx.Client) -> str:
+    """Store a trace of two spans: an agent and its LLM call. Returns its id."""
     trace_id = str(uuid4())
     root = {"lmnr.span.input": '{"q":"why?"}', f"{METADATA_PREFIX}env": "prod", f"{METADATA_PREFIX}o": {"k": "inner"}}
     tags = {"lmnr.association.properties.tags": ["a", "b"], "lmnr.association.properties.session_id": str(trace_id)}
@@ -39,24 +39,24 @@ def seen(full_client: httpx.Client) -> str:
     return trace_id
 
 
-def test_it_answers_data_and_nothing_else(full_client: httpx.Client, seen: str) -> None:
-    answer = full_client.post("/v1/sql/query", json={"query": "SELECT 1 AS one, 'é' AS text"})
-    assert answer.text == '{"data":[{"one":1,"text":"é"}]}'
-    assert answer.headers["Content-Type"] == "application/json"
+def test_it_returns_only_data(full_client: httpx.Client, stored_trace_id: str) -> None:
+    response = full_client.post("/v1/sql/query", json={"query": "SELECT 1 AS one, 'é' AS text"})
+    assert response.text == '{"data":[{"one":1,"text":"é"}]}'
+    assert response.headers["Content-Type"] == "application/json"
 
 
-def test_it_shows_all_columns_of_traces(full_client: httpx.Client, seen: str) -> None:
-    row = query_rows(full_client, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=seen)[0]
+def test_it_returns_all_columns_of_traces(full_client: httpx.Client, stored_trace_id: str) -> None:
+    row = query_rows(full_client, "SELECT * FROM traces WHERE id = {id:UUID} LIMIT 1", id=stored_trace_id)[0]
     assert list(row)[:4] == ["id", "start_time", "end_time", "duration"]
     assert {"metadata", "session_id", "user_id", "status", "top_span_id", "trace_type", "trace_tags"} <= set(row)
     assert (row["has_browser_session"], row["tags"], row["duration"]) == (False, ["a", "b"], 3)
     assert "num_spans" not in row
 
 
-def test_it_answers_the_span_tree(full_client: httpx.Client, seen: str) -> None:
+def test_it_returns_the_span_tree(full_client: httpx.Client, stored_trace_id: str) -> None:
     query = """SELECT span_id, parent_span_id, name, path, span_type, status, start_time, end_time, duration, input,
         output, model, total_tokens, total_cost, events FROM spans WHERE trace_id = {id:UUID} ORDER BY start_time ASC"""
-    root, child = query_rows(full_client, query, id=seen)
+    root, child = query_rows(full_client, query, id=stored_trace_id)
     assert (root["name"], root["parent_span_id"], root["input"]) == ("agent", NIL_ID, '{"q":"why?"}')
     assert (child["status"], child["total_tokens"], child["total_cost"]) == ("error", 7, 0.5)
 
@@ -70,7 +70,7 @@ def test_it_finds_recent_traces_by_metadata(full_client: httpx.Client, trace_id:
     assert [row["id"] for row in query_rows(full_client, query, k="who", v=trace_id, n=5)] == [trace_id]
 
 
-def test_it_lists_what_is_not_reviewed_yet(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_lists_traces_without_a_review(full_client: httpx.Client, trace_id: str) -> None:
     (now,) = query_rows(full_client, NOW)
     send_span(full_client, trace_id, start=now["now"] * SECOND)
     query = """SELECT id FROM traces WHERE NOT simpleJSONHas(metadata, 'review.status')
@@ -80,13 +80,19 @@ def test_it_lists_what_is_not_reviewed_yet(full_client: httpx.Client, trace_id: 
     assert {"id": trace_id} not in query_rows(full_client, query)
 
 
-@pytest.mark.parametrize("spell", [str.upper, lambda text: text.replace("-", ""), str])
-def test_it_reads_every_spelling_of_a_uuid(full_client: httpx.Client, seen: str, spell: Callable[[str], str]) -> None:
-    assert query_rows(full_client, "SELECT id FROM traces WHERE id = {id:UUID}", id=spell(seen)) == [{"id": seen}]
-    assert query_rows(full_client, "SELECT id FROM traces WHERE id IN {ids:Array(UUID)}", ids=[spell(seen)]) == [
-        {"id": seen}
+@pytest.mark.parametrize("respell", [str.upper, lambda text: text.replace("-", ""), str])
+def test_it_accepts_every_spelling_of_a_uuid(
+    full_client: httpx.Client, stored_trace_id: str, respell: Callable[[str], str]
+) -> None:
+    assert query_rows(full_client, "SELECT id FROM traces WHERE id = {id:UUID}", id=respell(stored_trace_id)) == [
+        {"id": stored_trace_id}
     ]
-    assert query_rows(full_client, f"SELECT id FROM traces WHERE id = '{spell(seen)}'") == [{"id": seen}]
+    assert query_rows(
+        full_client, "SELECT id FROM traces WHERE id IN {ids:Array(UUID)}", ids=[respell(stored_trace_id)]
+    ) == [{"id": stored_trace_id}]
+    assert query_rows(full_client, f"SELECT id FROM traces WHERE id = '{respell(stored_trace_id)}'") == [
+        {"id": stored_trace_id}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,9 +110,9 @@ def test_it_reads_every_spelling_of_a_uuid(full_client: httpx.Client, seen: str,
         ("dateDiff('second', start_time, end_time) = 1", 1),
     ],
 )
-def test_it_compares_times(full_client: httpx.Client, seen: str, condition: str, count: int) -> None:
+def test_it_compares_times(full_client: httpx.Client, stored_trace_id: str, condition: str, count: int) -> None:
     query = f"SELECT count() AS n FROM spans WHERE trace_id = {{id:UUID}} AND {condition}"
-    assert query_rows(full_client, query, id=seen, t="2026-01-02T03:04:05Z") == [{"n": count}]
+    assert query_rows(full_client, query, id=stored_trace_id, t="2026-01-02T03:04:05Z") == [{"n": count}]
 
 
 @pytest.mark.parametrize(
@@ -133,9 +139,11 @@ def test_it_compares_times(full_client: httpx.Client, seen: str, condition: str,
         ("trace_id IN (SELECT id FROM traces WHERE session_id = {id:String})", 2),
     ],
 )
-def test_it_filters(full_client: httpx.Client, seen: str, condition: str, count: int) -> None:
+def test_it_filters(full_client: httpx.Client, stored_trace_id: str, condition: str, count: int) -> None:
     query = f"SELECT count() AS n FROM spans WHERE trace_id = {{id:UUID}} AND {condition}"
-    assert query_rows(full_client, query, id=seen, s="a", q="why?", names=["agent", "Call"]) == [{"n": count}]
+    assert query_rows(full_client, query, id=stored_trace_id, s="a", q="why?", names=["agent", "Call"]) == [
+        {"n": count}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -152,8 +160,10 @@ def test_it_filters(full_client: httpx.Client, seen: str, condition: str, count:
         ("multiIf(count() > 5, 'many', count() > 1, 'some', 'few') AS m", {"m": "some"}),
     ],
 )
-def test_it_aggregates(full_client: httpx.Client, seen: str, columns: str, row: dict[str, Any]) -> None:
-    assert query_rows(full_client, f"SELECT {columns} FROM spans WHERE trace_id = {{id:UUID}}", id=seen) == [row]
+def test_it_aggregates(full_client: httpx.Client, stored_trace_id: str, columns: str, row: dict[str, Any]) -> None:
+    assert query_rows(full_client, f"SELECT {columns} FROM spans WHERE trace_id = {{id:UUID}}", id=stored_trace_id) == [
+        row
+    ]
 
 
 def test_it_divides_as_clickhouse_does(full_client: httpx.Client) -> None:
@@ -161,25 +171,28 @@ def test_it_divides_as_clickhouse_does(full_client: httpx.Client) -> None:
     assert query_rows(full_client, "SELECT 5 / 2 AS d, 4 / 2 AS e, toString(1.0) AS s, NULL AS n, [1, 2] AS a") == [row]
 
 
-def test_it_joins_groups_and_names_subqueries(full_client: httpx.Client, seen: str) -> None:
+def test_it_joins_groups_and_names_subqueries(full_client: httpx.Client, stored_trace_id: str) -> None:
     query = """WITH counted AS (SELECT trace_id, count() AS n FROM spans GROUP BY trace_id)
         SELECT t.id, c.n FROM traces AS t INNER JOIN counted AS c ON c.trace_id = t.id WHERE t.id = {id:UUID}"""
-    assert query_rows(full_client, query, id=seen) == [{"id": seen, "n": 2}]
+    assert query_rows(full_client, query, id=stored_trace_id) == [{"id": stored_trace_id, "n": 2}]
 
 
-def test_it_unrolls_arrays(full_client: httpx.Client, seen: str) -> None:
+def test_it_expands_arrays(full_client: httpx.Client, stored_trace_id: str) -> None:
     query = "SELECT tag, count() AS n FROM spans ARRAY JOIN tags AS tag WHERE trace_id = {id:UUID} GROUP BY tag"
-    assert query_rows(full_client, f"{query} ORDER BY tag", id=seen) == [{"tag": "a", "n": 1}, {"tag": "b", "n": 1}]
+    assert query_rows(full_client, f"{query} ORDER BY tag", id=stored_trace_id) == [
+        {"tag": "a", "n": 1},
+        {"tag": "b", "n": 1},
+    ]
 
 
-def test_it_drops_settings_final_and_format(full_client: httpx.Client, seen: str) -> None:
+def test_it_ignores_settings_final_and_format(full_client: httpx.Client, stored_trace_id: str) -> None:
     query = "SELECT id FROM traces FINAL PREWHERE id = {id:UUID} SETTINGS max_threads = 1 FORMAT CSV"
-    assert query_rows(full_client, query, id=seen) == [{"id": seen}]
+    assert query_rows(full_client, query, id=stored_trace_id) == [{"id": stored_trace_id}]
 
 
-def test_it_scans_text_where_clickhouse_does(full_client: httpx.Client, seen: str) -> None:
+def test_it_searches_the_text_where_clickhouse_does(full_client: httpx.Client, stored_trace_id: str) -> None:
     query = "SELECT simpleJSONExtractString(metadata, 'k') AS simple, JSONExtractString(metadata, 'k') AS exact"
-    assert query_rows(full_client, f"{query} FROM traces WHERE id = {{id:UUID}}", id=seen) == [
+    assert query_rows(full_client, f"{query} FROM traces WHERE id = {{id:UUID}}", id=stored_trace_id) == [
         {"simple": "inner", "exact": ""}
     ]
 
@@ -211,17 +224,19 @@ def test_it_scans_text_where_clickhouse_does(full_client: httpx.Client, seen: st
         ("SELECT '" + "x" * 300_000 + "'", "Error executing query: Max query size exceeded"),
     ],
 )
-def test_it_refuses_with_a_reason(full_client: httpx.Client, seen: str, query: str, error: str) -> None:
-    status, told = query_error(full_client, query, object={"a": 1}, text="x")
-    assert (status, told[: len(error)]) == (400, error)
+def test_it_refuses_an_invalid_query_with_a_reason(
+    full_client: httpx.Client, stored_trace_id: str, query: str, error: str
+) -> None:
+    status, message = query_error(full_client, query, object={"a": 1}, text="x")
+    assert (status, message[: len(error)]) == (400, error)
 
 
-def test_it_refuses_a_question_mark_in_the_text_as_laminars_client_does(full_client: httpx.Client) -> None:
-    status, told = query_error(full_client, "SELECT 'really?'")
-    assert (status, told.startswith("Error executing query: ")) == (500, True)
+def test_it_refuses_a_question_mark_in_a_query(full_client: httpx.Client) -> None:
+    status, message = query_error(full_client, "SELECT 'really?'")
+    assert (status, message.startswith("Error executing query: ")) == (500, True)
 
 
 @pytest.mark.parametrize("body", [{}, [], {"query": 5}, {"query": "SELECT 1", "parameters": [1]}])
 def test_it_refuses_a_malformed_body(full_client: httpx.Client, body: Any) -> None:
-    answer = full_client.post("/v1/sql/query", json=body)
-    assert (answer.status_code, answer.text.startswith("Json deserialize error: ")) == (400, True)
+    response = full_client.post("/v1/sql/query", json=body)
+    assert (response.status_code, response.text.startswith("Json deserialize error: ")) == (400, True)

@@ -1,4 +1,4 @@
-"""The process: its keys, its port, its end, its size."""
+"""The store's process: keys, port, shutdown and memory."""
 
 import json
 import os
@@ -17,50 +17,50 @@ from tests.tracestore.store_calls import query_rows, send_span
 from tests.tracestore_server import ROOT, RunningStore, launch_process, start_store
 
 
-def _told(database: Path, *arguments: str, line: str = "") -> tuple[int, str, str]:
+def _run_until_ready(database: Path, *arguments: str, line: str = "") -> tuple[int, str, str]:
     process = launch_process(database, *arguments, line=line)
     assert process.stdout is not None
     assert process.stderr is not None
     ready = process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     code = process.wait(15)
-    told = process.stdout.read()
-    return code, told, ready + process.stderr.read()
+    output = process.stdout.read()
+    return code, output, ready + process.stderr.read()
 
 
-def test_it_makes_a_project_and_tells_its_keys_once(tmp_path: Path) -> None:
-    code, told, _ = _told(tmp_path / "new" / "store.sqlite3", "--json")
-    keys = json.loads(told)
+def test_it_creates_a_project_and_prints_its_keys_once(tmp_path: Path) -> None:
+    code, output, _ = _run_until_ready(tmp_path / "new" / "store.sqlite3", "--json")
+    keys = json.loads(output)
     assert (code, list(keys)) == (0, ["project_id", "full_key", "ingest_key"])
     assert all(re.fullmatch("[A-Za-z0-9]{64}", keys[name]) for name in ("full_key", "ingest_key"))
-    assert _told(tmp_path / "new" / "store.sqlite3", "--json")[:2] == (0, "")
+    assert _run_until_ready(tmp_path / "new" / "store.sqlite3", "--json")[:2] == (0, "")
 
 
 @pytest.mark.parametrize("line", ["", '{"project_id": "x", "full_key": "secretkey", "ingest_key": "b"}'])
 def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
     process = launch_process(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
-    told, complaint = process.communicate(timeout=15)
-    assert (process.returncode, told) == (1, "")
-    assert "Nothing was changed." in complaint
-    assert "secretkey" not in complaint
+    output, error = process.communicate(timeout=15)
+    assert (process.returncode, output) == (1, "")
+    assert "Nothing was changed." in error
+    assert "secretkey" not in error
 
 
-def test_it_refuses_a_taken_port_with_a_sentence(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        process = launch_process(tmp_path / "store.sqlite3", f"--port={taken.getsockname()[1]}")
-        _, complaint = process.communicate(timeout=15)
+def test_it_refuses_a_port_in_use(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        process = launch_process(tmp_path / "store.sqlite3", f"--port={listener.getsockname()[1]}")
+        _, error = process.communicate(timeout=15)
     assert process.returncode == 1
-    assert complaint.startswith("The trace store cannot listen on 127.0.0.1 port ")
-    assert complaint.count("\n") == 1
+    assert error.startswith("The trace store cannot listen on 127.0.0.1 port ")
+    assert error.count("\n") == 1
 
 
-def test_it_refuses_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_it_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite3").write_text("Dear diary, " * 1000)
-    _, complaint = launch_process(tmp_path / "store.sqlite3").communicate(timeout=15)
-    assert complaint.startswith("The trace store cannot use ")
-    assert "Traceback" not in complaint
+    _, error = launch_process(tmp_path / "store.sqlite3").communicate(timeout=15)
+    assert error.startswith("The trace store cannot use ")
+    assert "Traceback" not in error
 
 
 def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     process = launch_process(tmp_path / "store.sqlite3")
-    _, complaint = process.communicate(timeout=15)
-    assert (process.returncode, "Upgrade the trace store." in complaint) == (1, True)
+    _, error = process.communicate(timeout=15)
+    assert (process.returncode, "Upgrade the trace store." in error) == (1, True)
 
 
-def test_the_command_hands_over_to_it(tmp_path: Path) -> None:
+def test_it_starts_from_the_management_command(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), "tracestore", "--port=0", "--json"]
     environment = os.environ | {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "reviewapp.settings"}
     pipe = subprocess.PIPE
@@ -87,13 +87,13 @@ def test_the_command_hands_over_to_it(tmp_path: Path) -> None:
     assert (tmp_path / "tracestore.sqlite3").stat().st_mode & 0o077 == 0
 
 
-def test_it_stops_cleanly_from_the_keyboard(tmp_path: Path) -> None:
+def test_it_stops_cleanly_when_interrupted(tmp_path: Path) -> None:
     store = start_store(tmp_path)
     assert httpx.get(f"{store.url}/ready").text == "OK"
     assert store.stop(signal.SIGINT) == 0
 
 
-def test_it_stays_one_small_process(tracestore: RunningStore, full_client: httpx.Client, trace_id: str) -> None:
+def test_it_runs_as_one_small_process(tracestore: RunningStore, full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id)
     query_rows(full_client, "SELECT * FROM traces LIMIT 10")
     pid = tracestore.process.pid

@@ -1,4 +1,4 @@
-"""The row of a trace: what its spans add up to."""
+"""The row of a trace, aggregated from its spans."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.tracestore.store_calls import (
 PROPERTY = "lmnr.association.properties."
 
 
-def test_it_spans_the_earliest_start_and_the_latest_end(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_runs_from_the_earliest_start_to_the_latest_end(full_client: httpx.Client, trace_id: str) -> None:
     send_spans(
         full_client, make_span(trace_id, 1, start=START), make_span(trace_id, 2, parent=1, start=START - 2 * SECOND)
     )
@@ -30,7 +30,7 @@ def test_it_spans_the_earliest_start_and_the_latest_end(full_client: httpx.Clien
     assert (row["end_time"], row["duration"]) == ("2026-01-02 03:04:11.000000000", 8)
 
 
-def test_it_adds_up_tokens_and_costs_over_requests(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_adds_up_tokens_and_costs_across_requests(full_client: httpx.Client, trace_id: str) -> None:
     usage = {"gen_ai.system": "x", "gen_ai.usage.input_tokens": 3, "gen_ai.usage.cost": 0.5}
     send_spans(full_client, make_span(trace_id, 1, attributes=usage), make_span(trace_id, 2, attributes=usage))
     send_span(full_client, trace_id, usage, number=3)
@@ -38,7 +38,7 @@ def test_it_adds_up_tokens_and_costs_over_requests(full_client: httpx.Client, tr
     assert (row["input_tokens"], row["total_tokens"], row["total_cost"]) == (9, 9, 1.5)
 
 
-def test_it_takes_the_newest_session_and_user(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_keeps_the_newest_session_and_user(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {f"{PROPERTY}session_id": "s1", f"{PROPERTY}user_id": "u1"})
     send_span(full_client, trace_id, {f"{PROPERTY}session_id": "s2"}, number=2)
     row = fetch_trace(full_client, trace_id)
@@ -52,13 +52,13 @@ def test_it_joins_tags_and_span_names(full_client: httpx.Client, trace_id: str) 
     assert (row["tags"], row["span_names"], row["trace_tags"]) == (["a", "b", "c"], ["root", "child"], [])
 
 
-def test_it_keeps_an_error(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_keeps_the_error_status(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, events=["exception"])
     send_span(full_client, trace_id, number=2, parent=1)
     assert fetch_trace(full_client, trace_id)["status"] == "error"
 
 
-def test_it_names_the_top_span_when_it_comes(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_sets_the_top_span_when_it_arrives(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {"lmnr.span.path": ["agent", "child"]}, number=2, parent=1, name="child")
     before = fetch_trace(full_client, trace_id)
     send_span(full_client, trace_id, {"lmnr.span.type": "EXECUTOR", "lmnr.span.input": "hello"}, name="agent")
@@ -69,18 +69,18 @@ def test_it_names_the_top_span_when_it_comes(full_client: httpx.Client, trace_id
 
 
 @pytest.mark.parametrize(
-    ("attributes", "kind"),
+    ("attributes", "trace_type"),
     [
         ({}, "DEFAULT"),
         ({f"{PROPERTY}trace_type": "PLAYGROUND"}, "PLAYGROUND"),
         ({"lmnr.span.type": "EVALUATION"}, "EVALUATION"),
     ],
 )
-def test_it_finds_the_trace_type(
-    full_client: httpx.Client, trace_id: str, attributes: dict[str, Any], kind: str
+def test_it_detects_the_trace_type(
+    full_client: httpx.Client, trace_id: str, attributes: dict[str, Any], trace_type: str
 ) -> None:
     send_span(full_client, trace_id, attributes)
-    assert fetch_trace(full_client, trace_id)["trace_type"] == kind
+    assert fetch_trace(full_client, trace_id)["trace_type"] == trace_type
 
 
 def test_it_merges_metadata_deeply_within_one_request(full_client: httpx.Client, trace_id: str) -> None:
@@ -90,18 +90,18 @@ def test_it_merges_metadata_deeply_within_one_request(full_client: httpx.Client,
     assert fetch_trace(full_client, trace_id)["metadata"] == '{"k":2,"o":{"a":1,"b":2}}'
 
 
-def test_it_replaces_metadata_keys_whole_over_requests(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_replaces_top_level_metadata_keys_across_requests(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {f"{METADATA_PREFIX}o": {"a": 1}, f"{METADATA_PREFIX}kept": True})
     send_span(full_client, trace_id, {f"{METADATA_PREFIX}o": {"b": 2}}, number=2)
     assert fetch_trace(full_client, trace_id)["metadata"] == '{"o":{"b":2},"kept":true}'
 
 
-def test_it_takes_vercels_metadata_over_its_own(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_prefers_vercels_metadata_to_laminars(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {"ai.telemetry.metadata.k": "vercel", f"{METADATA_PREFIX}k": "lmnr"})
     assert fetch_trace(full_client, trace_id)["metadata"] == '{"k":"vercel"}'
 
 
-def test_it_keeps_the_types_that_otlp_carries(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_keeps_the_types_of_otlp_values(full_client: httpx.Client, trace_id: str) -> None:
     values: dict[str, Any] = {"a": 1, "b": 1.0, "c": True, "d": ["x", "y"], "e": {"f": 2.5}, "g": b'{"h": 1}'}
     send_span(full_client, trace_id, {METADATA_PREFIX + key: value for key, value in values.items()})
     assert (
@@ -110,6 +110,6 @@ def test_it_keeps_the_types_that_otlp_carries(full_client: httpx.Client, trace_i
     )
 
 
-def test_it_has_no_metadata_text_before_any_came(full_client: httpx.Client, trace_id: str) -> None:
+def test_it_has_empty_metadata_text_until_metadata_arrives(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id)
     assert fetch_trace(full_client, trace_id)["metadata"] == ""

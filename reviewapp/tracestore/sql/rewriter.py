@@ -185,9 +185,8 @@ class Rewriter:
         )
         name = _CASTS.get(cast(exp.DType, data_type.this))
         if name is None:
-            raise QueryError(
-                f"Error executing query: CAST to {data_type.sql(dialect='clickhouse')} is not supported by the trace store"
-            )
+            type_sql = data_type.sql(dialect="clickhouse")
+            raise QueryError(f"Error executing query: CAST to {type_sql} is not supported by the trace store")
         return function_map.call_custom(name, node.this.copy())
 
     def _like(self, node: exp.Binary) -> exp.Expr:
