@@ -201,10 +201,8 @@ def _tags(attributes: Attributes) -> list[str]:
 def _usage(attributes: Attributes) -> Usage:
     input_tokens = _count(attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")
     output_tokens = _count(attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
-    input_cost, output_cost = (
-        _cost(attributes, "gen_ai.usage.input_cost"),
-        _cost(attributes, "gen_ai.usage.output_cost"),
-    )
+    input_cost = _cost(attributes, "gen_ai.usage.input_cost")
+    output_cost = _cost(attributes, "gen_ai.usage.output_cost")
     return Usage(
         input_tokens,
         output_tokens,
