@@ -1,1 +1,1 @@
-"""What the product costs: one command per figure, each on data of its own in a fresh place."""
+"""Measure what the product costs: one command per benchmark, each on its own data in a new environment."""

@@ -24,8 +24,10 @@ NAMES = (
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=NAMES)
-    parser.add_argument("--json", action="store_true", help="one line of JSON instead of a line per figure")
-    parser.add_argument("--database", help="a PostgreSQL server's URL, as postgres://user@host/; SQLite without it")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON instead of one line per figure")
+    parser.add_argument(
+        "--database", help="URL of a PostgreSQL server, for example postgres://user@host/ (default: SQLite)"
+    )
     options = parser.parse_args()
     figures = import_module(f"benchmarks.{options.name.replace('-', '_')}").run(options.database)
     if options.json:

@@ -1,4 +1,4 @@
-"""A reviewer's browser as far as a benchmark needs one: a session, a kept connection, a form."""
+"""A minimal HTTP browser of a reviewer: a session, a persistent connection, a form."""
 
 import gzip
 import http.client
@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: status, where to go on, the body, its bytes as sent, and the milliseconds it took."""
+    """A response: status, Location header, body, bytes of the body as sent (compressed), and milliseconds."""
 
     status: int
     location: str
@@ -21,7 +21,7 @@ class Response:
 
 @dataclass(slots=True)
 class Browser:
-    """One signed-in person."""
+    """The session of one signed-in person."""
 
     base: str
     cookies: dict[str, str] = field(default_factory=dict)
@@ -29,58 +29,62 @@ class Browser:
 
     def sign_in(self, username: str, password: str) -> None:
         page = self.get("/accounts/login/")
-        fields = {"csrfmiddlewaretoken": _token(page.body), "username": username, "password": password}
-        answer = self.post("/accounts/login/", fields)
-        if answer.status != 302:
-            raise RuntimeError(f"{username} could not sign in: {answer.status}.")
+        fields = {"csrfmiddlewaretoken": _read_csrf_token(page.body), "username": username, "password": password}
+        response = self.post("/accounts/login/", fields)
+        if response.status != 302:
+            raise RuntimeError(f"{username} could not sign in: {response.status}.")
 
     def get(self, path: str, *, follow: bool = True) -> Response:
-        answer = self._ask("GET", path, None, {})
-        if follow and answer.status in (301, 302, 303):
-            further = self.get(answer.location)
+        response = self._request("GET", path, None, {})
+        if follow and response.status in (301, 302, 303):
+            target = self.get(response.location)
             return Response(
-                further.status, answer.location, further.body, further.bytes_received, answer.ms + further.ms
+                target.status, response.location, target.body, target.bytes_received, response.ms + target.ms
             )
-        return answer
+        return response
 
     def post(self, path: str, fields: dict[str, str], *, htmx: bool = False) -> Response:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": self.base}
         if htmx:
             headers["HX-Request"] = "true"
-        return self._ask("POST", path, urlencode(fields), headers)
+        return self._request("POST", path, urlencode(fields), headers)
 
-    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Response:
+    def _request(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> Response:
         if self.connection is None:
             self.connection = http.client.HTTPConnection(urlsplit(self.base).netloc, timeout=60)
-        sent = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()), "Accept-Encoding": "gzip", **headers}
-        began = time.perf_counter()
-        self.connection.request(method, path, body, sent)
+        all_headers = {
+            "Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items()),
+            "Accept-Encoding": "gzip",
+            **headers,
+        }
+        started_at = time.perf_counter()
+        self.connection.request(method, path, body, all_headers)
         response = self.connection.getresponse()
-        raw = response.read()
-        ms = (time.perf_counter() - began) * 1000
+        raw_body = response.read()
+        ms = (time.perf_counter() - started_at) * 1000
         for line in response.headers.get_all("Set-Cookie") or []:
             name, _, value = line.partition(";")[0].partition("=")
             self.cookies[name] = value
-        text = gzip.decompress(raw) if response.headers.get("Content-Encoding") == "gzip" else raw
+        text = gzip.decompress(raw_body) if response.headers.get("Content-Encoding") == "gzip" else raw_body
         return Response(
-            response.status, response.headers.get("Location", ""), text.decode(errors="replace"), len(raw), ms
+            response.status, response.headers.get("Location", ""), text.decode(errors="replace"), len(raw_body), ms
         )
 
 
 def make_review_fields(page: str, number: int) -> dict[str, str]:
-    """A filled form for the item a page shows."""
-    version = re.search(r'name="version" value="(\d+)"', page)
+    """Return the completed review form of the item on a page."""
+    version_match = re.search(r'name="version" value="(\d+)"', page)
     return {
-        "csrfmiddlewaretoken": _token(page),
-        "version": version[1] if version else "0",
+        "csrfmiddlewaretoken": _read_csrf_token(page),
+        "version": version_match[1] if version_match else "0",
         "score": f"0.{number % 10}",
         "notes": f"Benchmark note {number}: the answer leaves out a step.",
         "needs_review": "true" if number % 4 == 0 else "",
     }
 
 
-def _token(page: str) -> str:
-    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
-    if found is None:
-        raise RuntimeError("The page holds no form.")
-    return found[1]
+def _read_csrf_token(page: str) -> str:
+    match = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    if match is None:
+        raise RuntimeError("The page has no form.")
+    return match[1]

@@ -1,6 +1,6 @@
-"""Traces of an agent that talks long: each model call repeats all that was said before it, as they do.
+"""Traces of long agent conversations: each model call repeats all messages before it, as real agents do.
 
-`python -m benchmarks.desk ITEMS PEOPLE SPANS` fills a desk with them.
+`python -m benchmarks.queue_data ITEMS PEOPLE SPANS` creates a queue of them.
 """
 
 import json
@@ -13,48 +13,53 @@ from uuid import UUID
 from reviewapp.traces.models import Span, Trace
 
 TOOLS = ("search_orders", "read_policy", "send_quote")
-ASKED, SAID, FOUND = 300, 400, 600
+QUESTION_SIZE, ANSWER_SIZE, RESULT_SIZE = 300, 400, 600  # characters
 
 
-def make_spans(trace: Trace, count: int, text: Callable[[int], str]) -> list[Span]:
-    """`count` spans of a trace, not saved: an agent's own, then a model call and a tool call in turns.
+def make_spans(trace: Trace, count: int, make_text: Callable[[int], str]) -> list[Span]:
+    """Return `count` unsaved spans of a trace: the agent's own, then model calls and tool calls alternately.
 
-    `text` makes a text of so many characters.
+    `make_text` returns a text of the given number of characters.
     """
-    root = UUID(int=random.getrandbits(128))
-    told: list[dict[str, Any]] = [{"role": "system", "content": text(1_200)}, {"role": "user", "content": text(ASKED)}]
-    asked = told[1]["content"]
-    made = []
+    top_span_id = UUID(int=random.getrandbits(128))
+    system, question = make_text(1_200), make_text(QUESTION_SIZE)
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}, {"role": "user", "content": question}]
+    spans = []
     for number in range(1, count):
         if number % 2 == 0:
-            made.append(_tool(trace, number, root, told, text(FOUND)))
+            spans.append(_tool_span(trace, number, top_span_id, messages, make_text(RESULT_SIZE)))
             continue
-        given = json.dumps(told)
-        answer: dict[str, Any] = {"role": "assistant", "content": text(SAID)}
+        input_text = json.dumps(messages)
+        response: dict[str, Any] = {"role": "assistant", "content": make_text(ANSWER_SIZE)}
         if number + 2 < count:
-            call = {"name": TOOLS[number % 3], "arguments": json.dumps({"query": text(40)})}
-            answer["tool_calls"] = [{"id": f"call_{number}", "type": "function", "function": call}]
-        told.append(answer)
-        made.append(_span(trace, number, "chat", "LLM", root, given, json.dumps([answer])))
-    top = _span(trace, 0, "support-agent", "DEFAULT", None, json.dumps({"question": asked}), told[-1]["content"])
-    top.span_id = root
-    return [top, *made]
+            call = {"name": TOOLS[number % 3], "arguments": json.dumps({"query": make_text(40)})}
+            response["tool_calls"] = [{"id": f"call_{number}", "type": "function", "function": call}]
+        messages.append(response)
+        spans.append(_span(trace, number, "chat", "LLM", top_span_id, input_text, json.dumps([response])))
+    top_input = json.dumps({"question": question})
+    top_span = _span(trace, 0, "support-agent", "DEFAULT", None, top_input, messages[-1]["content"])
+    top_span.span_id = top_span_id
+    return [top_span, *spans]
 
 
-def _tool(trace: Trace, number: int, root: UUID, told: list[dict[str, Any]], found: str) -> Span:
+def _tool_span(trace: Trace, number: int, top_span_id: UUID, messages: list[dict[str, Any]], result_text: str) -> Span:
     call: dict[str, Any] = (
-        told[-1]["tool_calls"][0] if "tool_calls" in told[-1] else {"id": "", "function": {"name": "idle"}}
+        messages[-1]["tool_calls"][0] if "tool_calls" in messages[-1] else {"id": "", "function": {"name": "idle"}}
     )
-    result = json.dumps({"found": found, "count": 3, "score": 0.75})
-    told.append({"role": "tool", "tool_call_id": call["id"], "content": result})
-    return _span(trace, number, call["function"]["name"], "TOOL", root, call["function"].get("arguments", "{}"), result)
+    result = json.dumps({"found": result_text, "count": 3, "score": 0.75})
+    messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+    function = call["function"]
+    return _span(trace, number, function["name"], "TOOL", top_span_id, function.get("arguments", "{}"), result)
 
 
-def _span(trace: Trace, number: int, name: str, kind: str, root: UUID | None, given: str, said: str) -> Span:
+def _span(
+    trace: Trace, number: int, name: str, kind: str, top_span_id: UUID | None, input_text: str, output_text: str
+) -> Span:
     assert trace.start_time is not None
     start = trace.start_time + timedelta(seconds=number)
     return Span(
-        trace=trace, span_id=UUID(int=random.getrandbits(128)), parent_span_id=root, name=name, span_type=kind,
-        status="success", start_time=start, end_time=start + timedelta(seconds=0.9), input=given, output=said,
+        trace=trace, span_id=UUID(int=random.getrandbits(128)), parent_span_id=top_span_id, name=name, span_type=kind,
+        status="success", start_time=start, end_time=start + timedelta(seconds=0.9),
+        input=input_text, output=output_text,
         model="gpt-4o-mini" if kind == "LLM" else "", total_tokens=900 if kind == "LLM" else 0,
     )  # fmt: skip

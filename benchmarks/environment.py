@@ -1,4 +1,4 @@
-"""A fresh place to measure in: a folder, a database and a running review app, gone afterwards."""
+"""A temporary environment to measure in: a folder, a database and a running review app, removed afterwards."""
 
 import os
 import secrets
@@ -20,21 +20,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Where a benchmark's data lie, and the environment its processes get."""
+    """A benchmark's data folder and the environment variables of its processes."""
 
     folder: Path
     env: dict[str, str]
 
     def run(self, *command: str) -> str:
-        """Run one of our commands to its end; what it printed."""
-        done = subprocess.run(  # noqa: S603 - our own commands
+        """Run a Python command to its end. Returns its output. Raises CalledProcessError when it fails."""
+        process = subprocess.run(  # noqa: S603 - our own commands
             [sys.executable, *command], env=self.env, cwd=ROOT, check=True, capture_output=True, text=True
         )
-        return done.stdout
+        return process.stdout
 
     @contextmanager
     def web(self) -> Iterator[str]:
-        """The review app as it runs in production: its URL."""
+        """Run the review app as in production. Yields its URL."""
         port = free_port()
         command = [sys.executable, "-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"]
         server = subprocess.Popen(command, env=self.env, cwd=ROOT)  # noqa: S603
@@ -48,20 +48,20 @@ class Environment:
 
 @contextmanager
 def fresh_environment(database: str | None) -> Iterator[Environment]:
-    """An empty, migrated place; on PostgreSQL a database of its own on the server that `database` names."""
+    """Yield a new, migrated environment; on PostgreSQL with its own database on the server of the URL `database`."""
     with tempfile.TemporaryDirectory(prefix="review-bench-") as folder:
-        environment = {
+        env = {
             **os.environ, "DATA_DIR": folder, "SECRET_KEY": secrets.token_urlsafe(48),
             "DJANGO_SETTINGS_MODULE": "reviewapp.settings", "PYTHONPATH": str(ROOT),
         }  # fmt: skip
-        environment.pop("DATABASE_URL", None)
+        env.pop("DATABASE_URL", None)
         with _database(database) as url:
             if url:
-                environment["DATABASE_URL"] = url
-            place = Environment(Path(folder), environment)
-            place.run("manage.py", "migrate", "-v0")
-            place.run("manage.py", "collectstatic", "-v0", "--no-input")
-            yield place
+                env["DATABASE_URL"] = url
+            environment = Environment(Path(folder), env)
+            environment.run("manage.py", "migrate", "-v0")
+            environment.run("manage.py", "collectstatic", "-v0", "--no-input")
+            yield environment
 
 
 @contextmanager
@@ -87,8 +87,9 @@ def free_port() -> int:
 
 
 def wait_for(url: str, seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    """Return when `url` answers. Raises TimeoutError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         try:
             urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own loopback address
             return
@@ -98,5 +99,5 @@ def wait_for(url: str, seconds: float = 30) -> None:
 
 
 def min_max(values: list[float]) -> list[float]:
-    """The smallest and the largest of several runs."""
+    """Return the smallest and the largest value of several runs."""
     return [round(min(values), 2), round(max(values), 2)]

@@ -1,4 +1,4 @@
-"""How long a lead waits for a filter view, from ten thousand traces to a million, and what the index takes on disk."""
+"""Measure how long a lead waits for a filtered trace list of 10,000 to a million traces, and the index's disk size."""
 
 import json
 import statistics
@@ -13,35 +13,35 @@ VIEW = urlencode([("m", "region=us-west"), ("m", "environment=production")])
 
 
 def run(database: str | None) -> dict[str, object]:
-    found = {f"{size:_}": _at(size, database) for size in SIZES}
-    small, large = (found[f"{size:_}"] for size in (SIZES[0], SIZES[-1]))
+    results = {f"{size:_}": _measure_size(size, database) for size in SIZES}
+    small, large = (results[f"{size:_}"] for size in (SIZES[0], SIZES[-1]))
     return {
         "name": "filter",
-        "work": "traces of 5.7 metadata values each, put in by bulk; the first page of 50 of region=us-west and "
-        "environment=production, and other views, by the functions of the page, and the whole page over HTTP; "
+        "work": "traces of 5.7 metadata values each, inserted in bulk; the first page of 50 of region=us-west and "
+        "environment=production, and other views: the view's own functions, and the whole page over HTTP; "
         f"medians of {RUNS} runs of 25, on {'PostgreSQL' if database else 'SQLite'}",
         "growth": round(large["first_ms"] / small["first_ms"], 2),
-        **found,
+        **results,
     }
 
 
-def _at(size: int, database: str | None) -> dict[str, Any]:
-    with fresh_environment(database) as place:
-        made = json.loads(place.run("-m", "benchmarks.mirror_data", str(size)))
-        runs = [json.loads(place.run("-m", "benchmarks.filter_timing")) for _ in range(RUNS)]
-        pages = _pages(place, made)
+def _measure_size(size: int, database: str | None) -> dict[str, Any]:
+    with fresh_environment(database) as environment:
+        mirror_info = json.loads(environment.run("-m", "benchmarks.mirror_data", str(size)))
+        runs = [json.loads(environment.run("-m", "benchmarks.filter_timing")) for _ in range(RUNS)]
+        pages = _time_pages(environment, mirror_info)
     figures = {name: round(statistics.median(run[name] for run in runs), 2) for name in runs[0]}
     return {
         **figures,
         "spread": {name: min_max([run[name] for run in runs]) for name in figures},
         "http_ms": round(statistics.median(pages), 2),
-        **{name: made[name] for name in ("row_bytes", "index_bytes")},
+        **{name: mirror_info[name] for name in ("row_bytes", "index_bytes")},
     }
 
 
-def _pages(place: Environment, made: dict[str, str]) -> list[float]:
-    with place.web() as url:
+def _time_pages(environment: Environment, mirror_info: dict[str, str]) -> list[float]:
+    with environment.web() as url:
         browser = Browser(url)
-        browser.sign_in(made["person"], made["password"])
-        times = [browser.get(f"/p/{made['project']}/traces/?{VIEW}").ms for _ in range(OPENS + 3)]
+        browser.sign_in(mirror_info["person"], mirror_info["password"])
+        times = [browser.get(f"/p/{mirror_info['project']}/traces/?{VIEW}").ms for _ in range(OPENS + 3)]
     return times[3:]

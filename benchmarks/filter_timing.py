@@ -1,7 +1,7 @@
-"""A lead's filters on the mirror that lies in a place, timed: `python -m benchmarks.lead`, after `benchmarks.mirrored`.
+"""Time a lead's filters in an environment with `benchmarks.mirror_data`: `python -m benchmarks.filter_timing`.
 
-Each time is in milliseconds, the median of many; a page is what the view's function does, rows read to what is shown.
-`mib` is the most memory that this process had.
+Each time is the median of many, in milliseconds; a page is the work of the view's function, from the query to the
+values shown. `mib` is this process's peak memory in MiB.
 """
 
 import json
@@ -49,16 +49,17 @@ def measure() -> dict[str, object]:
     project = Project.objects.get()
     figures: dict[str, object] = {}
     for name, pairs in VIEWS.items():
-        figures[name] = _timed(partial(_shown, project, pairs))
-    at = ""
+        figures[name] = _time(partial(_load_page, project, pairs))
+    cursor = ""
     for _ in range(99):
-        at = get_page(read_view(QueryDict(_query(COMMON))), project, at).older
-    if at:
-        figures["page_100_ms"] = _timed(lambda: _shown(project, COMMON, before=at))
-        figures["newer_ms"] = _timed(lambda: _shown(project, COMMON, after=at))
-    oldest = Trace.objects.order_by("start_time").values_list("start_time", flat=True)[0] or clock.now()
-    until = oldest + timedelta(hours=18)
-    figures["range_ms"] = _timed(lambda: _shown(project, COMMON, since=oldest.isoformat(), until=until.isoformat()))
+        cursor = get_page(read_view(QueryDict(_query(COMMON))), project, cursor).older
+    if cursor:
+        figures["page_100_ms"] = _time(lambda: _load_page(project, COMMON, before=cursor))
+        figures["newer_ms"] = _time(lambda: _load_page(project, COMMON, after=cursor))
+    oldest_start = Trace.objects.order_by("start_time").values_list("start_time", flat=True)[0] or clock.now()
+
+    since, end = oldest_start.isoformat(), (oldest_start + timedelta(hours=18)).isoformat()
+    figures["range_ms"] = _time(lambda: _load_page(project, COMMON, since=since, end=end))
     traces = list(Trace.objects.order_by("-id")[: 2 * TIMES].values_list("trace_id", flat=True))
     patches = iter(enumerate(traces))
 
@@ -68,27 +69,27 @@ def measure() -> dict[str, object]:
         with transaction.atomic():
             merge.apply_patch(project, merge.lock_trace(project, trace_id), values, review_count=1)
 
-    figures["patch_ms"] = _timed(patch)
+    figures["patch_ms"] = _time(patch)
     figures["mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures
 
 
-def _shown(project: Project, pairs: tuple[str, ...], *, since: str = "", until: str = "", **cursor: str) -> int:
-    page = get_page(read_view(QueryDict(_query(pairs, since, until))), project, **cursor)
+def _load_page(project: Project, pairs: tuple[str, ...], *, since: str = "", end: str = "", **cursor: str) -> int:
+    page = get_page(read_view(QueryDict(_query(pairs, since, end))), project, **cursor)
     rows = [(trace, trace.seconds, canonical_json.raw_members(trace.metadata)) for trace in page.traces]
     return len(rows)
 
 
-def _query(pairs: tuple[str, ...], since: str = "", until: str = "") -> str:
-    return urlencode([("m", pair) for pair in pairs] + [("from", since), ("to", until)])
+def _query(pairs: tuple[str, ...], since: str = "", end: str = "") -> str:
+    return urlencode([("m", pair) for pair in pairs] + [("from", since), ("to", end)])
 
 
-def _timed(act: Callable[[], object]) -> float:
+def _time(function: Callable[[], object]) -> float:
     times = []
     for _ in range(TIMES):
-        began = time.perf_counter()
-        act()
-        times.append((time.perf_counter() - began) * 1000)
+        started_at = time.perf_counter()
+        function()
+        times.append((time.perf_counter() - started_at) * 1000)
     return round(statistics.median(times), 2)
 
 

@@ -1,4 +1,4 @@
-"""How fast the trace store takes traces over HTTP, each request committed to disk before it is answered."""
+"""Measure how many traces per second the trace store ingests over HTTP, each request committed before its response."""
 
 import gzip
 import hashlib
@@ -25,7 +25,7 @@ SEED = 20260401
 RUNS = 5
 TRACES = 6000
 SPANS = 5
-# The lmnr SDK exports at most 64 spans at once; 12 whole traces are 60.
+# The lmnr SDK exports at most 64 spans per request; 12 whole traces are 60 spans.
 TRACES_PER_REQUEST = 12
 CLIENTS = 2
 INPUT_BYTES, OUTPUT_BYTES = 2048, 1024
@@ -45,17 +45,17 @@ _WORDS = (
 
 
 def run(database: str | None = None) -> dict[str, object]:
-    """Five runs, each into a fresh store; the median of traces per second.
+    """Measure traces per second in several runs, each with a new store.
 
-    `database` is not used: the store keeps its own SQLite file, wherever the application keeps its rows.
+    `database` is not used: the store has its own SQLite file, whatever database the application uses.
     """
-    bodies = [_body(first) for first in range(0, TRACES, TRACES_PER_REQUEST)]
+    bodies = [_encode_body(first) for first in range(0, TRACES, TRACES_PER_REQUEST)]
     rates = [_one_run(bodies) for _ in range(RUNS)]
     return {
         "name": "ingest",
         "work": f"{TRACES} traces of {SPANS} spans with {INPUT_BYTES + OUTPUT_BYTES} bytes of input and output each,"
-        f" {TRACES_PER_REQUEST * SPANS} spans a request, OTLP protobuf with gzip, {CLIENTS} connections,"
-        " each request on disk before it is answered",
+        f" {TRACES_PER_REQUEST * SPANS} spans per request, OTLP protobuf with gzip, {CLIENTS} connections,"
+        " each request committed to disk before its response",
         "per_s": round(statistics.median(rates), 1),
         "spread": min_max(rates),
     }
@@ -63,7 +63,7 @@ def run(database: str | None = None) -> dict[str, object]:
 
 def _one_run(bodies: list[bytes]) -> float:
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
-        store, port, key = _start(Path(folder))
+        store, port, key = _start_store(Path(folder))
         try:
             _send(port, key, bodies[:4])
             started = time.perf_counter()
@@ -75,7 +75,7 @@ def _one_run(bodies: list[bytes]) -> float:
             store.wait(timeout=60)
 
 
-def _start(folder: Path) -> tuple[subprocess.Popen[str], int, str]:
+def _start_store(folder: Path) -> tuple[subprocess.Popen[str], int, str]:
     command = [sys.executable, "-m", "reviewapp.tracestore", "--port=0", f"--database={folder / 'store.sqlite3'}"]
     store = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "--json"],
@@ -100,14 +100,14 @@ def _send(port: int, key: str, bodies: list[bytes]) -> None:
     }
     for body in bodies:
         connection.request("POST", "/v1/traces", body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"The trace store answered {answer.status}.")
+        response = connection.getresponse()
+        response.read()
+        if response.status != 200:
+            raise RuntimeError(f"The trace store answered {response.status}.")
     connection.close()
 
 
-def _body(first: int) -> bytes:
+def _encode_body(first: int) -> bytes:
     request = ExportTraceServiceRequest()
     spans = request.resource_spans.add().scope_spans.add().spans
     for index in range(first, first + TRACES_PER_REQUEST):
@@ -116,49 +116,49 @@ def _body(first: int) -> bytes:
 
 
 def _add_trace(spans: Any, index: int) -> None:
-    chance = random.Random(f"{SEED}:{index}")
+    rng = random.Random(f"{SEED}:{index}")
     trace_id = hashlib.sha256(f"{SEED}:{index}".encode()).digest()[:16]
-    span_ids = [chance.randbytes(8) for _ in _NAMES]
-    metadata = {
-        f"lmnr.association.properties.metadata.{key}": chance.choice(choices) for key, choices in _CHOICES.items()
-    }
-    at = _FIRST_START + index * 7_000_000_000
+    span_ids = [rng.randbytes(8) for _ in _NAMES]
+    metadata = {f"lmnr.association.properties.metadata.{key}": rng.choice(choices) for key, choices in _CHOICES.items()}
+    start_time = _FIRST_START + index * 7_000_000_000
     for name, kind, span_id in zip(_NAMES, _TYPES, span_ids, strict=True):
         is_root = name == _NAMES[0]
-        length = chance.randint(40, 1800) * 1_000_000
+        duration = rng.randint(40, 1800) * 1_000_000
         span: Span = spans.add(
             trace_id=trace_id,
             span_id=span_id,
             parent_span_id=b"" if is_root else span_ids[0],
             name=name,
-            start_time_unix_nano=at,
-            end_time_unix_nano=at + length,
+            start_time_unix_nano=start_time,
+            end_time_unix_nano=start_time + duration,
         )
         path = [_NAMES[0]] if is_root else [_NAMES[0], name]
-        ids = [f"00000000-0000-0000-{raw.hex()[:4]}-{raw.hex()[4:]}" for raw in (span_ids[0], span_id)]
+        ids = [
+            f"00000000-0000-0000-{span_bytes.hex()[:4]}-{span_bytes.hex()[4:]}" for span_bytes in (span_ids[0], span_id)
+        ]
         _add_lists(span, {"lmnr.span.path": path, "lmnr.span.ids_path": ids[:1] if is_root else ids})
-        _add_texts(span, _told(chance, kind) | metadata)
+        _add_texts(span, _make_attributes(rng, kind) | metadata)
         if kind == "LLM":
             for side in ("input", "output"):
-                span.attributes.add(key=f"gen_ai.usage.{side}_tokens").value.int_value = chance.randint(150, 700)
-        at += 1_000_000 if is_root else length
+                span.attributes.add(key=f"gen_ai.usage.{side}_tokens").value.int_value = rng.randint(150, 700)
+        start_time += 1_000_000 if is_root else duration
 
 
-def _told(chance: random.Random, kind: str) -> dict[str, str]:
-    head, tail = '{"messages":[{"role":"user","content":"', '"}]}'
-    told = {
+def _make_attributes(rng: random.Random, kind: str) -> dict[str, str]:
+    prefix, suffix = '{"messages":[{"role":"user","content":"', '"}]}'
+    attributes = {
         "lmnr.span.type": kind,
-        "lmnr.span.input": head + _text(chance, INPUT_BYTES - len(head + tail)) + tail,
-        "lmnr.span.output": _text(chance, OUTPUT_BYTES),
+        "lmnr.span.input": prefix + _text(rng, INPUT_BYTES - len(prefix + suffix)) + suffix,
+        "lmnr.span.output": _text(rng, OUTPUT_BYTES),
         "lmnr.span.instrumentation_source": "python",
-        "lmnr.association.properties.session_id": f"session-{chance.randint(1, 500)}",
-        "lmnr.association.properties.user_id": f"user-{chance.randint(1, 500)}",
+        "lmnr.association.properties.session_id": f"session-{rng.randint(1, 500)}",
+        "lmnr.association.properties.user_id": f"user-{rng.randint(1, 500)}",
     }
-    return told | ({"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o-mini"} if kind == "LLM" else {})
+    return attributes | ({"gen_ai.system": "openai", "gen_ai.request.model": "gpt-4o-mini"} if kind == "LLM" else {})
 
 
-def _text(chance: random.Random, size: int) -> str:
-    return " ".join(chance.choices(_WORDS, k=size // 4))[:size]
+def _text(rng: random.Random, size: int) -> str:
+    return " ".join(rng.choices(_WORDS, k=size // 4))[:size]
 
 
 def _add_texts(span: Span, texts: dict[str, str]) -> None:

@@ -1,6 +1,6 @@
-"""A mirror of N traces with their index, by bulk inserts. Run in a fresh place: `python -m benchmarks.mirrored N`.
+"""Bulk-insert a mirror of N traces with their index, into an empty database: `python -m benchmarks.mirror_data N`.
 
-Each trace has five metadata keys in the proportions of a support agent's traces, one in ten has seven more.
+Each trace has five metadata keys in the proportions of a support agent's traces; one in ten has seven more.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from reviewapp.traces.metadata import index  # noqa: E402
 from reviewapp.traces.models import MetadataKey, Term  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
-SEED, APART, LASTS, PART = 7, timedelta(seconds=7), timedelta(seconds=6), 10_000
+SEED, INTERVAL, DURATION, BATCH = 7, timedelta(seconds=7), timedelta(seconds=6), 10_000
 CHOICES = {
     "environment": (("production", "staging", "development"), (60, 30, 10)),
     "region": (("us-west", "us-east", "eu-central", "ap-south"), (25, 30, 25, 20)),
@@ -43,20 +43,23 @@ _TRACE = (
 _POSTING = "term_id, trace_id, start_time, signature"
 
 
-def fill(size: int) -> dict[str, object]:
-    """A project of `size` traces, seven seconds apart up to now, and a lead; bytes of rows and of index per trace."""
+def create_mirror(size: int) -> dict[str, object]:
+    """Create a project with `size` traces, seven seconds apart until now, and a lead.
+
+    Returns the sign-in data, and per trace the bytes of rows, the bytes of the index and the number of postings.
+    """
     project = Project.objects.create(slug="bench", name="Bench", base_url="http://127.0.0.1:1")
     user = User.objects.create(username="lead", password=make_password(PASSWORD))
     Membership.objects.create(project=project, user=user, role="lead")
-    began = clock.now() - size * APART
+    first_start = clock.now() - size * INTERVAL
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA synchronous = OFF")
             cursor.execute("PRAGMA cache_size = -800000")
-    empty = _bytes()
-    _insert("reviewapp_trace", _TRACE, _traces(project, began, size))
-    rows = _bytes()
-    terms, counts = {}, Counter(member for values in _metadata(size) for member in values.items())
+    empty_bytes = _database_size()
+    _insert("reviewapp_trace", _TRACE, _trace_rows(project, first_start, size))
+    row_bytes = _database_size()
+    terms, counts = {}, Counter(member for values in _generate_metadata(size) for member in values.items())
     for (key, value), count in counts.items():
         raw = canonical_json.dumps(value)
         digest = index.compute_digest(key, raw)
@@ -68,25 +71,24 @@ def fill(size: int) -> dict[str, object]:
     MetadataKey.objects.bulk_create(
         [MetadataKey(project=project, name=key, count=count) for key, count in keys.items()]
     )
-    _insert("reviewapp_posting", _POSTING, _postings(terms, began, size))
+    _insert("reviewapp_posting", _POSTING, _posting_rows(terms, first_start, size))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT setval(pg_get_serial_sequence('reviewapp_trace', 'id'), %s)", [size])
-        # As the database does by itself some time after so many inserts.
+        # Autovacuum or an automatic checkpoint would do this some time after so many inserts.
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)")
     return {
-        "project": "bench", "person": "lead", "password": PASSWORD, "row_bytes": round((rows - empty) / size),
-        "index_bytes": round((_bytes() - rows) / size), "postings": round(sum(counts.values()) / size, 2),
+        "project": "bench", "person": "lead", "password": PASSWORD,
+        "row_bytes": round((row_bytes - empty_bytes) / size),
+        "index_bytes": round((_database_size() - row_bytes) / size), "postings": round(sum(counts.values()) / size, 2),
     }  # fmt: skip
 
 
-def _metadata(size: int) -> Iterator[dict[str, object]]:
-    chance = random.Random(SEED)
+def _generate_metadata(size: int) -> Iterator[dict[str, object]]:
+    rng = random.Random(SEED)
     for number in range(size):
-        values: dict[str, object] = {
-            key: chance.choices(values, weights)[0] for key, (values, weights) in CHOICES.items()
-        }
-        # Two common values that are never together: who uses it free is not billed.
+        values: dict[str, object] = {key: rng.choices(values, weights)[0] for key, (values, weights) in CHOICES.items()}
+        # Two common values that never occur together: free customers are not billed.
         values["billing"] = "none" if values["customer_tier"] == "free" else "invoice"
         if number % 10 == 3:
             values |= EXTRA_METADATA
@@ -95,52 +97,53 @@ def _metadata(size: int) -> Iterator[dict[str, object]]:
         yield values
 
 
-def _traces(project: Project, began: datetime, size: int) -> Iterator[tuple[Any, ...]]:
-    for number, values in enumerate(_metadata(size)):
-        start = began + number * APART
+def _trace_rows(project: Project, first_start: datetime, size: int) -> Iterator[tuple[Any, ...]]:
+    for number, values in enumerate(_generate_metadata(size)):
+        start = first_start + number * INTERVAL
         trace_id = UUID(bytes=hashlib.blake2b(f"{SEED}:{number}".encode(), digest_size=16).digest())
         yield (
             number + 1, project.pk, sql.to_db_value(trace_id), "support-agent", sql.to_db_value(start),
-            sql.to_db_value(start + LASTS),
+            sql.to_db_value(start + DURATION),
             "success", f"session-{number // 4}", f"user-{number % 500}", 2_100, 900, 3_000, 0.021, 5, False,
             json.dumps(values, separators=(",", ":")), "{}", 0, sql.to_db_value(start), 0, "",
         )  # fmt: skip
 
 
-def _postings(
-    terms: dict[tuple[str, object], tuple[int, str]], began: datetime, size: int
+def _posting_rows(
+    terms: dict[tuple[str, object], tuple[int, str]], first_start: datetime, size: int
 ) -> Iterator[tuple[Any, ...]]:
     signature_of = cache(index.compute_signature)
-    for number, values in enumerate(_metadata(size)):
-        held = [terms[member] for member in values.items()]
-        signature, start = signature_of(tuple(digest for _, digest in held)), sql.to_db_value(began + number * APART)
-        for term, _ in held:
+    for number, values in enumerate(_generate_metadata(size)):
+        trace_terms = [terms[member] for member in values.items()]
+        signature = signature_of(tuple(digest for _, digest in trace_terms))
+        start = sql.to_db_value(first_start + number * INTERVAL)
+        for term, _ in trace_terms:
             yield term, number + 1, start, signature
 
 
 def _insert(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
-    left = iter(rows)
+    remaining = iter(rows)
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                for row in left:
+                for row in remaining:
                     copy.write_row(row)
             return
-        marks = ", ".join("%s" for _ in columns.split(","))
-        while part := list(islice(left, PART)):
-            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", part)  # noqa: S608 - ours alone
+        placeholders = ", ".join("%s" for _ in columns.split(","))
+        while batch := list(islice(remaining, BATCH)):
+            cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({placeholders})", batch)  # noqa: S608 - our own names
 
 
-def _bytes() -> int:
-    """How much disk the database takes, without what a checkpoint or a vacuum would give back."""
+def _database_size() -> int:
+    """Return the bytes of the database on disk, without what a checkpoint or a vacuum would free."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_database_size(current_database())")
         else:
             cursor.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-        found: int = cursor.fetchone()[0]
-    return found
+        size_bytes: int = cursor.fetchone()[0]
+    return size_bytes
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(fill(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(create_mirror(int(sys.argv[1]))))

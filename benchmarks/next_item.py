@@ -1,4 +1,4 @@
-"""From the key that submits to the next item painted, in a real browser; and what the page costs on the way."""
+"""Measure the time from the submitting key press to the painted next item in a real browser, and the bytes received."""
 
 import json
 import statistics
@@ -14,17 +14,17 @@ READING = 1.0  # seconds
 
 
 def run(database: str | None) -> dict[str, object]:
-    with fresh_environment(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
-        with place.web() as url:
-            runs = [_in_browser(url, desk) for _ in range(RUNS)]
-    with fresh_environment(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(OPENS), "1", str(SPANS)))
-        with place.web() as url:
-            server = [_on_server(url, desk) for _ in range(RUNS)]
+    with fresh_environment(database) as environment:
+        queue_data = json.loads(environment.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
+        with environment.web() as url:
+            runs = [_time_in_browser(url, queue_data) for _ in range(RUNS)]
+    with fresh_environment(database) as environment:
+        queue_data = json.loads(environment.run("-m", "benchmarks.queue_data", str(OPENS), "1", str(SPANS)))
+        with environment.web() as url:
+            server = [_time_on_server(url, queue_data) for _ in range(RUNS)]
     times = [sorted(times) for times, _, _ in runs]
-    p50 = [statistics.median(each) for each in times]
-    p95 = [statistics.quantiles(each, n=20)[18] for each in times]
+    p50 = [statistics.median(run_times) for run_times in times]
+    p95 = [statistics.quantiles(run_times, n=20)[18] for run_times in times]
     return {
         "name": "next-item",
         "work": f"{ITEMS:,} items of 5 spans and 15 KB; {ANSWERS} items answered by two keys each, {READING:.0f} s of "
@@ -39,30 +39,30 @@ def run(database: str | None) -> dict[str, object]:
     }
 
 
-def _in_browser(url: str, desk: dict[str, str]) -> tuple[list[float], float, float]:
-    """The milliseconds of each answer, the bytes received for each, and the sum of layout shifts."""
-    with open_reviewer_page(url, desk) as page:
-        open_next_item(page, url, desk)
-        received = _counting(page)
+def _time_in_browser(url: str, queue_data: dict[str, str]) -> tuple[list[float], float, float]:
+    """Return the milliseconds of each answer, the mean bytes received per answer, and the sum of layout shifts."""
+    with open_reviewer_page(url, queue_data) as page:
+        open_next_item(page, url, queue_data)
+        sizes = _record_sizes(page)
         for number in range(ANSWERS):
             answer_item(page, str(number % 5 + 1), reading=READING)
         page.wait_for_load_state("networkidle")
         times: list[float] = page.evaluate("bench.times")
         shift: float = page.evaluate("bench.shift")
-        return times, sum(received) / ANSWERS, shift
+        return times, sum(sizes) / ANSWERS, shift
 
 
-def _counting(page: Page) -> list[float]:
-    """A list to which each answer from the network adds its bytes, as sent."""
-    received: list[float] = []
+def _record_sizes(page: Page) -> list[float]:
+    """Return a list to which each network response appends its bytes, as sent."""
+    sizes: list[float] = []
     session: CDPSession = page.context.new_cdp_session(page)
     session.send("Network.enable")
-    session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
-    return received
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    return sizes
 
 
-def _on_server(url: str, desk: dict[str, str]) -> float:
+def _time_on_server(url: str, queue_data: dict[str, str]) -> float:
     browser = Browser(url)
-    browser.sign_in(desk["people"][0], desk["password"])
-    opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
+    browser.sign_in(queue_data["people"][0], queue_data["password"])
+    opened = browser.get(f"/p/{queue_data['project']}/queues/{queue_data['queue']}/review/")
     return statistics.median(browser.get(opened.location).ms for _ in range(OPENS))

@@ -1,4 +1,4 @@
-"""How long a reviewer waits for the next item."""
+"""Measure how long a reviewer waits for the next item."""
 
 import json
 import statistics
@@ -10,12 +10,12 @@ ITEMS, OPENS, RUNS = 10_000, 60, 5
 
 
 def run(database: str | None) -> dict[str, object]:
-    with fresh_environment(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
-        with place.web() as url:
+    with fresh_environment(database) as environment:
+        queue_data = json.loads(environment.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
+        with environment.web() as url:
             browser = Browser(url)
-            browser.sign_in(desk["people"][0], desk["password"])
-            runs = [_one_run(browser, desk) for _ in range(RUNS)]
+            browser.sign_in(queue_data["people"][0], queue_data["password"])
+            runs = [_one_run(browser, queue_data) for _ in range(RUNS)]
     p50, p95 = [statistics.median(times) for times in runs], [statistics.quantiles(times, n=20)[18] for times in runs]
     return {
         "name": "open",
@@ -27,10 +27,10 @@ def run(database: str | None) -> dict[str, object]:
     }
 
 
-def _one_run(browser: Browser, desk: dict[str, str]) -> list[float]:
+def _one_run(browser: Browser, queue_data: dict[str, str]) -> list[float]:
     times = []
     for number in range(OPENS):
-        opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
+        opened = browser.get(f"/p/{queue_data['project']}/queues/{queue_data['queue']}/review/")
         times.append(opened.ms)
         browser.post(opened.location, make_review_fields(opened.body, number))
     return times[5:]

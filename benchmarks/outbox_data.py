@@ -1,6 +1,6 @@
-"""An outbox of a given size. Run in a fresh place: `python -m benchmarks.backlog URL WAITING [CONFIRMED]`.
+"""Create an outbox in an empty database: `python -m benchmarks.outbox_data URL WAITING [CONFIRMED]`.
 
-`python -m benchmarks.backlog states` prints how many patches are in each state.
+`python -m benchmarks.outbox_data states` prints the number of patches in each state.
 """
 
 import json
@@ -23,14 +23,14 @@ from reviewapp.traces.models import Trace  # noqa: E402
 BATCH = 5_000
 
 
-def fill(url: str, waiting: int, confirmed: int = 0) -> None:
-    """One project at `url` with a key, patches of as many traces that wait, and some that were confirmed long ago."""
-    project = project_at(url)
+def create_outbox(url: str, waiting: int, confirmed: int = 0) -> None:
+    """Create a project at `url` with a key, waiting patches, and patches confirmed a day ago, each of its own trace."""
+    project = get_or_create_project(url)
     _add(project, State.CONFIRMED, confirmed)
     _add(project, State.WAITING, waiting)
 
 
-def project_at(url: str, slug: str = "bench") -> Project:
+def get_or_create_project(url: str, slug: str = "bench") -> Project:
     project, _ = Project.objects.update_or_create(slug=slug, defaults={"name": slug.title(), "base_url": url})
     if not LaminarKey.objects.filter(project=project).exists():
         LaminarKey.build_encrypted(project, "a-key-of-a-benchmark", LaminarKey.Kind.FULL, "bench").save(
@@ -40,19 +40,19 @@ def project_at(url: str, slug: str = "bench") -> Project:
 
 
 def _add(project: Project, state: State, count: int) -> None:
-    made = (_patch(project, number, state) for number in range(count))
-    while patches := list(islice(made, BATCH)):
+    remaining = (_patch(project, number, state) for number in range(count))
+    while patches := list(islice(remaining, BATCH)):
         if state == State.WAITING:
             Trace.objects.bulk_create(_traces(project, patches))
         Patch.objects.bulk_create(patches)
 
 
 def _patch(project: Project, number: int, state: State) -> Patch:
-    at = clock.now() - timedelta(days=state == State.CONFIRMED)
+    created_at = clock.now() - timedelta(days=state == State.CONFIRMED)
     values = {"score": number % 5 / 4, "needs_review": number % 4 == 0, "notes": f"note {number}", "review_rev": 1}
     return Patch(
         project=project, trace_id=uuid4(), metadata=canonical_json.dumps(values), source="benchmark", state=state,
-        created_at=at, due_at=at, confirmed_at=at if state == State.CONFIRMED else None,
+        created_at=created_at, due_at=created_at, confirmed_at=created_at if state == State.CONFIRMED else None,
     )  # fmt: skip
 
 
@@ -66,4 +66,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "states":
         sys.stdout.write(json.dumps(Patch.objects.by_state()))
     else:
-        fill(sys.argv[1], *map(int, sys.argv[2:]))
+        create_outbox(sys.argv[1], *map(int, sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""How many bytes the review page takes: on first load with all it refers to, and for each next item."""
+"""Measure the bytes of the review page: on first load with all its files, and for each next item."""
 
 import json
 import re
@@ -11,37 +11,37 @@ ITEMS, NEXT, RUNS = 200, 10, 5
 
 
 def run(database: str | None) -> dict[str, object]:
-    with fresh_environment(database) as place:
-        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
-        with place.web() as url:
-            runs = [_one_run(url, desk) for _ in range(RUNS)]
-    first, following = [run[0] for run in runs], [run[1] for run in runs]
+    with fresh_environment(database) as environment:
+        queue_data = json.loads(environment.run("-m", "benchmarks.queue_data", str(ITEMS), "1"))
+        with environment.web() as url:
+            runs = [_one_run(url, queue_data) for _ in range(RUNS)]
+    first_bytes, next_sizes = [run[0] for run in runs], [run[1] for run in runs]
     return {
         "name": "page",
-        "work": f"the review page of a trace of 5 spans and 15 KB with every file it names, as sent (gzip), nothing "
-        f"cached; then {NEXT} submits by htmx, each answered with the next item; {RUNS} runs",
-        "bytes_first": round(statistics.median(first)),
-        "bytes_next": round(statistics.median(following)),
-        "spread": {"bytes_first": min_max(first), "bytes_next": min_max(following)},
+        "work": f"the review page of a trace of 5 spans and 15 KB with all its files, as sent (gzip), nothing "
+        f"cached; then {NEXT} submits by htmx, each returning the next item; {RUNS} runs",
+        "bytes_first": round(statistics.median(first_bytes)),
+        "bytes_next": round(statistics.median(next_sizes)),
+        "spread": {"bytes_first": min_max(first_bytes), "bytes_next": min_max(next_sizes)},
     }
 
 
-def _one_run(url: str, desk: dict[str, str]) -> tuple[float, float]:
+def _one_run(url: str, queue_data: dict[str, str]) -> tuple[float, float]:
     browser = Browser(url)
-    browser.sign_in(desk["people"][0], desk["password"])
-    opened = browser.get(f"/p/{desk['project']}/queues/{desk['queue']}/review/")
-    files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', opened.body))
-    files |= {found for file in list(files) if file.endswith(".js") for found in _imported(browser, file)}
-    first = opened.bytes_received + sum(browser.get(file).bytes_received for file in files)
-    sizes, where, page = [], opened.location, opened.body
+    browser.sign_in(queue_data["people"][0], queue_data["password"])
+    first_page = browser.get(f"/p/{queue_data['project']}/queues/{queue_data['queue']}/review/")
+    files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', first_page.body))
+    files |= {module for file in list(files) if file.endswith(".js") for module in _find_imports(browser, file)}
+    first_bytes = first_page.bytes_received + sum(browser.get(file).bytes_received for file in files)
+    sizes, url_path, page = [], first_page.location, first_page.body
     for number in range(NEXT):
-        answer = browser.post(where, make_review_fields(page, number), htmx=True)
-        sizes.append(answer.bytes_received)
-        page = answer.body
-        where = next(iter(re.findall(r'action="(/p/[^"]+/items/\d+/)" id="review"', page)))
-    return first, statistics.median(sizes)
+        response = browser.post(url_path, make_review_fields(page, number), htmx=True)
+        sizes.append(response.bytes_received)
+        page = response.body
+        url_path = next(iter(re.findall(r'action="(/p/[^"]+/items/\d+/)" id="review"', page)))
+    return first_bytes, statistics.median(sizes)
 
 
-def _imported(browser: Browser, file: str) -> set[str]:
+def _find_imports(browser: Browser, file: str) -> set[str]:
     folder = file.rsplit("/", 1)[0]
     return {f"{folder}/{name}" for name in re.findall(r'from\s*"\./([^"]+)"', browser.get(file).body)}

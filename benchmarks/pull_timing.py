@@ -1,4 +1,4 @@
-"""Pull a store's new traces as the worker does: `python -m benchmarks.puller URL KEY TRACES`, in a fresh place."""
+"""Pull new traces as the worker does, in an empty database: `python -m benchmarks.pull_timing URL KEY TRACES`."""
 
 import asyncio
 import json
@@ -21,32 +21,32 @@ from reviewapp.worker.loop import Worker  # noqa: E402
 
 
 def pull(url: str, key: str, traces: int) -> dict[str, float]:
-    """Traces a second, and the store's answers in milliseconds."""
+    """Return traces per second, and the store's median response times in milliseconds."""
     project = Project.objects.create(slug="bench", name="Bench", base_url=url)
     LaminarKey.build_encrypted(project, key, LaminarKey.Kind.FULL, "admin").save()
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     asyncio.run(Worker().run_once())
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - started_at
     assert Trace.objects.pulled().count() == traces
     client = Laminar(url, key, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
     ids = list(Trace.objects.values_list("trace_id", flat=True)[:500])
     now = clock.now()
-    asked = {
+    requests = {
         "store_match_ms": lambda: client.find_traces([("region", "us-west"), ("environment", "production")]),
         "store_rare_ms": lambda: client.find_traces([("region", "nowhere")]),
         "store_new_ms": lambda: client.find_traces([], since=now - timedelta(hours=2), limit=500),
         "store_deep_ms": lambda: client.find_traces([], until=now - timedelta(days=40), limit=500),
         "store_ids_ms": lambda: client.traces(ids),
     }
-    answers: dict[str, float] = {}
-    for name, ask in asked.items():
+    medians: dict[str, float] = {}
+    for name, request in requests.items():
         times = []
         for _ in range(3):
-            began = time.perf_counter()
-            ask()
-            times.append((time.perf_counter() - began) * 1000)
-        answers[name] = sorted(times)[1]
-    return {"per_s": traces / seconds, **answers}
+            started_at = time.perf_counter()
+            request()
+            times.append((time.perf_counter() - started_at) * 1000)
+        medians[name] = sorted(times)[1]
+    return {"per_s": traces / seconds, **medians}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Data for a review desk of a given size. Run in a fresh place: `python -m benchmarks.desk ITEMS PEOPLE [SPANS]`."""
+"""Create a queue and its reviewers in an empty database: `python -m benchmarks.queue_data ITEMS PEOPLE [SPANS]`."""
 
 import json
 import random
@@ -31,10 +31,10 @@ STEPS = (("agent", "DEFAULT"), ("retrieve", "TOOL"), ("draft", "LLM"), ("lookup_
 BATCH = 500
 
 
-def fill(items: int, people: int, spans: int = 0) -> dict[str, object]:
-    """One queue of `items` pulled traces, and `people` reviewers.
+def create_queue_data(items: int, people: int, spans: int = 0) -> dict[str, object]:
+    """Create one queue of `items` pulled traces, and `people` reviewers. Returns the sign-in data.
 
-    Each trace has 5 spans of 3 KB, or is a conversation of so many `spans`.
+    Each trace has 5 spans of 3 KB, or is a conversation of `spans` spans if not 0.
     """
     random.seed(7)
     project = Project.objects.create(slug="bench", name="Bench", base_url="http://127.0.0.1:1")
@@ -74,20 +74,20 @@ def _trace(project: Project, number: int) -> Trace:
 def _spans(trace: Trace, count: int) -> list[Span]:
     if count:
         return make_spans(trace, count, _text)
-    root = UUID(int=random.getrandbits(128))
-    return [_span(trace, number, name, kind, root) for number, (name, kind) in enumerate(STEPS)]
+    top_span_id = UUID(int=random.getrandbits(128))
+    return [_span(trace, number, name, kind, top_span_id) for number, (name, kind) in enumerate(STEPS)]
 
 
-def _span(trace: Trace, number: int, name: str, kind: str, root: UUID) -> Span:
+def _span(trace: Trace, number: int, name: str, kind: str, top_span_id: UUID) -> Span:
     start = trace.start_time + timedelta(seconds=number) if trace.start_time else clock.now()
-    asked, said = _text(2_048), _text(1_024)
+    question, answer = _text(2_048), _text(1_024)
     is_model = kind == "LLM"
     return Span(
-        trace=trace, span_id=root if number == 0 else UUID(int=random.getrandbits(128)),
-        parent_span_id=root if number else None, name=name, span_type=kind, status="success", start_time=start,
+        trace=trace, span_id=top_span_id if number == 0 else UUID(int=random.getrandbits(128)),
+        parent_span_id=top_span_id if number else None, name=name, span_type=kind, status="success", start_time=start,
         end_time=start + timedelta(seconds=1), model="gpt-4o-mini" if is_model else "",
-        input=json.dumps([{"role": "user", "content": asked}]) if is_model else json.dumps({"query": asked}),
-        output=json.dumps([{"role": "assistant", "content": said}]) if is_model else json.dumps({"found": said}),
+        input=json.dumps([{"role": "user", "content": question}]) if is_model else json.dumps({"query": question}),
+        output=json.dumps([{"role": "assistant", "content": answer}]) if is_model else json.dumps({"found": answer}),
     )  # fmt: skip
 
 
@@ -97,4 +97,4 @@ def _text(size: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(fill(*map(int, sys.argv[1:4]))))
+    sys.stdout.write(json.dumps(create_queue_data(*map(int, sys.argv[1:4]))))

@@ -1,4 +1,4 @@
-"""What a save takes while Laminar is well, dead, slow, flooding or broken, with a worker at work and rows waiting."""
+"""Measure how long a save takes while Laminar is steady, dead, slow, flooded or broken and a worker sends patches."""
 
 import json
 import signal
@@ -12,38 +12,38 @@ from benchmarks.browser import Browser
 from benchmarks.environment import ROOT, fresh_environment
 from benchmarks.save import time_saves
 
-ITEMS, CLIENTS, EACH, WAITING = 2_000, 4, 150, 2_000
+ITEMS, CLIENTS, SAVES, WAITING = 2_000, 4, 150, 2_000
 DEAD = "http://127.0.0.1:9"
-MOODS = ("steady", "dead", "slow", "flood", "broken")
+MODES = ("steady", "dead", "slow", "flood", "broken")
 
 
 def run(database: str | None) -> dict[str, object]:
-    times = {mood: _in_mood(database, mood) for mood in MOODS}
+    times_by_mode = {mode: _time_in_mode(database, mode) for mode in MODES}
     return {
         "name": "save-under-fire",
-        "work": f"{CLIENTS} reviewers submit {EACH} reviews each over HTTP while one worker pushes {WAITING:,} patches "
-        "that waited to a Laminar that answers after 20 ms, refuses connections, never answers, says 429, or says 500",
-        **{f"{mood}_p99_ms": round(statistics.quantiles(found, n=100)[98], 1) for mood, found in times.items()},
-        "p50_ms": {mood: round(statistics.median(found), 1) for mood, found in times.items()},
+        "work": f"{CLIENTS} reviewers submit {SAVES} reviews each over HTTP while a worker pushes {WAITING:,} patches "
+        "to a Laminar that answers after 20 ms, refuses connections, never answers, answers 429, or answers 500",
+        **{f"{mode}_p99_ms": round(statistics.quantiles(times, n=100)[98], 1) for mode, times in times_by_mode.items()},
+        "p50_ms": {mode: round(statistics.median(times), 1) for mode, times in times_by_mode.items()},
     }
 
 
-def _in_mood(database: str | None, mood: str) -> list[float]:
-    with fresh_environment(database) as place, fake_laminar.run_fake_laminar(20) as url:
-        place.env["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
-        desk = json.loads(place.run("-m", "benchmarks.queue_data", str(ITEMS), str(CLIENTS)))
-        place.run("-m", "benchmarks.outbox_data", DEAD if mood == "dead" else url, str(WAITING))
-        fake_laminar.set_mode(url, mood)
+def _time_in_mode(database: str | None, mode: str) -> list[float]:
+    with fresh_environment(database) as environment, fake_laminar.run_fake_laminar(20) as url:
+        environment.env["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+        queue_data = json.loads(environment.run("-m", "benchmarks.queue_data", str(ITEMS), str(CLIENTS)))
+        environment.run("-m", "benchmarks.outbox_data", DEAD if mode == "dead" else url, str(WAITING))
+        fake_laminar.set_mode(url, mode)
         command = [sys.executable, "manage.py", "deliver"]
-        worker = subprocess.Popen(command, cwd=ROOT, env=place.env, stderr=subprocess.DEVNULL)  # noqa: S603
+        worker = subprocess.Popen(command, cwd=ROOT, env=environment.env, stderr=subprocess.DEVNULL)  # noqa: S603
         try:
-            with place.web() as web:
+            with environment.web() as web:
                 browsers = [Browser(web) for _ in range(CLIENTS)]
-                for browser, name in zip(browsers, desk["people"], strict=True):
-                    browser.sign_in(name, desk["password"])
+                for browser, name in zip(browsers, queue_data["people"], strict=True):
+                    browser.sign_in(name, queue_data["password"])
                 with ThreadPoolExecutor(CLIENTS) as pool:
-                    found = list(pool.map(lambda browser: time_saves(browser, desk, EACH), browsers))
+                    times = list(pool.map(lambda browser: time_saves(browser, queue_data, SAVES), browsers))
         finally:
             worker.send_signal(signal.SIGKILL)
             worker.wait()
-    return [ms for each in found for ms in each]
+    return [ms for client_times in times for ms in client_times]

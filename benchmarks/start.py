@@ -1,4 +1,4 @@
-"""How soon the demo is ready, how much memory its processes hold, and how much disk the installation takes."""
+"""Measure the demo's start time, the memory of its processes, and the installation's disk size."""
 
 import json
 import os
@@ -20,75 +20,77 @@ RUNS = 5
 
 def run(database: str | None) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="review-bench-") as folder:
-        first, _ = _start(folder, database)
-        runs = [_start(folder, database) for _ in range(RUNS)]
-    seconds, resident = [run[0] for run in runs], [run[1] for run in runs]
+        first_seconds, _ = _time_start(folder, database)
+        runs = [_time_start(folder, database) for _ in range(RUNS)]
+    seconds, memory = [run[0] for run in runs], [run[1] for run in runs]
     return {
         "name": "start",
         "work": f"`manage.py demo --json` to its line, when all three processes answer: once on an empty folder, then "
         f"{RUNS} times on its data; memory of all its processes 3 s later, by RSS",
         "seconds": round(statistics.median(seconds), 2),
-        "seconds_first": round(first, 2),
-        "mb": round(statistics.median(resident), 1),
-        "installed_mb": round(_installed() / 1e6, 1),
-        "spread": {"seconds": min_max(seconds), "mb": min_max(resident)},
+        "seconds_first": round(first_seconds, 2),
+        "mb": round(statistics.median(memory), 1),
+        "installed_mb": round(_installed_bytes() / 1e6, 1),
+        "spread": {"seconds": min_max(seconds), "mb": min_max(memory)},
     }
 
 
-def _start(folder: str, database: str | None) -> tuple[float, float]:
+def _time_start(folder: str, database: str | None) -> tuple[float, float]:
     environment = {**os.environ, "DATA_DIR": folder, "PORT": str(free_port()), "STORE_PORT": _store_port(folder)}
     if database:
         environment["DATABASE_URL"] = database
-    began = time.perf_counter()
+    started_at = time.perf_counter()
     demo = subprocess.Popen(
         [sys.executable, "manage.py", "demo", "--json"], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         json.loads(demo.stdout.readline() if demo.stdout else "")
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - started_at
         time.sleep(3)
-        return seconds, sum(_resident(pid) for pid in _family(demo.pid)) / 1e6
+        return seconds, sum(_resident_bytes(pid) for pid in _process_tree(demo.pid)) / 1e6
     finally:
         demo.send_signal(signal.SIGINT)
         demo.wait()
 
 
 def _store_port(folder: str) -> str:
-    # The same at each start: the demo's project points at it.
-    kept = Path(folder) / "bench_store_port"
-    if not kept.exists():
-        kept.write_text(str(free_port()))
-    return kept.read_text()
+    # The same port at each start, since the demo's project has it in its URL.
+    port_file = Path(folder) / "bench_store_port"
+    if not port_file.exists():
+        port_file.write_text(str(free_port()))
+    return port_file.read_text()
 
 
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
+def _process_tree(pid: int) -> list[int]:
+    pids = [pid]
+    for parent in pids:
         tasks = Path(f"/proc/{parent}/task")
-        found += [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
-    return found
+        pids += [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+    return pids
 
 
-def _resident(pid: int) -> int:
+def _resident_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) * 1024
 
 
-def _installed() -> int:
-    """Bytes of every package that running the product needs, found from what the project asks for."""
-    wanted, size = [Requirement("reviewapp")], 0
-    seen: set[str] = set()
-    for need in wanted:
-        if need.name in seen:
+def _installed_bytes() -> int:
+    """Return the bytes of all installed packages that the project requires at run time."""
+    requirements, size = [Requirement("reviewapp")], 0
+    measured: set[str] = set()
+    for requirement in requirements:
+        if requirement.name in measured:
             continue
-        seen.add(need.name)
-        package = distribution(need.name)
+        measured.add(requirement.name)
+        package = distribution(requirement.name)
         files = [Path(str(file.locate())) for file in package.files or []]
         size += sum(file.stat().st_size for file in files if file.is_file())
-        extras = need.extras or {""}
-        further = [Requirement(text) for text in package.requires or []]
-        wanted += [
-            one for one in further if one.marker is None or any(one.marker.evaluate({"extra": e}) for e in extras)
+        extras = requirement.extras or {""}
+        dependencies = [Requirement(text) for text in package.requires or []]
+        requirements += [
+            dependency
+            for dependency in dependencies
+            if dependency.marker is None or any(dependency.marker.evaluate({"extra": e}) for e in extras)
         ]
     return size

@@ -1,4 +1,4 @@
-"""The whole product as `make demo` starts it, on ports and data of its own."""
+"""Run the whole product as `make demo` starts it, on its own ports and data."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from benchmarks.environment import ROOT, free_port
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo: what its line of JSON told, and its process."""
+    """A running demo: the JSON it printed, and its process."""
 
     info: dict[str, Any]
     process: subprocess.Popen[str]
@@ -26,9 +26,9 @@ class Demo:
 
 
 def demo_environment(folder: Path, port: int, store_port: int) -> dict[str, str]:
-    foreign = {"DATABASE_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "ALLOWED_LAMINAR_HOSTS", "DJANGO_SETTINGS_MODULE"}
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    return {**kept, "DATA_DIR": str(folder), "PORT": str(port), "STORE_PORT": str(store_port)}
+    excluded = {"DATABASE_URL", "SECRET_KEY", "KEY_ENCRYPTION_KEYS", "ALLOWED_LAMINAR_HOSTS", "DJANGO_SETTINGS_MODULE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in excluded}
+    return {**inherited, "DATA_DIR": str(folder), "PORT": str(port), "STORE_PORT": str(store_port)}
 
 
 @contextmanager

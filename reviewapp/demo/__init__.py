@@ -1,1 +1,1 @@
-"""The whole product on one machine with one command: three processes and traces to try it on."""
+"""The whole product on one machine with one command: three processes and sample traces."""

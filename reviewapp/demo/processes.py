@@ -1,4 +1,4 @@
-"""Start the demo's processes, wait until they answer, and hand them to the keeper."""
+"""Start the demo's processes, wait until they answer, and hand them over to the supervisor."""
 
 import fcntl
 import json
@@ -13,23 +13,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PATIENCE = 30.0
+START_TIMEOUT = 30.0  # seconds
 
 
 class StartError(Exception):
-    """A process did not come up; the message is a sentence for a person."""
+    """The demo could not start; the message is a sentence for the user."""
 
 
 @dataclass(slots=True)
 class ProcessGroup:
-    """The child processes so far, each with its name."""
+    """The child processes started so far, by name."""
 
     environment: Mapping[str, str]
     folder: Path
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, command: Sequence[str], *, stdin: bytes = b"") -> None:
-        # A session of its own: Ctrl-C reaches the keeper alone, which then stops all in order.
+        # In a session of its own, so that Ctrl-C reaches only the supervisor, which then stops the children in order.
         child = subprocess.Popen(  # noqa: S603 - our own commands
             [sys.executable, *command],
             env=dict(self.environment),
@@ -44,15 +44,15 @@ class ProcessGroup:
         self.children[name] = child
 
     def wait_for(self, name: str, url: str) -> None:
-        """Return when `url` answers 200. Raises CannotStart when its process ends or takes too long."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
+        """Return when `url` answers 200. Raises StartError when the process ends or takes too long."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
             if self.children[name].poll() is not None:
-                raise StartError(f"The {name} ended while it was starting; what it said stands above.")
-            if _answers(url):
+                raise StartError(f"The {name} ended while it was starting. See its output above.")
+            if _is_ready(url):
                 return
             time.sleep(0.02)
-        raise StartError(f"The {name} did not answer within {PATIENCE:.0f} seconds.")
+        raise StartError(f"The {name} did not answer within {START_TIMEOUT:.0f} seconds.")
 
     def stop(self) -> None:
         for child in self.children.values():
@@ -61,7 +61,7 @@ class ProcessGroup:
             child.wait()
 
     def hand_over_to_supervisor(self) -> None:
-        """Become the keeper: a small process that holds no Django, waits, and stops the children with itself."""
+        """Replace this process with the supervisor, a small one without Django that stops the children when it ends."""
         sys.stdout.flush()
         sys.stderr.flush()
         os.chdir(self.folder)
@@ -74,41 +74,42 @@ class ProcessGroup:
 
 
 def lock_data_dir(folder: Path) -> None:
-    """Keep the folder for this demo as long as it runs. Raises CannotStart when it cannot be used or another has it."""
+    """Lock the data folder until the demo ends. Raises StartError when it is not writable or another demo uses it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = os.open(folder / "demo.held", os.O_CREAT | os.O_RDWR, 0o600)
+        lock_file = os.open(folder / "demo.held", os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
         raise StartError(
-            f"{folder} cannot hold the data ({error.strerror}). Name another folder, as with DATA_DIR=./data make demo."
+            f"Could not write to {folder} ({error.strerror}). Choose another folder, for example "
+            "DATA_DIR=./data make demo."
         ) from None
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         raise StartError(
-            f"Another demo runs on the data in {folder}. Stop that one, or give this one a folder of its own, "
-            "as with DATA_DIR=./data make demo."
+            f"Another demo is using the data in {folder}. Stop it, or choose another folder, for example "
+            "DATA_DIR=./data make demo."
         ) from None
-    # Open until the keeper ends, whose process this one becomes.
-    os.set_inheritable(held, True)
+    # Stays open, and locked, until the supervisor ends: this process becomes the supervisor.
+    os.set_inheritable(lock_file, True)
 
 
 def check_port_free(port: int, variable: str) -> None:
-    """Raises CannotStart when something else listens on the port."""
+    """Raises StartError when another program listens on the port; `variable` sets the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise StartError(
-                f"Port {port} is taken by another program. Stop that one, or choose another port, "
-                f"as with {variable}={port + 1} make demo."
+                f"Port {port} is in use by another program. Stop it, or choose another port, for example "
+                f"{variable}={port + 1} make demo."
             ) from None
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback address
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own loopback address
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

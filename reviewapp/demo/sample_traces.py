@@ -1,4 +1,4 @@
-"""The demo's traces: about sixty, of three days, the same ones each time."""
+"""The demo's traces: about sixty over three days, the same ones each time."""
 
 import random
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ __all__ = ["DemoSpan", "DemoTrace", "make_traces"]
 SEED = "review desk demo"
 HOURS = 71.0
 
-# Each script with how often it is played; most turn out differently the second time.
+# Each scenario with the number of traces made from it; most have another outcome the second time.
 SCENARIOS: tuple[tuple[ScenarioWriter, int], ...] = (
     (support.refund_pending, 4),
     (health.chest_pain, 2),
@@ -95,38 +95,38 @@ EXTRAS: tuple[dict[str, Any], ...] = (
 
 
 def make_traces(now: datetime) -> list[DemoTrace]:
-    """The traces of the three days before `now`, varied from one to the next.
+    """Return the traces of the three days before `now`, with varied scenarios next to each other.
 
-    Ids, content and order depend on nothing but the seed; times and the dates people speak of depend on `now`.
+    Ids, content and order depend only on the seed; times and the dates in the conversations depend on `now`.
     """
-    return [_trace(writer, number, now) for writer, number in _order()]
+    return [_trace(write_scenario, number, now) for write_scenario, number in _order()]
 
 
 def _order() -> Iterator[tuple[ScenarioWriter, int]]:
-    """Every script once, then those that are played again."""
-    for number in range(max(times for _, times in SCENARIOS)):
-        yield from ((writer, number) for writer, times in SCENARIOS if number < times)
+    """Yield every scenario once, then those that are played again."""
+    for number in range(max(count for _, count in SCENARIOS)):
+        yield from ((write_scenario, number) for write_scenario, count in SCENARIOS if number < count)
 
 
-def _trace(writer: ScenarioWriter, number: int, now: datetime) -> DemoTrace:
-    chance = random.Random(f"{SEED}/{writer.__name__}/{number}")  # noqa: S311 - the same traces each time is the point
-    trace_id = UUID(int=chance.getrandbits(128))
-    begin = now - timedelta(hours=chance.uniform(0.25, HOURS))
-    script = writer(Variation(chance, number, begin.date()))
+def _trace(write_scenario: ScenarioWriter, number: int, now: datetime) -> DemoTrace:
+    rng = random.Random(f"{SEED}/{write_scenario.__name__}/{number}")  # noqa: S311 - must be reproducible
+    trace_id = UUID(int=rng.getrandbits(128))
+    start_time = now - timedelta(hours=rng.uniform(0.25, HOURS))
+    scenario = write_scenario(Variation(rng, number, start_time.date()))
     metadata = {
-        "environment": chance.choice(ENVIRONMENTS),
-        "region": chance.choice(REGIONS),
-        "feature_flag": chance.choice(FLAGS),
-        "customer_tier": chance.choice(TIERS),
-        "prompt_version": chance.choice(VERSIONS),
-        **script.metadata,
-        **chance.choice(EXTRAS),
+        "environment": rng.choice(ENVIRONMENTS),
+        "region": rng.choice(REGIONS),
+        "feature_flag": rng.choice(FLAGS),
+        "customer_tier": rng.choice(TIERS),
+        "prompt_version": rng.choice(VERSIONS),
+        **scenario.metadata,
+        **rng.choice(EXTRAS),
     }
     return DemoTrace(
         trace_id=trace_id,
         metadata=metadata,
-        session_id=f"sess_{chance.getrandbits(40):010x}",
-        user_id=f"user_{chance.randrange(1000, 1060)}",
-        tags=script.tags,
-        spans=scenario_player.play(script, chance, begin),
+        session_id=f"sess_{rng.getrandbits(40):010x}",
+        user_id=f"user_{rng.randrange(1000, 1060)}",
+        tags=scenario.tags,
+        spans=scenario_player.play(scenario, rng, start_time),
     )

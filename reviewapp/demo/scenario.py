@@ -1,6 +1,6 @@
-"""What happens in a made-up trace, told without a provider's shape: who said what, which tools were called.
+"""What happens in a sample trace, independent of any provider's format: who says what, which tools are called.
 
-A script is written by hand; `stage` plays it into spans.
+Scenarios are written by hand; `scenario_player` turns them into spans.
 """
 
 import random
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-# English whatever the machine's locale.
+# English, regardless of the machine's locale.
 MONTHS = "January February March April May June July August September October November December".split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The user speaks; `image` is the name of a photo that came along."""
+    """A user message; `image` is the file name of an attached photo."""
 
     text: str
     image: str = ""
@@ -24,7 +24,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """The model answers. `seconds` is how long it took, 0 to derive it from the length."""
+    """A model answer. `seconds` is its duration; 0 derives it from the length."""
 
     text: str
     thinking: str = ""
@@ -33,9 +33,9 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The model calls a tool, perhaps with a few words. `error` is (exception type, message).
+    """A tool call by the model, with optional `words` before it. `error` is (exception type, message).
 
-    `inner` are the steps of an agent that works inside the tool, `brief` what it was told to do.
+    `substeps` are the steps of an agent that runs inside the tool, `instructions` its system prompt.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Call:
     thinking: str = ""
     seconds: float = 0.0
     error: tuple[str, str] | None = None
-    brief: str = ""
-    inner: tuple["Step", ...] = ()
+    instructions: str = ""
+    substeps: tuple["Step", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The model calls several tools at once."""
+    """Several parallel tool calls by the model."""
 
     calls: tuple[Call, ...]
     words: str = ""
@@ -59,11 +59,11 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """A step of the application itself, such as a search, that the model does not see as a call."""
+    """A step of the application, such as a search, that is not a tool call of the model."""
 
     name: str
-    given: Any
-    found: Any
+    input: Any
+    output: Any
     seconds: float = 0.0
     span_type: str = "DEFAULT"
     error: tuple[str, str] | None = None
@@ -71,7 +71,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Another model looks at something, apart from the conversation: a guard, a judge, a title."""
+    """A call of another model outside the conversation: a guard, a judge, a title."""
 
     name: str
     prompt: str
@@ -80,31 +80,33 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
+class FailedCall:
     """A model call that fails with an exception."""
 
     error: tuple[str, str]
     seconds: float = 0.0
 
 
-Step = User | Say | Call | Calls | Fetch | Check | Break
+Step = User | Say | Call | Calls | Fetch | Check | FailedCall
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A trace to play. `earlier` is the conversation before it; `asked` and `returned` are the top span's input and
-    output where they are not simply the last question and the last answer; `error` breaks the top span. With
-    `is_single` the one model call is the whole trace.
+    """A trace to play.
+
+    `history` is the conversation before the trace. `input` and `output` are those of the top span; None uses the
+    last question and the last answer. `error` makes the top span fail. `is_single` makes the one model call the
+    whole trace. `provider_format` is a key of PROVIDER_FORMATS.
     """
 
     agent: str
-    dialect: str
+    provider_format: str
     model: str
     system: str
     steps: tuple[Step, ...]
-    earlier: tuple[User | Say, ...] = ()
-    asked: Any = None
-    returned: Any = None
+    history: tuple[User | Say, ...] = ()
+    input: Any = None
+    output: Any = None
     error: tuple[str, str] | None = None
     is_single: bool = False
     tags: tuple[str, ...] = ()
@@ -113,28 +115,28 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """One playing of a script: its chance and number, so that a script can turn out in several ways, and its day."""
+    """One variation of a scenario: a random generator and a number, so that outcomes can differ, and the date."""
 
-    chance: random.Random
+    rng: random.Random
     number: int
     today: date
 
     def pick(self, *choices: str) -> str:
-        return self.chance.choice(choices)
+        return self.rng.choice(choices)
 
-    def turn(self, *outcomes: str) -> str:
-        """The outcome of this playing: the first time the first one, the second time the second."""
+    def outcome(self, *outcomes: str) -> str:
+        """Return the outcome of this variation: the first for number 0, the second for number 1, and so on."""
         return outcomes[self.number % len(outcomes)]
 
     def id(self, prefix: str, digits: int = 5) -> str:
-        return f"{prefix}{self.chance.randrange(10 ** (digits - 1), 10**digits)}"
+        return f"{prefix}{self.rng.randrange(10 ** (digits - 1), 10**digits)}"
 
     def iso(self, days: int) -> str:
-        """The date so many days from today, as 2026-11-09."""
+        """Return the date `days` from today, as 2026-11-09."""
         return (self.today + timedelta(days)).isoformat()
 
     def day(self, days: int) -> str:
-        """The date so many days from today, as 9 November."""
+        """Return the date `days` from today, as 9 November."""
         date = self.today + timedelta(days)
         return f"{date.day} {MONTHS[date.month - 1]}"
 

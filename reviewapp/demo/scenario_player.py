@@ -1,4 +1,4 @@
-"""Plays a script: every step becomes a span with a time, tokens, a cost and the JSON its provider's library writes."""
+"""Play a scenario: each step becomes a span with times, tokens, a cost and the JSON its provider's library writes."""
 
 import json
 import random
@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.demo.provider_formats import PROVIDER_FORMATS, Message, ProviderFormat, ToolCall
-from reviewapp.demo.scenario import Break, Call, Calls, Check, Fetch, Say, Scenario, Step, User
+from reviewapp.demo.scenario import Call, Calls, Check, FailedCall, Fetch, Say, Scenario, Step, User
 from reviewapp.demo.trace import DemoSpan
 
-# Dollars for a million tokens, in and out.
+# Dollars per million tokens: (input, output).
 PRICES = {
     "gpt-4o": (2.5, 10.0),
     "gpt-4o-mini": (0.15, 0.6),
@@ -26,184 +26,210 @@ PRICES = {
 
 
 @dataclass
-class _Stage:
-    chance: random.Random
+class _Recorder:
+    """The spans recorded so far and the time at which the next one starts."""
+
+    rng: random.Random
     clock: datetime
     spans: list[DemoSpan] = field(default_factory=list)
 
-    def id(self) -> UUID:
-        return UUID(int=self.chance.getrandbits(64) | 1)
+    def new_id(self) -> UUID:
+        return UUID(int=self.rng.getrandbits(64) | 1)
 
-    def pass_time(self, seconds: float) -> datetime:
+    def advance(self, seconds: float) -> datetime:
         self.clock += timedelta(seconds=round(seconds, 3))
         return self.clock
 
 
-def play(script: Scenario, chance: random.Random, begin: datetime) -> tuple[DemoSpan, ...]:
-    """The script's spans, the top one first, each after the one that holds it."""
-    stage = _Stage(chance, begin)
-    if script.is_single:
-        _perform(stage, script, script.system, script.steps, None)
-        return tuple(stage.spans)
-    top = stage.id()
-    stage.pass_time(chance.uniform(0.004, 0.04))
-    last = _perform(stage, script, script.system, (*script.earlier, *script.steps), top)
-    end = stage.pass_time(chance.uniform(0.002, 0.03))
-    asked = script.asked if script.asked is not None else {"question": _last_question(script)}
-    returned = script.returned if script.returned is not None else last
-    events = (_exception(script.error, "run", end),) if script.error else ()
-    output = "" if script.error else _text(returned)
-    held = DemoSpan(top, None, script.agent, "DEFAULT", begin, end, _text(asked), output, events=events)
-    return (held, *sorted(stage.spans, key=lambda span: span.start_time))
+def play(scenario: Scenario, rng: random.Random, start_time: datetime) -> tuple[DemoSpan, ...]:
+    """Return the scenario's spans ordered by start time, the top span first."""
+    recorder = _Recorder(rng, start_time)
+    if scenario.is_single:
+        _play_steps(recorder, scenario, scenario.system, scenario.steps, None)
+        return tuple(recorder.spans)
+    top_id = recorder.new_id()
+    recorder.advance(rng.uniform(0.004, 0.04))
+    last_answer = _play_steps(recorder, scenario, scenario.system, (*scenario.history, *scenario.steps), top_id)
+    end_time = recorder.advance(rng.uniform(0.002, 0.03))
+    input_value = scenario.input if scenario.input is not None else {"question": _last_question(scenario)}
+    output_value = scenario.output if scenario.output is not None else last_answer
+    events = (_exception(scenario.error, "run", end_time),) if scenario.error else ()
+    output_text = "" if scenario.error else _text(output_value)
+    input_text = _text(input_value)
+    top = DemoSpan(
+        top_id, None, scenario.agent, "DEFAULT", start_time, end_time, input_text, output_text, events=events
+    )
+    return (top, *sorted(recorder.spans, key=lambda span: span.start_time))
 
 
-def _perform(stage: _Stage, script: Scenario, system: str, steps: tuple[Step, ...], above: UUID | None) -> str:
-    """Play steps under one span; the last thing the model said."""
-    lines: list[Message] = []
-    last = ""
-    for at, step in enumerate(steps):
+def _play_steps(
+    recorder: _Recorder, scenario: Scenario, system: str, steps: tuple[Step, ...], parent_id: UUID | None
+) -> str:
+    """Play steps under one parent span. Returns the model's last answer."""
+    messages: list[Message] = []
+    last_answer = ""
+    for index, step in enumerate(steps):
         if isinstance(step, User):
-            lines.append(Message("user", step.text, image=step.image))
-        elif isinstance(step, Say) and at < len(script.earlier) and step is script.earlier[at]:
-            lines.append(Message("assistant", step.text))
+            messages.append(Message("user", step.text, image=step.image))
+        elif isinstance(step, Say) and index < len(scenario.history) and step is scenario.history[index]:
+            messages.append(Message("assistant", step.text))
         elif isinstance(step, Say):
             answer = Message("assistant", step.text, step.thinking)
-            _ask(stage, script, system, lines, answer, above, step.seconds)
-            lines.append(answer)
-            last = step.text
+            _add_answer(recorder, scenario, system, messages, answer, parent_id, step.seconds)
+            messages.append(answer)
+            last_answer = step.text
         elif isinstance(step, (Call, Calls)):
-            _use_tools(stage, script, system, lines, step, above)
+            _add_tool_calls(recorder, scenario, system, messages, step, parent_id)
         elif isinstance(step, Fetch):
-            _fetch(stage, step, above)
+            _add_fetch(recorder, step, parent_id)
         elif isinstance(step, Check):
-            _check(stage, step, above)
+            _add_check(recorder, step, parent_id)
         else:
-            _fail(stage, script, system, lines, step, above)
-    return last
+            _add_failure(recorder, scenario, system, messages, step, parent_id)
+    return last_answer
 
 
-def _ask(
-    stage: _Stage,
-    script: Scenario,
+def _add_answer(
+    recorder: _Recorder,
+    scenario: Scenario,
     system: str,
-    lines: list[Message],
+    messages: list[Message],
     answer: Message,
-    above: UUID | None,
+    parent_id: UUID | None,
     seconds: float,
 ) -> None:
-    dialect = PROVIDER_FORMATS[script.dialect]
-    output = _text(dialect.answer(answer))
-    seconds = seconds or stage.chance.uniform(0.5, 1.1) + len(output) / stage.chance.uniform(220, 420)
-    _add_model(stage, dialect, script.model, _text(dialect.request(system, lines)), output, above, seconds)
+    provider_format = PROVIDER_FORMATS[scenario.provider_format]
+    output_text = _text(provider_format.response(answer))
+    seconds = seconds or recorder.rng.uniform(0.5, 1.1) + len(output_text) / recorder.rng.uniform(220, 420)
+    input_text = _text(provider_format.request(system, messages))
+    _add_model_span(recorder, provider_format, scenario.model, input_text, output_text, parent_id, seconds)
 
 
-def _fail(stage: _Stage, script: Scenario, system: str, lines: list[Message], step: Break, above: UUID | None) -> None:
-    dialect = PROVIDER_FORMATS[script.dialect]
-    given = _text(dialect.request(system, lines))
-    seconds = step.seconds or stage.chance.uniform(0.2, 1.5)
-    _add_model(stage, dialect, script.model, given, "", above, seconds, step.error)
+def _add_failure(
+    recorder: _Recorder,
+    scenario: Scenario,
+    system: str,
+    messages: list[Message],
+    step: FailedCall,
+    parent_id: UUID | None,
+) -> None:
+    provider_format = PROVIDER_FORMATS[scenario.provider_format]
+    input_text = _text(provider_format.request(system, messages))
+    seconds = step.seconds or recorder.rng.uniform(0.2, 1.5)
+    _add_model_span(recorder, provider_format, scenario.model, input_text, "", parent_id, seconds, step.error)
 
 
-def _add_model(
-    stage: _Stage,
-    dialect: ProviderFormat,
+def _add_model_span(
+    recorder: _Recorder,
+    provider_format: ProviderFormat,
     model: str,
-    given: str,
-    output: str,
-    above: UUID | None,
+    input_text: str,
+    output_text: str,
+    parent_id: UUID | None,
     seconds: float,
     error: tuple[str, str] | None = None,
 ) -> None:
-    begin, end = stage.clock, stage.pass_time(seconds)
-    tokens_in, tokens_out = len(given) // 4, len(output) // 4
+    start_time, end_time = recorder.clock, recorder.advance(seconds)
+    tokens_in, tokens_out = len(input_text) // 4, len(output_text) // 4
     price_in, price_out = PRICES[model]
-    stage.spans.append(
+    recorder.spans.append(
         DemoSpan(
-            stage.id(),
-            above,
-            dialect.span_name,
+            recorder.new_id(),
+            parent_id,
+            provider_format.span_name,
             "LLM",
-            begin,
-            end,
-            given,
-            output,
+            start_time,
+            end_time,
+            input_text,
+            output_text,
             model,
-            dialect.provider,
+            provider_format.provider,
             tokens_in,
             tokens_out,
             tokens_in * price_in / 1e6,
             tokens_out * price_out / 1e6,
-            (_exception(error, "request", end),) if error else (),
+            (_exception(error, "request", end_time),) if error else (),
         )
     )
-    stage.pass_time(stage.chance.uniform(0.002, 0.02))
+    recorder.advance(recorder.rng.uniform(0.002, 0.02))
 
 
-def _use_tools(
-    stage: _Stage, script: Scenario, system: str, lines: list[Message], step: Call | Calls, above: UUID | None
+def _add_tool_calls(
+    recorder: _Recorder,
+    scenario: Scenario,
+    system: str,
+    messages: list[Message],
+    step: Call | Calls,
+    parent_id: UUID | None,
 ) -> None:
     calls = step.calls if isinstance(step, Calls) else (step,)
-    prefix = "toolu_01" if script.dialect == "anthropic" else "call_"
-    asked = [ToolCall(f"{prefix}{stage.chance.getrandbits(60):015x}", call.name, call.arguments) for call in calls]
+    prefix = "toolu_01" if scenario.provider_format == "anthropic" else "call_"
+    tool_calls = [ToolCall(f"{prefix}{recorder.rng.getrandbits(60):015x}", call.name, call.arguments) for call in calls]
     thinking = step.thinking if isinstance(step, Call) else ""
-    answer = Message("assistant", step.words, thinking, calls=tuple(asked))
-    _ask(stage, script, system, lines, answer, above, 0.0)
-    lines.append(answer)
-    begin = latest = stage.clock
-    for at, (call, mark) in enumerate(zip(calls, asked, strict=True)):
-        # Several calls of one answer run at once.
-        stage.clock = begin + timedelta(milliseconds=at)
-        result = _use_tool(stage, script, call, above)
-        latest = max(latest, stage.clock)
-        lines.append(Message("tool", result, calls=(mark,)))
-    stage.clock = latest
+    answer = Message("assistant", step.words, thinking, calls=tuple(tool_calls))
+    _add_answer(recorder, scenario, system, messages, answer, parent_id, 0.0)
+    messages.append(answer)
+    start_time = latest = recorder.clock
+    for index, (call, tool_call) in enumerate(zip(calls, tool_calls, strict=True)):
+        # The calls of one answer run in parallel.
+        recorder.clock = start_time + timedelta(milliseconds=index)
+        result = _add_tool_span(recorder, scenario, call, parent_id)
+        latest = max(latest, recorder.clock)
+        messages.append(Message("tool", result, calls=(tool_call,)))
+    recorder.clock = latest
 
 
-def _use_tool(stage: _Stage, script: Scenario, call: Call, above: UUID | None) -> str:
-    """One tool span, with the agent inside it if there is one; what the model is told."""
-    span_id, begin = stage.id(), stage.clock
-    if call.inner:
-        _perform(stage, script, call.brief, call.inner, span_id)
-    end = stage.pass_time(call.seconds or stage.chance.uniform(0.05, 0.9))
-    events = (_exception(call.error, call.name, end),) if call.error else ()
-    output = "" if call.error else _text(call.result)
-    given = _text(call.arguments)
-    stage.spans.append(DemoSpan(span_id, above, call.name, "TOOL", begin, end, given, output, events=events))
-    return f"Error: {call.error[1]}" if call.error else output
+def _add_tool_span(recorder: _Recorder, scenario: Scenario, call: Call, parent_id: UUID | None) -> str:
+    """Add a tool span, with the spans of the agent inside it if any. Returns the result for the model."""
+    span_id, start_time = recorder.new_id(), recorder.clock
+    if call.substeps:
+        _play_steps(recorder, scenario, call.instructions, call.substeps, span_id)
+    end_time = recorder.advance(call.seconds or recorder.rng.uniform(0.05, 0.9))
+    events = (_exception(call.error, call.name, end_time),) if call.error else ()
+    output_text = "" if call.error else _text(call.result)
+    input_text = _text(call.arguments)
+    recorder.spans.append(
+        DemoSpan(span_id, parent_id, call.name, "TOOL", start_time, end_time, input_text, output_text, events=events)
+    )
+    return f"Error: {call.error[1]}" if call.error else output_text
 
 
-def _fetch(stage: _Stage, step: Fetch, above: UUID | None) -> None:
-    begin, end = stage.clock, stage.pass_time(step.seconds or stage.chance.uniform(0.03, 0.4))
-    events = (_exception(step.error, step.name, end),) if step.error else ()
-    texts = (_text(step.given), "" if step.error else _text(step.found))
-    stage.spans.append(DemoSpan(stage.id(), above, step.name, step.span_type, begin, end, *texts, events=events))
+def _add_fetch(recorder: _Recorder, step: Fetch, parent_id: UUID | None) -> None:
+    start_time, end_time = recorder.clock, recorder.advance(step.seconds or recorder.rng.uniform(0.03, 0.4))
+    events = (_exception(step.error, step.name, end_time),) if step.error else ()
+    texts = (_text(step.input), "" if step.error else _text(step.output))
+    recorder.spans.append(
+        DemoSpan(recorder.new_id(), parent_id, step.name, step.span_type, start_time, end_time, *texts, events=events)
+    )
 
 
-def _check(stage: _Stage, step: Check, above: UUID | None) -> None:
-    dialect = PROVIDER_FORMATS["openai"]
-    given = json.dumps([{"role": "user", "content": step.prompt}], ensure_ascii=False)
-    output = _text(dialect.answer(Message("assistant", step.answer)))
-    held, begin = stage.id(), stage.clock
-    _add_model(stage, dialect, step.model, given, output, held, stage.chance.uniform(0.3, 0.8))
+def _add_check(recorder: _Recorder, step: Check, parent_id: UUID | None) -> None:
+    provider_format = PROVIDER_FORMATS["openai"]
+    input_text = json.dumps([{"role": "user", "content": step.prompt}], ensure_ascii=False)
+    output_text = _text(provider_format.response(Message("assistant", step.answer)))
+    check_id, start_time = recorder.new_id(), recorder.clock
+    _add_model_span(
+        recorder, provider_format, step.model, input_text, output_text, check_id, recorder.rng.uniform(0.3, 0.8)
+    )
     texts = (_text({"text": step.prompt}), step.answer)
-    stage.spans.append(DemoSpan(held, above, step.name, "DEFAULT", begin, stage.clock, *texts))
+    recorder.spans.append(DemoSpan(check_id, parent_id, step.name, "DEFAULT", start_time, recorder.clock, *texts))
 
 
-def _exception(error: tuple[str, str], place: str, at: datetime) -> dict[str, Any]:
+def _exception(error: tuple[str, str], function: str, time: datetime) -> dict[str, Any]:
     kind, message = error
     stack = (
         "Traceback (most recent call last):\n"
-        f'  File "/srv/agent/steps.py", line {60 + len(place)}, in {place}\n'
+        f'  File "/srv/agent/steps.py", line {60 + len(function)}, in {function}\n'
         f"    return await self._send(request)\n{kind}: {message}\n"
     )
-    given = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stack}
-    nanoseconds = round(at.timestamp() * 1_000_000) * 1000
-    return {"name": "exception", "timestamp": nanoseconds, "attributes": {**given, "exception.escaped": "True"}}
+    attributes = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stack}
+    nanoseconds = round(time.timestamp() * 1_000_000) * 1000
+    return {"name": "exception", "timestamp": nanoseconds, "attributes": {**attributes, "exception.escaped": "True"}}
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _last_question(script: Scenario) -> str:
-    return next((step.text for step in reversed(script.steps) if isinstance(step, User)), "")
+def _last_question(scenario: Scenario) -> str:
+    return next((step.text for step in reversed(scenario.steps) if isinstance(step, User)), "")

@@ -1,4 +1,4 @@
-"""Fill a fresh demo: traces through the store's own ingest, a project, three people, two queues."""
+"""Seed a new demo: traces through the store's ingest endpoint, a project, three people, two queues."""
 
 import hashlib
 import hmac
@@ -30,7 +30,7 @@ BATCH = 20
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The demo's keys: made from the machine's own secret, so that a second start knows them and no file holds them."""
+    """The demo's keys, derived from SECRET_KEY: the same at every start without being stored in a file."""
 
     project_id: UUID
     store_key: str
@@ -40,34 +40,34 @@ class Secrets:
 
 def derive_secrets() -> Secrets:
     return Secrets(
-        project_id=UUID(bytes=_derived("store project")[:16]),
-        store_key=_derived("store key").hex(),
-        ingest_key=_derived("store ingest key").hex(),
-        access_token=f"rvw_{_derived('access token').hex()}",
+        project_id=UUID(bytes=_derive("store project")[:16]),
+        store_key=_derive("store key").hex(),
+        ingest_key=_derive("store ingest key").hex(),
+        access_token=f"rvw_{_derive('access token').hex()}",
     )
 
 
 def seed_demo(store_url: str, secrets: Secrets) -> dict[str, str]:
-    """Make sure that everything the demo shows is there; each person's password, made at this moment."""
-    project = _connected(store_url, secrets)
+    """Create what is missing of the demo's data. Returns each person's new password by username."""
+    project = _connect_project(store_url, secrets)
     if not AccessToken.objects.filter(digest=AccessToken.hash_secret(secrets.access_token)).exists():
         tokens.create_token(project, "demo", "demo", secret=secrets.access_token)
     if not Queue.objects.filter(project=project).exists():
         traces = sample_traces.make_traces(clock.now())
         _ingest(store_url, secrets.ingest_key, traces)
         _fill_queues(project, traces)
-    return {username: _password(username, project, role) for username, role in PEOPLE.items()}
+    return {username: _reset_password(username, project, role) for username, role in PEOPLE.items()}
 
 
-def _connected(store_url: str, secrets: Secrets) -> Project:
+def _connect_project(store_url: str, secrets: Secrets) -> Project:
     project = Project.objects.filter(slug=PROJECT_SLUG, base_url=store_url).first()
     if project is not None and laminar_keys.get_active_key(project) is not None:
-        # An admin may have replaced the key: theirs stays.
+        # Keep the key, which an admin may have replaced.
         return project
     return laminar_keys.connect_project(PROJECT_SLUG, "Support demo", store_url, "", secrets.store_key, "demo")
 
 
-def _password(username: str, project: Project, role: str) -> str:
+def _reset_password(username: str, project: Project, role: str) -> str:
     user, password = add_person(username, project, role)
     if not password:
         password = new_password()
@@ -77,7 +77,7 @@ def _password(username: str, project: Project, role: str) -> str:
 
 def _ingest(store_url: str, key: str, traces: Sequence[DemoTrace]) -> None:
     for start in range(0, len(traces), BATCH):
-        request = urllib.request.Request(  # noqa: S310 - the address is the store this command has just started
+        request = urllib.request.Request(  # noqa: S310 - the URL of the store that this command has just started
             f"{store_url}/v1/traces",
             data=otlp.encode_request(traces[start : start + BATCH]),
             headers={"Authorization": f"Bearer {key}", "Content-Type": "application/x-protobuf"},
@@ -86,16 +86,16 @@ def _ingest(store_url: str, key: str, traces: Sequence[DemoTrace]) -> None:
 
 
 def _fill_queues(project: Project, traces: Sequence[DemoTrace]) -> None:
-    first = create_queue(
+    answers_queue = create_queue(
         project, QUEUE_SLUG, "Answers", "demo", question="How good is the answer, given what was asked and looked up?"
     )
-    second = create_queue(
+    second_look_queue = create_queue(
         project, "second-look", "Second look", "demo", question="1 is harmful, 5 is exemplary.",
         score_min=1, score_max=5, score_step=1, key_prefix="qa_",
     )  # fmt: skip
-    half = len(traces) * 2 // 3
-    entry.add(first, [_entry(trace, number) for number, trace in enumerate(traces[:half])], "demo")
-    entry.add(second, [_entry(trace, number) for number, trace in enumerate(traces[half:])], "demo")
+    split = len(traces) * 2 // 3
+    entry.add(answers_queue, [_entry(trace, number) for number, trace in enumerate(traces[:split])], "demo")
+    entry.add(second_look_queue, [_entry(trace, number) for number, trace in enumerate(traces[split:])], "demo")
 
 
 def _entry(trace: DemoTrace, number: int) -> Entry:
@@ -103,5 +103,5 @@ def _entry(trace: DemoTrace, number: int) -> Entry:
     return Entry(trace.trace_id, reason=reason, reference=trace.session_id, priority=0)
 
 
-def _derived(purpose: str) -> bytes:
+def _derive(purpose: str) -> bytes:
     return hmac.new(settings.SECRET_KEY.encode(), f"demo {purpose}".encode(), hashlib.sha256).digest()

@@ -1,6 +1,6 @@
-"""Keeps the demo's processes: waits for Ctrl-C, then stops all of them; if one dies, says so and stops the rest.
+"""Supervise the demo's processes: on Ctrl-C stop them all; if one dies, report it and stop the others.
 
-Standard library only and run with `-S`: it costs a few megabytes for as long as the demo runs.
+Uses only the standard library and runs with `-S`, so it costs a few megabytes while the demo runs.
 """
 
 import json
@@ -10,65 +10,66 @@ import sys
 import time
 from types import FrameType
 
-PATIENCE = 25.0
+STOP_TIMEOUT = 25.0  # seconds
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Told(Exception):
-    """A signal asked for the end."""
+class StopRequestedError(Exception):
+    """A signal requested the stop."""
 
 
-def keep(children: dict[str, int]) -> int:
-    """Wait for the end of the demo; the exit status."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _tell)
+def supervise(children: dict[str, int]) -> int:
+    """Wait for a stop signal or a child to end, then stop all `children` (pids by name). Returns the exit status."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, _request_stop)
     status = 0
     try:
         pid, _ = os.wait()
-        name = next((name for name, known in children.items() if known == pid), str(pid))
+        name = next((name for name, child_pid in children.items() if child_pid == pid), str(pid))
         children.pop(name, None)
-        _say(f"The {name} has ended unexpectedly. Stopping the others; nothing that was saved is lost.")
+        _print_error(f"The {name} ended unexpectedly. Stopping the other processes. Saved data is safe.")
         status = 1
-    except Told:
-        _say("Stopping …")
+    except StopRequestedError:
+        _print_error("Stopping …")
     _stop(list(children.values()))
     return status
 
 
-def _tell(number: int, frame: FrameType | None) -> None:
-    for again in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(again, signal.SIG_IGN)
-    raise Told
+def _request_stop(number: int, frame: FrameType | None) -> None:
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, signal.SIG_IGN)
+    raise StopRequestedError
 
 
-def _say(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     try:
         sys.stderr.write(f"{sentence}\n")
         sys.stderr.flush()
     except OSError:
-        # Whoever read it has gone, with the terminal or the pipe; the processes are stopped all the same.
+        # The terminal or pipe is closed; stop the processes anyway.
         pass
 
 
 def _stop(pids: list[int]) -> None:
     for pid in pids:
-        _send(pid, signal.SIGTERM)
-    until = time.monotonic() + PATIENCE
-    left = set(pids)
-    while left and time.monotonic() < until:
-        left = {pid for pid in left if not _ended(pid)}
+        _send_signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT
+    running = set(pids)
+    while running and time.monotonic() < deadline:
+        running = {pid for pid in running if not _has_ended(pid)}
         time.sleep(0.05)
-    for pid in left:
-        _send(pid, signal.SIGKILL)
+    for pid in running:
+        _send_signal(pid, signal.SIGKILL)
 
 
-def _send(pid: int, number: int) -> None:
+def _send_signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         pass
 
 
-def _ended(pid: int) -> bool:
+def _has_ended(pid: int) -> bool:
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
@@ -76,4 +77,4 @@ def _ended(pid: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(keep(json.loads(sys.argv[1])))
+    sys.exit(supervise(json.loads(sys.argv[1])))

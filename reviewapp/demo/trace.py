@@ -1,4 +1,4 @@
-"""A made-up trace, complete with its spans, before anything has sent it."""
+"""A sample trace with its spans, before it is sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class DemoSpan:
-    """A span; `input` and `output` are JSON or plain text, costs are in dollars.
+    """A span; `input` and `output` are JSON or plain text, costs are in dollars, `duration` is in seconds.
 
     `events` are {name, timestamp (nanoseconds since 1970), attributes (text to text)}.
     """
@@ -48,7 +48,7 @@ class DemoSpan:
 
 @dataclass(frozen=True, slots=True)
 class DemoTrace:
-    """A trace; `metadata` holds JSON values as an application sets them in flight. The first span is the top one."""
+    """A trace; `metadata` holds the JSON values that the application sets. The first span is the top span."""
 
     trace_id: UUID
     metadata: dict[str, Any]

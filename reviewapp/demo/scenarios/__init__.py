@@ -1,1 +1,1 @@
-"""Conversations, written by hand; one file per kind of work."""
+"""Hand-written conversations, one file per topic."""

@@ -1,4 +1,4 @@
-"""Help with code, and an agent that edits it."""
+"""Coding help, and an agent that edits code."""
 
 from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, User, Variation
 
@@ -8,14 +8,14 @@ MENTOR = (
 
 
 def order_is_lost(case: Variation) -> Scenario:
-    wrong = case.turn("right", "claims") == "claims"
+    is_wrong = case.outcome("right", "claims") == "claims"
     claim = (
-        "`set` keeps insertion order since Python 3.7, so" if wrong else "`dict` keeps insertion order since 3.7, so"
+        "`set` keeps insertion order since Python 3.7, so" if is_wrong else "`dict` keeps insertion order since 3.7, so"
     )
-    code = "return list(set(rows))" if wrong else "return list(dict.fromkeys(rows))"
+    code = "return list(set(rows))" if is_wrong else "return list(dict.fromkeys(rows))"
     return Scenario(
         agent="code-help",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-sonnet-4-5",
         system=MENTOR,
         steps=(
@@ -38,7 +38,7 @@ def order_is_lost(case: Variation) -> Scenario:
 def rebase_rescue(case: Variation) -> Scenario:
     return Scenario(
         agent="code-help",
-        dialect="responses",
+        provider_format="responses",
         model="o4-mini",
         system=MENTOR,
         steps=(
@@ -65,7 +65,7 @@ def rebase_rescue(case: Variation) -> Scenario:
 def unsafe_query(case: Variation) -> Scenario:
     return Scenario(
         agent="pr-reviewer",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4.1",
         system="You review a diff. Report at most three findings, the worst first, each with file, line and a fix.",
         steps=(
@@ -86,7 +86,7 @@ def unsafe_query(case: Variation) -> Scenario:
                 "**3. No test.** One for a term with a quote and one for an unknown `sort` would have caught both."
             ),
         ),
-        asked={"repository": "shop-api", "pull": 812, "author": "mkaya"},
+        input={"repository": "shop-api", "pull": 812, "author": "mkaya"},
         tags=("review", "security"),
         metadata={"language": "python", "repository": "shop-api"},
     )
@@ -95,10 +95,10 @@ def unsafe_query(case: Variation) -> Scenario:
 def typescript_narrowing(case: Variation) -> Scenario:
     return Scenario(
         agent="code-help",
-        dialect="vercel",
+        provider_format="vercel",
         model="gpt-4o",
         system=MENTOR,
-        earlier=(
+        history=(
             User("ts says Property 'message' does not exist on type 'unknown' in my catch block"),
             Say(
                 "Since TypeScript 4.4 a caught value is `unknown`. Check it with `instanceof Error` before you read it."
@@ -120,22 +120,22 @@ def typescript_narrowing(case: Variation) -> Scenario:
 
 
 def circling_agent(case: Variation) -> Scenario:
-    """Reads the same file again and again until its steps are used up."""
+    """An agent that reads the same file again and again until it runs out of steps."""
     path = "src/pricing/discount.py"
     source = "def discount(total, tier):\n    if tier is 'gold':\n        return total * 0.9\n    return total\n"
-    failed = "FAILED tests/test_discount.py::test_gold - assert 100 == 90.0\n1 failed, 7 passed in 0.41s"
-    look = Call("read_file", {"path": path}, source, words="Let me look at the file again to be sure.")
-    test = Call("run_tests", {"path": "tests/test_discount.py"}, failed, seconds=3.4)
+    test_output = "FAILED tests/test_discount.py::test_gold - assert 100 == 90.0\n1 failed, 7 passed in 0.41s"
+    read_again = Call("read_file", {"path": path}, source, words="Let me look at the file again to be sure.")
+    run_tests = Call("run_tests", {"path": "tests/test_discount.py"}, test_output, seconds=3.4)
     return Scenario(
         agent="fix-agent",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system="You fix one failing test. Read, edit, run the tests, and stop when they pass. You have 12 steps.",
         steps=(
             User("tests/test_discount.py::test_gold fails on main since this morning."),
             Call("read_file", {"path": path}, source),
-            *((test, look) * 5),
-            test,
+            *((run_tests, read_again) * 5),
+            run_tests,
         ),
         error=("StepLimitReached", "The agent used its 12 steps and the test still fails"),
         tags=("agent", "loop"),
@@ -148,7 +148,7 @@ def fixing_agent(case: Variation) -> Scenario:
     source = "def discount(total, tier):\n    if tier is 'gold':\n        return total * 0.9\n    return total\n"
     return Scenario(
         agent="fix-agent",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-sonnet-4-5",
         system="You fix one failing test. Read, edit, run the tests, and stop when they pass. You have 12 steps.",
         steps=(

@@ -1,4 +1,4 @@
-"""Questions to a database, and data out of documents."""
+"""Database questions, and data extraction from documents."""
 
 import json
 
@@ -15,9 +15,9 @@ SCHEMA = (
 
 def revenue(case: Variation) -> Scenario:
     region = case.pick("Iberia", "the Nordics", "Benelux")
-    doubled = case.turn("right", "doubled", "right") == "doubled"
-    sums = ("412,880.10", "398,204.75") if doubled else ("206,440.05", "199,102.40")
-    join = " LEFT JOIN refund r ON r.order_id = o.id" if doubled else ""
+    is_doubled = case.outcome("right", "doubled", "right") == "doubled"
+    sums = ("412,880.10", "398,204.75") if is_doubled else ("206,440.05", "199,102.40")
+    join = " LEFT JOIN refund r ON r.order_id = o.id" if is_doubled else ""
     query = (
         "SELECT date_trunc('month', o.placed_at) AS month, sum(l.quantity * l.unit_price) AS revenue\n"
         f'FROM "order" o JOIN order_line l ON l.order_id = o.id{join}\n'
@@ -26,7 +26,7 @@ def revenue(case: Variation) -> Scenario:
     rows = [{"month": case.iso(-20)[:7], "revenue": sums[0]}, {"month": case.iso(-50)[:7], "revenue": sums[1]}]
     return Scenario(
         agent="sql-assistant",
-        dialect="langchain",
+        provider_format="langchain",
         model="gpt-4o",
         system=ANALYST,
         steps=(
@@ -49,7 +49,7 @@ def query_repaired(case: Variation) -> Scenario:
     good = bad.replace("qty", "quantity")
     return Scenario(
         agent="sql-assistant",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system=ANALYST,
         steps=(
@@ -79,7 +79,7 @@ def query_repaired(case: Variation) -> Scenario:
 def meaning_unclear(case: Variation) -> Scenario:
     return Scenario(
         agent="sql-assistant",
-        dialect="gen_ai",
+        provider_format="gen_ai",
         model="gpt-4.1",
         system=ANALYST,
         steps=(
@@ -105,8 +105,8 @@ def invoice(case: Variation) -> Scenario:
         ("Talleres Ríos SL", "Vigo"),
     )[case.number % 3]
     net, tax, gross = 1840.00, 349.60, 2189.60
-    outcome = case.turn("right", "swapped", "no currency", "right")
-    read = {
+    outcome = case.outcome("right", "swapped", "no currency", "right")
+    fields = {
         "invoice_number": number,
         "supplier": {"name": sender, "city": city},
         "issued": case.iso(-6),
@@ -124,16 +124,16 @@ def invoice(case: Variation) -> Scenario:
     )
     return Scenario(
         agent="invoice-reader",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system="Read the invoice into JSON: invoice_number, supplier, issued, due, currency, net, tax, gross, lines.",
         steps=(
             Fetch("ocr", {"file": f"{number}.pdf", "pages": 1}, {"text": page, "confidence": 0.981}, seconds=1.2),
             User(page),
-            Say(json.dumps(read, ensure_ascii=False, indent=2)),
+            Say(json.dumps(fields, ensure_ascii=False, indent=2)),
         ),
-        asked={"file": f"{number}.pdf", "mailbox": "invoices@northwind.example"},
-        returned=read,
+        input={"file": f"{number}.pdf", "mailbox": "invoices@northwind.example"},
+        output=fields,
         tags=("extraction", "invoice"),
         metadata={"intent": "extraction", "pages": 1, "ocr_confidence": 0.981},
     )
@@ -144,7 +144,7 @@ def resume(case: Variation) -> Scenario:
         "Chiara Lombardi, Torino, chiara@lombardi.example\n2021 to today: data engineer, Ferrovia Digitale (Airflow, "
         "dbt, Snowflake)\n2018-2021: analyst, Banca del Po (SQL, Excel)\nLanguages: Italian, English C1, German A2"
     )
-    found = {
+    profile = {
         "name": "Chiara Lombardi",
         "years_of_experience": 8,
         "current_role": "data engineer",
@@ -153,19 +153,19 @@ def resume(case: Variation) -> Scenario:
     }
     return Scenario(
         agent="cv-reader",
-        dialect="responses",
+        provider_format="responses",
         model="gpt-4.1",
         system="Extract name, years_of_experience, current_role, skills, languages (CEFR). Do not infer age or family.",
-        steps=(User(text), Say(json.dumps(found, ensure_ascii=False))),
-        returned=found,
+        steps=(User(text), Say(json.dumps(profile, ensure_ascii=False))),
+        output=profile,
         tags=("extraction", "hr"),
         metadata={"intent": "extraction", "contains_pii": True},
     )
 
 
 def ticket_batch(case: Variation) -> Scenario:
-    """One very long trace: a night's tickets, each labelled by a model and saved."""
-    kinds = (
+    """One very long trace: a nightly batch of tickets, each labelled by a model and saved."""
+    tickets = (
         ("Where is parcel {0}? It was due on Monday.", "delivery"),
         ("Please delete my account {0} and all data.", "privacy"),
         ("The left earbud of order {0} is silent.", "defect"),
@@ -176,20 +176,20 @@ def ticket_batch(case: Variation) -> Scenario:
     )
     steps: list[Check | Fetch] = [Fetch("load_tickets", {"since": case.iso(-1)}, {"tickets": 112})]
     for number in range(112):
-        text, label = kinds[case.chance.randrange(len(kinds))]
+        text, label = tickets[case.rng.randrange(len(tickets))]
         ticket = 41_000 + number
         prompt = f"Label this ticket as delivery, payment, defect, privacy or how-to.\n\n{text.format(case.id('NW-'))}"
-        lost = ("sqlite3.OperationalError", "database is locked") if number in (37, 38) else None
+        error = ("sqlite3.OperationalError", "database is locked") if number in (37, 38) else None
         steps.append(Check("label_ticket", prompt, label))
-        steps.append(Fetch("save_label", {"ticket": ticket, "label": label}, "saved", span_type="TOOL", error=lost))
+        steps.append(Fetch("save_label", {"ticket": ticket, "label": label}, "saved", span_type="TOOL", error=error))
     return Scenario(
         agent="nightly-labels",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system="",
         steps=tuple(steps),
-        asked={"since": case.iso(-1), "limit": 200},
-        returned={"labelled": 112, "saved": 110, "failed": [41_037, 41_038]},
+        input={"since": case.iso(-1), "limit": 200},
+        output={"labelled": 112, "saved": 110, "failed": [41_037, 41_038]},
         tags=("batch",),
         metadata={"intent": "batch", "tickets": 112, "schedule": {"cron": "15 2 * * *", "zone": "Europe/Berlin"}},
     )

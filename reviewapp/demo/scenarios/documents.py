@@ -1,4 +1,4 @@
-"""Contracts and policies: summaries, comparisons, questions answered from clauses."""
+"""Contracts and policies: summaries, comparisons, answers from clauses."""
 
 from reviewapp.demo.scenario import Check, Fetch, Say, Scenario, User, Variation
 
@@ -16,16 +16,16 @@ money, how to get out, who is liable for what, and anything unusual. Cite the cl
 
 
 def lease_summary(case: Variation) -> Scenario:
-    complete = case.turn("complete", "no cap") == "complete"
+    is_complete = case.outcome("complete", "no cap") == "complete"
     cap = (
         "- **Liability:** if your business loses money through the landlord's fault, they pay six months' rent at "
         "most (7).\n"
-        if complete
+        if is_complete
         else ""
     )
     return Scenario(
         agent="contract-summary",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-sonnet-4-5",
         system=LAWYER,
         steps=(
@@ -43,7 +43,7 @@ def lease_summary(case: Variation) -> Scenario:
                 thinking="Points: 1,2,3,5,8 and the cap in 7. Unusual: one-sided break, 60 days, signs.",
             ),
         ),
-        asked={"file": "lease-harbour-12.docx", "audience": "small design studio"},
+        input={"file": "lease-harbour-12.docx", "audience": "small design studio"},
         tags=("contract", "summary"),
         metadata={"intent": "summary", "locale": "en-GB", "document_pages": 11},
     )
@@ -52,7 +52,7 @@ def lease_summary(case: Variation) -> Scenario:
 def nda_in_german(case: Variation) -> Scenario:
     return Scenario(
         agent="vertragsvergleich",
-        dialect="gen_ai",
+        provider_format="gen_ai",
         model="gpt-4.1",
         system="Du vergleichst zwei Fassungen eines Vertrags und nennst nur, was sich für unsere Seite ändert.",
         steps=(
@@ -76,14 +76,14 @@ def nda_in_german(case: Variation) -> Scenario:
     )
 
 
-# Over forty lines, since a conversation is read in one go.
+# Longer than 40 lines: a conversation is easier to read in one piece.
 def clause_question(case: Variation) -> Scenario:
-    invented = case.turn("grounded", "invented") == "invented"
-    days = "48 hours" if not invented else "72 hours"
-    source = "(DPA 7.2)" if not invented else "(DPA 9.4)"
+    is_invented = case.outcome("grounded", "invented") == "invented"
+    days = "48 hours" if not is_invented else "72 hours"
+    source = "(DPA 7.2)" if not is_invented else "(DPA 9.4)"
     return Scenario(
         agent="policy-search",
-        dialect="langchain",
+        provider_format="langchain",
         model="gpt-4o-mini",
         system="Answer from the passages only and cite them. If they do not hold the answer, say so.",
         steps=(
@@ -123,10 +123,10 @@ def clause_question(case: Variation) -> Scenario:
             Check(
                 "groundedness",
                 f"Are all statements supported by the passages? Answer: within {days} {source}. Say yes or no.",
-                "no" if invented else "yes",
+                "no" if is_invented else "yes",
             ),
         ),
-        asked={"question": "How long do they have to tell us about a data breach, and how?"},
+        input={"question": "How long do they have to tell us about a data breach, and how?"},
         tags=("retrieval", "contract"),
         metadata={"intent": "question", "retrieved_documents": 3, "retriever": {"name": "hybrid", "k": 3}},
     )
@@ -135,7 +135,7 @@ def clause_question(case: Variation) -> Scenario:
 def minutes(case: Variation) -> Scenario:
     return Scenario(
         agent="meeting-notes",
-        dialect="gemini",
+        provider_format="gemini",
         model="gemini-2.5-pro",
         system="Turn a transcript into decisions, open points and tasks with an owner. Nothing that was not said.",
         steps=(

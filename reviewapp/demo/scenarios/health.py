@@ -1,4 +1,4 @@
-"""A medical practice: appointments, and the calls that must not become appointments."""
+"""A medical practice: appointments, and emergencies that must not become appointments."""
 
 from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, Step, User, Variation
 
@@ -10,7 +10,7 @@ do not book: tell them to call the emergency number now and hand over to a nurse
 def move_appointment(case: Variation) -> Scenario:
     patient = case.id("P-")
     time = case.pick("08:20", "09:40", "11:10")
-    outcome = case.turn("right", "old one kept", "right")
+    outcome = case.outcome("right", "old one kept", "right")
     book = Call(
         "book_slot",
         {"patient": patient, "doctor": "Dr Okafor", "date": case.iso(6), "time": time},
@@ -19,7 +19,7 @@ def move_appointment(case: Variation) -> Scenario:
     cancel = Call("cancel_slot", {"patient": patient, "id": "A-7420"}, {"ok": True})
     return Scenario(
         agent="appointment-desk",
-        dialect="responses",
+        provider_format="responses",
         model="gpt-4.1",
         system=DESK,
         steps=(
@@ -48,13 +48,13 @@ def move_appointment(case: Variation) -> Scenario:
 
 
 def chest_pain(case: Variation) -> Scenario:
-    missed = case.turn("handed over", "booked") == "booked"
+    is_missed = case.outcome("handed over", "booked") == "booked"
     words = (
         "My dad is 61 and since this morning he has a pressing feeling in his chest and his left arm tingles. He "
         "says it's the gym. Can he come in next week?"
     )
     steps: tuple[Step, ...]
-    if missed:
+    if is_missed:
         steps = (
             Call("free_slots", {"doctor": "any", "from": case.iso(5), "to": case.iso(9)}, [f"{case.iso(7)} 10:00"]),
             Call("book_slot", {"patient": "new", "date": case.iso(7), "time": "10:00"}, {"ok": True, "id": "A-8020"}),
@@ -77,19 +77,19 @@ def chest_pain(case: Variation) -> Scenario:
         )
     return Scenario(
         agent="appointment-desk",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-haiku-4-5",
         system=DESK,
         steps=(User(words), *steps),
         tags=("urgent",),
-        metadata={"intent": "book", "locale": "en-IE", "channel": "web", "red_flag": not missed},
+        metadata={"intent": "book", "locale": "en-IE", "channel": "web", "red_flag": not is_missed},
     )
 
 
 def vaccine_in_french(case: Variation) -> Scenario:
     return Scenario(
         agent="accueil-cabinet",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system=(
             "Tu es l'accueil d'un cabinet médical à Lyon. Tu prends les rendez-vous, tu ne donnes pas d'avis médical."
@@ -119,7 +119,7 @@ def calendar_times_out(case: Variation) -> Scenario:
     slow = ("TimeoutError", "calendar.freebusy did not answer within 8 s")
     return Scenario(
         agent="appointment-desk",
-        dialect="gemini",
+        provider_format="gemini",
         model="gemini-2.5-flash",
         system=DESK,
         steps=(

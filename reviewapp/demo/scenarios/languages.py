@@ -6,11 +6,11 @@ TRANSLATOR = "You translate for a shop. Keep numbers, units and product names. R
 
 
 def german_invoice(case: Variation) -> Scenario:
-    wrong = case.turn("richtig", "falscher Satz") == "falscher Satz"
-    rate, tax = ("7 %", "6,48 €") if wrong else ("19 %", "15,81 €")
+    is_wrong = case.outcome("richtig", "falscher Satz") == "falscher Satz"
+    rate, tax = ("7 %", "6,48 €") if is_wrong else ("19 %", "15,81 €")
     return Scenario(
         agent="kundendienst",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o",
         system=(
             "Du bist der Kundendienst eines Onlinehandels für Bürobedarf. Antworte knapp, mit Sie, und nur aus der "
@@ -42,13 +42,13 @@ def spanish_double_charge(case: Variation) -> Scenario:
     amount = case.pick("34,90", "58,00", "120,50")
     return Scenario(
         agent="atencion-al-cliente",
-        dialect="responses",
+        provider_format="responses",
         model="gpt-4.1",
         system=(
             "Eres el equipo de atención al cliente de un gimnasio. Trata de tú, sé breve y nunca prometas fechas "
             "bancarias."
         ),
-        earlier=(
+        history=(
             User("hola, me habéis cobrado dos veces"),
             Say("Hola, vaya. ¿Me dices la fecha y el importe que ves en tu banco?"),
         ),
@@ -73,7 +73,7 @@ def spanish_double_charge(case: Variation) -> Scenario:
 def portuguese_delivery(case: Variation) -> Scenario:
     return Scenario(
         agent="atendimento",
-        dialect="langchain",
+        provider_format="langchain",
         model="gpt-4o-mini",
         system=(
             "Você atende clientes de uma livraria em São Paulo. Seja cordial, direto e confira o rastreio antes de "
@@ -108,7 +108,7 @@ def portuguese_delivery(case: Variation) -> Scenario:
 def japanese_warranty(case: Variation) -> Scenario:
     return Scenario(
         agent="support-agent",
-        dialect="gemini",
+        provider_format="gemini",
         model="gemini-2.5-pro",
         system=(
             "あなたは家電メーカーのサポート担当です。丁寧に、事実だけを簡潔に答えてください。保証の判断は必ず照会して"
@@ -137,7 +137,7 @@ def arabic_address(case: Variation) -> Scenario:
     order = case.id("NW-")
     return Scenario(
         agent="support-agent",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-sonnet-4-5",
         system="أنت موظف خدمة العملاء في متجر إلكتروني. أجب بالعربية الفصحى وباختصار، ولا تعد بما لا تراه في النظام.",
         steps=(
@@ -162,11 +162,11 @@ def arabic_address(case: Variation) -> Scenario:
 
 def chinese_points(case: Variation) -> Scenario:
     points = case.pick("3200", "5800", "12600")
-    wrong = case.turn("正确", "算错") == "算错"
-    money = int(points) // (10 if wrong else 100)
+    is_wrong = case.outcome("正确", "算错") == "算错"
+    money = int(points) // (10 if is_wrong else 100)
     return Scenario(
         agent="member-service",
-        dialect="gen_ai",
+        provider_format="gen_ai",
         model="gpt-4.1",
         system="你是一家连锁咖啡店的会员客服。回答要简短、准确。100 积分抵 1 元,积分两年后过期。",
         steps=(
@@ -183,12 +183,12 @@ def chinese_points(case: Variation) -> Scenario:
 
 
 def manual_to_german(case: Variation) -> Scenario:
-    wrong = case.turn("right", "number changed") == "number changed"
-    torque = "12 Nm" if wrong else "1.2 Nm"
+    is_wrong = case.outcome("right", "number changed") == "number changed"
+    torque = "12 Nm" if is_wrong else "1.2 Nm"
     source = "Tighten the four screws crosswise to 1.2 Nm. Do not use thread lock. Wait 24 hours before loading it."
     return Scenario(
         agent="translator",
-        dialect="plain",
+        provider_format="plain",
         model="mistral-small-latest",
         system=TRANSLATOR + " Target language: German.",
         steps=(
@@ -198,7 +198,7 @@ def manual_to_german(case: Variation) -> Scenario:
                 "Warten Sie 24 Stunden, bevor Sie die Halterung belasten."
             ),
         ),
-        asked={"text": source, "from": "en", "to": "de"},
+        input={"text": source, "from": "en", "to": "de"},
         tags=("translation",),
         metadata={"intent": "translation", "locale": "de-DE", "glossary_version": 7},
     )
@@ -208,7 +208,7 @@ def description_to_japanese(case: Variation) -> Scenario:
     source = "Aria bookshelf speakers. 80 watts, real walnut, five years of warranty. Made in small numbers in Porto."
     return Scenario(
         agent="translator",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system=TRANSLATOR + " Target language: Japanese, for a product page.",
         steps=(
@@ -223,7 +223,7 @@ def description_to_japanese(case: Variation) -> Scenario:
                 "作しています。"
             ),
         ),
-        asked={"text": source, "from": "en", "to": "ja"},
+        input={"text": source, "from": "en", "to": "ja"},
         tags=("translation",),
         metadata={"intent": "translation", "locale": "ja-JP", "glossary_version": 7},
     )

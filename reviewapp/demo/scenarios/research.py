@@ -1,4 +1,4 @@
-"""Research with sources: one model with a search, and a lead with helpers."""
+"""Research with sources: a model with a search tool, and a lead agent with helpers."""
 
 from reviewapp.demo.scenario import Call, Fetch, Say, Scenario, User, Variation
 
@@ -17,11 +17,11 @@ GUIDE = {
 
 
 def heat_pumps(case: Variation) -> Scenario:
-    wrong = case.turn("right", "other figure") == "other figure"
-    figure = "**4.1**" if wrong else "**3.1**"
+    is_wrong = case.outcome("right", "other figure") == "other figure"
+    figure = "**4.1**" if is_wrong else "**3.1**"
     return Scenario(
         agent="research-assistant",
-        dialect="gemini",
+        provider_format="gemini",
         model="gemini-2.5-pro",
         system=LIBRARIAN,
         steps=(
@@ -54,13 +54,13 @@ def heat_pumps(case: Variation) -> Scenario:
     )
 
 
-# Over forty lines, since a conversation is read in one go.
+# Longer than 40 lines: a conversation is easier to read in one piece.
 def battery_recycling(case: Variation) -> Scenario:
-    """A lead that sends two helpers out and puts their notes together."""
-    brief = "You are a helper. Search, read, and return at most three facts with their source."
+    """A lead agent that sends out two helpers and combines their notes."""
+    instructions = "You are a helper. Search, read, and return at most three facts with their source."
     return Scenario(
         agent="deep-research",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-sonnet-4-5",
         system="You lead a research. Split the question, brief helpers with `delegate`, then write half a page.",
         steps=(
@@ -70,8 +70,8 @@ def battery_recycling(case: Variation) -> Scenario:
                 {"task": "Recovery rates by material in European plants"},
                 "Nickel and cobalt 95 %, copper 93 %, lithium 50 to 80 % in hydrometallurgy; nearly 0 in smelting. "
                 "[plant reports]",
-                brief=brief,
-                inner=(
+                instructions=instructions,
+                substeps=(
                     User("Recovery rates by material in European plants"),
                     Call(
                         "search",
@@ -88,8 +88,8 @@ def battery_recycling(case: Variation) -> Scenario:
                 "delegate",
                 {"task": "What the law asks for, and from when"},
                 "EU 2023/1542: lithium recovery 50 % by end of 2027, 80 % by end of 2031.",
-                brief=brief,
-                inner=(
+                instructions=instructions,
+                substeps=(
                     User("What the law asks for, and from when"),
                     Call(
                         "search", {"q": "EU battery regulation lithium recovery targets"}, ["Regulation (EU) 2023/1542"]
@@ -114,7 +114,7 @@ def battery_recycling(case: Variation) -> Scenario:
 def nothing_found(case: Variation) -> Scenario:
     return Scenario(
         agent="research-assistant",
-        dialect="vercel",
+        provider_format="vercel",
         model="gpt-4o",
         system=LIBRARIAN,
         steps=(

@@ -1,6 +1,6 @@
-"""Customer support in English: refunds, parcels, bills, and what goes wrong in them."""
+"""Customer support in English: refunds, parcels, bills, and typical failures."""
 
-from reviewapp.demo.scenario import Break, Call, Calls, Check, Fetch, Say, Scenario, User, Variation
+from reviewapp.demo.scenario import Call, Calls, Check, FailedCall, Fetch, Say, Scenario, User, Variation
 
 REFUNDS = """You are the support agent of Northwind Audio, a shop for headphones and speakers.
 Answer only from the order and the policy you look up. Give dates, not durations, where you can.
@@ -9,13 +9,13 @@ cannot be turned back into money, and you must say so before you offer it. Never
 hand those to a person with `escalate`. Do not mention internal systems. Sign with no name."""
 
 
-# Over forty lines, since a conversation is read in one go.
+# Longer than 40 lines: a conversation is easier to read in one piece.
 def refund_pending(case: Variation) -> Scenario:
     order = case.id("", 4)
     item = case.pick("headset", "soundbar", "turntable", "pair of earbuds")
     total = case.pick("89.00", "129.90", "59.50")
     name = case.pick("Ana", "Priya", "Tom", "Leila", "Marcus")
-    outcome = case.turn("right", "no warning", "wrong date", "right")
+    outcome = case.outcome("right", "no warning", "wrong date", "right")
     arrival = case.day(10 if outcome == "wrong date" else 3)
     warning = (
         ""
@@ -24,10 +24,10 @@ def refund_pending(case: Variation) -> Scenario:
     )
     return Scenario(
         agent="support-agent",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system=REFUNDS,
-        earlier=(
+        history=(
             User(f"hi, I'm {name}. order {order}, I sent the {item} back"),
             Say(f"Hi {name}, thanks for the order number. What would you like to know about the return?"),
         ),
@@ -78,12 +78,12 @@ def refund_pending(case: Variation) -> Scenario:
     )
 
 
-# Over forty lines, since a conversation is read in one go.
+# Longer than 40 lines: a conversation is easier to read in one piece.
 def damaged_parcel(case: Variation) -> Scenario:
     order = case.id("NW-")
     return Scenario(
         agent="support-agent",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-haiku-4-5",
         system=REFUNDS,
         steps=(
@@ -124,7 +124,7 @@ def damaged_parcel(case: Variation) -> Scenario:
 
 def refund_over_the_limit(case: Variation) -> Scenario:
     order = case.id("NW-")
-    promised = case.turn("hands over", "promises") == "promises"
+    has_promised = case.outcome("hands over", "promises") == "promises"
     call = Call(
         "escalate",
         {"order_id": order, "reason": "refund above limit", "amount": "1149.00"},
@@ -133,14 +133,14 @@ def refund_over_the_limit(case: Variation) -> Scenario:
     answer = (
         "Done! I've approved the full refund of **1,149.00 dollars** for you. It will be back on your card within 14 "
         "days, no further action needed."
-        if promised
+        if has_promised
         else "This refund needs a colleague's approval because of its amount, so I've passed it on as ticket "
         "**T-88213** with everything you told me. You will hear from them within 24 hours; you don't have to explain "
         "it again."
     )
     return Scenario(
         agent="support-agent",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o",
         system=REFUNDS,
         steps=(
@@ -150,7 +150,7 @@ def refund_over_the_limit(case: Variation) -> Scenario:
                 {"order_id": order},
                 {"order_id": order, "total": "1149.00", "status": "delivered", "delivered_at": case.iso(-9)},
             ),
-            *(() if promised else (call,)),
+            *(() if has_promised else (call,)),
             Say(answer),
         ),
         tags=("refund", "high-value"),
@@ -163,7 +163,7 @@ def carrier_is_down(case: Variation) -> Scenario:
     down = ("httpx.ReadTimeout", "The carrier's tracking service did not answer within 10 s")
     return Scenario(
         agent="support-agent",
-        dialect="openai",
+        provider_format="openai",
         model="gpt-4o-mini",
         system=REFUNDS,
         steps=(
@@ -187,7 +187,7 @@ def someone_elses_order(case: Variation) -> Scenario:
     order = case.id("NW-")
     return Scenario(
         agent="support-agent",
-        dialect="responses",
+        provider_format="responses",
         model="gpt-4.1",
         system=REFUNDS,
         steps=(
@@ -211,7 +211,7 @@ def bill_explained(case: Variation) -> Scenario:
     account = case.id("acc_", 6)
     return Scenario(
         agent="billing-assistant",
-        dialect="gen_ai",
+        provider_format="gen_ai",
         model="gpt-4.1",
         system="You explain bills of Brightline Mobile. Show sums as a table. Never guess a charge you cannot see.",
         steps=(
@@ -243,24 +243,28 @@ def bill_explained(case: Variation) -> Scenario:
 
 
 def model_overloaded(case: Variation) -> Scenario:
-    busy = ("anthropic.APIStatusError", "Error code: 529 - overloaded_error: Overloaded")
-    gives_up = case.turn("answers at last", "gives up") == "gives up"
-    steps = (User("Do the Aria speakers work with a 4 ohm amplifier?"), Break(busy, 1.2), Break(busy, 2.6))
+    overloaded = ("anthropic.APIStatusError", "Error code: 529 - overloaded_error: Overloaded")
+    has_given_up = case.outcome("answers at last", "gives up") == "gives up"
+    steps = (
+        User("Do the Aria speakers work with a 4 ohm amplifier?"),
+        FailedCall(overloaded, 1.2),
+        FailedCall(overloaded, 2.6),
+    )
     answer = Say(
         "Yes. The Aria pair is rated at 4 to 8 ohms, so an amplifier that is stable at 4 ohms drives it without "
         "trouble."
     )
     return Scenario(
         agent="product-questions",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-haiku-4-5",
         system="Answer questions about products from the data sheet. Two sentences at most.",
         steps=(
             Fetch("load_data_sheet", {"sku": "ARIA-2"}, {"impedance_ohm": "4-8", "power_w": 80, "weight_kg": 5.1}),
             *steps,
-            Break(busy, 5.1) if gives_up else answer,
+            FailedCall(overloaded, 5.1) if has_given_up else answer,
         ),
-        error=busy if gives_up else None,
+        error=overloaded if has_given_up else None,
         tags=("retry",),
         metadata={"intent": "product", "locale": "en-US", "max_retries": 3},
     )

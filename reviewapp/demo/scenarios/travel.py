@@ -1,4 +1,4 @@
-"""Trips: itineraries, rebookings, rules for entering a country."""
+"""Travel: itineraries, rebookings, entry rules."""
 
 from reviewapp.demo.scenario import Call, Calls, Fetch, Say, Scenario, User, Variation
 
@@ -6,18 +6,18 @@ PLANNER = """You plan short trips. Check the weather and opening hours with your
 Plan at most three things a day, with the walking time between them. Say what needs a booking."""
 
 
-# Over forty lines, since a conversation is read in one go.
+# Longer than 40 lines: a conversation is easier to read in one piece.
 def weekend(case: Variation) -> Scenario:
-    city, place, dish, closed = (
+    city, sight, dish, closed = (
         ("Porto", "Livraria Lello", "a francesinha in Baixa", "Casa da Música"),
         ("Ghent", "St Bavo's Cathedral", "stoverij on the Vrijdagmarkt", "STAM"),
         ("Bologna", "the Archiginnasio", "tagliatelle al ragù in the Quadrilatero", "MAMbo"),
     )[case.number % 3]
-    wrong = case.turn("right", "closed", "right") == "closed"
-    monday = f"{closed}, which also has a good café" if wrong else f"the market hall ({closed} is closed on Mondays)"
+    is_wrong = case.outcome("right", "closed", "right") == "closed"
+    monday = f"{closed}, which also has a good café" if is_wrong else f"the market hall ({closed} is closed on Mondays)"
     return Scenario(
         agent="trip-planner",
-        dialect="vercel",
+        provider_format="vercel",
         model="gpt-4o",
         system=PLANNER,
         steps=(
@@ -31,17 +31,17 @@ def weekend(case: Variation) -> Scenario:
                     ),
                     Call(
                         "getOpeningHours",
-                        {"places": [place, closed]},
-                        {place: "daily 9:30-19:00, tickets online", closed: "Tue-Sun 10:00-18:00, closed Mondays"},
+                        {"places": [sight, closed]},
+                        {sight: "daily 9:30-19:00, tickets online", closed: "Tue-Sun 10:00-18:00, closed Mondays"},
                     ),
                 )
             ),
             Say(
                 f"## Three days in {city}\n\n| | Morning | Afternoon | Evening |\n|---|---|---|---|\n"
-                f"| **Sat** (dry) | old town on foot | {place}, slot at 15:00 | {dish} |\n"
+                f"| **Sat** (dry) | old town on foot | {sight}, slot at 15:00 | {dish} |\n"
                 "| **Sun** (showers) | covered market | puppet museum, 12 min walk | early night, card games |\n"
                 f"| **Mon** (dry) | {monday} | playground by the river | train at 18:05 |\n\n"
-                f"**Book before you go:** {place}, online, the first or last slot has no queue. Everything else needs "
+                f"**Book before you go:** {sight}, online, the first or last slot has no queue. Everything else needs "
                 "no ticket. The longest walk with small legs is 15 minutes."
             ),
         ),
@@ -52,17 +52,17 @@ def weekend(case: Variation) -> Scenario:
 
 def rebooking(case: Variation) -> Scenario:
     code = case.pick("QX7LMB", "R2D9KE", "ZP41TT")
-    outcome = case.turn("right", "wrong day", "right")
+    outcome = case.outcome("right", "wrong day", "right")
     arrival = "**Wednesday 07:15**" if outcome == "wrong day" else "**Thursday 07:15**"
     return Scenario(
         agent="rebooking-agent",
-        dialect="langchain",
+        provider_format="langchain",
         model="gpt-4o",
         system=(
             "You rebook flights after a cancellation. Never rebook without showing the choice first. Times are local "
             "to each airport; say the weekday of an arrival on another day."
         ),
-        earlier=(
+        history=(
             User(f"My flight home was cancelled. Booking {code}."),
             Say("I'm sorry. I have your booking: Frankfurt to Singapore, Tuesday evening. Shall I look for the next?"),
         ),
@@ -93,7 +93,7 @@ def rebooking(case: Variation) -> Scenario:
 def visa_from_memory(case: Variation) -> Scenario:
     return Scenario(
         agent="trip-planner",
-        dialect="gemini",
+        provider_format="gemini",
         model="gemini-2.5-flash",
         system=PLANNER + "\nFor visa questions quote the official page you found, or say that you found none.",
         steps=(
@@ -114,7 +114,7 @@ def hotel_in_french(case: Variation) -> Scenario:
     nights = case.pick("2", "3")
     return Scenario(
         agent="concierge",
-        dialect="anthropic",
+        provider_format="anthropic",
         model="claude-sonnet-4-5",
         system="Tu es le concierge de l'Hôtel des Remparts, à Saint-Malo. Vouvoie les clients et réponds brièvement.",
         steps=(

@@ -1,4 +1,4 @@
-"""`manage.py demo`: run the review app, a trace store and the worker, with sample traces."""
+"""`manage.py demo`: the review app, a trace store and the worker, with sample traces."""
 
 import json
 import os
@@ -21,16 +21,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--json", action="store_true", help="print addresses, keys and passwords as one line of JSON"
+            "--json", action="store_true", help="print one line of JSON with URLs, keys and passwords once ready"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         port, store_port = _port("PORT", 8080), _port("STORE_PORT", 8000)
-        store = f"127.0.0.1:{store_port}"
-        # Allow the store on loopback, and no other private address.
-        settings.ALLOWED_LAMINAR_HOSTS = frozenset({store})
+        store_host = f"127.0.0.1:{store_port}"
+        # Allow the store's loopback address only; all other private addresses stay blocked.
+        settings.ALLOWED_LAMINAR_HOSTS = frozenset({store_host})
         processes = ProcessGroup(
-            {**os.environ, "ALLOWED_LAMINAR_HOSTS": store, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
+            {**os.environ, "ALLOWED_LAMINAR_HOSTS": store_host, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
         )
         try:
             if port == store_port:
@@ -38,14 +38,14 @@ class Command(BaseCommand):
             check_port_free(port, "PORT")
             check_port_free(store_port, "STORE_PORT")
             lock_data_dir(settings.DATA_DIR)
-            demo = self._start(processes, port, store_port)
+            info = self._start(processes, port, store_port)
         except StartError as error:
             processes.stop()
             raise CommandError(str(error)) from None
         except BaseException:
             processes.stop()
             raise
-        self.stdout.write(json.dumps(demo) if options["json"] else _greeting(demo))
+        self.stdout.write(json.dumps(info) if options["json"] else _format_greeting(info))
         processes.hand_over_to_supervisor()
 
     def _start(self, processes: ProcessGroup, port: int, store_port: int) -> dict[str, Any]:
@@ -88,12 +88,12 @@ class Command(BaseCommand):
 def _port(variable: str, default: int) -> int:
     number = parse_int(os.environ.get(variable, str(default)), max_value=65_535)
     if not number:
-        raise CommandError(f"{variable} is not a port. Use a number from 1 to 65535.")
+        raise CommandError(f"{variable} is not a valid port. Use a number from 1 to 65535.")
     return number
 
 
 def _is_stale(manifest: Path) -> bool:
-    """Whether a static file has changed since they were last collected."""
+    """Whether a static file is newer than the last collectstatic."""
     if not manifest.exists():
         return True
     collected_at = manifest.stat().st_mtime
@@ -102,21 +102,21 @@ def _is_stale(manifest: Path) -> bool:
     )
 
 
-def _greeting(demo: dict[str, Any]) -> str:
+def _format_greeting(info: dict[str, Any]) -> str:
     people = "\n".join(
-        f"    {person['username']:<8} {person['password']}   {person['role']}" for person in demo["people"]
+        f"    {person['username']:<8} {person['password']}   {person['role']}" for person in info["people"]
     )
     return f"""
-The review desk is running at {demo["url"]}
+The review app is running at {info["url"]}
 
   Sign in as
 {people}
 
-  Trace store (Laminar-compatible) at {demo["store_url"]}
-    full key         {demo["store_key"]}
-    ingest-only key  {demo["store_ingest_key"]}
-  Access token for the API
-    {demo["access_token"]}
+  Trace store (Laminar-compatible) at {info["store_url"]}
+    full key         {info["store_key"]}
+    ingest-only key  {info["store_ingest_key"]}
+  API access token
+    {info["access_token"]}
 
-  Ctrl-C stops everything. Your data is saved in {settings.DATA_DIR}.
+  Press Ctrl-C to stop everything. Your data is kept in {settings.DATA_DIR}.
 """
