@@ -1,4 +1,4 @@
-"""The people and things every test knows: a project with all its roles, and an outsider who must see none of it."""
+"""Shared fixtures: a project with a user in each role, and an outsider who must see none of it."""
 
 import pytest
 from django.test import Client
@@ -15,35 +15,35 @@ def project(db: None) -> Project:
 
 @pytest.fixture
 def other_project(db: None) -> Project:
-    """A project that only the outsider belongs to."""
+    """A project whose only member is the outsider."""
     return ProjectFactory.create(slug="elsewhere", name="Elsewhere")
 
 
 @pytest.fixture
 def reviewer(project: Project) -> User:
-    return _member(project, "reviewer", Role.REVIEWER)
+    return _create_member(project, "reviewer", Role.REVIEWER)
 
 
 @pytest.fixture
 def colleague(project: Project) -> User:
     """A second reviewer."""
-    return _member(project, "colleague", Role.REVIEWER)
+    return _create_member(project, "colleague", Role.REVIEWER)
 
 
 @pytest.fixture
 def lead(project: Project) -> User:
-    return _member(project, "lead", Role.LEAD)
+    return _create_member(project, "lead", Role.LEAD)
 
 
 @pytest.fixture
 def admin(project: Project) -> User:
-    return _member(project, "admin", Role.ADMIN)
+    return _create_member(project, "admin", Role.ADMIN)
 
 
 @pytest.fixture
 def outsider(other_project: Project) -> User:
-    """An admin, but of another project."""
-    return _member(other_project, "outsider", Role.ADMIN)
+    """An admin of another project."""
+    return _create_member(other_project, "outsider", Role.ADMIN)
 
 
 @pytest.fixture
@@ -82,13 +82,13 @@ def item(queue: Queue) -> QueueItem:
 
 
 def sign_in_client(user: User) -> Client:
-    """A client of this person, past the sign-in page."""
+    """Return a client that is signed in as this user."""
     client = Client()
     client.force_login(user)
     return client
 
 
-def _member(project: Project, username: str, role: str) -> User:
+def _create_member(project: Project, username: str, role: str) -> User:
     user: User = UserFactory.create(username=username)
     MembershipFactory.create(project=project, user=user, role=role)
     return user

@@ -1,4 +1,4 @@
-"""A project whose Laminar is a real trace store on a socket."""
+"""A project connected to a real trace store over HTTP."""
 
 from uuid import UUID, uuid4
 
@@ -13,13 +13,13 @@ __all__ = ["tracestore"]
 
 @pytest.fixture
 def connected_project(transactional_db: None, tracestore: RunningStore) -> Project:
-    """A project with the store's full key; what is written is seen by a worker's own connection."""
+    """A project with the store's full key; rows are committed, so that a worker's own connection sees them."""
     return connect_project(tracestore)
 
 
 @pytest.fixture
 def trace_id() -> UUID:
-    """An id that no other test uses."""
+    """A trace id unique to the test."""
     return uuid4()
 
 

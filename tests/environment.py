@@ -1,4 +1,4 @@
-"""What the settings read, set before Django reads it: a folder that goes away, secrets of no worth, the database.
+"""Set the environment before Django reads its settings: a temporary data folder, test secrets, the database.
 
 A pytest plugin, named in pyproject.toml, because conftest files load after the settings.
 """
@@ -12,13 +12,13 @@ from django.conf import settings
 
 from tests import postgres_server
 
-# What somebody's shell may hold for the real thing must not reach a test.
-FOREIGN = (
+# A developer's shell may set these for a real installation; tests must not see them.
+UNSET_VARIABLES = (
     "ALLOWED_HOSTS CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG FAILPOINTS LOG_LEVEL SECURE_COOKIES".split()
 )
 
-IS_ABSENT = pytest.StashKey[bool]()
-# The session's own server, where it runs one.
+IS_POSTGRES_MISSING = pytest.StashKey[bool]()
+# Set only if the session started its own server.
 POSTGRES_SERVER = pytest.StashKey[postgres_server.PostgresServer]()
 
 
@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=["sqlite", "postgres"],
         default="sqlite",
-        help="sqlite: every test. postgres: the tests that touch the database, once more, there.",
+        help="sqlite: run every test. postgres: run the tests that use the database.",
     )
 
 
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="reviewapp-tests-")
     early_config.add_cleanup(folder.cleanup)
-    for name in FOREIGN:
+    for name in UNSET_VARIABLES:
         os.environ.pop(name, None)
     os.environ["DATA_DIR"] = folder.name
     os.environ["SECRET_KEY"] = "a secret for tests, long enough and known to everybody"
@@ -43,27 +43,27 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
     if early_config.known_args_namespace.database == "postgres":
         url = _postgres_url(early_config)
-        early_config.stash[IS_ABSENT] = url is None
+        early_config.stash[IS_POSTGRES_MISSING] = url is None
         if url is not None:
             os.environ["DATABASE_URL"] = url
 
 
 def pytest_configure() -> None:
-    # A slow hash is for real passwords; here it would be half of the time.
+    # A secure password hash would take half of the test time.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.stash.get(IS_ABSENT, False):
+    if config.stash.get(IS_POSTGRES_MISSING, False):
         for item in items:
             item.add_marker(pytest.mark.skip(postgres_server.NOT_INSTALLED))
 
 
 def _postgres_url(config: pytest.Config) -> str | None:
-    """The URL of a server for this session, None where this machine has none and may lack one."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        return given
+    """Return a server's URL, None without PostgreSQL. Raises UsageError instead of None if REQUIRE_POSTGRES is set."""
+    url = os.environ.get("TEST_DATABASE_URL")
+    if url:
+        return url
     binaries = postgres_server.find_binaries()
     if binaries is None:
         if os.environ.get("REQUIRE_POSTGRES"):

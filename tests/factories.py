@@ -1,4 +1,4 @@
-"""Rows for tests, each valid as the application would have written it."""
+"""Factories for model rows, each valid as the application would write it."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -49,7 +49,7 @@ class MembershipFactory(DjangoModelFactory[Membership]):
 
 
 class LaminarKeyFactory(DjangoModelFactory[LaminarKey]):
-    """A key in use; `secret` is what it opens to."""
+    """An active key; `secret` is stored encrypted."""
 
     class Meta:
         model = LaminarKey
@@ -69,7 +69,7 @@ class LaminarKeyFactory(DjangoModelFactory[LaminarKey]):
 
 
 class TraceFactory(DjangoModelFactory[Trace]):
-    """A trace that has been pulled, its metadata (a JSON text) in the index; each a second younger than the last."""
+    """A pulled trace with indexed metadata (JSON text); each starts one second after the previous one."""
 
     class Meta:
         model = Trace
@@ -90,7 +90,7 @@ class TraceFactory(DjangoModelFactory[Trace]):
     noted_at = factory.LazyFunction(lambda: clock.now() - timedelta(minutes=5))
 
     @factory.post_generation
-    def _in_the_index(self: Trace, create: bool, extracted: None) -> None:
+    def _index_metadata(self: Trace, create: bool, extracted: None) -> None:
         if create and self.metadata != "{}":
             reindex([self])
 
@@ -117,12 +117,12 @@ class QueueFactory(DjangoModelFactory[Queue]):
     project = factory.SubFactory(ProjectFactory)
     slug = factory.Sequence(lambda n: f"queue-{n}")
     name = factory.LazyAttribute(lambda queue: queue.slug.replace("-", " ").capitalize())
-    # Tests do not wait for what they do not test.
+    # No undo period, so that patches are due at once.
     grace_seconds = 0
 
 
 class QueueItemFactory(DjangoModelFactory[QueueItem]):
-    """A pending item; its trace is not in the mirror unless a test puts it there."""
+    """A pending item; its trace is not in the mirror unless the test creates it."""
 
     class Meta:
         model = QueueItem
@@ -133,7 +133,7 @@ class QueueItemFactory(DjangoModelFactory[QueueItem]):
 
 
 class RuleFactory(DjangoModelFactory[Rule]):
-    """A rule that takes all that is in production, whenever it came."""
+    """A rule that adds traces with environment=production, scanned from seven days ago."""
 
     class Meta:
         model = Rule
@@ -147,7 +147,7 @@ class RuleFactory(DjangoModelFactory[Rule]):
 
 
 class PatchFactory(DjangoModelFactory[Patch]):
-    """A patch that waits and is due."""
+    """A waiting patch that is due."""
 
     class Meta:
         model = Patch
@@ -161,7 +161,7 @@ class PatchFactory(DjangoModelFactory[Patch]):
 
 
 class ReviewFactory(DjangoModelFactory[Review]):
-    """The first and latest revision of a completed item, its patch waiting."""
+    """The first and only revision of a completed item; its patch is waiting."""
 
     class Meta:
         model = Review

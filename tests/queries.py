@@ -1,4 +1,4 @@
-"""How often a page asks the database."""
+"""Count database queries."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 
-def count_queries(act: Callable[[], object]) -> int:
-    """How many queries the act asks the second time: the first may fill a cache."""
-    act()
-    with CaptureQueriesContext(connection) as asked:
-        act()
-    return len(asked)
+def count_queries(action: Callable[[], object]) -> int:
+    """Return the number of queries of the second call; the first call fills caches."""
+    action()
+    with CaptureQueriesContext(connection) as queries:
+        action()
+    return len(queries)

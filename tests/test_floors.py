@@ -1,4 +1,4 @@
-"""A package may import from lower floors only. The contracts stand in pyproject.toml."""
+"""A package may import from lower floors only. The contracts are in pyproject.toml."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_it_keeps_the_floors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_respects_the_floors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
     assert lint_imports(config_filename="pyproject.toml", no_cache=True) == EXIT_STATUS_SUCCESS

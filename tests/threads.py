@@ -1,4 +1,4 @@
-"""Several at once, as processes are: each thread with a database connection of its own."""
+"""Run functions at the same time, each on a thread with its own database connection."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -10,16 +10,16 @@ from django.db import connection
 T = TypeVar("T")
 
 
-def run_concurrently(acts: Sequence[Callable[[], T]]) -> list[T]:
-    """Start every act at the same moment; their results, in order. A test that uses it needs `transaction=True`."""
-    start = threading.Barrier(len(acts))
+def run_concurrently(actions: Sequence[Callable[[], T]]) -> list[T]:
+    """Start all at the same moment and return their results in order. The test needs `transaction=True`."""
+    start = threading.Barrier(len(actions))
 
-    def run(act: Callable[[], T]) -> T:
+    def run(action: Callable[[], T]) -> T:
         try:
             start.wait(timeout=10)
-            return act()
+            return action()
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(len(acts)) as threads:
-        return list(threads.map(run, acts))
+    with ThreadPoolExecutor(len(actions)) as threads:
+        return list(threads.map(run, actions))

@@ -1,4 +1,4 @@
-"""Kill web and workers again and again under load, at a Laminar that misbehaves; then let everything be well."""
+"""Kill web and worker processes repeatedly under load while Laminar misbehaves, then let everything recover."""
 
 import os
 import random
@@ -13,66 +13,64 @@ from tests.faults.database_state import expire_leases, is_settled, make_all_due,
 from tests.faults.processes import FakeLaminar, Web, Workers, wait_until
 from tests.faults.server_faults import make_fault_rules
 
-# Each worker dies at one of these, the N-th time it comes there; one in four by a signal from outside.
-POINTS = "push.before_send push.sent push.marking push.marked read.before_mark".split()
+# Each worker is killed at a random hit of one of these; one worker in four is killed by a signal from outside.
+WORKER_FAILPOINTS = "push.before_send push.sent push.marking push.marked read.before_mark".split()
 WEB_FAILPOINTS = "submit.between_rows=kill@p0.007;submit.before_commit=kill@p0.007;submit.committed=kill@p0.007"
-# A worker gets so many seconds to come to its point.
-ROUND = 0.5
+# Seconds for a worker to reach its failpoint.
+ROUND_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class Chaos:
-    """A run: its parts, and how many workers there are at once."""
+    """A run: its processes, and the number of workers that run at the same time."""
 
-    sink: FakeLaminar
+    fake_laminar: FakeLaminar
     workers: Workers
     web: Web
-    at_once: int
-    # Between two uses of a fault, so many requests that are well answered.
-    every: int = 2
+    worker_count: int
+    # Each fault applies to every N-th request only; the requests between are answered normally.
+    fault_every: int = 2
     rounds: int = 0
-    freezes: int = 0
     faults: set[str] = field(default_factory=set)
 
     @property
     def kills(self) -> int:
         return self.workers.killed + self.web.killed
 
-    def until_killed(self, kills: int) -> None:
-        """Kill until there were so many kills, the time between two of a row's tries passing at once."""
-        while self.kills < kills or not self.is_through:
+    def run_until_killed(self, kills: int) -> None:
+        """Kill until the count is reached and every fault has happened; waits between retries are skipped."""
+        while self.kills < kills or not self.has_used_all_faults:
             self.rounds += 1
-            self.misbehave()
-            for _ in range(self.at_once):
+            self.set_next_faults()
+            for _ in range(self.worker_count):
                 self.workers.start(random_failpoint())
-            time.sleep(ROUND)
-            self.hit_web()
+            time.sleep(ROUND_SECONDS)
+            self.disrupt_web()
             self.workers.kill()
-            for act in (expire_leases, make_all_due, unblock_patches):
-                retry_when_locked(act)
+            for action in (expire_leases, make_all_due, unblock_patches):
+                retry_when_locked(action)
 
     @property
-    def is_through(self) -> bool:
-        """Whether the sink has misbehaved in every way at least once."""
+    def has_used_all_faults(self) -> bool:
+        """Whether every fault has happened at least once."""
         return {rule["name"] for rule in make_fault_rules()} <= self.faults
 
-    def misbehave(self) -> None:
-        """Give the sink what it has not done yet; all of it anew once that was done."""
-        self.faults |= {line["fault"] for line in self.sink.log() if line["what"] == "asked"}
-        left = [rule for rule in make_fault_rules(self.every) if rule["name"] not in self.faults]
-        chosen = left or make_fault_rules(self.every * 5)
-        random.shuffle(chosen)
-        self.sink.set_rules(*chosen)
+    def set_next_faults(self) -> None:
+        """Set rules for the faults that have not happened yet; once all have, for all of them at a lower rate."""
+        self.faults |= {line["fault"] for line in self.fake_laminar.log() if line["event"] == "request"}
+        unused = [rule for rule in make_fault_rules(self.fault_every) if rule["name"] not in self.faults]
+        rules = unused or make_fault_rules(self.fault_every * 5)
+        random.shuffle(rules)
+        self.fake_laminar.set_rules(*rules)
 
-    def hit_web(self) -> None:
-        """Kill one process of the web app at this moment, or freeze it a little; each fourth time all of it."""
+    def disrupt_web(self) -> None:
+        """Kill or briefly freeze one gunicorn worker; every fourth round, kill and restart the whole web app."""
         if self.rounds % 4 == 0:
             self.web.kill_all()
             self.web.start()
         elif self.web.workers:
             pid = random.choice(self.web.workers)
             if self.rounds % 4 == 2:
-                self.freezes += 1
                 os.kill(pid, signal.SIGSTOP)
                 time.sleep(0.1)
                 os.kill(pid, signal.SIGCONT)
@@ -80,10 +78,12 @@ class Chaos:
                 os.kill(pid, signal.SIGKILL)
 
     def wait_until_settled(self, seconds: float = 30) -> None:
-        """Everything is healthy again, and a person looks after what waits for one: until every patch has its end."""
-        # One more thing goes wrong, with what was said last: no later save will set it right.
-        self.sink.set_rules({"name": "not applied", "on": "metadata", "times": 5, "apply": "never"}, keys=None)
-        for _ in range(self.at_once):
+        """Restore a healthy Laminar, retry parked patches, and wait until every patch is confirmed or superseded."""
+        # One more fault, on the last values: no later save will correct them.
+        self.fake_laminar.set_rules(
+            {"name": "not applied", "endpoint": "metadata", "times": 5, "apply": "never"}, keys=None
+        )
+        for _ in range(self.worker_count):
             self.workers.start()
 
         def settled() -> bool:
@@ -95,16 +95,16 @@ class Chaos:
 
 
 def random_failpoint() -> str:
-    """A failpoint to die at, or none: then a signal comes from outside."""
-    return "" if random.random() < 0.25 else f"{random.choice(POINTS)}=kill@{random.randint(1, 12)}"
+    """Return a failpoint that kills the worker, or "" for a worker to kill from outside."""
+    return "" if random.random() < 0.25 else f"{random.choice(WORKER_FAILPOINTS)}=kill@{random.randint(1, 12)}"
 
 
-def retry_when_locked(act: Callable[[], object]) -> None:
-    """Do something in the database of a run, also when the workers hold it just now."""
+def retry_when_locked(action: Callable[[], object]) -> None:
+    """Run a database action, retrying while the workers hold a lock. Raises OperationalError on the sixth failure."""
     for _ in range(5):
         try:
-            act()
+            action()
             return
         except OperationalError:
             time.sleep(0.2)
-    act()
+    action()

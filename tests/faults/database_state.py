@@ -1,4 +1,4 @@
-"""What is in the database of a run, and what a person or the passing of time does to it."""
+"""Create and change the database of a run: test data, elapsed time, and actions of leads and admins."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,7 +25,7 @@ CSRF_TOKEN = "c" * 32
 
 
 def create_test_data(url: str, items: int, people: int) -> Project:
-    """A project at a Laminar, a queue of so many items, and people called reviewer-0, reviewer-1 …"""
+    """Create a project for this Laminar URL, a queue with this many items, and users reviewer-0, reviewer-1 …"""
     project: Project = ProjectFactory.create(slug="support", base_url=url)
     LaminarKeyFactory.create(project=project)
     queue = QueueFactory.create(project=project, slug="answers")
@@ -36,35 +36,35 @@ def create_test_data(url: str, items: int, people: int) -> Project:
 
 
 def signed_in_browser(name: str, url: str) -> Browser:
-    """The browser of somebody who is signed in at the app with this address."""
+    """Return a browser for the app at `url`, signed in as this user."""
     client = Client()
     client.force_login(User.objects.get(username=name))
     return Browser(url, {"sessionid": client.cookies["sessionid"].value, "csrftoken": CSRF_TOKEN})
 
 
 def expire_leases() -> None:
-    """Twenty seconds pass for the leases of dead workers. None may be alive."""
+    """Expire all leases, as 20 seconds would. No worker may be running."""
     Patch.objects.filter(state=State.SENDING).update(leased_until=clock.now() - timedelta(seconds=1))
 
 
 def make_all_due() -> None:
-    """As long a time passes as any row that is on its way waits for."""
+    """Make every waiting and accepted patch due now, and end breaker delays."""
     Patch.objects.filter(state__in=[State.WAITING, State.ACCEPTED]).update(due_at=clock.now())
     Breaker.objects.filter(refused_key=None).update(open_until=None)
 
 
-def without_waiting(holds: Callable[[], bool]) -> Callable[[], bool]:
-    """The same question, time passing each time it is asked."""
+def without_waiting(condition: Callable[[], bool]) -> Callable[[], bool]:
+    """Return the same check, with all patches made due before each call."""
 
-    def asked() -> bool:
+    def check() -> bool:
         make_all_due()
-        return holds()
+        return condition()
 
-    return asked
+    return check
 
 
 def unblock_patches() -> None:
-    """What a person does about what waits for one: gives a new key where one was refused, sends parked rows again."""
+    """Do what admins and leads would: replace refused keys and retry parked patches."""
     for project in Project.objects.exclude(breaker=None).exclude(breaker__refused_key=None):
         replace_key(project, f"another-key-{clock.now().timestamp():.6f}", "admin")
     for project in Project.objects.filter(Exists(Patch.objects.filter(project=OuterRef("pk"), state=State.PARKED))):
@@ -73,5 +73,5 @@ def unblock_patches() -> None:
 
 
 def is_settled() -> bool:
-    """Whether every patch has come to its end."""
+    """Whether every patch is confirmed or superseded."""
     return not Patch.objects.exclude(state__in=[State.CONFIRMED, State.SUPERSEDED]).exists()

@@ -1,7 +1,8 @@
-"""A process that has the product loaded and forks parts of it when told: a start costs milliseconds, not a second.
+"""A process that preloads the product and forks its parts on request: a start takes milliseconds, not a second.
 
-Reads lines like `{"argv": ["deliver"], "points": "push.sent=kill", "log": "/path"}`; prints `started PID` and
-`ended PID CODE`. The words are those of `manage.py`, or `gunicorn` with its own. Its end is the end of all it started.
+Reads lines like `{"argv": ["deliver"], "failpoints": "push.sent=kill", "log": "/path"}` from standard input; prints
+`started PID` and `ended PID CODE`. `argv` is a `manage.py` command line, or one that starts with `gunicorn`. When its
+standard input closes, it kills everything it started.
 """
 
 import importlib
@@ -23,45 +24,45 @@ from gunicorn.app.wsgiapp import WSGIApplication  # noqa: E402
 from reviewapp.laminar import addresses  # noqa: E402
 from reviewapp.lib import failpoints  # noqa: E402
 
-LOOK = 0.02
+POLL_SECONDS = 0.02
 
 
 def main() -> None:
-    # What each part would load by itself, and takes long.
+    # Preload what is slow to load and every part needs.
     importlib.import_module("reviewapp.wsgi")
     get_resolver()._populate()
     addresses._ssl_context()
-    told, parts = b"", set()
+    buffer, pids = b"", set()
     while True:
-        if select.select([0], [], [], LOOK)[0]:
-            read = os.read(0, 65_536)
-            if not read:
+        if select.select([0], [], [], POLL_SECONDS)[0]:
+            data = os.read(0, 65_536)
+            if not data:
                 break
-            *lines, told = (told + read).split(b"\n")
+            *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
-                parts.add(pid := _start(json.loads(line)))
+                pids.add(pid := _start(json.loads(line)))
                 os.write(1, f"started {pid}\n".encode())
-        for pid in list(parts):
+        for pid in list(pids):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                parts.remove(pid)
+                pids.remove(pid)
                 os.write(1, f"ended {pid} {os.waitstatus_to_exitcode(status)}\n".encode())
-    for pid in parts:
+    for pid in pids:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _start(told: dict[str, Any]) -> int:
+def _start(command: dict[str, Any]) -> int:
     pid = os.fork()
     if pid == 0:
-        # A group of its own: a web app is killed with all its workers.
+        # A process group of its own, so that a web app can be killed with all its workers.
         os.setsid()
         os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-        os.dup2(os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+        os.dup2(os.open(command["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
         os.dup2(1, 2)
         code = 1
         try:
-            failpoints.ACTIVE.update(failpoints.parse(told["points"]))
-            _run(told["argv"])
+            failpoints.ACTIVE.update(failpoints.parse(command["failpoints"]))
+            _run(command["argv"])
             code = 0
         finally:
             os._exit(code)

@@ -1,4 +1,4 @@
-"""One database's part of the long proof, in a process whose environment names the database; prints figures as JSON."""
+"""The long run on one database, which the environment of this process sets; prints the figures as JSON."""
 
 import contextlib
 import json
@@ -35,200 +35,210 @@ from tests.faults.processes import (  # noqa: E402
     Freeze,
     Web,
     Workers,
-    ports_of,
+    get_local_ports,
     run_fake_laminar,
     run_fork_server,
     run_web,
     wait_until,
 )
-from tests.faults.reviewers import ReviewerGroup, make_reviewers  # noqa: E402
+from tests.faults.reviewers import ReviewerGroup, make_reviewer_group  # noqa: E402
 from tests.faults.server_faults import make_fault_rules  # noqa: E402
 from tests.faults.verification import p99_ms, verify_run  # noqa: E402
 from tests.postgres_server import PostgresServer  # noqa: E402
 
 IS_POSTGRES = connection.vendor == "postgresql"
 WORKERS = 4 if IS_POSTGRES else 2
-ITEMS, PEOPLE, PAUSE = 600, 4, 0.05
-# A share of the requests that the far side answers badly, spread over all the ways.
-BADLY = 0.1
+ITEMS, REVIEWERS = 600, 4
+# Seconds between two saves of a reviewer.
+SAVE_PAUSE = 0.05
+# The share of requests that meet a fault, divided equally among all faults.
+FAULT_RATE = 0.1
 # Longer than a lease.
-FROZEN = 25.0
-STOP_EVERY = 20.0
-# A Laminar that asks for a pause of years would have nothing pushed for most of the run: somebody presses "Try now".
-TRY_EVERY = 1.0
+FREEZE_SECONDS = 25.0
+DATABASE_STOP_SECONDS = 20.0
+# Some faults ask for a pause of years, which would stop delivery for most of the run: press "Try now" this often.
+PROBE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
-class Killing:
-    """Kills at a steady pace for some minutes; what dies is started again at once."""
+class KillLoop:
+    """Kill at a steady rate for `seconds`, and restart at once what was killed."""
 
-    sink: FakeLaminar
+    fake_laminar: FakeLaminar
     web: Web
     workers: Workers
     kills: int
     seconds: float
     freezes: list[Freeze] = field(default_factory=list)
-    stops: int = 0
-    # When each worker that stands still was frozen, in seconds since 1970.
+    database_stops: int = 0
+    # By process id of each frozen worker: when it was frozen, in seconds since 1970.
     frozen: dict[int, float] = field(default_factory=dict)
 
     def run(self) -> None:
-        began = stopped = tried = time.monotonic()
-        while time.monotonic() < began + self.seconds:
-            wanted = self.kills * (time.monotonic() - began) / self.seconds
-            is_behind = self.workers.killed + self.web.killed < wanted
+        started = stopped = probed = time.monotonic()
+        while time.monotonic() < started + self.seconds:
+            target = self.kills * (time.monotonic() - started) / self.seconds
+            is_behind = self.workers.killed + self.web.killed < target
             if is_behind:
-                self._kill_one()
-            self._thaw()
+                self._kill_random_process()
+            self._resume_workers()
             while len(self.workers.alive) - len(self.frozen) < WORKERS:
                 self.workers.start(random_failpoint() if is_behind else "")
-            if IS_POSTGRES and time.monotonic() > stopped + STOP_EVERY:
-                stop_database()
-                self.stops, stopped = self.stops + 1, time.monotonic()
+            if IS_POSTGRES and time.monotonic() > stopped + DATABASE_STOP_SECONDS:
+                restart_database()
+                self.database_stops, stopped = self.database_stops + 1, time.monotonic()
             with contextlib.suppress(OperationalError):
                 unblock_patches()
-                if time.monotonic() > tried + TRY_EVERY:
-                    try_now()
-                    tried = time.monotonic()
+                if time.monotonic() > probed + PROBE_SECONDS:
+                    probe_all_projects()
+                    probed = time.monotonic()
             time.sleep(0.05)
-        self._thaw(until=0.0)
+        self._resume_workers(after_seconds=0.0)
 
-    def _kill_one(self) -> None:
-        lot = random.random()
-        if lot < 0.55:
+    def _kill_random_process(self) -> None:
+        """Kill a worker (55 %), the whole web app (3 %) or a gunicorn worker; freeze a worker instead (4 %)."""
+        draw = random.random()
+        if draw < 0.55:
             for pid in [pid for pid in self.workers.alive if pid not in self.frozen][:1]:
                 self.workers.kill(pid)
-        elif lot < 0.58:
+        elif draw < 0.58:
             self.web.kill_all()
             self.web.start()
-        elif lot < 0.62 and not self.frozen and self.workers.alive:
-            self._freeze()
+        elif draw < 0.62 and not self.frozen and self.workers.alive:
+            self._freeze_worker()
         else:
             for pid in self.web.workers[:1]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    def _freeze(self) -> None:
-        """Freeze a worker between two of its transactions: on SQLite it would keep everybody from writing."""
+    def _freeze_worker(self) -> None:
+        """Freeze a worker between two of its transactions: on SQLite it would otherwise block all writes."""
         pid = random.choice(self.workers.alive)
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.05)
-        if is_free():
+        if is_writable():
             self.frozen[pid] = time.time()
         else:
             os.kill(pid, signal.SIGCONT)
 
-    def _thaw(self, until: float = FROZEN) -> None:
-        for pid, since in list(self.frozen.items()):
-            if time.time() >= since + until:
-                self.freezes.append(Freeze(ports_of(pid), since, time.time()))
+    def _resume_workers(self, after_seconds: float = FREEZE_SECONDS) -> None:
+        for pid, frozen_at in list(self.frozen.items()):
+            if time.time() >= frozen_at + after_seconds:
+                self.freezes.append(Freeze(get_local_ports(pid), frozen_at, time.time()))
                 os.kill(pid, signal.SIGCONT)
                 del self.frozen[pid]
 
 
 def main(kills: int, minutes: float, outage: float, rows: int) -> dict[str, object]:
+    """Run everything and return the figures by name, as `report.ROWS` lists them."""
     call_command("migrate", verbosity=0)
     if IS_POSTGRES:
         with connection.cursor() as cursor:
-            # A yes has to mean that it is written: the server for tests is fast and forgetful.
+            # An acknowledged save must be on disk: by default, the test server trades durability for speed.
             cursor.execute(f"ALTER DATABASE {connection.settings_dict['NAME']} SET synchronous_commit = on")
         connections.close_all()
     with (
         tempfile.TemporaryDirectory() as name,
-        run_fake_laminar(Path(name)) as sink,
-        run_fork_server(Path(name)) as nursery,
+        run_fake_laminar(Path(name)) as fake_laminar,
+        run_fork_server(Path(name)) as fork_server,
     ):
-        with run_web(nursery, WEB_FAILPOINTS) as web:
-            found = killing(sink, web, nursery, kills, minutes)
-        return found | rescue(sink, nursery) | an_outage(sink, nursery, outage, rows)
+        with run_web(fork_server, WEB_FAILPOINTS) as web:
+            figures = measure_kills(fake_laminar, web, fork_server, kills, minutes)
+        rescue = measure_rescue(fake_laminar, fork_server)
+        return figures | rescue | measure_outage(fake_laminar, fork_server, outage, rows)
 
 
-def killing(sink: FakeLaminar, web: Web, nursery: ForkServer, kills: int, minutes: float) -> dict[str, object]:
-    project = create_test_data(sink.url, ITEMS, PEOPLE)
-    crowd = make_reviewers(web.url, list(QueueItem.objects.values_list("pk", flat=True)), PEOPLE, PAUSE)
-    ways = make_fault_rules()
-    sink.set_rules(*[{**rule, "times": 1 << 40, "chance": BADLY / len(ways)} for rule in ways])
-    run = Killing(sink, web, Workers(nursery), kills, minutes * 60)
-    crowd.start()
-    run.run()
-    killed = run.workers.killed + web.killed
-    acks = crowd.finish()
-    run.workers.kill()
-    settled = settle(sink, nursery)
-    verdict = verify_run(project, acks, sink, run.freezes)
-    for line in (*verdict.faults, *crowd.unexpected):
+def measure_kills(
+    fake_laminar: FakeLaminar, web: Web, fork_server: ForkServer, kills: int, minutes: float
+) -> dict[str, object]:
+    """Kill under load, wait until everything has recovered, and verify. Errors go to standard error."""
+    project = create_test_data(fake_laminar.url, ITEMS, REVIEWERS)
+    items = list(QueueItem.objects.values_list("pk", flat=True))
+    reviewers = make_reviewer_group(web.url, items, REVIEWERS, SAVE_PAUSE)
+    rules = make_fault_rules()
+    fake_laminar.set_rules(*[{**rule, "times": 1 << 40, "chance": FAULT_RATE / len(rules)} for rule in rules])
+    loop = KillLoop(fake_laminar, web, Workers(fork_server), kills, minutes * 60)
+    reviewers.start()
+    loop.run()
+    killed = loop.workers.killed + web.killed
+    saves = reviewers.finish()
+    loop.workers.kill()
+    settled = measure_recovery(fake_laminar, fork_server)
+    verdict = verify_run(project, saves, fake_laminar, loop.freezes)
+    for line in (*verdict.errors, *reviewers.unexpected):
         sys.stderr.write(f"{line[:300]}\n")
     return {
-        "minutes": minutes, "kills": killed, "database_stops": run.stops, "freezes": len(run.freezes),
-        "faults": sum(1 for line in sink.log() if line["what"] == "asked" and line["fault"]),
-        "saves": len(acks), "odd": len(crowd.unexpected), "lost_here": len(verdict.lost_here),
-        "lost_there": len(verdict.lost_there), "inversions": len(verdict.inversions), "overlaps": len(verdict.overlaps),
-        "beside_frozen": len(verdict.beside_frozen),
-        "sends_per_review": round(verdict.sends / len(acks), 2), "most_sends": verdict.most_sends,
-        "settled_s": round(settled, 1), **_times(crowd),
+        "minutes": minutes, "kills": killed, "database_stops": loop.database_stops, "freezes": len(loop.freezes),
+        "faults": sum(1 for line in fake_laminar.log() if line["event"] == "request" and line["fault"]),
+        "saves": len(saves), "unexpected": len(reviewers.unexpected), "missing_saves": len(verdict.missing_saves),
+        "missing_in_laminar": len(verdict.missing_in_laminar), "out_of_order": len(verdict.out_of_order),
+        "overlaps": len(verdict.overlaps), "frozen_overlaps": len(verdict.frozen_overlaps),
+        "sends_per_review": round(verdict.sends / len(saves), 2), "max_sends": verdict.max_sends,
+        "settled_s": round(settled, 1), **_measure_saves(reviewers),
     }  # fmt: skip
 
 
-def settle(sink: FakeLaminar, nursery: ForkServer) -> float:
-    """All is well again, and a person sends at once what waits for a day: seconds until every patch has its end."""
-    sink.set_rules(keys=None)
-    began = time.monotonic()
-    with some_workers(nursery):
-        wait_until(_sends_now, 300, every=1)
-    return time.monotonic() - began
+def measure_recovery(fake_laminar: FakeLaminar, fork_server: ForkServer) -> float:
+    """Restore a healthy Laminar and retry delayed patches; return the seconds until every patch is settled."""
+    fake_laminar.set_rules(keys=None)
+    started = time.monotonic()
+    with running_workers(fork_server):
+        wait_until(_retry_until_settled, 300, every=1)
+    return time.monotonic() - started
 
 
-def _sends_now() -> bool:
+def _retry_until_settled() -> bool:
     retry_when_locked(unblock_patches)
     for project in Project.objects.all():
-        waiting = Patch.objects.filter(project=project, state=State.WAITING, due_at__gt=clock.now())
-        outbox.retry(project, list(waiting.values_list("pk", flat=True)), "lead")
+        delayed = Patch.objects.filter(project=project, state=State.WAITING, due_at__gt=clock.now())
+        outbox.retry(project, list(delayed.values_list("pk", flat=True)), "lead")
     return is_settled()
 
 
-def rescue(sink: FakeLaminar, nursery: ForkServer) -> dict[str, object]:
-    """How long a killed worker's row waits for another worker."""
-    project, times = Project.objects.get(slug="support"), []
+def measure_rescue(fake_laminar: FakeLaminar, fork_server: ForkServer) -> dict[str, object]:
+    """Measure how long a killed worker's patch waits for another worker."""
+    project, durations = Project.objects.get(slug="support"), []
     for _ in range(2):
-        sink.path.write_text("")
+        fake_laminar.log_path.write_text("")
         put(project, {"review_rev": 1}, uuid4())
-        workers = Workers(nursery)
+        workers = Workers(fork_server)
         workers.wait(workers.start("push.sent=kill"))
-        died = time.monotonic()
+        killed_at = time.monotonic()
         workers.start()
-        wait_until(lambda: len(sink.get_requests()) == 2, 60)
-        times.append(time.monotonic() - died)
+        wait_until(lambda: len(fake_laminar.get_pushes()) == 2, 60)
+        durations.append(time.monotonic() - killed_at)
         wait_until(is_settled, 60)
         workers.kill()
-    return {"rescue_s": round(max(times), 1)}
+    return {"rescue_s": round(max(durations), 1)}
 
 
-def an_outage(sink: FakeLaminar, nursery: ForkServer, seconds: float, rows: int) -> dict[str, object]:
-    """A far side that answers 503 while so many rows wait: requests meanwhile, seconds until all are sent after."""
-    sink.path.write_text("")
+def measure_outage(fake_laminar: FakeLaminar, fork_server: ForkServer, seconds: float, rows: int) -> dict[str, object]:
+    """Respond 503 while this many patches wait: count the requests, then time how long all take to be sent."""
+    fake_laminar.log_path.write_text("")
     project = Project.objects.get(slug="support")
     now = clock.now()
-    row = {"project": project, "metadata": '{"review_rev":1}', "source": "a run", "created_at": now, "due_at": now}
-    Patch.objects.bulk_create([Patch(trace_id=uuid4(), **row) for _ in range(rows)], batch_size=1_000)
-    sink.set_rules({"name": "down", "status": 503, "times": 1 << 40})
-    with some_workers(nursery):
+    fields = {"project": project, "metadata": '{"review_rev":1}', "source": "a run", "created_at": now, "due_at": now}
+    Patch.objects.bulk_create([Patch(trace_id=uuid4(), **fields) for _ in range(rows)], batch_size=1_000)
+    fake_laminar.set_rules({"name": "down", "status": 503, "times": 1 << 40})
+    with running_workers(fork_server):
         time.sleep(seconds)
-        requests = len([line for line in sink.log() if line["what"] == "asked"])
-        sink.path.write_text("")
-        sink.set_rules()
-        began = time.monotonic()
+        requests = len([line for line in fake_laminar.log() if line["event"] == "request"])
+        fake_laminar.log_path.write_text("")
+        fake_laminar.set_rules()
+        started = time.monotonic()
         wait_until(lambda: Patch.objects.filter(state__in=[State.WAITING, State.SENDING]).count() == 0, 600, every=0.5)
-        drained = time.monotonic() - began
+        drained = time.monotonic() - started
         wait_until(is_settled, 300, every=1)
     return {
         "outage_rows": rows, "outage_s": seconds, "outage_requests": requests, "drain_s": round(drained, 1),
-        "drain_sends": round(len(sink.get_requests()) / rows, 3),
+        "drain_sends": round(len(fake_laminar.get_pushes()) / rows, 3),
     }  # fmt: skip
 
 
 @contextlib.contextmanager
-def some_workers(nursery: ForkServer) -> Iterator[None]:
-    workers = Workers(nursery)
+def running_workers(fork_server: ForkServer) -> Iterator[None]:
+    """Run WORKERS workers until the block ends."""
+    workers = Workers(fork_server)
     for _ in range(WORKERS):
         workers.start()
     try:
@@ -237,22 +247,22 @@ def some_workers(nursery: ForkServer) -> Iterator[None]:
         workers.kill()
 
 
-def try_now() -> None:
-    """What a person does about a project that is held: let one push go to see."""
+def probe_all_projects() -> None:
+    """Press "Try now": let one push of each paused project through."""
     for project in Project.objects.all():
         breaker.probe(project.pk)
 
 
-def stop_database() -> None:
-    """Stop PostgreSQL as a crash does, and start it again."""
+def restart_database() -> None:
+    """Stop PostgreSQL as a crash would, then start it again."""
     connections.close_all()
     server = PostgresServer(Path(os.environ["POSTGRES_BIN"]), Path(os.environ["POSTGRES_FOLDER"]))
     server.stop()
     server.start_existing()
 
 
-def is_free() -> bool:
-    """Whether nobody holds the lock of SQLite's one writer."""
+def is_writable() -> bool:
+    """Whether SQLite's single write lock is free; always true on PostgreSQL."""
     if IS_POSTGRES:
         return True
     with connection.cursor() as cursor:
@@ -267,12 +277,12 @@ def is_free() -> bool:
     return True
 
 
-def _times(crowd: ReviewerGroup) -> dict[str, object]:
-    """Of the saves that were answered at the first try; those cut off wait for a start."""
-    seconds = [ack.seconds for ack in crowd.acknowledged if ack.tries == 1]
+def _measure_saves(reviewers: ReviewerGroup) -> dict[str, object]:
+    """Time the saves acknowledged at the first try; the others waited for a process to start."""
+    seconds = [save.seconds for save in reviewers.acknowledged if save.tries == 1]
     return {
         "save_p50_ms": round(statistics.median(seconds) * 1000, 1), "save_p99_ms": p99_ms(seconds),
-        "unanswered": sum(person.unanswered for person in crowd.reviewers),
+        "unanswered": reviewers.unanswered,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The parts of a run, each a process of its own that can be killed and started again: sink, web app, workers.
+"""The processes of a run, each of which can be killed and restarted: fake Laminar, web app, workers.
 
 They share the database of the process that starts them, whose Django is set up.
 """
@@ -25,95 +25,96 @@ from benchmarks.environment import free_port, wait_for
 from tests.faults.fake_laminar import Rule, read_log
 from tests.tracestore_server import ROOT
 
-Process = subprocess.Popen  # of texts
 
-
-def process_environment(folder: Path, **more: str) -> dict[str, str]:
-    """What the product's processes are started with: this process's database, a folder of their own."""
+def process_environment(folder: Path) -> dict[str, str]:
+    """Return the environment for the product's processes: this process's database, and their own data folder."""
     name = str(connection.settings_dict["NAME"])
     url = f"sqlite:///{name}"
     if connection.vendor != "sqlite":
         url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
-    told = {"DATA_DIR": str(folder), "DATABASE_URL": url, "ALLOWED_LAMINAR_HOSTS": "127.0.0.1", "PYTHONPATH": str(ROOT)}
-    return os.environ | told | {"DJANGO_SETTINGS_MODULE": "reviewapp.settings", "LOG_LEVEL": "ERROR"} | more
+    return os.environ | {
+        "DATA_DIR": str(folder), "DATABASE_URL": url, "ALLOWED_LAMINAR_HOSTS": "127.0.0.1", "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "reviewapp.settings", "LOG_LEVEL": "ERROR",
+    }  # fmt: skip
 
 
 @dataclass(slots=True)
 class FakeLaminar:
-    """A running sink: where it is, and its log."""
+    """A running fake Laminar: its URL and its log."""
 
     url: str
-    path: Path
-    process: "Process[str]"
+    log_path: Path
 
-    def set_rules(self, *rules: Rule, **more: Any) -> None:
-        """Give it these rules in place of its own, and whatever else `POST /control` takes."""
-        self._control(json.dumps({"rules": rules, **more}).encode())
+    def set_rules(self, *rules: Rule, **settings: Any) -> None:
+        """Replace its rules, and set whatever else `POST /control` takes."""
+        self._control(json.dumps({"rules": rules, **settings}).encode())
 
     def get_metadata(self) -> dict[str, dict[str, Any]]:
-        """The values of each trace as it shows them."""
-        found: dict[str, dict[str, Any]] = self._control()["held"]
-        return found
+        """Return the metadata of each trace, by trace id."""
+        metadata: dict[str, dict[str, Any]] = self._control()["metadata"]
+        return metadata
 
     def log(self) -> list[dict[str, Any]]:
-        return list(read_log(self.path))
+        return list(read_log(self.log_path))
 
-    def get_requests(self, on: str = "metadata") -> list[dict[str, Any]]:
-        """The requests of one kind, in order."""
-        return [line for line in self.log() if line["what"] == "asked" and line["on"] == on]
+    def get_pushes(self) -> list[dict[str, Any]]:
+        """Return the log entries of the metadata requests, in order."""
+        return [line for line in self.log() if line["event"] == "request" and line["endpoint"] == "metadata"]
 
-    def _control(self, told: bytes | None = None) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/control", told, timeout=30) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+    def _control(self, settings: bytes | None = None) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.url}/control", settings, timeout=30) as response:
+            state: dict[str, Any] = json.load(response)
+            return state
 
 
 @contextlib.contextmanager
-def run_fake_laminar(folder: Path, port: int = 0) -> Iterator[FakeLaminar]:
-    path = folder / "sink.log"
-    command = [sys.executable, "-m", "tests.faults.fake_laminar", f"--log={path}", f"--port={port}"]
+def run_fake_laminar(folder: Path) -> Iterator[FakeLaminar]:
+    log_path = folder / "fake-laminar.log"
+    command = [sys.executable, "-m", "tests.faults.fake_laminar", f"--log={log_path}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield FakeLaminar(process.stdout.readline().strip(), path, process)
+            yield FakeLaminar(process.stdout.readline().strip(), log_path)
         finally:
             process.kill()
 
 
 @dataclass(slots=True)
 class ForkServer:
-    """Starts parts of the product in milliseconds; `ended` holds the exit code of each that ended."""
+    """Starts parts of the product in milliseconds; `ended` maps process ids to exit codes."""
 
-    process: "Process[str]"
+    process: subprocess.Popen[str]
     folder: Path
     running: set[int] = field(default_factory=set)
     ended: dict[int, int] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def start(self, argv: list[str], points: str, log: Path) -> int:
-        """Start one with these failpoints; its process id."""
+    def start(self, argv: list[str], failpoints: str, log_path: Path) -> int:
+        """Start a process with these failpoints and return its id. Raises TimeoutError."""
         assert self.process.stdin is not None
         with self.changed:
             before = self.running | self.ended.keys()
-            self.process.stdin.write(json.dumps({"argv": argv, "points": points, "log": str(log)}) + "\n")
+            command = {"argv": argv, "failpoints": failpoints, "log": str(log_path)}
+            self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
             if not self.changed.wait_for(lambda: (self.running | self.ended.keys()) - before, 30):
-                raise TimeoutError("The nursery started nothing.")
+                raise TimeoutError("The fork server started no process.")
             return next(iter((self.running | self.ended.keys()) - before))
 
     def wait(self, pid: int, seconds: float = 20) -> int:
-        """How this one ended. Raises TimeoutError."""
+        """Wait for a process to end and return its exit code. Raises TimeoutError."""
         with self.changed:
             if not self.changed.wait_for(lambda: pid in self.ended, seconds):
-                raise TimeoutError(f"The process still runs after {seconds:.0f} s.")
+                raise TimeoutError(f"The process is still running after {seconds:.0f} s.")
         return self.ended[pid]
 
     def listen(self) -> None:
+        """Record which processes start and end, until the fork server closes its output."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            word, pid, *code = line.split()
+            event, pid, *code = line.split()
             with self.changed:
-                if word == "started":
+                if event == "started":
                     self.running.add(int(pid))
                 else:
                     self.running.discard(int(pid))
@@ -127,16 +128,16 @@ def run_fork_server(folder: Path) -> Iterator[ForkServer]:
     with subprocess.Popen(
         command, cwd=ROOT, env=process_environment(folder), stdin=pipe, stdout=pipe, text=True
     ) as process:
-        nursery = ForkServer(process, folder)
-        ear = threading.Thread(target=nursery.listen, daemon=True)
-        ear.start()
+        fork_server = ForkServer(process, folder)
+        listener = threading.Thread(target=fork_server.listen, daemon=True)
+        listener.start()
         try:
-            yield nursery
+            yield fork_server
         finally:
             assert process.stdin is not None
             process.stdin.close()
             process.wait(10)
-            ear.join(10)
+            listener.join(10)
 
 
 @dataclass(slots=True)
@@ -146,26 +147,25 @@ class Workers:
     fork_server: ForkServer
     pids: list[int] = field(default_factory=list)
 
-    def start(self, points: str = "") -> int:
-        """Start one with these failpoints; its process id."""
-        self.pids.append(self.fork_server.start(["deliver"], points, self.fork_server.folder / "workers.log"))
+    def start(self, failpoints: str = "") -> int:
+        """Start a worker with these failpoints and return its process id."""
+        self.pids.append(self.fork_server.start(["deliver"], failpoints, self.fork_server.folder / "workers.log"))
         return self.pids[-1]
 
     def wait(self, pid: int, seconds: float = 20) -> int:
         return self.fork_server.wait(pid, seconds)
 
-    def kill(self, *pids: int) -> int:
-        """Kill these, or all; how many still ran. Returns when they are gone."""
+    def kill(self, *pids: int) -> None:
+        """Kill these workers, or all, and wait until they have ended."""
         alive = [pid for pid in (pids or self.pids) if pid in self.fork_server.running]
         for pid in alive:
             os.kill(pid, signal.SIGKILL)
         for pid in alive:
             self.wait(pid)
-        return len(alive)
 
     @property
     def killed(self) -> int:
-        """How many ended by SIGKILL, from within or from outside."""
+        """The number of workers that ended by SIGKILL, from a failpoint or from outside."""
         return sum(self.fork_server.ended.get(pid) == -signal.SIGKILL for pid in self.pids)
 
     @property
@@ -175,31 +175,31 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A process that stood still: the ports of its connections then, and from when to when, in seconds since 1970."""
+    """A frozen process: the local ports of its connections, and its start and end in seconds since 1970."""
 
     ports: frozenset[int]
-    since: float
-    until: float
+    started_at: float
+    ended_at: float
 
 
-def ports_of(pid: int) -> frozenset[int]:
-    """The local ports of a process's TCP connections."""
-    sockets = {os.readlink(place) for place in Path(f"/proc/{pid}/fd").iterdir()}
+def get_local_ports(pid: int) -> frozenset[int]:
+    """Return the local ports of a process's TCP connections."""
+    sockets = {os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()}
     rows = [row.split() for row in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return frozenset(int(row[1].rpartition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in sockets)
 
 
 @dataclass(slots=True)
 class Web:
-    """The web app as gunicorn serves it; started again it has the same address."""
+    """The web app under gunicorn; it keeps its address when restarted."""
 
     fork_server: ForkServer
-    log: Path
-    points: str = ""
+    log_path: Path
+    failpoints: str = ""
     options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     pid: int = 0
-    # Masters killed with all their workers.
+    # Processes killed by kill_all: masters with all their workers.
     killed_with_master: int = 0
 
     @property
@@ -208,8 +208,8 @@ class Web:
 
     @property
     def killed(self) -> int:
-        """How many of its processes ended by SIGKILL so far, as gunicorn tells it, and as we did it."""
-        return len(re.findall("sent SIGKILL", self.log.read_text())) + self.killed_with_master
+        """The number of processes that ended by SIGKILL: those in gunicorn's log, and those killed by kill_all."""
+        return len(re.findall("sent SIGKILL", self.log_path.read_text())) + self.killed_with_master
 
     @property
     def workers(self) -> list[int]:
@@ -218,31 +218,31 @@ class Web:
 
     def start(self) -> None:
         argv = ["gunicorn", "reviewapp.wsgi", f"--bind=127.0.0.1:{self.port}", *self.options]
-        self.pid = self.fork_server.start(argv, self.points, self.log)
+        self.pid = self.fork_server.start(argv, self.failpoints, self.log_path)
         wait_for(f"{self.url}/health")
 
     def kill_all(self) -> None:
-        """Kill the master and all its workers at once."""
+        """Kill the master and all its workers at the same time."""
         self.killed_with_master += 1 + len(self.workers)
         os.killpg(self.pid, signal.SIGKILL)
         self.fork_server.wait(self.pid)
 
 
 @contextlib.contextmanager
-def run_web(nursery: ForkServer, points: str = "", *options: str) -> Iterator[Web]:
-    web = Web(nursery, nursery.folder / f"web-{time.monotonic_ns()}.log", points, options)
+def run_web(fork_server: ForkServer, failpoints: str = "", *options: str) -> Iterator[Web]:
+    web = Web(fork_server, fork_server.folder / f"web-{time.monotonic_ns()}.log", failpoints, options)
     try:
         web.start()
         yield web
     finally:
-        if web.pid in nursery.running:
+        if web.pid in fork_server.running:
             web.kill_all()
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> None:
-    """Wait until something holds. Raises TimeoutError."""
+def wait_until(condition: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> None:
+    """Wait until a condition is true, checking every `every` seconds. Raises TimeoutError."""
     end = time.monotonic() + seconds
-    while not holds():
+    while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"Still not after {seconds:.0f} s.")
+            raise TimeoutError(f"The condition was still false after {seconds:.0f} s.")
         time.sleep(every)

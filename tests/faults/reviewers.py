@@ -1,4 +1,4 @@
-"""People at work outside the app, who keep their own list of what was acknowledged."""
+"""Simulated reviewers outside the app, who record their acknowledged saves."""
 
 import http.client
 import random
@@ -15,21 +15,20 @@ from tests.faults.processes import wait_until
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgedSave:
-    """A save that was acknowledged: the item, its version since, what was said, when it was sent, how long it took."""
+    """An acknowledged save: the item and its new version, the answers, and the time and tries it took."""
 
     item: int
     version: int
     score: str
     notes: str
     reviewer: str
-    at: float
     seconds: float
     tries: int
 
 
 @dataclass(slots=True)
 class Reviewer:
-    """One reviewer with items of their own: saves one after another, and the same again until it is answered."""
+    """A reviewer with items of their own, who saves one after another and repeats each until it is acknowledged."""
 
     url: str
     name: str
@@ -37,13 +36,13 @@ class Reviewer:
     stop: threading.Event
     pause: float = 0.0
     acknowledged: list[AcknowledgedSave] = field(default_factory=list)
-    # Answers that were neither a yes nor a try again.
+    # Responses that neither accept the save nor ask for a retry.
     unexpected: list[str] = field(default_factory=list)
-    # Tries that were not answered.
+    # The number of tries without a response.
     unanswered: int = 0
 
     def work(self, browser: Browser) -> None:
-        """Save until told to stop; what is begun is brought to its end."""
+        """Save until `stop` is set; the current save is finished first."""
         versions = dict.fromkeys(self.items, 0)
         while not self.stop.is_set():
             item = random.choice(self.items)
@@ -52,39 +51,39 @@ class Reviewer:
             time.sleep(self.pause)
 
     def save(self, browser: Browser, item: int, version: int) -> None:
-        """Submit one review of an item that is at `version`, until there is an answer; a no ends the work."""
-        # Letters only: digits may look like somebody's telephone number, about which the form asks.
+        """Submit one review of an item at `version` until it is acknowledged; a refusal stops all reviewers."""
+        # Letters only: the form asks about digits that look like a telephone number.
         score, notes = str(random.randint(0, 10) / 10), "Note " + "".join(random.choices(ascii_lowercase, k=16))
-        fields = make_form_data(str(version), notes, uuid4()) | {"score": score}
-        at, began, tries = time.time(), time.monotonic(), 0
+        form_data = make_form_data(str(version), notes, uuid4()) | {"score": score}
+        started, tries = time.monotonic(), 0
         while True:
             tries += 1
-            answer = post_form(browser, f"/p/support/items/{item}/", fields)
-            if answer is not None and answer.status == 302:
+            response = post_form(browser, f"/p/support/items/{item}/", form_data)
+            if response is not None and response.status == 302:
                 break
-            if answer is not None and answer.status != 507:
-                self.unexpected.append(f"{answer.status} for item {item} at {version}: {answer.body[:300]}")
-                if answer.status < 500:
+            if response is not None and response.status != 507:
+                self.unexpected.append(f"{response.status} for item {item} at {version}: {response.body[:300]}")
+                if response.status < 500:
                     self.stop.set()
                     return
-            self.unanswered += answer is None
+            self.unanswered += response is None
             time.sleep(0.02)
-        seconds = time.monotonic() - began
-        self.acknowledged.append(AcknowledgedSave(item, version + 1, score, notes, self.name, at, seconds, tries))
+        seconds = time.monotonic() - started
+        self.acknowledged.append(AcknowledgedSave(item, version + 1, score, notes, self.name, seconds, tries))
 
 
 def make_form_data(version: str, notes: str, client_id: UUID) -> dict[str, str]:
-    """A filled form that was opened at `version`."""
+    """Return a filled review form that was opened at `version`."""
     return {
         "csrfmiddlewaretoken": CSRF_TOKEN, "version": version, "score": "1", "notes": notes,
         "client_id": str(client_id), "stay": "1",
     }  # fmt: skip
 
 
-def post_form(browser: Browser, path: str, fields: dict[str, str]) -> Response | None:
-    """The answer to a form, None when the connection broke or nobody listens."""
+def post_form(browser: Browser, path: str, form_data: dict[str, str]) -> Response | None:
+    """Post a form and return the response, None if the connection broke or was refused."""
     try:
-        return browser.post(path, fields)
+        return browser.post(path, form_data)
     except (OSError, http.client.HTTPException):
         browser.connection = None
         return None
@@ -92,15 +91,15 @@ def post_form(browser: Browser, path: str, fields: dict[str, str]) -> Response |
 
 @dataclass(slots=True)
 class ReviewerGroup:
-    """Several at once, each on a thread."""
+    """Several reviewers at work at the same time, each on a thread."""
 
     reviewers: list[Reviewer]
     threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        browsers = [signed_in_browser(person.name, person.url) for person in self.reviewers]
-        for person, browser in zip(self.reviewers, browsers, strict=True):
-            thread = threading.Thread(target=person.work, args=(browser,), daemon=True)
+        browsers = [signed_in_browser(reviewer.name, reviewer.url) for reviewer in self.reviewers]
+        for reviewer, browser in zip(self.reviewers, browsers, strict=True):
+            thread = threading.Thread(target=reviewer.work, args=(browser,), daemon=True)
             self.threads.append(thread)
             thread.start()
 
@@ -108,23 +107,27 @@ class ReviewerGroup:
         wait_until(lambda: len(self.acknowledged) >= count, 60)
 
     def finish(self, seconds: float = 60) -> list[AcknowledgedSave]:
-        """Let each bring its save to an end; all that was acknowledged."""
-        for person in self.reviewers:
-            person.stop.set()
+        """Let each reviewer finish the current save; return all acknowledged saves."""
+        for reviewer in self.reviewers:
+            reviewer.stop.set()
         for thread in self.threads:
             thread.join(seconds)
         return self.acknowledged
 
     @property
     def acknowledged(self) -> list[AcknowledgedSave]:
-        return [ack for person in self.reviewers for ack in person.acknowledged]
+        return [save for reviewer in self.reviewers for save in reviewer.acknowledged]
 
     @property
     def unexpected(self) -> list[str]:
-        return [line for person in self.reviewers for line in person.unexpected]
+        return [line for reviewer in self.reviewers for line in reviewer.unexpected]
+
+    @property
+    def unanswered(self) -> int:
+        return sum(reviewer.unanswered for reviewer in self.reviewers)
 
 
-def make_reviewers(url: str, items: list[int], count: int, pause: float = 0.0) -> ReviewerGroup:
-    """So many people, each with a part of the items."""
+def make_reviewer_group(url: str, items: list[int], count: int, pause: float = 0.0) -> ReviewerGroup:
+    """Return `count` reviewers who share the items; `pause` is in seconds, after each save."""
     stop = threading.Event()
     return ReviewerGroup([Reviewer(url, f"reviewer-{n}", items[n::count], stop, pause) for n in range(count)])

@@ -1,4 +1,4 @@
-"""A database that is locked or cut off; and PostgreSQL stopped hard under load."""
+"""A database that is locked, that terminates its connections, or (PostgreSQL) that crashes under load."""
 
 import contextlib
 import sqlite3
@@ -16,99 +16,99 @@ from tests.delivery.patches import put
 from tests.environment import POSTGRES_SERVER
 from tests.faults.database_state import create_test_data, is_settled, signed_in_browser, without_waiting
 from tests.faults.processes import FakeLaminar, Web, Workers, process_environment, wait_until
-from tests.faults.reviewers import make_reviewers
+from tests.faults.reviewers import make_reviewer_group
 from tests.faults.verification import verify_run
 
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
-LOCKED = 1.5
-# Seconds until what a dead worker held is taken back, at most.
-RESCUE = 30
-CUT = """
+LOCK_SECONDS = 1.5
+# The maximum time until the leases of a dead worker are released.
+RESCUE_SECONDS = 30
+TERMINATE_CONNECTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 
 
 @contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """Another program holds what a save and a worker write to."""
+def lock_database() -> Iterator[None]:
+    """Hold the lock that a save and a worker need, as another program would."""
     if connection.vendor == "sqlite":
         with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"])) as other:
             other.execute("BEGIN IMMEDIATE")
             yield
             other.rollback()
     else:
-        with psycopg.connect(_url()) as other:
+        with psycopg.connect(_database_url()) as other:
             other.execute("LOCK TABLE reviewapp_patch IN EXCLUSIVE MODE")
             yield
             other.rollback()
 
 
-def test_a_save_and_a_push_wait_for_a_lock_and_are_done_then(
-    web: Web, fake_laminar: FakeLaminar, workers: Workers
-) -> None:
-    """Half a minute in production; the web app and the worker wait for 20 seconds at least."""
+def test_it_saves_and_pushes_after_a_lock_is_released(web: Web, fake_laminar: FakeLaminar, workers: Workers) -> None:
+    """Web app and worker wait at least 20 seconds for a lock, half a minute in production."""
     project = create_test_data(fake_laminar.url, items=1, people=1)
     put(project, {"review_rev": 1}, uuid4())
-    (person,) = make_reviewers(web.url, list(QueueItem.objects.values_list("pk", flat=True)), 1).reviewers
-    browser = signed_in_browser(person.name, web.url)
-    saving = threading.Thread(target=person.save, args=(browser, person.items[0], 0), daemon=True)
-    with locked():
+    (reviewer,) = make_reviewer_group(web.url, list(QueueItem.objects.values_list("pk", flat=True)), 1).reviewers
+    browser = signed_in_browser(reviewer.name, web.url)
+    save_thread = threading.Thread(target=reviewer.save, args=(browser, reviewer.items[0], 0), daemon=True)
+    with lock_database():
         workers.start()
-        saving.start()
-        saving.join(LOCKED)
-        assert (saving.is_alive(), fake_laminar.get_requests()) == (True, [])
-    saving.join(20)
-    assert [ack.tries for ack in person.acknowledged] == [1]
-    wait_until(lambda: len(fake_laminar.get_requests()) == 2)
+        save_thread.start()
+        save_thread.join(LOCK_SECONDS)
+        assert (save_thread.is_alive(), fake_laminar.get_pushes()) == (True, [])
+    save_thread.join(20)
+    assert [save.tries for save in reviewer.acknowledged] == [1]
+    wait_until(lambda: len(fake_laminar.get_pushes()) == 2)
 
 
 @pytest.mark.postgres
-def test_sessions_that_are_cut_cost_no_save_and_no_push(web: Web, fake_laminar: FakeLaminar, workers: Workers) -> None:
+def test_it_loses_nothing_when_connections_are_terminated(
+    web: Web, fake_laminar: FakeLaminar, workers: Workers
+) -> None:
     project = create_test_data(fake_laminar.url, items=20, people=2)
-    crowd = make_reviewers(web.url, list(QueueItem.objects.values_list("pk", flat=True)), 2)
+    reviewers = make_reviewer_group(web.url, list(QueueItem.objects.values_list("pk", flat=True)), 2)
     for _ in range(2):
         workers.start()
-    crowd.start()
-    with psycopg.connect(_url(), autocommit=True) as other:
-        for seen in (3, 6, 9, 12):
-            crowd.wait_until_saved(seen)
-            other.execute(CUT)
+    reviewers.start()
+    with psycopg.connect(_database_url(), autocommit=True) as other:
+        for count in (3, 6, 9, 12):
+            reviewers.wait_until_saved(count)
+            other.execute(TERMINATE_CONNECTIONS)
     connections.close_all()
-    acks = crowd.finish()
-    # Of a lease whose commit got no answer no worker knows: another takes it back.
-    wait_until(without_waiting(is_settled), RESCUE, every=0.2)
-    assert crowd.unexpected == []
-    assert verify_run(project, acks, fake_laminar).faults == []
+    saves = reviewers.finish()
+    # A lease whose commit got no response belongs to no worker until it expires and another takes it.
+    wait_until(without_waiting(is_settled), RESCUE_SECONDS, every=0.2)
+    assert reviewers.unexpected == []
+    assert verify_run(project, saves, fake_laminar).errors == []
 
 
 @pytest.mark.postgres
-def test_a_postgresql_stopped_hard_loses_no_acknowledged_save(
+def test_it_loses_no_acknowledged_save_when_postgresql_crashes(
     web: Web, fake_laminar: FakeLaminar, workers: Workers, request: pytest.FixtureRequest
 ) -> None:
     server = request.config.stash.get(POSTGRES_SERVER, None)
     if server is None:
-        pytest.skip("The tests run on a PostgreSQL of yours, which they do not stop.")
+        pytest.skip("TEST_DATABASE_URL is set, and this test stops its server.")
     with connection.cursor() as cursor:
-        # The suite's server is told to be fast and forgetful; here a yes has to mean that it is written.
+        # An acknowledged save must be on disk: by default, the test server trades durability for speed.
         cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit = on')
     project = create_test_data(fake_laminar.url, items=20, people=2)
-    crowd = make_reviewers(web.url, list(QueueItem.objects.values_list("pk", flat=True)), 2)
+    reviewers = make_reviewer_group(web.url, list(QueueItem.objects.values_list("pk", flat=True)), 2)
     for _ in range(2):
         workers.start()
-    crowd.start()
-    for seen in (5, 10):
-        crowd.wait_until_saved(seen)
+    reviewers.start()
+    for count in (5, 10):
+        reviewers.wait_until_saved(count)
         connections.close_all()
         server.stop()
         server.start_existing()
-    acks = crowd.finish()
-    # Of a lease whose commit got no answer no worker knows: another takes it back.
-    wait_until(without_waiting(is_settled), RESCUE, every=0.2)
-    assert crowd.unexpected == []
-    assert verify_run(project, acks, fake_laminar).faults == []
+    saves = reviewers.finish()
+    # A lease whose commit got no response belongs to no worker until it expires and another takes it.
+    wait_until(without_waiting(is_settled), RESCUE_SECONDS, every=0.2)
+    assert reviewers.unexpected == []
+    assert verify_run(project, saves, fake_laminar).errors == []
 
 
-def _url() -> str:
+def _database_url() -> str:
     return process_environment(Path())["DATABASE_URL"]

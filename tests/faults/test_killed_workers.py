@@ -1,4 +1,4 @@
-"""Workers that are killed at each step of their way; and several on one backlog."""
+"""Workers killed at each step of a delivery, and several workers on one backlog."""
 
 import signal
 from uuid import uuid4
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.mark.parametrize(
-    ("point", "left", "sends"),
+    ("failpoint", "state", "sends"),
     [
         ("push.before_send", State.SENDING, 1),
         ("push.sent", State.SENDING, 2),
@@ -26,26 +26,25 @@ pytestmark = pytest.mark.faults
         ("read.before_mark", State.ACCEPTED, 1),
     ],
 )
-def test_what_a_killed_worker_left_is_brought_to_its_end_by_another(
-    point: str, left: str, sends: int, project: Project, fake_laminar: FakeLaminar, workers: Workers
+def test_it_completes_the_delivery_of_a_killed_worker(
+    failpoint: str, state: str, sends: int, project: Project, fake_laminar: FakeLaminar, workers: Workers
 ) -> None:
     patch = put(project, {"score": 1, "review_rev": 1}, uuid4())
-    assert workers.wait(workers.start(f"{point}=kill")) == -signal.SIGKILL
-    assert patch_states() == [left]
+    assert workers.wait(workers.start(f"{failpoint}=kill")) == -signal.SIGKILL
+    assert patch_states() == [state]
     expire_leases()
     workers.start()
     wait_until(without_waiting(all_patches_are(State.CONFIRMED)), every=0.2)
-    assert len(fake_laminar.get_requests()) == sends
+    assert len(fake_laminar.get_pushes()) == sends
     assert fake_laminar.get_metadata()[str(patch.trace_id)] == {"score": 1, "review_rev": 1}
 
 
-def test_several_workers_send_each_patch_of_a_backlog_once(
+def test_it_sends_each_patch_once_with_several_workers(
     project: Project, fake_laminar: FakeLaminar, workers: Workers
 ) -> None:
     patches = put_many(project, 120)
     for _ in range(4 if connection.vendor == "postgresql" else 2):
         workers.start()
     wait_until(all_patches_are(State.CONFIRMED))
-    assert sorted(line["trace"] for line in fake_laminar.get_requests()) == sorted(
-        str(patch.trace_id) for patch in patches
-    )
+    pushed = sorted(line["trace"] for line in fake_laminar.get_pushes())
+    assert pushed == sorted(str(patch.trace_id) for patch in patches)

@@ -1,4 +1,4 @@
-"""What became of every acknowledged save: the list kept by the people against the database and the sink's log."""
+"""Compare the reviewers' acknowledged saves with the database and with the fake Laminar's log."""
 
 import statistics
 from collections import Counter, defaultdict
@@ -12,109 +12,116 @@ from reviewapp.reviews.models import Review
 from tests.faults.processes import FakeLaminar, Freeze
 from tests.faults.reviewers import AcknowledgedSave
 
-Line = dict[str, Any]
+LogEntry = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Verdict:
-    """What a run has shown. Each list holds what should not be, in words."""
+    """The result of a run. Each list has one sentence per error."""
 
     saves: int
-    # Acknowledged, and not in the database as it was said, or there twice.
-    lost_here: list[str] = field(default_factory=list)
-    # In the database as the newest, and not what the sink holds.
-    lost_there: list[str] = field(default_factory=list)
-    # Sent after a newer one of the trace; applied so though the sink did not reorder.
-    inversions: list[str] = field(default_factory=list)
-    # Two requests of a trace open at one time.
+    # Acknowledged saves missing in the database, revisions that nobody saved, and duplicates.
+    missing_saves: list[str] = field(default_factory=list)
+    # Items whose newest revision Laminar does not show.
+    missing_in_laminar: list[str] = field(default_factory=list)
+    # Revisions sent after a newer one of the trace, or applied after it although Laminar did not reorder them.
+    out_of_order: list[str] = field(default_factory=list)
+    # Requests opened while another of the same trace was open.
     overlaps: list[str] = field(default_factory=list)
-    # The same, where the first was of a worker that stood still: it can neither send more nor let go of what it sent.
-    beside_frozen: list[str] = field(default_factory=list)
+    # Not an error: the same, but the first by a frozen worker, which can neither send more nor cancel what it sent.
+    frozen_overlaps: list[str] = field(default_factory=list)
     sends: int = 0
-    most_sends: int = 0
+    max_sends: int = 0
 
     @property
-    def faults(self) -> list[str]:
-        """All that should not be."""
-        return self.lost_here + self.lost_there + self.inversions + self.overlaps
+    def errors(self) -> list[str]:
+        return self.missing_saves + self.missing_in_laminar + self.out_of_order + self.overlaps
 
 
 def verify_run(
-    project: Project, acks: list[AcknowledgedSave], sink: FakeLaminar, freezes: Sequence[Freeze] = ()
+    project: Project, saves: list[AcknowledgedSave], fake_laminar: FakeLaminar, freezes: Sequence[Freeze] = ()
 ) -> Verdict:
-    """Compare, once everything is healthy again and every patch has come to its end."""
-    verdict, log = Verdict(len(acks)), sink.log()
-    traces = {item.pk: str(item.trace_id) for item in QueueItem.objects.filter(queue__project=project)}
-    verdict.lost_here = _lost_here(acks)
-    verdict.lost_there = _lost_there(acks, traces, sink.get_metadata())
-    verdict.inversions = _inversions(log)
-    for first, second in _overlaps(log):
-        told = f"{second['n']} while {first['n']} of {first['trace']} was open"
-        (verdict.beside_frozen if _is_frozen(first, second["at"], freezes) else verdict.overlaps).append(told)
-    pushes = [line for line in log if line["what"] == "asked" and line["on"] == "metadata"]
+    """Compare, after everything has recovered and every patch is confirmed or superseded."""
+    verdict, log = Verdict(len(saves)), fake_laminar.log()
+    trace_ids = {item.pk: str(item.trace_id) for item in QueueItem.objects.filter(queue__project=project)}
+    verdict.missing_saves = _find_missing_saves(saves)
+    verdict.missing_in_laminar = _find_missing_in_laminar(saves, trace_ids, fake_laminar.get_metadata())
+    verdict.out_of_order = _find_out_of_order(log)
+    for first, second in _find_overlaps(log):
+        error = f"request {second['number']} sent while {first['number']} of {first['trace']} was open"
+        is_frozen = _is_frozen(first, second["time"], freezes)
+        (verdict.frozen_overlaps if is_frozen else verdict.overlaps).append(error)
+    pushes = [entry for entry in log if entry["event"] == "request" and entry["endpoint"] == "metadata"]
     verdict.sends = len(pushes)
-    again = Counter((line["trace"], line["metadata"]["review_rev"]) for line in pushes)
-    verdict.most_sends = max(again.values(), default=0)
+    sends_by_revision = Counter((entry["trace"], entry["metadata"]["review_rev"]) for entry in pushes)
+    verdict.max_sends = max(sends_by_revision.values(), default=0)
     return verdict
 
 
 def p99_ms(seconds: list[float]) -> float:
-    """In milliseconds."""
+    """Return the 99th percentile in milliseconds."""
     return round(statistics.quantiles(seconds, n=100)[98] * 1000, 1)
 
 
-def _lost_here(acks: list[AcknowledgedSave]) -> list[str]:
-    """Every acknowledged save is one revision, and what it said; there are no others."""
+def _find_missing_saves(saves: list[AcknowledgedSave]) -> list[str]:
+    """Check that each acknowledged save is exactly one revision with its answers, and that there are no others."""
     rows = Review.objects.values_list("item", "revision", "score", "notes", "reviewer__username")
-    there = Counter((item, revision, float(score or 0), notes, name) for item, revision, score, notes, name in rows)
-    said = Counter((ack.item, ack.version, float(ack.score), ack.notes, ack.reviewer) for ack in acks)
-    return [f"lost {row}" for row in said - there] + [f"never said {row}" for row in there - said]
+    stored = Counter((item, revision, float(score or 0), notes, name) for item, revision, score, notes, name in rows)
+    acknowledged = Counter((save.item, save.version, float(save.score), save.notes, save.reviewer) for save in saves)
+    lost, unacknowledged = acknowledged - stored, stored - acknowledged
+    return [f"lost: {row}" for row in lost] + [f"never acknowledged: {row}" for row in unacknowledged]
 
 
-def _lost_there(acks: list[AcknowledgedSave], traces: dict[int, str], held: dict[str, dict[str, Any]]) -> list[str]:
-    """The sink holds what was said last of each item."""
-    found = []
-    for ack in {ack.item: ack for ack in sorted(acks, key=lambda ack: ack.version)}.values():
-        there = held.get(traces[ack.item], {})
-        shown = (there.get("review_rev"), there.get("score"), there.get("notes"), there.get("reviewer"))
-        if shown != (ack.version, float(ack.score), ack.notes, ack.reviewer):
-            found.append(f"item {ack.item} is at {ack.version}, Laminar shows {shown}")
-    return found
+def _find_missing_in_laminar(
+    saves: list[AcknowledgedSave], trace_ids: dict[int, str], metadata_by_trace: dict[str, dict[str, Any]]
+) -> list[str]:
+    """Check that Laminar shows the last save of each item."""
+    errors = []
+    for save in {save.item: save for save in sorted(saves, key=lambda save: save.version)}.values():
+        metadata = metadata_by_trace.get(trace_ids[save.item], {})
+        shown = tuple(metadata.get(key) for key in ("review_rev", "score", "notes", "reviewer"))
+        if shown != (save.version, float(save.score), save.notes, save.reviewer):
+            errors.append(f"item {save.item} is at version {save.version}, Laminar shows {shown}")
+    return errors
 
 
-def _inversions(log: list[Line]) -> list[str]:
+def _find_out_of_order(log: list[LogEntry]) -> list[str]:
     newest: dict[tuple[str, str], int] = defaultdict(int)
-    found = []
-    for line in log:
-        # What the sink itself applies late or again is its own disorder: there the value it ends with counts.
-        if line["on"] != "metadata" or not (
-            line["what"] == "asked" or (line["what"] == "applied" and not line["fault"])
+    errors = []
+    for entry in log:
+        # Skip what a fault applied late or twice: Laminar caused that order, and only the final value counts.
+        if entry["endpoint"] != "metadata" or not (
+            entry["event"] == "request" or (entry["event"] == "applied" and not entry["fault"])
         ):
             continue
-        place, rev = (line["trace"], line["what"]), line["metadata"]["review_rev"]
-        if rev < newest[place]:
-            found.append(f"{line['what']} {rev} after {newest[place]} of {line['trace']}")
-        newest[place] = max(newest[place], rev)
-    return found
+        key, revision = (entry["trace"], entry["event"]), entry["metadata"]["review_rev"]
+        if revision < newest[key]:
+            errors.append(f"{entry['event']} {revision} after {newest[key]} of {entry['trace']}")
+        newest[key] = max(newest[key], revision)
+    return errors
 
 
-def _overlaps(log: list[Line]) -> list[tuple[Line, Line]]:
-    """Requests that were open when another of their trace was asked, each with that other."""
-    open_now: dict[str, Line] = {}
-    found = []
-    for line in log:
-        if line["on"] != "metadata":
+def _find_overlaps(log: list[LogEntry]) -> list[tuple[LogEntry, LogEntry]]:
+    """Return pairs of requests for one trace where the second arrived while the first was open."""
+    open_requests: dict[str, LogEntry] = {}
+    overlaps = []
+    for entry in log:
+        if entry["endpoint"] != "metadata":
             continue
-        trace = line["trace"]
-        if line["what"] == "asked":
-            if trace in open_now:
-                found.append((open_now[trace], line))
-            open_now[trace] = line
-        elif line["what"] in ("answered", "gone") and trace in open_now and open_now[trace]["n"] == line["n"]:
-            del open_now[trace]
-    return found
+        trace = entry["trace"]
+        if entry["event"] == "request":
+            if trace in open_requests:
+                overlaps.append((open_requests[trace], entry))
+            open_requests[trace] = entry
+        elif (
+            entry["event"] in ("response", "disconnected")
+            and trace in open_requests
+            and open_requests[trace]["number"] == entry["number"]
+        ):
+            del open_requests[trace]
+    return overlaps
 
 
-def _is_frozen(asked: Line, at: float, freezes: Sequence[Freeze]) -> bool:
-    """Whether the process that asked stood still at that time."""
-    return any(asked["port"] in freeze.ports and freeze.since <= at <= freeze.until for freeze in freezes)
+def _is_frozen(request: LogEntry, time: float, freezes: Sequence[Freeze]) -> bool:
+    """Whether the process that sent the request was frozen at `time`, in seconds since 1970."""
+    return any(request["port"] in freeze.ports and freeze.started_at <= time <= freeze.ended_at for freeze in freezes)
