@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.recording import record
-from reviewapp.delivery import outbox
+from reviewapp.delivery import outbox, queries
 from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch
 from reviewapp.delivery.patch_input import PatchInput
 from reviewapp.lib import sql
@@ -20,14 +20,6 @@ from reviewapp.traces.metadata import merge
 MAX_BATCH_SIZE = 100
 # Another call may put the same key at the same time, or lock the same traces in another order.
 MAX_ATTEMPTS = 5
-_CARRIER = """
-    WITH RECURSIVE chain (id, newer) AS (
-        SELECT id, superseded_by_id FROM reviewapp_patch WHERE id = %s
-        UNION
-        SELECT patch.id, patch.superseded_by_id FROM reviewapp_patch patch JOIN chain ON patch.id = chain.newer
-    )
-    SELECT id FROM chain WHERE newer IS NULL
-"""
 
 
 class PutResult(NamedTuple):
@@ -86,7 +78,7 @@ def find_carrier(patch: Patch) -> Patch | None:
     """The newest patch that carries this one's keys, at the end of the chain that superseded it; None without one."""
     if patch.superseded_by_id is None:
         return None
-    return Patch.objects.filter(pk__in=[pk for (pk,) in sql.fetch_rows(_CARRIER, patch.pk)]).first()
+    return Patch.objects.filter(pk__in=[pk for (pk,) in sql.fetch_rows(queries.CARRIER, patch.pk)]).first()
 
 
 def _put(

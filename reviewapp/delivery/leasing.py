@@ -9,27 +9,9 @@ from uuid import UUID
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Q, Value, When
 
-from reviewapp.delivery import outbox, rate_limit
+from reviewapp.delivery import outbox, queries, rate_limit
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import clock, sql
-
-# For each project, when its oldest waiting row was due. The cost of a lease does not grow with the number of rows.
-_READY_PROJECTS = """
-    SELECT p.id,
-        (SELECT w.due_at FROM reviewapp_patch w WHERE w.project_id = p.id AND w.state = 'waiting' AND w.due_at <= %s
-         ORDER BY w.due_at LIMIT 1),
-        p.push_limit, b.held_until IS NOT NULL
-    FROM reviewapp_project p LEFT JOIN reviewapp_breaker b ON b.project_id = p.id
-    WHERE b.id IS NULL OR (b.restored_at IS NULL AND (b.held_until IS NULL OR b.held_until <= %s))
-"""
-# Due rows without another row of the same trace being sent.
-_DUE_PATCHES = """
-    SELECT w.* FROM reviewapp_patch w
-    WHERE w.project_id = %s AND w.state = 'waiting' AND w.due_at <= %s AND NOT EXISTS (
-        SELECT 1 FROM reviewapp_patch s
-        WHERE s.project_id = w.project_id AND s.trace_id = w.trace_id AND s.state = 'sending')
-    ORDER BY due_at, id LIMIT %s FOR UPDATE OF w SKIP LOCKED
-"""
 
 # Long enough for a push whose lease is renewed every few seconds, short enough to send the rows of a killed worker
 # again within half a minute.
@@ -50,19 +32,19 @@ class ReadyProject(NamedTuple):
 
 def select_ready_projects(now: datetime) -> list[ReadyProject]:
     """The projects with due patches, the one that has waited longest first."""
-    projects = [ReadyProject(*row) for row in sql.fetch_rows(_READY_PROJECTS, now, now) if row[1] is not None]
+    projects = [ReadyProject(*row) for row in sql.fetch_rows(queries.READY_PROJECTS, now, now) if row[1] is not None]
     return sorted(projects, key=lambda project: str(project.oldest_due_at))
 
 
 def select_due_patches(project: ReadyProject, limit: int, now: datetime) -> list[Patch]:
     """Up to `limit` due patches of a project, one per trace, locked. Call it in a transaction."""
-    query = _DUE_PATCHES
+    query = queries.DUE_PATCHES
     if project.is_probe:
         breaker = Breaker.objects.select_for_update(skip_locked=True).filter(project=project.project_id).first()
         if breaker is None or Patch.objects.filter(project=project.project_id, state=State.SENDING).exists():
             return []
         # Probe with the patch that failed least: one that always fails would block the others forever.
-        query, limit = _DUE_PATCHES.replace("ORDER BY", "ORDER BY failures,"), 1
+        query, limit = queries.DUE_PATCHES.replace("ORDER BY", "ORDER BY failures,"), 1
     elif project.push_limit is not None:
         limit = min(limit, rate_limit.take(project.project_id, project.push_limit, limit, now))
     by_trace: dict[UUID, Patch] = {}

@@ -11,20 +11,10 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery import queries
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata.merge import lock_trace
-
-# Database defaults fill in the counters and the empty texts.
-_INSERT_PATCH = """
-    INSERT INTO reviewapp_patch (project_id, trace_id, metadata, carried, tags, source, state, created_at, due_at)
-    VALUES (%s, %s, %s, %s, %s, %s, 'waiting', %s, %s) RETURNING id
-"""
-_LOCK_SUPERSEDABLE = """
-    SELECT * FROM reviewapp_patch
-    WHERE project_id = %s AND trace_id = %s AND state IN ('waiting', 'sending', 'accepted', 'parked')
-    ORDER BY id FOR UPDATE
-"""
 
 
 def put(
@@ -64,7 +54,7 @@ def put(
             created_at=now, due_at=now + delay,
         )  # fmt: skip
         new.pk = sql.fetch_rows(
-            _INSERT_PATCH, project.pk, trace_id, text, carried_keys, tags_text, source, now, new.due_at
+            queries.INSERT_PATCH, project.pk, trace_id, text, carried_keys, tags_text, source, now, new.due_at
         )[0][0]
         if older:
             _supersede(older, new)
@@ -162,7 +152,7 @@ def _retry_patch(project: Project, patch: Patch, actor: str) -> int:
 
 def _lock_supersedable(project: Project, trace_id: UUID) -> list[Patch]:
     """The trace's unfinished and parked patches, oldest first, locked; most traces have none."""
-    return sql.fetch_objects(Patch, _LOCK_SUPERSEDABLE, project.pk, trace_id)
+    return sql.fetch_objects(Patch, queries.LOCK_SUPERSEDABLE, project.pk, trace_id)
 
 
 def _drop_sent_tags(patch: Patch) -> None:

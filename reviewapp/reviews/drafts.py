@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.http import QueryDict
 
 from reviewapp.accounts.models import User
-from reviewapp.lib import clock, sql
+from reviewapp.lib import clock
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Draft
 
@@ -15,15 +16,6 @@ from reviewapp.reviews.models import Draft
 MAX_DRAFT_SIZE = 400_000
 # Form fields that are not answers.
 _EXCLUDED_FIELDS = {"csrfmiddlewaretoken", "version", "client_id", "stay"}
-# Locks the item's row, so that a draft saved at the same time cannot outlive the submit that replaces it.
-_SAVE = """
-    INSERT INTO reviewapp_draft (item_id, user_id, fields, version, saved_at)
-    SELECT id, %s, %s, version, %s FROM reviewapp_queueitem WHERE id = %s AND version = %s FOR UPDATE
-    ON CONFLICT (item_id, user_id) DO UPDATE
-    SET fields = excluded.fields, version = excluded.version, saved_at = excluded.saved_at
-"""
-_SELECT = "SELECT * FROM reviewapp_draft WHERE item_id = %s AND user_id = %s"
-_DELETE = "DELETE FROM reviewapp_draft WHERE item_id = %s AND user_id = %s"
 
 
 class DraftTooLongError(Exception):
@@ -46,12 +38,21 @@ def save_fields(item: QueueItem, user: User, fields: Mapping[str, str | list[str
     text = json.dumps(fields)
     if len(text) > MAX_DRAFT_SIZE:
         raise DraftTooLongError
-    return bool(sql.execute(_SAVE, user.pk, text, clock.now(), item.pk, version))
+    with transaction.atomic():
+        # Lock the item, so that a draft saved at the same time cannot outlive the submit that replaces it.
+        if QueueItem.objects.select_for_update().filter(pk=item.pk, version=version).only("pk").first() is None:
+            return False
+        draft = Draft(item=item, user=user, fields=text, version=version, saved_at=clock.now())
+        Draft.objects.bulk_create(
+            [draft], update_conflicts=True, unique_fields=["item", "user"],
+            update_fields=["fields", "version", "saved_at"],
+        )  # fmt: skip
+        return True
 
 
 def get_draft(item: QueueItem, user: User) -> Draft | None:
     """This person's draft for the item."""
-    return sql.fetch_first(Draft, _SELECT, item.pk, user.pk)
+    return Draft.objects.filter(item=item, user=user).first()
 
 
 def parse_fields(draft: Draft) -> dict[str, Any]:
@@ -62,4 +63,4 @@ def parse_fields(draft: Draft) -> dict[str, Any]:
 
 def delete_draft(item: QueueItem, user: User) -> None:
     """Delete this person's draft for the item, if there is one."""
-    sql.execute(_DELETE, item.pk, user.pk)
+    Draft.objects.filter(item=item, user=user).delete()

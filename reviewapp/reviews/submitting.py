@@ -20,16 +20,9 @@ from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
-from reviewapp.reviews import drafts
+from reviewapp.reviews import drafts, queries
 from reviewapp.reviews.models import Review
 from reviewapp.traces.metadata import merge
-
-_INSERT_REVIEW = """
-    INSERT INTO reviewapp_review
-        (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
-        answers, rubric_version, patch_id, submitted_at, client_id, before)
-    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +190,8 @@ def _insert_revision(submission: _Submission) -> Review:
         answers=canonical_json.dumps(answers.criterion_answers) if answers.criterion_answers else "{}",
     )  # fmt: skip
     review.pk = sql.fetch_rows(
-        _INSERT_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review, review.is_unsure,
-        review.keeps_notes_here, review.answers, review.rubric_version, patch.pk, review.submitted_at, client_id,
+        queries.INSERT_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review,
+        review.is_unsure, review.keeps_notes_here, review.answers, review.rubric_version, patch.pk, review.submitted_at, client_id,
         json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:

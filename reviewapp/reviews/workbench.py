@@ -12,20 +12,13 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
-from reviewapp.reviews import drafts
+from reviewapp.reviews import drafts, queries
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.reviews.rail import Segment, load_rail, queue_position
+from reviewapp.traces import queries as trace_queries
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
-
-# Every page of the workbench runs these; see reviewapp.lib.sql for why they are written out.
-_ITEM = """
-    SELECT i.* FROM reviewapp_queueitem i JOIN reviewapp_queue q ON q.id = i.queue_id
-    WHERE q.project_id = %s AND i.id = %s
-"""
-_QUEUE = "SELECT * FROM reviewapp_queue WHERE id = %s"
-_TRACE = "SELECT * FROM reviewapp_trace WHERE project_id = %s AND trace_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +37,10 @@ class Workbench:
 
 def get_item_or_404(project: Project, pk: int) -> QueueItem:
     """The project's item with its queue loaded. Raises Http404."""
-    item = sql.fetch_first(QueueItem, _ITEM, project.pk, pk)
+    item = sql.fetch_first(QueueItem, queries.ITEM_OF_PROJECT, project.pk, pk)
     if item is None:
         raise Http404("There is no such item in this project.")
-    item.queue = sql.fetch_objects(Queue, _QUEUE, item.queue_id)[0]
+    item.queue = sql.fetch_objects(Queue, queries.QUEUE_BY_PK, item.queue_id)[0]
     item.queue.project = project
     return item
 
@@ -95,7 +88,9 @@ def open_item_reader(item: QueueItem, query: Mapping[str, str], url: str) -> Tra
 def get_trace(item: QueueItem) -> Trace:
     """The item's trace in the mirror; an unsaved, empty one while it is not pulled yet."""
     project = item.queue.project
-    trace = sql.fetch_first(Trace, _TRACE, project.pk, item.trace_id) or Trace(project=project, trace_id=item.trace_id)
+    trace = sql.fetch_first(Trace, trace_queries.TRACE_BY_ID, project.pk, item.trace_id) or Trace(
+        project=project, trace_id=item.trace_id
+    )
     trace.project = project
     return trace
 

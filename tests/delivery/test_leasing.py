@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import leasing, outbox
+from reviewapp.delivery import leasing, outbox, queries
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import clock, sql
 from tests.delivery.patches import end_push, lease_patch, put, put_many, reload
@@ -217,7 +217,7 @@ def test_it_leases_one_probe_to_concurrent_workers(project: Project) -> None:
 def test_it_uses_an_index_when_most_rows_are_finished_or_blocked(project: Project, other_project: Project) -> None:
     _create_many_rows(project, other_project)
     explain = "EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN "
-    plan = str(sql.fetch_rows(explain + leasing._DUE_PATCHES, project.pk, clock.now(), 10))
+    plan = str(sql.fetch_rows(explain + queries.DUE_PATCHES, project.pk, clock.now(), 10))
     if connection.vendor == "postgresql":
         assert "patch_waiting" in plan
         assert "Seq Scan" not in plan

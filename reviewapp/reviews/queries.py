@@ -1,0 +1,50 @@
+"""SQL by hand for reviews, each with its reason and what it was measured against.
+
+Figures are the time of one call on SQLite, ORM against this, as `python -m benchmarks queries` measures them.
+"""
+
+# Part of every save. ORM 0.25 ms, this 0.08 ms.
+INSERT_REVIEW = """
+    INSERT INTO reviewapp_review
+        (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
+        answers, rubric_version, patch_id, submitted_at, client_id, before)
+    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+"""
+
+# Every page of the workbench. Both with the ORM's join 0.40 ms, these 0.12 ms.
+ITEM_OF_PROJECT = """
+    SELECT i.* FROM reviewapp_queueitem i JOIN reviewapp_queue q ON q.id = i.queue_id
+    WHERE q.project_id = %s AND i.id = %s
+"""
+QUEUE_BY_PK = "SELECT * FROM reviewapp_queue WHERE id = %s"
+
+_STATUS = """
+    CASE i.state
+        WHEN 'skipped' THEN 'skipped'
+        WHEN 'completed' THEN CASE WHEN EXISTS (
+            SELECT 1 FROM reviewapp_review r WHERE r.item_id = i.id AND r.is_latest AND r.needs_review
+        ) THEN 'flagged' ELSE 'reviewed' END
+        ELSE CASE WHEN i.claimed_by_id <> %s AND i.claimed_until > %s THEN 'with-others' ELSE 'to-come' END
+    END
+"""
+# The four index ranges around an item, as (condition, order): nearest first.
+RANGES = (
+    ("i.priority = %s AND i.id < %s", "i.id DESC"),
+    ("i.priority > %s AND i.id > 0 * %s", "i.priority, i.id DESC"),
+    ("i.priority = %s AND i.id >= %s", "i.id"),
+    ("i.priority < %s AND i.id > 0 * %s", "i.priority DESC, i.id"),
+)
+# The rail shows at most this many items on either side of the current one.
+MAX_NEIGHBOURS = 24
+# Every page of the workbench. One statement reads each range from the item outwards, so that a queue of many thousand
+# items costs as much as a short one; the ORM's unions cannot be limited part by part on SQLite.
+NEIGHBOURS = " UNION ALL ".join(
+    f"SELECT * FROM (SELECT i.id AS id, i.priority AS priority, {_STATUS} AS status FROM reviewapp_queueitem i "  # noqa: S608
+    f"WHERE i.queue_id = %s AND {condition} ORDER BY {order} LIMIT {MAX_NEIGHBOURS + 1}) AS range_{number}"
+    for number, (condition, order) in enumerate(RANGES)
+)
+# Two counts that an index answers. As one condition with OR it would scan. ORM 0.45 ms, this 0.03 ms.
+POSITION = """
+    SELECT (SELECT COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s AND priority = %s AND id < %s)
+        + (SELECT COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s AND priority > %s)
+"""
