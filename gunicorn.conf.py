@@ -1,4 +1,4 @@
-"""How the review app is served: `gunicorn reviewapp.wsgi` reads this file by itself."""
+"""Gunicorn configuration; `gunicorn reviewapp.wsgi` reads this file automatically."""
 
 import gc
 import os
@@ -6,9 +6,9 @@ import sys
 
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# Few: threads of one process fight for its interpreter, and eight people saving together get more done with two.
+# Threads of one process compete for its interpreter: with eight people saving together, two gave the best throughput.
 threads = 2
-# Longer than a reviewer reads an item: the next submit finds its connection open.
+# Seconds; longer than a reviewer reads an item, so that the next submit reuses its connection.
 keepalive = 75
 timeout = 60
 graceful_timeout = 25
@@ -16,8 +16,8 @@ loglevel = "warning"
 
 
 def post_worker_init(worker: object) -> None:
-    # A thread that holds the database must not wait 5 ms, Python's default, for one that renders a page.
+    # A thread that holds the database lock must not wait 5 ms, Python's default, for one that renders a page.
     sys.setswitchinterval(0.0001)
-    # What is loaded by now stays: the collector need not walk it again and again.
+    # Exclude everything loaded so far from garbage collection: it stays in memory anyway.
     gc.collect()
     gc.freeze()

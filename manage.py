@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The command line of the review desk: `python manage.py help`."""
+"""Command line of the review desk; `python manage.py help` lists the commands."""
 
 import os
 import sys

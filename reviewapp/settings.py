@@ -1,4 +1,4 @@
-"""Every setting of the review desk, each from the environment with a default fit for one machine."""
+"""All settings, read from environment variables. The defaults suit a single machine."""
 
 from pathlib import Path
 
@@ -10,31 +10,31 @@ from reviewapp.lib import secret_file, sqlite_connection
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
-# Where everything that is written lies: databases, secrets made on first start, collected static files.
+# Everything that is written: databases, secrets generated on first start, collected static files.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
 except OSError as error:
     raise SystemExit(
-        f"DATA_DIR is {DATA_DIR}, which cannot hold data: {error.strerror}. Name another folder."
+        f"Could not create DATA_DIR {DATA_DIR}: {error.strerror}. Set DATA_DIR to another folder."
     ) from None
 
 DEBUG = env.bool("DEBUG", default=False)
-# Several web nodes share one secret by SECRET_KEY; a single machine makes its own.
+# Several web nodes must share one SECRET_KEY; a single machine generates its own.
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret_file.read_or_create(DATA_DIR / "secret_key")
 if len(SECRET_KEY) < 50:
-    raise environ.ImproperlyConfigured("SECRET_KEY is shorter than 50 characters. Make a long random one.")
-# Seals Laminar keys. The first seals, all of them open: put a new one in front to rotate.
+    raise environ.ImproperlyConfigured("SECRET_KEY is shorter than 50 characters. Set a longer random one.")
+# Encrypt Laminar keys. The first one encrypts, all of them decrypt: to rotate, add a new one in front.
 KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[]) or [
     secret_file.read_or_create(DATA_DIR / "key_encryption_key")
 ]
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# `host:port` of Laminar servers on loopback or private addresses that are meant to be reached.
+# `host:port` of Laminar servers on loopback or private addresses that may be connected to.
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
 
-# How long a trace that nobody has queued stays in the mirror, and how many of these a project may have.
+# How many days a trace that was never queued stays in the mirror, and how many of these a project may have.
 MIRROR_DAYS = env.int("MIRROR_DAYS", default=90)
 MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
 
@@ -94,8 +94,8 @@ TEMPLATES = [
 
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'reviewapp.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # IMMEDIATE: a transaction that will write waits for its turn instead of failing halfway.
-    # FULL: a review that was acknowledged survives a power loss.
+    # IMMEDIATE: a transaction that will write waits for the lock at its start instead of failing halfway.
+    # FULL: an acknowledged review survives a power loss.
     DATABASES["default"]["OPTIONS"] = {
         "factory": sqlite_connection.Connection,
         "timeout": 20,
@@ -103,12 +103,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
     }
     DATABASES["default"]["CONN_MAX_AGE"] = None
-    # A file, not memory: browser tests and threads share it as processes do.
+    # A file, not memory, so that the threads and processes of tests can share it.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # A walk of the metadata index looks long to the planner, which would compile it for 50 ms and then run it for one.
+    # The planner overestimates scans of the metadata index: JIT would compile for 50 ms a query that runs for 1 ms.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -132,7 +132,7 @@ X_FRAME_OPTIONS = "DENY"
 if SECURE_COOKIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# Nothing but our own files: no inline script or style, and no request leaves our host.
+# Our own files only: no inline script or style, and no request to another host.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -158,7 +158,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.StaticStorage"}}
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
-# A paste of 1,000 ids and a page of notes fit well; anything larger is refused before it is read.
+# Enough for 1,000 pasted ids or a page of notes; anything larger is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 

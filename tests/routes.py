@@ -1,4 +1,4 @@
-"""The URL map as tests walk it: every route with its rule, and an address for each."""
+"""The URL map for tests: every route with its access rule, and URL values for each."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ ROLES = [role.value for role in Role]
 
 @dataclass(frozen=True)
 class Route:
-    """One entry of the URL map: its whole pattern, the rule its view carries, and where the view stands."""
+    """One entry of the URL map: its full pattern, and the access rule and module of its view."""
 
     pattern: str
     rule: str
@@ -35,17 +35,17 @@ class Route:
 
     @property
     def role(self) -> str:
-        """The smallest role that is let in; empty for a route of no project."""
+        """The lowest role that has access; empty for a route outside projects."""
         return self.rule.removeprefix("member: ") if self.rule.startswith("member: ") else ""
 
     def url(self, values: dict[str, object]) -> str:
-        """The address with its parameters; a parameter that `values` lacks is a KeyError, and a red test."""
-        return "/" + PARAMETER.sub(lambda found: str(values[found[1]]), self.pattern)
+        """The URL with its parameters filled in. Raises KeyError for a parameter that `values` lacks."""
+        return "/" + PARAMETER.sub(lambda match: str(values[match[1]]), self.pattern)
 
 
-def walk(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[Route]:
+def walk(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[Route]:
     for entry in patterns:
-        pattern = before + str(entry.pattern)
+        pattern = prefix + str(entry.pattern)
         if isinstance(entry, URLResolver):
             yield from walk(entry.url_patterns, pattern)
         else:
@@ -62,7 +62,7 @@ def for_each_route(routes: list[Route]) -> pytest.MarkDecorator:
 
 
 def make_url_values(item: QueueItem) -> dict[str, object]:
-    """One of everything that an address can name, all of it in the item's project."""
+    """A value for every URL parameter, all in the item's project."""
     project = item.queue.project
     trace = TraceFactory.create(project=project, trace_id=item.trace_id)
     span = SpanFactory.create(trace=trace, input=f"data:image/png;base64,{PICTURE}")

@@ -1,4 +1,4 @@
-"""Every route has an access rule, and holds to it for everybody."""
+"""Every route has an access rule and enforces it."""
 
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,8 @@ from reviewapp.accounts.models import Role
 from reviewapp.queues.models import QueueItem
 from tests.routes import ALL_ROUTES, PROJECT_ROUTES, ROLES, Route, for_each_route, make_url_values
 
-OF_OBJECTS = [route for route in PROJECT_ROUTES if route.parameters > {"project"}]
-ABSENT = {
+OBJECT_ROUTES = [route for route in PROJECT_ROUTES if route.parameters > {"project"}]
+UNKNOWN_VALUES = {
     "queue": "no-such-queue",
     "item": 10**9,
     "patch": 10**9,
@@ -35,24 +35,24 @@ def members(reviewer_client: Client, lead_client: Client, admin_client: Client) 
     return {"reviewer": reviewer_client, "lead": lead_client, "admin": admin_client}
 
 
-def asks(client: Client, url: str) -> list[Any]:
-    """What the person gets for reading and for writing there."""
+def get_and_post(client: Client, url: str) -> list[Any]:
+    """The responses to a GET and a POST."""
     return [client.get(url), client.post(url)]
 
 
 @for_each_route(ALL_ROUTES)
-def test_it_has_a_rule(route: Route) -> None:
+def test_it_has_an_access_rule(route: Route) -> None:
     assert route.rule in {"anyone", "signed in", "access token", *(f"member: {role}" for role in ROLES)}
 
 
 @for_each_route([route for route in ALL_ROUTES if "project" in route.parameters])
-def test_it_asks_for_a_role_in_each_project(route: Route) -> None:
+def test_it_requires_a_role_in_each_project(route: Route) -> None:
     assert route.role in ROLES
 
 
 @for_each_route([route for route in ALL_ROUTES if route.rule != "anyone"])
-def test_it_tells_strangers_nothing(route: Route, client: Client, values: dict[str, object]) -> None:
-    for response in asks(client, route.url(values)):
+def test_it_refuses_strangers(route: Route, client: Client, values: dict[str, object]) -> None:
+    for response in get_and_post(client, route.url(values)):
         if route.rule == "access token":
             assert response.status_code in {401, 404, 405}
         else:
@@ -61,23 +61,23 @@ def test_it_tells_strangers_nothing(route: Route, client: Client, values: dict[s
 
 
 @for_each_route([route for route in ALL_ROUTES if route.rule == "access token"])
-def test_it_takes_no_session_for_a_token(route: Route, admin_client: Client, values: dict[str, object]) -> None:
-    assert {response.status_code for response in asks(admin_client, route.url(values))} <= {401, 404, 405}
+def test_it_refuses_a_session_for_a_token(route: Route, admin_client: Client, values: dict[str, object]) -> None:
+    assert {response.status_code for response in get_and_post(admin_client, route.url(values))} <= {401, 404, 405}
 
 
 @for_each_route(PROJECT_ROUTES)
 def test_it_hides_the_project_from_outsiders(route: Route, outsider_client: Client, values: dict[str, object]) -> None:
-    assert [response.status_code for response in asks(outsider_client, route.url(values))] == [404, 404]
+    assert [response.status_code for response in get_and_post(outsider_client, route.url(values))] == [404, 404]
 
 
 @for_each_route([route for route in PROJECT_ROUTES if route.role != Role.REVIEWER])
-def test_it_refuses_too_small_a_role(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
+def test_it_refuses_a_role_that_is_too_low(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
     for role in ROLES[: ROLES.index(route.role)]:
-        assert [response.status_code for response in asks(members[role], route.url(values))] == [403, 403]
+        assert [response.status_code for response in get_and_post(members[role], route.url(values))] == [403, 403]
 
 
 @for_each_route(PROJECT_ROUTES)
-def test_it_lets_the_role_in(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
+def test_it_allows_the_role(route: Route, members: dict[str, Client], values: dict[str, object]) -> None:
     for role in ROLES[ROLES.index(route.role) :]:
         assert members[role].get(route.url(values)).status_code in {200, 204, 302, 405}
 
@@ -87,14 +87,14 @@ def test_it_is_open_to_strangers(route: Route, client: Client, values: dict[str,
     assert client.get(route.url(values)).status_code in {200, 405}
 
 
-@for_each_route(OF_OBJECTS)
-def test_it_answers_for_a_foreign_object_as_for_none(
+@for_each_route(OBJECT_ROUTES)
+def test_it_refuses_a_foreign_object_like_an_unknown_one(
     route: Route, outsider_client: Client, values: dict[str, object]
 ) -> None:
-    """The outsider is an admin of the project in the address; what else it names is another project's."""
-    foreign, none = (route.url({**others, "project": "elsewhere"}) for others in (values, ABSENT))
+    """The outsider is an admin of the project in the URL; the other objects in it belong to another project."""
+    foreign, unknown = (route.url({**others, "project": "elsewhere"}) for others in (values, UNKNOWN_VALUES))
 
-    told = [response.status_code for response in asks(outsider_client, foreign)]
-    assert told == [response.status_code for response in asks(outsider_client, none)]
-    # The reviews of a trace are a list, and a list of none tells nothing.
-    assert route.pattern.endswith("/reviews/") or set(told) <= {404, 405}
+    statuses = [response.status_code for response in get_and_post(outsider_client, foreign)]
+    assert statuses == [response.status_code for response in get_and_post(outsider_client, unknown)]
+    # The reviews of a trace are a list, which is empty for a foreign trace.
+    assert route.pattern.endswith("/reviews/") or set(statuses) <= {404, 405}

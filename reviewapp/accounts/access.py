@@ -1,7 +1,7 @@
-"""Who may see and do what: every route carries one of these rules, and a test proves it.
+"""Access rules: every view has one of these decorators, and a test checks it.
 
-Somebody else's project is a 404, as if it were not there. Too small a role in one's own is a 403 with
-the reason. A view that has passed `member` gets the project itself, and `request.membership`.
+A project the user is not a member of is a 404, as if it did not exist. A role that is too low is a 403 with the
+reason. A view behind `member` gets the project itself, and `request.membership`.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from reviewapp.accounts.models import Membership, Project, Role
 from reviewapp.lib import sql
 from reviewapp.web.request import Request
 
-# Each request of a project asks these; see reviewapp.lib.sql for why they are written out.
+# Every request of a project runs these; reviewapp.lib.sql says why they are plain SQL.
 _MEMBERSHIP = """
     SELECT m.* FROM reviewapp_membership m JOIN reviewapp_project p ON p.id = m.project_id
     WHERE p.slug = %s AND m.user_id = %s
@@ -27,25 +27,25 @@ View = Callable[..., HttpResponseBase]
 
 
 def anyone(view: View) -> View:
-    """For people not signed in too."""
+    """Allow everyone, signed in or not."""
     view.access_rule = "anyone"  # type: ignore[attr-defined]
     return login_not_required(view)
 
 
 def signed_in(view: View) -> View:
-    """For anybody who is signed in; the view shows only what is theirs."""
+    """Allow every signed-in user; the view shows only what they may see."""
     view.access_rule = "signed in"  # type: ignore[attr-defined]
     return view
 
 
 def by_token(view: View) -> View:
-    """For machines: the view itself asks for an access token."""
+    """Allow machines: the view itself checks the access token."""
     view.access_rule = "access token"  # type: ignore[attr-defined]
     return login_not_required(view)
 
 
 def member(role: str) -> Callable[[View], View]:
-    """For members of the project in the URL who have at least `role` there."""
+    """Allow members of the project in the URL whose role is at least `role`."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -65,10 +65,10 @@ def member(role: str) -> Callable[[View], View]:
 
 
 def membership_of(request: Request, slug: str) -> Membership:
-    """The signed-in person's membership in the project named `slug`. Raises Http404."""
-    found = sql.fetch_first(Membership, _MEMBERSHIP, slug, request.user.pk)
-    if found is None:
-        raise Http404("There is no such project among yours.")
-    found.project = sql.fetch_objects(Project, _PROJECT, found.project_id)[0]
-    found.user = request.user
-    return found
+    """Return the signed-in user's membership in a project. Raises Http404."""
+    membership = sql.fetch_first(Membership, _MEMBERSHIP, slug, request.user.pk)
+    if membership is None:
+        raise Http404("There is no such project, or you are not a member.")
+    membership.project = sql.fetch_objects(Project, _PROJECT, membership.project_id)[0]
+    membership.user = request.user
+    return membership

@@ -1,4 +1,4 @@
-"""People, projects, and who may do what in which."""
+"""Users, projects and roles."""
 
 import uuid
 from typing import ClassVar
@@ -13,13 +13,13 @@ SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?\Z", "Use small let
 USERNAME = RegexValidator(r"^[\w.@+-]{1,80}\Z", "Use letters, digits and . @ + - _ only, 80 at most.")
 
 
-class People(BaseUserManager["User"]):
+class UserManager(BaseUserManager["User"]):
     def create_user(self, username: str, password: str | None = None, **fields: object) -> "User":
         return self.create(username=username, password=make_password(password), **fields)
 
 
 class User(AbstractBaseUser):
-    """A person who signs in. What they may do stands in their memberships."""
+    """A person who signs in. Their memberships decide what they may do."""
 
     username = models.CharField(max_length=80, unique=True, validators=[USERNAME])
     name = models.CharField(max_length=120, blank=True)
@@ -27,7 +27,7 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(auto_now_add=True)
 
-    objects = People()
+    objects = UserManager()
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -38,7 +38,7 @@ class User(AbstractBaseUser):
 
 
 class FailedSignIn(models.Model):
-    """How often signing in went wrong lately, by name and address: what slows guessing down."""
+    """Recent failed sign-ins per username and address, to throttle guessing."""
 
     subject = models.CharField(max_length=200, unique=True)
     count = models.PositiveIntegerField(default=0)
@@ -46,7 +46,7 @@ class FailedSignIn(models.Model):
 
 
 class PersonalData(models.TextChoices):
-    """What a project wants done before notes with personal data or secrets in them are pushed."""
+    """What happens before a review with personal data or secrets is pushed."""
 
     WARN = "tell", "point at it, the reviewer decides"
     REQUIRE = "require", "ask each time: send, mask, or keep here"
@@ -54,19 +54,19 @@ class PersonalData(models.TextChoices):
 
 
 class Project(models.Model):
-    """One Laminar project, and everything reviewed in it. Nothing crosses from one to another."""
+    """A Laminar project and all its reviews. Projects share no data."""
 
     slug = models.CharField(max_length=62, unique=True, validators=[SLUG])
     name = models.CharField(max_length=120)
     base_url = models.CharField(max_length=300)
     ui_url = models.CharField(max_length=300, blank=True)
-    # Laminar's own id of the project, learnt from GET /v1/project: deep links need it.
+    # Laminar's id of the project, from GET /v1/project; needed for deep links.
     laminar_id = models.UUIDField(null=True, blank=True)
-    # What happens when what a reviewer writes seems to hold personal data or a secret.
+    # What happens if a review seems to contain personal data or a secret.
     personal_data = models.CharField(
         max_length=10, choices=PersonalData.choices, default=PersonalData.WARN, db_default=PersonalData.WARN
     )
-    # How fast Laminar may be pushed to, in pushes a second by all workers together; null: as fast as it answers.
+    # Maximum pushes per second to Laminar, across all workers; null for no limit.
     push_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -74,12 +74,12 @@ class Project(models.Model):
         return self.name
 
     def trace_url(self, trace_id: uuid.UUID) -> str:
-        """The trace's page in Laminar; empty while the project's UI address or id is not known."""
+        """The trace's page in Laminar; empty if the project's UI URL or id is unknown."""
         return f"{self.traces_url}/{trace_id}" if self.traces_url else ""
 
     @property
     def traces_url(self) -> str:
-        """The list of traces in Laminar; empty while the project's UI address or id is not known."""
+        """The list of traces in Laminar; empty if the project's UI URL or id is unknown."""
         if not self.ui_url or self.laminar_id is None:
             return ""
         return f"{self.ui_url}/project/{self.laminar_id}/traces"
@@ -95,7 +95,7 @@ _RANK = {Role.REVIEWER: 0, Role.LEAD: 1, Role.ADMIN: 2}
 
 
 class Membership(models.Model):
-    """A person's role in a project. Each role may do all that the ones before it may."""
+    """A user's role in a project. Each role includes the ones before it."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
@@ -109,7 +109,7 @@ class Membership(models.Model):
         ]
 
     def has_role(self, role: str) -> bool:
-        """Whether this membership allows what `role` allows."""
+        """Whether this role is `role` or a higher one."""
         return _RANK[Role(self.role)] >= _RANK[Role(role)]
 
     @property

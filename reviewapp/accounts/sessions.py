@@ -1,6 +1,6 @@
-"""Who is asking: Django's sessions and users, read by statements that are written out.
+"""Django's sessions and users, read by plain SQL.
 
-Each request asks both before anything else; see reviewapp.lib.sql for why that is worth it.
+Every request reads both first; reviewapp.lib.sql says why that is worth it.
 """
 
 from django.contrib.auth.backends import ModelBackend
@@ -15,17 +15,17 @@ _USER = "SELECT * FROM reviewapp_user WHERE id = %s"
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions in the database; only the reading differs."""
+    """Django's database sessions; only reading differs."""
 
     def _get_session_from_db(self) -> Session | None:
-        found = sql.fetch_first(Session, _SESSION, self.session_key, clock.now())
-        if found is None:
+        session = sql.fetch_first(Session, _SESSION, self.session_key, clock.now())
+        if session is None:
             self._session_key = None
-        return found
+        return session
 
 
 class Backend(ModelBackend):
-    """Django's own check of passwords; only the reading of the one who is signed in differs."""
+    """Django's password check; only reading the signed-in user differs."""
 
     def get_user(self, user_id: int) -> User | None:
         user = sql.fetch_first(User, _USER, user_id)

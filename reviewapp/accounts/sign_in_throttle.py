@@ -1,4 +1,4 @@
-"""Slow down whoever guesses passwords, without telling them which names exist."""
+"""Throttle password guessing, without revealing which usernames exist."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ WINDOW = timedelta(minutes=10)
 
 
 def is_throttled(username: str, address: str) -> bool:
-    """Whether too many tries failed for this name from this address within the last minutes."""
+    """Whether MAX_FAILURES sign-ins with this username failed from this address within WINDOW."""
     since = clock.now() - WINDOW
     return FailedSignIn.objects.filter(
         subject=_subject(username, address), since__gt=since, count__gte=MAX_FAILURES
@@ -21,7 +21,7 @@ def is_throttled(username: str, address: str) -> bool:
 
 
 def record_failure(username: str, address: str) -> None:
-    """Count one more failed try; counts whose window has passed are forgotten, so that guessing fills no table."""
+    """Count a failed sign-in. Expired counts are deleted, so that guessing cannot fill the table."""
     subject, now = _subject(username, address), clock.now()
     with transaction.atomic():
         FailedSignIn.objects.filter(since__lte=now - WINDOW).delete()
@@ -30,11 +30,11 @@ def record_failure(username: str, address: str) -> None:
 
 
 def clear_failures(username: str, address: str) -> None:
-    """A good password clears the count."""
+    """Reset the count after a successful sign-in."""
     FailedSignIn.objects.filter(subject=_subject(username, address)).delete()
 
 
 def _subject(username: str, address: str) -> str:
-    # PostgreSQL has no place for NUL in a text.
+    # PostgreSQL cannot store NUL in a text.
     name = username.replace("\x00", "").casefold()[:100]
     return f"{name} {address[:60]}"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reviewapp.lib import trace_ids
+from reviewapp.web.views import METHOD_NOT_ALLOWED_MESSAGE
 
 JSON_TYPE = "application/json"
 TRACE_ID_SCHEMA = {
@@ -26,7 +27,7 @@ UNAUTHORIZED_MESSAGE = (
 UNAUTHORIZED: Response = ("The access token is missing or not valid.", {"error": UNAUTHORIZED_MESSAGE})
 METHOD_NOT_ALLOWED: Response = (
     "The URL does not support this method. The Allow header lists the ones it does.",
-    {"error": "This URL does not support this method. Nothing was changed."},
+    {"error": METHOD_NOT_ALLOWED_MESSAGE},
 )
 
 

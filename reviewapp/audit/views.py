@@ -1,4 +1,4 @@
-"""The audit log."""
+"""The audit log page."""
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe

@@ -1,4 +1,4 @@
-"""Take in, replace and use a project's secrets."""
+"""Check, store, replace and use a project's Laminar key."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,16 +15,16 @@ from reviewapp.lib import clock
 
 
 class KeyNotStored(Exception):
-    """The key was not stored; the message is a sentence for a person."""
+    """The key was not stored; the message is a sentence for the user."""
 
 
 class NoReadableKey(Exception):
-    """The project has no key that may read; the message is a sentence for a person."""
+    """The project has no key that may read; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedKey:
-    """A key that Laminar took: what it may do, and which project there it belongs to (None when it may not ask)."""
+    """A key that Laminar accepted: its kind, and the id of its Laminar project (None for an ingest-only key)."""
 
     secret: str
     kind: str
@@ -32,7 +32,7 @@ class CheckedKey:
 
 
 def check_key(base_url: str, secret: str) -> CheckedKey:
-    """Try a key at its Laminar. Raises KeyNotTaken, with nothing changed, when it is refused or nobody answers."""
+    """Test a key with Laminar. Raises KeyNotStored if Laminar refuses it or does not answer; nothing is changed."""
     secret = secret.strip()
     if not secret or not secret.isascii() or not secret.isprintable() or len(secret) > 500:
         raise KeyNotStored("Paste the key as Laminar shows it: one line of letters and digits. Nothing was changed.")
@@ -41,42 +41,42 @@ def check_key(base_url: str, secret: str) -> CheckedKey:
         kind = client.key_kind()
         return CheckedKey(secret, kind, client.project() if kind == "full" else None)
     except LaminarError as error:
-        raise KeyNotStored(f"The key was not taken, and nothing was changed. {error}") from None
+        raise KeyNotStored(f"The key does not work, so nothing was changed. {error}") from None
 
 
 def replace_key(project: Project, secret: str, actor: User | str) -> LaminarKey:
-    """Test `secret` at the project's Laminar and put it in use; the key before it is retired in the same moment.
+    """Test a key with the project's Laminar and activate it; the current key is retired in the same transaction.
 
-    Nothing on its way is lost: a push under way ends with the old key, the next one takes the new.
-    Raises KeyNotTaken when Laminar refuses it or is not reached: then the key in use stays.
+    No push is lost: a running one finishes with the old key, the next one uses the new.
+    Raises KeyNotStored if Laminar refuses it or does not answer; the current key then stays active.
     """
     return activate_key(project, check_key(project.base_url, secret), actor)
 
 
-def activate_key(project: Project, tested: CheckedKey, actor: User | str) -> LaminarKey:
-    """Put a tested key in use. Raises KeyNotTaken for a key of another Laminar project."""
+def activate_key(project: Project, checked: CheckedKey, actor: User | str) -> LaminarKey:
+    """Activate a checked key. Raises KeyNotStored for a key of another Laminar project."""
     with transaction.atomic():
-        # Not the row's key: an act that is recorded at this moment refers to the project and must not wait.
+        # no_key: audit events that are inserted meanwhile reference the project and must not wait.
         locked = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        if tested.laminar_id and locked.laminar_id and tested.laminar_id != locked.laminar_id:
+        if checked.laminar_id and locked.laminar_id and checked.laminar_id != locked.laminar_id:
             raise KeyNotStored(
-                f"This key belongs to another Laminar project ({tested.laminar_id}). The key in use stays: "
-                "paste one of this project, or connect the other as a project of its own."
+                f"This key belongs to another Laminar project ({checked.laminar_id}). Nothing was changed."
+                " Paste a key of this project, or connect the other one as a separate project."
             )
         LaminarKey.objects.filter(project=locked, retired_at=None).update(retired_at=clock.now())
-        key = LaminarKey.build_encrypted(locked, tested.secret, tested.kind, get_actor_name(actor))
+        key = LaminarKey.build_encrypted(locked, checked.secret, checked.kind, get_actor_name(actor))
         key.save(force_insert=True)
-        if tested.laminar_id:
-            Project.objects.filter(pk=project.pk).update(laminar_id=tested.laminar_id)
+        if checked.laminar_id:
+            Project.objects.filter(pk=project.pk).update(laminar_id=checked.laminar_id)
         record(project, actor, "replaced Laminar key", f"key:{key.fingerprint}", kind=key.kind, last_four=key.last_four)
     return key
 
 
 def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: str, actor: User | str) -> Project:
-    """Make a project, or give one another address and key, once its Laminar has taken the key.
+    """Create a project, or change its URL and key, once its Laminar has accepted the key.
 
-    A project that moves to another Laminar forgets its id there, and its old key is retired.
-    Raises KeyNotTaken, and ValidationError for a slug or name that cannot be.
+    A project that moves to another Laminar loses its Laminar id, and its old key is retired.
+    Raises KeyNotStored, and ValidationError for an invalid slug or name.
     """
     try:
         base_url = normalize_base_url(base_url)
@@ -84,7 +84,7 @@ def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: st
     except LaminarError as error:
         raise KeyNotStored(f"{error} Nothing was changed.") from None
     Project(slug=slug, name=name, base_url=base_url, ui_url=ui_url).clean_fields()
-    tested = check_key(base_url, secret)
+    checked = check_key(base_url, secret)
     with transaction.atomic():
         project, is_new = Project.objects.select_for_update(no_key=True).get_or_create(
             slug=slug, defaults={"name": name, "base_url": base_url, "ui_url": ui_url}
@@ -93,28 +93,30 @@ def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: st
             project.laminar_id = None
         project.name, project.base_url, project.ui_url = name, base_url, ui_url
         project.save(update_fields=["name", "base_url", "ui_url", "laminar_id"])
-        activate_key(project, tested, actor)
+        activate_key(project, checked, actor)
         record(project, actor, "made project" if is_new else "changed project", f"project:{slug}", base_url=base_url)
     return project
 
 
 def get_active_key(project: Project) -> LaminarKey | None:
-    """The project's Laminar key, None when it has none yet."""
+    """Return the project's active Laminar key, or None."""
     return LaminarKey.objects.filter(project=project, retired_at=None).first()
 
 
 def make_async_client(project: Project, key: LaminarKey) -> AsyncLaminar:
-    """A client of the project's Laminar. Raises sealing.CannotOpen."""
+    """Return a client of the project's Laminar. Raises DecryptionError."""
     return AsyncLaminar(project.base_url, key.secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
 
 
 def make_read_client(project: Project, *, deadline: float = 30.0) -> Laminar:
-    """A client that may read the project's Laminar; `deadline` of a call in seconds. Raises CannotRead."""
+    """Return a client that may read the project's Laminar; `deadline` per call in seconds. Raises NoReadableKey."""
     key = get_active_key(project)
     if key is None:
-        raise NoReadableKey("The project has no Laminar key. An admin adds a full one.")
+        raise NoReadableKey("The project has no Laminar key. An admin can add one on the Keys page.")
     if not key.can_read:
-        raise NoReadableKey("The project's Laminar key is ingest-only and may not read. An admin adds a full key.")
+        raise NoReadableKey(
+            "The project's Laminar key is ingest-only and cannot read. An admin can add a full key on the Keys page."
+        )
     try:
         hosts = settings.ALLOWED_LAMINAR_HOSTS
         return Laminar(project.base_url, key.secret, allowed_hosts=hosts, deadline=deadline)

@@ -1,4 +1,4 @@
-"""The secrets a project lives by: Laminar's key (ours to use) and access tokens (ours to give)."""
+"""A project's secrets: the Laminar key that we use, and the access tokens that we issue."""
 
 import hashlib
 import secrets
@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 
 
 class LaminarKey(models.Model):
-    """A project's secret at Laminar. It can be used, never shown again: only its last four and fingerprint."""
+    """A project's Laminar key. After it is stored, only its last four characters and fingerprint are shown."""
 
     class Kind(models.TextChoices):
         FULL = "full", "full"
@@ -40,32 +40,32 @@ class LaminarKey(models.Model):
 
     @classmethod
     def build_encrypted(cls, project: Project, secret: str, kind: str, added_by: str) -> "LaminarKey":
-        """A key not yet stored, its secret sealed to the row it will have."""
+        """Build an unsaved key, its secret encrypted for its future row."""
         key = cls(project=project, kind=kind, added_by=added_by, last_four=secret[-4:], fingerprint=fingerprint(secret))
-        key.encrypted_secret = encryption.encrypt(secret, key._row)
+        key.encrypted_secret = encryption.encrypt(secret, key._row_name)
         return key
 
     @property
     def secret(self) -> str:
-        """The key itself, for the one call that needs it. Raises sealing.CannotOpen."""
-        return encryption.decrypt(self.encrypted_secret, self._row)
+        """Decrypt the key, for the call that needs it. Raises DecryptionError."""
+        return encryption.decrypt(self.encrypted_secret, self._row_name)
 
     @property
     def can_read(self) -> bool:
         return self.kind == self.Kind.FULL
 
     @property
-    def _row(self) -> str:
+    def _row_name(self) -> str:
         return f"laminar-key:{self.project_id}:{self.pk}"
 
 
 def fingerprint(secret: str) -> str:
-    """Sixteen hex digits that tell two keys apart and tell nothing else."""
+    """Return sixteen hex digits that identify a key and reveal nothing about it."""
     return hashlib.sha256(b"fingerprint:" + secret.encode()).hexdigest()[:16]
 
 
 class AccessToken(models.Model):
-    """A machine's secret for our API. Only its SHA-256 is kept; 32 random bytes need no slow hash."""
+    """A machine's secret for our API. Only its SHA-256 is stored; 32 random bytes need no slow hash."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="access_tokens")
     name = models.CharField(max_length=80)

@@ -1,4 +1,4 @@
-"""Access tokens: how another program signs in to the API. Only a hash of the secret is stored."""
+"""Access tokens for the API. Only a hash of the secret is stored."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from reviewapp.lib import clock
 
 
 def create_token(project: Project, name: str, actor: User | str, *, secret: str = "") -> str:
-    """A new access token for a machine; this is the only moment it can be read."""
+    """Create an access token. Returns its secret, which cannot be read again later."""
     secret = secret or AccessToken.generate_secret()
     with transaction.atomic():
         AccessToken.objects.create(
@@ -24,22 +24,22 @@ def create_token(project: Project, name: str, actor: User | str, *, secret: str 
 
 
 def revoke_token(token: AccessToken, actor: User) -> bool:
-    """End a token at once; False when it was ended before."""
+    """Revoke a token at once. Returns False if it was already revoked."""
     with transaction.atomic():
-        ended = AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
-        if ended:
+        revoked_count = AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
+        if revoked_count:
             record(token.project, actor, "revoked access token", f"token:{token.name}")
-    return bool(ended)
+    return bool(revoked_count)
 
 
 def find_valid_token(secret: str) -> AccessToken | None:
-    """The valid access token that `secret` is, with its project; None for any other text."""
+    """Return the valid access token with this secret, with its project, or None."""
     now = clock.now()
     token = AccessToken.objects.select_related("project").filter(digest=AccessToken.hash_secret(secret)).first()
     if token is None or not token.is_valid:
         return None
-    # Once a minute is enough to see that it is used, and keeps a busy machine from writing at each call.
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
+    # Write at most once a minute, so that a busy machine does not cause a write per call.
+    is_stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
     if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
-        AccessToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+        AccessToken.objects.filter(is_stale, pk=token.pk).update(last_used_at=now)
     return token

@@ -1,1 +1,1 @@
-"""Pure helpers, one noun per file. Nothing here knows a model or a view."""
+"""Pure helpers, one noun per file. Nothing here imports a model or a view."""

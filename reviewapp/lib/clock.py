@@ -1,13 +1,13 @@
-"""The time, always aware and in UTC."""
+"""The current time, always aware and in UTC."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """This moment, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """`moment` as `2026-11-22T10:12:00.000000Z`: one spelling, sorts as text."""
+    """Format `moment` as `2026-11-22T10:12:00.000000Z`, which sorts as text."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

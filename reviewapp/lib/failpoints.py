@@ -1,7 +1,7 @@
-"""Named places where a process can be made to die, freeze, fail or dawdle, so that a test can prove what holds then.
+"""Named points in the code where a test can kill, freeze, fail or delay the process.
 
-`FAILPOINTS="submit.before_commit=kill@3;push.sent=freeze"` is read once, as the process starts; without it nothing
-here does anything. No request can set one off.
+`FAILPOINTS="submit.before_commit=kill@3;push.sent=freeze"` is read once, when the process starts. Without it this
+module does nothing, and no request can activate a failpoint.
 """
 
 import os
@@ -15,41 +15,41 @@ _POINT = re.compile(r"([a-z_.]+)=(kill|freeze|error|sleep:[0-9.]+)(?:@([0-9]+)|@
 
 
 class FailpointError(Exception):
-    """A failpoint told this process to fail here."""
+    """Raised by a failpoint with the action `error`."""
 
 
 @dataclass(slots=True)
 class Failpoint:
-    """What to do at a place: at each passing, at the `nth` one only, or with a `chance` from 0 to 1."""
+    """The action at a failpoint: at every hit, at the `nth` only, or with a `chance` from 0 to 1."""
 
-    act: str
+    action: str
     nth: int | None = None
     chance: float = 1.0
-    passed: int = 0
+    hits: int = 0
 
-    def pass_by(self) -> None:
-        self.passed += 1
-        if self.nth not in (None, self.passed) or random.random() >= self.chance:  # noqa: S311 - guards nothing
+    def trigger(self) -> None:
+        self.hits += 1
+        if self.nth not in (None, self.hits) or random.random() >= self.chance:  # noqa: S311 - guards nothing
             return
-        if self.act == "error":
-            raise FailpointError("A failpoint told this process to fail.")
-        if self.act.startswith("sleep:"):
-            time.sleep(float(self.act.removeprefix("sleep:")))
+        if self.action == "error":
+            raise FailpointError("A failpoint made this process fail.")
+        if self.action.startswith("sleep:"):
+            time.sleep(float(self.action.removeprefix("sleep:")))
         else:
-            os.kill(os.getpid(), signal.SIGKILL if self.act == "kill" else signal.SIGSTOP)
+            os.kill(os.getpid(), signal.SIGKILL if self.action == "kill" else signal.SIGSTOP)
 
 
 def parse(text: str) -> dict[str, Failpoint]:
-    """The points that a text like the one above names. Raises ValueError for any other text."""
+    """Parse the value of FAILPOINTS. Raises ValueError if it is malformed."""
     points: dict[str, Failpoint] = {}
     for part in filter(None, text.split(";")):
-        found = _POINT.fullmatch(part.strip())
-        if found is None:
+        match = _POINT.fullmatch(part.strip())
+        if match is None:
             raise ValueError(
-                f"“{part}” is no failpoint. Give place=kill, freeze, error or sleep:SECONDS, and @N or @pN."
+                f"“{part}” is not a failpoint. Use NAME=kill, freeze, error or sleep:SECONDS, with optional @N or @pN."
             )
-        name, act, nth, chance = found.groups()
-        points[name] = Failpoint(act, int(nth) if nth else None, float(chance) if chance else 1.0)
+        name, action, nth, chance = match.groups()
+        points[name] = Failpoint(action, int(nth) if nth else None, float(chance) if chance else 1.0)
     return points
 
 
@@ -57,6 +57,6 @@ ACTIVE = parse(os.environ.get("FAILPOINTS", ""))
 
 
 def hit(name: str) -> None:
-    """Do what is set for this place, which is nothing outside a test of faults."""
+    """Run the action that is set for this failpoint; nothing outside fault tests."""
     if ACTIVE and name in ACTIVE:
-        ACTIVE[name].pass_by()
+        ACTIVE[name].trigger()

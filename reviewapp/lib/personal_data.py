@@ -1,6 +1,6 @@
-"""Personal data and secrets in a text.
+"""Find personal data and secrets in a text.
 
-A look, not a proof: it knows the shapes below and nothing else.
+A heuristic: it finds the patterns below and nothing else.
 """
 
 import re
@@ -19,16 +19,16 @@ _KEY = (
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|(?i:\b(?:password|passwd|secret|token|api[_-]?key)\b\s*[:=]\s*)\S{6,}"
 )
-_SHAPES = {
+_PATTERNS = {
     "a secret": _KEY, "an e-mail address": _EMAIL, "a bank account": _IBAN, "a card number": _CARD,
     "a phone number": _PHONE,
 }  # fmt: skip
-_FOUND = [(kind, re.compile(shape)) for kind, shape in _SHAPES.items()]
+_COMPILED = [(kind, re.compile(pattern)) for kind, pattern in _PATTERNS.items()]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a piece of a text looks like, and where it stands."""
+    """What part of a text looks like, and its position."""
 
     kind: str
     start: int
@@ -36,22 +36,22 @@ class Finding:
 
 
 def find_personal_data(text: str, known: str = "") -> list[Finding]:
-    """Each suspicious piece once, in the text's order; of two that overlap the one of the more telling kind.
+    """Return each suspicious part once, in text order. Of two that overlap, the earlier kind in `_PATTERNS` wins.
 
-    What stands in the text `known` is no news.
+    Parts that also occur in `known` are ignored.
     """
-    found: list[Finding] = []
-    for kind, shape in _FOUND:
-        for match in shape.finditer(text):
+    findings: list[Finding] = []
+    for kind, pattern in _COMPILED:
+        for match in pattern.finditer(text):
             start, end = match.span()
-            is_free = all(end <= other.start or start >= other.end for other in found)
+            is_free = all(end <= other.start or start >= other.end for other in findings)
             if is_free and match[0] not in known and (kind != "a card number" or _is_card(match[0])):
-                found.append(Finding(kind, start, end))
-    return sorted(found, key=lambda finding: finding.start)
+                findings.append(Finding(kind, start, end))
+    return sorted(findings, key=lambda finding: finding.start)
 
 
 def mask_personal_data(text: str, known: str = "") -> str:
-    """The text with each finding replaced by what it was: `[e-mail address]`."""
+    """Replace each finding with its kind: `[e-mail address]`."""
     for finding in reversed(find_personal_data(text, known)):
         words = finding.kind.partition(" ")[2]
         text = f"{text[: finding.start]}[{words}]{text[finding.end :]}"
@@ -59,12 +59,12 @@ def mask_personal_data(text: str, known: str = "") -> str:
 
 
 def describe_findings(findings: list[Finding], text: str) -> list[str]:
-    """Each finding in words, its text shortened: `an e-mail address (ann@…)`."""
+    """Describe each finding, its text shortened: `an e-mail address (ann@…)`."""
     return [f"{finding.kind} ({text[finding.start : finding.start + 4]}…)" for finding in findings]
 
 
 def _is_card(text: str) -> bool:
-    """Whether the digits pass the check that card numbers are made for (Luhn, ISO/IEC 7812-1)."""
+    """Whether the digits pass the checksum of card numbers (Luhn, ISO/IEC 7812-1)."""
     digits = [int(char) for char in text if char.isdigit()]
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return 13 <= len(digits) <= 19 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0

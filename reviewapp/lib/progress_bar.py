@@ -1,15 +1,15 @@
-"""How far a long work has come, as one line of a terminal."""
+"""A progress bar on one line of a terminal."""
 
 import time
 from typing import Protocol
 
 WIDTH = 30
-# Seconds between two drawings.
+# Seconds between two redraws.
 PAUSE = 0.1
 
 
 class Terminal(Protocol):
-    """Where it is drawn: a text stream."""
+    """The text stream it is drawn on."""
 
     def write(self, text: str, /) -> object: ...
     def flush(self) -> object: ...
@@ -17,13 +17,13 @@ class Terminal(Protocol):
 
 
 class ProgressBar:
-    """A bar that is drawn over itself while its block runs, and gone after it; nothing where no person looks.
+    """A bar that is redrawn in place while its block runs and cleared after it; silent if `out` is not a terminal.
 
-    A total of 0 is one that nobody knows: the count alone is drawn.
+    With a total of 0 (unknown) only the count is drawn.
     """
 
-    def __init__(self, words: str, total: int, out: Terminal) -> None:
-        self.words, self.total, self.out = words, total, out
+    def __init__(self, label: str, total: int, out: Terminal) -> None:
+        self.label, self.total, self.out = label, total, out
         self.is_shown = out.isatty()
         self.done, self.drawn_at = 0, 0.0
 
@@ -35,7 +35,7 @@ class ProgressBar:
         self._write("\r\x1b[K")
 
     def update(self, done: int) -> None:
-        """So many of the total are done."""
+        """Set the number of finished units and redraw, at most every PAUSE seconds."""
         self.done = done
         if time.monotonic() - self.drawn_at >= PAUSE:
             self._draw()
@@ -43,10 +43,10 @@ class ProgressBar:
     def _draw(self) -> None:
         self.drawn_at = time.monotonic()
         if not self.total:
-            self._write(f"\r{self.words} {self.done:,}\x1b[K")
+            self._write(f"\r{self.label} {self.done:,}\x1b[K")
             return
         full = WIDTH * self.done // max(self.total, 1)
-        self._write(f"\r{self.words} [{'#' * full}{'.' * (WIDTH - full)}] {self.done:,} of {self.total:,}\x1b[K")
+        self._write(f"\r{self.label} [{'#' * full}{'.' * (WIDTH - full)}] {self.done:,} of {self.total:,}\x1b[K")
 
     def _write(self, text: str) -> None:
         if self.is_shown:

@@ -1,4 +1,4 @@
-"""A secret that a machine makes for itself once and keeps in a file only its owner can read."""
+"""A secret that is generated once and stored in a file that only its owner can read."""
 
 import os
 import secrets
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def read_or_create(path: Path, *, size: int = 48) -> str:
-    """The secret kept at `path`; made on first use from `size` random bytes, mode 0600.
+    """Return the secret at `path`, generated on first use from `size` random bytes, mode 0600.
 
-    Two processes that start together agree: the file appears whole or not at all, and only once.
+    Safe for processes that start together: the file appears complete or not at all, and only once.
     """
     try:
         return path.read_text().strip()

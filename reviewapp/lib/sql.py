@@ -1,7 +1,7 @@
-"""Plain SQL, written once for SQLite and PostgreSQL, for the statements that every save passes.
+"""Plain SQL for SQLite and PostgreSQL, for the statements that every save runs.
 
-Composing such a statement costs the ORM ten times what running it costs the database; here it is a constant.
-Whatever is not on that way stays with the ORM.
+The ORM takes ten times as long to build such a statement as the database takes to run it; here it is a constant.
+Everything else stays with the ORM.
 """
 
 import json
@@ -17,40 +17,41 @@ from django.db import connection
 from django.db.models import Field, Model
 
 _FOR_UPDATE = re.compile(r"FOR (?:UPDATE|KEY SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
-# What both databases take as it is.
+# Types that both databases accept unchanged.
 _PLAIN = (str, int, float, type(None))
 BATCH_SIZE = 500
-# Rows from which on PostgreSQL gets them as one text: the driver looks for each single place in a statement.
+# From this many rows, PostgreSQL gets them as one JSON text: the driver is slow with many placeholders.
 BULK_THRESHOLD = 10
 M = TypeVar("M", bound=Model)
 V = TypeVar("V")
 
 
 def fetch_rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """What a statement with `%s` places answers, as the database spells it: SQLite knows no time and no UUID."""
+    """Return the rows of a statement with `%s` placeholders, as the database stores them (SQLite: times are text)."""
     with connection.cursor() as cursor:
-        cursor.execute(_locking(statement), [to_db_value(value) for value in values])
+        cursor.execute(_strip_locking(statement), [to_db_value(value) for value in values])
         return list(cursor.fetchall())
 
 
 def fetch_objects(model: type[M], statement: str, *values: object) -> list[M]:
-    """The rows of a statement as objects of a model, whose columns it selects; columns left out are read when asked."""
+    """Return the rows of a statement as model objects. Columns it does not select are deferred."""
     with connection.cursor() as cursor:
-        cursor.execute(_locking(statement), [to_db_value(value) for value in values])
-        found = cursor.fetchall()
-        if not found:
+        cursor.execute(_strip_locking(statement), [to_db_value(value) for value in values])
+        rows = cursor.fetchall()
+        if not rows:
             return []
         columns = tuple(column[0] for column in cursor.description)
     shape = _shape(model, columns, connection.vendor)
     return [
-        model.from_db(connection.alias, shape.names, [read(row[place]) for place, read in shape.reads]) for row in found
+        model.from_db(connection.alias, shape.names, [read(row[index]) for index, read in shape.readers])
+        for row in rows
     ]
 
 
 def fetch_first(model: type[M], statement: str, *values: object) -> M | None:
-    """The first row of a statement as an object of a model, None without any.
+    """Return the first row of a statement as a model object, or None.
 
-    No row has a NUL, which PostgreSQL refuses in a value: whoever types one into an address or a form finds none.
+    A value with NUL, from a URL or a form, matches no row; PostgreSQL would refuse it.
     """
     if any(isinstance(value, str) and "\x00" in value for value in values):
         return None
@@ -58,64 +59,64 @@ def fetch_first(model: type[M], statement: str, *values: object) -> M | None:
 
 
 def execute(statement: str, *values: object) -> int:
-    """How many rows a statement with `%s` places changed."""
+    """Run a statement with `%s` placeholders. Returns the number of changed rows."""
     with connection.cursor() as cursor:
-        cursor.execute(_locking(statement), [to_db_value(value) for value in values])
+        cursor.execute(_strip_locking(statement), [to_db_value(value) for value in values])
         return int(cursor.rowcount)
 
 
 def fetch_rows_in(statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """As `rows`; the last of the values is a list, whose place in the statement is `[]`, and may be of any length."""
-    *before, wanted = values
-    found: list[tuple[Any, ...]] = []
-    for part in _parts(cast(Sequence[object], wanted)):
-        found += fetch_rows(statement.replace("[]", placeholders(part)), *before, *part)
-    return found
+    """Like `fetch_rows`; the last value is a list of any length, for the `[]` in the statement."""
+    *fixed, listed = values
+    rows: list[tuple[Any, ...]] = []
+    for batch in _batches(cast(Sequence[object], listed)):
+        rows += fetch_rows(statement.replace("[]", placeholders(batch)), *fixed, *batch)
+    return rows
 
 
-def insert(head: str, new: Sequence[Sequence[object]], tail: str = "") -> None:
-    """Insert any number of rows by few statements; `head` ends before VALUES, `tail` says what to do with conflicts."""
-    for part in _parts(new):
-        statement, values = _insert(head, part, tail)
+def insert(head: str, rows: Sequence[Sequence[object]], tail: str = "") -> None:
+    """Insert any number of rows in few statements. `head` ends before VALUES, `tail` handles conflicts."""
+    for batch in _batches(rows):
+        statement, values = _build_insert(head, batch, tail)
         execute(statement, *values)
 
 
-def insert_returning(head: str, new: Sequence[Sequence[object]], tail: str) -> list[tuple[Any, ...]]:
-    """As `add`, with a `tail` that says what to answer of each row that was inserted."""
-    found: list[tuple[Any, ...]] = []
-    for part in _parts(new):
-        statement, values = _insert(head, part, tail)
-        found += fetch_rows(statement, *values)
-    return found
+def insert_returning(head: str, rows: Sequence[Sequence[object]], tail: str) -> list[tuple[Any, ...]]:
+    """Like `insert`, with a RETURNING clause in `tail`. Returns a row for each inserted one."""
+    returned: list[tuple[Any, ...]] = []
+    for batch in _batches(rows):
+        statement, values = _build_insert(head, batch, tail)
+        returned += fetch_rows(statement, *values)
+    return returned
 
 
-def insert_objects(new: Sequence[Model], *answer: str) -> list[tuple[Any, ...]]:
-    """Insert these objects of one model, their fields plain values; whatever stands in their place is left.
+def insert_objects(objects: Sequence[Model], *columns: str) -> list[tuple[Any, ...]]:
+    """Insert objects of one model, whose fields are plain values. Existing rows are left unchanged.
 
-    Answers these columns of each row that was inserted, as the database spells them.
+    Returns `columns` of each inserted row, as the database stores them.
     """
-    if not new:
+    if not objects:
         return []
-    fields = [field for field in new[0]._meta.concrete_fields if not field.primary_key]
-    head = f"INSERT INTO {new[0]._meta.db_table} ({', '.join(str(field.column) for field in fields)})"
-    rows = [[getattr(each, field.attname) for field in fields] for each in new]
-    return insert_returning(head, rows, f"ON CONFLICT DO NOTHING RETURNING {', '.join(answer)}")
+    fields = [field for field in objects[0]._meta.concrete_fields if not field.primary_key]
+    head = f"INSERT INTO {objects[0]._meta.db_table} ({', '.join(str(field.column) for field in fields)})"
+    rows = [[getattr(item, field.attname) for field in fields] for item in objects]
+    return insert_returning(head, rows, f"ON CONFLICT DO NOTHING RETURNING {', '.join(columns)}")
 
 
 def placeholders(values: Collection[object]) -> str:
-    """As many places as there are values, in brackets: `(%s, %s)`."""
+    """A placeholder for each value, in brackets: `(%s, %s)`."""
     return f"({', '.join(['%s'] * len(values))})"
 
 
-def execute_many(statement: str, each: Sequence[Sequence[object]]) -> None:
-    """Run a statement once for each of these rows of values."""
-    if each:
+def execute_many(statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Run a statement once for each row of values."""
+    if rows:
         with connection.cursor() as cursor:
-            cursor.executemany(statement, [[to_db_value(value) for value in values] for values in each])
+            cursor.executemany(statement, [[to_db_value(value) for value in values] for values in rows])
 
 
 def to_db_value(value: object) -> Any:
-    """A value as the database in use stores it."""
+    """Convert a value to what the current database stores."""
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, UUID):
@@ -127,52 +128,51 @@ def to_db_value(value: object) -> Any:
     return value
 
 
-def _insert(head: str, new: Sequence[Sequence[object]], tail: str) -> tuple[str, Sequence[object]]:
-    """A statement that inserts these rows, and its values."""
-    if connection.vendor != "postgresql" or len(new) < BULK_THRESHOLD:
-        return f"{head} VALUES {', '.join([placeholders(new[0])] * len(new))} {tail}", [
-            value for row in new for value in row
-        ]
+def _build_insert(head: str, rows: Sequence[Sequence[object]], tail: str) -> tuple[str, Sequence[object]]:
+    """Build the statement that inserts these rows, and its values."""
+    if connection.vendor != "postgresql" or len(rows) < BULK_THRESHOLD:
+        value_lists = ", ".join([placeholders(rows[0])] * len(rows))
+        return f"{head} VALUES {value_lists} {tail}", [value for row in rows for value in row]
     table, _, columns = head.removeprefix("INSERT INTO ").removesuffix(")").partition(" (")
     names = columns.split(", ")
-    text = json.dumps([dict(zip(names, row, strict=True)) for row in new], default=str)
+    text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str)
     return f"{head} SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s) {tail}", [text]  # noqa: S608
 
 
 def parse_datetime(value: object) -> datetime | None:
-    """A time as `rows` answers it, aware: SQLite has but its text, in UTC."""
+    """Convert a time from `fetch_rows` to an aware one: SQLite stores it as text in UTC."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     return value.replace(tzinfo=value.tzinfo or UTC) if isinstance(value, datetime) else None
 
 
-def _parts(values: Sequence[V]) -> Iterator[Sequence[V]]:
-    # Both databases bound the values of one statement, PostgreSQL at 65,535 and SQLite at 32,766.
+def _batches(values: Sequence[V]) -> Iterator[Sequence[V]]:
+    # Both databases limit the values of one statement: PostgreSQL to 65,535, SQLite to 32,766.
     return (values[start : start + BATCH_SIZE] for start in range(0, len(values), BATCH_SIZE))
 
 
 class _Shape(NamedTuple):
-    """How rows become objects of a model: its attributes in its order, and where and how each is read from a row."""
+    """How rows become model objects: attribute names in the model's order, and a column index and reader for each."""
 
     names: list[str]
-    reads: list[tuple[int, Callable[[Any], Any]]]
+    readers: list[tuple[int, Callable[[Any], Any]]]
 
 
 @cache
 def _shape(model: type[Model], columns: tuple[str, ...], vendor: str) -> _Shape:
-    """The shape of rows with these columns, as the database `vendor` spells them."""
+    """The shape of rows with these columns, cached per database vendor."""
     fields = [field for field in model._meta.concrete_fields if field.column in columns]
     return _Shape(
-        [field.attname for field in fields], [(columns.index(field.column), _reader(field)) for field in fields]
+        [field.attname for field in fields], [(columns.index(field.column), _make_reader(field)) for field in fields]
     )
 
 
-def _reader(field: "Field[Any, Any]") -> Callable[[Any], Any]:
-    """What turns a stored value of this field into Python's."""
+def _make_reader(field: "Field[Any, Any]") -> Callable[[Any], Any]:
+    """Return the function that converts a stored value of this field to Python."""
     column = field.get_col(field.model._meta.db_table)
     converters = [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
     if not converters:
-        return _as_it_is
+        return _identity
 
     def read(value: Any) -> Any:
         for convert in converters:
@@ -182,12 +182,12 @@ def _reader(field: "Field[Any, Any]") -> Callable[[Any], Any]:
     return read
 
 
-def _as_it_is(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
-def _locking(statement: str) -> str:
-    # On SQLite a transaction that may write has locked everything from its beginning.
+def _strip_locking(statement: str) -> str:
+    # On SQLite, a transaction that may write has locked the whole database from its start.
     if connection.features.has_select_for_update:
         return statement
     return _FOR_UPDATE.sub("", statement)

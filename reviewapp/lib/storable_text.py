@@ -1,6 +1,6 @@
-"""Texts that come from anywhere, as both databases and every page can take them."""
+"""Make untrusted text safe for both databases and every page."""
 
 
 def to_storable_text(text: str) -> str:
-    """A text without NUL, for which PostgreSQL has no place, and without half characters, which no page can show."""
+    """Replace NUL, which PostgreSQL cannot store, and lone surrogates, which cannot be encoded."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,58 +1,64 @@
-"""Two texts compared word by word."""
+"""Compare two texts word by word."""
 
 import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Literal, NamedTuple
 
-# Words of one text times words of the other, common beginning and end left out. Beyond it the whole middle counts as
-# changed: comparing costs more than the length of the texts, and anybody may send them.
+# Words of one text times words of the other, without their common start and end. Above it the whole middle counts as
+# changed: the cost grows faster than the texts, and anyone may send them.
 MAX_COMPARISONS = 1_000_000
 # A word and the white space before it.
-_PIECE = re.compile(r"\s*\S+")
+_WORD = re.compile(r"\s*\S+")
 
 Kind = Literal["same", "removed", "added"]
 
 
 class DiffSegment(NamedTuple):
-    """A stretch of words that stayed, went, or came."""
+    """Consecutive words that are the same in both texts, removed or added."""
 
     kind: Kind
     text: str
 
 
 def diff(before: str, after: str) -> list[DiffSegment]:
-    """The stretches of both texts in order; those not removed, joined, are `after` without white space at its end."""
-    old, new = _PIECE.findall(before), _PIECE.findall(after)
-    found: list[DiffSegment] = []
-    for low, high, first, last, is_same in _stretches(old, new):
-        if high > low and not is_same:
-            found.append(DiffSegment("removed", "".join(old[low:high])))
-        if last > first:
-            found.append(DiffSegment("same" if is_same else "added", "".join(new[first:last])))
-    return found
+    """Return the segments in order. Joined without the removed ones, they are `after` less its trailing white space."""
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    segments: list[DiffSegment] = []
+    for old_start, old_end, new_start, new_end, is_same in _compare(old, new):
+        if old_end > old_start and not is_same:
+            segments.append(DiffSegment("removed", "".join(old[old_start:old_end])))
+        if new_end > new_start:
+            segments.append(DiffSegment("same" if is_same else "added", "".join(new[new_start:new_end])))
+    return segments
 
 
 def count_changed_words(before: str, after: str) -> int:
-    """How many words were replaced, removed or added."""
-    stretches = _stretches(_PIECE.findall(before), _PIECE.findall(after))
-    return sum(max(high - low, last - first) for low, high, first, last, is_same in stretches if not is_same)
+    """Return the number of words that were replaced, removed or added."""
+    ranges = _compare(_WORD.findall(before), _WORD.findall(after))
+    return sum(
+        max(old_end - old_start, new_end - new_start)
+        for old_start, old_end, new_start, new_end, is_same in ranges
+        if not is_same
+    )
 
 
-def _stretches(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int, bool]]:
-    """Where a stretch begins and ends in the old and in the new words, and whether it is the same in both."""
-    was, now = [word.strip() for word in old], [word.strip() for word in new]
+def _compare(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, int, int, bool]]:
+    """Ranges of words in order: start and end in `old`, start and end in `new`, whether they are the same."""
+    old_words, new_words = [word.strip() for word in old], [word.strip() for word in new]
+    shorter = min(len(old_words), len(new_words))
     start = 0
-    while start < min(len(was), len(now)) and was[start] == now[start]:
+    while start < shorter and old_words[start] == new_words[start]:
         start += 1
     end = 0
-    while end < min(len(was), len(now)) - start and was[-1 - end] == now[-1 - end]:
+    while end < shorter - start and old_words[-1 - end] == new_words[-1 - end]:
         end += 1
     yield 0, start, 0, start, True
-    was, now = was[start : len(was) - end], now[start : len(now) - end]
-    if len(was) * len(now) > MAX_COMPARISONS:
-        yield start, start + len(was), start, start + len(now), False
+    old_words, new_words = old_words[start : len(old_words) - end], new_words[start : len(new_words) - end]
+    if len(old_words) * len(new_words) > MAX_COMPARISONS:
+        yield start, start + len(old_words), start, start + len(new_words), False
     else:
-        for act, low, high, first, last in SequenceMatcher(None, was, now).get_opcodes():
-            yield start + low, start + high, start + first, start + last, act == "equal"
+        matcher = SequenceMatcher(None, old_words, new_words)
+        for kind, old_start, old_end, new_start, new_end in matcher.get_opcodes():
+            yield start + old_start, start + old_end, start + new_start, start + new_end, kind == "equal"
     yield len(old) - end, len(old), len(new) - end, len(new), True

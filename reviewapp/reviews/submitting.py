@@ -191,8 +191,8 @@ def _insert_revision(submission: _Submission) -> Review:
     )  # fmt: skip
     review.pk = sql.fetch_rows(
         queries.INSERT_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review,
-        review.is_unsure, review.keeps_notes_here, review.answers, review.rubric_version, patch.pk, review.submitted_at, client_id,
-        json.dumps(before),
+        review.is_unsure, review.keeps_notes_here, review.answers, review.rubric_version, patch.pk,
+        review.submitted_at, client_id, json.dumps(before),
     )[0][0]  # fmt: skip
     if answers.is_unsure:
         skipping.save_skip(item, user, Skip.Kind.UNSURE)

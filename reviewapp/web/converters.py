@@ -1,8 +1,8 @@
-"""What an address may hold beside Django's own kinds."""
+"""URL path converters beside Django's own."""
 
 
 class PrimaryKeyConverter:
-    """The number of a row, none larger than a database can hold."""
+    """A primary key, none larger than a database can store."""
 
     regex = "[0-9]{1,18}"
 

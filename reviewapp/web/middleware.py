@@ -1,4 +1,4 @@
-"""Small middlewares: three make one view serve both a page and a fragment, one gives words to an empty answer."""
+"""Small middlewares: three let one view serve both a page and an htmx fragment, one explains a 405."""
 
 import json
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from django.utils.cache import patch_vary_headers
 
 from reviewapp.web import views
 
-# htmx asks for where it is sent to as for a followed link: with the whole page as the answer.
-_WHOLE = {"HX-Boosted": "true"}
+# Makes htmx request the target of a redirect as for a followed link: the response is the whole page.
+_FULL_PAGE = {"HX-Boosted": "true"}
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def vary_on_htmx(get_response: GetResponse) -> GetResponse:
-    """A cache must not hand a fragment to somebody who asked for the page."""
+    """Keep caches from serving a fragment to a request for the page."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -29,56 +29,57 @@ def vary_on_htmx(get_response: GetResponse) -> GetResponse:
 
 
 def messages_out_of_band(get_response: GetResponse) -> GetResponse:
-    """Put waiting messages behind a fragment, where htmx swaps them into the page's message line."""
+    """Append pending messages to a fragment; htmx swaps them into the page's message area."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if not request.htmx or response.streaming or response.status_code != 200:  # type: ignore[attr-defined]
             return response
         if "text/html" in response.get("Content-Type", "") and b"<html" not in response.content[:200]:
-            waiting = get_messages(request)
-            if len(waiting):
-                response.write(render_to_string("_messages.html", {"messages": waiting, "out_of_band": True}))
+            messages = get_messages(request)
+            if len(messages):
+                response.write(render_to_string("_messages.html", {"messages": messages, "out_of_band": True}))
         return response
 
     return middleware
 
 
 def explain_method_not_allowed(get_response: GetResponse) -> GetResponse:
-    """Say what Django leaves empty: somebody whose session ended over a form comes back to its address by a link."""
+    """Explain a 405, whose body is empty: signing in again after submitting a form leads to the form's URL by GET."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        is_told = response.status_code == 405 and response.content and not request.path.startswith("/api/")
-        if response.status_code != 405 or response.streaming or is_told:
+        if response.status_code != 405 or response.streaming:
             return response
-        answer = views.not_allowed(request)
-        answer["Allow"] = response["Allow"]
-        return answer
+        if response.content and not request.path.startswith("/api/"):
+            return response
+        explained = views.not_allowed(request)
+        explained["Allow"] = response["Allow"]
+        return explained
 
     return middleware
 
 
 def redirect_for_htmx(get_response: GetResponse) -> GetResponse:
-    """A redirect would be followed by the browser unseen; htmx is told where to go instead."""
+    """Replace a redirect, which the browser would follow without htmx noticing, with an HX-Location header."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if not request.htmx or response.status_code not in (301, 302, 303):  # type: ignore[attr-defined]
             return response
         if "/accounts/login/" in response["Location"]:
-            return _ended_session(request, response["Location"])
-        answer = HttpResponse(status=204)
-        answer.cookies = response.cookies
-        answer["HX-Location"] = json.dumps({"path": response["Location"], "target": "body", "headers": _WHOLE})
-        return answer
+            return _answer_signed_out(request, response["Location"])
+        location = HttpResponse(status=204)
+        location.cookies = response.cookies
+        location["HX-Location"] = json.dumps({"path": response["Location"], "target": "body", "headers": _FULL_PAGE})
+        return location
 
     return middleware
 
 
-def _ended_session(request: HttpRequest, where: str) -> HttpResponse:
-    """Say that one has to sign in again, beside what was typed: the page and its form stay as they are."""
-    # Back to the page one is on: the address of a fragment or a form is none to come back to.
-    here = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
-    sign_in = redirect_to_login(here).url if here else where
-    return views.beside(render_to_string("_signed_out.html", {"sign_in": sign_in}), status=401)
+def _answer_signed_out(request: HttpRequest, login_url: str) -> HttpResponse:
+    """Ask the user to sign in again in the message area; the page and its form stay unchanged."""
+    # Return to the current page: the URL of a fragment or a form cannot be opened on its own.
+    current_page = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+    sign_in = redirect_to_login(current_page).url if current_page else login_url
+    return views.message_response(render_to_string("_signed_out.html", {"sign_in": sign_in}), status=401)

@@ -1,4 +1,4 @@
-"""The request as every view of ours gets it: signed in, with htmx's headers read."""
+"""The request type of our views: signed in, with htmx's headers parsed."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Request(HttpRequest):
-    """Typing only; nothing ever makes one."""
+    """For typing only; never instantiated."""
 
     user: "User"
     membership: "Membership"

@@ -1,12 +1,12 @@
-"""Static files: under hashed names and compressed once they are collected, as they lie before that."""
+"""Static files: with hashed names and compressed once collected, unchanged before that."""
 
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Needs no `collectstatic` to run, only to run well: tests and a developer's server do without."""
+    """Works without `collectstatic`, as in tests and on a developer's machine."""
 
     def url(self, name: str, force: bool = False) -> str:
-        found: str = super().url(name, force) if self.hashed_files else StaticFilesStorage.url(self, name)
-        return found
+        url: str = super().url(name, force) if self.hashed_files else StaticFilesStorage.url(self, name)
+        return url

@@ -1,4 +1,4 @@
-"""Pages that belong to no domain: whether we run, and what went wrong."""
+"""Health checks and error pages."""
 
 import sys
 from typing import Any
@@ -13,26 +13,28 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.web.pages import NO_STORE, render_page
 
-# What we answer when the database takes nothing: no proxy says it, so the page knows it as ours.
+# The status when the database fails. No proxy sends it, so the browser knows that it comes from this application.
 INSUFFICIENT_STORAGE = 507
+METHOD_NOT_ALLOWED_MESSAGE = "This URL does not support this method. Nothing was changed."
 
 
-def _open(view: Any) -> Any:
+def _anyone(view: Any) -> Any:
+    """`accounts.access.anyone`, which this package must not import."""
     view.access_rule = "anyone"
     return login_not_required(view)
 
 
-@_open
+@_anyone
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
-    """The process answers."""
+    """Liveness: the process answers."""
     return HttpResponse("OK", content_type="text/plain")
 
 
-@_open
+@_anyone
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """The process can do its work: the database answers."""
+    """Readiness: the database answers."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -43,69 +45,70 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
-        said = "It holds more than fits into one request, 2 MB. Nothing was changed: go back and send less."
-        return _fault(request, 413, "This is too large", said)
-    return _fault(request, 400, "This request cannot be read", "Nothing was changed. Go back and try again.")
+        message = "A request can have at most 2 MB. Nothing was changed. Go back and send less."
+        return _error_response(request, 413, "This is too large", message)
+    return _error_response(request, 400, "Bad request", "Nothing was changed. Go back and try again.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    said = str(exception) or "Your role in this project does not allow it. Nothing was changed."
-    return _fault(request, 403, "This is not yours to open", said)
+    message = str(exception) or "Your role in this project does not allow this. Nothing was changed."
+    return _error_response(request, 403, "You do not have access", message)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    said = (
-        "The form was opened too long ago or in another sign-in. Nothing was saved. Go back: what you typed stands in"
-        " the form still. Copy it, reload the page, and submit it there."
+    message = (
+        "It was opened too long ago, or before you signed in again. Nothing was saved. Go back: the form still has"
+        " what you typed. Copy it, reload the page and submit it again."
     )
-    return _fault(request, 403, "The form has expired", said)
+    return _error_response(request, 403, "The form has expired", message)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    said = str(exception.args[0]) if exception.args else ""
-    # A library's own words are no sentence.
-    said = said if said.endswith(".") else "The address is wrong, or what stood here is gone."
-    return _fault(request, 404, "There is nothing here", said)
+    message = str(exception.args[0]) if exception.args else ""
+    # Ours end with a full stop; those of Django are not meant for users.
+    message = message if message.endswith(".") else "The URL is wrong, or the page was deleted."
+    return _error_response(request, 404, "Page not found", message)
 
 
 def not_allowed(request: HttpRequest) -> HttpResponse:
     if _is_for_machine(request):
-        return _fault(request, 405, "", "This address does not take this method. Nothing was changed.")
-    said = "This address only takes a form. If you had to sign in on the way, go back twice and submit it again."
-    return _fault(request, 405, "There is nothing to see here", said)
+        return _error_response(request, 405, "", METHOD_NOT_ALLOWED_MESSAGE)
+    message = "This URL only accepts a submitted form. If you had to sign in again, go back twice and submit the form."
+    return _error_response(request, 405, "Nothing to show", message)
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:
-    status, title, said = 500, "Something broke", (
-        "This is our fault. What was saved before is safe; what you typed stays if you go back. Try again in a moment."
+    status, title, message = 500, "Something went wrong", (
+        "This is an error in the review desk. Everything saved before is safe. Go back to find what you typed, and try"
+        " again in a moment."
     )  # fmt: skip
-    # Django calls this while it handles what was raised.
+    # Django calls this while it handles the exception.
     if isinstance(sys.exception(), (OperationalError, InternalError)):
-        status, title, said = INSUFFICIENT_STORAGE, "The database does not answer as it should", (
-            "It may be down, or its disk full. What was saved before is safe; what you typed stays if you go back."
-            " Tell whoever runs the review desk, and try again when they say so."
+        status, title, message = INSUFFICIENT_STORAGE, "The database is not working", (
+            "It may be down, or its disk may be full. Everything saved before is safe. Go back to find what you typed."
+            " Tell the operator of the review desk, and try again later."
         )  # fmt: skip
     if _is_for_machine(request):
-        return JsonResponse({"error": said}, status=status)
+        return JsonResponse({"error": message}, status=status)
     if _wants_fragment(request):
-        return beside(_line(title, said), status=status)
-    # Without the request: what broke may be what knows the person, and the page must not break on it again.
-    shown = render_to_string("error.html", {"title": title, "said": said})
-    return HttpResponse(shown, status=status, headers={"Cache-Control": NO_STORE})
+        return message_response(_render_message(title, message), status=status)
+    # Without the request: reading the user from it could raise the same error again.
+    content = render_to_string("error.html", {"title": title, "message": message})
+    return HttpResponse(content, status=status, headers={"Cache-Control": NO_STORE})
 
 
-def beside(message: str, *, status: int) -> HttpResponse:
-    """Answer htmx with a message in the page's message line; what it meant to replace stays, typed text and all."""
+def message_response(message: str, *, status: int) -> HttpResponse:
+    """Show a message in the page's message area; the target of the htmx request stays, with what was typed."""
     headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "Cache-Control": NO_STORE}
     return HttpResponse(message, status=status, headers=headers)
 
 
-def _fault(request: HttpRequest, status: int, title: str, said: str) -> HttpResponse:
+def _error_response(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:
     if _is_for_machine(request):
-        return JsonResponse({"error": said}, status=status)
+        return JsonResponse({"error": message}, status=status)
     if _wants_fragment(request):
-        return beside(_line(title, said), status=status)
-    return render_page(request, "error.html", {"title": title, "said": said}, status=status)
+        return message_response(_render_message(title, message), status=status)
+    return render_page(request, "error.html", {"title": title, "message": message}, status=status)
 
 
 def _is_for_machine(request: HttpRequest) -> bool:
@@ -113,9 +116,9 @@ def _is_for_machine(request: HttpRequest) -> bool:
 
 
 def _wants_fragment(request: HttpRequest) -> bool:
-    # From the headers themselves: a fault may come before htmx's middleware.
+    # From the headers: an error may occur before htmx's middleware runs.
     return request.headers.get("HX-Request") == "true" and "HX-Boosted" not in request.headers
 
 
-def _line(title: str, said: str) -> str:
-    return format_html('<p class="message error">{}. {}</p>', title, said)
+def _render_message(title: str, message: str) -> str:
+    return format_html('<p class="message error">{}. {}</p>', title, message)

@@ -1,4 +1,4 @@
-"""What a role may do, and what the others are told."""
+"""What each role may do, and what is hidden from others."""
 
 import pytest
 from django.test import Client
@@ -8,16 +8,16 @@ from tests.cast import sign_in_client
 
 
 @pytest.mark.parametrize(
-    ("role", "allows"),
+    ("role", "included"),
     [("reviewer", ["reviewer"]), ("lead", ["reviewer", "lead"]), ("admin", ["reviewer", "lead", "admin"])],
 )
-def test_it_ranks_the_roles(role: str, allows: list[str]) -> None:
+def test_it_ranks_the_roles(role: str, included: list[str]) -> None:
     membership = Membership(role=role)
 
-    assert [other for other in Role.values if membership.has_role(other)] == allows
+    assert [other for other in Role.values if membership.has_role(other)] == included
 
 
-def test_it_names_the_role_that_is_missing(reviewer_client: Client) -> None:
+def test_it_names_the_missing_role(reviewer_client: Client) -> None:
     response = reviewer_client.get("/p/support/keys/")
 
     assert response.status_code == 403
@@ -25,24 +25,24 @@ def test_it_names_the_role_that_is_missing(reviewer_client: Client) -> None:
     assert "is for admins of the project" in response.content.decode()
 
 
-def test_it_tells_a_foreign_project_as_one_that_is_not(outsider_client: Client, reviewer: User) -> None:
-    foreign, none = (outsider_client.get(f"/p/{slug}/keys/").content.decode() for slug in ("support", "no-such"))
+def test_it_refuses_a_foreign_project_like_an_unknown_one(outsider_client: Client, reviewer: User) -> None:
+    foreign, unknown = (outsider_client.get(f"/p/{slug}/keys/").content.decode() for slug in ("support", "no-such"))
 
-    assert "There is no such project among yours." in foreign
+    assert "There is no such project" in foreign
     assert "Support" not in foreign
-    assert foreign.count("\n") == none.count("\n")
+    assert foreign.count("\n") == unknown.count("\n")
 
 
-def test_it_keeps_roles_apart_by_project(reviewer: User, outsider: User) -> None:
-    """An admin there is nothing here, and a reviewer here is nobody there."""
+def test_it_separates_roles_by_project(reviewer: User, outsider: User) -> None:
+    """An admin of one project has no access to another."""
     assert sign_in_client(outsider).get("/p/elsewhere/keys/").status_code == 200
     assert sign_in_client(outsider).get("/p/support/").status_code == 404
     assert sign_in_client(reviewer).get("/p/elsewhere/").status_code == 404
 
 
-def test_it_hides_what_a_role_cannot_open(reviewer_client: Client, admin_client: Client) -> None:
-    seen, all_of_it = (client.get("/p/support/queues/").content for client in (reviewer_client, admin_client))
+def test_it_hides_links_that_a_role_cannot_open(reviewer_client: Client, admin_client: Client) -> None:
+    reviewer_page, admin_page = (client.get("/p/support/queues/").content for client in (reviewer_client, admin_client))
 
-    for address in (b"/p/support/keys/", b"/p/support/audit/", b"/p/support/deliveries/", b"/queues/new/"):
-        assert address not in seen
-        assert address in all_of_it
+    for path in (b"/p/support/keys/", b"/p/support/audit/", b"/p/support/deliveries/", b"/queues/new/"):
+        assert path not in reviewer_page
+        assert path in admin_page

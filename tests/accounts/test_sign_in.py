@@ -1,4 +1,4 @@
-"""Signing in: who gets in, what the others are told, and where one lands."""
+"""Sign in: who is let in, what others see, and where it redirects."""
 
 from functools import partial
 from typing import Any
@@ -19,22 +19,22 @@ PAGE = reverse("accounts:sign-in")
 WRONG = "Please enter a correct username and password."
 
 
-def tries(client: Client, username: str, password: str = PASSWORD, **fields: str) -> Any:
+def sign_in(client: Client, username: str, password: str = PASSWORD, **fields: str) -> Any:
     return client.post(PAGE, {"username": username, "password": password, **fields})
 
 
-def test_it_lets_a_person_in(client: Client, reviewer: User) -> None:
-    response = tries(client, "reviewer")
+def test_it_signs_in(client: Client, reviewer: User) -> None:
+    response = sign_in(client, "reviewer")
 
     assert (response.status_code, response["Location"]) == (302, "/")
     assert client.session["_auth_user_id"] == str(reviewer.pk)
 
 
-def test_it_makes_the_session_anew(client: Client, reviewer: User) -> None:
+def test_it_renews_the_session(client: Client, reviewer: User) -> None:
     session = client.session
-    session["left"] = "by somebody who chose the cookie"
+    session["planted"] = "by an attacker who set the cookie"
     session.save()
-    tries(client, "reviewer")
+    sign_in(client, "reviewer")
 
     assert client.session.session_key != session.session_key
 
@@ -48,7 +48,7 @@ def test_it_shows_the_form_to_strangers(client: Client) -> None:
 
 
 def test_it_refuses_a_wrong_password(client: Client, reviewer: User) -> None:
-    response = tries(client, "reviewer", "wrong")
+    response = sign_in(client, "reviewer", "wrong")
 
     assert response.status_code == 422
     assert WRONG in response.content.decode()
@@ -56,14 +56,14 @@ def test_it_refuses_a_wrong_password(client: Client, reviewer: User) -> None:
 
 
 def test_it_never_shows_the_password(client: Client, reviewer: User) -> None:
-    assert b"not-my-password" not in tries(client, "reviewer", "not-my-password").content
+    assert b"not-my-password" not in sign_in(client, "reviewer", "not-my-password").content
 
 
-def test_it_tells_unknown_names_the_same(client: Client, reviewer: User) -> None:
-    """Whether a name exists must not show."""
+def test_it_refuses_an_inactive_user_like_an_unknown_one(client: Client, reviewer: User) -> None:
+    """The response must not reveal whether a username exists."""
     reviewer.is_active = False
     reviewer.save(update_fields=["is_active"])
-    inactive, unknown = tries(client, "reviewer"), tries(client, "nobodyno")
+    inactive, unknown = sign_in(client, "reviewer"), sign_in(client, "nobodyno")
 
     assert inactive.status_code == unknown.status_code == 422
     assert WRONG in inactive.content.decode()
@@ -71,8 +71,8 @@ def test_it_tells_unknown_names_the_same(client: Client, reviewer: User) -> None
 
 
 @pytest.mark.parametrize("username", ["", " ", "x" * 81, "a\x00b", "\u202e", "' OR 1=1 --", "<script>"])
-def test_it_refuses_odd_names_with_a_sentence(client: Client, reviewer: User, username: str) -> None:
-    response = tries(client, username)
+def test_it_refuses_an_odd_username(client: Client, reviewer: User, username: str) -> None:
+    response = sign_in(client, username)
 
     assert response.status_code == 422
     assert b'role="alert"' in response.content
@@ -80,7 +80,7 @@ def test_it_refuses_odd_names_with_a_sentence(client: Client, reviewer: User, us
 
 
 @pytest.mark.django_db
-def test_it_refuses_an_empty_form_with_a_sentence(client: Client) -> None:
+def test_it_refuses_an_empty_form(client: Client) -> None:
     response = client.post(PAGE)
 
     assert response.status_code == 422
@@ -89,12 +89,12 @@ def test_it_refuses_an_empty_form_with_a_sentence(client: Client) -> None:
 
 def fail(client: Client, username: str, times: int = MAX_FAILURES) -> None:
     for _ in range(times):
-        tries(client, username, "wrong")
+        sign_in(client, username, "wrong")
 
 
-def test_it_holds_whoever_guesses(client: Client, reviewer: User) -> None:
+def test_it_throttles_guessing(client: Client, reviewer: User) -> None:
     fail(client, "reviewer")
-    response = tries(client, "reviewer")
+    response = sign_in(client, "reviewer")
 
     assert response.status_code == 429
     assert escape(THROTTLED_MESSAGE) in response.content.decode()
@@ -102,46 +102,46 @@ def test_it_holds_whoever_guesses(client: Client, reviewer: User) -> None:
 
 
 @pytest.mark.django_db
-def test_it_holds_unknown_names_too(client: Client) -> None:
+def test_it_throttles_unknown_usernames(client: Client) -> None:
     fail(client, "nobody")
 
-    assert tries(client, "nobody").status_code == 429
+    assert sign_in(client, "nobody").status_code == 429
 
 
-def test_it_holds_a_name_in_any_case(client: Client, reviewer: User) -> None:
+def test_it_throttles_a_username_in_any_case(client: Client, reviewer: User) -> None:
     fail(client, "ReViewer")
 
-    assert tries(client, "reviewer").status_code == 429
+    assert sign_in(client, "reviewer").status_code == 429
 
 
-def test_it_holds_nobody_else(client: Client, reviewer: User, colleague: User) -> None:
+def test_it_throttles_no_other_user(client: Client, reviewer: User, colleague: User) -> None:
     fail(client, "reviewer")
 
-    assert tries(client, "colleague").status_code == 302
+    assert sign_in(client, "colleague").status_code == 302
 
 
-def test_it_lets_in_before_the_tenth_failure(client: Client, reviewer: User) -> None:
+def test_it_signs_in_before_the_tenth_failure(client: Client, reviewer: User) -> None:
     fail(client, "reviewer", MAX_FAILURES - 1)
 
-    assert tries(client, "reviewer").status_code == 302
+    assert sign_in(client, "reviewer").status_code == 302
 
 
-def test_it_forgets_failures_after_a_good_password(client: Client, reviewer: User) -> None:
+def test_it_clears_failures_after_signing_in(client: Client, reviewer: User) -> None:
     fail(client, "reviewer", MAX_FAILURES - 1)
-    tries(client, "reviewer")
+    sign_in(client, "reviewer")
 
     assert not FailedSignIn.objects.exists()
 
 
-def test_it_lets_in_after_ten_minutes(client: Client, reviewer: User) -> None:
+def test_it_signs_in_after_ten_minutes(client: Client, reviewer: User) -> None:
     with time_machine.travel("2026-03-01T10:00:00Z", tick=False) as clock:
         fail(client, "reviewer")
         clock.shift(601)
-        assert tries(client, "reviewer").status_code == 302
+        assert sign_in(client, "reviewer").status_code == 302
 
 
 @pytest.mark.django_db
-def test_it_keeps_no_old_failures(client: Client) -> None:
+def test_it_deletes_expired_failures(client: Client) -> None:
     with time_machine.travel("2026-03-01T10:00:00Z", tick=False) as clock:
         for name in ("one", "two", "three"):
             fail(client, name, 1)
@@ -152,53 +152,53 @@ def test_it_keeps_no_old_failures(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_counts_failures_that_come_at_once() -> None:
+def test_it_counts_concurrent_failures() -> None:
     run_concurrently([partial(record_failure, "ana", "192.0.2.1")] * 6)
 
     assert FailedSignIn.objects.get().count == 6
 
 
-def test_it_keeps_where_one_was_going(client: Client, reviewer: User) -> None:
-    asked = client.get("/p/support/queues/?state=pending")
-    page = client.get(asked["Location"])
+def test_it_redirects_to_the_requested_page(client: Client, reviewer: User) -> None:
+    redirect = client.get("/p/support/queues/?state=pending")
+    page = client.get(redirect["Location"])
 
     assert b'name="next" value="/p/support/queues/?state=pending"' in page.content
-    assert tries(client, "reviewer", next="/p/support/queues/?a=1")["Location"] == "/p/support/queues/?a=1"
+    assert sign_in(client, "reviewer", next="/p/support/queues/?a=1")["Location"] == "/p/support/queues/?a=1"
 
 
-ELSEWHERE = [
+FOREIGN_URLS = [
     "https://evil.example/", "//evil.example", "/\\evil.example", "\\\\evil.example", "http:evil.example",
     "///evil.example", "javascript:alert(1)", "data:text/html,x", "\x00//evil.example", " //evil.example",
     "\t//evil.example", "evil.example", "0", "home:home", "../p/", "?next=/", "https://testserver@evil.example/", "http://testserver.evil.example/",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("next_page", ELSEWHERE)
-def test_it_refuses_to_send_people_elsewhere(client: Client, reviewer: User, next_page: str) -> None:
-    assert tries(client, "reviewer", next=next_page)["Location"] == "/"
+@pytest.mark.parametrize("next_page", FOREIGN_URLS)
+def test_it_refuses_to_redirect_to_another_site(client: Client, reviewer: User, next_page: str) -> None:
+    assert sign_in(client, "reviewer", next=next_page)["Location"] == "/"
 
 
-def test_it_keeps_a_next_page_on_one_header_line(client: Client, reviewer: User) -> None:
-    response = tries(client, "reviewer", next="/p/x\r\nSet-Cookie: a=b")
+def test_it_escapes_line_breaks_in_the_next_page(client: Client, reviewer: User) -> None:
+    response = sign_in(client, "reviewer", next="/p/x\r\nSet-Cookie: a=b")
 
     assert response["Location"] == "/p/x%0D%0ASet-Cookie:%20a=b"
 
 
-def test_it_sends_on_whoever_is_signed_in(reviewer_client: Client) -> None:
+def test_it_redirects_a_signed_in_user(reviewer_client: Client) -> None:
     response = reviewer_client.get(PAGE, {"next": "/p/support/queues/"})
 
     assert (response.status_code, response["Location"]) == (302, "/p/support/queues/")
 
 
-def test_it_asks_for_the_forms_own_token(reviewer: User) -> None:
-    response = tries(Client(enforce_csrf_checks=True), "reviewer")
+def test_it_refuses_a_form_without_csrf_token(reviewer: User) -> None:
+    response = sign_in(Client(enforce_csrf_checks=True), "reviewer")
 
     assert response.status_code == 403
     assert "The form has expired" in response.content.decode()
 
 
 @pytest.mark.django_db
-def test_a_cookie_that_holds_a_nul_is_nobodys(client: Client) -> None:
+def test_it_refuses_a_session_cookie_with_a_nul(client: Client) -> None:
     client.cookies["sessionid"] = "a-session-key\x00"
 
     assert client.get("/").status_code == 302

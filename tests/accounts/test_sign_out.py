@@ -1,4 +1,4 @@
-"""Signing out, and being put out."""
+"""Sign out, and lose access at once."""
 
 from django.test import Client
 
@@ -13,7 +13,7 @@ def test_it_signs_out(reviewer_client: Client) -> None:
     assert "_auth_user_id" not in reviewer_client.session
 
 
-def test_it_refuses_to_sign_out_by_a_link(reviewer_client: Client) -> None:
+def test_it_refuses_to_sign_out_by_get(reviewer_client: Client) -> None:
     assert reviewer_client.get("/accounts/logout/").status_code == 405
     assert "_auth_user_id" in reviewer_client.session
 
@@ -26,7 +26,7 @@ def test_it_refuses_a_forged_form(reviewer: User) -> None:
     assert "_auth_user_id" in client.session
 
 
-def test_it_puts_a_deactivated_person_out_at_once(reviewer: User) -> None:
+def test_it_signs_out_a_deactivated_user_at_once(reviewer: User) -> None:
     client = sign_in_client(reviewer)
     User.objects.filter(pk=reviewer.pk).update(is_active=False)
 
@@ -34,14 +34,14 @@ def test_it_puts_a_deactivated_person_out_at_once(reviewer: User) -> None:
     assert client.post("/p/support/items/1/skip/")["Location"].startswith("/accounts/login/")
 
 
-def test_it_takes_a_membership_away_at_once(reviewer: User) -> None:
+def test_it_ends_access_with_the_membership(reviewer: User) -> None:
     client = sign_in_client(reviewer)
     Membership.objects.filter(user=reviewer).delete()
 
     assert client.get("/p/support/").status_code == 404
 
 
-def test_it_ends_every_session_with_a_new_password(reviewer: User) -> None:
+def test_it_ends_all_sessions_when_the_password_changes(reviewer: User) -> None:
     client = sign_in_client(reviewer)
     reviewer.set_password("another password, long enough")
     reviewer.save(update_fields=["password"])

@@ -1,4 +1,4 @@
-"""Writing acts down: in order, one chain a project, in the act's own transaction."""
+"""Recording events: in order, one chain per project, in the transaction of the action."""
 
 import json
 from datetime import UTC, datetime
@@ -13,31 +13,31 @@ from tests.factories import ProjectFactory
 from tests.threads import run_concurrently
 
 
-def events(project: Project) -> list[AuditEvent]:
+def list_events(project: Project) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(project=project).order_by("seq"))
 
 
-def test_it_says_who_did_what(project: Project, lead: User) -> None:
-    before = datetime.now(UTC)
+def test_it_records_who_did_what(project: Project, lead: User) -> None:
+    started_at = datetime.now(UTC)
     record(project, lead, "made queue", "queue:answers", items=3)
-    (event,) = events(project)
+    (event,) = list_events(project)
 
     assert (event.actor, event.actor_name, event.verb, event.target) == (lead, "lead", "made queue", "queue:answers")
     assert json.loads(event.detail) == {"items": 3}
-    assert before <= event.at <= datetime.now(UTC)
+    assert started_at <= event.at <= datetime.now(UTC)
 
 
-def test_it_says_what_acted_for_nobody(project: Project) -> None:
+def test_it_records_a_program_as_actor(project: Project) -> None:
     record(project, "token:ci", "added items", "queue:answers")
-    (event,) = events(project)
+    (event,) = list_events(project)
 
     assert (event.actor, event.actor_name) == (None, "token:ci")
 
 
-def test_it_keeps_the_name_of_who_is_gone(project: Project, lead: User) -> None:
+def test_it_keeps_the_name_of_a_deleted_user(project: Project, lead: User) -> None:
     record(project, lead, "made queue", "queue:answers")
     lead.delete()
-    (event,) = events(project)
+    (event,) = list_events(project)
 
     assert (event.actor, event.actor_name) == (None, "lead")
     assert find_first_broken(project) is None
@@ -46,7 +46,7 @@ def test_it_keeps_the_name_of_who_is_gone(project: Project, lead: User) -> None:
 def test_it_chains_each_event_to_the_one_before(project: Project) -> None:
     for number in range(3):
         record(project, "command", "counted", f"number:{number}")
-    first, second, third = events(project)
+    first, second, third = list_events(project)
     head = AuditHead.objects.get(project=project)
 
     assert [first.seq, second.seq, third.seq] == [1, 2, 3]
@@ -58,56 +58,56 @@ def test_it_keeps_a_chain_for_each_project(project: Project, other_project: Proj
     record(project, "command", "counted", "here")
     record(other_project, "command", "counted", "there")
 
-    assert [event.seq for event in (*events(project), *events(other_project))] == [1, 1]
+    assert [event.seq for event in (*list_events(project), *list_events(other_project))] == [1, 1]
     assert (find_first_broken(project), find_first_broken(other_project)) == (None, None)
 
 
-def test_it_forgets_an_act_that_was_undone(project: Project) -> None:
+def test_it_drops_the_event_of_a_rolled_back_transaction(project: Project) -> None:
     record(project, "command", "counted", "1")
     with transaction.atomic():
         record(project, "command", "counted", "2")
         transaction.set_rollback(True)
     record(project, "command", "counted", "3")
 
-    assert [event.target for event in events(project)] == ["1", "3"]
+    assert [event.target for event in list_events(project)] == ["1", "3"]
     assert find_first_broken(project) is None
 
 
-def test_it_holds_for_a_project_without_acts(project: Project) -> None:
+def test_it_is_intact_without_events(project: Project) -> None:
     assert find_first_broken(project) is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_holds_when_several_record_at_once() -> None:
-    """The very first event too, when there is no head yet to wait for."""
-    here, there = ProjectFactory.create_batch(2)
+def test_it_is_intact_after_concurrent_recording() -> None:
+    """The very first event too, when there is no head yet to lock."""
+    first, second = ProjectFactory.create_batch(2)
 
     def work() -> None:
         for number in range(8):
-            record(here, "command", "counted", f"number:{number}")
-            record(there, "command", "counted", f"number:{number}")
+            record(first, "command", "counted", f"number:{number}")
+            record(second, "command", "counted", f"number:{number}")
 
     run_concurrently([work] * 4)
 
-    assert [event.seq for event in events(here)] == list(range(1, 33))
-    assert (find_first_broken(here), find_first_broken(there)) == (None, None)
+    assert [event.seq for event in list_events(first)] == list(range(1, 33))
+    assert (find_first_broken(first), find_first_broken(second)) == (None, None)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_holds_while_acts_go_on() -> None:
-    """Who verifies a busy project sees its events and its head at one and the same moment."""
+def test_it_is_intact_during_concurrent_recording() -> None:
+    """Verification reads events and head at the same point in time."""
     project = ProjectFactory.create()
-    found: list[int | None] = []
+    results: list[int | None] = []
 
-    def act() -> None:
+    def record_events() -> None:
         for number in range(60):
             record(project, "command", "counted", f"number:{number}")
 
     def verify() -> None:
-        while AuditHead.objects.filter(project=project, seq__lt=60).exists() or not found:
-            found.append(find_first_broken(project))
+        while AuditHead.objects.filter(project=project, seq__lt=60).exists() or not results:
+            results.append(find_first_broken(project))
 
     record(project, "command", "began", "it")
-    run_concurrently([act, verify, verify])
+    run_concurrently([record_events, verify, verify])
 
-    assert set(found) == {None}
+    assert set(results) == {None}

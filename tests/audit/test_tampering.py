@@ -1,4 +1,4 @@
-"""Whoever can write to the database may change what was recorded, but not unseen."""
+"""Changes to recorded events in the database are detected."""
 
 import random
 from collections.abc import Callable
@@ -23,11 +23,11 @@ def chain(project: Project) -> Project:
     return project
 
 
-def at(project: Project, seq: int) -> AuditEvent:
+def get_event(project: Project, seq: int) -> AuditEvent:
     return AuditEvent.objects.get(project=project, seq=seq)
 
 
-def written(event: AuditEvent, **changes: object) -> None:
+def update_event(event: AuditEvent, **changes: object) -> None:
     assert AuditEvent.objects.filter(pk=event.pk).update(**changes)
 
 
@@ -45,43 +45,43 @@ EDITS: dict[str, Callable[[AuditEvent], object]] = {
 @pytest.mark.parametrize("field", EDITS)
 @pytest.mark.parametrize("seq", [1, LENGTH // 2, LENGTH])
 def test_it_finds_an_edit(chain: Project, field: str, seq: int) -> None:
-    event = at(chain, seq)
-    written(event, **{field: EDITS[field](event)})
+    event = get_event(chain, seq)
+    update_event(event, **{field: EDITS[field](event)})
 
     assert find_first_broken(chain) == seq
 
 
-def test_it_finds_an_edit_that_is_sealed_again(chain: Project) -> None:
-    event = at(chain, 4)
+def test_it_finds_an_edit_with_a_new_digest(chain: Project) -> None:
+    event = get_event(chain, 4)
     event.verb = "did nothing"
-    written(event, verb=event.verb, digest=event.compute_digest(at(chain, 3).digest))
+    update_event(event, verb=event.verb, digest=event.compute_digest(get_event(chain, 3).digest))
 
     assert find_first_broken(chain) == 5
 
 
 @pytest.mark.parametrize("seq", range(1, LENGTH + 1))
 def test_it_finds_a_deletion(chain: Project, seq: int) -> None:
-    at(chain, seq).delete()
+    get_event(chain, seq).delete()
 
     assert find_first_broken(chain) == seq
 
 
 def test_it_finds_a_deletion_that_closes_the_gap(chain: Project) -> None:
-    at(chain, 4).delete()
+    get_event(chain, 4).delete()
     for event in AuditEvent.objects.filter(project=chain, seq__gt=4).order_by("seq"):
-        written(event, seq=F("seq") - 1)
+        update_event(event, seq=F("seq") - 1)
 
     assert find_first_broken(chain) == 4
 
 
-@pytest.mark.parametrize("left", range(LENGTH))
-def test_it_finds_a_truncation(chain: Project, left: int) -> None:
-    AuditEvent.objects.filter(project=chain, seq__gt=left).delete()
+@pytest.mark.parametrize("remaining", range(LENGTH))
+def test_it_finds_a_truncation(chain: Project, remaining: int) -> None:
+    AuditEvent.objects.filter(project=chain, seq__gt=remaining).delete()
 
-    assert find_first_broken(chain) == left + 1
+    assert find_first_broken(chain) == remaining + 1
 
 
-def test_it_finds_a_truncation_that_takes_the_head_along(chain: Project) -> None:
+def test_it_finds_a_truncation_with_a_deleted_head(chain: Project) -> None:
     AuditEvent.objects.filter(project=chain, seq__gt=5).delete()
     AuditHead.objects.filter(project=chain).delete()
 
@@ -89,16 +89,16 @@ def test_it_finds_a_truncation_that_takes_the_head_along(chain: Project) -> None
 
 
 def test_it_finds_a_swap(chain: Project) -> None:
-    first, second = at(chain, 3), at(chain, 9)
-    written(first, seq=10_000)
-    written(second, seq=3)
-    written(first, seq=9)
+    first, second = get_event(chain, 3), get_event(chain, 9)
+    update_event(first, seq=10_000)
+    update_event(second, seq=3)
+    update_event(first, seq=9)
 
     assert find_first_broken(chain) == 3
 
 
 def test_it_finds_an_insertion(chain: Project) -> None:
-    last = at(chain, LENGTH)
+    last = get_event(chain, LENGTH)
     forged = AuditEvent(
         project=chain, seq=LENGTH + 1, at=last.at, actor_name="admin", verb="allowed", target="all", detail="{}"
     )
@@ -109,30 +109,30 @@ def test_it_finds_an_insertion(chain: Project) -> None:
 
 
 def test_it_finds_an_event_moved_to_another_project(chain: Project, other_project: Project) -> None:
-    written(at(chain, 1), project=other_project)
+    update_event(get_event(chain, 1), project=other_project)
 
     assert (find_first_broken(chain), find_first_broken(other_project)) == (1, 2)
 
 
-def test_it_finds_text_that_cannot_be_sealed(chain: Project) -> None:
-    """SQLite keeps a NUL, which no event of ours holds: it must be found, not break the finding."""
-    written(at(chain, 3), target="number:\x00" if connection.vendor == "sqlite" else "number:\x01")
+def test_it_finds_text_with_a_nul(chain: Project) -> None:
+    """SQLite stores a NUL, which no recorded event has: it must be found, not break the verification."""
+    update_event(get_event(chain, 3), target="number:\x00" if connection.vendor == "sqlite" else "number:\x01")
 
     assert find_first_broken(chain) == 3
 
 
 def test_it_finds_any_mix_of_tampering(chain: Project) -> None:
-    chance = random.Random(7)
-    whole = list(AuditEvent.objects.filter(project=chain).order_by("seq"))
+    rng = random.Random(7)
+    events = list(AuditEvent.objects.filter(project=chain).order_by("seq"))
     for _ in range(ROUNDS):
-        picked = chance.sample(whole, chance.randint(1, 3))
-        for event in picked:
-            field = chance.choice([*EDITS, "nothing of it"])
-            if field == "nothing of it":
+        tampered = rng.sample(events, rng.randint(1, 3))
+        for event in tampered:
+            field = rng.choice([*EDITS, "deleted"])
+            if field == "deleted":
                 AuditEvent.objects.filter(pk=event.pk).delete()
             else:
-                written(event, **{field: EDITS[field](event)})
-        assert find_first_broken(chain) == min(event.seq for event in picked)
+                update_event(event, **{field: EDITS[field](event)})
+        assert find_first_broken(chain) == min(event.seq for event in tampered)
         AuditEvent.objects.filter(project=chain).delete()
-        AuditEvent.objects.bulk_create(whole)
+        AuditEvent.objects.bulk_create(events)
         assert find_first_broken(chain) is None

@@ -110,12 +110,12 @@ def test_it_delivers_a_review_to_the_trace_and_filters_by_it(demo: Demo, signed_
 def test_it_pushes_after_a_key_rotation(demo: Demo, signed_in_page: Any) -> None:
     admin = signed_in_page("admin")
     admin.goto(f"/p/{demo.info['project']}/keys/")
-    admin.get_by_label("Replace it: paste the new key").fill("wrong")
-    admin.get_by_role("button", name="Test and use").click()
+    admin.get_by_label("New Laminar key").fill("wrong")
+    admin.get_by_role("button", name="Replace key").click()
     expect(admin.get_by_role("alert")).to_contain_text("nothing was changed")
-    admin.get_by_label("Replace it: paste the new key").fill(demo.info["store_key"])
-    admin.get_by_role("button", name="Test and use").click()
-    expect(admin.get_by_role("status").first).to_contain_text("is in use")
+    admin.get_by_label("New Laminar key").fill(demo.info["store_key"])
+    admin.get_by_role("button", name="Replace key").click()
+    expect(admin.get_by_role("status").first).to_contain_text("is now active")
     expect(admin.locator("body")).not_to_contain_text(demo.info["store_key"])
 
     trace_id = run_traced_application(demo)

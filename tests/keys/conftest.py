@@ -10,7 +10,7 @@ __all__ = ["tracestore"]
 
 @pytest.fixture
 def connected_project(project: Project, tracestore: RunningStore) -> Project:
-    """The project, its base URL leading to the store, without a key yet."""
+    """The project with the store as its Laminar, without a key yet."""
     project.base_url = tracestore.url
     project.save(update_fields=["base_url"])
     return project

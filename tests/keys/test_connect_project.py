@@ -1,4 +1,4 @@
-"""Connecting a project to its Laminar: nothing is written before its key has been taken there."""
+"""Connect a project to its Laminar: nothing is written before Laminar has accepted the key."""
 
 from uuid import UUID, uuid4
 
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.django_db
 
 
 def connect(store: RunningStore, slug: str = "support", name: str = "Support", **changes: str) -> Project:
-    given = {"base_url": store.url, "ui_url": "", "secret": store.full_key, **changes}
-    return laminar_keys.connect_project(slug, name, given["base_url"], given["ui_url"], given["secret"], "command")
+    values = {"base_url": store.url, "ui_url": "", "secret": store.full_key, **changes}
+    return laminar_keys.connect_project(slug, name, values["base_url"], values["ui_url"], values["secret"], "command")
 
 
-def test_it_makes_a_project(tracestore: RunningStore) -> None:
+def test_it_creates_a_project(tracestore: RunningStore) -> None:
     connect(tracestore, ui_url="https://laminar.test/")
     project = Project.objects.get()
 
@@ -28,7 +28,7 @@ def test_it_makes_a_project(tracestore: RunningStore) -> None:
     assert [event.verb for event in AuditEvent.objects.order_by("seq")] == ["replaced Laminar key", "made project"]
 
 
-def test_it_links_to_a_trace_there(tracestore: RunningStore) -> None:
+def test_it_links_to_a_trace_in_laminar(tracestore: RunningStore) -> None:
     trace_id = uuid4()
     project = connect(tracestore, ui_url="https://laminar.test")
     project.refresh_from_db()
@@ -44,7 +44,7 @@ def test_it_changes_a_project(project: Project, tracestore: RunningStore) -> Non
     assert AuditEvent.objects.latest("seq").verb == "changed project"
 
 
-def test_it_forgets_the_id_at_the_laminar_it_left(project: Project, tracestore: RunningStore) -> None:
+def test_it_clears_the_laminar_id_after_moving_to_another_laminar(project: Project, tracestore: RunningStore) -> None:
     Project.objects.update(laminar_id=uuid4())
     connect(tracestore, secret=tracestore.ingest_key)
     project.refresh_from_db()
@@ -55,22 +55,22 @@ def test_it_forgets_the_id_at_the_laminar_it_left(project: Project, tracestore: 
 def test_it_refuses_another_project_of_the_same_laminar(tracestore: RunningStore) -> None:
     connect(tracestore)
     Project.objects.update(laminar_id=uuid4())
-    before = list(LaminarKey.objects.values())
+    keys = list(LaminarKey.objects.values())
 
     with pytest.raises(laminar_keys.KeyNotStored, match="another Laminar project"):
         connect(tracestore, name="Changed")
     assert Project.objects.get().name == "Support"
-    assert list(LaminarKey.objects.values()) == before
+    assert list(LaminarKey.objects.values()) == keys
 
 
-ADDRESSES = [
+INVALID_URLS = [
     "", "ftp://laminar.test", "file:///etc/passwd", "javascript:alert(1)", "https://user:secret@laminar.test",
     "https://", "http://127.0.0.1:99999", "http://10.0.0.1", "http://169.254.169.254", "http://[::1]:8000",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("base_url", ADDRESSES)
-def test_it_refuses_an_address_that_cannot_be(tracestore: RunningStore, base_url: str) -> None:
+@pytest.mark.parametrize("base_url", INVALID_URLS)
+def test_it_refuses_an_invalid_base_url(tracestore: RunningStore, base_url: str) -> None:
     with pytest.raises(laminar_keys.KeyNotStored, match=r"[Nn]othing was changed"):
         connect(tracestore, base_url=base_url)
 
@@ -78,7 +78,7 @@ def test_it_refuses_an_address_that_cannot_be(tracestore: RunningStore, base_url
 
 
 @pytest.mark.parametrize("ui_url", ["javascript:alert(1)", "laminar", "https://laminar.test/?a=1", "//laminar.test"])
-def test_it_refuses_pages_that_cannot_be(tracestore: RunningStore, ui_url: str) -> None:
+def test_it_refuses_an_invalid_ui_url(tracestore: RunningStore, ui_url: str) -> None:
     with pytest.raises(laminar_keys.KeyNotStored, match="Nothing was changed"):
         connect(tracestore, ui_url=ui_url)
 
@@ -88,14 +88,14 @@ def test_it_refuses_pages_that_cannot_be(tracestore: RunningStore, ui_url: str) 
 @pytest.mark.parametrize(
     "changes", [{"slug": "Two Words"}, {"slug": ""}, {"slug": "-a"}, {"slug": "a\n"}, {"name": ""}, {"name": "x" * 121}]
 )
-def test_it_refuses_a_name_that_cannot_be(tracestore: RunningStore, changes: dict[str, str]) -> None:
+def test_it_refuses_an_invalid_slug_or_name(tracestore: RunningStore, changes: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         connect(tracestore, **changes)
 
     assert not Project.objects.exists()
 
 
-def test_it_refuses_a_key_that_the_laminar_refuses(tracestore: RunningStore) -> None:
+def test_it_refuses_a_key_when_laminar_refuses_it(tracestore: RunningStore) -> None:
     with pytest.raises(laminar_keys.KeyNotStored, match="nothing was changed"):
         connect(tracestore, secret="unknown-there")
 

@@ -1,4 +1,4 @@
-"""A sealed secret opens for its row and its master key, and for nothing else."""
+"""An encrypted secret can be decrypted for its row and with its master key only."""
 
 import base64
 
@@ -16,103 +16,106 @@ SECRET = "canary-Wq3nZ8vT5rLx"
 ROW = "laminar-key:1:one"
 
 
-def refused(sealed: str, row: str = ROW) -> None:
-    with pytest.raises(DecryptionError, match="Nothing is lost"):
-        decrypt(sealed, row)
+def assert_not_decrypted(ciphertext: str, row: str = ROW) -> None:
+    with pytest.raises(DecryptionError, match="Could not decrypt"):
+        decrypt(ciphertext, row)
 
 
-def test_it_opens_for_its_row() -> None:
+def test_it_decrypts_for_its_row() -> None:
     assert decrypt(encrypt(SECRET, ROW), ROW) == SECRET
 
 
 @given(st.text())
-def test_it_keeps_any_text(secret: str) -> None:
+def test_it_decrypts_any_text(secret: str) -> None:
     assert decrypt(encrypt(secret, ROW), ROW) == secret
 
 
-def test_it_holds_nothing_of_the_secret() -> None:
-    sealed = encrypt(SECRET, ROW)
+def test_it_hides_the_secret() -> None:
+    ciphertext = encrypt(SECRET, ROW)
 
-    assert SECRET not in sealed
-    assert SECRET.encode() not in base64.urlsafe_b64decode(sealed.split(".")[2])
+    assert SECRET not in ciphertext
+    assert SECRET.encode() not in base64.urlsafe_b64decode(ciphertext.split(".")[2])
 
 
-def test_it_never_seals_twice_the_same() -> None:
+def test_it_encrypts_differently_each_time() -> None:
     assert len({encrypt(SECRET, ROW) for _ in range(100)}) == 100
 
 
 def test_it_refuses_another_row() -> None:
-    refused(encrypt(SECRET, ROW), "laminar-key:1:two")
+    assert_not_decrypted(encrypt(SECRET, ROW), "laminar-key:1:two")
 
 
-def test_it_refuses_every_bit_that_flipped() -> None:
-    sealed = encrypt(SECRET, ROW)
-    for at, letter in enumerate(sealed):
+def test_it_refuses_every_flipped_bit() -> None:
+    ciphertext = encrypt(SECRET, ROW)
+    for index, letter in enumerate(ciphertext):
         for bit in range(7):
-            refused(sealed[:at] + chr(ord(letter) ^ 1 << bit) + sealed[at + 1 :])
+            assert_not_decrypted(ciphertext[:index] + chr(ord(letter) ^ 1 << bit) + ciphertext[index + 1 :])
 
 
 def test_it_refuses_a_second_spelling_of_the_same_bytes() -> None:
-    """Base64 itself would not miss these bits."""
-    sealed = encrypt(SECRET, ROW)
-    assert sealed.endswith("=")
+    """Base64 itself ignores these bits."""
+    ciphertext = encrypt(SECRET, ROW)
+    assert ciphertext.endswith("=")
 
-    refused(sealed[:-2] + chr(ord(sealed[-2]) + 1) + "=")
-    refused(sealed[:-9] + "!" + sealed[-9:])
-    refused(sealed + "=")
+    assert_not_decrypted(ciphertext[:-2] + chr(ord(ciphertext[-2]) + 1) + "=")
+    assert_not_decrypted(ciphertext[:-9] + "!" + ciphertext[-9:])
+    assert_not_decrypted(ciphertext + "=")
 
 
-def test_it_refuses_every_cut() -> None:
-    sealed = encrypt(SECRET, ROW)
-    for end in range(len(sealed)):
-        refused(sealed[:end])
+def test_it_refuses_every_truncation() -> None:
+    ciphertext = encrypt(SECRET, ROW)
+    for end in range(len(ciphertext)):
+        assert_not_decrypted(ciphertext[:end])
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "v1..", "a.b.c.d", "v1.é.é", "\x00", "v1.00000000.!!!!"])
-def test_it_refuses_what_was_never_sealed(text: str) -> None:
-    refused(text)
+def test_it_refuses_malformed_text(text: str) -> None:
+    assert_not_decrypted(text)
 
 
 @given(st.text())
 def test_it_refuses_any_other_text(text: str) -> None:
-    refused(text)
+    assert_not_decrypted(text)
 
 
 def test_it_refuses_without_its_master_key(settings: Settings) -> None:
-    sealed = encrypt(SECRET, ROW)
+    ciphertext = encrypt(SECRET, ROW)
     settings.KEY_ENCRYPTION_KEYS = ["another master key"]
 
-    refused(sealed)
+    assert_not_decrypted(ciphertext)
 
 
-def test_it_opens_with_an_old_master_key(settings: Settings) -> None:
-    sealed = encrypt(SECRET, ROW)
+def test_it_decrypts_with_an_old_master_key(settings: Settings) -> None:
+    ciphertext = encrypt(SECRET, ROW)
     settings.KEY_ENCRYPTION_KEYS = ["a new master key", *settings.KEY_ENCRYPTION_KEYS]
 
-    assert decrypt(sealed, ROW) == SECRET
+    assert decrypt(ciphertext, ROW) == SECRET
 
 
-def test_it_seals_with_the_first_master_key(settings: Settings) -> None:
+def test_it_encrypts_with_the_first_master_key(settings: Settings) -> None:
     settings.KEY_ENCRYPTION_KEYS = ["a new master key", "the old master key"]
-    sealed = encrypt(SECRET, ROW)
+    ciphertext = encrypt(SECRET, ROW)
     settings.KEY_ENCRYPTION_KEYS = ["a new master key"]
 
-    assert decrypt(sealed, ROW) == SECRET
+    assert decrypt(ciphertext, ROW) == SECRET
 
 
-def test_it_names_no_master_key(settings: Settings) -> None:
+def test_it_hides_the_master_key(settings: Settings) -> None:
     settings.KEY_ENCRYPTION_KEYS = ["a-master-key"]
 
     assert "a-master-key" not in encrypt(SECRET, ROW)
 
 
 def test_it_refuses_a_key_moved_to_another_project(project: Project) -> None:
-    mine, theirs = LaminarKeyFactory.create(project=project), LaminarKeyFactory.create(project=ProjectFactory.create())
-    LaminarKey.objects.filter(pk=theirs.pk).update(encrypted_secret=mine.encrypted_secret)
-    theirs.refresh_from_db()
+    own_key, foreign_key = (
+        LaminarKeyFactory.create(project=project),
+        LaminarKeyFactory.create(project=ProjectFactory.create()),
+    )
+    LaminarKey.objects.filter(pk=foreign_key.pk).update(encrypted_secret=own_key.encrypted_secret)
+    foreign_key.refresh_from_db()
 
     with pytest.raises(DecryptionError):
-        _ = theirs.secret
+        _ = foreign_key.secret
 
 
 def test_it_refuses_a_row_moved_to_another_project(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""The admin's page of keys and tokens."""
+"""The Keys page: Laminar key and access tokens."""
 
 import re
 from typing import Any
@@ -13,61 +13,61 @@ from tests.tracestore_server import RunningStore
 URL = "/p/support/keys/"
 
 
-def pasted(client: Client, key: str) -> Any:
+def post_key(client: Client, key: str) -> Any:
     return client.post(f"{URL}laminar/", {"key": key})
 
 
-def test_it_says_that_there_is_no_key(admin_client: Client) -> None:
-    assert "There is no key yet" in admin_client.get(URL).content.decode()
+def test_it_shows_that_there_is_no_key(admin_client: Client) -> None:
+    assert "No key yet" in admin_client.get(URL).content.decode()
 
 
-def test_it_shows_a_key_by_its_end_only(project: Project, admin_client: Client) -> None:
+def test_it_shows_only_the_end_of_a_key(project: Project, admin_client: Client) -> None:
     key = LaminarKeyFactory.create(project=project)
-    shown = admin_client.get(URL).content.decode()
+    content = admin_client.get(URL).content.decode()
 
-    assert f"…{SECRET[-4:]}" in shown
-    assert key.fingerprint in shown
-    assert SECRET not in shown
-    assert key.encrypted_secret not in shown
+    assert f"…{SECRET[-4:]}" in content
+    assert key.fingerprint in content
+    assert SECRET not in content
+    assert key.encrypted_secret not in content
 
 
-def test_it_shows_no_other_projects_keys(other_project: Project, admin_client: Client) -> None:
+def test_it_hides_keys_of_other_projects(other_project: Project, admin_client: Client) -> None:
     key = LaminarKeyFactory.create(project=other_project)
-    AccessToken.objects.create(project=other_project, name="their machine", prefix="rvw_them", digest="0" * 64)
-    shown = admin_client.get(URL).content.decode()
+    AccessToken.objects.create(project=other_project, name="foreign machine", prefix="rvw_them", digest="0" * 64)
+    content = admin_client.get(URL).content.decode()
 
-    assert key.fingerprint not in shown
-    assert "their machine" not in shown
+    assert key.fingerprint not in content
+    assert "foreign machine" not in content
 
 
-def test_it_takes_a_key(connected_project: Project, tracestore: RunningStore, admin_client: Client) -> None:
-    response = pasted(admin_client, tracestore.full_key)
+def test_it_replaces_the_key(connected_project: Project, tracestore: RunningStore, admin_client: Client) -> None:
+    response = post_key(admin_client, tracestore.full_key)
 
     assert (response.status_code, response["Location"]) == (302, URL)
     assert f"The key ending in {tracestore.full_key[-4:]}" in admin_client.get(URL).content.decode()
 
 
-def test_it_says_that_an_ingest_only_key_cannot_confirm(
+def test_it_shows_that_an_ingest_only_key_cannot_confirm(
     connected_project: Project, tracestore: RunningStore, admin_client: Client
 ) -> None:
-    pasted(admin_client, tracestore.ingest_key)
+    post_key(admin_client, tracestore.ingest_key)
 
     assert "pushes, cannot confirm" in admin_client.get(URL).content.decode()
 
 
-def test_it_refuses_a_wrong_key_with_a_sentence(connected_project: Project, admin_client: Client) -> None:
+def test_it_refuses_a_wrong_key(connected_project: Project, admin_client: Client) -> None:
     LaminarKeyFactory.create(project=connected_project)
-    response = pasted(admin_client, "not-a-key-of-that-store")
-    shown = response.content.decode()
+    response = post_key(admin_client, "not-a-key-of-that-store")
+    content = response.content.decode()
 
     assert response.status_code == 422
-    assert "nothing was changed" in shown
-    assert "not-a-key-of-that-store" not in shown
-    assert f"…{SECRET[-4:]}" in shown
+    assert "nothing was changed" in content
+    assert "not-a-key-of-that-store" not in content
+    assert f"…{SECRET[-4:]}" in content
 
 
-def test_it_refuses_a_paste_of_nothing(admin_client: Client) -> None:
-    assert pasted(admin_client, "").status_code == admin_client.post(f"{URL}laminar/").status_code == 422
+def test_it_refuses_an_empty_key(admin_client: Client) -> None:
+    assert post_key(admin_client, "").status_code == admin_client.post(f"{URL}laminar/").status_code == 422
     assert not LaminarKey.objects.exists()
 
 
@@ -80,7 +80,7 @@ def test_it_shows_a_new_token_once(project: Project, admin_client: Client) -> No
     assert AccessToken.objects.get().digest == AccessToken.hash_secret(secret)
 
 
-def test_it_refuses_a_token_without_a_fit_name(admin_client: Client) -> None:
+def test_it_refuses_an_invalid_token_name(admin_client: Client) -> None:
     for name in ("", "   ", "x" * 81, "a\x00b", "line\nbreak", "\u202egnp"):
         response = admin_client.post(f"{URL}tokens/", {"name": name})
         assert response.status_code == 422
@@ -98,7 +98,7 @@ def test_it_revokes_a_token(project: Project, admin_client: Client) -> None:
     assert "revoked" in admin_client.get(URL).content.decode()
 
 
-def test_it_leaves_a_foreign_token(other_project: Project, admin_client: Client) -> None:
+def test_it_refuses_to_revoke_a_foreign_token(other_project: Project, admin_client: Client) -> None:
     token = AccessToken.objects.create(project=other_project, name="ci", prefix="rvw_test", digest="0" * 64)
 
     assert admin_client.post(f"{URL}tokens/{token.pk}/revoke/").status_code == 404

@@ -1,4 +1,4 @@
-"""The admin's rate limit for pushes."""
+"""The push limit on the Keys page."""
 
 import pytest
 from django.test import Client
@@ -16,17 +16,17 @@ def test_it_sets_a_limit_and_records_it(project: Project, admin_client: Client) 
     assert 'value="25"' in admin_client.get("/p/support/keys/").text
 
 
-def test_it_takes_a_limit_away(project: Project, admin_client: Client) -> None:
+def test_it_removes_a_limit(project: Project, admin_client: Client) -> None:
     Project.objects.filter(pk=project.pk).update(push_limit=25)
     admin_client.post(URL, {"push_limit": " "})
     assert Project.objects.get(pk=project.pk).push_limit is None
 
 
 @pytest.mark.parametrize("typed", ["0", "-1", "1.5", "ten", "10001", "1e3", "\u0663"])
-def test_it_refuses_what_is_no_limit(project: Project, admin_client: Client, typed: str) -> None:
-    answer = admin_client.post(URL, {"push_limit": typed})
-    assert (answer.status_code, Project.objects.get(pk=project.pk).push_limit) == (422, None)
-    assert f'value="{typed}"' in answer.text
+def test_it_refuses_an_invalid_limit(project: Project, admin_client: Client, typed: str) -> None:
+    response = admin_client.post(URL, {"push_limit": typed})
+    assert (response.status_code, Project.objects.get(pk=project.pk).push_limit) == (422, None)
+    assert f'value="{typed}"' in response.text
 
 
 def test_it_refuses_a_lead(project: Project, lead_client: Client) -> None:

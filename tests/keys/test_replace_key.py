@@ -1,4 +1,4 @@
-"""Replacing a project's Laminar key: tested there first, put in use at once, and never without a key in between."""
+"""Replace a project's Laminar key: tested first, then active at once, with no moment without a key."""
 
 import socket
 from functools import partial
@@ -18,22 +18,22 @@ from tests.threads import run_concurrently
 from tests.tracestore_server import RunningStore
 
 
-def in_use(project: Project) -> LaminarKey:
+def get_active_key(project: Project) -> LaminarKey:
     return LaminarKey.objects.get(project=project, retired_at=None)
 
 
-def refuses(project: Project, secret: str, reason: str) -> None:
-    """The key is not taken, for this reason, and nothing at all has changed."""
-    before = list(LaminarKey.objects.values())
+def assert_refused(project: Project, secret: str, reason: str) -> None:
+    """The key is refused for this reason, and nothing is changed."""
+    keys = list(LaminarKey.objects.values())
     with pytest.raises(laminar_keys.KeyNotStored, match=reason):
         laminar_keys.replace_key(project, secret, "command")
-    assert list(LaminarKey.objects.values()) == before
+    assert list(LaminarKey.objects.values()) == keys
     assert not AuditEvent.objects.exists()
 
 
-def test_it_takes_a_full_key(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
+def test_it_accepts_a_full_key(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
     laminar_keys.replace_key(connected_project, tracestore.full_key, admin)
-    key = in_use(connected_project)
+    key = get_active_key(connected_project)
     connected_project.refresh_from_db()
 
     assert (key.secret, key.kind, key.can_read) == (tracestore.full_key, "full", True)
@@ -41,38 +41,38 @@ def test_it_takes_a_full_key(connected_project: Project, tracestore: RunningStor
     assert connected_project.laminar_id == UUID(tracestore.project_id)
 
 
-def test_it_takes_an_ingest_only_key(connected_project: Project, tracestore: RunningStore) -> None:
+def test_it_accepts_an_ingest_only_key(connected_project: Project, tracestore: RunningStore) -> None:
     laminar_keys.replace_key(connected_project, tracestore.ingest_key, "command")
-    key = in_use(connected_project)
+    key = get_active_key(connected_project)
     connected_project.refresh_from_db()
 
     assert (key.kind, key.can_read, connected_project.laminar_id) == ("ingest-only", False, None)
 
 
-def test_it_retires_the_key_before(connected_project: Project, tracestore: RunningStore) -> None:
+def test_it_retires_the_old_key(connected_project: Project, tracestore: RunningStore) -> None:
     old = LaminarKeyFactory.create(project=connected_project)
     new = laminar_keys.replace_key(connected_project, tracestore.full_key, "command")
     old.refresh_from_db()
 
     assert old.retired_at is not None
-    assert in_use(connected_project) == new
+    assert get_active_key(connected_project) == new
 
 
-def test_it_leaves_other_projects_their_keys(connected_project: Project, tracestore: RunningStore) -> None:
+def test_it_keeps_keys_of_other_projects(connected_project: Project, tracestore: RunningStore) -> None:
     other = LaminarKeyFactory.create(project=ProjectFactory.create())
     laminar_keys.replace_key(connected_project, tracestore.full_key, "command")
 
-    assert in_use(other.project) == other
+    assert get_active_key(other.project) == other
 
 
-def test_it_drops_white_space_around_a_key(connected_project: Project, tracestore: RunningStore) -> None:
+def test_it_strips_white_space(connected_project: Project, tracestore: RunningStore) -> None:
     assert (
         laminar_keys.replace_key(connected_project, f"  {tracestore.full_key}\r\n", "command").secret
         == tracestore.full_key
     )
 
 
-def test_it_records_who_replaced_it(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
+def test_it_records_the_replacement(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
     key = laminar_keys.replace_key(connected_project, tracestore.full_key, admin)
     event = AuditEvent.objects.get(project=connected_project)
 
@@ -83,55 +83,55 @@ def test_it_records_who_replaced_it(connected_project: Project, tracestore: Runn
 def test_it_refuses_a_wrong_key(connected_project: Project) -> None:
     LaminarKeyFactory.create(project=connected_project)
 
-    refuses(connected_project, "full-but-unknown-there", "nothing was changed")
+    assert_refused(connected_project, "full-but-unknown-there", "nothing was changed")
 
 
-ODD = ["", "  ", "two words", "line\nbreak", "clé", "x" * 501, "nul\x00nul", "tab\tbed", "\u202ekey"]
+MALFORMED = ["", "  ", "two words", "line\nbreak", "clé", "x" * 501, "nul\x00nul", "tab\tbed", "\u202ekey"]
 
 
-@pytest.mark.parametrize("secret", ODD)
-def test_it_refuses_what_is_no_key(connected_project: Project, secret: str) -> None:
+@pytest.mark.parametrize("secret", MALFORMED)
+def test_it_refuses_a_malformed_key(connected_project: Project, secret: str) -> None:
     LaminarKeyFactory.create(project=connected_project)
 
-    refuses(connected_project, secret, "[Nn]othing was changed")
+    assert_refused(connected_project, secret, "[Nn]othing was changed")
 
 
-def test_it_refuses_while_nobody_answers(project: Project) -> None:
+def test_it_refuses_a_key_when_laminar_is_down(project: Project) -> None:
     LaminarKeyFactory.create(project=project)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        project.base_url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        project.base_url = f"http://127.0.0.1:{server.getsockname()[1]}"
 
-    refuses(project, KEY, "Could not connect to")
+    assert_refused(project, KEY, "Could not connect to")
 
 
-def test_it_refuses_a_project_at_a_wrong_address(project: Project) -> None:
+def test_it_refuses_an_invalid_base_url(project: Project) -> None:
     project.base_url = "not a URL"
 
-    refuses(project, KEY, "nothing was changed")
+    assert_refused(project, KEY, "nothing was changed")
 
 
-def test_it_refuses_a_server_that_is_no_laminar(project: Project) -> None:
-    with run_server(respond_with(b"<h1>Welcome</h1>")) as far:
-        project.base_url = far.base_url
-        refuses(project, KEY, "nothing was changed")
+def test_it_refuses_a_server_that_is_not_laminar(project: Project) -> None:
+    with run_server(respond_with(b"<h1>Welcome</h1>")) as server:
+        project.base_url = server.base_url
+        assert_refused(project, KEY, "nothing was changed")
 
 
 def test_it_refuses_a_key_of_another_laminar_project(connected_project: Project, tracestore: RunningStore) -> None:
     LaminarKeyFactory.create(project=connected_project)
     Project.objects.filter(pk=connected_project.pk).update(laminar_id=uuid4())
 
-    refuses(connected_project, tracestore.full_key, "belongs to another Laminar project")
+    assert_refused(connected_project, tracestore.full_key, "belongs to another Laminar project")
 
 
-def test_it_refuses_a_server_nobody_allowed(connected_project: Project, settings: Settings) -> None:
+def test_it_refuses_a_private_address_that_is_not_allowed(connected_project: Project, settings: Settings) -> None:
     settings.ALLOWED_LAMINAR_HOSTS = frozenset()
 
-    refuses(connected_project, KEY, "private or reserved address")
+    assert_refused(connected_project, KEY, "private or reserved address")
 
 
-def test_it_shows_no_key_that_the_server_says_back(project: Project) -> None:
-    with run_server(respond_with(f"what is {KEY}?".encode(), "400 Bad Request")) as far:
-        project.base_url = far.base_url
+def test_it_hides_a_key_that_the_server_echoes(project: Project) -> None:
+    with run_server(respond_with(f"what is {KEY}?".encode(), "400 Bad Request")) as server:
+        project.base_url = server.base_url
         with pytest.raises(laminar_keys.KeyNotStored) as caught:
             laminar_keys.replace_key(project, KEY, "command")
 
@@ -140,30 +140,30 @@ def test_it_shows_no_key_that_the_server_says_back(project: Project) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_leaves_one_key_in_use_when_two_are_put_in_at_once(tracestore: RunningStore) -> None:
+def test_it_leaves_one_active_key_after_concurrent_replacements(tracestore: RunningStore) -> None:
     project = ProjectFactory.create(base_url=tracestore.url)
     keys = [tracestore.full_key, tracestore.ingest_key]
 
     run_concurrently([partial(laminar_keys.replace_key, project, key, "command") for key in keys])
 
-    assert in_use(project).secret in keys
+    assert get_active_key(project).secret in keys
     assert LaminarKey.objects.filter(project=project).count() == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_stands_in_nobodys_way() -> None:
-    """Acts are recorded while a key is replaced: neither waits for what the other holds."""
+def test_it_does_not_block_audit_events() -> None:
+    """Events are recorded while a key is replaced: neither waits for a lock of the other."""
     project = ProjectFactory.create()
-    tested = laminar_keys.CheckedKey(KEY, "full", None)
+    checked = laminar_keys.CheckedKey(KEY, "full", None)
 
     def replace() -> None:
         for _ in range(25):
-            laminar_keys.activate_key(project, tested, "command")
+            laminar_keys.activate_key(project, checked, "command")
 
-    def act() -> None:
+    def record_events() -> None:
         for number in range(60):
             record(project, "command", "counted", f"number:{number}")
 
-    run_concurrently([replace, act, act])
+    run_concurrently([replace, record_events, record_events])
 
     assert AuditEvent.objects.count() == 145

@@ -1,4 +1,4 @@
-"""A canary key passes through every act that touches one; it must be found nowhere."""
+"""A canary key is used in every action on keys; it must not appear anywhere."""
 
 import logging
 import re
@@ -23,13 +23,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStore]:
         yield running
 
 
-def rows() -> str:
+def dump_tables() -> str:
     """Every value of every table, as text."""
     return "\n".join(str(row) for model in apps.get_models() for row in model._base_manager.values_list())
 
 
-def database_bytes() -> bytes:
-    """The database's files, where it has any of its own: with what is deleted, and what is not yet merged."""
+def read_database_files() -> bytes:
+    """The database's files, if it has its own, with deleted data and the write-ahead log."""
     if connection.vendor != "sqlite":
         return b""
     path = Path(str(connection.settings_dict["NAME"]))
@@ -37,28 +37,28 @@ def database_bytes() -> bytes:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_keeps_keys_and_tokens_to_itself(
+def test_it_hides_keys_and_tokens(
     store: RunningStore, project: Project, admin_client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     Project.objects.update(base_url=store.url)
     pages = [admin_client.post("/p/support/keys/laminar/", {"key": CANARY}, follow=True).content]
-    answer = admin_client.post("/p/support/keys/tokens/", {"name": "ci"}).content.decode()
-    (token,) = re.findall(r"rvw_[\w-]{43}", answer)
+    token_page = admin_client.post("/p/support/keys/tokens/", {"name": "ci"}).content.decode()
+    (token,) = re.findall(r"rvw_[\w-]{43}", token_page)
     pages += [admin_client.get(f"/p/support/{page}").content for page in ("", "keys/", "audit/", "audit/?verify")]
 
     key = get_active_key(project)
     assert key is not None
     assert key.secret == CANARY
     for secret in (CANARY, token):
-        assert secret not in rows()
-        assert secret.encode() not in database_bytes()
+        assert secret not in dump_tables()
+        assert secret.encode() not in read_database_files()
         assert secret not in caplog.text
         assert secret.encode() not in b"".join(pages)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_tells_no_key_that_was_refused(
+def test_it_hides_a_refused_key(
     project: Project, admin_client: Client, caplog: pytest.LogCaptureFixture, store: RunningStore
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -66,13 +66,13 @@ def test_it_tells_no_key_that_was_refused(
     response = admin_client.post("/p/support/keys/laminar/", {"key": f"{CANARY}x"})
 
     assert response.status_code == 422
-    assert CANARY not in response.content.decode() + rows() + caplog.text
+    assert CANARY not in response.content.decode() + dump_tables() + caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_would_find_a_key_that_is_there(project: Project) -> None:
-    """The search itself is put to the test."""
+def test_it_would_find_a_stored_key(project: Project) -> None:
+    """Checks the search itself."""
     Project.objects.update(name=CANARY)
 
-    assert CANARY in rows()
-    assert connection.vendor != "sqlite" or CANARY.encode() in database_bytes()
+    assert CANARY in dump_tables()
+    assert connection.vendor != "sqlite" or CANARY.encode() in read_database_files()

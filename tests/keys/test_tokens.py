@@ -1,4 +1,4 @@
-"""Access tokens: made once, used by whoever holds them, ended at once."""
+"""Access tokens: created, used and revoked."""
 
 from datetime import timedelta
 
@@ -16,25 +16,25 @@ def secret(project: Project) -> str:
     return tokens.create_token(project, "ci", "command")
 
 
-def test_it_opens_its_project(project: Project, secret: str) -> None:
+def test_it_gives_access_to_its_project(project: Project, secret: str) -> None:
     token = tokens.find_valid_token(secret)
 
     assert token is not None
     assert (token.project, token.name) == (project, "ci")
 
 
-def test_it_keeps_only_a_digest(secret: str) -> None:
+def test_it_stores_only_a_digest(secret: str) -> None:
     (row,) = AccessToken.objects.values()
 
     assert secret not in str(row)
     assert row["prefix"] == secret[:8]
 
 
-def test_it_makes_each_token_another(project: Project) -> None:
-    made = {tokens.create_token(project, "ci", "command") for _ in range(20)}
+def test_it_generates_unique_tokens(project: Project) -> None:
+    secrets = {tokens.create_token(project, "ci", "command") for _ in range(20)}
 
-    assert len(made) == 20
-    assert {len(secret) for secret in made} == {47}
+    assert len(secrets) == 20
+    assert {len(secret) for secret in secrets} == {47}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_it_refuses_an_expired_token(secret: str) -> None:
     assert tokens.find_valid_token(secret) is None
 
 
-def test_it_takes_a_token_until_it_expires(secret: str) -> None:
+def test_it_accepts_a_token_until_it_expires(secret: str) -> None:
     AccessToken.objects.update(expires_at=clock.now() + timedelta(minutes=1))
 
     assert tokens.find_valid_token(secret) is not None
@@ -73,24 +73,24 @@ def test_it_revokes_once(secret: str, admin: User) -> None:
     assert AuditEvent.objects.filter(verb="revoked access token").count() == 1
 
 
-def test_it_tells_in_the_record_which_token_ended(secret: str, admin: User) -> None:
+def test_it_records_creation_and_revocation(secret: str, admin: User) -> None:
     tokens.revoke_token(AccessToken.objects.get(), admin)
-    made, revoked = AuditEvent.objects.order_by("seq")
+    created, revoked = AuditEvent.objects.order_by("seq")
 
-    assert made.target == revoked.target == "token:ci"
-    assert (made.actor_name, revoked.actor_name) == ("command", "admin")
+    assert created.target == revoked.target == "token:ci"
+    assert (created.actor_name, revoked.actor_name) == ("command", "admin")
 
 
-def test_it_remembers_when_it_was_used(secret: str) -> None:
+def test_it_records_the_last_use(secret: str) -> None:
     assert AccessToken.objects.get().last_used_at is None
     tokens.find_valid_token(secret)
-    used = AccessToken.objects.get().last_used_at
+    last_used_at = AccessToken.objects.get().last_used_at
 
-    assert used is not None
-    assert clock.now() - used < timedelta(seconds=30)
+    assert last_used_at is not None
+    assert clock.now() - last_used_at < timedelta(seconds=30)
 
 
-def test_it_writes_its_use_once_a_minute(secret: str) -> None:
+def test_it_records_the_last_use_once_a_minute(secret: str) -> None:
     earlier = clock.now() - timedelta(seconds=50)
     AccessToken.objects.update(last_used_at=earlier)
     tokens.find_valid_token(secret)

@@ -18,7 +18,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(VALUES)
-def test_it_keeps_the_value(value: Any) -> None:
+def test_it_preserves_the_value(value: Any) -> None:
     assert canonical_json.loads(canonical_json.dumps(value)) == value
 
 
@@ -30,13 +30,13 @@ def test_it_has_one_spelling(value: Any) -> None:
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=5), st.sampled_from([None, 2]))
-def test_it_reads_an_objects_members_as_they_are_written(value: dict[str, Any], indent: int | None) -> None:
+def test_it_reads_members_of_an_object_unchanged(value: dict[str, Any], indent: int | None) -> None:
     members = canonical_json.raw_members(json.dumps(value, indent=indent))
 
     assert {key: json.loads(raw) for key, raw in members.items()} == value
 
 
-def test_it_keeps_the_spelling_of_a_members_value() -> None:
+def test_it_preserves_the_spelling_of_a_member() -> None:
     text = ' {"a" : 1.0, "b":"\\u00e9" , "c": [1, 2.50] }'
 
     assert canonical_json.raw_members(text) == {"a": "1.0", "b": '"\\u00e9"', "c": "[1, 2.50]"}
@@ -51,7 +51,7 @@ def test_it_writes_a_decimal_as_its_shortest_number() -> None:
     assert canonical_json.dumps(Decimal("0.3000")) == "0.3"
 
 
-def test_it_tells_true_from_one() -> None:
+def test_it_distinguishes_true_from_one() -> None:
     assert canonical_json.dumps([True, 1, "1"]) == '[true,1,"1"]'
 
 
@@ -60,13 +60,13 @@ def test_it_sorts_keys_and_drops_white_space() -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), Decimal("-Infinity"), Decimal("1e400")])
-def test_it_refuses_numbers_that_json_cannot_carry(number: float | Decimal) -> None:
+def test_it_refuses_numbers_that_json_cannot_express(number: float | Decimal) -> None:
     with pytest.raises(InvalidJSONError):
         canonical_json.dumps(number)
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", {"\x00": 1}, {1: 1}, {"a": {1, 2}}, b"bytes"])
-def test_it_refuses_what_is_not_json(value: Any) -> None:
+def test_it_refuses_values_that_are_not_json(value: Any) -> None:
     with pytest.raises(InvalidJSONError):
         canonical_json.dumps(value)
 
@@ -76,7 +76,7 @@ def test_it_refuses_what_is_not_json(value: Any) -> None:
     ['{"a": 1, "a": 2}', "NaN", "-Infinity", "9" * 401, "[" * 100_000, '{"a": }', "", b"\xff"],
     ids=["repeated key", "NaN", "infinity", "digits", "depth", "syntax", "empty", "not UTF-8"],
 )
-def test_it_refuses_to_read_what_is_not_strict_json(text: str | bytes) -> None:
+def test_it_refuses_text_that_is_not_strict_json(text: str | bytes) -> None:
     with pytest.raises(InvalidJSONError):
         canonical_json.loads(text)
 
@@ -91,6 +91,6 @@ def test_it_refuses_deep_nesting() -> None:
 
 
 @pytest.mark.parametrize("text", ["[1]", '"a"', "", "null", "{,}"])
-def test_it_refuses_members_of_what_is_no_object(text: str) -> None:
+def test_it_refuses_to_read_members_when_not_an_object(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         canonical_json.raw_members(text)

@@ -1,4 +1,4 @@
-"""Failpoints: what a text of them means, and what a process does at one."""
+"""Failpoints: parsing, and what a process does at one."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from reviewapp.lib import failpoints
 from reviewapp.lib.failpoints import Failpoint, FailpointError
 from tests.tracestore_server import ROOT
 
-PASS = """
+SCRIPT = """
 from reviewapp.lib import failpoints
 for number in range(3):
     failpoints.hit("save")
@@ -19,19 +19,19 @@ for number in range(3):
 """
 
 
-def passing(points: str | None) -> tuple[str, int]:
-    """What a process prints that passes a place three times, and how it ends."""
+def run_process(points: str | None) -> tuple[str, int]:
+    """The output and exit code of a process that hits a failpoint three times."""
     environment = {name: value for name, value in os.environ.items() if name != "FAILPOINTS"}
     if points is not None:
         environment["FAILPOINTS"] = points
-    done = subprocess.run(
-        [sys.executable, "-c", PASS], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return "".join(done.stdout.split()), done.returncode
+    return "".join(process.stdout.split()), process.returncode
 
 
 @pytest.mark.parametrize(
-    ("points", "printed", "code"),
+    ("points", "output", "code"),
     [
         (None, "012", 0),
         ("other=kill", "012", 0),
@@ -41,34 +41,34 @@ def passing(points: str | None) -> tuple[str, int]:
         ("save=sleep:0.01", "012", 0),
     ],
 )
-def test_it_does_what_is_set_as_the_process_starts(points: str | None, printed: str, code: int) -> None:
-    assert passing(points) == (printed, code)
+def test_it_runs_the_configured_action(points: str | None, output: str, code: int) -> None:
+    assert run_process(points) == (output, code)
 
 
-def test_it_does_nothing_unless_it_is_set() -> None:
+def test_it_does_nothing_by_default() -> None:
     assert failpoints.ACTIVE == {}
 
 
-def test_it_happens_with_a_chance() -> None:
+def test_it_triggers_with_a_chance() -> None:
     point = Failpoint("error", chance=0.5)
-    failed = 0
+    failure_count = 0
     for _ in range(200):
         try:
-            point.pass_by()
+            point.trigger()
         except FailpointError:
-            failed += 1
-    assert 0 < failed < 200
+            failure_count += 1
+    assert 0 < failure_count < 200
 
 
-def test_it_freezes_until_it_is_woken() -> None:
+def test_it_freezes_until_continued() -> None:
     environment = os.environ | {"FAILPOINTS": "save=freeze@2"}
-    with subprocess.Popen([sys.executable, "-c", PASS], env=environment, cwd=ROOT, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, cwd=ROOT, stdout=subprocess.PIPE) as process:
         os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         process.send_signal(signal.SIGCONT)
         assert process.wait(10) == 0
 
 
 @pytest.mark.parametrize("text", ["save", "save=burn", "save=kill@", "save=sleep:", "save=kill@p", "=kill"])
-def test_it_refuses_a_text_that_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="is no failpoint"):
+def test_it_refuses_malformed_text(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a failpoint"):
         failpoints.parse(text)

@@ -8,19 +8,19 @@ class Screen(StringIO):
         return True
 
 
-def test_it_draws_over_itself_and_goes() -> None:
+def test_it_redraws_in_place_and_clears() -> None:
     screen = Screen()
     with ProgressBar("Putting", 2_000, screen) as progress:
         progress.drawn_at = 0.0
         progress.update(1_000)
 
-    first, half, gone = screen.getvalue().split("\r")[1:]
+    first, half, cleared = screen.getvalue().split("\r")[1:]
     assert first == f"Putting [{'.' * 30}] 0 of 2,000\x1b[K"
     assert half == f"Putting [{'#' * 15}{'.' * 15}] 1,000 of 2,000\x1b[K"
-    assert gone == "\x1b[K"
+    assert cleared == "\x1b[K"
 
 
-def test_it_draws_no_more_than_can_be_seen() -> None:
+def test_it_limits_redraws() -> None:
     screen = Screen()
     with ProgressBar("Putting", 1_000_000, screen) as progress:
         for done in range(100):
@@ -29,12 +29,12 @@ def test_it_draws_no_more_than_can_be_seen() -> None:
     assert screen.getvalue().count("Putting") < 50
 
 
-def test_it_takes_nothing_to_do() -> None:
+def test_it_accepts_a_total_of_zero() -> None:
     with ProgressBar("Putting", 0, Screen()) as progress:
         progress.update(0)
 
 
-def test_it_writes_nothing_where_no_person_looks() -> None:
+def test_it_writes_nothing_when_not_a_terminal() -> None:
     file = StringIO()
     with ProgressBar("Putting", 2, file) as progress:
         progress.update(2)

@@ -5,7 +5,7 @@ from pathlib import Path
 from reviewapp.lib import secret_file
 
 
-def test_it_makes_a_long_secret(tmp_path: Path) -> None:
+def test_it_generates_a_long_secret(tmp_path: Path) -> None:
     assert len(secret_file.read_or_create(tmp_path / "key")) >= 64
 
 
@@ -15,23 +15,23 @@ def test_it_reads_the_same_secret_again(tmp_path: Path) -> None:
     assert secret_file.read_or_create(path) == secret_file.read_or_create(path)
 
 
-def test_it_keeps_what_a_person_put_there(tmp_path: Path) -> None:
+def test_it_keeps_an_existing_secret(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("chosen by hand\n")
 
     assert secret_file.read_or_create(tmp_path / "key") == "chosen by hand"
 
 
-def test_it_lets_nobody_else_read_it(tmp_path: Path) -> None:
+def test_it_is_readable_by_the_owner_only(tmp_path: Path) -> None:
     secret_file.read_or_create(tmp_path / "key")
 
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
 
 
-def test_it_makes_two_files_two_secrets(tmp_path: Path) -> None:
+def test_it_generates_a_secret_per_file(tmp_path: Path) -> None:
     assert secret_file.read_or_create(tmp_path / "one") != secret_file.read_or_create(tmp_path / "two")
 
 
-def test_it_gives_all_who_start_together_one_secret(tmp_path: Path) -> None:
+def test_it_generates_one_secret_when_started_concurrently(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         secrets = set(pool.map(secret_file.read_or_create, [tmp_path / "key"] * 64))
 

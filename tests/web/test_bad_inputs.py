@@ -1,4 +1,4 @@
-"""Whatever stands in an address, the answer is a page or a sentence, never a fault of ours."""
+"""Whatever a URL contains, the response is a page or a sentence, never a server error."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from reviewapp.queues.models import QueueItem
 from tests.routes import ALL_ROUTES, Route, for_each_route, make_url_values
 
 SOURCE = Path(settings.BASE_DIR) / "reviewapp"
-READ = re.compile(
+PARAMETER_READ = re.compile(
     r"""(?:GET|query|params)\.get(?:list)?\(\s*"(\w+)"|"(\w+)" in request\.GET|_moment\((?:query|params), "(\w+)"\)"""
 )
 OPEN = [route for route in ALL_ROUTES if route.rule != "access token"]
@@ -25,14 +25,20 @@ RAW = [
 ]  # fmt: skip
 
 
-def names_of(route: Route) -> list[str]:
-    """The parameters that the route's room reads, found in its source: a new one is tried from its first day on."""
-    room = SOURCE / (route.module.split(".")[1:2] or ["."])[0]
-    found = {name for path in room.rglob("*.py") for names in READ.findall(path.read_text()) for name in names if name}
-    return sorted(found)
+def list_parameters(route: Route) -> list[str]:
+    """The query parameters that the route's package reads, from its source, so that new ones are tested too."""
+    package = SOURCE / (route.module.split(".")[1:2] or ["."])[0]
+    names = {
+        name
+        for path in package.rglob("*.py")
+        for matches in PARAMETER_READ.findall(path.read_text())
+        for name in matches
+        if name
+    }
+    return sorted(names)
 
 
-def shows(client: Client, url: str, query: dict[str, str] | None = None) -> Any:
+def get_page(client: Client, url: str, query: dict[str, str] | None = None) -> Any:
     response: Any = client.get(url, query)
     assert response.status_code < 500
     if response.streaming:
@@ -40,37 +46,37 @@ def shows(client: Client, url: str, query: dict[str, str] | None = None) -> Any:
     return response
 
 
-def test_it_knows_the_parameters() -> None:
+def test_it_reads_the_parameters_from_the_source() -> None:
     assert {"page", "before", "state", "reviewer", "next", "from", "m"} <= {
-        name for route in ALL_ROUTES for name in names_of(route)
+        name for route in ALL_ROUTES for name in list_parameters(route)
     }
 
 
-@for_each_route([route for route in OPEN if names_of(route)])
-def test_it_takes_any_value(route: Route, admin_client: Client, item: QueueItem) -> None:
-    """In all its parameters at once, and in each alone: a view may stop at the first bad one."""
-    url, names = route.url(make_url_values(item)), names_of(route)
+@for_each_route([route for route in OPEN if list_parameters(route)])
+def test_it_survives_any_value(route: Route, admin_client: Client, item: QueueItem) -> None:
+    """In all parameters at once, and in each alone: a view may stop at the first invalid one."""
+    url, names = route.url(make_url_values(item)), list_parameters(route)
     for text in TEXTS:
-        if shows(admin_client, url, dict.fromkeys(names, text)).status_code == 405:
+        if get_page(admin_client, url, dict.fromkeys(names, text)).status_code == 405:
             return
     for name in names:
         for text in ("\x00", "9" * 40, "\u0661"):
-            shows(admin_client, url, {name: text})
+            get_page(admin_client, url, {name: text})
 
 
 @for_each_route(OPEN)
-def test_it_takes_any_query(route: Route, admin_client: Client, item: QueueItem) -> None:
+def test_it_survives_any_query_string(route: Route, admin_client: Client, item: QueueItem) -> None:
     url = route.url(make_url_values(item))
     for query in RAW:
-        if shows(admin_client, url + query).status_code == 405:
+        if get_page(admin_client, url + query).status_code == 405:
             return
 
 
 @for_each_route([route for route in ALL_ROUTES if route.parameters])
-def test_it_takes_any_address(route: Route, admin_client: Client, item: QueueItem) -> None:
+def test_it_survives_any_path(route: Route, admin_client: Client, item: QueueItem) -> None:
     values = make_url_values(item)
     for name in route.parameters:
         for text in ("%00", "..", "0", "9" * 18, "9" * 19, "9" * 5_000):
             url = route.url({**values, name: text})
-            shows(admin_client, url)
+            get_page(admin_client, url)
             assert admin_client.post(url).status_code < 500

@@ -1,4 +1,4 @@
-"""Every pair of tokens that text is written in has a contrast of 4.5:1, every edge of a field 3:1, light and dark."""
+"""Every pair of colour tokens for text has a contrast of 4.5:1, every field border 3:1, light and dark."""
 
 import re
 from pathlib import Path
@@ -26,24 +26,24 @@ PAIRS = [
 
 
 def luminance(colour: str) -> float:
-    shares = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    shares = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str, look: str) -> float:
-    dark, light = sorted(luminance(COLOURS[name][look]) for name in (one, other))
+def contrast(first: str, second: str, scheme: str) -> float:
+    dark, light = sorted(luminance(COLOURS[name][scheme]) for name in (first, second))
     return (light + 0.05) / (dark + 0.05)
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("text", "ground"), PAIRS)
-def test_it_can_be_read(text: str, ground: str, look: str) -> None:
-    assert contrast(text, ground, look) >= 4.5
+def test_it_has_readable_text(text: str, ground: str, scheme: str) -> None:
+    assert contrast(text, ground, scheme) >= 4.5
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("ground", SURFACES)
 @pytest.mark.parametrize("edge", ["edge", "accent"])
-def test_it_shows_where_a_field_ends(edge: str, ground: str, look: str) -> None:
-    assert contrast(edge, ground, look) >= 3
+def test_it_has_visible_field_borders(edge: str, ground: str, scheme: str) -> None:
+    assert contrast(edge, ground, scheme) >= 3

@@ -1,4 +1,4 @@
-"""What every answer carries: no foreign code, no frame, no cache of what a person saw."""
+"""Security headers of every response: no foreign code, no frames, no cached pages."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ POLICY = {
 }  # fmt: skip
 
 
-# Bytes of a trace: whatever they are, they can do nothing.
+# Images come from traces, so they are untrusted.
 IMAGE_POLICY = {"sandbox": "", "default-src": "'none'"}
 
 
-def policy(response: Any) -> dict[str, str]:
+def parse_policy(response: Any) -> dict[str, str]:
     parts = [part.strip().partition(" ") for part in response["Content-Security-Policy"].split(";")]
     return {name: value for name, _, value in parts if name}
 
 
 @for_each_route(ALL_ROUTES)
-def test_it_is_on_every_answer(route: Route, admin_client: Client, item: QueueItem) -> None:
+def test_it_sets_headers_on_every_response(route: Route, admin_client: Client, item: QueueItem) -> None:
     response = admin_client.get(route.url(make_url_values(item)))
 
-    assert policy(response) == (IMAGE_POLICY if response["Content-Type"].startswith("image/") else POLICY)
+    assert parse_policy(response) == (IMAGE_POLICY if response["Content-Type"].startswith("image/") else POLICY)
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["X-Frame-Options"] == "DENY"
     assert response["Referrer-Policy"] == "same-origin"
@@ -39,7 +39,7 @@ def test_it_is_on_every_answer(route: Route, admin_client: Client, item: QueueIt
         assert response["Cache-Control"] == "no-store, private"
 
 
-FAULTS = [
+ERRORS = [
     ("/nothing", 404, {}),
     ("/p/nowhere/", 404, {}),
     ("/p/support/audit/", 403, {}),
@@ -47,12 +47,12 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "status", "headers"), FAULTS)
-def test_it_is_on_a_fault(reviewer_client: Client, path: str, status: int, headers: dict[str, str]) -> None:
+@pytest.mark.parametrize(("path", "status", "headers"), ERRORS)
+def test_it_sets_headers_on_an_error(reviewer_client: Client, path: str, status: int, headers: dict[str, str]) -> None:
     response = reviewer_client.get(path, headers=headers)
 
     assert response.status_code == status
-    assert policy(response) == POLICY
+    assert parse_policy(response) == POLICY
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Cache-Control"] == "no-store, private"
 
@@ -61,7 +61,7 @@ def test_it_allows_nothing_unsafe() -> None:
     assert "unsafe" not in str(settings.CONTENT_SECURITY_POLICY)
 
 
-def test_it_keeps_the_session_from_scripts_and_other_sites(client: Client, reviewer: User) -> None:
+def test_it_hides_the_session_cookie_from_scripts_and_other_sites(client: Client, reviewer: User) -> None:
     client.post("/accounts/login/", {"username": "reviewer", "password": PASSWORD})
     cookie = client.cookies["sessionid"]
 

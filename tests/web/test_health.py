@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it can work."""
+"""Liveness and readiness."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ASK = """
+SCRIPT = """
 import django
 from django.test import Client
 django.setup()
@@ -21,7 +21,7 @@ for path in ("/health", "/ready"):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/health", "/ready"])
-def test_it_is_well(client: Client, path: str) -> None:
+def test_it_answers_ok(client: Client, path: str) -> None:
     response = client.get(path)
 
     assert (response.status_code, response.content, response["Content-Type"]) == (200, b"OK", "text/plain")
@@ -29,7 +29,7 @@ def test_it_is_well(client: Client, path: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/health", "/ready"])
-def test_it_is_only_read(client: Client, path: str) -> None:
+def test_it_refuses_post(client: Client, path: str) -> None:
     assert client.head(path).status_code == 200
     assert client.post(path).status_code == 405
 
@@ -41,15 +41,15 @@ def test_it_starts_no_session(client: Client) -> None:
     assert not client.cookies
 
 
-def test_it_is_not_ready_without_its_database(tmp_path: Path) -> None:
-    """In a process of its own, whose database is a server that is not there."""
+def test_it_is_not_ready_without_a_database(tmp_path: Path) -> None:
+    """In a process of its own, whose database server does not exist."""
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "reviewapp.settings",
         "DATABASE_URL": f"postgres://nobody@/reviewapp?host={tmp_path}",
         "DATA_DIR": str(tmp_path),
     }
-    asked = subprocess.run(
-        [sys.executable, "-c", ASK], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
 
-    assert asked.stdout.splitlines() == ["200 OK", "503 The database does not answer."]
+    assert process.stdout.splitlines() == ["200 OK", "503 The database does not answer."]

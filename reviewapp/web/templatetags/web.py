@@ -1,4 +1,4 @@
-"""What every template may use without loading it."""
+"""Filters that every template can use without loading them."""
 
 import datetime as dt
 from decimal import Decimal
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.filter
 def ago(moment: dt.datetime | None) -> str:
-    """How long since: `8 s`, `5 min`, `3 h`, `2 d`; nothing for no time."""
+    """Time since `moment`: `8 s`, `5 min`, `3 h`, `2 d`. Empty for None."""
     if moment is None:
         return ""
     return format_duration((clock.now() - moment).total_seconds())
@@ -22,7 +22,7 @@ def ago(moment: dt.datetime | None) -> str:
 
 @register.filter
 def format_duration(seconds: float | None) -> str:
-    """Seconds in one short figure: `640 ms`, `6.4 s`, `5 min`, `3 h`, `2 d`."""
+    """Format seconds: `640 ms`, `6.4 s`, `5 min`, `3 h`, `2 d`. Empty for None."""
     if seconds is None:
         return ""
     seconds = max(0.0, float(seconds))
@@ -38,19 +38,19 @@ def format_duration(seconds: float | None) -> str:
 
 @register.filter
 def thousands(number: int | None) -> str:
-    """`3912` as `3,912`."""
+    """Format `3912` as `3,912`."""
     return "" if number is None else f"{number:,}"
 
 
 @register.filter
 def plain_number(number: Decimal) -> str:
-    """A decimal in its one spelling: `1`, `0.5`."""
+    """Format a decimal in its canonical spelling: `1`, `0.5`."""
     return str(canonical_json.normalize(number))
 
 
 @register.filter
 def dollars(cost: float | None) -> str:
-    """A cost with as many digits as say something: `$0.021`, `$1.20`; nothing for none."""
+    """Format a cost with its significant digits: `$0.021`, `$1.20`. Empty for zero and None."""
     if not cost:
         return ""
     return f"${cost:.2f}" if cost >= 1 else f"${cost:.2g}" if cost >= 0.0001 else "<$0.0001"
@@ -58,19 +58,19 @@ def dollars(cost: float | None) -> str:
 
 @register.filter
 def timestamp(value: dt.datetime | None) -> SafeString | str:
-    """A time as the reader's eye wants it, with the exact one in the title and for machines."""
+    """Format a time briefly, with the exact time in the title and the datetime attribute. Empty for None."""
     if value is None:
         return ""
     value = value.astimezone(dt.UTC)
-    shape = "%H:%M:%S" if value.date() == clock.now().date() else "%-d %b %H:%M"
+    format_string = "%H:%M:%S" if value.date() == clock.now().date() else "%-d %b %H:%M"
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
-        value.isoformat(), value.strftime("%Y-%m-%d %H:%M:%S"), value.strftime(shape),
+        value.isoformat(), value.strftime("%Y-%m-%d %H:%M:%S"), value.strftime(format_string),
     )  # fmt: skip
 
 
 @register.filter
 def short_id(value: object) -> str:
-    """`7c1e…9f04` for a trace id."""
+    """Shorten a trace id to `7c1e…9f04`."""
     text = str(value)
     return f"{text[:4]}…{text[-4:]}"
