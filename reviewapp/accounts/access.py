@@ -12,16 +12,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 
+from reviewapp.accounts import queries
 from reviewapp.accounts.models import Membership, Project, Role
 from reviewapp.lib import sql
 from reviewapp.web.request import Request
-
-# Every request of a project runs these; reviewapp.lib.sql says why they are plain SQL.
-_MEMBERSHIP = """
-    SELECT m.* FROM reviewapp_membership m JOIN reviewapp_project p ON p.id = m.project_id
-    WHERE p.slug = %s AND m.user_id = %s
-"""
-_PROJECT = "SELECT * FROM reviewapp_project WHERE id = %s"
 
 View = Callable[..., HttpResponseBase]
 
@@ -66,9 +60,9 @@ def member(role: str) -> Callable[[View], View]:
 
 def membership_of(request: Request, slug: str) -> Membership:
     """Return the signed-in user's membership in a project. Raises Http404."""
-    membership = sql.fetch_first(Membership, _MEMBERSHIP, slug, request.user.pk)
+    membership = sql.fetch_first(Membership, queries.MEMBERSHIP_BY_SLUG, slug, request.user.pk)
     if membership is None:
         raise Http404("There is no such project, or you are not a member.")
-    membership.project = sql.fetch_objects(Project, _PROJECT, membership.project_id)[0]
+    membership.project = sql.fetch_objects(Project, queries.PROJECT_BY_PK, membership.project_id)[0]
     membership.user = request.user
     return membership

@@ -6,15 +6,9 @@ from django.db import transaction
 from django.db.models import F
 
 from reviewapp.accounts.models import Project, User
+from reviewapp.audit import queries
 from reviewapp.audit.models import AuditEvent, AuditHead, compute_digest
 from reviewapp.lib import canonical_json, clock, sql
-
-_ADVANCE_HEAD = "UPDATE reviewapp_audithead SET seq = seq + 1 WHERE project_id = %s RETURNING digest, seq"
-_SET_HEAD_DIGEST = "UPDATE reviewapp_audithead SET digest = %s WHERE project_id = %s"
-_INSERT_EVENT = """
-    INSERT INTO reviewapp_auditevent (project_id, seq, at, actor_id, actor_name, verb, target, detail, digest)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
 
 
 def record(project: Project, actor: User | str, verb: str, target: str, **detail: Any) -> None:
@@ -28,16 +22,16 @@ def record(project: Project, actor: User | str, verb: str, target: str, **detail
         user_id = actor.pk if isinstance(actor, User) else None
         now, name, text = clock.now(), get_actor_name(actor), canonical_json.dumps(detail)
         digest = compute_digest(previous_digest, seq, now, name, verb, target, text)
-        sql.execute(_INSERT_EVENT, project.pk, seq, now, user_id, name, verb, target, text, digest)
-        sql.execute(_SET_HEAD_DIGEST, digest, project.pk)
+        sql.execute(queries.INSERT_EVENT, project.pk, seq, now, user_id, name, verb, target, text, digest)
+        sql.execute(queries.SET_HEAD_DIGEST, digest, project.pk)
 
 
 def _advance_head(project: Project) -> tuple[str, int]:
     """Lock the chain until the commit. Returns the last digest and the number of the next event."""
-    rows = sql.fetch_rows(_ADVANCE_HEAD, project.pk)
+    rows = sql.fetch_rows(queries.ADVANCE_HEAD, project.pk)
     if not rows:
         AuditHead.objects.bulk_create([AuditHead(project=project)], ignore_conflicts=True)
-        rows = sql.fetch_rows(_ADVANCE_HEAD, project.pk)
+        rows = sql.fetch_rows(queries.ADVANCE_HEAD, project.pk)
     return rows[0]
 
 
