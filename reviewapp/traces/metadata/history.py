@@ -137,7 +137,7 @@ def _truncate(raw: str | None) -> str | None:
 def _get_patched_keys(traces: Sequence[int]) -> Iterator[tuple[int, str]]:
     """Trace and key of each value of ours. A reverted patch leaves two rows, the second without a patch number."""
     sign = Case(When(patch_id=None, then=Value(-1)), default=Value(1))
-    ours = MetadataChange.objects.filter(by=MetadataChange.Author.REVIEW_APP).values("trace__pk", "key")
+    from_patches = MetadataChange.objects.filter(by=MetadataChange.Author.REVIEW_APP).values("trace__pk", "key")
     for batch in batched(traces):
-        patched = ours.filter(trace__in=batch).annotate(balance=Sum(sign)).filter(balance__gt=0)
+        patched = from_patches.filter(trace__in=batch).annotate(balance=Sum(sign)).filter(balance__gt=0)
         yield from patched.values_list("trace__pk", "key")
