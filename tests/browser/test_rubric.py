@@ -81,7 +81,7 @@ def test_it_focuses_the_refused_criterion(open_page: OpenPage, reviewer: User, q
     page.get_by_label("Notes").fill("good")
     page.locator("#submit").click()
     expect(page.get_by_label("yes", exact=True)).to_be_focused()
-    expect(page.get_by_text("This has to be answered.")).to_be_in_viewport()
+    expect(page.get_by_text("An answer is required.")).to_be_in_viewport()
 
 
 def test_it_repeats_answers_but_no_correction_or_text(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
