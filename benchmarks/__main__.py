@@ -18,6 +18,7 @@ NAMES = (
     "isolation",
     "filter",
     "mirror",
+    "queries",
 )
 
 
