@@ -48,7 +48,7 @@ class Endpoint(NamedTuple):
     method: str
     path: str
     summary: str
-    description: str
+    paragraphs: list[str]
     parameters: list[Field]
     body: list[Shape]
     examples: list[tuple[str, str]]
@@ -60,7 +60,12 @@ class Endpoint(NamedTuple):
 def docs_page(request: HttpRequest) -> HttpResponse:
     schema = api.get_openapi_schema()
     endpoints = list_endpoints(schema, request.build_absolute_uri("/").rstrip("/"))
-    return render_page(request, "api/docs.html", {"info": schema["info"], "endpoints": endpoints})
+    context = {
+        "info": schema["info"],
+        "paragraphs": _split_paragraphs(schema["info"]["description"]),
+        "endpoints": endpoints,
+    }
+    return render_page(request, "api/docs.html", context)
 
 
 def list_endpoints(schema: Json, base_url: str) -> list[Endpoint]:
@@ -84,7 +89,7 @@ def _describe_endpoint(method: str, path: str, operation: Json, components: Json
         method=method.upper(),
         path=path,
         summary=operation["summary"],
-        description=operation["description"],
+        paragraphs=_split_paragraphs(operation["description"]),
         parameters=[_describe_parameter(parameter) for parameter in operation["parameters"]],
         body=_list_shapes(body["schema"], components) if body else [],
         examples=[(title, _format_curl(method.upper(), url, value)) for title, value in bodies or [("", None)]],
@@ -92,6 +97,11 @@ def _describe_endpoint(method: str, path: str, operation: Json, components: Json
             _describe_response(str(status), response, components) for status, response in operation["responses"].items()
         ],
     )
+
+
+def _split_paragraphs(text: str) -> list[str]:
+    """The paragraphs of a docstring, without its line breaks."""
+    return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
 
 
 def _describe_parameter(parameter: Json) -> Field:

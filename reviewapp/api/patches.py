@@ -111,11 +111,15 @@ class PatchReceiptOut(Schema):
 class SinglePatchOut(PatchReceiptOut):
     """A patch that is saved, with warnings about its metadata."""
 
+    model_config = {"title": "One patch"}
+
     warnings: list[str] = Field(description="Sentences about metadata that may behave unexpectedly")
 
 
 class PatchListOut(Schema):
     """Patches that are saved, in the order of the call, with warnings about their metadata."""
+
+    model_config = {"title": "List of patches"}
 
     patches: list[PatchReceiptOut]
     warnings: list[str] = Field(description="Sentences about metadata that may behave unexpectedly, each once")

@@ -261,7 +261,8 @@ ALL_POSITIONS = [
     for schema in body.schema.get("oneOf", [body.schema])
     for position in positions(schema, "", lambda value: value)
 ]
-VALUES = [None, True, False, 0, 7, -1, 1.0, 0.5, "", "x", " ", "\x00", TRACE_ID, [], ["x"], [1], [None], {}, {"a": 1}]
+TEXT_VALUES = ["", "x", " ", "\x00", TRACE_ID, f"{TRACE_ID}0", f" {{{TRACE_ID}}}\n"]
+VALUES = [None, True, False, 0, 7, -1, 1.0, 0.5, *TEXT_VALUES, [], ["x"], [1], [None], {}, {"a": 1}]
 
 
 # A key is always a text: its limits are all there is to try.
