@@ -83,7 +83,7 @@ def test_it_refuses_when_the_push_has_started(item: QueueItem, reviewer: User) -
     assert (item.state, item.version) == (ItemState.COMPLETED, 1)
 
 
-def test_it_refuses_somebody_elses_review(item: QueueItem, reviewer: User, colleague: User) -> None:
+def test_it_refuses_the_review_of_a_colleague(item: QueueItem, reviewer: User, colleague: User) -> None:
     submit(item, reviewer, GOOD, version=0)
     with pytest.raises(CannotUndoError):
         undo(item, colleague)
