@@ -19,7 +19,7 @@ PATCH_SCHEMA: dict[str, Any] = {
             "propertyNames": {"minLength": 1, "maxLength": lint.MAX_KEY_LENGTH},
             "description": (
                 f"Merged into the trace's metadata; at most {lint.MAX_BYTES // 1024} KB of JSON."
-                " null empties a key; keys cannot be deleted"
+                " null clears a key; keys cannot be deleted"
             ),
         },
         "tags": {

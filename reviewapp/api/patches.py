@@ -155,7 +155,7 @@ class PatchOut(PatchProgressOut):
     response={
         202: SinglePatchOut | PatchListOut, 400: ErrorOut, 401: ErrorOut, 405: ErrorOut, 413: ErrorOut, 422: ErrorOut,
     },
-    summary="Push metadata onto traces",
+    summary="Push metadata to traces",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(POST_RESPONSES)
     | {"parameters": [IDEMPOTENCY_HEADER]},

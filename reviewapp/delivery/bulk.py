@@ -38,7 +38,7 @@ def push(
             project=project, preview_id=preview_id, defaults={"metadata": text, "made_by": user.username}
         )
         if is_new:
-            record(project, user, "pushed to many", f"bulk:{bulk.pk}", traces=len(trace_ids), keys=sorted(metadata))
+            record(project, user, "started bulk push", f"bulk:{bulk.pk}", traces=len(trace_ids), keys=sorted(metadata))
     patches = [
         PatchInput(trace_id, metadata, idempotency_key=f"bulk {preview_id} {trace_id}")
         for trace_id in sorted(trace_ids)
@@ -56,7 +56,7 @@ def undo(bulk: Bulk, user: User) -> int:
     """
     with transaction.atomic():
         if Bulk.objects.filter(pk=bulk.pk, undone_at=None).update(undone_at=clock.now()):
-            record(bulk.project, user, "undid push to many", f"bulk:{bulk.pk}")
+            record(bulk.project, user, "undid bulk push", f"bulk:{bulk.pk}")
     candidates = _not_undone(bulk).filter(patch__state__in=[State.WAITING, State.SUPERSEDED])
     ordered = candidates.select_related("patch").order_by("patch__trace_id")
     return sum(_undo_patch(bulk.project, idempotent_patch) for idempotent_patch in ordered)

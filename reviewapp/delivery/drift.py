@@ -124,7 +124,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
         source = f"{row.source}, pushed again by {actor.username}"[:160]
         new = outbox.put(project, row.trace_id, values, source=source)
         merge.apply_patch(project, locked_trace, values, patch_id=new.pk)
-        record(project, actor, "pushed ours again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
+        record(project, actor, "pushed our values again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
         return new
 
 
@@ -136,7 +136,7 @@ def keep_laminar_values(project: Project, patch: Patch, actor: User) -> bool:
             return False
         keys = sorted(_load_drift(row.drift))
         _add_attempt(row, 0, None, f"{actor.username} kept Laminar's values: {', '.join(keys)}.")
-        record(project, actor, "left theirs", f"delivery:{row.pk}", keys=keys)
+        record(project, actor, "kept Laminar's values", f"delivery:{row.pk}", keys=keys)
         return True
 
 

@@ -129,4 +129,4 @@ def _record_event(project: Project, source: str, patches: Sequence[Patch]) -> No
     if patches:
         pks = [patch.pk for patch in patches]
         target = f"patch:{pks[0]}" if len(pks) == 1 else "deliveries"
-        record(project, source[:120], "relayed patches", target, count=len(pks), first=min(pks), last=max(pks))
+        record(project, source[:120], "saved patches", target, count=len(pks), first=min(pks), last=max(pks))

@@ -69,7 +69,7 @@ def pause_delivery(projects: QuerySet[Project], actor: User | str) -> int:
             Breaker.objects.get_or_create(project=project)
             if Breaker.objects.filter(project=project, paused_at=None).update(paused_at=clock.now()):
                 waiting_count = summarise_waiting(project).count
-                record(project, actor, "held deliveries", f"project:{project.slug}", count=waiting_count)
+                record(project, actor, "paused delivery", f"project:{project.slug}", count=waiting_count)
                 count += 1
     return count
 
@@ -80,7 +80,7 @@ def resume_delivery(project: Project, actor: User | str) -> bool:
         if not Breaker.objects.filter(project=project).exclude(paused_at=None).update(paused_at=None):
             return False
         waiting_count = summarise_waiting(project).count
-        record(project, actor, "released deliveries", f"project:{project.slug}", count=waiting_count)
+        record(project, actor, "resumed delivery", f"project:{project.slug}", count=waiting_count)
         return True
 
 
@@ -100,7 +100,7 @@ def discard_patch(project: Project, patch_id: int, actor: User) -> bool:
             return False
         merge.discard_unconfirmed(locked_trace, patch.values)
         Trace.objects.filter(pk=locked_trace.pk).update(pull_due_at=clock.now(), pull_tries=0)
-        record(project, actor, "left out delivery", f"delivery:{patch_id}")
+        record(project, actor, "discarded delivery", f"delivery:{patch_id}")
     return True
 
 

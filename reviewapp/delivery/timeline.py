@@ -78,7 +78,7 @@ def _accepted(patch: Patch, can_read: bool) -> list[TimelineStep]:
 def _confirmed(patch: Patch, can_read: bool) -> list[TimelineStep]:
     steps = [TimelineStep("confirmed", "done", patch.confirmed_at)]
     if patch.drifted_at is not None:
-        steps.append(TimelineStep("changed in Laminar since", "look", patch.drifted_at))
+        steps.append(TimelineStep("changed in Laminar", "look", patch.drifted_at))
     return steps
 
 

@@ -1,17 +1,14 @@
 """A queue's reviews: filtered, summed up by reviewer, and as CSV."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from django.db.models import Count, Max, QuerySet
 from django.http import QueryDict
 
 from reviewapp.delivery.models import State
-from reviewapp.lib import clock
-from reviewapp.lib.csv_cells import escape_formula
+from reviewapp.lib import clock, csv_cells
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric.criteria import Criterion, format_answer
 from reviewapp.reviews.models import Review
@@ -72,34 +69,30 @@ def csv_lines(reviews: QuerySet[Review], criteria: Sequence[Criterion] = ()) -> 
 
     After the built-in answers, each of the `criteria` has a column.
     """
-    yield _format_line([*HEADER, *(criterion.field_name for criterion in criteria)])
+    yield csv_cells.format_line([*HEADER, *(criterion.field_name for criterion in criteria)])
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
         answers = review.criterion_answers if criteria else {}
-        yield _format_line([*_cells(review), *(_answer_cell(answers.get(criterion.key)) for criterion in criteria)])
+        yield csv_cells.format_line(
+            [*_cells(review), *(_answer_cell(answers.get(criterion.key)) for criterion in criteria)]
+        )
 
 
 def _answer_cell(value: Any) -> str:
     is_number = isinstance(value, (int, float))
-    return format_answer(value) if is_number else escape_formula(format_answer(value))
+    return format_answer(value) if is_number else csv_cells.escape_formula(format_answer(value))
 
 
 def _cells(review: Review) -> list[object]:
     return [
         review.item_id,
         review.item.trace_id,
-        escape_formula(review.item.reference),
+        csv_cells.escape_formula(review.item.reference),
         review.revision,
         "yes" if review.is_latest else "no",
-        escape_formula(review.reviewer.username),
+        csv_cells.escape_formula(review.reviewer.username),
         clock.iso(review.submitted_at),
         review.score_text,
         "true" if review.needs_review else "false",
-        escape_formula(review.notes),
+        csv_cells.escape_formula(review.notes),
         review.patch.state,
     ]
-
-
-def _format_line(cells: Sequence[object]) -> str:
-    line = StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()

@@ -94,7 +94,7 @@ def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: st
         project.name, project.base_url, project.ui_url = name, base_url, ui_url
         project.save(update_fields=["name", "base_url", "ui_url", "laminar_id"])
         activate_key(project, checked, actor)
-        record(project, actor, "made project" if is_new else "changed project", f"project:{slug}", base_url=base_url)
+        record(project, actor, "created project" if is_new else "changed project", f"project:{slug}", base_url=base_url)
     return project
 
 

@@ -19,7 +19,7 @@ def create_token(project: Project, name: str, actor: User | str, *, secret: str 
             project=project, name=name, prefix=secret[:8], digest=AccessToken.hash_secret(secret),
             created_by=get_actor_name(actor),
         )  # fmt: skip
-        record(project, actor, "made access token", f"token:{name}")
+        record(project, actor, "created access token", f"token:{name}")
     return secret
 
 

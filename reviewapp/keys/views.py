@@ -18,7 +18,7 @@ from reviewapp.web.request import Request
 # The highest push limit per second; no Laminar is known to be faster.
 MAX_PUSHES_PER_SECOND = 10_000
 PERSONAL_DATA_LABELS = {
-    PersonalData.WARN: "Warn the reviewer, who decides",
+    PersonalData.WARN: "Warn the reviewer, then push",
     PersonalData.REQUIRE: "Ask each time: push, mask, or keep in the review desk",
     PersonalData.OFF: "Do not check",
 }
@@ -38,7 +38,7 @@ def laminar_key_replace(request: Request, project: Project) -> HttpResponse:
     except laminar_keys.KeyNotStored as error:
         return render_page(request, "keys/keys.html", {**_build_context(project), "key_error": str(error)}, status=422)
     messages.success(
-        request, f"The key ending in {key.last_four} was tested and is now active. Waiting reviews will use it."
+        request, f"The key ending in {key.last_four} was tested and is now active. Waiting deliveries will use it."
     )
     return redirect("keys:key-page", project=project.slug)
 

@@ -266,7 +266,7 @@ def _classify(response: Response, call: Call) -> tuple[type[LaminarError], str]:
     if status == 413:
         return RequestTooLarge, "The request is too large for Laminar (413). Shorten the notes or the largest value."
     if status == 429:
-        return RateLimited, "Laminar asks to slow down (429). Nothing is lost; try again later."
+        return RateLimited, "Laminar is limiting requests (429). Nothing is lost; try again later."
     if status < 500:
         return (
             RequestRefused,

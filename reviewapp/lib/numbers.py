@@ -1,6 +1,11 @@
-"""Parse numbers from untrusted text."""
+"""Numbers from untrusted text, and as text."""
 
 import re
+from decimal import Decimal
+
+from reviewapp.lib import canonical_json
+
+_DECIMAL = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 
 def parse_int(text: str | None, *, max_value: int = 2**53) -> int | None:
@@ -9,3 +14,13 @@ def parse_int(text: str | None, *, max_value: int = 2**53) -> int | None:
         return None
     number = int(text)
     return number if number <= max_value else None
+
+
+def parse_decimal(text: str) -> Decimal | None:
+    """Parse a number with a decimal point or comma, of at most 8 and 4 digits. None for any other text."""
+    return Decimal(text.replace(",", ".")) if _DECIMAL.fullmatch(text) else None
+
+
+def format_decimal(number: Decimal) -> str:
+    """Format a decimal as JSON writes the number: `1`, `0.5`."""
+    return str(canonical_json.normalize(number))

@@ -29,7 +29,7 @@ def create_queue(
         with transaction.atomic():
             queue.save(force_insert=True)
             versions.store_version(queue, actor)
-            record(project, actor, "made queue", f"queue:{slug}")
+            record(project, actor, "created queue", f"queue:{slug}")
     except IntegrityError:
         raise ValidationError(f"The project already has a queue “{slug}”. Choose another address.") from None
     return queue

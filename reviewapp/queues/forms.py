@@ -23,8 +23,8 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "needs_review_key": "Needs review key",
             "reviewer_key": "Reviewer key",
             "review_rev_key": "Revision key",
-            "grace_seconds": "Seconds in which a review can be undone, before it is pushed",
-            "keeps_notes_here": "Keep notes in this application and never push them",
+            "grace_seconds": "Seconds to undo a review before it is pushed",
+            "keeps_notes_here": "Keep notes in the review desk and never push them",
         }
 
     def clean_grace_seconds(self) -> int:

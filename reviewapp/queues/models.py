@@ -13,8 +13,9 @@ from django.db.models.functions import Now
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.rubric import scale
-from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, format_decimal, parse_criteria, validate_criteria
+from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, parse_criteria, validate_criteria
 from reviewapp.traces.metadata.pairs import Pair
 
 CLAIM_DURATION = timedelta(minutes=5)

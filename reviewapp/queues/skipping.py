@@ -10,9 +10,9 @@ from reviewapp.queues.models import ItemState, QueueItem, Skip
 
 NOBODY = "nobody"
 # The targets of a skip, with the words that the audit log records.
-SKIP_TARGETS = {Skip.Kind.LATER.value: "later", Skip.Kind.OTHER.value: "for somebody else", NOBODY: "for nobody"}
+SKIP_TARGETS = {Skip.Kind.LATER.value: "later", Skip.Kind.OTHER.value: "for someone else", NOBODY: "for everyone"}
 # The kinds of skip that can be undone, with the label that the reviewer sees.
-_SKIP_LABELS = {Skip.Kind.LATER.value: "postponed", Skip.Kind.OTHER.value: "left to someone else"}
+_SKIP_LABELS = {Skip.Kind.LATER.value: "skipped for later", Skip.Kind.OTHER.value: "left for someone else"}
 
 
 def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
@@ -38,7 +38,7 @@ def undo_skip(item: QueueItem, user: User) -> bool:
         if not claiming.reclaim_skipped(item, user, _SKIP_LABELS):
             return False
         Skip.objects.filter(item=item, user=user, kind__in=_SKIP_LABELS).delete()
-        record(item.queue.project, user, "put back item", f"item:{item.pk}")
+        record(item.queue.project, user, "undid skip", f"item:{item.pk}")
     return True
 
 

@@ -27,5 +27,5 @@ def get_delivery_context(project: Project, review: Review | None) -> dict[str, o
         block_reason=get_block_reason(patch),
     )
     if newer_patch := find_overriding_patch(patch):
-        timeline.append(TimelineStep(f"newer values since: {newer_patch.source}", "look", newer_patch.created_at))
+        timeline.append(TimelineStep(f"newer values from {newer_patch.source}", "look", newer_patch.created_at))
     return {"review": review, "patch": patch, "is_final": is_final, "timeline": timeline}

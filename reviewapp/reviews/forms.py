@@ -7,15 +7,15 @@ from typing import Any
 
 from django import forms
 
+from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import DiffSegment, diff
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
-from reviewapp.queues.rubric.criteria import Criterion, format_decimal
+from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Review
 
 MAX_NOTES_LENGTH = 20_000
 # Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
-_NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 _ERROR_MESSAGES = {
     "null_characters_not_allowed": "This contains a character that cannot be stored (NUL). Remove it and submit again.",
@@ -113,9 +113,9 @@ class ReviewForm(forms.Form):
         if not text:
             return None
         rubric = self.rubric
-        if not _NUMBER.fullmatch(text):
+        score = parse_decimal(text)
+        if score is None:
             raise forms.ValidationError(f"“{text}” is not a number. {_range_hint(rubric)}")
-        score = Decimal(text.replace(",", "."))
         if not rubric.score_min <= score <= rubric.score_max:
             raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range_hint(rubric)}")
         if (score - rubric.score_min) % rubric.score_step:
@@ -168,7 +168,7 @@ class ReviewForm(forms.Form):
     def _clean_checkbox(self, name: str, label: str) -> bool:
         text = self.cleaned_data[name]
         if text not in ("", "true"):
-            raise forms.ValidationError(f"{label} must be ticked (true) or left out.")
+            raise forms.ValidationError(f"{label} must be true or omitted.")
         return bool(text)
 
     def _clean_criteria(self) -> None:

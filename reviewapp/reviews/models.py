@@ -9,6 +9,7 @@ from django.db import models
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.numbers import format_decimal
 from reviewapp.lib.word_diff import DiffSegment, diff
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.rubric import criteria, versions
@@ -76,7 +77,7 @@ class Review(models.Model):
     @property
     def score_text(self) -> str:
         """The score in canonical form: `1`, `0.5`; empty without a score."""
-        return "" if self.score is None else criteria.format_decimal(self.score)
+        return "" if self.score is None else format_decimal(self.score)
 
     @property
     def criterion_answers(self) -> dict[str, Any]:

@@ -139,7 +139,7 @@ function updateCount() {
   const total = `${ranges.length}${ranges.length === MAX_MATCHES ? "+" : ""}`;
   const noMatch = isFullyLoaded() ? "No match" : "No match yet";
   if (count) count.textContent = ranges.length ? `${current + 1} of ${total}${suffix}` : searchText() && noMatch;
-  if (button) button.textContent = searchText() && suffix ? "Search the whole trace" : "Find";
+  if (button) button.textContent = searchText() && suffix ? "Search the whole trace" : "Search";
 }
 
 /** @param {number} step */

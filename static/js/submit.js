@@ -123,7 +123,7 @@ function showOfflineNotice(review) {
   notice.setAttribute("role", "status");
   review.querySelector(".foot")?.prepend(notice);
   // After it is in the page, so that a screen reader reads it out.
-  notice.textContent = `You are offline and no further item is loaded. ${answers} stored in this browser and sent when you are back online.`;
+  notice.textContent = `You are offline and no more items are loaded. ${answers} stored in this browser and sent when you are back online.`;
   notice.focus();
 }
 
@@ -163,12 +163,12 @@ function onRefused(entry, answer, isCurrent) {
 function showRefusal(entry, returned) {
   if (entry.isSkip) {
     showNotice("answer", "An item was not skipped. It is still in the queue.", [
-      ["Open it", entry.url.replace("skip/", "")],
+      ["Open item", entry.url.replace("skip/", "")],
     ]);
   } else if (returned) {
     showNotice("answer", "Not saved. You are back at your last item, and what you typed is in the form.");
   } else {
     const text = "An earlier review was not saved. What you typed is stored in this browser.";
-    showNotice("answer", text, [["Open it", entry.url]]);
+    showNotice("answer", text, [["Open item", entry.url]]);
   }
 }

@@ -46,7 +46,7 @@ export function showWhyNot() {
     showNotice("undo", "Your last answer has not been sent yet. You can undo it once it is saved.");
   } else if (lateLink instanceof HTMLAnchorElement) {
     const text = "Too late to undo: your last answer was already pushed.";
-    showNotice("undo", text, [["Open it to change it", lateLink.href]]);
+    showNotice("undo", text, [["Open item", lateLink.href]]);
   } else {
     showNotice("undo", "Nothing to undo.");
   }

@@ -59,7 +59,7 @@ def test_it_records_the_token_in_the_audit_log(send: Any) -> None:
     send(PATCH)
     event = AuditEvent.objects.latest("seq")
 
-    assert (event.actor, event.actor_name, event.verb) == (None, "token:ci", "relayed patches")
+    assert (event.actor, event.actor_name, event.verb) == (None, "token:ci", "saved patches")
 
 
 def test_it_saves_a_repeated_call_once(send: Any) -> None:
@@ -103,7 +103,7 @@ def test_it_accepts_a_hundred_patches(send: Any) -> None:
     patches = [{"trace_id": str(UUID(int=n)), "metadata": {"n": n}} for n in range(100)]
 
     assert len(send({"patches": patches}).json()["patches"]) == 100
-    assert AuditEvent.objects.filter(verb="relayed patches").count() == 1
+    assert AuditEvent.objects.filter(verb="saved patches").count() == 1
 
 
 def test_it_returns_each_warning_once(send: Any, queue: Queue) -> None:

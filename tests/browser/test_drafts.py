@@ -108,5 +108,5 @@ def test_it_shows_that_a_draft_is_not_saved_when_offline(page: Page) -> None:
 def test_it_shows_that_the_item_was_reviewed_meanwhile(page: Page, items: list[QueueItem]) -> None:
     QueueItem.objects.filter(pk=items[0].pk).update(version=1)
     page.locator("#notes").fill("too late")
-    expect(page.locator("#banner")).to_contain_text("The item was reviewed since you opened it")
+    expect(page.locator("#banner")).to_contain_text("The item was reviewed after you opened it")
     expect(page.locator("#notes")).to_have_value("too late")

@@ -125,7 +125,7 @@ def test_it_keeps_the_form_enabled_while_it_polls_the_delivery(bench: Page) -> N
         expect(bench.locator("#review .way")).to_contain_text("saved here")
     bench.wait_for_timeout(100)
 
-    expect(bench.get_by_role("button", name="Submit a new revision")).to_be_enabled()
+    expect(bench.get_by_role("button", name="Submit new revision")).to_be_enabled()
 
 
 def divider_center(page: Page) -> tuple[float, float]:

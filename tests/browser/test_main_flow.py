@@ -133,7 +133,7 @@ def test_it_shows_a_queued_trace_once_it_arrives(demo: Demo, signed_in_page: Any
     queued = add_to_queue(demo, trace_id)
     reviewer = signed_in_page("reviewer")
     reviewer.goto(f"/p/{demo.info['project']}/items/{queued['items'][0]['id']}/")
-    expect(reviewer.get_by_text("This trace is not here yet")).to_be_visible()
+    expect(reviewer.get_by_text("This trace has not been pulled yet")).to_be_visible()
     span = {
         "name": "late", "traceId": trace_id, "spanId": trace_id,
         "startTime": "2026-11-22T10:00:00Z", "endTime": "2026-11-22T10:00:01Z",

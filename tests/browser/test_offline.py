@@ -131,7 +131,7 @@ def test_it_locks_the_last_item_when_no_other_is_loaded(page: Page, context: Bro
     wait_for_item(page, 3)
     expect(page.locator("#workbench")).to_have_attribute("aria-busy", "false")
     expect(page.locator("#offline-notice")).to_have_text(
-        "You are offline and no further item is loaded. "
+        "You are offline and no more items are loaded. "
         "Your 3 answers are stored in this browser and sent when you are back online."
     )
     page.keyboard.press("r")
@@ -195,6 +195,6 @@ def test_it_shows_a_review_that_was_refused_later(
     QueueItem.objects.filter(pk=items[0].pk).update(version=1)
     context.set_offline(False)
     expect(page.locator("#banner")).to_contain_text("An earlier review was not saved")
-    page.get_by_role("link", name="Open it").click()
+    page.get_by_role("link", name="Open item").click()
     expect(page.locator("#notes")).to_have_value("one")
     assert saved_notes() == ["two"]

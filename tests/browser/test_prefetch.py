@@ -145,7 +145,7 @@ def test_it_goes_back_before_the_response(page: Page) -> None:
     page.go_back()
     wait_for_item(page, 1)
     posts[0].continue_()
-    expect(page.locator("#submit")).to_contain_text("Submit a new revision")
+    expect(page.locator("#submit")).to_contain_text("Submit new revision")
 
 
 def test_it_goes_back_by_the_browser(page: Page, items: list[QueueItem]) -> None:
@@ -155,7 +155,7 @@ def test_it_goes_back_by_the_browser(page: Page, items: list[QueueItem]) -> None
     wait_until_saved(page)
     page.go_back()
     wait_for_item(page, 1)
-    expect(page.locator("#submit")).to_contain_text("Submit a new revision")
+    expect(page.locator("#submit")).to_contain_text("Submit new revision")
 
 
 def test_it_skips_to_a_prefetched_item(page: Page, items: list[QueueItem], reviewer: User) -> None:

@@ -177,7 +177,7 @@ def test_it_is_readable_without_javascript(open_page: OpenPage, reviewer: User, 
 def test_it_searches_without_javascript(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
     page = open_item(open_page(reviewer, java_script_enabled=False), item)
     page.locator(".search input").fill("needle")
-    page.get_by_role("button", name="Find").click()
+    page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("402 matches")).to_be_visible()
     page.locator(".found li a").nth(1).click()
     expect(page.get_by_text("in a long result the needle").first).to_be_visible()

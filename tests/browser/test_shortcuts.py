@@ -236,7 +236,7 @@ def test_it_repeats_the_last_answers(page: Page) -> None:
 
 
 def test_it_shows_the_keyboard_shortcuts(page: Page) -> None:
-    page.get_by_role("button", name="Keys").click()
+    page.get_by_role("button", name="Shortcuts").click()
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keyboard shortcuts")

@@ -60,7 +60,7 @@ def test_it_pushes_once_to_the_previewed_traces(lead_client: Client, traces: lis
     assert {patch.trace_id for patch in Patch.objects.all()} == {trace.trace_id for trace in traces[:2]}
     assert all(patch.state == State.WAITING and patch.due_at > clock.now() for patch in Patch.objects.all())
     assert count_matching(project, Pair("checked", "true")) == 2
-    assert [event.verb for event in AuditEvent.objects.order_by("seq")] == ["pushed to many", "relayed patches"]
+    assert [event.verb for event in AuditEvent.objects.order_by("seq")] == ["started bulk push", "saved patches"]
 
 
 def test_it_restores_everything_on_undo(project: Project, lead: User, traces: list[Trace], lead_client: Client) -> None:
@@ -76,7 +76,7 @@ def test_it_restores_everything_on_undo(project: Project, lead: User, traces: li
     assert count_matching(project, Pair("checked", "true")) == 0
     assert count_matching(project, Pair("checked", "no")) == 3
     assert set(Patch.objects.values_list("state", flat=True)) == {State.SUPERSEDED}
-    assert AuditEvent.objects.order_by("seq").last().verb == "undid push to many"  # type: ignore[union-attr]
+    assert AuditEvent.objects.order_by("seq").last().verb == "undid bulk push"  # type: ignore[union-attr]
 
 
 def test_it_keeps_patches_that_are_being_sent_on_undo(project: Project, lead: User, traces: list[Trace]) -> None:

@@ -216,7 +216,7 @@ def test_it_pushes_our_values_again_once(patch: Patch, lead: User) -> None:
     assert drift.push_again(patch.project, row, lead) is None
     assert (reload(patch).drift, reload(patch).drifted_at) == ("{}", None)
     assert json.loads(Trace.objects.get().unconfirmed) == {"score": 1}
-    assert AuditEvent.objects.filter(verb="pushed ours again").count() == 1
+    assert AuditEvent.objects.filter(verb="pushed our values again").count() == 1
 
 
 def test_it_does_not_push_again_what_a_newer_patch_has_set(patch: Patch, lead: User) -> None:
@@ -231,7 +231,7 @@ def test_it_pushes_nothing_when_newer_patches_set_every_key(patch: Patch, lead: 
     row = check(patch, '{"score":0,"notes":"right"}')
     put(patch.project, {"score": 0.5})
     assert drift.push_again(patch.project, row, lead) is None
-    assert not AuditEvent.objects.filter(verb="pushed ours again").exists()
+    assert not AuditEvent.objects.filter(verb="pushed our values again").exists()
 
 
 def test_it_keeps_laminars_value_until_it_changes_again(patch: Patch, lead: User) -> None:

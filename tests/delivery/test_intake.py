@@ -116,7 +116,7 @@ def test_it_records_one_audit_event_per_call(project: Project) -> None:
     pks = [result.patch.pk for result in put_patches(project, inputs, source="token:ci")]
     event = AuditEvent.objects.get()
 
-    assert (event.actor_name, event.verb, event.target) == ("token:ci", "relayed patches", "deliveries")
+    assert (event.actor_name, event.verb, event.target) == ("token:ci", "saved patches", "deliveries")
     assert event.detail == f'{{"count":5,"first":{min(pks)},"last":{max(pks)}}}'
     assert find_first_broken(project) is None
 

@@ -180,7 +180,7 @@ def test_it_counts_and_filters_drifted_patches(lead_client: Client, project: Pro
     page = lead_client.get(URL, {"state": "drifted"})
     assert page.context["page"].rows == [patch]
     assert page.context["drifted_count"] == 1
-    assert "Changed in Laminar since" in page.text
+    assert "Changed in Laminar, noticed" in page.text
 
 
 def test_it_shows_the_age_of_the_oldest_waiting_and_unconfirmed_patch(lead_client: Client, project: Project) -> None:

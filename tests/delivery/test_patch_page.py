@@ -34,7 +34,7 @@ def test_it_shows_each_attempt(lead_client: Client, project: Project) -> None:
 def test_it_offers_to_retry_a_parked_patch(lead_client: Client, project: Project) -> None:
     patch = PatchFactory.create(project=project, state=State.PARKED, reason=Reason.GAVE_UP)
     page = lead_client.get(url(patch))
-    assert "Retry now" in page.text
+    assert "Retry delivery" in page.text
     assert "Laminar was not reached for too long." in page.text
 
 
@@ -50,7 +50,7 @@ def test_it_links_to_the_patch_that_superseded_it(lead_client: Client, project: 
     newer = PatchFactory.create(project=project)
     patch = PatchFactory.create(project=project, state=State.SUPERSEDED, superseded_by=newer)
     assert url(newer) in lead_client.get(url(patch)).text
-    assert "Retry now" not in lead_client.get(url(patch)).text
+    assert "Retry delivery" not in lead_client.get(url(patch)).text
 
 
 def test_it_refuses_a_delivery_of_another_project(lead_client: Client, other_project: Project) -> None:

@@ -23,7 +23,7 @@ def paused(project: Project) -> list[Patch]:
 
 def test_it_is_announced_on_the_list(lead_client: Client, paused: list[Patch]) -> None:
     text = lead_client.get(LIST).text
-    assert "<b>Delivery is paused</b> since" in text
+    assert "<b>Delivery has been paused</b> since" in text
     assert "22 deliveries are waiting." in text
 
 

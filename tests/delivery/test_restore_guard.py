@@ -50,7 +50,7 @@ def test_it_pauses_delivery(project: Project) -> None:
     restore_guard.check_for_restore()
     assert is_paused(project)
     assert leasing.lease(5) == []
-    assert AuditEvent.objects.get().verb == "held deliveries"
+    assert AuditEvent.objects.get().verb == "paused delivery"
 
 
 def test_it_skips_a_project_without_unfinished_patches(project: Project, other_project: Project) -> None:
@@ -138,7 +138,7 @@ def test_it_sends_waiting_patches_after_resuming(project: Project, admin: User) 
     assert restore_guard.resume_delivery(project, admin)
     assert not restore_guard.resume_delivery(project, admin)
     assert leasing.lease(5) == [patch]
-    assert AuditEvent.objects.filter(verb="released deliveries", actor_name="admin").count() == 1
+    assert AuditEvent.objects.filter(verb="resumed delivery", actor_name="admin").count() == 1
 
 
 def test_it_discards_a_patch(project: Project, admin: User) -> None:

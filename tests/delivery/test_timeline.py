@@ -33,7 +33,7 @@ def step_texts(*, can_read: bool = True, **fields: Any) -> list[str]:
         ),
         (
             {"state": State.CONFIRMED, "sends": 1, "accepted_at": NOW, "drifted_at": NOW},
-            ["pushed", "accepted by Laminar", "confirmed", "changed in Laminar since"],
+            ["pushed", "accepted by Laminar", "confirmed", "changed in Laminar"],
         ),
         (
             {"state": State.PARKED, "failures": 1, "reason": "refused"},

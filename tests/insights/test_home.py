@@ -120,7 +120,7 @@ def test_it_warns_while_pushes_are_stopped(project: Project, reviewer_client: Cl
     breaker = Breaker.objects.create(
         project=project, open_until=timezone.now() + timedelta(hours=1), reason="The <key> is refused."
     )
-    assert "Pushes to Laminar are stopped for now: The &lt;key&gt; is refused." in get_home(reviewer_client)
+    assert "Pushing to Laminar has stopped for now. The &lt;key&gt; is refused." in get_home(reviewer_client)
 
     Breaker.objects.filter(pk=breaker.pk).update(open_until=timezone.now())
     assert "Pushes to Laminar are stopped" not in get_home(reviewer_client)

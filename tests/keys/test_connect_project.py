@@ -25,7 +25,7 @@ def test_it_creates_a_project(tracestore: RunningStore) -> None:
 
     assert (project.slug, project.name, project.base_url) == ("support", "Support", tracestore.url)
     assert (project.ui_url, project.laminar_id) == ("https://laminar.test", UUID(tracestore.project_id))
-    assert [event.verb for event in AuditEvent.objects.order_by("seq")] == ["replaced Laminar key", "made project"]
+    assert [event.verb for event in AuditEvent.objects.order_by("seq")] == ["replaced Laminar key", "created project"]
 
 
 def test_it_links_to_a_trace_in_laminar(tracestore: RunningStore) -> None:

@@ -15,7 +15,7 @@ from tests.factories import PatchFactory, QueueFactory, QueueItemFactory, TraceF
 from tests.queries import count_queries
 
 URL = "/p/support/queues/answers/"
-NOT_LOADED = "not loaded yet"
+NOT_LOADED = "not pulled yet"
 
 
 def open_board(client: Client, **query: str | int) -> Any:

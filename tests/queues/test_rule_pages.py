@@ -44,7 +44,7 @@ def test_it_creates_a_rule(create: Any, queue: Queue) -> None:
     assert (rule.queue, str(rule.percent), rule.daily_cap, rule.priority) == (queue, "20.00", None, 3)
     assert rule.made_by == "lead"
     assert clock.now() - rule.scanned_until < timedelta(minutes=1)
-    assert AuditEvent.objects.get().verb == "made rule"
+    assert AuditEvent.objects.get().verb == "created rule"
 
 
 def test_it_creates_a_rule_for_recent_traces(create: Any) -> None:
@@ -63,8 +63,8 @@ def test_it_creates_a_rule_for_recent_traces(create: Any) -> None:
         ({"percent": "101"}, "Give a share from 0 to 100 per cent."),
         ({"percent": "0.001"}, "no more than 2 decimal places"),
         ({"percent": "NaN"}, "Enter a number."),
-        ({"percent": "0"}, "Both shares are 0, so this rule would add no traces."),
-        ({"pairs": "", "rest_percent": "1"}, "Without pairs there are no other traces."),
+        ({"percent": "0"}, "Both percentages are 0, so this rule would add no traces."),
+        ({"pairs": "", "rest_percent": "1"}, "Without conditions there are no other traces."),
         ({"daily_cap": "0"}, "greater than or equal to 1"),
         ({"daily_cap": "9" * 30}, "less than or equal to 1000000"),
         ({"salt": "mine"}, "A draw is named"),
@@ -128,7 +128,7 @@ class TestDryRun:
         response = create(act="try", percent="100")
 
         assert get_counts(response) == (3, 3, 3)
-        assert "<b>3</b> match all pairs." in response.text
+        assert "<b>3</b> match all conditions." in response.text
         assert "The rule would have sampled <b>3</b>." in response.text
         assert response.text.count("from 1 days ago") == 2
         assert "from 9 days ago" not in response.text
@@ -163,14 +163,14 @@ class TestDryRun:
         page = lead_client.post(f"{URL}new/", data, headers={"HX-Request": "true"}).text
 
         assert "<form" not in page
-        assert "<b>3</b> match all pairs" in page
+        assert "<b>3</b> match all conditions" in page
 
     def test_it_shows_errors(self, lead_client: Client) -> None:
         data = {**FORM_DATA, "act": "try", "percent": "0"}
         response = lead_client.post(f"{URL}new/", data, headers={"HX-Request": "true"})
 
         assert response.status_code == 422
-        assert "Both shares are 0" in response.text
+        assert "Both percentages are 0" in response.text
 
 
 def get_counts(response: Any) -> tuple[int, int, int]:
@@ -182,8 +182,8 @@ def test_it_lists_rules(lead_client: Client, rule: Rule) -> None:
     Rule.objects.update(percent="2.50", rest_percent=1, daily_cap=1_000, added_that_day=2, last_added_at=clock.now())
     page = get_page(lead_client)
 
-    assert "2.5 % of" in page
-    assert "and 1 % of the rest" in page
+    assert "2.5% of" in page
+    assert "and 1% of all other traces" in page
     assert '<td class="num" data-label="daily limit">1,000</td>' in page
     assert '<td class="num" data-label="today">2</td>' in page
     assert '<td class="num" data-label="total">3</td>' in page

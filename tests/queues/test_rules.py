@@ -90,7 +90,7 @@ def test_it_adds_all_matching_traces_and_a_share_of_the_rest(queue: Queue) -> No
 
     assert added > set(matching)
     assert 5 < len(added) - 5 < 35
-    assert queue.items.filter(reason__contains="30 % of the traces without").count() == len(added) - 5
+    assert queue.items.filter(reason__contains="30% of the traces without").count() == len(added) - 5
 
 
 def test_it_waits_until_a_trace_has_settled(queue: Queue, rule: Rule) -> None:

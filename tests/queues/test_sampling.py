@@ -56,9 +56,9 @@ def test_it_samples_independently_for_two_rules() -> None:
 @pytest.mark.parametrize(
     ("fields", "is_match", "reason"),
     [
-        ({"percent": 20}, True, "rule “x”: environment=production; 20 % sample"),
-        ({"rest_percent": "2.50"}, False, "rule “x”: 2.5 % of the traces without environment=production"),
-        ({"pairs": "[]", "percent": 5}, True, "rule “x”: 5 % of all traces"),
+        ({"percent": 20}, True, "rule “x”: environment=production; 20% sample"),
+        ({"rest_percent": "2.50"}, False, "rule “x”: 2.5% of the traces without environment=production"),
+        ({"pairs": "[]", "percent": 5}, True, "rule “x”: 5% of all traces"),
     ],
 )
 def test_it_states_the_share_in_the_reason(queue: Queue, fields: dict[str, Any], is_match: bool, reason: str) -> None:

@@ -33,7 +33,7 @@ def test_it_keeps_the_newest_reason(item: QueueItem, reviewer: User) -> None:
     skipping.skip(item, reviewer, "later", "tired")
     skipping.skip(item, reviewer, "other", "not my field")
     assert Skip.objects.get().reason == "not my field"
-    assert AuditEvent.objects.latest("seq").detail == '{"reason":"not my field","whom":"for somebody else"}'
+    assert AuditEvent.objects.latest("seq").detail == '{"reason":"not my field","whom":"for someone else"}'
 
 
 def test_it_refuses_an_item_claimed_by_a_colleague(item: QueueItem, reviewer: User, colleague: User) -> None:

@@ -68,7 +68,7 @@ def test_it_refuses_a_draft_when_the_item_was_reviewed_since(
     colleague_client.post(url(item), {"notes": "theirs", "version": "0"})
     response = reviewer_client.post(f"{url(item)}draft/", FORM_DATA)
     assert response.status_code == 409
-    assert response.text.startswith("The item was reviewed since")
+    assert response.text.startswith("The item was reviewed after")
     assert not Draft.objects.exists()
 
 
@@ -137,4 +137,4 @@ def test_it_shows_the_form_again_when_the_draft_is_not_saved(reviewer_client: Cl
     response = reviewer_client.post(f"{url(item)}view/?tab=raw", {**FORM_DATA, "version": "7"})
     assert response.status_code == 409
     assert "half a thou</textarea>" in response.text
-    assert "the draft is not saved" in response.text
+    assert "the draft was not saved" in response.text

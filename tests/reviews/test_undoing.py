@@ -122,7 +122,7 @@ def test_it_ends_at_the_url_of_the_item(reviewer_client: Client, item: QueueItem
 def test_it_shows_an_undone_item_as_not_reviewed(reviewer_client: Client, item: QueueItem) -> None:
     url = f"/p/support/items/{item.pk}/"
     reviewer_client.post(url, {"score": "0.8", "version": "0"})
-    assert "Submit a new revision" in reviewer_client.get(url).text
+    assert "Submit new revision" in reviewer_client.get(url).text
     page = reviewer_client.post(f"{url}undo/", follow=True).text
     assert "Not reviewed yet" in page
     assert "Submit and next" in page
@@ -157,7 +157,7 @@ def test_it_offers_undo_at_the_end_of_the_queue(reviewer_client: Client, item: Q
 
 
 @pytest.mark.parametrize(
-    ("target", "label"), [("later", "postponed"), ("other", "left to someone else"), ("nobody", "skipped")]
+    ("target", "label"), [("later", "skipped for later"), ("other", "left for someone else"), ("nobody", "skipped")]
 )
 def test_it_undoes_a_skip(reviewer_client: Client, reviewer: User, item: QueueItem, target: str, label: str) -> None:
     url = f"/p/support/items/{item.pk}/"

@@ -168,7 +168,7 @@ def test_it_opens_a_reviewed_item_with_its_answers(reviewer_client: Client, item
     page = reviewer_client.get(url(item)).text
     assert 'value="0.5"' in page
     assert "first</textarea>" in page
-    assert "Submit a new revision" in page
+    assert "Submit new revision" in page
 
 
 def test_it_is_read_only_when_a_colleague_has_the_item(
@@ -211,7 +211,7 @@ def test_it_refreshes_the_delivery_until_it_is_confirmed(reviewer_client: Client
 def test_it_shows_that_a_value_has_changed_in_laminar(reviewer_client: Client, item: QueueItem) -> None:
     reviewer_client.post(url(item), {"score": "1", "version": "0"})
     Patch.objects.update(state=State.CONFIRMED, drifted_at=clock.now())
-    assert "changed in Laminar since" in reviewer_client.get(url(item)).text
+    assert "changed in Laminar" in reviewer_client.get(url(item)).text
 
 
 def test_it_shows_the_newer_delivery_that_carries_the_review(reviewer_client: Client, item: QueueItem) -> None:
@@ -223,7 +223,7 @@ def test_it_shows_the_newer_delivery_that_carries_the_review(reviewer_client: Cl
 
 
 def test_it_says_that_a_trace_is_not_pulled_yet(reviewer_client: Client, item: QueueItem) -> None:
-    assert "This trace is not here yet" in reviewer_client.get(url(item)).text
+    assert "This trace has not been pulled yet" in reviewer_client.get(url(item)).text
     assert reviewer_client.get(f"{url(item)}reading/?waiting=1", headers=HTMX).status_code == 204
 
 

@@ -96,7 +96,7 @@ def test_it_shows_the_error_and_the_mirror_when_laminar_fails(reviewer_client: C
     with fake_laminar(lambda path, body: (429, None)) as server:
         connect(project, server)
         page = reviewer_client.get(f"{URL}?source=laminar").text
-    assert "Laminar asks to slow down" in page
+    assert "Laminar is limiting requests" in page
     assert "from the mirror" in page
 
 

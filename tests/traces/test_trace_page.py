@@ -61,7 +61,7 @@ def test_it_refuses_outsiders(outsider_client: Client, trace: Trace) -> None:
 def test_it_pulls_a_trace_whose_spans_are_missing(reviewer_client: Client, project: Project) -> None:
     trace = TraceFactory.create(project=project)
     page = reviewer_client.get(url(trace.trace_id))
-    assert "This trace is not here yet" in page.text
+    assert "This trace has not been pulled yet" in page.text
     assert [due.pk for due in pull.select_due()] == [trace.pk]
 
 

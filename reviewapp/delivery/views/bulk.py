@@ -63,7 +63,7 @@ def bulk_undo(request: Request, project: Project, bulk: int) -> HttpResponse:
     if not_undone := bulks.count_not_undone(row):
         messages.info(
             request,
-            f"Not undone for {_count_traces(not_undone)}: sending had started, or a later change of the trace"
+            f"Not undone for {_count_traces(not_undone)}: sending had started, or a later change to the trace"
             " already included it.",
         )
     elif not undone:

@@ -13,7 +13,7 @@ from reviewapp.management.command_errors import to_command_error
 
 
 class Command(BaseCommand):
-    help = "Create a project, or change its address and key. The key is tested against Laminar first."
+    help = "Create a project, or change its URLs and key. The key is tested against Laminar first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug")

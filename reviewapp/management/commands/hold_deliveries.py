@@ -12,7 +12,7 @@ from reviewapp.management.project_lookup import get_project
 
 
 class Command(BaseCommand):
-    help = "Pause delivery to Laminar, for example after a backup was restored. Nothing is sent until it is released."
+    help = "Pause delivery to Laminar, for example after a backup was restored. Nothing is sent until it is resumed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", help="only this project [every project with unfinished deliveries]")

@@ -26,8 +26,8 @@ MAX_ATTEMPTS, MAX_RETRY_DELAY, DEFAULT_RETRY_DELAY = 5, 300.0, 10.0
 class Command(BaseCommand):
     help = (
         "Pull traces and their metadata from Laminar into the mirror, as the worker does: those since its last listing,"
-        " or of a time range. Pulled traces are kept, so an interrupted command can be run again. Exits with 0 when"
-        " all was pulled; with 1 when it was interrupted or a project failed; with 2 when nothing was pulled."
+        " or those in a time range. Pulled traces are kept, so an interrupted command can be run again. Exits with 0"
+        " when everything was pulled; with 1 when it was interrupted or a project failed; with 2 when nothing was pulled."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

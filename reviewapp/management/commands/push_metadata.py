@@ -33,7 +33,7 @@ POLL_INTERVAL = 0.5
 
 class Command(BaseCommand):
     help = (
-        "Push metadata onto traces through the outbox, as a review is pushed. Exits with 0 on success; with 1 when"
+        "Push metadata to traces through the outbox, as reviews are pushed. Exits with 0 on success; with 1 when"
         " some patches were saved but not all, because of --keep-going or an interruption, or, with --wait, when"
         " patches are parked or not confirmed in time; with 2 when nothing was saved."
     )

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from reviewapp.lib import canonical_json
+from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import count_changed_words
 
 KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
@@ -38,7 +39,6 @@ MAX_TEXT_LENGTH = 20_000
 MAX_CORRECTION_LENGTH = 100_000
 UNCHANGED = {"edits": 0}
 # Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
-NUMBER = re.compile(r"-?[0-9]{1,8}(?:[.,][0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +192,10 @@ def to_form_values(criterion: Criterion, value: Any, original: str = "") -> list
     return value if isinstance(value, list) and criterion.options else [format_answer(value)]
 
 
-def format_decimal(number: Decimal) -> str:
-    """Format a decimal as JSON writes the number."""
-    return str(canonical_json.normalize(number))
-
-
 def _clean_number(criterion: Criterion, texts: Sequence[str], original: str) -> int | float:
-    if not NUMBER.fullmatch(texts[0]):
+    number = parse_decimal(texts[0])
+    if number is None:
         raise ValidationError(f"“{texts[0][:80]}” is not a number. {criterion.range_text}".strip())
-    number = Decimal(texts[0].replace(",", "."))
     low, high, step = criterion.low, criterion.high, criterion.step
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValidationError(f"{format_decimal(number)} is out of range. {criterion.range_text}")
@@ -274,7 +269,7 @@ _CLEANERS: dict[str, Callable[[Criterion, Sequence[str], str], Any]] = {
 
 def _validate_criterion(criterion: Criterion) -> None:
     if criterion.kind not in KINDS:
-        raise ValidationError(f"“{criterion.label}” has an unknown kind. Choose one of the list.")
+        raise ValidationError(f"“{criterion.label}” has an unknown kind. Choose one from the list.")
     values = [option.value for option in criterion.options]
     if criterion.kind in ("choice", "choices") and not values:
         raise ValidationError(f"“{criterion.label}” has no options. Write one per line.")

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.text import slugify
 
-from reviewapp.lib.numbers import parse_int
+from reviewapp.lib.numbers import format_decimal, parse_int
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import KINDS, MAX_CRITERIA, Criterion, Option
@@ -65,7 +65,7 @@ class CriterionForm(forms.Form):
         data = self.cleaned_data
         kind, key = data["kind"], data["key"] or slugify(data["label"]).replace("-", "_")[:40]
         if not key:
-            raise ValidationError("Enter a key of letters and digits. It could not be made from the label.")
+            raise ValidationError("Enter a key of letters and digits. It could not be derived from the label.")
         is_number = kind == "number"
         low, high, step = (data[name] if is_number else None for name in ("low", "high", "step"))
         options = _parse_options(data["options"]) if kind in _KINDS_WITH_OPTIONS else ()
@@ -152,7 +152,7 @@ class Editor:
 
 def open_editor(queue: Queue) -> Editor:
     """Open the editor with the queue's current rubric."""
-    numbers = {name: criteria.format_decimal(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
+    numbers = {name: format_decimal(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
     scale = {"question": queue.question, "guideline": queue.guideline, **numbers}
     scale["score_words"] = "\n".join(_format_option(option) for option in queue.score_words)
     rows = tuple(_build_row(criterion) for criterion in queue.parsed_criteria)
@@ -173,7 +173,7 @@ def _build_row(criterion: Criterion) -> dict[str, str]:
     return {
         "label": criterion.label, "key": criterion.key, "kind": criterion.kind, "help": criterion.help,
         "options": "\n".join(_format_option(option) for option in criterion.options),
-        **{name: "" if number is None else criteria.format_decimal(number) for name, number in numbers.items()},
+        **{name: "" if number is None else format_decimal(number) for name, number in numbers.items()},
         "is_required": "yes" if criterion.is_required else "",
     }  # fmt: skip
 
@@ -195,4 +195,4 @@ def _preset_scale(name: str, question: str) -> dict[str, str]:
     numbers: list[tuple[str, Decimal]] = [
         (field, getattr(queue, field)) for field in ("score_min", "score_max", "score_step")
     ]
-    return {"question": queue.question, **{field: criteria.format_decimal(number) for field, number in numbers}}
+    return {"question": queue.question, **{field: format_decimal(number) for field, number in numbers}}

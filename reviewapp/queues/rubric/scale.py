@@ -7,7 +7,8 @@ from functools import lru_cache
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json
-from reviewapp.queues.rubric.criteria import MAX_OPTIONS, NUMBER, Option, format_decimal
+from reviewapp.lib.numbers import format_decimal, parse_decimal
+from reviewapp.queues.rubric.criteria import MAX_OPTIONS, Option
 
 
 @lru_cache(maxsize=256)
@@ -20,7 +21,7 @@ def parse_score_words(text: str) -> tuple[Option, ...]:
 def validate_score_words(words: Sequence[Option], low: Decimal, high: Decimal, step: Decimal) -> None:
     """Check that each value with a meaning is a score of this scale and listed once. Raises ValidationError."""
     for option in words:
-        number = Decimal(option.value) if NUMBER.fullmatch(option.value) else None
+        number = parse_decimal(option.value)
         if number is None or not low <= number <= high or (number - low) % step:
             raise ValidationError(f"What scores mean: “{option.value[:80]}” is not a score of this scale.")
     if len(words) > MAX_OPTIONS or len({option.value for option in words}) < len(words):
@@ -29,4 +30,5 @@ def validate_score_words(words: Sequence[Option], low: Decimal, high: Decimal, s
 
 def normalise_number(text: str) -> str:
     """Format a typed number like `format_decimal`; return any other text unchanged."""
-    return format_decimal(Decimal(text.replace(",", "."))) if NUMBER.fullmatch(text) else text
+    number = parse_decimal(text)
+    return text if number is None else format_decimal(number)

@@ -11,8 +11,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.models import Rule
-from reviewapp.queues.rubric.criteria import format_decimal
 from reviewapp.queues.rules.lifecycle import EDITABLE_FIELDS
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
@@ -28,7 +28,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         strip=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
-        label="Pairs that a trace must all match, one key=value per line. Leave empty to match all traces.",
+        label="Conditions, one key=value per line. A trace must match all of them. Leave empty for all traces.",
     )
 
     class Meta:
@@ -36,9 +36,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["name", "pairs", "percent", "rest_percent", "daily_cap", "priority", "salt"]
         labels = {
             "name": "Name",
-            "percent": "Share of the matching traces to add, in per cent",
-            "rest_percent": "Share of all other traces to add, in per cent",
-            "daily_cap": "Maximum number of traces per day (UTC). Leave empty for no limit.",
+            "percent": "Percentage of matching traces to add",
+            "rest_percent": "Percentage of all other traces to add",
+            "daily_cap": "Daily limit: maximum number of traces per day (UTC). Leave empty for no limit.",
             "priority": "Priority of the items. Higher comes first.",
         }
         widgets = {"salt": forms.HiddenInput}
@@ -66,9 +66,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         data: dict[str, Any] = super().clean() or self.cleaned_data
         percent, rest_percent = data.get("percent"), data.get("rest_percent")
         if data.get("pairs") == "[]" and rest_percent:
-            raise ValidationError("Without pairs there are no other traces. Enter a pair, or set their share to 0.")
+            raise ValidationError("Without conditions there are no other traces. Enter one, or set the percentage to 0.")
         if percent == 0 and rest_percent == 0:
-            raise ValidationError("Both shares are 0, so this rule would add no traces. Enter at least one share.")
+            raise ValidationError("Both percentages are 0, so this rule would add no traces. Enter at least one.")
         return data
 
     @property

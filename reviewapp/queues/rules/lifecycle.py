@@ -18,7 +18,7 @@ def create_rule(rule: Rule, actor: User | str) -> None:
     with transaction.atomic():
         rule.made_by = get_actor_name(actor)
         rule.save(force_insert=True)
-        _record(rule, actor, "made rule", EDITABLE_FIELDS)
+        _record(rule, actor, "created rule", EDITABLE_FIELDS)
 
 
 def update_rule(rule: Rule, actor: User | str, changed: Sequence[str]) -> None:

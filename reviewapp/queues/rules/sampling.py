@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.models import QueueItem, Rule
-from reviewapp.queues.rubric.criteria import format_decimal
 from reviewapp.traces.metadata import index
 
 _HASH_RANGE = 2**64
@@ -67,4 +67,4 @@ def build_reason(rule: Rule, *, is_match: bool) -> str:
 
 
 def _format_percent(percent: Decimal) -> str:
-    return f"{format_decimal(percent)} %"
+    return f"{format_decimal(percent)}%"

@@ -23,14 +23,14 @@ from reviewapp.reviews.workbench import bind_form, get_item_or_404, get_latest_r
 from reviewapp.web.request import Request
 
 STALE_DRAFT = (
-    "The item was reviewed since you opened it, so the draft is not saved. Your text is still in the form and in this"
+    "The item was reviewed after you opened it, so the draft was not saved. Your text is still in the form and in this"
     " browser. Submit it to see both reviews."
 )
 CANNOT_UNDO = (
     "It is too late to undo: the review is being sent, or a colleague has opened the item since. Open the item and"
     " submit a new revision."
 )
-NOT_SKIPPED = "The item was not skipped: a colleague has it, or it was reviewed or skipped since you opened it."
+NOT_SKIPPED = "The item was not skipped: a colleague has it, or it was reviewed or skipped after you opened it."
 UNKNOWN_SKIP_TARGET = "Nothing was skipped: choose Later for me, For someone else or Skip for everyone."
 DRAFT_TOO_LONG = "Draft not saved: it is too long. Your text is still in the form and in this browser; shorten it."
 

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 DATABASE_FULL = (
     "The database cannot save anything right now; its disk may be full. Your answers are still in the form: keep this"
-    " page open, tell the person who runs the review desk, and submit again when it is fixed."
+    " page open, tell the operator of the review desk, and submit again when it is fixed."
 )
 
 

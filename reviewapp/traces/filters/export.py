@@ -1,12 +1,9 @@
 """Export the traces of a view as CSV or JSON Lines, streamed line by line."""
 
-import csv
 import json
-from collections.abc import Iterator, Sequence
-from io import StringIO
+from collections.abc import Iterator
 
-from reviewapp.lib import canonical_json, clock
-from reviewapp.lib.csv_cells import escape_formula
+from reviewapp.lib import canonical_json, clock, csv_cells
 from reviewapp.traces.filters.paging import UNLISTED
 from reviewapp.traces.filters.selection import Selection
 from reviewapp.traces.metadata import pairs
@@ -22,12 +19,12 @@ BATCH_SIZE = 500
 def csv_lines(selection: Selection) -> Iterator[str]:
     """CSV lines: a trace's fields, the view's metadata columns, the whole metadata; no cell can act as a formula."""
     columns = selection.view.columns
-    yield _format_csv_line([*HEADER, *(escape_formula(key) for key in columns), "metadata"])
+    yield csv_cells.format_line([*HEADER, *(csv_cells.escape_formula(key) for key in columns), "metadata"])
     for trace in _load_traces(selection):
         members = canonical_json.raw_members(trace.metadata)
         cells = [_escape_cell(pairs.display_value(members[key])) if key in members else "" for key in columns]
         fields = [_escape_cell(value) for value in _field_values(trace)]
-        yield _format_csv_line([*fields, *cells, escape_formula(trace.metadata)])
+        yield csv_cells.format_line([*fields, *cells, csv_cells.escape_formula(trace.metadata)])
 
 
 def json_lines(selection: Selection) -> Iterator[str]:
@@ -54,10 +51,4 @@ def _field_values(trace: Trace) -> list[str | int | float | None]:
 
 
 def _escape_cell(value: object) -> object:
-    return escape_formula(value) if isinstance(value, str) else value
-
-
-def _format_csv_line(cells: Sequence[object]) -> str:
-    text = StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue()
+    return csv_cells.escape_formula(value) if isinstance(value, str) else value

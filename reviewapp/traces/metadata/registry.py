@@ -173,7 +173,7 @@ def _lint(key: KeySummary) -> Iterator[str]:
         yield f"Also spelled {others}: a filter by one spelling misses traces with the other. Use one spelling."
     types = [name for name, _ in key.types if name != "null"]
     if len(types) > 1:
-        yield f"Values have several types ({', '.join(types)}), and a filter tells 1.0 from 1. Use one type."
+        yield f"Values have several types ({', '.join(types)}), and to a filter 1.0 is not 1. Use one type."
     if key.distinct_count > TOO_MANY_VALUES:
         yield f"It has more than {TOO_MANY_VALUES} different values: a filter by one value matches few traces."
     kinds = Counter(

@@ -1,13 +1,13 @@
 """Filters that every template can use without loading them."""
 
 import datetime as dt
-from decimal import Decimal
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from reviewapp.lib import canonical_json, clock
+from reviewapp.lib import clock
+from reviewapp.lib.numbers import format_decimal
 
 register = template.Library()
 
@@ -42,10 +42,7 @@ def thousands(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
 
 
-@register.filter
-def plain_number(number: Decimal) -> str:
-    """Format a decimal in its canonical spelling: `1`, `0.5`."""
-    return str(canonical_json.normalize(number))
+register.filter("plain_number", format_decimal)
 
 
 @register.filter
