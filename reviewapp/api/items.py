@@ -15,8 +15,8 @@ from reviewapp.api.request_handling import (
     refuse_unknown_fields,
 )
 from reviewapp.lib import canonical_json, trace_ids
-from reviewapp.queues import entry
-from reviewapp.queues.entry import MAX_ITEMS, Entry
+from reviewapp.queues import adding
+from reviewapp.queues.adding import MAX_ITEMS, Entry
 from reviewapp.queues.models import ItemState, Queue
 
 MAX_REASON_LENGTH = 300
@@ -141,7 +141,7 @@ def add_items(
         entries, bring_back = parse_items(parse_body(request))
     except RequestRejected as error:
         return error_response(error, "Item", NOTHING_ADDED)
-    result = entry.add(target, entries, f"token:{token.name}", bring_back=bring_back)
+    result = adding.add(target, entries, f"token:{token.name}", bring_back=bring_back)
     items = [
         {"id": item and item.pk, "trace_id": str(sent.trace_id), "state": item.state if item else "removed"}
         for sent, item in zip(entries, result.items, strict=True)

@@ -9,7 +9,7 @@ from ninja import Field, P, PathEx, Router, Schema, Status
 
 from reviewapp.accounts.models import Project
 from reviewapp.api import openapi
-from reviewapp.api.patch_schema import EXAMPLES, SCHEMA
+from reviewapp.api.patch_openapi import EXAMPLES, SCHEMA
 from reviewapp.api.request_handling import (
     ErrorOut,
     RequestRejected,
@@ -18,10 +18,10 @@ from reviewapp.api.request_handling import (
     parse_body,
     refuse_unknown_fields,
 )
-from reviewapp.delivery import intake, patch_input
+from reviewapp.delivery import intake, patch_validation
 from reviewapp.delivery.intake import MAX_BATCH_SIZE
 from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.patch_input import InvalidPatchError, PatchInput
+from reviewapp.delivery.patch_validation import InvalidPatchError, PatchInput
 from reviewapp.queues.key_conflicts import collect_warnings
 
 STATE_DESCRIPTIONS = {
@@ -246,7 +246,7 @@ def _parse_list(body: dict[str, Any], idempotency_key: str | None) -> list[Patch
 
 def _parse_patch(patch: Any, line: int | None = None) -> PatchInput:
     try:
-        return patch_input.parse_patch_input(patch)
+        return patch_validation.parse_patch_input(patch)
     except InvalidPatchError as error:
         raise RequestRejected(str(error), line) from None
 

@@ -14,7 +14,7 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.intake import MAX_BATCH_SIZE, put_patches
 from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch, State
-from reviewapp.delivery.patch_input import PatchInput
+from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge
 

@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox, queries
 from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch
-from reviewapp.delivery.patch_input import PatchInput
+from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import sql
 from reviewapp.traces.metadata import merge
 

@@ -17,9 +17,9 @@ from reviewapp.demo.sample_traces import DemoTrace
 from reviewapp.keys import laminar_keys, tokens
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
-from reviewapp.queues import entry
+from reviewapp.queues import adding
+from reviewapp.queues.adding import Entry
 from reviewapp.queues.creating import create_queue
-from reviewapp.queues.entry import Entry
 from reviewapp.queues.models import Queue
 
 PROJECT_SLUG = "demo"
@@ -94,8 +94,8 @@ def _fill_queues(project: Project, traces: Sequence[DemoTrace]) -> None:
         score_min=1, score_max=5, score_step=1, key_prefix="qa_",
     )  # fmt: skip
     split = len(traces) * 2 // 3
-    entry.add(answers_queue, [_entry(trace, number) for number, trace in enumerate(traces[:split])], "demo")
-    entry.add(second_look_queue, [_entry(trace, number) for number, trace in enumerate(traces[split:])], "demo")
+    adding.add(answers_queue, [_entry(trace, number) for number, trace in enumerate(traces[:split])], "demo")
+    adding.add(second_look_queue, [_entry(trace, number) for number, trace in enumerate(traces[split:])], "demo")
 
 
 def _entry(trace: DemoTrace, number: int) -> Entry:

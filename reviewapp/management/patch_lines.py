@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from reviewapp.delivery import patch_input
-from reviewapp.delivery.patch_input import InvalidPatchError, PatchInput
+from reviewapp.delivery import patch_validation
+from reviewapp.delivery.patch_validation import InvalidPatchError, PatchInput
 from reviewapp.lib import canonical_json
 
 
@@ -20,7 +20,7 @@ class ParsedPatches:
 
 def patch_from_arguments(trace_id: str, pairs: Sequence[str], tags: Sequence[str], prefix: str) -> PatchInput:
     """Parse a patch from `key=value` arguments. A value that is not JSON is a string. Raises InvalidPatchError."""
-    patch = patch_input.build_patch_input(trace_id, patch_input.parse_pairs(pairs), list(tags))
+    patch = patch_validation.build_patch_input(trace_id, patch_validation.parse_pairs(pairs), list(tags))
     return _add_idempotency_key(patch, prefix, 1) if prefix else patch
 
 
@@ -46,7 +46,7 @@ def patches_from_lines(lines: Iterable[bytes], prefix: str) -> ParsedPatches:
 
 
 def _parse_line(line: bytes) -> PatchInput:
-    patch = patch_input.parse_patch_input(canonical_json.parse(line))
+    patch = patch_validation.parse_patch_input(canonical_json.parse(line))
     if patch.idempotency_key:
         raise InvalidPatchError("A line cannot have an idempotency_key: it is derived from the line's content.")
     return patch

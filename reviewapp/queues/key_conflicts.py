@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.lint import warn_high_cardinality
-from reviewapp.delivery.patch_input import PatchInput
+from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.queues.models import Queue
 
 

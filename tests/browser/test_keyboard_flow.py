@@ -110,7 +110,7 @@ def test_it_announces_a_refusal(bench: Page) -> None:
     bench.keyboard.press("Control+Enter")
 
     expect(bench.locator("#announcement")).to_have_text("Not saved.")
-    expect(bench.get_by_role("alert").first).to_contain_text("all you typed is still here")
+    expect(bench.get_by_role("alert").first).to_contain_text("Your answers are still in the form")
 
 
 def test_it_shows_the_focus_on_every_page(open_page: OpenPage, admin: User, ids: dict[str, object]) -> None:

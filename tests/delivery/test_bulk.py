@@ -13,7 +13,7 @@ from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery import leasing, outbox
 from reviewapp.delivery.intake import BulkUndoneError, IdempotencyKeyReusedError, put_patches
 from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch, State
-from reviewapp.delivery.patch_input import PatchInput
+from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import get_page

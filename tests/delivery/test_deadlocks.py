@@ -13,7 +13,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import confirmation, leasing, outbox
 from reviewapp.delivery.intake import put_patches
 from reviewapp.delivery.models import Patch, State
-from reviewapp.delivery.patch_input import PatchInput
+from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace

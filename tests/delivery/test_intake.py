@@ -15,7 +15,7 @@ from reviewapp.audit.recording import find_first_broken
 from reviewapp.delivery import leasing
 from reviewapp.delivery.intake import IdempotencyKeyReusedError, PutResult, find_carrier, put_patches
 from reviewapp.delivery.models import IdempotentPatch, Patch, State
-from reviewapp.delivery.patch_input import PatchInput
+from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import sql
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.submitting import Answers, submit

@@ -10,7 +10,7 @@ from django.utils.html import escape
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues.entry import Entry, add
+from reviewapp.queues.adding import Entry, add
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.traces.models import Trace
 from tests.factories import ProjectFactory, QueueFactory, QueueItemFactory

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from reviewapp.queues.entry import MAX_ITEMS, Entry, parse_paste
+from reviewapp.queues.adding import MAX_ITEMS, Entry, parse_paste
 
 ID = UUID("7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04")
 OTHER = UUID(int=0xBEEF)

@@ -11,7 +11,7 @@ import time_machine
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
 from reviewapp.lib import clock
-from reviewapp.queues.entry import Entry, add
+from reviewapp.queues.adding import Entry, add
 from reviewapp.queues.models import Queue, QueueItem, Rule
 from reviewapp.queues.removing import remove
 from reviewapp.queues.rules import lifecycle, runner

@@ -10,11 +10,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery import bulk as bulks
-from reviewapp.delivery import patch_input
+from reviewapp.delivery import patch_validation
 from reviewapp.delivery.intake import BulkUndoneError, IdempotencyKeyReusedError
 from reviewapp.delivery.lint import lint, warn_high_cardinality
 from reviewapp.delivery.models import Bulk
-from reviewapp.delivery.patch_input import InvalidPatchError
+from reviewapp.delivery.patch_validation import InvalidPatchError
 from reviewapp.lib import canonical_json
 from reviewapp.traces.filters import selection
 from reviewapp.traces.metadata.pairs import FilterError
@@ -87,7 +87,7 @@ def _count_traces(count: int) -> str:
 def _preview_or_push(request: Request, project: Project, chosen: selection.Selection) -> HttpResponse:
     """Show the preview of the typed metadata, or push it if the preview was confirmed."""
     try:
-        metadata = patch_input.parse_pairs(
+        metadata = patch_validation.parse_pairs(
             line.strip() for line in request.POST.get("metadata", "").splitlines() if line.strip()
         )
         findings = lint(metadata)

@@ -27,7 +27,7 @@ class Command(BaseCommand):
     help = (
         "Pull traces and their metadata from Laminar into the mirror, as the worker does: those since its last listing,"
         " or those in a time range. Pulled traces are kept, so an interrupted command can be run again. Exits with 0"
-        " when everything was pulled; with 1 when it was interrupted or a project failed; with 2 when nothing was pulled."
+        " when everything was pulled; with 1 when it was interrupted or a project failed; with 2 if nothing was pulled."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

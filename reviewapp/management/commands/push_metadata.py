@@ -15,7 +15,7 @@ from django.template.defaultfilters import pluralize
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.completion import check_patches
 from reviewapp.delivery.intake import MAX_BATCH_SIZE, PutResult, count_existing, put_patches
-from reviewapp.delivery.patch_input import InvalidPatchError, PatchInput
+from reviewapp.delivery.patch_validation import InvalidPatchError, PatchInput
 from reviewapp.lib import canonical_json
 from reviewapp.lib.progress_bar import ProgressBar
 from reviewapp.management import patch_lines

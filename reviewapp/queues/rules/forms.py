@@ -66,7 +66,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         data: dict[str, Any] = super().clean() or self.cleaned_data
         percent, rest_percent = data.get("percent"), data.get("rest_percent")
         if data.get("pairs") == "[]" and rest_percent:
-            raise ValidationError("Without conditions there are no other traces. Enter one, or set the percentage to 0.")
+            raise ValidationError("Without conditions there are no other traces. Add one, or set the percentage to 0.")
         if percent == 0 and rest_percent == 0:
             raise ValidationError("Both percentages are 0, so this rule would add no traces. Enter at least one.")
         return data

@@ -12,8 +12,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
-from reviewapp.queues import entry
-from reviewapp.queues.entry import Entry
+from reviewapp.queues import adding
+from reviewapp.queues.adding import Entry
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules import sampling
 from reviewapp.traces.models import Trace
@@ -74,7 +74,7 @@ def _apply(pk: int) -> int:
             for trace in sampled
         ]
         limit = None if rule.daily_cap is None else max(0, rule.daily_cap - rule.added_today)
-        added = entry.add(rule.queue, entries, f"rule:{rule.name}", rule=rule, limit=limit).added if entries else 0
+        added = adding.add(rule.queue, entries, f"rule:{rule.name}", rule=rule, limit=limit).added if entries else 0
         Rule.objects.filter(pk=pk).update(
             scanned_until=scanned[-1].noted_at, scanned_pk=scanned[-1].pk, fault="", retry_at=None,
             added_count=F("added_count") + added,

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.queues import entry
+from reviewapp.queues import adding
 from reviewapp.queues.models import Queue
 from reviewapp.queues.views.queues import describe_added, get_queue_or_404
 from reviewapp.traces.filters import selection
@@ -47,9 +47,9 @@ def _add(request: Request, project: Project) -> HttpResponse:
     trace_ids = selection.select_from_form(project, request.POST.get("traces", "")).trace_ids
     added = duplicates = removed = 0
     # Add in batches, so that a reviewer's save never waits for more than one of them.
-    for start in range(0, len(trace_ids), entry.MAX_ITEMS):
-        entries = [entry.Entry(trace_id, reason=reason) for trace_id in trace_ids[start : start + entry.MAX_ITEMS]]
-        result = entry.add(queue, entries, request.user)
+    for start in range(0, len(trace_ids), adding.MAX_ITEMS):
+        entries = [adding.Entry(trace_id, reason=reason) for trace_id in trace_ids[start : start + adding.MAX_ITEMS]]
+        result = adding.add(queue, entries, request.user)
         added += result.added
         duplicates += result.duplicates
         removed += result.removed

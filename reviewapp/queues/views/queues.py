@@ -15,7 +15,7 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import sql
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import entry, queries
+from reviewapp.queues import adding, queries
 from reviewapp.queues.creating import create_queue
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
@@ -93,14 +93,14 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
     target = get_queue_or_404(project, queue)
     form = PasteForm(request.POST)
     if form.is_valid():
-        paste = entry.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
+        paste = adding.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
         for error in paste.errors:
             form.add_error("ids", error)
         if not paste.entries and not paste.errors:
             form.add_error("ids", "Paste at least one trace id.")
     if form.errors:
         return render_page(request, "queues/board.html", {**_board_context(request, target), "form": form}, status=422)
-    result = entry.add(target, paste.entries, request.user, bring_back=True)
+    result = adding.add(target, paste.entries, request.user, bring_back=True)
     messages.success(request, describe_added(result.added, result.duplicates, brought_back=result.brought_back))
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 

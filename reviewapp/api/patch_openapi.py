@@ -3,7 +3,7 @@
 from typing import Any
 
 from reviewapp.api import openapi
-from reviewapp.delivery import lint, patch_input
+from reviewapp.delivery import lint, patch_validation
 from reviewapp.delivery.intake import MAX_BATCH_SIZE
 
 PATCH_SCHEMA: dict[str, Any] = {
@@ -24,14 +24,14 @@ PATCH_SCHEMA: dict[str, Any] = {
         },
         "tags": {
             "type": ["array", "null"],
-            "maxItems": patch_input.MAX_TAGS,
-            "items": {"type": "string", "minLength": 1, "maxLength": patch_input.MAX_TAG_LENGTH},
+            "maxItems": patch_validation.MAX_TAGS,
+            "items": {"type": "string", "minLength": 1, "maxLength": patch_validation.MAX_TAG_LENGTH},
             "description": "Added to the trace's top span, never removed. Printable characters only",
         },
         "idempotency_key": {
             "type": ["string", "null"],
             "minLength": 1,
-            "maxLength": patch_input.MAX_IDEMPOTENCY_KEY_LENGTH,
+            "maxLength": patch_validation.MAX_IDEMPOTENCY_KEY_LENGTH,
             "description": "Your name for this patch: it is saved once, however often the call is repeated."
             " Printable characters only",
         },
