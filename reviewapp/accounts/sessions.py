@@ -1,10 +1,18 @@
 """Sign-in with Django's own sessions and password check."""
 
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.sessions.backends import db
 
 from reviewapp.accounts import queries
 from reviewapp.accounts.models import User
 from reviewapp.lib import sql
+
+
+class SessionStore(db.SessionStore):
+    """Django's database sessions. A cookie with NUL, which PostgreSQL refuses in a query, is no session."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(None if "\x00" in (session_key or "") else session_key)
 
 
 class Backend(ModelBackend):

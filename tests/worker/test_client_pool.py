@@ -49,5 +49,5 @@ def test_it_refuses_a_project_without_a_key(project: Project) -> None:
 
 def test_it_refuses_a_key_that_cannot_be_decrypted(project: Project, key: LaminarKey) -> None:
     LaminarKey.objects.update(encrypted_secret=key.encrypted_secret[:-4] + "AAAA")
-    with pytest.raises(KeyRefused, match="Nothing is lost"):
+    with pytest.raises(KeyRefused, match="Reviews are safe"):
         ClientPool().get(get_key(project))
