@@ -14,7 +14,7 @@ import django
 django.setup()
 
 from django.db import transaction  # noqa: E402 - models exist only after setup
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery  # noqa: E402
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When  # noqa: E402
 
 from reviewapp.accounts import queries as account_queries  # noqa: E402
 from reviewapp.audit import queries as audit_queries  # noqa: E402
@@ -32,6 +32,7 @@ from reviewapp.models import (  # noqa: E402
     QueueItem,
     Review,
     Skip,
+    Span,
     Tally,
     Term,
     Trace,
@@ -50,6 +51,7 @@ trace = Trace.objects.get(project=project, trace_id=item.trace_id)
 start_time = trace.start_time or clock.now()
 terms = list(Term.objects.order_by("pk")[:5])
 now = clock.now()
+keys = ("environment", "region", "feature_flag", "customer_tier")
 position = (item.queue_id, item.priority)
 claim_values = (user.pk, now, queue.pk, 0, user.pk, now, user.pk)
 
@@ -124,6 +126,21 @@ def item_by_hand() -> QueueItem:
     return row
 
 
+def span_links() -> list[Any]:
+    has_error = Q(status__iexact="error") | Q(event_texts__contains='"name": "exception"')
+    spans = Span.objects.filter(trace=trace).annotate(has_error=Case(When(has_error, then=Value(1)), default=Value(0)))
+    fields = ("span_id", "parent_span_id", "pk", "span_type", "start_time", "end_time", "has_error")
+    return list(spans.order_by("start_time", "pk").values_list(*fields))
+
+
+def terms_of_keys() -> list[Any]:
+    starts = Posting.objects.filter(term=OuterRef("pk")).values("start_time")
+    first, last = Subquery(starts.order_by("start_time")[:1]), Subquery(starts.order_by("-start_time")[:1])
+    terms = Term.objects.filter(project=project, count__gt=0).annotate(first=first, last=last).order_by("-count")
+    fields = ("key", "value", "count", "first", "last")
+    return [row for key in keys for row in terms.filter(key=key).values_list(*fields)[:201]]
+
+
 def query_position() -> int:
     items = QueueItem.objects.filter(queue=item.queue_id)
     earlier = items.filter(priority=item.priority, pk__lt=item.pk).count()
@@ -163,6 +180,17 @@ READS: dict[str, tuple[Call, Call]] = {
     "postings of a trace": (
         lambda: list(Posting.objects.filter(trace=trace).values_list("trace", "term", "start_time", "signature")),
         lambda: sql.fetch_rows_in(trace_queries.POSTINGS, [trace.pk]),
+    ),
+    "span links": (
+        span_links,
+        lambda: sql.fetch_rows(trace_queries.SPAN_LINKS, trace.pk),
+    ),
+    "terms of 4 keys": (
+        terms_of_keys,
+        lambda: sql.fetch_rows(
+            " UNION ALL ".join([trace_queries.TERMS_OF_KEY] * len(keys)),
+            *(value for key in keys for value in (project.pk, key, 201)),
+        ),
     ),
     "ready projects": (
         ready_projects,
