@@ -20,8 +20,7 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     """
     now = clock.now()
     if after is None:
-        mine = QueueItem.objects.filter(queue=queue, claimed_by=user, state=ItemState.PENDING, claimed_until__gt=now)
-        claimed = mine.order_by("-priority", "pk").first()
+        claimed = sql.fetch_first(QueueItem, queries.CLAIMED_BY_USER, queue.pk, user.pk, now)
         if claimed is not None and claim(claimed, user):
             return claimed.pk
     excluded_pk = 0 if after is None else after.pk

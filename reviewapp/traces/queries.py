@@ -79,3 +79,6 @@ TRACE_FIELDS = (
 )  # fmt: skip
 UPDATE_TRACE = f"UPDATE reviewapp_trace SET {', '.join(f'{name} = %s' for name in TRACE_FIELDS)} WHERE id = %s"  # noqa: S608
 SCHEDULE_READ = "UPDATE reviewapp_trace SET read_due_at = %s WHERE id = %s AND read_due_at = %s"
+
+# Every opened item. ORM 0.52 ms, this 0.08 ms.
+TRANSCRIPT_OF_TRACE = "SELECT * FROM reviewapp_prepared WHERE trace_id = %s AND version = %s"

@@ -8,6 +8,8 @@ import re
 from functools import cache
 from importlib import metadata
 
+from reviewapp.lib import sql
+from reviewapp.traces import queries
 from reviewapp.traces.models import PreparedTranscript, Trace
 
 # Increase by one whenever the code renders the same spans to different HTML, jumps or answer; a test checks this.
@@ -26,7 +28,7 @@ def version() -> str:
 
 def get(trace: Trace) -> PreparedTranscript | None:
     """Return the transcript that this version of the code rendered for a trace, if any."""
-    return PreparedTranscript.objects.filter(trace=trace, version=version()).first()
+    return sql.fetch_first(PreparedTranscript, queries.TRANSCRIPT_OF_TRACE, trace.pk, version())
 
 
 def store(transcript: PreparedTranscript) -> None:
