@@ -64,4 +64,4 @@ def parse_fields(draft: Draft) -> dict[str, Any]:
 
 def delete_draft(item: QueueItem, user: User) -> None:
     """Delete this person's draft for the item, if there is one."""
-    Draft.objects.filter(item=item, user=user).delete()
+    sql.execute(queries.DELETE_DRAFT, item.pk, user.pk)

