@@ -107,12 +107,8 @@ def _put(
         results[index] = PutResult(patch, True)
         applied.append((patch_input.trace_id, patch_input.metadata, patch.pk))
         if patch_input.idempotency_key:
-            idempotent_patch = IdempotentPatch(
-                project=project, idempotency_key=patch_input.idempotency_key, digest=patch_input.digest, patch=patch,
-                bulk=bulk,
-            )  # fmt: skip
-            by_key[patch_input.idempotency_key] = idempotent_patch
-            new_keys.append(idempotent_patch)
+            new_keys.append(_make_key(patch_input, patch, bulk))
+            by_key[patch_input.idempotency_key] = new_keys[-1]
     previous_values = merge.apply_patches(project, applied)
     if bulk is not None:
         new_indexes = (index for index in results if results[index].is_new)
@@ -122,6 +118,13 @@ def _put(
     IdempotentPatch.objects.bulk_create(sorted(new_keys, key=lambda new_key: new_key.idempotency_key))
     _record_event(project, source, [result.patch for result in results.values() if result.is_new])
     return [results[index] for index in range(len(inputs))]
+
+
+def _make_key(patch_input: PatchInput, patch: Patch, bulk: Bulk | None) -> IdempotentPatch:
+    return IdempotentPatch(
+        project=patch.project, idempotency_key=patch_input.idempotency_key, digest=patch_input.digest, patch=patch,
+        bulk=bulk,
+    )  # fmt: skip
 
 
 def _record_event(project: Project, source: str, patches: Sequence[Patch]) -> None:

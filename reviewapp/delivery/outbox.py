@@ -38,12 +38,7 @@ def put(
         now = clock.now()
         older = _lock_supersedable(project, trace_id)
         older = [patch for patch in older if patch.state != State.PARKED or patch.can_be_replaced_by(metadata, tags)]
-        carried: dict[str, Any] = {}
-        carried_tags: list[str] = []
-        for patch in older:
-            carried.update(patch.values)
-            # Laminar would list tags that it accepted already a second time.
-            carried_tags += patch.tag_names if patch.has_tags_to_send else []
+        carried, carried_tags = _collect_carried(older)
         text = canonical_json.dumps({**carried, **metadata})
         tags_text = canonical_json.dumps(list(dict.fromkeys([*carried_tags, *tags]))) if carried_tags or tags else "[]"
         # A text that the worker cannot read must fail here, where the caller sees the error.
@@ -148,6 +143,17 @@ def _retry_patch(project: Project, patch: Patch, actor: str) -> int:
             accepted_at=row.accepted_at if row.lacks_only_tags else None,
             source=f"{row.source}, retried by {actor}"[:160],
         )  # fmt: skip
+
+
+def _collect_carried(older: Sequence[Patch]) -> tuple[dict[str, Any], list[str]]:
+    """The values and tags of older patches, the newest value of each key."""
+    values: dict[str, Any] = {}
+    tags: list[str] = []
+    for patch in older:
+        values.update(patch.values)
+        # Laminar would list tags that it accepted already a second time.
+        tags += patch.tag_names if patch.has_tags_to_send else []
+    return values, tags
 
 
 def _lock_supersedable(project: Project, trace_id: UUID) -> list[Patch]:

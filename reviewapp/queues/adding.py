@@ -98,13 +98,7 @@ def add(
         missing = [
             entry for entry in by_trace_id.values() if entry.trace_id not in items and entry.trace_id not in excluded
         ]
-        new_items = [
-            QueueItem(
-                queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference,
-                priority=entry.priority, rule=rule, added_by=get_actor_name(actor),
-            )
-            for entry in missing[:limit]
-        ]  # fmt: skip
+        new_items = [_make_item(queue, entry, actor, rule) for entry in missing[:limit]]
         QueueItem.objects.bulk_create(new_items, batch_size=200)
         items.update({item.trace_id: item for item in new_items})
         pull.request_pull(queue.project, [item.trace_id for item in new_items])
@@ -118,6 +112,13 @@ def add(
         removed=sum(entry.trace_id in excluded for entry in entries),
         brought_back=len(removed) if bring_back else 0,
     )
+
+
+def _make_item(queue: Queue, entry: Entry, actor: User | str, rule: Rule | None) -> QueueItem:
+    return QueueItem(
+        queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference, priority=entry.priority,
+        rule=rule, added_by=get_actor_name(actor),
+    )  # fmt: skip
 
 
 def _fetch_items(queue: Queue, by_trace_id: dict[UUID, Entry]) -> dict[UUID, QueueItem]:
