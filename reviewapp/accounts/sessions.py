@@ -1,11 +1,13 @@
 """Sign-in with Django's own sessions and password check."""
 
+from typing import Any
+
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.sessions.backends import db
 
 from reviewapp.accounts import queries
 from reviewapp.accounts.models import User
-from reviewapp.lib import sql
+from reviewapp.lib import clock, sql
 
 
 class SessionStore(db.SessionStore):
@@ -13,6 +15,11 @@ class SessionStore(db.SessionStore):
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(None if "\x00" in (session_key or "") else session_key)
+
+    def load(self) -> dict[str, Any]:
+        """Read the session of this key. What is missing, expired or new is left to Django."""
+        rows = sql.fetch_rows(queries.SESSION_DATA, self.session_key, clock.now()) if self.session_key else []
+        return self.decode(rows[0][0]) if rows else super().load()
 
 
 class Backend(ModelBackend):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
@@ -188,6 +188,9 @@ def _identity(value: Any) -> Any:
 
 def _strip_locking(statement: str) -> str:
     # On SQLite, a transaction that may write has locked the whole database from its start.
-    if connection.features.has_select_for_update:
-        return statement
+    return statement if connection.features.has_select_for_update else _without_locking(statement)
+
+
+@lru_cache(maxsize=1000)
+def _without_locking(statement: str) -> str:
     return _FOR_UPDATE.sub("", statement)
