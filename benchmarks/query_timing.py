@@ -121,8 +121,8 @@ def membership_by_hand() -> Membership:
 
 
 def item_by_hand() -> QueueItem:
-    (row,) = sql.fetch_objects(QueueItem, review_queries.ITEM_OF_PROJECT, project.pk, item.pk)
-    row.queue = sql.fetch_objects(Queue, review_queries.QUEUE_BY_PK, row.queue_id)[0]
+    (row,) = sql.fetch_objects(QueueItem, queue_queries.ITEM_OF_PROJECT, project.pk, item.pk)
+    row.queue = sql.fetch_objects(Queue, queue_queries.QUEUE_BY_PK, row.queue_id)[0]
     return row
 
 

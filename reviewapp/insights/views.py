@@ -16,8 +16,8 @@ from reviewapp.insights.reviews import ReviewFilter, csv_lines, summarise_review
 from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.lib import trace_ids
 from reviewapp.lib.numbers import parse_int
+from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.progress import progress_by_queue, queue_progress
-from reviewapp.queues.views.queues import get_queue_or_404
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView

@@ -6,6 +6,13 @@ Figures are the time of one call on SQLite, ORM against this, as `python -m benc
 # Each next item asks for its queue. ORM 0.63 ms, this 0.10 ms.
 QUEUE_BY_SLUG = "SELECT * FROM reviewapp_queue WHERE project_id = %s AND slug = %s"
 
+# Every page of the workbench. Both with the ORM's join 0.74 ms, these 0.19 ms.
+ITEM_OF_PROJECT = """
+    SELECT i.* FROM reviewapp_queueitem i JOIN reviewapp_queue q ON q.id = i.queue_id
+    WHERE q.project_id = %s AND i.id = %s
+"""
+QUEUE_BY_PK = "SELECT * FROM reviewapp_queue WHERE id = %s"
+
 # Items a person can claim. Values: the queue, an item to exclude, the person, the time, the person again.
 _FREE = """
     SELECT i.id FROM reviewapp_queueitem i

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.http import Http404, QueryDict
+from django.http import QueryDict
 from django.urls import reverse
 
-from reviewapp.accounts.models import Project, User
+from reviewapp.accounts.models import User
 from reviewapp.lib import sql
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
-from reviewapp.reviews import drafts, queries
+from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.reviews.rail import Segment, load_rail, queue_position
@@ -33,16 +33,6 @@ class Workbench:
     position: int
     rail: list[Segment]
     is_readonly: bool
-
-
-def get_item_or_404(project: Project, pk: int) -> QueueItem:
-    """The project's item with its queue loaded. Raises Http404."""
-    item = sql.fetch_first(QueueItem, queries.ITEM_OF_PROJECT, project.pk, pk)
-    if item is None:
-        raise Http404("There is no such item in this project.")
-    item.queue = sql.fetch_objects(Queue, queries.QUEUE_BY_PK, item.queue_id)[0]
-    item.queue.project = project
-    return item
 
 
 def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: ReviewForm | None = None) -> Workbench:

@@ -10,13 +10,14 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
+from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
-from reviewapp.reviews.workbench import bind_form, get_item_or_404
+from reviewapp.reviews.workbench import bind_form
 from tests.factories import SpanFactory, TraceFactory
 from tests.queries import count_queries
 

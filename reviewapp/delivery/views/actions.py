@@ -10,8 +10,8 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery import breaker, drift, outbox, restore_guard
+from reviewapp.delivery.access import get_patch_or_404
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.delivery.views.patches import get_patch_or_404
 from reviewapp.lib.numbers import parse_int
 from reviewapp.web.request import Request
 

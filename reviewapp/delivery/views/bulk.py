@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -11,9 +11,9 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery import bulk as bulks
 from reviewapp.delivery import patch_validation
+from reviewapp.delivery.access import get_bulk_or_404
 from reviewapp.delivery.intake import BulkUndoneError, IdempotencyKeyReusedError
 from reviewapp.delivery.lint import lint, warn_high_cardinality
-from reviewapp.delivery.models import Bulk
 from reviewapp.delivery.patch_validation import InvalidPatchError
 from reviewapp.lib import canonical_json
 from reviewapp.traces.filters import selection
@@ -69,15 +69,6 @@ def bulk_undo(request: Request, project: Project, bulk: int) -> HttpResponse:
     elif not undone:
         messages.info(request, "Nothing to undo: all of this push has been undone already.")
     return redirect("bulk:bulk-page", project=project.slug, bulk=bulk)
-
-
-def get_bulk_or_404(project: Project, bulk_id: int) -> Bulk:
-    """The project's bulk with this id. Raises Http404."""
-    bulk = Bulk.objects.filter(project=project, pk=bulk_id).first()
-    if bulk is None:
-        raise Http404("There is no such push in this project.")
-    bulk.project = project
-    return bulk
 
 
 def _count_traces(count: int) -> str:

@@ -2,19 +2,20 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.delivery import drift, heartbeat, patch_filter, restore_guard
+from reviewapp.delivery.access import get_patch_or_404
 from reviewapp.delivery.lag import get_lag
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.delivery.provenance import get_metadata_provenance
 from reviewapp.delivery.timeline import build_timeline, get_block_reason
 from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.lib.numbers import parse_int
-from reviewapp.traces.models import Trace
+from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.reader import query
 from reviewapp.traces.reader.metadata_entries import paginate_entries
 from reviewapp.web.pages import render_page
@@ -92,19 +93,7 @@ def held_page(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_safe
 def trace_settings(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
-    trace = Trace.objects.filter(project=project, trace_id=trace_id).first()
-    if trace is None:
-        raise Http404("This trace has not been pulled from Laminar. Add it to a queue to pull it.")
-    trace.project = project
+    trace = get_trace_or_404(project, trace_id)
     entry_page = paginate_entries(get_metadata_provenance(trace), query.parse_query(request.GET))
     context = {"project": project, "section": "traces", "trace": trace, "portion": entry_page}
     return render_page(request, "delivery/provenance.html", context, fragment="setters")
-
-
-def get_patch_or_404(project: Project, patch_id: int) -> Patch:
-    """The project's delivery with this id. Raises Http404."""
-    patch = Patch.objects.filter(project=project, pk=patch_id).first()
-    if patch is None:
-        raise Http404("There is no such delivery in this project.")
-    patch.project = project
-    return patch

@@ -8,8 +8,9 @@ from django.views.decorators.http import require_http_methods
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.queues import adding
+from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.models import Queue
-from reviewapp.queues.views.queues import describe_added, get_queue_or_404
+from reviewapp.queues.views.queues import describe_added
 from reviewapp.traces.filters import selection
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.web.pages import render_page

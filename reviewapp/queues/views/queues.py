@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.template.defaultfilters import pluralize
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -13,9 +13,9 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
-from reviewapp.lib import sql
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import adding, queries
+from reviewapp.queues import adding
+from reviewapp.queues.access import get_queue_item_or_404, get_queue_or_404
 from reviewapp.queues.creating import create_queue
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
@@ -28,15 +28,6 @@ from reviewapp.web.request import Request
 
 PAGE_SIZE = 50
 NOT_REMOVED = "Not removed. The item has been reviewed, or a colleague has it open."
-
-
-def get_queue_or_404(project: Project, slug: str) -> Queue:
-    """Return the project's queue with this slug. Raises Http404."""
-    queue = sql.fetch_first(Queue, queries.QUEUE_BY_SLUG, project.pk, slug)
-    if queue is None:
-        raise Http404("There is no such queue in this project.")
-    queue.project = project
-    return queue
 
 
 @access.member(Role.REVIEWER)
@@ -108,13 +99,7 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
 def item_remove(request: Request, project: Project, queue: str, item: int) -> HttpResponse:
-    queue_item = (
-        QueueItem.objects.filter(queue=get_queue_or_404(project, queue), pk=item)
-        .select_related("queue__project")
-        .first()
-    )
-    if queue_item is None:
-        raise Http404("There is no such item in this queue.")
+    queue_item = get_queue_item_or_404(project, queue, item)
     context = {"project": project, "section": "queues", "queue": queue_item.queue, "item": queue_item}
     if request.method == "GET":
         return render_page(request, "queues/item_remove.html", context)

@@ -11,11 +11,11 @@ from django.views.decorators.http import require_http_methods
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.keys.laminar_keys import get_active_key
+from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.models import Rubric
 from reviewapp.queues.rubric import versions
 from reviewapp.queues.rubric.criteria import KINDS
 from reviewapp.queues.rubric.editor import Editor, open_editor, parse_editor
-from reviewapp.queues.views.queues import get_queue_or_404
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 

@@ -1,32 +1,22 @@
 """Pages for leads to manage a queue's rules."""
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json
+from reviewapp.queues.access import get_queue_or_404, get_rule_or_404
 from reviewapp.queues.models import Queue, Rule
 from reviewapp.queues.rules import lifecycle
 from reviewapp.queues.rules.dry_run import dry_run_rule
 from reviewapp.queues.rules.forms import NewRuleForm, RuleForm
-from reviewapp.queues.views.queues import get_queue_or_404
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
-
-
-def get_rule_or_404(project: Project, slug: str, pk: int) -> Rule:
-    """Return the rule of the queue with this slug. Raises Http404."""
-    queue = get_queue_or_404(project, slug)
-    rule = Rule.objects.filter(queue=queue, pk=pk).first()
-    if rule is None:
-        raise Http404("There is no such rule in this queue.")
-    rule.queue = queue
-    return rule
 
 
 @access.member(Role.LEAD)

@@ -13,13 +13,14 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming, skipping
+from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.templatetags.reviews import render_diff
 from reviewapp.reviews.undoing import CannotUndoError, undo
 from reviewapp.reviews.views.workbench import open_next_item, show_item
-from reviewapp.reviews.workbench import bind_form, get_item_or_404, get_latest_review
+from reviewapp.reviews.workbench import bind_form, get_latest_review
 from reviewapp.web.request import Request
 
 STALE_DRAFT = (

@@ -5,9 +5,10 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
+from reviewapp.queues.access import get_item_or_404
 from reviewapp.reviews.delivery_status import get_delivery_context
 from reviewapp.reviews.undoing import describe_last_item
-from reviewapp.reviews.workbench import get_item_or_404, get_latest_review, open_item_reader
+from reviewapp.reviews.workbench import get_latest_review, open_item_reader
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 

@@ -10,9 +10,9 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import clock
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming
+from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import queue_progress
-from reviewapp.queues.views.queues import get_queue_or_404
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import NO_STORE, render_page

@@ -5,8 +5,8 @@ from django.views.decorators.http import require_POST
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
+from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.rubric import editor
-from reviewapp.queues.views.queues import get_queue_or_404
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request

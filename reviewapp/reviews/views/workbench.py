@@ -15,6 +15,7 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json, failpoints
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming
+from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import queue_progress
 from reviewapp.reviews import personal_data
@@ -24,7 +25,7 @@ from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.rail import load_rail, queue_position
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
-from reviewapp.reviews.workbench import bind_form, get_item_or_404, open_workbench
+from reviewapp.reviews.workbench import bind_form, open_workbench
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 from reviewapp.web.views import INSUFFICIENT_STORAGE

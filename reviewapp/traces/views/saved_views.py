@@ -2,12 +2,13 @@
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
+from reviewapp.traces.access import get_saved_view_or_404
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import read_view
 from reviewapp.traces.filters.saved_views import DuplicateNameError, SavedViewError
@@ -46,7 +47,7 @@ def view_save(request: Request, project: Project) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_safe
 def view_open(request: Request, project: Project, view: int) -> HttpResponse:
-    return _redirect_to_list(project, get_view(request, project, view).query)
+    return _redirect_to_list(project, get_saved_view_or_404(project, request.user, view).query)
 
 
 @access.member(Role.REVIEWER)
@@ -73,18 +74,9 @@ def view_delete(request: Request, project: Project, view: int) -> HttpResponse:
     return _redirect_to_list(project, saved.query)
 
 
-def get_view(request: Request, project: Project, pk: int) -> SavedView:
-    """A view that the user may see. Raises Http404."""
-    view = saved_views.visible_to(project, request.user).filter(pk=pk).first()
-    if view is None:
-        raise Http404("This view does not exist. It may have been deleted.")
-    view.project = project
-    return view
-
-
 def _get_editable_view(request: Request, project: Project, pk: int) -> SavedView:
     """A view that the user may change. Raises Http404 and PermissionDenied."""
-    view = get_view(request, project, pk)
+    view = get_saved_view_or_404(project, request.user, pk)
     if view.owner_id is None and not request.membership.is_lead:
         raise PermissionDenied(LEADS_ONLY)
     return view

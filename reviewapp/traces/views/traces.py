@@ -12,13 +12,14 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
+from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
 from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, read_view
 from reviewapp.traces.filters.paging import Page, count_by_condition, count_traces, get_page
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
-from reviewapp.traces.models import Span, Trace
+from reviewapp.traces.models import Span
 from reviewapp.traces.reader import invisible_chars
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
@@ -126,10 +127,7 @@ def trace_export(request: Request, project: Project, shape: str) -> HttpResponse
 @access.member(Role.REVIEWER)
 @require_safe
 def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
-    trace = Trace.objects.filter(project=project, trace_id=trace_id).first()
-    if trace is None:
-        raise Http404("This trace is not in the mirror. Add it to a queue to pull it from Laminar.")
-    trace.project = project
+    trace = get_trace_or_404(project, trace_id)
     pull.request_for_reader(trace)
     if "waiting" in request.GET and not trace.has_spans:
         return HttpResponse(status=204)
