@@ -7,14 +7,17 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import django
 
 django.setup()
 
-from django.db import transaction  # noqa: E402 - models exist only after setup
+from django.contrib.sessions.models import Session  # noqa: E402 - models exist only after setup
+from django.db import transaction  # noqa: E402
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When  # noqa: E402
+from django.utils.crypto import get_random_string  # noqa: E402
 
 from reviewapp.accounts import queries as account_queries  # noqa: E402
 from reviewapp.audit import queries as audit_queries  # noqa: E402
@@ -53,6 +56,9 @@ terms = list(Term.objects.order_by("pk")[:5])
 now = clock.now()
 keys = ("environment", "region", "feature_flag", "customer_tier")
 position = (item.queue_id, item.priority)
+session = Session.objects.create(
+    session_key=get_random_string(32), session_data="x" * 200, expire_date=now + timedelta(1)
+)
 claim_values = (user.pk, now, queue.pk, 0, user.pk, now, user.pk)
 
 
@@ -149,6 +155,10 @@ def query_position() -> int:
 
 # Each query as (ORM, by hand); those in WRITES run in a transaction that is rolled back.
 READS: dict[str, tuple[Call, Call]] = {
+    "session": (
+        lambda: Session.objects.get(session_key=session.session_key, expire_date__gt=now),
+        lambda: sql.fetch_rows(account_queries.SESSION_DATA, session.session_key, now),
+    ),
     "user": (
         lambda: User.objects.get(pk=user.pk),
         lambda: sql.fetch_first(User, account_queries.USER_BY_PK, user.pk),

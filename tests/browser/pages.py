@@ -47,6 +47,7 @@ PAGES = {
     "held deliveries": "/p/support/deliveries/held/",
     "keys": "/p/support/keys/",
     "audit": "/p/support/audit/?verify",
+    "api documentation": "/api/v1/docs",
     "fault": "/p/support/nowhere/",
 }
 

@@ -106,7 +106,7 @@ def test_it_has_a_cost_for_each_model_span() -> None:
     assert all(0 < span.total_cost < 0.05 and span.total_tokens > 20 for span in spans)
 
 
-def test_its_attack_is_harmless_on_a_page() -> None:
+def test_it_shows_its_attack_harmlessly() -> None:
     html = (
         sanitising.render_markdown(HOSTILE_PAGE)
         + sanitising.sanitise_text(HOSTILE_PAGE)

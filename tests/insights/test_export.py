@@ -111,7 +111,7 @@ def test_it_exports_no_reviews_of_another_queue(queue: Queue, export: Any) -> No
     assert export() == []
 
 
-def test_its_query_count_does_not_grow_with_reviews(queue: Queue, export: Any) -> None:
+def test_it_needs_no_more_queries_for_more_reviews(queue: Queue, export: Any) -> None:
     ReviewFactory.create(item__queue=queue)
     query_count = count_queries(export)
     ReviewFactory.create_batch(30, item__queue=queue)

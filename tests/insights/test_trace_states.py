@@ -60,7 +60,7 @@ def test_it_shows_nothing_of_another_project(outsider_client: Client, item: Queu
     assert "pending" not in page
 
 
-def test_its_queries_do_not_grow_with_rows(reviewer_client: Client, queue: Queue) -> None:
+def test_it_needs_no_more_queries_for_more_rows(reviewer_client: Client, queue: Queue) -> None:
     one_id = [ReviewFactory.create(item__queue=queue).item.trace_id]
     ten_ids = one_id + [ReviewFactory.create(item__queue=queue).item.trace_id for _ in range(9)]
     assert count_queries(lambda: get_cells(reviewer_client, *one_id)) == count_queries(

@@ -197,7 +197,7 @@ def test_it_shows_the_diff_of_a_correction_in_the_history(reviewer_client: Clien
     assert "<del>Paris.</del><ins>Paris, France.</ins>" in page
 
 
-def test_its_query_count_does_not_grow_with_criteria(reviewer_client: Client, answered_item: QueueItem) -> None:
+def test_it_needs_no_more_queries_for_more_criteria(reviewer_client: Client, answered_item: QueueItem) -> None:
     without_criteria = count_queries(lambda: reviewer_client.get(url(answered_item)))
     set_criteria(answered_item.queue, FAULTS, BETTER, TAGS, RIGHT)
     assert count_queries(lambda: reviewer_client.get(url(answered_item))) == without_criteria

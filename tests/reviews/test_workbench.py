@@ -262,7 +262,7 @@ def test_it_shows_the_status_of_each_item_on_the_rail(
     assert [segment.status for segment in load_rail(items[1], reviewer)] == ["flagged", "to-come", "with-others"]
 
 
-def test_its_query_count_does_not_grow_with_the_queue(
+def test_it_needs_no_more_queries_for_a_longer_queue(
     reviewer_client: Client, queue: Queue, django_assert_max_num_queries: object
 ) -> None:
     items = QueueItemFactory.create_batch(60, queue=queue)
