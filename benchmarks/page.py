@@ -31,8 +31,7 @@ def _one_run(url: str, queue_data: dict[str, str]) -> tuple[float, float]:
     browser.sign_in(queue_data["people"][0], queue_data["password"])
     first_page = browser.get(f"/p/{queue_data['project']}/queues/{queue_data['queue']}/review/")
     files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', first_page.body))
-    files |= {module for file in list(files) if file.endswith(".js") for module in _find_imports(browser, file)}
-    first_bytes = first_page.bytes_received + sum(browser.get(file).bytes_received for file in files)
+    first_bytes = first_page.bytes_received + _load_files(browser, files)
     sizes, url_path, page = [], first_page.location, first_page.body
     for number in range(NEXT):
         response = browser.post(url_path, make_review_fields(page, number), htmx=True)
@@ -42,6 +41,15 @@ def _one_run(url: str, queue_data: dict[str, str]) -> tuple[float, float]:
     return first_bytes, statistics.median(sizes)
 
 
-def _find_imports(browser: Browser, file: str) -> set[str]:
-    folder = file.rsplit("/", 1)[0]
-    return {f"{folder}/{name}" for name in re.findall(r'from\s*"\./([^"]+)"', browser.get(file).body)}
+def _load_files(browser: Browser, files: set[str]) -> int:
+    """Load files and all modules they import. Returns their bytes."""
+    size, loaded, remaining = 0, set(files), list(files)
+    while remaining:
+        file = remaining.pop()
+        response, folder = browser.get(file), file.rsplit("/", 1)[0]
+        size += response.bytes_received
+        imports = re.findall(r'from\s*"\./([^"]+)"', response.body) if file.endswith(".js") else []
+        new = {f"{folder}/{name}" for name in imports} - loaded
+        loaded |= new
+        remaining += new
+    return size
