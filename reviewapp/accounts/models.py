@@ -48,9 +48,9 @@ class FailedSignIn(models.Model):
 class PersonalData(models.TextChoices):
     """What happens before a review with personal data or secrets is pushed."""
 
-    WARN = "tell", "point at it, the reviewer decides"
-    REQUIRE = "require", "ask each time: send, mask, or keep here"
-    OFF = "off", "do not look"
+    WARN = "tell", "warn, and let the reviewer decide"
+    REQUIRE = "require", "ask each time: send, mask or keep here"
+    OFF = "off", "do not check"
 
 
 class Project(models.Model):

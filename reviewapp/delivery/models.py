@@ -25,8 +25,8 @@ class Reason(models.TextChoices):
 
     REFUSED = "refused", "Laminar refused it"
     TRACE_NOT_FOUND = "trace not found", "Laminar does not know the trace"
-    GAVE_UP = "gave up", "Laminar was not reached for too long"
-    UNCONFIRMED = "unconfirmed", "Laminar said yes, but the values never appeared"
+    GAVE_UP = "gave up", "Laminar could not be reached for too long"
+    UNCONFIRMED = "unconfirmed", "Laminar accepted it, but the values never appeared"
 
 
 class PatchQuerySet(models.QuerySet["Patch"]):

@@ -1,4 +1,4 @@
-"""Who set each value of a trace's metadata: the traced application in flight, we, or others after us."""
+"""Who set each value of a trace: the application in flight, the review desk, or someone else after our push."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def get_metadata_provenance(trace: Trace) -> list[KeyProvenance]:
     entries = []
     for key, raw in sorted(members.items()):
         patch, our_raw = pushed.get(key, (None, ""))
-        set_by = "us, not confirmed yet" if key in unconfirmed else _describe_setter(patch, raw, our_raw)
+        set_by = "the review desk, not confirmed yet" if key in unconfirmed else _describe_setter(patch, raw, our_raw)
         value, key_changes = pairs.display_value(raw), changes.get(key, ())
         entries.append(KeyProvenance(key, value, key in unconfirmed, set_by, patch, changes=key_changes))
     for key, (patch, our_raw) in sorted(pushed.items()):
@@ -76,7 +76,7 @@ def _load_changes(trace: Trace) -> dict[str, list[KeyChange]]:
 def _build_change(change: MetadataChange, source: str) -> KeyChange:
     author = change.get_by_display()
     if change.by == MetadataChange.Author.REVIEW_APP:
-        author = f"us, {source}" if source else "us" if change.patch_id else "us, undone"
+        author = f"{author}, {source}" if source else author if change.patch_id else f"{author}, undone"
     before, after = (None if raw is None else _shorten(raw) for raw in (change.before, change.after))
     return KeyChange(change.at, author, before, after)
 
@@ -95,13 +95,17 @@ def _describe_setter(patch: Patch | None, raw: str, our_raw: str) -> str:
     if patch is None:
         return "the application, in flight"
     if patch.state != State.CONFIRMED:
-        return f"us, {patch.state}"
-    return "us, confirmed" if is_same_value(raw, canonical_json.loads(our_raw)) else _describe_drift(raw, our_raw)
+        return f"the review desk, {patch.state}"
+    return (
+        "the review desk, confirmed"
+        if is_same_value(raw, canonical_json.loads(our_raw))
+        else _describe_drift(raw, our_raw)
+    )
 
 
 def _describe_drift(raw: str | None, our_raw: str) -> str:
     laminar_value = "key removed" if raw is None else f"{_shorten(raw)} in Laminar"
-    return f"others, after us: {laminar_value}, we pushed {_shorten(our_raw)}"
+    return f"someone else, after our push: {laminar_value}, we pushed {_shorten(our_raw)}"
 
 
 def _shorten(raw: str) -> str:

@@ -18,7 +18,7 @@ _SKIP_LABELS = {Skip.Kind.LATER.value: "skipped for later", Skip.Kind.OTHER.valu
 def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
     """Skip an item, `whom` being a key of SKIP_TARGETS; False if it has been reviewed or a colleague has claimed it.
 
-    Later: this person gets it again after all other items. For somebody else: only other people get it. For nobody:
+    Later: this person gets it again after all other items. For someone else: only other people get it. For nobody:
     it is no longer pending until somebody reopens it.
     """
     with transaction.atomic():

@@ -159,9 +159,9 @@ class MetadataChange(models.Model):
 
     class Author(models.TextChoices):
         APPLICATION = "flight", "the application, in flight"
-        REVIEW_APP = "us", "us"
-        OTHER_AFTER_PUSH = "others", "others, after us"
-        OTHER = "somebody", "somebody else"
+        REVIEW_APP = "us", "the review desk"
+        OTHER_AFTER_PUSH = "others", "someone else, after our push"
+        OTHER = "somebody", "someone else"
 
     MAX_VALUE_LENGTH = 200
 

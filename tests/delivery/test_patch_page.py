@@ -35,7 +35,7 @@ def test_it_offers_to_retry_a_parked_patch(lead_client: Client, project: Project
     patch = PatchFactory.create(project=project, state=State.PARKED, reason=Reason.GAVE_UP)
     page = lead_client.get(url(patch))
     assert "Retry delivery" in page.text
-    assert "Laminar was not reached for too long." in page.text
+    assert "Laminar could not be reached for too long." in page.text
 
 
 @pytest.mark.parametrize("reason", Reason.values)

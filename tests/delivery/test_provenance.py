@@ -20,22 +20,22 @@ def test_it_distinguishes_the_application_from_us(project: Project) -> None:
     PatchFactory.create(project=project, trace_id=trace.trace_id, metadata='{"score":1}', state=State.CONFIRMED)
     assert set_by(trace) == {
         "env": "the application, in flight",
-        "score": "us, confirmed",
-        "notes": "us, not confirmed yet",
+        "score": "the review desk, confirmed",
+        "notes": "the review desk, not confirmed yet",
     }
 
 
 def test_it_reports_what_others_changed_after_us(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"score":0}')
     PatchFactory.create(project=project, trace_id=trace.trace_id, metadata='{"score":1}', state=State.CONFIRMED)
-    assert set_by(trace)["score"].startswith("others, after us")
+    assert set_by(trace)["score"].startswith("someone else, after our push")
 
 
 def test_it_uses_our_newest_patch(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"score":0}')
     for value, state in ((1, State.CONFIRMED), (0, State.ACCEPTED)):
         PatchFactory.create(project=project, trace_id=trace.trace_id, metadata=f'{{"score":{value}}}', state=state)
-    assert set_by(trace)["score"] == "us, accepted"
+    assert set_by(trace)["score"] == "the review desk, accepted"
 
 
 def test_it_renders_its_page(reviewer_client: Client, project: Project) -> None:
@@ -52,12 +52,12 @@ def test_it_reports_both_values_and_removed_keys(project: Project) -> None:
         drift='{"notes":[],"score":[0.50]}',
     )  # fmt: skip
     assert set_by(trace) == {
-        "score": "others, after us: 0.50 in Laminar, we pushed 1",
-        "notes": "others, after us: key removed, we pushed right",
+        "score": "someone else, after our push: 0.50 in Laminar, we pushed 1",
+        "notes": "someone else, after our push: key removed, we pushed right",
     }
 
 
 def test_it_recognises_our_number_in_another_spelling(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"score":1.0}')
     PatchFactory.create(project=project, trace_id=trace.trace_id, metadata='{"score":1}', state=State.CONFIRMED)
-    assert set_by(trace) == {"score": "us, confirmed"}
+    assert set_by(trace) == {"score": "the review desk, confirmed"}

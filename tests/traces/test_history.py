@@ -145,7 +145,7 @@ def test_it_lists_each_change_on_the_metadata_page(reviewer_client: Client, proj
         merge.apply_patch(project, merge.lock_trace(project, TRACE), {"env": "<b>"}, patch_id=patch.pk)
     page = reviewer_client.get(f"/p/support/deliveries/traces/{TRACE}/metadata/").text
     assert "1 change" in page
-    assert "us, review by ann: from <code>test</code> to <code>&lt;b&gt;</code>" in page
+    assert "the review desk, review by ann: from <code>test</code> to <code>&lt;b&gt;</code>" in page
 
 
 @pytest.mark.parametrize(("ago", "is_marked"), [(timedelta(minutes=2), True), (timedelta(minutes=20), False)])

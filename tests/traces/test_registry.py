@@ -80,7 +80,7 @@ def test_it_reports_who_changed_a_value_and_that_it_flips(project: Project) -> N
     with transaction.atomic():
         merge.apply_patch(project, merge.lock_trace(project, UUID(int=0)), {"step": 3}, patch_id=1)
     summary = create_key(project, "step")
-    assert summary.set_by == [("the application, in flight", 2), ("us", 1)]
+    assert summary.set_by == [("the application, in flight", 2), ("the review desk", 1)]
     assert "in 2 traces" in " ".join(summary.findings)
 
 
@@ -90,7 +90,7 @@ def test_it_does_not_report_late_changes_as_flips(project: Project) -> None:
             ended = clock.now() - timedelta(days=20)
             pull.store_traces(project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=ended)])
     summary = create_key(project, "step")
-    assert (summary.set_by, summary.findings) == ([("somebody else", 2)], [])
+    assert (summary.set_by, summary.findings) == ([("someone else", 2)], [])
 
 
 @pytest.mark.parametrize(("more", "words"), [(0, "unchanged since"), (1, "no recent changes")])

@@ -91,7 +91,7 @@ def test_it_writes_nothing_for_a_waiting_page(
 def test_it_marks_our_unconfirmed_metadata(reviewer_client: Client, project: Project, trace: Trace) -> None:
     merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1, "environment": "test"})
     page = reviewer_client.get(f"{url(trace.trace_id)}?tab=metadata")
-    assert page.text.count("us, not confirmed yet") == 2
+    assert page.text.count("the review desk, not confirmed yet") == 2
     assert "?m=environment%3Dtest" in page.text
 
 
