@@ -16,6 +16,7 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.rubric import scale
 from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, parse_criteria, validate_criteria
+from reviewapp.queues.rubric.digit_keys import KeyedOption, assign_keys
 from reviewapp.traces.metadata.pairs import Pair
 
 CLAIM_DURATION = timedelta(minutes=5)
@@ -109,6 +110,12 @@ class Queue(models.Model):
         return {*self.pushed_keys, self.builtin_keys["notes"]}
 
     @property
+    def score_hint(self) -> str:
+        """What a score must be, as a sentence."""
+        low, high, step = map(format_decimal, (self.score_min, self.score_max, self.score_step))
+        return f"Give a score from {low} to {high} in steps of {step}."
+
+    @property
     def score_choices(self) -> list[Decimal]:
         """All scores of the scale if they are few enough for buttons, else an empty list."""
         count = int((self.score_max - self.score_min) / self.score_step) + 1
@@ -122,11 +129,14 @@ class Queue(models.Model):
         return scale.parse_score_words(self.criteria)
 
     @property
-    def score_options(self) -> list[Option]:
-        """The scores of `score_choices`, each with its meaning."""
+    def score_options(self) -> list[KeyedOption]:
+        """The scores of `score_choices`, each with its meaning and key; of two, 0 and 1, only the words are shown."""
         meanings = {option.value: option.help for option in self.score_words}
         values = [format_decimal(choice) for choice in self.score_choices]
-        return [Option(value, meanings.get(value, "")) for value in values]
+        if values == ["0", "1"]:
+            labels = {"0": "Fail", "1": "Pass"} | {value: word for value, word in meanings.items() if word}
+            return assign_keys([(value, labels[value], "") for value in values])
+        return assign_keys([(value, value, meanings.get(value, "")) for value in values])
 
     @property
     def quick_scores(self) -> list[Decimal]:
@@ -135,6 +145,12 @@ class Queue(models.Model):
             return []
         steps = (self.score_max - self.score_min) // self.score_step
         return [self.score_min + self.score_step * (steps * quarter // 4) for quarter in range(5)]
+
+    @property
+    def quick_score_options(self) -> list[KeyedOption]:
+        """The scores of `quick_scores`, each with its key."""
+        values = [format_decimal(score) for score in self.quick_scores]
+        return assign_keys([(value, value, "") for value in values])
 
 
 class Rubric(models.Model):

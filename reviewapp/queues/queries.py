@@ -36,7 +36,8 @@ CLAIM_FIRST = f"""
     {_CLAIM} WHERE id = ({_FREE} ORDER BY i.priority DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED) RETURNING id
 """
 CLAIM_POSTPONED = f"{_CLAIM} WHERE id = ({_POSTPONED} FOR UPDATE OF i SKIP LOCKED) RETURNING id"
-CLAIM_BY_PK = f"{_CLAIM} WHERE id = ({_FREE} AND i.id = %s FOR UPDATE OF i SKIP LOCKED)"
+# Waits for a lock: the person's own request, such as a draft's, may hold it, and the item is free all the same.
+CLAIM_BY_PK = f"{_CLAIM} WHERE id = ({_FREE} AND i.id = %s FOR UPDATE OF i)"
 
 # The same condition as the claim, so that what is prefetched is what will be claimed. ORM 1.50 ms, this 0.06 ms.
 UPCOMING = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT %s"

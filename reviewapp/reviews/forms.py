@@ -115,11 +115,11 @@ class ReviewForm(forms.Form):
         rubric = self.rubric
         score = parse_decimal(text)
         if score is None:
-            raise forms.ValidationError(f"“{text}” is not a number. {_range_hint(rubric)}")
+            raise forms.ValidationError(f"“{text}” is not a number. {rubric.score_hint}")
         if not rubric.score_min <= score <= rubric.score_max:
-            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {_range_hint(rubric)}")
+            raise forms.ValidationError(f"{format_decimal(score)} is outside the scale. {rubric.score_hint}")
         if (score - rubric.score_min) % rubric.score_step:
-            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {_range_hint(rubric)}")
+            raise forms.ValidationError(f"{format_decimal(score)} is between two steps. {rubric.score_hint}")
         return score
 
     def clean_notes(self) -> str:
@@ -201,8 +201,3 @@ class ReviewForm(forms.Form):
         if hasattr(self.data, "getlist"):
             return list(self.data.getlist(criterion.field_name))
         return [self.data[criterion.field_name]] if criterion.field_name in self.data else []
-
-
-def _range_hint(rubric: Queue) -> str:
-    low, high, step = map(format_decimal, (rubric.score_min, rubric.score_max, rubric.score_step))
-    return f"Give a score from {low} to {high} in steps of {step}."

@@ -35,6 +35,15 @@ class Workbench:
     is_readonly: bool
 
 
+def is_taken_by_colleague(queue: Queue, pk: int, user: User) -> bool:
+    """Whether somebody else has claimed this item of the queue, or has reviewed it last."""
+    item = QueueItem.objects.filter(queue=queue, pk=pk).first()
+    if item is None:
+        return False
+    others_reviews = Review.objects.filter(item=item, is_latest=True).exclude(reviewer=user)
+    return item.is_claimed_by_other(user) or others_reviews.exists()
+
+
 def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: ReviewForm | None = None) -> Workbench:
     """Load the workbench; `query` selects what to show of the trace, `form` is a submitted form to show again."""
     url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])

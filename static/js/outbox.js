@@ -6,6 +6,8 @@ import * as storage from "./user-storage.js";
  * @typedef {object} Entry
  * @property {string} client  the submit's own id; the same form submitted again replaces its entry
  * @property {string} item
+ * @property {string} [name]  what the notices call the item
+ * @property {string} [queue]
  * @property {string} url
  * @property {[name: string, value: string][]} fields
  * @property {number} at  milliseconds since the epoch

@@ -2,20 +2,23 @@
 // older than those answers.
 import { closest, find } from "./dom.js";
 import { answersOf, fillAnswers } from "./fields.js";
-import { bench, form, isReadOnly, onItem } from "./workbench.js";
+import { form, isReadOnly, onItem, queue } from "./workbench.js";
 
 /** @typedef {import("./fields.js").Answers} Answers */
 
-const storageKey = () => `same:${bench()?.dataset.upcoming?.split("?")[0]}`;
+/** @param {string | undefined} name */
+const storageKey = (name) => `same:${name}`;
 
 /** @returns {Answers | null} */
-const lastAnswers = () => JSON.parse(sessionStorage.getItem(storageKey()) ?? "null");
+const lastAnswers = () => JSON.parse(sessionStorage.getItem(storageKey(queue())) ?? "null");
 
 /**
- * @param {[name: string, value: string][]} pairs  the fields of a submitted form
+ * @param {string | undefined} name  the queue of the review
+ * @param {[name: string, value: string][]} pairs  the fields of a form that the server has accepted
  */
-export function remember(pairs) {
-  sessionStorage.setItem(storageKey(), JSON.stringify(answersOf(pairs)));
+export function remember(name, pairs) {
+  sessionStorage.setItem(storageKey(name), JSON.stringify(answersOf(pairs)));
+  updateButton();
 }
 
 // A correction belongs to its own trace, and a text already written is not overwritten.

@@ -3,7 +3,6 @@
 import { closest, create, find, findAll } from "./dom.js";
 import { keyActions } from "./key-actions.js";
 import { goToItem } from "./navigation.js";
-import { setScore } from "./score.js";
 import { showWhyNot } from "./undo.js";
 import { bench, form, isBusy, isReadOnly } from "./workbench.js";
 
@@ -20,8 +19,12 @@ import { bench, form, isBusy, isReadOnly } from "./workbench.js";
 const FLASH_TIME = 160; // milliseconds
 const TEXT_FIELDS =
   "textarea, select, [contenteditable], input:not([type=radio], [type=checkbox], [type=hidden], [type=button])";
-const USES_ENTER = "a, button, summary, input, select, [role=button]";
+const USES_ENTER = "a, select, #skip-menu[open] *";
+const BUTTONS = "button, [role=button]";
 const USES_ARROWS = "input, select, audio, video, [role=slider], [role=separator], [role=tab], [role=tablist] *";
+
+/** The button that was clicked last. @type {HTMLElement | null} */
+let clickedButton = null;
 
 /** @param {string} name */
 const keyAction = (name) => () => keyActions.get(name)?.();
@@ -30,8 +33,8 @@ const keyAction = (name) => () => keyActions.get(name)?.();
 const SHORTCUTS = [
   {
     keys: [..."1234567890"],
-    labels: ["1", "…", "9"],
-    help: "Set the score, or choose an option in the focused row",
+    labels: ["0", "…", "9"],
+    help: "Set the score, or choose an option in the focused row, as its key shows",
     action: pressDigit,
   },
   { keys: ["f"], help: "Go to the first field of the form", action: focusForm },
@@ -71,20 +74,15 @@ function press(selector) {
   control.click();
 }
 
+// In the focused row of options, else in the scores: each option names its own key.
 /** @param {KeyboardEvent} event */
 function pressDigit(event) {
   if (isReadOnly()) return;
-  const index = Number(event.key) - 1;
   const row = closest(event, "#review [data-criterion]");
-  /** @type {NodeListOf<HTMLElement> | undefined} */
-  const options = row?.querySelectorAll("input[type=radio], input[type=checkbox]");
-  if (options?.length) return options[index]?.click();
-  const presets = findAll("#review .preset");
-  if (presets.length) return setScore(presets[index]?.dataset.score);
-  const scores = /** @type {HTMLInputElement[]} */ (findAll("#review .choice input:not([value=''])"));
-  // If every score is a whole number, the key is the score; otherwise it is the position in the row.
-  const areDigits = scores.every((score) => /^\d+$/.test(score.value));
-  (areDigits ? scores.find((score) => score.value === event.key) : scores[index])?.click();
+  const options = row?.querySelector("[data-key]") ? row : find("#review .score");
+  /** @type {HTMLElement | null | undefined} */
+  const option = options?.querySelector(`[data-key="${event.key}"]`);
+  option?.click();
 }
 
 /** @param {number} step */
@@ -154,7 +152,9 @@ function leave(target) {
 function isUsedByTarget({ key, shiftKey }, target) {
   // No letter is typed into the score field.
   if (target.matches(TEXT_FIELDS)) return !(target.id === "score" && /^[a-z=?/]$/.test(key));
-  if (key === "Enter") return shiftKey || target.matches(USES_ENTER);
+  // A button that was clicked gives Enter back to the review; one that was reached by keyboard keeps it.
+  if (key === "Enter")
+    return shiftKey || target.matches(USES_ENTER) || (target.matches(BUTTONS) && target !== clickedButton);
   if (!key.startsWith("Arrow")) return false;
   const scrollsSideways = target !== document.body && target.scrollWidth > target.clientWidth + 1;
   return shiftKey || target.matches(USES_ARROWS) || scrollsSideways;
@@ -181,6 +181,9 @@ function onKey(event) {
 
 export function start() {
   document.addEventListener("keydown", onKey);
+  document.addEventListener("pointerdown", (event) => {
+    clickedButton = closest(event, BUTTONS);
+  });
   document.addEventListener("click", (event) => {
     if (closest(event, "#show-keys")) showShortcuts();
   });

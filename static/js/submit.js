@@ -1,12 +1,14 @@
 // Submits and skips: a prefetched next item is shown at once, and the server's answer is handled when it comes.
+import { check } from "./checks.js";
 import { closest, create, find } from "./dom.js";
 import * as drafts from "./drafts.js";
 import * as fields from "./fields.js";
+import * as lease from "./lease.js";
 import { clearNotice, showNotice } from "./notices.js";
 import * as outbox from "./outbox.js";
 import * as prefetch from "./prefetch.js";
 import * as repeatAnswers from "./repeat-answers.js";
-import { bench, form, isBusy, item, onItem, refreshParts, setWaiting, showItem } from "./workbench.js";
+import { bench, form, isBusy, item, onItem, queue, refreshParts, setWaiting, showItem } from "./workbench.js";
 
 /** @typedef {outbox.Entry} Entry */
 /** @typedef {outbox.Answer} Answer */
@@ -21,10 +23,19 @@ export function start() {
     },
     true,
   );
+  document.addEventListener("click", onGoBack);
   onItem(() => prefetch.refill());
   onItem(lockSentForm);
+  onItem(() => clearNotice(refusalTopic(item())));
   outbox.start({ nextItem, onAnswer });
 }
+
+/** Refused submits whose reviewer was elsewhere by then: the item's page with the reason, by its path. */
+/** @type {Map<string, string>} */
+const refusals = new Map();
+
+/** @param {string | undefined} number */
+const refusalTopic = (number) => `refused ${number}`;
 
 /** @param {Event} event */
 function cancel(event) {
@@ -39,15 +50,15 @@ function onSubmit(event) {
   if (!(sent instanceof HTMLFormElement) || !number) return;
   if (!["skip", "review"].includes(sent.id) || event.submitter?.hasAttribute("formaction")) return;
   cancel(event);
-  if (isBusy()) return;
+  if (isBusy() || (sent.id === "review" && !check(sent))) return;
   const entry = entryOf(sent, event.submitter, number);
   if (!entry.isSkip) {
-    repeatAnswers.remember(entry.fields);
     drafts.onSubmitted(number);
   }
   clearNotice("answer");
   const stays = !entry.isSkip && (find("input[name=stay]:checked") || fields.isBlank(sent));
-  const page = stays ? null : prefetch.takeNext();
+  // A review that was refused once is worth waiting for: its reviewer should not have to come back a second time.
+  const page = stays || refusals.delete(entry.url) ? null : prefetch.takeNext();
   if (page) {
     entry.next = page.item;
     showItem(page.html, `${page.url}?after=${number}`);
@@ -68,7 +79,9 @@ function entryOf(sent, submitter, number) {
   const pairs = fields.formPairs(sent, submitter).filter(([name]) => name !== "csrfmiddlewaretoken");
   const clientId = pairs.find(([name]) => name === "client_id")?.[1] ?? "";
   const client = isSkip ? `skip:${number}` : clientId;
-  return { client, item: number, url: sent.action, fields: pairs, at: Date.now(), isSkip };
+  const position = find("#rail p")?.dataset.position;
+  const name = position && `item ${position}`;
+  return { client, item: number, name, queue: queue(), url: sent.action, fields: pairs, at: Date.now(), isSkip };
 }
 
 /** @param {Entry} entry */
@@ -89,20 +102,26 @@ function onAnswer(entry, answer) {
     return lockSentForm();
   }
   if (answer.status >= 300) return onRefused(entry, answer, isCurrent);
-  if (!entry.isSkip) drafts.removeCopy(entry.item, entry.at);
+  if (!entry.isSkip) {
+    drafts.removeCopy(entry.item, entry.at);
+    repeatAnswers.remember(entry.queue, entry.fields);
+  }
   if (isCurrent) return followAnswer(answer);
   if (entry.next === item()) updateNextItem(answer);
   prefetch.refill();
 }
 
-// The item shown in advance was claimed, or a colleague had it already and the server chose another.
+// The item shown in advance was claimed, or it was no longer free and the server chose another.
 /** @param {Answer} answer */
 function updateNextItem(answer) {
   const review = form();
   if (answer.headers.has("Desk-Claimed")) refreshParts(answer.html);
   else if (answer.status === 200 && !(review && fields.isChanged(review))) {
     followAnswer(answer);
-    showNotice("answer", "A colleague has taken the item that was shown here. This is the next item.");
+    const reason = answer.headers.has("Desk-Taken")
+      ? "A colleague has taken the item that was shown here."
+      : "The item that was shown here is no longer waiting for a review.";
+    showNotice("answer", `${reason} This is the next item.`);
   }
 }
 
@@ -137,38 +156,70 @@ function followAnswer(answer) {
 }
 
 /**
+ * Show a refused item again if the reviewer waits at it. Whoever is at another item by now stays there: what they type
+ * is meant for what they see.
+ *
  * @param {Entry} entry
  * @param {Answer} answer
  * @param {boolean} isCurrent
  */
 function onRefused(entry, answer, isCurrent) {
   const target = answer.headers.get("HX-Retarget");
-  const returns = !target && Boolean(bench()) && (isCurrent || entry.next === item());
-  if (target) {
-    setWaiting(false);
-    htmx.swap(target, answer.html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
-  }
-  if (returns) showItem(answer.html, isCurrent ? null : entry.url);
   if (!entry.isSkip) drafts.storeCopy(entry.item, fields.answersOf(entry.fields));
-  if (returns) drafts.scheduleSave();
-  if (returns && isCurrent) return;
-  if (returns) prefetch.putBack(entry.next);
-  showRefusal(entry, returns);
+  if (isCurrent && bench()) {
+    if (target) htmx.swap(target, answer.html, { swapStyle: "innerHTML", swapDelay: 0, settleDelay: 0 });
+    else showItem(answer.html);
+    setWaiting(false);
+    return drafts.scheduleSave();
+  }
+  if (!entry.isSkip) refusals.set(entry.url, answer.html);
+  // The refused request claimed nothing: the item on the screen is the reviewer's only with a claim of its own.
+  if (entry.next === item()) lease.renew();
+  showRefusal(entry, answer);
+}
+
+// Back at a refused item, the reviewer sees what the server said about it.
+/** @param {MouseEvent} event */
+function onGoBack(event) {
+  const link = closest(event, "#banner a");
+  const html = link instanceof HTMLAnchorElement ? refusals.get(link.href) : undefined;
+  if (!(link instanceof HTMLAnchorElement) || !html || !bench()) return;
+  cancel(event);
+  if (isBusy()) return;
+  drafts.saveNow();
+  showItem(html, link.href);
+  drafts.scheduleSave();
+  lease.renew();
 }
 
 /**
  * @param {Entry} entry
- * @param {boolean} returned  the screen shows the refused item again
+ * @param {Answer} answer
  */
-function showRefusal(entry, returned) {
+function showRefusal(entry, answer) {
+  const name = entry.name ?? "an earlier item";
   if (entry.isSkip) {
-    showNotice("answer", "An item was not skipped. It is still in the queue.", [
-      ["Open item", entry.url.replace("skip/", "")],
+    const url = entry.url.replace("skip/", "");
+    return showNotice(refusalTopic(entry.item), `Not skipped: ${name}. It is still in the queue.`, [
+      [`Go back to ${name}`, url],
     ]);
-  } else if (returned) {
-    showNotice("answer", "Not saved. You are back at your last item, and what you typed is in the form.");
-  } else {
-    const text = "An earlier review was not saved. What you typed is stored in this browser.";
-    showNotice("answer", text, [["Open item", entry.url]]);
   }
+  const text = `Not saved: ${name}. ${reasonOf(answer.html)} What you typed is kept with that item.`;
+  showNotice(refusalTopic(entry.item), text, [[`Go back to ${name}`, entry.url]]);
+}
+
+/**
+ * The server's reason for a refusal, from the page that it answered with.
+ *
+ * @param {string} html
+ */
+function reasonOf(html) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  const reason = page.querySelector(".fields .fault, .notice[role=alert] b, .problem");
+  return (
+    reason?.textContent
+      ?.replace(/^\s*Not saved\./, "")
+      .replace(/\s+/g, " ")
+      .trim() ?? "The server refused it."
+  );
 }

@@ -14,6 +14,9 @@ export const form = () => document.querySelector("#review");
 /** The number of the item on the screen, as text. */
 export const item = () => bench()?.dataset.item;
 
+/** What tells the queue of the item on the screen from others. */
+export const queue = () => bench()?.dataset.upcoming?.split("?")[0];
+
 /** Whether the form can only be read. */
 export const isReadOnly = () => Boolean(find("#review .fields[inert]"));
 

@@ -194,7 +194,7 @@ def test_it_shows_a_review_that_was_refused_later(
     answer(page, "one", "two")
     QueueItem.objects.filter(pk=items[0].pk).update(version=1)
     context.set_offline(False)
-    expect(page.locator("#banner")).to_contain_text("An earlier review was not saved")
-    page.get_by_role("link", name="Open item").click()
+    expect(page.locator("#banner")).to_contain_text("Not saved: item 1.")
+    page.get_by_role("link", name="Go back to item 1").click()
     expect(page.locator("#notes")).to_have_value("one")
     assert saved_notes() == ["two"]

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, Route, expect
 
 from reviewapp.accounts.models import User
 from reviewapp.queues import claiming
-from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
 from tests.browser.workbench import fill_queue, open_workbench, wait_for_item, wait_until_saved
@@ -82,36 +82,68 @@ def test_it_updates_the_progress_with_the_response(page: Page) -> None:
 
 
 def test_it_reviews_several_items_in_a_row(page: Page) -> None:
-    for number in range(1, 6):
+    for number, key in enumerate("02341", start=1):
         wait_for_item(page, number)
-        page.keyboard.press(str(number))
+        page.keyboard.press(key)
         page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="All reviewed")).to_be_visible()
     scores = [review.score_text for review in Review.objects.order_by("item_id")]
     assert scores == ["0", "0.25", "0.5", "0.75", "1"]
 
 
-def test_it_returns_to_a_refused_review(page: Page, items: list[QueueItem]) -> None:
-    page.locator("#score").fill("seven")
-    page.locator("#notes").fill("a long thought")
+def test_it_stays_at_the_next_item_when_a_review_is_refused(page: Page, items: list[QueueItem]) -> None:
+    page.locator("#notes").fill("ask ann@example.org")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("#banner")).to_contain_text("Not saved. You are back at your last item")
-    expect(page.get_by_text("“seven” is not a number")).to_be_visible()
-    expect(page.locator("#notes")).to_have_value("a long thought")
-    expect(page).to_have_url(f"/p/support/items/{items[0].pk}/")
+    wait_for_item(page, 2)
+    page.locator("#notes").press_sequentially("about this one")
+    expect(page.locator("#banner")).to_contain_text("Not saved: item 1.")
+    wait_for_item(page, 2)
+    expect(page.locator("#notes")).to_have_value("about this one")
+    expect(page.locator("#notes")).to_be_focused()
 
 
-def test_it_returns_to_a_conflict(page: Page, items: list[QueueItem], colleague: User) -> None:
+def test_it_claims_the_item_it_stays_at(page: Page, items: list[QueueItem], reviewer: User) -> None:
+    page.locator("#notes").fill("ask ann@example.org")
+    with page.expect_response(f"**/items/{items[1].pk}/claim/"):
+        page.keyboard.press("Control+Enter")
+    assert QueueItem.objects.get(pk=items[1].pk).claimed_by == reviewer
+
+
+def test_it_goes_back_to_a_refused_review(page: Page, items: list[QueueItem]) -> None:
+    page.locator("#notes").fill("ask ann@example.org")
+    page.keyboard.press("Control+Enter")
+    page.get_by_role("link", name="Go back to item 1").click()
+    wait_for_item(page, 1)
+    expect(page.locator("#notes")).to_have_value("ask ann@example.org")
+    page.get_by_role("button", name="Send text unchanged").click()
+    wait_for_item(page, 2)
+    expect(page.get_by_role("link", name="Go back to item 1")).to_have_count(0)
+    assert Review.objects.get().item == items[0]
+
+
+def test_it_goes_back_to_a_conflict(page: Page, items: list[QueueItem], colleague: User) -> None:
     QueueItem.objects.filter(pk=items[0].pk).update(version=1)
     Review.objects.all().delete()
     page.locator("#notes").fill("mine")
     page.keyboard.press("Control+Enter")
+    page.get_by_role("link", name="Go back to item 1").click()
     expect(page.locator("#review .problem")).to_contain_text("submit again")
     expect(page.locator("#notes")).to_have_value("mine")
     wait_for_item(page, 1)
     page.keyboard.press("Control+Enter")
     wait_for_item(page, 2)
     expect(page.locator("#banner")).to_have_text("")
+
+
+@pytest.mark.parametrize(
+    ("score", "reason"), [("seven", "is not a number"), ("7", "out of range"), ("0.005", "between two steps")]
+)
+def test_it_checks_the_score_before_it_leaves_the_item(page: Page, score: str, reason: str) -> None:
+    page.locator("#score").fill(score)
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("fieldset.score [role=alert]")).to_contain_text(reason)
+    expect(page.locator("#score")).to_be_focused()
+    wait_for_item(page, 1)
 
 
 def test_it_replaces_an_item_that_a_colleague_claimed(page: Page, items: list[QueueItem], colleague: User) -> None:
@@ -121,6 +153,14 @@ def test_it_replaces_an_item_that_a_colleague_claimed(page: Page, items: list[Qu
     expect(page.locator("#banner")).to_contain_text("A colleague has taken the item")
     wait_for_item(page, 3)
     assert Review.objects.count() == 1
+
+
+def test_it_replaces_an_item_that_nobody_can_review_any_more(page: Page, items: list[QueueItem]) -> None:
+    QueueItem.objects.filter(pk=items[1].pk).update(state=ItemState.SKIPPED)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#banner")).to_contain_text("no longer waiting for a review")
+    wait_for_item(page, 3)
 
 
 def test_it_works_without_prefetched_items(page: Page, items: list[QueueItem]) -> None:

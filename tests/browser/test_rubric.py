@@ -80,7 +80,7 @@ def test_it_focuses_the_refused_criterion(open_page: OpenPage, reviewer: User, q
     page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     page.get_by_label("Notes").fill("good")
     page.locator("#submit").click()
-    expect(page.get_by_label("yes", exact=True)).to_be_focused()
+    expect(page.get_by_role("group", name="Is it right?").get_by_role("radio", name="yes")).to_be_focused()
     expect(page.get_by_text("An answer is required.")).to_be_in_viewport()
 
 

@@ -1,5 +1,7 @@
 """The reviewer's keyboard shortcuts, in a real browser."""
 
+from decimal import Decimal
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -119,7 +121,8 @@ def test_it_ignores_arrows_in_a_radio_group(open_page: OpenPage, reviewer: User,
 def test_it_chooses_in_the_focused_row(page: Page) -> None:
     page.evaluate(
         """() => document.querySelector("#notes").insertAdjacentHTML("beforebegin",
-            '<div data-criterion><input type=radio name=tone value=a><input type=radio name=tone value=b></div>')"""
+            `<div data-criterion><input type=radio name=tone value=a data-key=1>
+             <input type=radio name=tone value=b data-key=2></div>`)"""
     )
     page.locator("[value=a]").focus()
     page.keyboard.press("2")
@@ -165,6 +168,7 @@ def test_it_focuses_the_refused_field(page: Page) -> None:
 def test_it_focuses_the_question_about_personal_data(page: Page) -> None:
     page.locator("#notes").fill("ask ann@example.org")
     page.keyboard.press("Control+Enter")
+    page.get_by_role("link", name="Go back to item 1").click()
     expect(page.locator("#review .foot [role=alert]")).to_be_focused()
 
 
@@ -217,7 +221,7 @@ def test_it_highlights_the_focused_row(open_page: OpenPage, reviewer: User, queu
     page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
     row = page.get_by_role("group", name="Is it right?")
     expect(row).to_have_css("box-shadow", "none")
-    page.get_by_label("yes", exact=True).click()
+    row.get_by_role("radio", name="yes").click()
     expect(row).not_to_have_css("box-shadow", "none")
     expect(page.locator(".score .keys")).to_be_hidden()
 
@@ -229,6 +233,7 @@ def test_it_repeats_the_last_answers(page: Page) -> None:
     page.keyboard.press("3")
     page.keyboard.press("Enter")
     wait_for_item(page, 2)
+    expect(page.locator("#same")).to_be_visible()
     page.keyboard.press("=")
     expect(page.locator("#score")).to_have_value("0.5")
     expect(page.locator("#notes")).to_have_value("as before")
@@ -251,3 +256,41 @@ def test_it_flashes_the_pressed_control(page: Page) -> None:
     page.keyboard.press("r")
     expect(page.locator("label.pressed")).to_have_count(1)
     expect(page.locator("label.pressed")).to_have_count(0)
+
+
+def test_it_sets_the_score_that_the_key_shows(page: Page) -> None:
+    for key, score in (("0", "0"), ("1", "1"), ("2", "0.25")):
+        page.keyboard.press(key)
+        expect(page.locator("#score")).to_have_value(score)
+
+
+def test_it_shows_pass_and_fail_in_words(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    queue.score_step = Decimal(1)
+    queue.save()
+    page = open_workbench(open_page, reviewer, ahead=fill_queue(queue, 2).items.count() - 1)
+    page.keyboard.press("1")
+    expect(page.get_by_role("radio", name="Pass")).to_be_checked()
+    page.keyboard.press("0")
+    expect(page.get_by_role("radio", name="Fail")).to_be_checked()
+
+
+def test_it_submits_by_enter_after_a_click_on_a_button(page: Page) -> None:
+    page.locator(".preset").first.click()
+    page.keyboard.press("Enter")
+    wait_for_item(page, 2)
+
+
+def test_it_leaves_enter_to_a_button_reached_by_keyboard(page: Page) -> None:
+    page.locator("#show-keys").focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    wait_for_item(page, 1)
+
+
+def test_it_repeats_only_accepted_answers(page: Page) -> None:
+    page.locator("#notes").fill("ask ann@example.org")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#banner")).to_contain_text("Not saved: item 1.")
+    expect(page.locator("#same")).to_be_hidden()

@@ -97,6 +97,7 @@ def test_it_shows_a_conflict_to_the_second_reviewer(
     expect(other_page.get_by_text("Item 2 of 3")).to_be_visible()
     page.locator("[name=notes]").fill("mine")
     page.get_by_role("button", name="Submit and next").click()
+    page.get_by_role("link", name="Go back to item 1").click()
     expect(page.get_by_text("colleague reviewed this item after you opened it")).to_be_visible()
     expect(page.get_by_role("alert")).to_contain_text("theirs")
     expect(page.locator("[name=notes]")).to_have_value("mine")

@@ -11,6 +11,7 @@ from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
+from reviewapp.queues.rubric.digit_keys import assign_keys
 
 URL = "/p/support/queues/answers/settings/"
 FIELDS = {
@@ -121,3 +122,17 @@ def test_it_offers_every_score_of_a_coarse_scale(queue: Queue) -> None:
 
     assert queue.score_choices == [Decimal(-1), Decimal("-0.5"), Decimal(0), Decimal("0.5"), Decimal(1)]
     assert queue.quick_scores == []
+
+
+@pytest.mark.parametrize(
+    ("values", "keys"),
+    [
+        (["0", "0.25", "0.5", "0.75", "1"], ["0", "2nd", "3rd", "4th", "1"]),
+        (["1", "2", "3"], ["1", "2", "3"]),
+        (["good", "bad"], ["1st", "2nd"]),
+        (["-1", "0", "1"], ["", "0", "1"]),
+        ([str(number) for number in range(11)], [*"0123456789", ""]),
+    ],
+)
+def test_it_gives_each_digit_to_the_value_it_shows(values: list[str], keys: list[str]) -> None:
+    assert [option.key_label for option in assign_keys([(value, value, "") for value in values])] == keys

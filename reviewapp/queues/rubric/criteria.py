@@ -19,6 +19,7 @@ from django.core.validators import RegexValidator
 from reviewapp.lib import canonical_json
 from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import count_changed_words
+from reviewapp.queues.rubric.digit_keys import KeyedOption, assign_keys
 
 KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
 KINDS = {
@@ -74,6 +75,12 @@ class Criterion:
     def field_name(self) -> str:
         """The name of its field in the reviewer's form."""
         return f"answer.{self.key}"
+
+    @property
+    def keyed_options(self) -> list[KeyedOption]:
+        """The options of a row, each with its key: those of a choice, or yes and no."""
+        options = self.yes_no_options if self.kind == "yes_no" else self.options
+        return assign_keys([(option.value, option.value, option.help) for option in options])
 
     @property
     def yes_no_options(self) -> tuple[Option, Option]:

@@ -25,7 +25,7 @@ from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.rail import load_rail, queue_position
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
-from reviewapp.reviews.workbench import bind_form, open_workbench
+from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 from reviewapp.web.views import INSUFFICIENT_STORAGE
@@ -77,7 +77,8 @@ def open_next_item(request: Request, previous_item: QueueItem) -> HttpResponse:
     """Claim and show the next item; its page also shows how the previous item's review is delivered.
 
     A browser that has prefetched the next item names it in `Desk-Next`: it gets that one if it is still free, or
-    else the next in order. `Desk-Next: 0` means that the reviewer went elsewhere: nothing is claimed or shown (204).
+    else the next in order, with `Desk-Taken` if a colleague has the other. `Desk-Next: 0` means that the reviewer went
+    elsewhere: nothing is claimed or shown (204).
     """
     project, queue = previous_item.queue.project, previous_item.queue
     prefetched = parse_int(request.headers.get("Desk-Next")) if request.htmx else None
@@ -93,6 +94,8 @@ def open_next_item(request: Request, previous_item: QueueItem) -> HttpResponse:
         return redirect(url)
     response = show_item(request, get_item_or_404(project, next_pk), previous_item=previous_item)
     response["HX-Push-Url"] = url
+    if prefetched is not None and is_taken_by_colleague(queue, prefetched, request.user):
+        response["Desk-Taken"] = str(prefetched)
     return response
 
 
