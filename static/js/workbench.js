@@ -5,6 +5,8 @@ const REQUESTS = ["#workbench", "#review", "#skip", "#undo"].map((id) => `${id}.
 
 let isUnpainted = false;
 let isWaiting = false;
+/** @type {Element | null} */
+let focusBefore = null;
 
 export const bench = () => find("#workbench");
 
@@ -23,10 +25,20 @@ export const isReadOnly = () => Boolean(find("#review .fields[inert]"));
 /** Whether keys and buttons must do nothing; nobody can have read an item that is not painted yet. */
 export const isBusy = () => isUnpainted || isWaiting || Boolean(find(REQUESTS));
 
-/** @param {boolean} on */
+/**
+ * Accept no input while the screen waits for a response, and go on where the focus was.
+ *
+ * @param {boolean} on
+ */
 export function setWaiting(on) {
   isWaiting = on;
   bench()?.setAttribute("aria-busy", String(on));
+  const panel = find("#workbench > .panel");
+  if (on && panel?.contains(document.activeElement)) focusBefore = document.activeElement;
+  panel?.toggleAttribute("inert", on);
+  if (on) return;
+  if (focusBefore instanceof HTMLElement && focusBefore.isConnected) focusBefore.focus({ preventScroll: true });
+  focusBefore = null;
 }
 
 /**
