@@ -11,6 +11,8 @@ from reviewapp.tracestore.responses import RequestError
 # In bytes. Like Laminar, apply it after decompression too, so a small gzip bomb cannot fill memory.
 LIMIT = 5 * 1024 * 1024
 _GZIP_WINDOW = 31
+# Each member costs a copy of what follows it.
+_MAX_GZIP_MEMBERS = 100
 
 
 def read(request: HttpRequest) -> bytes:
@@ -52,16 +54,26 @@ def malformed(detail: str) -> RequestError:
 
 
 def _gunzip(raw: bytes) -> bytes:
-    decompressor = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        body = decompressor.decompress(raw, LIMIT + 1)
-    except zlib.error as error:
-        raise RequestError(400, f"Failed to decode the gzip body: {error}") from None
-    if len(body) > LIMIT:
-        raise _too_large()
-    if not decompressor.eof:
-        raise RequestError(400, "Failed to decode the gzip body: it is truncated")
+    """Decompress all members. Raises RequestError, also for anything after the last one."""
+    body, members = b"", 0
+    while raw or not members:
+        if members == _MAX_GZIP_MEMBERS:
+            raise _gzip_error(f"it has more than {_MAX_GZIP_MEMBERS} members")
+        decompressor = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            body += decompressor.decompress(raw, LIMIT + 1 - len(body))
+        except zlib.error as error:
+            raise _gzip_error(str(error)) from None
+        if len(body) > LIMIT:
+            raise _too_large()
+        if not decompressor.eof:
+            raise _gzip_error("it is truncated")
+        raw, members = decompressor.unused_data, members + 1
     return body
+
+
+def _gzip_error(detail: str) -> RequestError:
+    return RequestError(400, f"Failed to decode the gzip body: {detail}")
 
 
 def _too_large() -> RequestError:

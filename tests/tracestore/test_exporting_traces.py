@@ -147,6 +147,32 @@ def test_it_refuses_broken_gzip(full_client: httpx.Client, trace_id: str) -> Non
         assert full_client.post("/v1/traces", content=body, headers={"Content-Encoding": "gzip"}).status_code == 400
 
 
+def test_it_reads_all_members_of_a_gzip_body(full_client: httpx.Client, trace_id: str) -> None:
+    first, second = (encode_spans(make_span(trace_id, number=number)) for number in (1, 2))
+    full_client.post(
+        "/v1/traces",
+        content=gzip.compress(first) + gzip.compress(second),
+        headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"},
+    )
+    assert len(fetch_spans(full_client, trace_id)) == 2
+
+
+EMPTY_MEMBER = gzip.compress(b"", mtime=0)
+
+
+@pytest.mark.parametrize("rest", [b"x", b"\0", EMPTY_MEMBER[:-1], EMPTY_MEMBER * 100], ids=range(4))
+def test_it_refuses_what_follows_a_gzip_body(full_client: httpx.Client, trace_id: str, rest: bytes) -> None:
+    body = gzip.compress(encode_spans(make_span(trace_id))) + rest
+    response = full_client.post("/v1/traces", content=body, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
+    assert (response.status_code, response.text.startswith("Failed to decode the gzip body: ")) == (400, True)
+
+
+def test_it_refuses_members_that_unzip_to_more_than_5_mib(full_client: httpx.Client) -> None:
+    bomb = gzip.compress(b"\0" * LIMIT) + gzip.compress(b"\0")
+    response = full_client.post("/v1/traces", content=bomb, headers=PROTOBUF_HEADERS | {"Content-Encoding": "gzip"})
+    assert response.status_code == 413
+
+
 def test_it_returns_an_empty_404_for_another_method_or_path(full_client: httpx.Client) -> None:
     for response in (
         full_client.get("/v1/traces"),
