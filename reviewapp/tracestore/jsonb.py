@@ -10,6 +10,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from reviewapp.lib import exact_json
+
 # Nesting limit of Rust's JSON parser, which reads the request before jsonb does.
 MAX_DEPTH = 128
 _INTEGER_DIGITS = 20
@@ -24,17 +26,18 @@ class UnstorableError(ValueError):
 def _parse_float(digits: str) -> Decimal:
     if not math.isfinite(float(digits)):
         raise ValueError("number out of range")
-    return Decimal(digits)
+    number = Decimal(digits)
+    return number if str(number) == digits else exact_json.Number(digits)
 
 
 def _parse_int(digits: str) -> int | Decimal:
     if len(digits) <= _INTEGER_DIGITS and -(2**63) <= int(digits) < 2**64:
-        return int(digits)
+        return exact_json.Number(digits) if digits == "-0" else int(digits)
     # Laminar's server reads larger numbers as floats.
     number = float(digits)
     if not math.isfinite(number):
         raise ValueError("number out of range")
-    return Decimal(repr(number)).to_integral_value()
+    return exact_json.Number(digits, Decimal(repr(number)).to_integral_value())
 
 
 def _refuse_constant(name: str) -> None:

@@ -1,9 +1,9 @@
 """Extract a span's input and output from the attributes of each supported instrumentation."""
 
-import json
 import re
 from typing import Any
 
+from reviewapp.lib import exact_json
 from reviewapp.tracestore.spans import Attributes
 
 INPUT = "lmnr.span.input"
@@ -30,18 +30,10 @@ SOURCES = frozenset(
     }
 )
 _CONTROL = bytes({*range(32), 127} - set(b"\t\n\r"))
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-_decode_strict = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def read(span_type: str, attributes: Attributes) -> tuple[str, str]:
-    """Returns input and output as Laminar shows them: text unchanged, anything else as compact JSON."""
+    """Returns input and output as Laminar shows them: text unchanged, the rest as compact JSON, numbers as written."""
     if attributes.get("lmnr.internal.tracing_level") == "meta_only":
         return "", ""
     span_input, span_output = attributes.get(INPUT), attributes.get(OUTPUT)
@@ -136,10 +128,10 @@ def _parse_json(value: Any) -> Any:
     if not isinstance(value, str) or value[:1] not in '{["-0123456789tfn \t\r\n':
         return value
     try:
-        parsed = _decode_strict(value)
+        parsed = exact_json.loads(value)
         if "\\ud" in value or "\\uD" in value:
             # Raises UnicodeEncodeError for a lone surrogate, which Laminar's parser refuses too.
-            _compact(parsed).encode()
+            exact_json.dumps(parsed).encode()
         return parsed
     except (ValueError, RecursionError):
         return value
@@ -152,4 +144,4 @@ def _to_text(content: Any) -> str:
     value = _parse_json(content)
     if isinstance(value, str):
         return strip_control_characters(value)
-    return "" if content is None else _compact(value)
+    return "" if content is None else exact_json.dumps(value)

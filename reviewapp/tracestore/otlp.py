@@ -1,5 +1,6 @@
 """Decode OTLP in protobuf: the body of POST /v1/traces."""
 
+import base64
 import json
 import math
 from collections.abc import Iterable
@@ -10,7 +11,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from reviewapp.tracestore import ids
+from reviewapp.lib import exact_json
+from reviewapp.tracestore import ids, jsonb
 from reviewapp.tracestore.spans import Attributes, Event, InvalidSpansError, Span
 
 
@@ -39,10 +41,15 @@ def unwrap_quotes(text: str) -> str:
 
 
 def decode_bytes(raw: bytes) -> Any:
-    """Decode a bytes attribute: to its JSON value if it holds JSON, else to text."""
-    text = raw.decode(errors="replace")
+    """Decode a bytes attribute: to its JSON value if it holds JSON, else to text; bytes that are no text to base64."""
     try:
-        return json.loads(text)
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(raw).decode()
+    try:
+        # jsonb keeps the last of repeated keys, exact_json refuses them.
+        exact_json.loads(text)
+        return jsonb.loads(text)
     except (ValueError, RecursionError):
         return text
 

@@ -1,9 +1,9 @@
 """Decode POST /v1/spans: spans in plain JSON, without OpenTelemetry."""
 
-import json
 from typing import Any
 from uuid import uuid4
 
+from reviewapp.lib import exact_json
 from reviewapp.tracestore import ids, timestamps
 from reviewapp.tracestore.spans import InvalidSpansError, Span
 
@@ -46,5 +46,5 @@ def _attributes(item: dict[str, Any]) -> dict[str, Any]:
     extra = {"lmnr.span.type": item.get("spanType")} if item.get("spanType") else {}
     for field in ("input", "output"):
         if item.get(field) is not None:
-            extra[f"lmnr.span.{field}"] = json.dumps(item[field], ensure_ascii=False, default=float)
+            extra[f"lmnr.span.{field}"] = exact_json.dumps(item[field])
     return attributes | extra

@@ -112,6 +112,19 @@ def test_it_reads_the_end_of_a_very_long_conversation() -> None:
     assert "6,000 messages are not shown" in read[300].parts[0].text
 
 
+@pytest.mark.parametrize("number", ["1.10", "1e999", "-0", "9" * 30, "9" * 5_000, "NaN"])
+@pytest.mark.parametrize("shape", ['[{"role":"tool","content":{"a": %s}}]', '{"unknown": {"a": %s}}'])
+def test_it_keeps_numbers_as_written(shape: str, number: str) -> None:
+    (message,) = messages.read(shape % number)
+    assert f'"a": {number}' in message.parts[0].text
+
+
+def test_it_shows_both_values_of_a_repeated_key() -> None:
+    text = '[{"role": "user", "content": "first", "content": "second"}]'
+    (message,) = messages.read(text)
+    assert message.parts[0].text == text
+
+
 def test_it_replaces_lone_surrogates() -> None:
     assert messages.read('[{"role":"user","content":"\\ud800!"}]')[0].parts[0].text == "\ufffd!"
 

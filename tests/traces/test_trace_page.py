@@ -13,6 +13,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
+from reviewapp.traces.reader.trace_reader import pretty
 from reviewapp.traces.sync import pull
 from tests.factories import SpanFactory, TraceFactory
 
@@ -27,6 +28,11 @@ def trace(project: Project) -> Trace:
 
 def url(trace_id: UUID) -> str:
     return f"/p/support/traces/{trace_id}/"
+
+
+@pytest.mark.parametrize("raw", ['{"a": 1.10}', "[1e999, -0]", '{"a": 1, "a": 2}'])
+def test_it_shows_a_value_as_stored_if_lines_would_change_it(raw: str) -> None:
+    assert pretty(raw) == raw
 
 
 def test_it_works(reviewer_client: Client, trace: Trace) -> None:

@@ -41,6 +41,14 @@ def test_it_keeps_type_input_output_and_attributes(full_client: httpx.Client, tr
     assert fetch_trace(full_client, trace_id)["metadata"] == '{"k":5}'
 
 
+def test_it_keeps_numbers_as_written(full_client: httpx.Client, trace_id: str) -> None:
+    numbers = f"[1.10, 1E2, -0, {'9' * 30}]"
+    body = f'[{{"name":"x","startTime":"{SPAN["startTime"]}","endTime":"{SPAN["endTime"]}","traceId":"{trace_id}"'
+    content = f'{body},"input":{numbers}}}]'.encode()
+    full_client.post("/v1/spans", content=content, headers={"Content-Type": "application/json"})
+    assert fetch_spans(full_client, trace_id)[0]["input"] == numbers.replace(" ", "")
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, ["x"], [{"name": "x"}], [SPAN | {"traceId": "nonsense"}], [SPAN | {"startTime": "2026-13-01T00:00:00Z"}]],

@@ -56,7 +56,11 @@ MESSAGES = '[{"role":"user","parts":[{"type":"text","content":"hi"}]}]'
     ("attributes", "expected"),
     [
         ({"lmnr.span.input": "plain"}, "plain"),
-        ({"lmnr.span.input": '{"a": [1, 2.50]}'}, '{"a":[1,2.5]}'),
+        ({"lmnr.span.input": '{"a": [1, 2.50]}'}, '{"a":[1,2.50]}'),
+        ({"lmnr.span.input": f"[1.10, 1e999, -0, {'9' * 30}]"}, f"[1.10,1e999,-0,{'9' * 30}]"),
+        ({"lmnr.span.input": "[1, NaN]"}, "[1, NaN]"),
+        ({"lmnr.span.input": '{"a": 1, "a": 2}'}, '{"a": 1, "a": 2}'),
+        ({"lmnr.span.input": "1.10"}, "1.10"),
         ({"lmnr.span.input": '"\\"twice\\""'}, "twice"),
         ({"lmnr.span.input": "{not json"}, "{not json"),
         ({"lmnr.span.input": "bell\x07 rings"}, "bell rings"),

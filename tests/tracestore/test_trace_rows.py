@@ -1,5 +1,6 @@
 """The row of a trace, aggregated from its spans."""
 
+import json
 from typing import Any
 
 import httpx
@@ -108,6 +109,17 @@ def test_it_keeps_the_types_of_otlp_values(full_client: httpx.Client, trace_id: 
         fetch_trace(full_client, trace_id)["metadata"]
         == '{"a":1,"b":1.0,"c":true,"d":["x","y"],"e":{"f":2.5},"g":{"h":1}}'
     )
+
+
+@pytest.mark.parametrize("raw", ["[NaN]", "[1e999]", '{"a":1,"a":2}'])
+def test_it_keeps_bytes_that_are_not_json_as_text(full_client: httpx.Client, trace_id: str, raw: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": raw.encode()})
+    assert json.loads(fetch_trace(full_client, trace_id)["metadata"]) == {"k": raw}
+
+
+def test_it_keeps_bytes_that_are_not_text_as_base64(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}k": b"a\xff"})
+    assert fetch_trace(full_client, trace_id)["metadata"] == '{"k":"Yf8="}'
 
 
 def test_it_has_empty_metadata_text_until_metadata_arrives(full_client: httpx.Client, trace_id: str) -> None:

@@ -5,7 +5,6 @@ Each function takes untrusted text and returns escaped HTML, ready to be marked 
 
 import html
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -21,6 +20,7 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Text, _TokenType
 
+from reviewapp.lib import exact_json
 from reviewapp.traces.reader import invisible_chars
 
 # In characters. Longer texts are shown plain, and texts over the last limit are cut: the time to format a text crafted
@@ -78,8 +78,10 @@ def highlight_json(text: str) -> str:
     if len(text) > SHOW_LIMIT:
         return sanitise_text(text)
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        is_json = exact_json.is_json(text)
+    except RecursionError:
+        is_json = False
+    if not is_json:
         return sanitise_text(text)
     return invisible_chars.reveal_invisible("".join(_indent_json(text)))
 

@@ -3,11 +3,11 @@
 Only the new tail is parsed. Parsing each input whole would cost the square of the number of calls.
 """
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reviewapp.lib import exact_json
 from reviewapp.traces.transcript import messages
 from reviewapp.traces.transcript.messages import Message
 
@@ -88,7 +88,7 @@ def _parse_list(text: str) -> list[Any] | None:
     if not text.startswith("[{") or len(text) > messages.PARSE_LIMIT:
         return None
     try:
-        items = json.loads(text)
+        items = exact_json.loads(text, has_constants=True)
     except (ValueError, RecursionError):
         return None
     return items if isinstance(items, list) else None

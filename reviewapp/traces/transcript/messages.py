@@ -3,11 +3,11 @@
 `read` never raises: unknown shapes become one JSON message, so that a reviewer sees everything.
 """
 
-import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from reviewapp.lib import exact_json
 from reviewapp.traces.transcript import content_blocks, parts
 from reviewapp.traces.transcript.parts import Part
 
@@ -66,7 +66,7 @@ def read(text: str, role: Role = "data") -> list[Message]:
     if len(text) > PARSE_LIMIT:
         return [Message(role, (parts.make("text", text),))]
     try:
-        value = json.loads(text)
+        value = exact_json.loads(text, has_constants=True)
     except (ValueError, RecursionError):
         return [Message(role, (parts.from_text(text),))]
     read_messages = _find(value, role, 0)
@@ -103,7 +103,7 @@ def _find_in_text(value: str, role: Role, depth: int) -> list[Message] | None:
     if not re.match(r"\s*[\[{\"]", value):
         return None
     try:
-        return _find(json.loads(value), role, depth + 1)
+        return _find(exact_json.loads(value, has_constants=True), role, depth + 1)
     except (ValueError, RecursionError):
         return None
 
@@ -284,6 +284,6 @@ def _parse_role(value: Any) -> tuple[Role, str]:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return exact_json.loads(text, has_constants=True)
     except (ValueError, RecursionError):
         return None

@@ -3,11 +3,11 @@
 Images and files are described, never fetched: a reviewer's browser sends no request to another host.
 """
 
-import json
 import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from reviewapp.lib import exact_json
 from reviewapp.traces.transcript import pictures
 
 Kind = Literal["text", "json", "code", "thinking", "tool_call", "tool_result", "image", "file", "refusal"]
@@ -98,12 +98,9 @@ def looks_like_json(text: str) -> bool:
     if len(text) > TEXT_LIMIT:
         return True
     try:
-        json.loads(text)
+        return exact_json.is_json(text)
     except RecursionError:
         return True
-    except ValueError:
-        return False
-    return True
 
 
 def json_text(value: Any) -> str:
@@ -113,7 +110,7 @@ def json_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False)
+        return exact_json.dumps(value, separators=(", ", ": "))
     except RecursionError:
         return "(nested too deeply to show)"
 
