@@ -66,6 +66,7 @@ MIDDLEWARE = [
     "reviewapp.web.middleware.messages_out_of_band",
     "reviewapp.web.middleware.redirect_for_htmx",
     "reviewapp.web.middleware.explain_method_not_allowed",
+    "reviewapp.web.form_encoding.refuse_unreadable_forms",
 ]
 
 ROOT_URLCONF = "reviewapp.urls"
@@ -160,7 +161,8 @@ WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 
 # Enough for 1,000 pasted ids or a page of notes; anything larger is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+# Every box of the largest rubric (20 criteria of 30 options) and of the largest rubric in its editor.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
 LOGGING = {
     "version": 1,

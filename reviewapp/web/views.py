@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
 from django.db import Error, InternalError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
@@ -47,7 +48,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         message = "A request can have at most 2 MB. Nothing was changed. Go back and send less."
         return _error_response(request, 413, "This is too large", message)
+    if isinstance(exception, TooManyFieldsSent):
+        limit = f"{settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,}"
+        message = (
+            f"A request can have at most {limit} fields and ticked boxes. Nothing was changed. Go back and send less."
+        )
+        return _error_response(request, 400, "Too many fields", message)
     return _error_response(request, 400, "Bad request", "Nothing was changed. Go back and try again.")
+
+
+def unreadable(request: HttpRequest, status: int, reason: str) -> HttpResponse:
+    """The request cannot be read as it was sent; `reason` is a sentence."""
+    message = f"{reason} Nothing was changed. Go back: the form still has what you typed."
+    if _is_for_machine(request):
+        message = f"{reason} Nothing was changed."
+    return _error_response(request, status, "This cannot be read", message)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
