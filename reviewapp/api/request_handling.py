@@ -10,6 +10,7 @@ from ninja.security.http import HttpAuthBase
 from reviewapp.keys import tokens
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import canonical_json
+from reviewapp.lib.storable_text import to_storable_text
 
 
 class AccessTokenAuth(HttpAuthBase):
@@ -46,7 +47,7 @@ def get_token(request: HttpRequest) -> AccessToken:
 def parse_body(request: HttpRequest) -> Any:
     """Parse the body as strict JSON, whatever its content type. Raises RequestRejected."""
     try:
-        return canonical_json.parse(request.body)
+        return canonical_json.parse_input(request.body)
     except RequestDataTooBig:
         raise RequestRejected("The body is larger than 2 MB. Split the call.", status=413) from None
     except canonical_json.InvalidJSONError as error:
@@ -64,4 +65,5 @@ def refuse_unknown_fields(body: dict[str, Any], allowed: set[str], line: int | N
 def error_response(error: RequestRejected, noun: str, outcome: str) -> Status[dict[str, object]]:
     """The response to a refused request. `noun` names what a line is, `outcome` says that nothing was changed."""
     message = f"{noun} {error.line}: {error} {outcome}" if error.line else f"{error} {outcome}"
-    return Status(error.status, {"error": message, "line": error.line})
+    # The sentence may quote half a character, which is no valid JSON.
+    return Status(error.status, {"error": to_storable_text(message), "line": error.line})

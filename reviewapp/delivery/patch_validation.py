@@ -118,7 +118,9 @@ def _parse_value(key: str, text: str) -> Any:
             f"“{_printable(key)}”: {text} is not a JSON number. Put it in double quotes if you mean the text."
         )
     try:
-        return canonical_json.parse(text)
+        return canonical_json.parse_input(text)
+    except canonical_json.ChangedNumberError as error:
+        raise InvalidPatchError(f"“{_printable(key)}”: {error}") from None
     except canonical_json.InvalidJSONError:
         return text
 

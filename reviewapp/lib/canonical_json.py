@@ -6,8 +6,8 @@ stored text, where `1` does not match `1.0`. Keys are sorted, white space is dro
 
 import json
 import math
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 MAX_DEPTH = 64
@@ -16,6 +16,10 @@ MAX_DIGITS = 400
 
 class InvalidJSONError(ValueError):
     """The value cannot be sent as JSON; the message is a sentence for a person."""
+
+
+class ChangedNumberError(InvalidJSONError):
+    """A number has more digits than Laminar keeps, or a sign that it drops."""
 
 
 def dumps(value: Any) -> str:
@@ -45,19 +49,33 @@ def loads(text: str | bytes) -> Any:
     return normalize(parse(text))
 
 
-def parse(text: str | bytes) -> Any:
+def parse(
+    text: str | bytes,
+    *,
+    parse_float: Callable[[str], float] = float,
+    parse_int: Callable[[str], int] | None = None,
+) -> Any:
     """Parse strict JSON in UTF-8, values unchanged: no repeated keys, NaN or Infinity. Raises InvalidJSONError."""
     try:
         decoded = text if isinstance(text, str) else text.decode()
         return json.loads(
-            decoded, object_pairs_hook=_build_object, parse_constant=_refuse_constant, parse_int=_parse_integer
-        )
+            decoded, object_pairs_hook=_build_object, parse_constant=_refuse_constant,
+            parse_float=parse_float, parse_int=parse_int or _parse_integer,
+        )  # fmt: skip
     except InvalidJSONError:
         raise
     except RecursionError:
         raise InvalidJSONError(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from None
     except ValueError as error:
         raise InvalidJSONError(f"This is not valid JSON: {error}.") from None
+
+
+def parse_input(text: str | bytes) -> Any:
+    """Parse what a person or a program gave to be stored. Raises InvalidJSONError.
+
+    Raises ChangedNumberError, which is one, for a number that cannot be stored as it was written.
+    """
+    return parse(text, parse_float=_parse_exact_float, parse_int=_parse_exact_integer)
 
 
 def raw_members(text: str) -> dict[str, str]:
@@ -144,3 +162,32 @@ def _parse_integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
         raise InvalidJSONError(f"A number has more than {MAX_DIGITS} digits.")
     return int(digits)
+
+
+def _parse_exact_integer(digits: str) -> int:
+    number = _parse_integer(digits)
+    if digits == "-0":
+        raise _changed_number(digits, "0")
+    # Laminar reads larger numbers as floats.
+    if not -(2**63) <= number < 2**64 and (abs(number) >= 2**1023 or int(float(number)) != number):
+        raise _changed_number(digits, "")
+    return number
+
+
+def _parse_exact_float(digits: str) -> float:
+    number = float(digits)
+    try:
+        is_exact = not math.isfinite(number) or Decimal(repr(number)) == Decimal(digits)
+    except InvalidOperation:
+        is_exact = False
+    if not is_exact or (number == 0 and digits.startswith("-")):
+        raise _changed_number(digits, "0" if number == 0 else repr(number))
+    return number
+
+
+def _changed_number(digits: str, rounded: str) -> ChangedNumberError:
+    shown = digits if len(digits) <= 40 else f"{digits[:39]}…"
+    instead = f"Write {rounded}, or put it" if rounded else "Put it"
+    return ChangedNumberError(
+        f"Laminar would change the number {shown}. {instead} in double quotes to keep it as a text."
+    )

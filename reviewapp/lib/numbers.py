@@ -17,8 +17,9 @@ def parse_int(text: str | None, *, max_value: int = 2**53) -> int | None:
 
 
 def parse_decimal(text: str) -> Decimal | None:
-    """Parse a number with a decimal point or comma, of at most 8 and 4 digits. None for any other text."""
-    return Decimal(text.replace(",", ".")) if _DECIMAL.fullmatch(text) else None
+    """Parse a number with a decimal point or comma, of at most 8 and 4 digits. None for any other text, also -0."""
+    number = Decimal(text.replace(",", ".")) if _DECIMAL.fullmatch(text) else None
+    return None if number is not None and number.is_zero() and number.is_signed() else number
 
 
 def format_decimal(number: Decimal) -> str:

@@ -3,6 +3,8 @@
 import re
 from uuid import UUID
 
+from reviewapp.lib.storable_text import to_storable_text
+
 _HEX = "[0-9a-fA-F]"
 _HYPHENATED = rf"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
 # The four spellings that Laminar's own parser accepts, in any case. JSON Schema reads the same expression.
@@ -18,5 +20,7 @@ def parse(text: str) -> UUID:
     """Parse a trace id: hyphenated, 32 hex digits, {braced} or urn:uuid:. Raises InvalidTraceIdError."""
     stripped = text.strip()
     if not _SPELLING.fullmatch(stripped):
-        raise InvalidTraceIdError(f"“{stripped[:60]}” is not a trace id. Use a UUID or 32 hex digits.")
+        raise InvalidTraceIdError(
+            f"“{to_storable_text(stripped[:60])}” is not a trace id. Use a UUID or 32 hex digits."
+        )
     return UUID(stripped.lower())

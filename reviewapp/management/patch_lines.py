@@ -46,7 +46,7 @@ def patches_from_lines(lines: Iterable[bytes], prefix: str) -> ParsedPatches:
 
 
 def _parse_line(line: bytes) -> PatchInput:
-    patch = patch_validation.parse_patch_input(canonical_json.parse(line))
+    patch = patch_validation.parse_patch_input(canonical_json.parse_input(line))
     if patch.idempotency_key:
         raise InvalidPatchError("A line cannot have an idempotency_key: it is derived from the line's content.")
     return patch

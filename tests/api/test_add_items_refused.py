@@ -128,3 +128,9 @@ def test_it_refuses_a_form(token: str, queue: Queue) -> None:
 def test_it_refuses_other_methods(client: Any, token: str, queue: Queue) -> None:
     for send in (client.get, client.put, client.delete, client.patch):
         assert send(ITEMS_URL, headers={"Authorization": f"Bearer {token}"}).status_code == 405
+
+
+def test_it_names_an_id_with_half_a_character_in_valid_json(send: Any, queue: Queue) -> None:
+    response = send(b'{"items": [{"trace_id": "\\ud800"}]}')
+    assert response.status_code == 400
+    assert response.json()["error"].encode().startswith("Item 1: “?” is not a trace id".encode())

@@ -94,3 +94,26 @@ def test_it_refuses_deep_nesting() -> None:
 def test_it_refuses_to_read_members_when_not_an_object(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         canonical_json.raw_members(text)
+
+
+CHANGED = [
+    "-0.0",
+    "-0",
+    "-0e9",
+    "0.12345678901234567890",
+    "1e-999",
+    "1e-99999999999999999999",
+    "9" * 30,
+    "1" + "0" * 399,
+]
+
+
+@pytest.mark.parametrize("number", CHANGED)
+def test_it_refuses_input_that_laminar_would_change(number: str) -> None:
+    with pytest.raises(canonical_json.ChangedNumberError, match=r"Laminar would change the number .* as a text\.$"):
+        canonical_json.parse_input(f'{{"a": [{number}]}}')
+
+
+@pytest.mark.parametrize("number", ["1.10", "1.0", "0.1", "1e2", "-1", "18446744073709551615", "1" + "0" * 22, "1e300"])
+def test_it_accepts_input_of_the_same_value(number: str) -> None:
+    assert canonical_json.parse_input(number) == canonical_json.parse(number)
