@@ -1,5 +1,7 @@
 """Skip an item: postpone it, leave it to someone else, or take it out of the pending items."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from reviewapp.accounts.models import User
@@ -9,10 +11,23 @@ from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, QueueItem, Skip
 
 NOBODY = "nobody"
+MAX_REASON_LENGTH = 300
 # The targets of a skip, with the words that the audit log records.
 SKIP_TARGETS = {Skip.Kind.LATER.value: "later", Skip.Kind.OTHER.value: "for someone else", NOBODY: "for everyone"}
 # The kinds of skip that can be undone, with the label that the reviewer sees.
 _SKIP_LABELS = {Skip.Kind.LATER.value: "skipped for later", Skip.Kind.OTHER.value: "left for someone else"}
+
+
+def find_reason_error(reasons: Sequence[str]) -> str:
+    """Return why these values of a form's field cannot be the reason of a skip; empty if they can."""
+    if len(reasons) > 1:
+        return "Not skipped. The reason was sent twice. Send it once."
+    length = len("".join(reasons).strip())
+    if length > MAX_REASON_LENGTH:
+        return f"Not skipped. The reason has {length:,} characters; the limit is {MAX_REASON_LENGTH}. Shorten it."
+    if "\x00" in "".join(reasons):
+        return "Not skipped. The reason contains a character that cannot be stored (NUL). Remove it."
+    return ""
 
 
 def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +12,12 @@ from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews import queries
+from reviewapp.reviews.forms import MAX_FORM_LENGTH
 from reviewapp.reviews.models import Draft
 
-# In characters of JSON. Larger than any review: notes that are too long to submit can still be saved and shortened.
-MAX_DRAFT_SIZE = 400_000
+# In characters of the answers: whatever can be submitted can be saved as a draft. Notes that are too long to submit
+# can still be saved and shortened.
+MAX_DRAFT_SIZE = MAX_FORM_LENGTH
 # Form fields that are not answers.
 _EXCLUDED_FIELDS = {"csrfmiddlewaretoken", "version", "client_id", "stay"}
 
@@ -37,7 +40,7 @@ def save_fields(item: QueueItem, user: User, fields: Mapping[str, str | list[str
     """Save these fields; False if the item is no longer at `version`. Raises DraftTooLongError."""
     # Non-ASCII and NUL are escaped, so the database accepts characters that a review may not contain.
     text = json.dumps(fields)
-    if len(text) > MAX_DRAFT_SIZE:
+    if sum(map(len, chain.from_iterable(map(_to_list, fields.values())))) > MAX_DRAFT_SIZE:
         raise DraftTooLongError
     with transaction.atomic():
         # Lock the item, so that a draft saved at the same time cannot outlive the submit that replaces it.
@@ -49,6 +52,10 @@ def save_fields(item: QueueItem, user: User, fields: Mapping[str, str | list[str
             update_fields=["fields", "version", "saved_at"],
         )  # fmt: skip
         return True
+
+
+def _to_list(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def get_draft(item: QueueItem, user: User) -> Draft | None:

@@ -3,10 +3,13 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.utils.datastructures import MultiValueDict
 
+from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import DiffSegment, diff
 from reviewapp.queues.models import Queue
@@ -15,13 +18,20 @@ from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Review
 
 MAX_NOTES_LENGTH = 20_000
-# Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
+# Characters of all answers together, in a review and in a draft.
+MAX_FORM_LENGTH = 2_000_000
+# Fields of the page's form that are not fields of the Django form.
+EXTRA_FIELDS = ("csrfmiddlewaretoken", "client_id", "rubric", "stay")
 
 _ERROR_MESSAGES = {
     "null_characters_not_allowed": "This contains a character that cannot be stored (NUL). Remove it and submit again.",
     "max_length": "A score has at most 20 characters. Shorten it and submit again.",
     "required": "The form's version is missing. Open the item again to submit; your text is still in the form.",
 }
+UNKNOWN_RUBRIC = (
+    "The form belongs to a version of the rubric that does not exist. These are the current questions: check your"
+    " answers and submit again."
+)
 FIELDS_NEED_CORRECTION = "Correct the fields marked below. Your answers are still in the form."
 
 
@@ -56,9 +66,11 @@ class ReviewForm(forms.Form):
     # The reviewer's decision about personal data in the answers; empty until the page has asked for one.
     personal_data = forms.ChoiceField(required=False, choices=[(name, name) for name in ("send", "mask", "keep")])
 
-    def __init__(self, rubric: Queue, *args: Any, original: str = "", **kwargs: Any) -> None:
+    def __init__(self, rubric: Queue, *args: Any, original: str = "", has_rubric: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rubric = rubric
+        # False if the form was opened with an unknown version of the rubric.
+        self.has_rubric = has_rubric
         # A sentence for each finding of personal data or a secret, if the reviewer has to decide about them.
         self.findings: list[str] = []
         self.original = original
@@ -94,8 +106,24 @@ class ReviewForm(forms.Form):
         """The values of all fields but the version, without the differences in line ends and blanks of browsers."""
         fields = [[text] for name, text in self.field_values.items() if name != "version"]
         fields += [row.values for row in self.criterion_rows]
-        stripped_fields = [[text.replace("\r\n", "\n").strip() for text in texts] for texts in fields]
+        stripped_fields = [[normalise_newlines(text).strip() for text in texts] for texts in fields]
         return [[text for text in texts if text] for texts in stripped_fields]
+
+    @property
+    def unread_answers(self) -> list[tuple[str, str]]:
+        """Name and text of each value that no field of the form shows, to be copied from there."""
+        criteria_by_field = {criterion.field_name: criterion for criterion in self.rubric.parsed_criteria}
+        unread: list[tuple[str, str]] = []
+        for name, values in self._all_values.items():
+            criterion = criteria_by_field.get(name)
+            if name in self.fields:
+                rest = values[:-1]
+            elif criterion is not None:
+                rest = values[1:] if criterion.kind in ("number", "text", "correction") else []
+            else:
+                rest = [] if name in EXTRA_FIELDS else values
+            unread += [(name, text) for text in rest if text.strip()]
+        return unread
 
     @property
     def error_summary(self) -> str:
@@ -123,7 +151,7 @@ class ReviewForm(forms.Form):
         return score
 
     def clean_notes(self) -> str:
-        notes: str = self.cleaned_data["notes"].replace("\r\n", "\n").strip()
+        notes: str = normalise_newlines(self.cleaned_data["notes"]).strip()
         if len(notes) > MAX_NOTES_LENGTH:
             raise forms.ValidationError(
                 f"The notes have {len(notes):,} characters; the limit is {MAX_NOTES_LENGTH:,}. Shorten them."
@@ -150,9 +178,7 @@ class ReviewForm(forms.Form):
         return int(text)
 
     def clean(self) -> dict[str, Any]:
-        for name in self.fields:
-            if hasattr(self.data, "getlist") and len(self.data.getlist(name)) > 1:
-                self.add_error(None, f"The field “{name}” was sent twice. Reload the page and submit the form once.")
+        self._check_fields()
         self._clean_criteria()
         answers = self.cleaned_data
         if answers.get("unsure") and answers.get("score") is not None:
@@ -164,6 +190,21 @@ class ReviewForm(forms.Form):
                 None, "You have not answered anything yet: give a score or a note, tick needs review, or skip the item."
             )
         return answers
+
+    def _check_fields(self) -> None:
+        """Refuse a form of which something would be left out."""
+        if not self.has_rubric:
+            self.add_error(None, UNKNOWN_RUBRIC)
+        for name in (*self.fields, *EXTRA_FIELDS):
+            if len(self._all_values.get(name, ())) > 1:
+                self.add_error(None, f"The field “{name}” was sent twice. Reload the page and submit the form once.")
+        if self.unread_answers:
+            self.add_error(None, f"The field “{self.unread_answers[0][0][:80]}” belongs to no question of this form.")
+        length = sum(len(text) for values in self._all_values.values() for text in values)
+        if length > MAX_FORM_LENGTH:
+            self.add_error(
+                None, f"The answers have {length:,} characters; the limit is {MAX_FORM_LENGTH:,}. Shorten them."
+            )
 
     def _clean_checkbox(self, name: str, label: str) -> bool:
         text = self.cleaned_data[name]
@@ -197,7 +238,14 @@ class ReviewForm(forms.Form):
             return row
         return CriterionRow(criterion, values, row.error, diff(self.original, row.first_value))
 
+    @cached_property
+    def _all_values(self) -> dict[str, list[str]]:
+        """All values by field name: of the submitted form, or of the draft that the form was opened with."""
+        if not self.is_bound:
+            return dict(self.initial.get("draft_values", {}))
+        if isinstance(self.data, MultiValueDict):
+            return dict(self.data.lists())
+        return {name: [value] for name, value in self.data.items()}
+
     def _submitted_values(self, criterion: Criterion) -> list[str]:
-        if hasattr(self.data, "getlist"):
-            return list(self.data.getlist(criterion.field_name))
-        return [self.data[criterion.field_name]] if criterion.field_name in self.data else []
+        return self._all_values.get(criterion.field_name, [])

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import sql
+from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, queue_progress
@@ -63,11 +64,14 @@ def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: 
 
 
 def bind_form(item: QueueItem, form_data: QueryDict) -> ReviewForm:
-    """The submitted form, bound to the rubric under which it was opened; the current one if it names none."""
-    rubric_version = parse_int(form_data.get("rubric"), max_value=2**31 - 1) or item.queue.rubric_version
-    rubric = versions.queue_at_version(item.queue, rubric_version)
+    """The submitted form, bound to the rubric under which it was opened; the current one if it names none.
+
+    If it names one that was never stored, the form is bound to the current one and is not valid.
+    """
+    version = parse_int(form_data.get("rubric", str(item.queue.rubric_version)), max_value=2**31 - 1) or 0
+    rubric = versions.queue_at_version(item.queue, version)
     original = _original_text(rubric, open_reader(get_trace(item), {}, "")) if _has_correction(rubric) else ""
-    return ReviewForm(rubric, form_data, original=original)
+    return ReviewForm(rubric, form_data, original=original, has_rubric=rubric.rubric_version == version)
 
 
 def get_latest_review(item: QueueItem) -> Review | None:
@@ -115,4 +119,4 @@ def _original_text(rubric: Queue, reader: TraceReader) -> str:
     """The trace's final answer if the rubric asks to correct it; otherwise empty, without reading the trace."""
     if not _has_correction(rubric):
         return ""
-    return reader.answer.replace("\r\n", "\n").strip()
+    return normalise_newlines(reader.answer).strip()

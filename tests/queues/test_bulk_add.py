@@ -26,7 +26,7 @@ def test_it_shows_the_selected_rows(lead_client: Client, queue: Queue, traces: l
 def test_it_adds_exactly_the_previewed_traces(lead_client: Client, queue: Queue, traces: list[Trace]) -> None:
     page = lead_client.get(URL, {"m": "a=1", "all": "1"})
     TraceFactory.create(project=queue.project, metadata='{"a":1}')
-    data = {"traces": page.context["chosen"].form_value, "queue": queue.slug, "reason": "look\x00 here"}
+    data = {"traces": page.context["chosen"].form_value, "queue": queue.slug, "reason": "look  here"}
     response = lead_client.post(URL, data, follow=True)
     assert "3 traces added." in response.text
     assert {item.trace_id for item in QueueItem.objects.all()} == {trace.trace_id for trace in traces}
@@ -68,3 +68,13 @@ def test_it_reports_and_excludes_removed_traces(lead_client: Client, queue: Queu
 def test_it_refuses_a_queue_with_a_nul_in_its_slug(lead_client: Client, queue: Queue, traces: list[Trace]) -> None:
     data = {"traces": traces[0].trace_id.hex, "queue": f"{queue.slug}\x00"}
     assert lead_client.post(URL, data).status_code == 404
+
+
+@pytest.mark.parametrize("reason", ["r" * 301, "a\0b"])
+def test_it_refuses_a_reason_and_keeps_it(lead_client: Client, queue: Queue, traces: list[Trace], reason: str) -> None:
+    page = lead_client.get(URL, {"m": "a=1", "all": "1"})
+    data = {"traces": page.context["chosen"].form_value, "queue": queue.slug, "reason": reason}
+    response = lead_client.post(URL, data)
+    assert response.status_code == 422
+    assert (response.context["reason"], response.context["chosen"].form_value) == (reason, data["traces"])
+    assert not QueueItem.objects.exists()

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.test import Client
 
@@ -14,7 +15,7 @@ from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
-from reviewapp.reviews.forms import ReviewForm
+from reviewapp.reviews.forms import UNKNOWN_RUBRIC, ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form
@@ -225,3 +226,54 @@ def test_it_shows_the_diff_of_a_correction_while_it_is_typed(reviewer_client: Cl
     assert diff({"answer.better": "It is Paris."}).text == "<ins>It is</ins> Paris."
     assert diff({"answer.better": "Paris."}).text == ""
     assert reviewer_client.post(f"{url(answered_item)}diff/?key=nothing").text == ""
+
+
+@pytest.mark.parametrize("rubric", ["99", "", "0", "x"])
+def test_it_refuses_an_unknown_version_of_the_rubric_and_keeps_the_answers(
+    reviewer_client: Client, item: QueueItem, rubric: str
+) -> None:
+    response = post(reviewer_client, item, rubric=rubric, notes="mine", answer_gone="typed here")
+    assert response.status_code == 422
+    assert UNKNOWN_RUBRIC in response.text
+    assert "mine</textarea>" in response.text
+    assert "typed here" in response.text
+    assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["score[]", "score.a", "answer.", "answer.gone", "Notes"])
+def test_it_refuses_a_field_of_no_question_and_shows_its_text(
+    reviewer_client: Client, item: QueueItem, name: str
+) -> None:
+    response = reviewer_client.post(url(item), {"version": "0", "notes": "mine", name: "typed here"})
+    assert response.status_code == 422
+    assert f"The field “{name}” belongs to no question" in response.text
+    assert "typed here" in response.text
+    assert not Review.objects.exists()
+
+
+def test_it_ignores_an_empty_field_of_no_question(reviewer_client: Client, item: QueueItem) -> None:
+    assert reviewer_client.post(url(item), {"version": "0", "notes": "mine", "other": " "}).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["notes", "client_id", "rubric", "stay"])
+def test_it_refuses_a_repeated_field(reviewer_client: Client, item: QueueItem, name: str) -> None:
+    response = reviewer_client.post(url(item), {"version": "0", "notes": "mine", name: ["1", "1"]})
+    assert response.status_code == 422
+    assert f"The field “{name}” was sent twice." in response.text
+
+
+def test_it_shows_the_draft_of_a_question_that_is_gone(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(f"{url(item)}draft/", {"version": "0", "answer.gone": "typed here"})
+    assert "typed here" in reviewer_client.get(url(item)).text
+
+
+@pytest.mark.parametrize("newline", ["\r", "\r\n", "\n"])
+def test_it_knows_an_untouched_answer_by_any_line_end(newline: str) -> None:
+    assert criteria.clean_answer(BETTER, ["It is\r\nParis."], f"It is{newline}Paris.") == criteria.UNCHANGED
+
+
+def test_it_refuses_a_broken_character_that_the_answer_did_not_have() -> None:
+    assert criteria.clean_answer(BETTER, ["�"], "�") == criteria.UNCHANGED
+    for criterion, text in ((BETTER, "� �"), (TAGS, "a�")):
+        with pytest.raises(ValidationError, match="broken character"):
+            criteria.clean_answer(criterion, [text], "�" if criterion is BETTER else "")

@@ -9,6 +9,7 @@ from django.test import Client
 from reviewapp.accounts.models import User
 from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
+from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Draft, Review
 from tests.cast import sign_in_client
@@ -138,3 +139,15 @@ def test_it_shows_the_form_again_when_the_draft_is_not_saved(reviewer_client: Cl
     assert response.status_code == 409
     assert "half a thou</textarea>" in response.text
     assert "the draft was not saved" in response.text
+
+
+def test_it_saves_a_draft_of_whatever_can_be_submitted(reviewer_client: Client, item: QueueItem) -> None:
+    queue = item.queue
+    queue.criteria = criteria.dump_criteria([criteria.Criterion("better", "A better answer", "correction")])
+    queue.save(update_fields=["criteria"])
+    form_data = {
+        "version": "0",
+        "answer.better": "\N{EARTH GLOBE EUROPE-AFRICA} " * (criteria.MAX_CORRECTION_LENGTH // 2),
+    }
+    assert reviewer_client.post(f"{url(item)}draft/", form_data).status_code == 204
+    assert reviewer_client.post(url(item), form_data).status_code == 302

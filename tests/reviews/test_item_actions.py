@@ -1,5 +1,6 @@
 """Actions on an item: claim, wait, take over, stay, answer as unsure, list one's reviews."""
 
+import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import User
@@ -102,3 +103,16 @@ def test_it_lists_only_ones_own_reviews(reviewer_client: Client, colleague_clien
     assert "mine alone" in reviewer_client.get(path).text
     assert "mine alone" not in colleague_client.get(path).text
     assert Review.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("reasons", "error"), [(["r" * 301], "301 characters"), (["a\0b"], "cannot be stored"), (["a", "b"], "sent twice")]
+)
+def test_it_refuses_a_reason_for_skipping_and_keeps_it(
+    reviewer_client: Client, item: QueueItem, reasons: list[str], error: str
+) -> None:
+    response = reviewer_client.post(url(item, "skip/"), {"for": "later", "reason": reasons})
+    assert response.status_code == 422
+    assert error in response.context["skip_error"]
+    assert response.context["skip_reason"] == reasons[-1]
+    assert not item.skips.exists()

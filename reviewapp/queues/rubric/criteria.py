@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
 from reviewapp.lib import canonical_json
+from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import count_changed_words
 from reviewapp.queues.rubric.digit_keys import KeyedOption, assign_keys
@@ -39,7 +40,7 @@ MAX_TAG_LENGTH = 60
 MAX_TEXT_LENGTH = 20_000
 MAX_CORRECTION_LENGTH = 100_000
 UNCHANGED = {"edits": 0}
-# Plain digits only: no exponent, no underscore, no digits of other scripts, no NaN.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +135,16 @@ def clean_answer(criterion: Criterion, values: Sequence[str], original: str = ""
 
     `original` is the text that a correction started from. Raises ValidationError.
     """
-    texts = [text.replace("\r\n", "\n").strip() for text in values]
-    texts = [text for text in texts if text]
+    texts = [normalise_newlines(text).strip() for text in values]
+    texts, original = [text for text in texts if text], normalise_newlines(original).strip()
     if any("\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts):
         raise ValidationError("The answer contains a broken character. Remove it and submit again.")
+    # A browser sends half a character as the replacement character; a corrected answer may have some of its own.
+    if any(text.count(_REPLACEMENT) > original.count(_REPLACEMENT) for text in texts):
+        raise ValidationError("The answer contains a broken character (shown as �). Remove it and submit again.")
     if len(texts) > 1 and criterion.kind not in ("choices", "tags"):
         raise ValidationError("More than one answer was sent. Give one answer.")
-    return _CLEANERS[criterion.kind](criterion, texts, original.replace("\r\n", "\n").strip()) if texts else None
+    return _CLEANERS[criterion.kind](criterion, texts, original) if texts else None
 
 
 def answer_metadata(criterion: Criterion, value: Any) -> dict[str, Any]:
@@ -236,8 +240,6 @@ def _clean_text(criterion: Criterion, texts: Sequence[str], original: str) -> st
         raise ValidationError(
             f"The text has {len(texts[0]):,} characters. The maximum is {MAX_TEXT_LENGTH:,}. Shorten it."
         )
-    if "\N{REPLACEMENT CHARACTER}" in texts[0]:
-        raise ValidationError("The text contains a broken character (shown as �). Remove it and submit again.")
     return texts[0]
 
 

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues import adding
 from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.models import Queue
@@ -37,15 +38,21 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
     context = {
         "project": project, "section": "traces", "chosen": chosen,
         "queues": Queue.objects.filter(project=project).order_by("name"),
-        "reason": ", ".join(str(pair) for pair in chosen.view.pairs)[:MAX_REASON_LENGTH],
+        "reason": shorten(", ".join(str(pair) for pair in chosen.view.pairs), MAX_REASON_LENGTH),
     }  # fmt: skip
     return render_page(request, "queues/bulk_add.html", context)
 
 
 def _add(request: Request, project: Project) -> HttpResponse:
     queue = get_queue_or_404(project, request.POST.get("queue", ""))
-    reason = " ".join(request.POST.get("reason", "").replace("\x00", "").split())[:MAX_REASON_LENGTH]
-    trace_ids = selection.select_from_form(project, request.POST.get("traces", "")).trace_ids
+    chosen = selection.select_from_form(project, request.POST.get("traces", ""))
+    reason = " ".join(request.POST.get("reason", "").split())
+    if error := _find_reason_error(reason):
+        queues = Queue.objects.filter(project=project).order_by("name")
+        context = {"project": project, "section": "traces", "chosen": chosen, "queues": queues}
+        context |= {"reason": reason, "error": error, "chosen_queue": queue}
+        return render_page(request, "queues/bulk_add.html", context, status=422)
+    trace_ids = chosen.trace_ids
     added = duplicates = removed = 0
     # Add in batches, so that a reviewer's save never waits for more than one of them.
     for start in range(0, len(trace_ids), adding.MAX_ITEMS):
@@ -56,3 +63,11 @@ def _add(request: Request, project: Project) -> HttpResponse:
         removed += result.removed
     messages.success(request, describe_added(added, duplicates, removed=removed))
     return redirect("queues:queue-board", project=project.slug, queue=queue.slug)
+
+
+def _find_reason_error(reason: str) -> str:
+    if len(reason) > MAX_REASON_LENGTH:
+        return f"Not added. The reason has {len(reason):,} characters; the limit is {MAX_REASON_LENGTH}. Shorten it."
+    if "\0" in reason:
+        return "Not added. The reason contains a character that cannot be stored (NUL). Remove it."
+    return ""

@@ -84,7 +84,10 @@ def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
     if target not in skipping.SKIP_TARGETS:
         messages.error(request, UNKNOWN_SKIP_TARGET)
         return redirect("reviews:item-review", project=project.slug, item=queue_item.pk)
-    reason = request.POST.get("reason", "").replace("\x00", "").strip()[:300]
+    reason = request.POST.get("reason", "").strip()
+    if error := skipping.find_reason_error(request.POST.getlist("reason")):
+        context = {"skip_error": error, "skip_reason": reason}
+        return show_item(request, queue_item, status=422, extra_context=context)
     if not skipping.skip(queue_item, request.user, target, reason):
         messages.error(request, NOT_SKIPPED)
         return redirect("reviews:item-review", project=project.slug, item=queue_item.pk)

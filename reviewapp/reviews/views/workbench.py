@@ -1,6 +1,7 @@
 """The workbench: show an item, save the review, open the next item."""
 
 import logging
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from django.contrib import messages
@@ -58,6 +59,7 @@ def show_item(
     status: int = 200,
     conflicting_review: Review | None = None,
     previous_item: QueueItem | None = None,
+    extra_context: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     """The item's page; `form` is a refused form to show again, `previous_item` the one just worked on."""
     workbench = open_workbench(item, request.user, request.GET, form)
@@ -68,7 +70,7 @@ def show_item(
         "reading": workbench.reader, "trace": workbench.reader.trace, "conflicting_review": conflicting_review,
         "stays": request.session.get("stays"), "client_id": uuid4(),
         "after": parse_int(request.GET.get("after")) if previous_item is None else previous_item.pk,
-        **get_delivery_context(project, workbench.review),
+        **get_delivery_context(project, workbench.review), **(extra_context or {}),
     }  # fmt: skip
     return render_page(request, "reviews/workbench.html", context, fragment="workbench", status=status)
 

@@ -1,0 +1,6 @@
+"""Line ends as browsers submit and show them."""
+
+
+def normalise_newlines(text: str) -> str:
+    """Write every line end as a line feed: a text area shows CR LF and a lone CR as one too."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
