@@ -104,3 +104,9 @@ def test_it_refuses_to_revoke_a_foreign_token(other_project: Project, admin_clie
     assert admin_client.post(f"{URL}tokens/{token.pk}/revoke/").status_code == 404
     token.refresh_from_db()
     assert token.is_valid
+
+
+def test_it_keeps_a_name_that_it_refuses(admin_client: Client) -> None:
+    response = admin_client.post("/p/support/keys/tokens/", {"name": "n" * 81})
+    assert response.status_code == 422
+    assert f'value="{"n" * 81}"' in response.text

@@ -242,3 +242,16 @@ def test_it_previews_with_the_saved_scale_when_the_new_one_is_invalid(queue: Que
 def test_it_refuses_reviewers(queue: Queue, reviewer_client: Client) -> None:
     assert reviewer_client.get(URL).status_code == 403
     assert reviewer_client.post(f"{URL}preview/").status_code == 403
+
+
+def test_it_refuses_a_form_with_incomplete_rows_and_keeps_them(post: Any, queue: Queue) -> None:
+    response = post({"label": "First", "kind": "text"}, {"label": "Second", "kind": "text"}, help=["only one"])
+    assert response.status_code == 422
+    assert "without all of their fields" in response.text
+    assert [row["label"] for row in response.context["editor"].rows] == ["First", "Second"]
+
+
+def test_it_keeps_a_line_separator_inside_an_option(post: Any, queue: Queue) -> None:
+    post({"label": "First", "kind": "choice", "options": "a\u2028b\r\nc"})
+    queue.refresh_from_db()
+    assert [option.value for option in queue.parsed_criteria[0].options] == ["a\u2028b", "c"]

@@ -291,3 +291,10 @@ def test_it_starts_a_listing_shortly_before_the_end_of_the_last_one(project: Pro
     watermark.advance_watermark(project, since, since, listed_until)
     watermark.advance_watermark(project, since, since, listed_until - timedelta(hours=5))
     assert watermark.next_listing_start(project) == listed_until - watermark.OVERLAP
+
+
+def test_it_marks_a_name_that_it_shortens(project: Project) -> None:
+    (trace,) = pull.store_traces(project, [trace_row(uuid4(), top_span_name="n" * 301, user_id="u" * 300)])
+    store_pulled_spans(trace, [span_row(1, name="s" * 301)])
+    assert (trace.name, trace.user_id) == ("n" * 299 + "…", "u" * 300)
+    assert trace.spans.get().name == "s" * 299 + "…"

@@ -16,6 +16,7 @@ from reviewapp.delivery.intake import BulkUndoneError, IdempotencyKeyReusedError
 from reviewapp.delivery.lint import lint, warn_high_cardinality
 from reviewapp.delivery.patch_validation import InvalidPatchError
 from reviewapp.lib import canonical_json
+from reviewapp.lib.newlines import split_lines
 from reviewapp.traces.filters import selection
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.web.pages import render_page
@@ -79,7 +80,7 @@ def _preview_or_push(request: Request, project: Project, chosen: selection.Selec
     """Show the preview of the typed metadata, or push it if the preview was confirmed."""
     try:
         metadata = patch_validation.parse_pairs(
-            line.strip() for line in request.POST.get("metadata", "").splitlines() if line.strip()
+            line.strip() for line in split_lines(request.POST.get("metadata", "")) if line.strip()
         )
         findings = lint(metadata)
         refusals = [finding.sentence for finding in findings if finding.severity == "refusal"]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Any
 
 from django import forms
@@ -15,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.text import slugify
 
+from reviewapp.lib.newlines import split_lines
 from reviewapp.lib.numbers import format_decimal, parse_int
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria, versions
@@ -86,6 +88,8 @@ class Editor:
     scale: dict[str, str]
     rows: tuple[dict[str, str], ...]
     version: int
+    # False if the form sent more values for some fields of its rows than for others.
+    is_complete: bool = True
 
     @property
     def can_add(self) -> bool:
@@ -108,6 +112,10 @@ class Editor:
         row_errors = [
             f"Criterion {number}: {message}" for number, row in enumerate(rows, 1) for message in row.error_messages
         ]
+        if not self.is_complete:
+            row_errors.insert(
+                0, "The form has criteria without all of their fields. Check each of them and save again."
+            )
         queue = copy(self.queue)
         queue.criteria = criteria.dump_criteria([row.criterion for row in rows if row.is_valid()], self.score_words)
         form = ScaleForm(self.scale, instance=queue)
@@ -163,9 +171,10 @@ def parse_editor(queue: Queue, data: QueryDict) -> Editor:
     """Parse the editor from a browser's form; an invalid version counts as an outdated one."""
     scale = {name: data.get(name, "") for name in (*ScaleForm.base_fields, "score_words")}
     columns = [data.getlist(name) for name in ROW_FIELDS]
-    rows = [dict(zip(ROW_FIELDS, row, strict=True)) for row in zip(*columns, strict=False)]
+    rows = [dict(zip(ROW_FIELDS, row, strict=True)) for row in zip_longest(*columns, fillvalue="")]
     version = parse_int(data.get("version"), max_value=2**31 - 1)
-    return Editor(queue, scale, tuple(rows), 0 if version is None else version)
+    is_complete = len(set(map(len, columns))) == 1
+    return Editor(queue, scale, tuple(rows), 0 if version is None else version, is_complete=is_complete)
 
 
 def _build_row(criterion: Criterion) -> dict[str, str]:
@@ -180,7 +189,7 @@ def _build_row(criterion: Criterion) -> dict[str, str]:
 
 def _parse_options(text: str) -> tuple[Option, ...]:
     """Parse one option per line; its meaning follows a colon and a space."""
-    lines: Sequence[str] = [line.strip() for line in text.splitlines() if line.strip()]
+    lines: Sequence[str] = [line.strip() for line in split_lines(text) if line.strip()]
     parts = [line.partition(": ") for line in lines]
     return tuple(Option(value.strip(), meaning.strip()) for value, _, meaning in parts)
 

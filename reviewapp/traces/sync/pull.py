@@ -14,6 +14,7 @@ from django.db import transaction
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.lib import clock, sql
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces import queries
 from reviewapp.traces.metadata import history, index, merge
@@ -252,7 +253,8 @@ def _get_span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
 
 def _copied_values(row: TraceRow) -> tuple[object, ...]:
     return (
-        row.top_span_name[:300], row.start_time, row.end_time, row.status[:20], row.session_id[:300], row.user_id[:300],
+        shorten(row.top_span_name, 300), row.start_time, row.end_time, row.status[:20],
+        shorten(row.session_id, 300), shorten(row.user_id, 300),
         row.input_tokens, row.output_tokens, row.total_tokens, row.total_cost,
     )  # fmt: skip
 
@@ -288,9 +290,10 @@ def _update_trace(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime
 
 def _make_span(trace: Trace, row: SpanRow) -> Span:
     return Span(
-        trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id, name=to_storable_text(row.name)[:300],
+        trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id,
+        name=shorten(to_storable_text(row.name), 300),
         span_type=row.span_type[:30], status=row.status[:20], start_time=row.start_time, end_time=row.end_time,
-        input=to_storable_text(row.input), output=to_storable_text(row.output), model=row.model[:200],
+        input=to_storable_text(row.input), output=to_storable_text(row.output), model=shorten(row.model, 200),
         total_tokens=row.total_tokens,
         total_cost=row.total_cost, attributes=row.attributes, event_texts=json.dumps(row.events, ensure_ascii=True),
     )  # fmt: skip
