@@ -1,7 +1,7 @@
 """The reviewer's form, with a sentence for each refusal."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from django.utils.datastructures import MultiValueDict
 
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
-from reviewapp.lib.word_diff import DiffSegment, diff
+from reviewapp.lib.word_diff import Budget, Diff, diff
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
@@ -35,19 +35,29 @@ UNKNOWN_RUBRIC = (
 FIELDS_NEED_CORRECTION = "Correct the fields marked below. Your answers are still in the form."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CriterionRow:
-    """A criterion in the form: the values of its fields, its error, and what a correction changes."""
+    """A criterion in the form: the values of its fields, its error, and the text that a correction starts from.
+
+    The rows of one form share a `diff_budget`.
+    """
 
     criterion: Criterion
     values: list[str]
     error: str = ""
-    diff: list[DiffSegment] | None = None
+    original: str = ""
+    diff_budget: Budget = field(default_factory=Budget)
 
     @property
     def first_value(self) -> str:
         """The value of a criterion with one field."""
         return self.values[0] if self.values else ""
+
+    @cached_property
+    def diff(self) -> Diff:
+        """What a correction changes; empty for other criteria."""
+        is_changed = self.original and self.first_value.split() != self.original.split()
+        return diff(self.original, self.first_value, self.diff_budget) if is_changed else Diff()
 
 
 class ReviewForm(forms.Form):
@@ -134,7 +144,8 @@ class ReviewForm(forms.Form):
     @property
     def criterion_rows(self) -> list[CriterionRow]:
         """The rubric's criteria with their current values."""
-        return [self._criterion_row(criterion) for criterion in self.rubric.parsed_criteria]
+        diff_budget = Budget()
+        return [self._criterion_row(criterion, diff_budget) for criterion in self.rubric.parsed_criteria]
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
@@ -225,7 +236,7 @@ class ReviewForm(forms.Form):
         if self.criterion_errors:
             self.add_error(None, FIELDS_NEED_CORRECTION)
 
-    def _criterion_row(self, criterion: Criterion) -> CriterionRow:
+    def _criterion_row(self, criterion: Criterion, diff_budget: Budget) -> CriterionRow:
         if self.is_bound:
             values = self._submitted_values(criterion)
         elif "draft_values" in self.initial:
@@ -233,10 +244,8 @@ class ReviewForm(forms.Form):
         else:
             answer = self.initial.get("criterion_answers", {}).get(criterion.key)
             values = criteria.to_form_values(criterion, answer, self.original)
-        row = CriterionRow(criterion, values, self.criterion_errors.get(criterion.key, ""))
-        if criterion.kind != "correction" or not self.original or row.first_value.split() == self.original.split():
-            return row
-        return CriterionRow(criterion, values, row.error, diff(self.original, row.first_value))
+        original = self.original if criterion.kind == "correction" else ""
+        return CriterionRow(criterion, values, self.criterion_errors.get(criterion.key, ""), original, diff_budget)
 
     @cached_property
     def _all_values(self) -> dict[str, list[str]]:

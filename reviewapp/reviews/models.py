@@ -1,7 +1,7 @@
 """Reviews, with every submitted revision kept, and drafts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models
@@ -10,7 +10,7 @@ from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import format_decimal
-from reviewapp.lib.word_diff import DiffSegment, diff
+from reviewapp.lib.word_diff import Budget, Diff, diff
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion
@@ -18,20 +18,21 @@ from reviewapp.queues.rubric.criteria import Criterion
 
 @dataclass(frozen=True, slots=True)
 class LabelledAnswer:
-    """One answer to a queue's criterion under the criterion's label."""
+    """One answer to a queue's criterion under the criterion's label; the answers of one page share a `diff_budget`."""
 
     label: str
     value: Any
+    diff_budget: Budget = field(default_factory=Budget)
 
     @property
     def text(self) -> str:
         return criteria.format_answer(self.value)
 
     @property
-    def diff(self) -> list[DiffSegment]:
+    def diff(self) -> Diff:
         """What a correction changed; empty for other answers."""
         is_changed = isinstance(self.value, dict) and "text" in self.value
-        return diff(self.value["from"], self.value["text"]) if is_changed else []
+        return diff(self.value["from"], self.value["text"], self.diff_budget) if is_changed else Diff()
 
 
 class Review(models.Model):
@@ -58,8 +59,9 @@ class Review(models.Model):
     undone_at = models.DateTimeField(null=True)
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
-    # The criteria of its rubric version, filled by `attach_rubrics`.
+    # The criteria of its rubric version, and what the diffs of its page may cost; filled by `attach_rubrics`.
     rubric_criteria: tuple[Criterion, ...] = ()
+    diff_budget: Budget | None = None
 
     class Meta:
         constraints = [
@@ -95,7 +97,7 @@ class Review(models.Model):
         """The answers to criteria under the labels of the review's own rubric version."""
         answers = self.criterion_answers if self.rubric_criteria else {}
         return [
-            LabelledAnswer(criterion.label, answers[criterion.key])
+            LabelledAnswer(criterion.label, answers[criterion.key], self.diff_budget or Budget())
             for criterion in self.rubric_criteria
             if answers.get(criterion.key) is not None
         ]
@@ -125,5 +127,7 @@ def attach_rubrics(reviews: Iterable[Review]) -> None:
         return
     queues = {review.item.queue_id: review.item.queue for review in answered}
     by_version = versions.criteria_by_version(list(queues.values()), {review.rubric_version for review in answered})
+    diff_budget = Budget()
     for review in answered:
+        review.diff_budget = diff_budget
         review.rubric_criteria = by_version.get((review.item.queue_id, review.rubric_version), ())

@@ -1,9 +1,13 @@
 """Compare two texts word by word."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviewapp.lib.word_diff import MAX_COMPARISONS, count_changed_words, diff
+from reviewapp.lib import word_diff
+from reviewapp.lib.word_diff import MAX_COMPARISONS, Budget, count_changed_words, diff
+from reviewapp.reviews.templatetags.reviews import NOT_COMPARED, render_diff
+from tests.regex_steps import count_steps
 
 WORDS = st.lists(st.sampled_from("a b c d".split()), max_size=12).map(" ".join)
 
@@ -36,3 +40,31 @@ def test_it_rebuilds_the_new_text(before: str, after: str) -> None:
         before.split()
     )
     assert (count_changed_words(before, after) == 0) == (before.split() == after.split())
+
+
+@pytest.mark.parametrize("word_count", [10_000, 40_000])
+def test_it_stops_comparing_when_the_budget_is_spent(word_count: int) -> None:
+    budget = Budget()
+    # Below 200 words, SequenceMatcher compares the most frequent ones too.
+    result = diff("a b " * word_count, "b a a b " * 45 + "c", budget)
+    assert result.is_cut
+    assert -200 < budget.comparisons < 0
+    assert [segment.kind for segment in result] == ["removed", "added"]
+
+
+def test_it_says_that_texts_were_not_compared() -> None:
+    assert render_diff(diff("a b", "b a", Budget(1))).endswith(f'<p class="second">{NOT_COMPARED}</p>')
+    assert NOT_COMPARED not in render_diff(diff("the old cat", "the cat"))
+
+
+def test_it_shares_a_budget_between_the_texts_of_a_page() -> None:
+    budget = Budget(comparisons=5)
+    assert not diff("a b", "b a", budget).is_cut
+    assert diff("a b", "b a", budget).is_cut
+
+
+@pytest.mark.parametrize("piece", [" ", "a ", " \n", "a"])
+def test_it_splits_words_in_proportion_to_the_text(piece: str) -> None:
+    short, long = (count_steps(word_diff.WORD, ("a" + piece * size).rstrip()) for size in (500, 1_000))
+    assert long <= 2 * short + 10
+    assert word_diff.split_words("a" + " " * 100_000) == ["a"]

@@ -6,11 +6,15 @@ from functools import lru_cache
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from reviewapp.lib.word_diff import DiffSegment
+from reviewapp.lib.word_diff import Diff
 from reviewapp.reviews.rail import Segment
 from reviewapp.traces.reader import sanitising
 
 register = template.Library()
+NOT_COMPARED = (
+    "These texts differ too much to be compared word by word. All that is between their common start and end is marked"
+    " as changed."
+)
 
 
 @register.simple_tag
@@ -26,15 +30,16 @@ def render_rail(segments: Sequence[Segment], items_url: str) -> SafeString:
 
 
 @register.filter
-def render_diff(segments: Sequence[DiffSegment]) -> SafeString:
-    """A word diff with `<del>` and `<ins>`."""
+def render_diff(segments: Diff) -> SafeString:
+    """A word diff with `<del>` and `<ins>`, and a sentence if it is not one of each word."""
     tags = {"same": ("", ""), "removed": ("<del>", "</del>"), "added": ("<ins>", "</ins>")}
     parts = [
         f"{tags[segment.kind][0]}{sanitising.sanitise_text(segment.text)}{tags[segment.kind][1]}"
         for segment in segments
     ]
+    note = f'<p class="second">{NOT_COMPARED}</p>' if segments.is_cut else ""
     # `sanitise_text` has escaped it.
-    return mark_safe("".join(parts))  # noqa: S308
+    return mark_safe("".join(parts) + note)  # noqa: S308
 
 
 @register.filter
