@@ -1,3 +1,6 @@
+import sys
+from collections.abc import Callable
+from functools import partial
 from time import process_time
 
 import pytest
@@ -156,3 +159,67 @@ def test_it_keeps_the_numbers_of_a_list_as_written() -> None:
 
 def test_it_keeps_line_breaks() -> None:
     assert "one<br>" in sanitising.render_markdown("one\ntwo")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["![", "[", "[\n", "|\n|-\n", "a|b\n-|-\n", ">- a\n", "- a\n", "a\n", "_*", "[a](", "[a]: x\n", "> > - a\n", "`a"],
+)
+def test_it_parses_markdown_in_steps_in_proportion_to_the_text(piece: str) -> None:
+    texts = [(piece * size)[:size] for size in SIZES]
+    short, long = [_count_calls(partial(sanitising.render_markdown, text)) for text in texts]
+    assert long < 2.3 * short
+
+
+def test_it_shows_a_text_with_too_much_markdown_plain() -> None:
+    budget = sanitising.FormatBudget()
+    rendered = sanitising.render_markdown("![" * 14_000, budget)
+    assert rendered.endswith("plain text because it has too much Markdown.</p>")
+    assert rendered.count("![") == 14_000
+    assert budget.steps == sanitising.PAGE_STEPS - sanitising.TEXT_STEPS
+
+
+def test_it_formats_the_texts_of_a_page_within_one_budget() -> None:
+    budget = sanitising.FormatBudget()
+    calls = [_count_calls(partial(sanitising.render_markdown, "![" * 14_000, budget)) for _ in range(7)]
+    assert budget.steps == 0
+    assert max(calls[5:]) < calls[0] / 20
+    assert "<strong>" not in sanitising.render_markdown("**a**", budget)
+    assert "<strong>" in sanitising.render_markdown("**a**")
+
+
+def test_it_takes_few_steps_for_prose() -> None:
+    budget = sanitising.FormatBudget()
+    sanitising.render_markdown(
+        "# Plan\n\n- **Refund** the [order](https://shop.example), then `close` it.\n" * 100, budget
+    )
+    assert budget.steps > 0.9 * sanitising.PAGE_STEPS
+
+
+@pytest.mark.parametrize("language", sorted(sanitising.LANGUAGES))
+def test_it_highlights_a_bounded_number_of_characters_of_a_page(language: str) -> None:
+    budget, limit = sanitising.FormatBudget(), sanitising.HIGHLIGHT_LIMITS.get(language, sanitising.HIGHLIGHT_LIMIT)
+    line = "a = 1\n"
+    texts = [sanitising.highlight_code(line * 1_000, language, budget) for _ in range(7)]
+    assert all(text.endswith(line * (1_000 - limit // len(line) - 1)) for text in texts)
+    assert texts[6] == line * 1_000
+    assert 0 <= budget.code_blocks < 0.1
+
+
+SIZES = (4_000, 8_000)
+
+
+def _count_calls(function: Callable[[], object]) -> int:
+    """Count the calls of Python functions."""
+    count = 0
+
+    def profile(_: object, event: str, __: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count

@@ -7,12 +7,14 @@ import html
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
-from time import perf_counter
+from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
+from markdown_it.ruler import RuleOptionsType, StateBase
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 from pygments.formatters import HtmlFormatter
@@ -23,17 +25,24 @@ from pygments.token import Text, _TokenType
 from reviewapp.lib import exact_json
 from reviewapp.traces.reader import invisible_chars
 
-# In characters. Longer texts are shown plain, and texts over the last limit are cut: the time to format a text crafted
-# to be slow grows faster than its length.
+# In characters. Longer texts are shown plain, and texts over the last limit are cut.
 MARKDOWN_LIMIT = 30_000
 CODE_LIMIT = 50_000
 SHOW_LIMIT = 100_000
-HIGHLIGHT_SECONDS = 0.2
 INDENT_LIMIT = 40
 
-# Each of these stays within the time above for texts crafted to be slow; `console` and `ini` do not.
+# In applications of a Markdown rule, of one text and of a page's texts together. Prose takes one for twenty characters,
+# a text crafted to be slow two for each.
+TEXT_STEPS, PAGE_STEPS = 20_000, 100_000
+# Characters of a code block that are highlighted, and how many such blocks on a page. The time grows with the square of
+# a block that is crafted to be slow: each limit is where that takes a fifth of a second, as measured.
+HIGHLIGHT_LIMIT, HIGHLIGHTED_BLOCKS = 4_000, 5
+HIGHLIGHT_LIMITS = {
+    **dict.fromkeys(("csharp", "cs"), 800), **dict.fromkeys(("java", "c", "c++", "cpp", "markdown", "md"), 1_500),
+    **dict.fromkeys(("ts", "tsx", "typescript"), 2_000), **dict.fromkeys(("diff", "yaml", "yml"), 2_500),
+}  # fmt: skip
 LANGUAGES = frozenset(
-    "bash sh shell c c++ cpp csharp cs css diff docker dockerfile go html http java javascript js json kotlin lua"
+    "bash sh shell c c++ cpp csharp cs css diff docker dockerfile go html java javascript js json kotlin lua"
     " markdown md php powershell pytb python py ruby rb rust rs sql swift toml tsx typescript ts xml yaml yml".split()
 )
 _ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s blockquote ul ol li code pre span".split())
@@ -47,14 +56,35 @@ _JSON_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+'
 _FORMATTER = HtmlFormatter(nowrap=True)
 
 
-def render_markdown(text: str) -> str:
+@dataclass(slots=True)
+class FormatBudget:
+    """What formatting the texts of one page may still cost. It counts steps, never time: a page is always the same."""
+
+    steps: int = PAGE_STEPS
+    code_blocks: float = HIGHLIGHTED_BLOCKS
+
+
+class _TooManyStepsError(Exception):
+    pass
+
+
+def render_markdown(text: str, budget: FormatBudget | None = None) -> str:
     """Render Markdown as HTML, with line breaks and list numbers as written.
 
-    A link becomes its text and its URL as text; an image its alt text; raw HTML stays text.
+    A link becomes its text and its URL as text; an image its alt text; raw HTML stays text. A text that is too long, or
+    over the budget, is shown plain with a sentence that says so.
     """
     if len(text) > MARKDOWN_LIMIT:
-        return f'<p class="plain" dir="auto">{sanitise_text(text)}</p>'
-    unsafe = _markdown().render(text, {"deadline": perf_counter() + HIGHLIGHT_SECONDS})
+        return _render_plain(text, f"it is longer than {MARKDOWN_LIMIT:,} characters")
+    budget = budget or FormatBudget()
+    steps = min(TEXT_STEPS, budget.steps)
+    env: dict[str, Any] = {"budget": budget, "steps": steps}
+    try:
+        unsafe = _markdown().render(text, env)
+    except _TooManyStepsError:
+        budget.steps -= steps
+        return _render_plain(text, "it has too much Markdown")
+    budget.steps -= steps - env["steps"]
     clean = nh3.clean(
         unsafe,
         tags=_ALLOWED,
@@ -66,11 +96,11 @@ def render_markdown(text: str) -> str:
     return invisible_chars.reveal_invisible(clean)
 
 
-def highlight_code(text: str, language: str = "") -> str:
-    """Render the content of a `<pre>`: highlighted with Pygments' classes if the language is supported."""
+def highlight_code(text: str, language: str = "", budget: FormatBudget | None = None) -> str:
+    """Render the content of a `<pre>`: its start highlighted with Pygments' classes if the language is supported."""
     if len(text) > CODE_LIMIT:
         return sanitise_text(text)
-    return invisible_chars.reveal_invisible(_highlight(text, language, perf_counter() + HIGHLIGHT_SECONDS))
+    return invisible_chars.reveal_invisible(_highlight(text, language, budget or FormatBudget()))
 
 
 def highlight_json(text: str) -> str:
@@ -94,9 +124,18 @@ def sanitise_text(text: str) -> str:
     return f'{shown}<span class="cut"> {omitted:,} more {noun} not shown.</span>' if omitted > 0 else shown
 
 
+def _render_plain(text: str, reason: str) -> str:
+    note = f'<p class="second">This text is shown as plain text because {reason}.</p>'
+    return f'<p class="plain" dir="auto">{sanitise_text(text)}</p>{note}'
+
+
 @cache
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    # First of all rules, so it is applied wherever the parser looks for one.
+    markdown.inline.ruler.before("text", "count_step", _count_step)
+    interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
+    markdown.block.ruler.before("table", "count_step", _count_step, interrupts)
     for name, rule in (
         ("link_open", _render_link_open),
         ("link_close", _render_link_close),
@@ -108,6 +147,14 @@ def _markdown() -> MarkdownIt:
     ):
         markdown.add_render_rule(name, rule)
     return markdown
+
+
+def _count_step(state: StateBase, *_: object) -> bool:
+    """A Markdown rule that never matches. Raises _TooManyStepsError."""
+    state.env["steps"] -= 1
+    if state.env["steps"] < 0:
+        raise _TooManyStepsError
+    return False
 
 
 def _render_link_open(_: RendererHTML, __: Sequence[Token], ___: int, ____: OptionsDict, _____: EnvType) -> str:
@@ -137,7 +184,7 @@ def _render_url(url: str) -> str:
 
 def _render_fence(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, env: EnvType) -> str:
     language = tokens[index].info.split(maxsplit=1)[0] if tokens[index].info.strip() else ""
-    return f'<pre class="code"><code>{_highlight(tokens[index].content, language, env["deadline"])}</code></pre>\n'
+    return f'<pre class="code"><code>{_highlight(tokens[index].content, language, env["budget"])}</code></pre>\n'
 
 
 def _render_list_item(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
@@ -158,11 +205,17 @@ def _filter_attribute(_: str, attribute: str, value: str) -> str | None:
     return value if attribute == "dir" or value.isdecimal() else None
 
 
-def _highlight(text: str, language: str, deadline: float) -> str:
-    if language.lower() not in LANGUAGES or perf_counter() > deadline:
+def _highlight(text: str, language: str, budget: FormatBudget) -> str:
+    language = language.lower()
+    limit = HIGHLIGHT_LIMITS.get(language, HIGHLIGHT_LIMIT)
+    # Cut at a line break, so that no word is coloured in part.
+    end = len(text) if len(text) <= limit else text.rfind("\n", 0, limit) + 1
+    cost = (end / limit) ** 2
+    if language not in LANGUAGES or cost > budget.code_blocks:
         return html.escape(text)
+    budget.code_blocks -= cost
     buffer = io.StringIO()
-    _FORMATTER.format(_tokens(text, _lexer(language.lower()), deadline), buffer)
+    _FORMATTER.format(_tokens(text, end, _lexer(language)), buffer)
     highlighted = buffer.getvalue()
     return highlighted if text.endswith("\n") else highlighted.removesuffix("\n")
 
@@ -172,13 +225,12 @@ def _lexer(language: str) -> Lexer:
     return get_lexer_by_name(language)
 
 
-def _tokens(text: str, lexer: Lexer, deadline: float) -> Iterator[tuple[_TokenType, str]]:
-    """Yield the lexer's tokens until the deadline, then the rest as plain text."""
-    for offset, kind, value in lexer.get_tokens_unprocessed(text):
+def _tokens(text: str, end: int, lexer: Lexer) -> Iterator[tuple[_TokenType, str]]:
+    """Yield the lexer's tokens up to a position, then the rest as plain text."""
+    for _, kind, value in lexer.get_tokens_unprocessed(text[:end]):
         yield kind, value
-        if perf_counter() > deadline:
-            yield Text, text[offset + len(value) :]
-            return
+    if end < len(text):
+        yield Text, text[end:]
 
 
 def _indent_json(text: str) -> Iterator[str]:

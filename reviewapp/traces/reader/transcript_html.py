@@ -6,7 +6,7 @@ Rendered in Python and not in a template, since this page must be the fastest.
 import html
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID, uuid4
 
@@ -15,6 +15,7 @@ from django.urls import reverse
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.models import PreparedTranscript, Trace
 from reviewapp.traces.reader import lazy_links, prepared, turn_gaps, turn_html
+from reviewapp.traces.reader.sanitising import FormatBudget
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.turn_gaps import END_SIZE, Gap
 from reviewapp.traces.transcript.parts import Part
@@ -36,7 +37,10 @@ Positions = Sequence[int | Gap]
 
 @dataclass(slots=True)
 class TranscriptPage:
-    """A page being rendered: its URL, the number of the selected turn, and how many more folded characters fit."""
+    """A page being rendered: its URL, the number of the selected turn, how many more folded characters fit.
+
+    `budget` is what formatting its texts may still cost.
+    """
 
     url: str
     trace_key: tuple[str, UUID]
@@ -44,6 +48,7 @@ class TranscriptPage:
     selected: int | None
     longest: Turn | None
     remaining_chars: int = FOLDED_CHARS_LIMIT
+    budget: FormatBudget = field(default_factory=FormatBudget)
 
     @classmethod
     def of(cls, reader: TraceReader, selected: int | None) -> Self:
@@ -52,9 +57,10 @@ class TranscriptPage:
         return cls(reader.url, trace_key, transcript.order, selected, transcript.longest)
 
     def reserve_chars(self, size: int) -> bool:
-        """Reserve this many characters if they fit. Returns whether as many still remain afterwards."""
-        self.remaining_chars -= size if size <= self.remaining_chars else 0
-        return size <= self.remaining_chars
+        """Reserve this many characters if they fit. Returns whether they do."""
+        fits = size <= self.remaining_chars
+        self.remaining_chars -= size if fits else 0
+        return fits
 
 
 def render_transcript(reader: TraceReader) -> str:
@@ -246,14 +252,16 @@ def _render_parts(turn: Turn, page: TranscriptPage) -> str:
             size = len(part.text) + part.omitted_chars
             rendered.append(_more_link(turn, index, 0, f"Show this part ({size:,} characters)", page))
             continue
-        rendered.append(f'<div class="part {part.kind}">{turn_html.render_label(part)}{_render_content(turn, part)}')
+        rendered.append(
+            f'<div class="part {part.kind}">{turn_html.render_label(part)}{_render_content(turn, part, page)}'
+        )
         rendered.append(f"{_render_picture(turn, part, page)}{_render_omission(turn, index, part, page)}</div>")
     return "".join(rendered)
 
 
-def _render_content(turn: Turn, part: Part) -> str:
+def _render_content(turn: Turn, part: Part, page: TranscriptPage) -> str:
     # People do not write Markdown: keep their line breaks and numbers as written.
-    return turn_html.render_content(part, is_user_text=turn.role == "user")
+    return turn_html.render_content(part, page.budget, is_user_text=turn.role == "user")
 
 
 def _render_picture(turn: Turn, part: Part, page: TranscriptPage) -> str:
@@ -280,7 +288,7 @@ def _render_part_from(turn: Turn, index: int, start: int, page: TranscriptPage) 
     """Render a part's text from a character on, and a link to the remaining text."""
     part = turn.message.parts[index]
     if start == 0:
-        content = f"{turn_html.render_label(part)}{_render_content(turn, part)}"
+        content = f"{turn_html.render_label(part)}{_render_content(turn, part, page)}"
         return f"{content}{_render_omission(turn, index, part, page)}"
     rest_start = max(0, start - len(part.text))
     rest_end = rest_start + CHUNK

@@ -4,7 +4,7 @@ import html
 from datetime import UTC, datetime
 
 from reviewapp.traces.reader import sanitising
-from reviewapp.traces.reader.sanitising import sanitise_text
+from reviewapp.traces.reader.sanitising import FormatBudget, sanitise_text
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.turns import Turn
 from reviewapp.web.templatetags.web import format_duration
@@ -39,7 +39,7 @@ def render_error(turn: Turn) -> str:
     return f'<p class="problem">{sanitise_text(turn.error[:ERROR_LIMIT])}</p>' if turn.error else ""
 
 
-def render_content(part: Part, *, is_user_text: bool = False) -> str:
+def render_content(part: Part, budget: FormatBudget, *, is_user_text: bool = False) -> str:
     """Render a part of a message as safe HTML: prose as Markdown, code as code, media as a label.
 
     People seldom write Markdown: a user's text stays plain unless it has a fenced code block.
@@ -50,8 +50,8 @@ def render_content(part: Part, *, is_user_text: bool = False) -> str:
     if is_user_text and part.kind == "text" and "```" not in part.text:
         return f'<p class="plain" dir="auto">{sanitise_text(part.text)}</p>'
     if part.kind in _PROSE:
-        return sanitising.render_markdown(part.text)
-    return render_code(part.text, part.name if part.kind == "code" else "json")
+        return sanitising.render_markdown(part.text, budget)
+    return render_code(part.text, part.name if part.kind == "code" else "json", budget)
 
 
 def render_label(part: Part) -> str:
@@ -60,9 +60,9 @@ def render_label(part: Part) -> str:
     return f'<p class="label">{label} <b>{sanitise_text(part.name)}</b></p>' if label else ""
 
 
-def render_code(text: str, language: str = "json") -> str:
+def render_code(text: str, language: str = "json", budget: FormatBudget | None = None) -> str:
     """Render a text as highlighted code; JSON is indented first."""
-    code = sanitising.highlight_json(text) if language == "json" else sanitising.highlight_code(text, language)
+    code = sanitising.highlight_json(text) if language == "json" else sanitising.highlight_code(text, language, budget)
     return f"<pre><code>{code}</code></pre>"
 
 
