@@ -39,14 +39,19 @@ def reader() -> sqlite3.Connection:
     """Returns this thread's read connection; it sees committed data only."""
     connection: sqlite3.Connection | None = getattr(_local, "reader", None)
     if connection is None:
-        connection = _local.reader = connect_to_read()
+        create()
+        connection = _local.reader = open_to_read()
     return connection
 
 
-def connect_to_read() -> sqlite3.Connection:
-    """Open a read-only connection for the current thread. Creates the file and its tables first if needed."""
+def create() -> None:
+    """Create the file and its tables if needed."""
     with _writer_lock:
         _get_writer()
+
+
+def open_to_read() -> sqlite3.Connection:
+    """Open a read-only connection for the current thread. The file must exist."""
     connection = sqlite3.connect(
         f"{settings.DATABASE_FILE.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None
     )

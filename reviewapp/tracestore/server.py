@@ -1,4 +1,7 @@
-"""Run gunicorn's threaded worker in a single process: less memory, and SQLite has only one writer anyway."""
+"""Run gunicorn's threaded worker in a single process: less memory, and SQLite has only one writer anyway.
+
+Queries run in other processes, since anyone with a key may send one that needs more time or memory than there is.
+"""
 
 import os
 import socket
@@ -10,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from reviewapp.tracestore.sql import pool
 from reviewapp.tracestore.wsgi import application
 
 THREADS = 8
@@ -50,10 +54,14 @@ def serve(listener: socket.socket, on_ready: Callable[[], None]) -> None:
 
     Calls `on_ready` once the server accepts requests and handles signals.
     """
+    pool.start()
     application = _Application()
     config = application.cfg
     config.set("post_worker_init", lambda worker: on_ready())
-    _Worker(0, os.getppid(), [listener], application, config.timeout, config, Logger(config)).init_process()
+    try:
+        _Worker(0, os.getppid(), [listener], application, config.timeout, config, Logger(config)).init_process()
+    finally:
+        pool.stop()
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

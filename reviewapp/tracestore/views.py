@@ -8,7 +8,8 @@ from reviewapp.tracestore import database, ids, otlp, otlp_json, patches, reques
 from reviewapp.tracestore.auth import route
 from reviewapp.tracestore.projects import Access
 from reviewapp.tracestore.spans import InvalidSpansError
-from reviewapp.tracestore.sql import executor
+from reviewapp.tracestore.sql import pool
+from reviewapp.tracestore.sql.errors import QueryError
 
 
 def probe(request: HttpRequest) -> HttpResponse:
@@ -105,8 +106,8 @@ def query(request: HttpRequest, access: Access) -> HttpResponse:
         raise request_bodies.malformed("invalid type: expected a map of parameters")
     patches.apply_due_before_read()
     try:
-        return responses.json_bytes(executor.run_query(access.project, text, parameters))
-    except executor.QueryError as error:
+        return responses.json_bytes(pool.run_query(access.project, text, parameters))
+    except QueryError as error:
         return responses.json_value({"error": str(error)}, error.status)
 
 

@@ -240,3 +240,8 @@ def test_it_refuses_a_question_mark_in_a_query(full_client: httpx.Client) -> Non
 def test_it_refuses_a_malformed_body(full_client: httpx.Client, body: Any) -> None:
     response = full_client.post("/v1/sql/query", json=body)
     assert (response.status_code, response.text.startswith("Json deserialize error: ")) == (400, True)
+
+
+def test_it_truncates_to_a_quarter(full_client: httpx.Client) -> None:
+    query = "SELECT date_trunc('quarter', toDateTime('2026-08-15 01:02:03')) AS a, toStartOfQuarter('2026-12-31') AS b"
+    assert query_rows(full_client, query) == [{"a": "2026-07-01", "b": "2026-10-01"}]

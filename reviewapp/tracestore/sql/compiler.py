@@ -6,19 +6,26 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+from sqlglot.tokenizer_core import Token, TokenType
 
 from reviewapp.tracestore.sql import tables
 from reviewapp.tracestore.sql.dialect import ClickHouseReader, SQLiteWriter
 from reviewapp.tracestore.sql.errors import QueryError
 from reviewapp.tracestore.sql.rewriter import Parameter, Rewriter
 
-# ClickHouse's default limit on the length of a query.
+# ClickHouse's default limit on the length of a query, in bytes.
 MAX_QUERY = 256 * 1024
+# Rewriting takes time in proportion to the tokens times the depth; the columns of a SELECT are renamed one by one.
+MAX_TOKENS, MAX_DEPTH, MAX_COLUMNS = 20_000, 50, 1_000
 
 _BLOCKED = frozenset(
     "file url remote remotesecure s3 gcs hdfs mysql postgresql mongodb redis sqlite jdbc odbc input cluster merge"
     " dictionary view executable sleep sleepeachrow getsetting currentdatabase currentuser hostname getmacro".split()
 )
+_DEPTH_CHANGES = {
+    **dict.fromkeys((TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.CASE), 1),
+    **dict.fromkeys((TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.END), -1),
+}
 _BLOCKED_PREFIXES = ("dictget", "dicthas", "joinget")
 
 
@@ -33,7 +40,7 @@ class Statement:
 @lru_cache(maxsize=256)
 def compile_query(query: str) -> Statement:
     """Compile a query. Raises QueryError."""
-    if len(query) > MAX_QUERY:
+    if len(query.encode(errors="replace")) > MAX_QUERY:
         raise QueryError(f"Error executing query: Max query size exceeded ({MAX_QUERY} bytes)")
     if "?" in query:
         # Laminar's ClickHouse client treats any `?` as a positional argument without a value.
@@ -54,11 +61,27 @@ def compile_query(query: str) -> Statement:
 
 
 def _parse(query: str) -> exp.Query:
-    statements = sqlglot.parse(query, dialect=ClickHouseReader)
+    dialect = ClickHouseReader()
+    tokens = dialect.tokenize(query)
+    _check_size(tokens)
+    statements = dialect.parser().parse(tokens, query)
     statement = statements[0] if len(statements) == 1 else None
     if not isinstance(statement, (exp.Select, exp.SetOperation, exp.Subquery)):
         raise QueryError("Query validation failed: Only SELECT statements are allowed")
+    if any(len(select.expressions) > MAX_COLUMNS for select in statement.find_all(exp.Select)):
+        raise QueryError(f"Query validation failed: Too many columns; the maximum is {MAX_COLUMNS:,}")
     return statement
+
+
+def _check_size(tokens: list[Token]) -> None:
+    """Refuse a query that is too large to be parsed in reasonable time. Raises QueryError."""
+    if len(tokens) > MAX_TOKENS:
+        raise QueryError(f"Query validation failed: Too many words; the maximum is {MAX_TOKENS:,}. Use parameters")
+    depth = 0
+    for token in tokens:
+        depth += _DEPTH_CHANGES.get(token.token_type, 0)
+        if depth > MAX_DEPTH:
+            raise QueryError("Query validation failed: the query is nested too deeply")
 
 
 def _check_access(tree: exp.Query) -> None:

@@ -1,4 +1,7 @@
-"""Run POST /v1/sql/query: compile, bind, execute with limits on time and size, format as ClickHouse's JSON."""
+"""Run POST /v1/sql/query: compile, bind, execute with limits on time and size, format as ClickHouse's JSON.
+
+It runs in a process of its own; see worker.py.
+"""
 
 import json
 import math
@@ -8,14 +11,13 @@ import time
 from typing import Any
 
 from reviewapp.tracestore import arrays, database
-from reviewapp.tracestore.sql import aggregates, function_map, json_functions, tables
+from reviewapp.tracestore.sql import aggregates, function_map, json_functions, tables, worker
 from reviewapp.tracestore.sql.compiler import compile_query
 from reviewapp.tracestore.sql.errors import QueryError
 from reviewapp.tracestore.sql.parameters import bind_values, current_times
 
 __all__ = ["QueryError", "run_query"]
 
-MAX_SECONDS = 30.0
 MAX_BYTES = 128 * 1024 * 1024
 # Virtual machine instructions between two checks of the deadline.
 _STEPS_BETWEEN_CHECKS = 20_000
@@ -26,20 +28,19 @@ _local = threading.local()
 
 
 def run_query(project: int, query: str, parameters: dict[str, Any]) -> bytes:
-    """Returns the response body `{"data": [{column: value}, …]}`. Raises QueryError."""
+    """Returns the response body `{"data": [{column: value}, …]}`. Raises QueryError, or MemoryError."""
     statement = compile_query(query)
     values = bind_values(statement.parameters, parameters) | current_times() | {tables.PROJECT: project}
     connection, failures = _get_connection()
-    deadline = time.monotonic() + MAX_SECONDS
+    deadline = time.monotonic() + worker.MAX_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS_BETWEEN_CHECKS)
     failures.clear()
     try:
         return _encode_rows(connection.execute(statement.sql, values))
-    except (sqlite3.Error, ValueError, OverflowError, MemoryError) as error:
-        message = failures[0] if failures else str(error)
+    except (sqlite3.Error, ValueError, OverflowError) as error:
         if time.monotonic() > deadline:
-            message = f"Timeout exceeded: the query took longer than {MAX_SECONDS:.0f} s"
-        raise QueryError(f"Error executing query: {message}") from None
+            raise QueryError(worker.TIMEOUT_MESSAGE) from None
+        raise QueryError(f"Error executing query: {failures[0] if failures else error}") from None
 
 
 def _encode_rows(cursor: sqlite3.Cursor) -> bytes:
@@ -79,7 +80,8 @@ def _get_connection() -> tuple[sqlite3.Connection, list[str]]:
 
 def _connect() -> tuple[sqlite3.Connection, list[str]]:
     failures: list[str] = []
-    connection = database.connect_to_read()
+    connection = database.open_to_read()
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
     connection.execute("PRAGMA case_sensitive_like = ON")
     for name, function in function_map.FUNCTIONS.items():
         callback = function if name in json_functions.FUNCTIONS else _record_failures(function, failures)

@@ -8,7 +8,8 @@ from typing import Any
 
 from reviewapp.tracestore import arrays, jsonb
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{\]},]', re.DOTALL)
+# The closing quote may be missing: looking for it again from each quote would take the square of the text's length.
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]},]', re.DOTALL)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _INTEGER = re.compile(r'"?(-?[0-9]+)')
 _UNSIGNED = re.compile(r'"?([0-9]+)')

@@ -47,7 +47,8 @@ def to_date(value: TimeValue, _zone: str = "UTC") -> str:
 
 
 def start_of(unit: str) -> Callable[..., str]:
-    """Returns a function that truncates a time to a unit: minute, hour, day, week (Sunday), monday, month, year."""
+    """Returns a function that truncates a time to a unit: minute, hour, day, week (Sunday), monday, month,
+    quarter, year."""
 
     def truncate(value: TimeValue, _mode: TimeValue = 0) -> str:
         text = to_datetime(value)
@@ -59,6 +60,8 @@ def start_of(unit: str) -> Callable[..., str]:
             day = date.fromisoformat(text[:_DATE_LENGTH])
             days_into_week = day.weekday() if unit == "monday" else day.isoweekday() % 7
             return (day - timedelta(days=days_into_week)).isoformat()
+        if unit == "quarter":
+            return f"{text[:4]}-{(int(text[5:7]) - 1) // 3 * 3 + 1:02d}-01"
         return f"{text[:7]}-01" if unit == "month" else f"{text[:4]}-01-01"
 
     return truncate
@@ -127,6 +130,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "toStartOfWeek": start_of("week"),
     "toMonday": start_of("monday"),
     "toStartOfMonth": start_of("month"),
+    "toStartOfQuarter": start_of("quarter"),
     "toStartOfYear": start_of("year"),
     "toUnixTimestamp": to_unix("second"),
     "toUnixTimestamp64Milli": to_unix("millisecond"),
