@@ -5,7 +5,8 @@ import re
 from reviewapp.lib import canonical_json
 
 MAX_DISPLAY_LENGTH = 500
-_UNICODE_ESCAPE = re.compile(r"\\+u([0-9a-f]{4})", re.IGNORECASE)
+# From the first backslash of a run on: from each one, a long run would take the square of its length.
+UNICODE_ESCAPE = re.compile(r"(?<!\\)\\++u([0-9a-f]{4})", re.IGNORECASE)
 
 
 def display_body(body: bytes, key: str) -> str:
@@ -28,7 +29,7 @@ def extract_message(body: bytes, key: str) -> str:
 
 def clean(text: str, key: str) -> str:
     """Return the first 500 characters of a text, safe to show. JSON escapes are decoded first, so none is missed."""
-    text = redact_key(_UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), key)
+    text = redact_key(UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), key)
     return "".join(char if char.isprintable() else " " for char in text).strip()[:MAX_DISPLAY_LENGTH]
 
 

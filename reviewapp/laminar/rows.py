@@ -12,6 +12,8 @@ from reviewapp.lib import canonical_json
 
 T = TypeVar("T")
 
+# Events of one span that are read; an event takes ten times as much memory as its text.
+MAX_EVENTS = 10_000
 _NIL = UUID(int=0)
 
 
@@ -212,7 +214,13 @@ def _parse_float(value: Any) -> float:
 
 
 def _parse_events(value: Any) -> list[SpanEvent]:
-    return [_parse_event(item) for item in value]
+    if not isinstance(value, list):
+        raise TypeError(value)
+    events = [_parse_event(item) for item in value[:MAX_EVENTS]]
+    if len(value) > MAX_EVENTS:
+        note = f"{len(value) - MAX_EVENTS:,} more events of this span are in Laminar and not stored here."
+        events.append(SpanEvent(timestamp=0, name=note, attributes="{}"))
+    return events
 
 
 def _parse_event(item: Any) -> SpanEvent:

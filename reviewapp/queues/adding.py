@@ -14,9 +14,8 @@ from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
 from reviewapp.traces.sync import pull
 
 MAX_ITEMS = 1_000
-# A link to a trace in Laminar as copied from the address bar: the trace's own page, or the panel beside the list.
-_LINK = re.compile(r"https?://\S+/traces(?:/|\?(?:\S*&)?traceId=)([0-9a-fA-F-]{32,36})(?:[/?&#]\S*)?")
-_LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
+_LINK_ID = re.compile(r"/traces/([0-9a-fA-F-]{32,36})(?:/|$)")
+LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,9 @@ def parse_paste(text: str, *, reason: str = "") -> Paste:
         return Paste(errors=[f"This paste has {len(lines):,} lines. The maximum is {MAX_ITEMS:,}. Split it."])
     paste = Paste()
     for number, line in lines:
-        word, reference = _LINE.findall(line)[0]
-        link = _LINK.fullmatch(word)
+        word, reference = LINE.findall(line)[0]
         try:
-            trace_id = trace_ids.parse(link[1] if link else word)
+            trace_id = trace_ids.parse(_find_link_id(word) or word)
         except trace_ids.InvalidTraceIdError as error:
             paste.errors.append(f"Line {number}: {error}")
             continue
@@ -71,6 +69,22 @@ def parse_paste(text: str, *, reason: str = "") -> Paste:
             continue
         paste.entries.append(Entry(trace_id, reason=reason, reference=reference))
     return paste
+
+
+def _find_link_id(word: str) -> str:
+    """Return the trace id in a link to a trace in Laminar, as copied from the address bar; empty if it is none.
+
+    The link is of the trace's own page, or of the panel beside the list of traces.
+    """
+    scheme, _, address = word.partition("://")
+    if scheme not in ("http", "https"):
+        return ""
+    path, _, query = address.partition("#")[0].partition("?")
+    if path.endswith("/traces"):
+        fields = (field.partition("=") for field in query.split("&"))
+        return next((value for name, _, value in fields if name == "traceId"), "")
+    link_id = _LINK_ID.search(path)
+    return link_id[1] if link_id else ""
 
 
 def add(

@@ -13,6 +13,7 @@ from reviewapp.laminar import (
     ServerError,
     SpanRow,
     UnexpectedResponse,
+    rows,
 )
 from tests.laminar.local_server import client_with_handler, client_with_response, respond_with, run_server
 from tests.laminar.test_paging import read_pages
@@ -176,3 +177,9 @@ def test_it_refuses_a_question_mark_in_a_query() -> None:
 def test_it_refuses_a_time_without_a_time_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         client_with_response().query("SELECT {at:String}", {"at": datetime(2026, 11, 22)})  # noqa: DTZ001
+
+
+def test_it_reads_a_bounded_number_of_events() -> None:
+    (span,) = parse_spans(SPAN_COLUMNS | {"events": [{}] * (rows.MAX_EVENTS + 5)})
+    assert len(span.events) == rows.MAX_EVENTS + 1
+    assert span.events[-1]["name"] == "5 more events of this span are in Laminar and not stored here."

@@ -99,3 +99,9 @@ def test_it_refuses_more_than_a_thousand_lines() -> None:
 
 def test_it_does_not_parse_a_paste_that_is_too_long() -> None:
     assert len(parse_paste("x\n" * 200_000).errors) == 1
+
+
+@pytest.mark.parametrize("piece", ["/traces?", "/traces/", "&traceId=", "/traces?&", "#/traces/"])
+def test_it_reads_a_long_link_once(piece: str) -> None:
+    text = f"https://laminar.sh{piece * 100_000}"
+    assert "is not a trace id" in parse_paste(text).errors[0]

@@ -1,6 +1,7 @@
 """Each provider's shape is a file in shapes/: the stored text, and the messages that a reviewer reads."""
 
 import json
+import sys
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -141,3 +142,31 @@ def test_it_shows_truncated_json_as_json() -> None:
     text = '[{"role":"user","content":"' + "x" * 200_000
 
     assert messages.read(text)[0].parts[0].kind == "json"
+
+
+@pytest.mark.parametrize("key", ["output", "input", "value", "messages", "result"])
+def test_it_searches_a_value_once_at_each_level(key: str) -> None:
+    def count_calls(depth: int) -> int:
+        value: object = [{"a": number} for number in range(100)]
+        for _ in range(depth):
+            value = {key: value}
+        calls = 0
+
+        def profile(_: object, event: str, __: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(profile)
+        try:
+            messages.read(json.dumps(value))
+        finally:
+            sys.setprofile(None)
+        return calls
+
+    assert count_calls(8) < 1.5 * count_calls(4)
+
+
+def test_it_reads_lists_of_any_depth() -> None:
+    chat = json.dumps({"role": "user", "content": "a"})
+    for depth in range(900, 1_000):
+        assert len(messages.read("[" * depth + chat + "]" * depth)) == 1

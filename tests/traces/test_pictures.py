@@ -111,3 +111,11 @@ def test_it_refuses_an_image_of_another_project(reviewer_client: Client, other_p
     url = image_url(trace, PNG)
     assert reviewer_client.get(url).status_code == 404
     assert reviewer_client.get(url.replace("/support/", f"/{other_project.slug}/")).status_code == 404
+
+
+def test_it_finds_an_image_behind_many_other_values(trace: Trace) -> None:
+    values = [*range(30_000), data_url(PNG)]
+    span = SpanFactory.create(trace=trace, input=json.dumps(values[::-1]))
+    picture = pictures.find_picture(span, pictures.digest(base64.b64encode(PNG).decode()))
+    assert picture is not None
+    assert picture.content == PNG

@@ -272,3 +272,9 @@ def test_it_survives_a_cycle_of_spans() -> None:
     spans = [span(1, 2, "LLM", input=[QUESTION]), span(2, 1, "LLM", output=[chat_message("assistant", ANSWER)])]
 
     assert transcript.build(spans).is_partial
+
+
+def test_it_shows_equal_messages_as_often_as_an_input_repeats_them() -> None:
+    one, two = [QUESTION] * 3, [QUESTION] * 5
+    built = transcript.build([span(1, None, "LLM", input=one), span(2, None, "LLM", input=two)])
+    assert (len(built.turns), built.repeat_count) == (5, 3)

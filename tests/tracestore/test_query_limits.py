@@ -1,4 +1,5 @@
 """A query has limits on its size, time and memory, and runs in a process that the store can do without."""
+# ruff: noqa: S608 - queries are assembled from parts
 
 import multiprocessing
 import os
@@ -12,10 +13,10 @@ import httpx
 import pytest
 
 from reviewapp.tracestore.sql import pool, worker
-from tests.tracestore.store_calls import query_error, query_rows
+from tests.tracestore.store_calls import make_span, query_error, query_rows, send_spans
 from tests.tracestore_server import RunningStore, start_store
 
-# A text of 8 ** 8 characters, 16 MiB; 40 of them are more than a query may use.
+# A text of 8 ** 8 characters, 16 MiB; 60 of them are more than a query may use.
 LARGE_TEXT = "'x'"
 for _ in range(8):
     LARGE_TEXT = f"replaceAll({LARGE_TEXT}, 'x', '{'x' * 8}')"
@@ -31,7 +32,7 @@ for _ in range(8):
         ("SELECT " + "[" * 51 + "]" * 51, "Query validation failed: the query is nested too deeply"),
         ("SELECT '" + "é" * 140_000 + "'", "Error executing query: Max query size exceeded (262144 bytes)"),
         (f"SELECT length(replaceAll({LARGE_TEXT}, 'x', '{'x' * 9}'))", "Error executing query: "),
-        (f"SELECT length(concat({', '.join([LARGE_TEXT] * 40)}))", "Error executing query: Memory limit exceeded"),
+        (f"SELECT length(concat({', '.join([LARGE_TEXT] * 60)}))", "Error executing query: Memory limit exceeded"),
     ],
 )
 def test_it_refuses_a_query_over_a_limit(full_client: httpx.Client, query: str, error: str) -> None:
@@ -44,6 +45,23 @@ def test_it_returns_a_result_near_the_limit(full_client: httpx.Client) -> None:
     columns = ", ".join(f"{LARGE_TEXT} AS c{number}" for number in range(7))
     response = full_client.post("/v1/sql/query", json={"query": f"SELECT {columns}"})
     assert (response.status_code, len(response.content) > 7 * 8**8) == (200, True)
+
+
+def test_it_returns_the_many_events_of_a_span_in_little_memory(full_client: httpx.Client, trace_id: str) -> None:
+    send_spans(full_client, make_span(trace_id, events=[""] * 400_000))
+    # Parsed, this many events would take more memory than a query may use.
+    columns = ", ".join(f"events AS e{number}" for number in range(3))
+    response = full_client.post(
+        "/v1/sql/query",
+        json={"query": f"SELECT {columns} FROM spans WHERE trace_id = {{id:UUID}}", "parameters": {"id": trace_id}},
+    )
+    assert (response.status_code, response.text.count("timestamp")) == (200, 1_200_000)
+
+
+def test_it_refuses_a_part_of_an_array(full_client: httpx.Client, trace_id: str) -> None:
+    send_spans(full_client, make_span(trace_id, attributes={"lmnr.association.properties.tags": ["a", "b"]}))
+    query = "SELECT substring(tags, 1, 3) AS part FROM spans WHERE trace_id = {id:UUID}"
+    assert query_error(full_client, query, id=trace_id)[0] == 400
 
 
 def test_it_replaces_a_killed_process(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from reviewapp.traces import queries
 from reviewapp.traces.metadata import history, index
 from reviewapp.traces.models import MetadataChange, Trace
 
-# String literals and brackets: a bracket inside a string does not nest.
-_TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"|[][{}]')
+# String literals and brackets: a bracket inside a string does not nest. The closing quote may be missing: looking for
+# it again from each quote would take the square of the text's length.
+TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]')
 
 
 def parse_members(text: str) -> dict[str, str]:
@@ -180,7 +181,7 @@ def _nesting_depth(text: str) -> int:
     """The nesting depth of a JSON text, without recursion; 0 if it has too few brackets to exceed the limit."""
     deepest = depth = 0
     if text.count("{") + text.count("[") > canonical_json.MAX_DEPTH:
-        for token in _TOKENS.findall(text):
+        for token in TOKENS.findall(text):
             depth += 1 if token in ("{", "[") else -1 if token in ("}", "]") else 0
             deepest = max(deepest, depth)
     return deepest

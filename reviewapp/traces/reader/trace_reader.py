@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from reviewapp.lib import canonical_json, exact_json
+from reviewapp.lib import canonical_json
 from reviewapp.traces.metadata import pairs
 from reviewapp.traces.models import PreparedTranscript, Span, Trace
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
@@ -198,17 +198,3 @@ class TraceReader:
 def open_reader(trace: Trace, params: Mapping[str, str], url: str, hidden_keys: Collection[str] = ()) -> TraceReader:
     """Open a trace with the query parameters of a request; malformed ones are ignored."""
     return TraceReader(trace, query.parse_query(params), url, hidden_keys)
-
-
-def pretty(raw: str) -> str:
-    """Return a stored JSON text on several lines if it is an object or a list."""
-    if raw[:1] in ("{", "["):
-        try:
-            value = exact_json.loads(raw)
-            # As stored, on one line, if writing it on several would change a number or half a character.
-            text = json.dumps(value, ensure_ascii=False, indent=2)
-            text.encode()
-            return text
-        except (ValueError, TypeError, RecursionError):
-            return raw
-    return raw

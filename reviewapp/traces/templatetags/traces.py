@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from reviewapp.traces.reader import json_tree_html, steps_html, trace_reader, transcript_html, turn_html
+from reviewapp.traces.reader import json_tree_html, steps_html, transcript_html, turn_html
 from reviewapp.traces.reader.sanitising import sanitise_text
 from reviewapp.traces.reader.trace_reader import TraceReader
 from reviewapp.traces.transcript.turns import Turn
@@ -71,6 +71,3 @@ def code(text: str, language: str = "json") -> SafeString:
 def _safe(rendered: str) -> SafeString:
     """Mark HTML as safe: all untrusted text in it was escaped by `sanitising`."""
     return mark_safe(rendered)  # noqa: S308
-
-
-register.filter("pretty", trace_reader.pretty)

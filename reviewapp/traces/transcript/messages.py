@@ -35,9 +35,10 @@ _SYSTEM_KEYS = (
 _LIST_KEYS = (
     "messages", "contents", "choices", "candidates", "generations", "input", "output", "prompt", "chat_history",
 )  # fmt: skip
+# None of the keys above: a value searched twice at each level would be searched 2 ** DEPTH_LIMIT times.
 _WRAPPER_KEYS = (
-    "output", "result", "response", "data", "value", "state", "body", "request", "payload", "update", "kwargs",
-    "inputs", "outputs",
+    "result", "response", "data", "value", "state", "body", "request", "payload", "update", "kwargs", "inputs",
+    "outputs",
 )  # fmt: skip
 # OpenAI's items beside messages; some tracers give them a role.
 _ITEM_TYPE = re.compile(r"(?:_call|_call_output|^reasoning)$")
@@ -109,10 +110,10 @@ def _find_in_text(value: str, role: Role, depth: int) -> list[Message] | None:
 
 
 def _find_in_list(items: list[Any], role: Role, depth: int) -> list[Message] | None:
+    while items and all(isinstance(item, list) for item in items):
+        items = [item for inner in items for item in inner]
     if not items:
         return []
-    if all(isinstance(item, list) for item in items):
-        return _find_in_list([item for inner in items for item in inner], role, depth + 1)
     if not all(isinstance(item, (dict, str)) for item in items):
         return None
     dropped = items[HEAD:-TAIL] if len(items) > HEAD + TAIL else []

@@ -72,7 +72,7 @@ class TurnCollection:
     # Fingerprint -> turn index of each occurrence of the message.
     turns_by_fingerprint: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     # Tool name -> turn indexes of tool spans whose result no message has repeated yet.
-    unrepeated_results: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    unrepeated_results: defaultdict[str, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
     tool_names_by_call_id: dict[str, str] = field(default_factory=dict)
     remaining_input_chars: int = INPUT_CHARS_LIMIT
     input_reader: InputReader = field(default_factory=InputReader)
@@ -136,12 +136,13 @@ def _add_model_turns(collection: TurnCollection, tree: Tree, span_index: int) ->
     collection.is_cut = collection.is_cut or not has_budget
     for message, key in collection.input_reader.read(span.input) if has_budget else []:
         counts[key] += 1
+        turn_indexes = collection.turns_by_fingerprint[key]
         turn_index = _find_earlier_turn(collection, message, key, counts[key])
         collection.repeat_count += turn_index is not None
         if turn_index is None:
             turn_index = add_turn(collection, message, span, is_output=False)
-        if turn_index not in collection.turns_by_fingerprint[key]:
-            collection.turns_by_fingerprint[key].append(turn_index)
+        if counts[key] > len(turn_indexes):
+            turn_indexes.append(turn_index)
         if message.role == "user":
             collection.last_user_turns[span_index] = turn_index
     for message in messages.read(span.output, "assistant"):
@@ -153,15 +154,17 @@ def _add_model_turns(collection: TurnCollection, tree: Tree, span_index: int) ->
 def _find_earlier_turn(collection: TurnCollection, message: Message, key: str, occurrence: int) -> int | None:
     """Return the index of the turn that already shows the message; `occurrence` numbers equal messages in one input."""
     turn_indexes = collection.turns_by_fingerprint.get(key, [])
-    unrepeated: list[int] = []
+    unrepeated: dict[int, None] = {}
     if message.role == "tool" and message.parts:
         unrepeated = collection.unrepeated_results[_tool_name(collection, message)]
     if occurrence <= len(turn_indexes):
         turn_index = turn_indexes[occurrence - 1]
-        if turn_index in unrepeated:
-            unrepeated.remove(turn_index)
+        unrepeated.pop(turn_index, None)
         return turn_index
-    return unrepeated.pop(0) if unrepeated else None
+    oldest = next(iter(unrepeated), None)
+    if oldest is not None:
+        del unrepeated[oldest]
+    return oldest
 
 
 def _tool_name(collection: TurnCollection, message: Message) -> str:
@@ -181,7 +184,7 @@ def _add_tool_turn(collection: TurnCollection, tree: Tree, span_index: int) -> N
     turn_index = add_turn(collection, message, span, is_output=True, error=error)
     if results:
         collection.turns_by_fingerprint[fingerprint(message)].append(turn_index)
-    collection.unrepeated_results[span.name].append(turn_index)
+    collection.unrepeated_results[span.name][turn_index] = None
 
 
 def _add_exception_turns(collection: TurnCollection, tree: Tree, span_index: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from reviewapp.tracestore import arrays, jsonb
 
 # The closing quote may be missing: looking for it again from each quote would take the square of the text's length.
-_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]},]', re.DOTALL)
+TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]},]', re.DOTALL)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _INTEGER = re.compile(r'"?(-?[0-9]+)')
 _UNSIGNED = re.compile(r'"?([0-9]+)')
@@ -53,7 +53,7 @@ def simple_raw(text: str, key: str) -> str:
     if start < 0:
         return ""
     depth = 0
-    for match in _TOKEN.finditer(text, start):
+    for match in TOKEN.finditer(text, start):
         symbol = match[0]
         if symbol in "[{":
             depth += 1

@@ -18,8 +18,8 @@ from reviewapp.tracestore.sql.errors import QueryError
 # The query itself stops at MAX_SECONDS, with an error. A process that is still busy a second later is killed.
 MAX_SECONDS = 30.0
 GRACE_SECONDS = 1.0
-# Address space. A result has at most 128 MiB, and is in memory twice while it is put together.
-MEMORY_BYTES = 512 * 1024 * 1024
+# Address space. A result has at most 128 MiB, and is in memory several times while it is put together.
+MEMORY_BYTES = 768 * 1024 * 1024
 TIMEOUT_MESSAGE = f"Error executing query: Timeout exceeded: the query took longer than {MAX_SECONDS:.0f} s"
 MEMORY_MESSAGE = (
     f"Error executing query: Memory limit exceeded: the query needed more than {MEMORY_BYTES // 1024**2} MiB;"

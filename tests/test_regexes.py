@@ -1,0 +1,32 @@
+"""Every regex over foreign or typed text takes steps in proportion to the text, whatever it contains."""
+
+import re
+
+import pytest
+
+from reviewapp.laminar.redaction import UNICODE_ESCAPE
+from reviewapp.lib.word_diff import WORD
+from reviewapp.queues.adding import LINE
+from reviewapp.traces.metadata import merge
+from reviewapp.traces.reader import invisible_chars
+from reviewapp.tracestore.sql import json_functions
+from tests.regex_steps import count_steps
+
+REGEXES = {
+    "string literals and brackets": merge.TOKENS, "tokens of simpleJSON": json_functions.TOKEN, "words": WORD,
+    "escapes": UNICODE_ESCAPE, "a pasted line": LINE, "hidden characters": invisible_chars._PATTERN,
+}  # fmt: skip
+PIECES = ('"', '\\"', '"\\', "\\", "\\u", "[", "a ", " ", "a, ", "\u200d", "\U0001f3f4\U000e0020", "\ufe0f", "\u200ba")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize("name", REGEXES)
+def test_it_takes_steps_in_proportion_to_the_text(name: str, piece: str) -> None:
+    texts = [f"a{(piece * size)[:size]}.".removesuffix("." if name == "words" else "") for size in (400, 800)]
+    short, long = (count_steps(REGEXES[name], text.rstrip()) for text in texts)
+    assert long < 2.3 * short + 50
+
+
+def test_it_counts_the_steps_of_a_regex_that_reads_a_text_again_and_again() -> None:
+    short, long = (count_steps(re.compile(r"\s+$"), " " * size + "a") for size in (100, 200))
+    assert long > 3.5 * short
