@@ -70,6 +70,7 @@ def test_it_replaces_a_killed_process(tmp_path: Path) -> None:
         assert query_rows(client, "SELECT 1 AS one") == [{"one": 1}]
         for pid in _query_processes(store):
             os.kill(pid, signal.SIGKILL)
+        _wait_until(lambda: not _query_processes(store))
         assert query_rows(client, "SELECT 2 AS two") == [{"two": 2}]
     assert store.stop() == 0
 

@@ -83,7 +83,7 @@ def render_markdown(text: str, budget: FormatBudget | None = None) -> str:
         unsafe = _markdown().render(text, env)
     except _TooManyStepsError:
         budget.steps -= steps
-        return _render_plain(text, "it has too much Markdown")
+        return _render_plain(text, f"{'it' if steps == TEXT_STEPS else 'this page'} has too much Markdown")
     budget.steps -= steps - env["steps"]
     clean = nh3.clean(
         unsafe,

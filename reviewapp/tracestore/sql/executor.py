@@ -8,9 +8,10 @@ import math
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from reviewapp.tracestore import database
+from reviewapp.tracestore import arrays, database
 from reviewapp.tracestore.sql import aggregates, function_map, json_functions, tables, worker
 from reviewapp.tracestore.sql.compiler import compile_query
 from reviewapp.tracestore.sql.errors import QueryError
@@ -23,6 +24,8 @@ MAX_BYTES = 128 * 1024 * 1024
 _STEPS_BETWEEN_CHECKS = 20_000
 # Whole floats below this are exact; ClickHouse prints them without a fraction.
 _EXACT_FLOAT = 2.0**53
+# In bytes.
+_LARGE_ARRAY = 1_000_000
 
 _local = threading.local()
 _json_checker = sqlite3.connect(":memory:", check_same_thread=False)
@@ -48,11 +51,10 @@ def _encode_rows(cursor: sqlite3.Cursor) -> bytes:
     names = [column[0] for column in cursor.description]
     rows: list[bytes] = []
     size = 0
-    keys = [_compact(name).encode(errors="replace") + b":" for name in names]
     for row in cursor:
-        # Of columns with the same name, the last one counts.
-        members = dict(zip(keys, map(_encode_value, names, row), strict=True))
-        rows.append(b"{" + b",".join(key + value for key, value in members.items()) + b"}")
+        is_large = any(isinstance(value, bytes) and len(value) > _LARGE_ARRAY for value in row)
+        encode_row = _encode_large_row if is_large else _encode_row
+        rows.append(encode_row(names, row))
         size += len(rows[-1])
         if size > MAX_BYTES:
             raise ValueError(
@@ -61,17 +63,38 @@ def _encode_rows(cursor: sqlite3.Cursor) -> bytes:
     return b'{"data":[' + b",".join(rows) + b"]}"
 
 
-def _encode_value(name: str, value: Any) -> bytes:
-    if isinstance(value, bytes):
-        # An array is JSON already. Parsed by Python, the events of one span may take ten times as much memory.
-        if value != b"[]" and not _json_checker.execute("SELECT json_valid(?)", (value.decode(),)).fetchone()[0]:
-            raise ValueError("a part of an array is not an array")
-        return value
+def _encode_row(names: Sequence[str], row: Sequence[Any]) -> bytes:
+    return _encode({name: _json_value(name, value) for name, value in zip(names, row, strict=True)})
+
+
+def _encode_large_row(names: Sequence[str], row: Sequence[Any]) -> bytes:
+    """Encode value by value, with arrays as stored: parsed, the events of a span may take ten times as much memory."""
+    members = {
+        _encode(name): _check_array(value) if isinstance(value, bytes) else _encode(_json_value(name, value))
+        for name, value in zip(names, row, strict=True)
+    }
+    return b"{" + b",".join(name + b":" + value for name, value in members.items()) + b"}"
+
+
+def _encode(value: Any) -> bytes:
+    return _compact(value).encode(errors="replace")
+
+
+def _check_array(array: bytes) -> bytes:
+    (is_json,) = _json_checker.execute("SELECT json_valid(?)", (array.decode(),)).fetchone()
+    if not is_json:
+        raise ValueError("a part of an array is not an array")
+    return array
+
+
+def _json_value(name: str, value: Any) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
-            return b"null"
-        value = int(value) if value.is_integer() and abs(value) < _EXACT_FLOAT else value
-    return _compact(bool(value) if name in tables.BOOLEANS else value).encode(errors="replace")
+            return None
+        return int(value) if value.is_integer() and abs(value) < _EXACT_FLOAT else value
+    if isinstance(value, bytes):
+        return arrays.unpack(value)
+    return bool(value) if name in tables.BOOLEANS else value
 
 
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
