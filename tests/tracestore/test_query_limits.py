@@ -14,7 +14,7 @@ import pytest
 
 from reviewapp.tracestore.sql import pool, worker
 from tests.tracestore.store_calls import make_span, query_error, query_rows, send_spans
-from tests.tracestore_server import RunningStore, start_store
+from tests.tracestore_server import RunningStore, run_store, start_store
 
 # A text of 8 ** 8 characters, 16 MiB; 60 of them are more than a query may use.
 LARGE_TEXT = "'x'"
@@ -65,14 +65,12 @@ def test_it_refuses_a_part_of_an_array(full_client: httpx.Client, trace_id: str)
 
 
 def test_it_replaces_a_killed_process(tmp_path: Path) -> None:
-    store = start_store(tmp_path)
-    with store.client() as client:
+    with run_store(tmp_path) as store, store.client() as client:
         assert query_rows(client, "SELECT 1 AS one") == [{"one": 1}]
         for pid in _query_processes(store):
             os.kill(pid, signal.SIGKILL)
         _wait_until(lambda: not _query_processes(store))
         assert query_rows(client, "SELECT 2 AS two") == [{"two": 2}]
-    assert store.stop() == 0
 
 
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
@@ -87,15 +85,13 @@ def test_it_leaves_no_process_behind(tmp_path: Path, signal_number: signal.Signa
 
 
 def test_it_runs_a_few_queries_at_a_time(tmp_path: Path) -> None:
-    store = start_store(tmp_path)
-    with store.client() as client:
+    with run_store(tmp_path) as store, store.client() as client:
         for number in range(5):
             query_rows(client, f"SELECT {number} AS n")
         assert len(_query_processes(store)) == 1
         with ThreadPoolExecutor(max_workers=8) as threads:
             list(threads.map(lambda number: query_rows(client, f"SELECT {number} AS n"), range(40)))
         assert 1 <= len(_query_processes(store)) <= pool.SIZE
-    store.stop()
 
 
 def test_it_kills_a_query_that_does_not_stop_in_time(tracestore: RunningStore) -> None:
