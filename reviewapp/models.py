@@ -4,7 +4,7 @@ from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
-from reviewapp.queues.models import Queue, QueueItem, Removal, Rubric, Rule, Skip
+from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.traces.models import (
     MetadataChange,
@@ -29,6 +29,7 @@ __all__ = [
     "Draft",
     "FailedSignIn",
     "Heartbeat",
+    "IdempotentAdd",
     "IdempotentPatch",
     "LaminarKey",
     "Membership",

@@ -38,6 +38,9 @@ ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
 MIRROR_DAYS = env.int("MIRROR_DAYS", default=90)
 MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
 
+# How many API calls an access token may make in a minute; 0 for no limit.
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=1_200)
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -66,6 +69,7 @@ MIDDLEWARE = [
     "reviewapp.web.middleware.messages_out_of_band",
     "reviewapp.web.middleware.redirect_for_htmx",
     "reviewapp.web.middleware.explain_method_not_allowed",
+    "reviewapp.web.middleware.refuse_other_charsets",
     "reviewapp.web.form_encoding.refuse_unreadable_forms",
 ]
 
@@ -167,7 +171,13 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "reviewapp.lib.log_lines.LineFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {

@@ -12,7 +12,7 @@ from factory.django import DjangoModelFactory
 from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.delivery.models import Patch
 from reviewapp.keys.models import LaminarKey
-from reviewapp.lib import canonical_json, clock
+from reviewapp.lib import canonical_json, clock, names
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Rule
 from reviewapp.reviews.models import Review
 from reviewapp.traces.metadata.index import reindex
@@ -28,6 +28,7 @@ class ProjectFactory(DjangoModelFactory[Project]):
 
     slug = factory.Sequence(lambda n: f"project-{n}")
     name = factory.LazyAttribute(lambda project: project.slug.replace("-", " ").capitalize())
+    name_key = factory.LazyAttribute(lambda project: names.fold_name(project.name))
     base_url = "https://laminar.test"
 
 
@@ -36,6 +37,7 @@ class UserFactory(DjangoModelFactory[User]):
         model = User
 
     username = factory.Sequence(lambda n: f"user-{n}")
+    username_key = factory.LazyAttribute(lambda user: names.fold_name(user.username))
     password = factory.LazyFunction(lambda: make_password(PASSWORD))
 
 
@@ -117,6 +119,7 @@ class QueueFactory(DjangoModelFactory[Queue]):
     project = factory.SubFactory(ProjectFactory)
     slug = factory.Sequence(lambda n: f"queue-{n}")
     name = factory.LazyAttribute(lambda queue: queue.slug.replace("-", " ").capitalize())
+    name_key = factory.LazyAttribute(lambda queue: names.fold_name(queue.name))
     # No undo period, so that patches are due at once.
     grace_seconds = 0
 

@@ -9,20 +9,38 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from reviewapp.lib import names
+from reviewapp.lib.names import KEY_LENGTH, validate_readable
+
 SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?\Z", "Use small letters, digits and hyphens, 62 at most.")
 USERNAME = RegexValidator(r"^[\w.@+-]{1,80}\Z", "Use letters, digits and . @ + - _ only, 80 at most.")
 
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, username: str, password: str | None = None, **fields: object) -> "User":
-        return self.create(username=username, password=make_password(password), **fields)
+        key = names.fold_name(username)
+        return self.create(username=username, username_key=key, password=make_password(password), **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user of this name in any case; an exact spelling comes first. Raises User.DoesNotExist.
+
+        Users from before names had to differ in more than case are found by their exact spelling.
+        """
+        username = username or ""
+        matches = self.filter(Q(username=username) | Q(username_key=names.fold_name(username)))
+        user = min(matches, key=lambda match: match.username != username, default=None)
+        if user is None:
+            raise self.model.DoesNotExist
+        return user
 
 
 class User(AbstractBaseUser):
     """A person who signs in. Their memberships decide what they may do."""
 
-    username = models.CharField(max_length=80, unique=True, validators=[USERNAME])
-    name = models.CharField(max_length=120, blank=True)
+    username = models.CharField(max_length=80, unique=True, validators=[USERNAME, validate_readable])
+    # `names.fold_name` of the username: no two people have names that differ in case only.
+    username_key = models.CharField(max_length=KEY_LENGTH)
+    name = models.CharField(max_length=120, blank=True, validators=[validate_readable])
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(auto_now_add=True)
@@ -32,6 +50,9 @@ class User(AbstractBaseUser):
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["username_key"], name="one_person_per_name")]
 
     def __str__(self) -> str:
         return self.name or self.username
@@ -57,7 +78,9 @@ class Project(models.Model):
     """A Laminar project and all its reviews. Projects share no data."""
 
     slug = models.CharField(max_length=62, unique=True, validators=[SLUG])
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=120, validators=[validate_readable])
+    # `names.fold_name` of the name.
+    name_key = models.CharField(max_length=KEY_LENGTH)
     base_url = models.CharField(max_length=300)
     ui_url = models.CharField(max_length=300, blank=True)
     # Laminar's id of the project, from GET /v1/project; needed for deep links.
@@ -69,6 +92,9 @@ class Project(models.Model):
     # Maximum pushes per second to Laminar, across all workers; null for no limit.
     push_limit = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name_key"], name="one_project_per_name")]
 
     def __str__(self) -> str:
         return self.name

@@ -5,6 +5,7 @@ import secrets
 from django.db import transaction
 
 from reviewapp.accounts.models import Membership, Project, Role, User
+from reviewapp.lib import names
 
 
 def new_password() -> str:
@@ -16,15 +17,25 @@ def new_password() -> str:
 def add_person(username: str, project: Project, role: str) -> tuple[User, str]:
     """Add or change a member. Returns the user, and a new user's password (empty for an existing one).
 
-    Raises ValidationError for an invalid username or role.
+    A username in another case is that of the existing user. Raises ValidationError for an invalid username or role, and
+    for a new username that looks like an existing one.
     """
     # The sign-in form normalizes what is typed in the same way.
     username = User.normalize_username(username)
-    User(username=username).clean_fields(exclude=["password"])
+    User(username=username).clean_fields(exclude=["username_key", "password"])
     Membership(role=role).clean_fields(exclude=["project", "user"])
-    existing = User.objects.filter(username=username).first()
     with transaction.atomic():
+        existing = _find_user(username)
+        if existing is None:
+            names.validate_distinct(username, User.objects.values_list("username", flat=True))
         password = "" if existing else new_password()
         user = existing or User.objects.create_user(username, password)
         Membership.objects.update_or_create(project=project, user=user, defaults={"role": Role(role)})
     return user, password
+
+
+def _find_user(username: str) -> User | None:
+    try:
+        return User.objects.get_by_natural_key(username)
+    except User.DoesNotExist:
+        return None

@@ -7,6 +7,7 @@ from django.db.models import F
 
 from reviewapp.accounts.models import FailedSignIn
 from reviewapp.lib import clock
+from reviewapp.lib.names import fold_name
 
 MAX_FAILURES = 10
 WINDOW = timedelta(minutes=10)
@@ -35,6 +36,5 @@ def clear_failures(username: str, address: str) -> None:
 
 
 def _subject(username: str, address: str) -> str:
-    # PostgreSQL cannot store NUL in a text.
-    name = username.replace("\x00", "").casefold()[:100]
-    return f"{name} {address[:60]}"
+    # The spelling that signing in uses, so that another case or width is no new series of attempts.
+    return f"{fold_name(username)[:100]} {address[:60]}"

@@ -1,5 +1,6 @@
 """The API for machines: add queue items, push metadata. A file for each resource; the docs page shows all of them."""
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
 from ninja import NinjaAPI
@@ -7,7 +8,8 @@ from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
 from reviewapp.api import items, openapi, patches
-from reviewapp.api.request_handling import AccessTokenAuth
+from reviewapp.api.request_handling import AccessTokenAuth, RateLimitedError
+from reviewapp.keys.tokens import RATE_WINDOW
 
 DESCRIPTION = """\
 Add traces to queues and push metadata onto traces. Each call needs an access token of the project in the header \
@@ -18,7 +20,10 @@ no numbers that Laminar would change, no NUL characters, no lone surrogates. An 
 in “error” and, in a list, the number of the faulty item in “line”; nothing of that call was saved.
 
 After a 5xx answer or a lost connection, repeat the call: items are never added twice, and a patch with an idempotency \
-key is saved once."""
+key is saved once. A call that adds items under an idempotency key returns its first result again.
+
+An access token can make a number of calls a minute, 1,200 unless the operator changed it (API_CALLS_PER_MINUTE). More \
+are answered by 429 with a Retry-After header; other tokens are not affected."""
 
 # Ninja's own documentation page needs files of another host and inline scripts; docs.py has ours.
 api = NinjaAPI(
@@ -37,6 +42,20 @@ api.add_router("", patches.router)
 def answer_unauthorized(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     response = api.create_response(request, {"error": openapi.UNAUTHORIZED_MESSAGE}, status=401)
     response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+@api.exception_handler(RateLimitedError)
+def answer_rate_limited(request: HttpRequest, error: RateLimitedError) -> HttpResponse:
+    limit, delay = settings.API_CALLS_PER_MINUTE, error.delay
+    unit = "second" if delay == 1 else "seconds"
+    message = (
+        f"This access token may make {limit:,} calls a minute. Nothing was changed. Repeat the call in {delay} {unit}."
+    )
+    response = api.create_response(request, {"error": message}, status=429)
+    response["Retry-After"] = str(delay)
+    response["RateLimit-Policy"] = f'"token";q={limit};w={RATE_WINDOW}'
+    response["RateLimit"] = f'"token";r=0;t={delay}'
     return response
 
 

@@ -14,9 +14,12 @@ from reviewapp.api.request_handling import (
     parse_body,
     refuse_unknown_fields,
 )
+from reviewapp.delivery import patch_validation
+from reviewapp.delivery.patch_validation import InvalidPatchError
 from reviewapp.lib import canonical_json, trace_ids
 from reviewapp.queues import adding
-from reviewapp.queues.adding import MAX_ITEMS, Entry
+from reviewapp.queues.adding import MAX_ITEMS, AddResult, Entry
+from reviewapp.queues.idempotent_adding import AddKeyReusedError, add_once
 from reviewapp.queues.models import ItemState, Queue
 
 MAX_REASON_LENGTH = 300
@@ -95,6 +98,24 @@ RESPONSES: dict[int, openapi.Response] = {
     ),
     405: openapi.METHOD_NOT_ALLOWED,
     413: openapi.too_large(NOTHING_ADDED),
+    415: openapi.UNSUPPORTED_CHARSET,
+    422: (
+        "The idempotency key was already used for a different call. Nothing was added.",
+        {
+            "error": "The idempotency key “run 7” was already used for another call. Use a new key for this one."
+            f" {NOTHING_ADDED}",
+            "line": None,
+        },
+    ),
+    429: openapi.RATE_LIMITED,
+}
+IDEMPOTENCY_HEADER = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": patch_validation.MAX_IDEMPOTENCY_KEY_LENGTH},
+    "description": "Your own name for this call. Repeated with the same content, it adds nothing and returns the first"
+    " result, with the items as they are now; with other content, it is refused",
 }
 
 router = Router()
@@ -122,14 +143,19 @@ class ItemsInput(NamedTuple):
 
 @router.post(
     "/queues/{slug:queue}/items",
-    response={200: AddedOut, 400: ErrorOut, 401: ErrorOut, 404: ErrorOut, 405: ErrorOut, 413: ErrorOut},
+    response={200: AddedOut} | dict.fromkeys((400, 401, 404, 405, 413, 415, 422, 429), ErrorOut),
     summary="Add traces to a queue",
-    openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES) | openapi.describe_responses(RESPONSES),
+    openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
+    | openapi.describe_responses(RESPONSES)
+    | {"parameters": [IDEMPOTENCY_HEADER]},
 )
 def add_items(
     request: HttpRequest, queue: PathEx[str, P(description="The queue's name in its URL", example="answers")]
 ) -> Status[dict[str, object]]:
     """Add up to 1,000 traces per call, all or none. Repeating a call adds nothing twice.
+
+    With an idempotency key, a repeated call also leaves out what was removed from the queue since, and returns the
+    counts of the first call; the same key with other content is a 422.
 
     A trace that a person removed from the queue stays out, with the state “removed”, unless bring_back is true.
     """
@@ -139,15 +165,28 @@ def add_items(
         return Status(404, {"error": f"There is no queue “{queue}” in this token's project. {NOTHING_ADDED}"})
     try:
         entries, bring_back = parse_items(parse_body(request))
+        result = _add(target, entries, f"token:{token.name}", request.headers.get("Idempotency-Key"), bring_back)
     except RequestRejected as error:
         return error_response(error, "Item", NOTHING_ADDED)
-    result = adding.add(target, entries, f"token:{token.name}", bring_back=bring_back)
     items = [
         {"id": item and item.pk, "trace_id": str(sent.trace_id), "state": item.state if item else "removed"}
         for sent, item in zip(entries, result.items, strict=True)
     ]
     counts = {"added": result.added, "duplicates": result.duplicates, "removed": result.removed}
     return Status(200, {**counts, "items": items})
+
+
+def _add(queue: Queue, entries: list[Entry], actor: str, idempotency_key: str | None, bring_back: bool) -> AddResult:
+    """Add the entries, once if there is an idempotency key. Raises RequestRejected."""
+    try:
+        key = patch_validation.parse_idempotency_key(idempotency_key)
+        if not key:
+            return adding.add(queue, entries, actor, bring_back=bring_back)
+        return add_once(queue, entries, actor, key, bring_back=bring_back)
+    except InvalidPatchError as error:
+        raise RequestRejected(str(error)) from None
+    except AddKeyReusedError as error:
+        raise RequestRejected(str(error), status=422) from None
 
 
 def parse_items(body: Any) -> ItemsInput:

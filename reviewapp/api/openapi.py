@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reviewapp.lib import trace_ids
-from reviewapp.web.views import METHOD_NOT_ALLOWED_MESSAGE
+from reviewapp.web.views import METHOD_NOT_ALLOWED_MESSAGE, UNSUPPORTED_CHARSET_MESSAGE
 
 JSON_TYPE = "application/json"
 TRACE_ID_SCHEMA = {
@@ -28,6 +28,15 @@ UNAUTHORIZED: Response = ("The access token is missing or not valid.", {"error":
 METHOD_NOT_ALLOWED: Response = (
     "The URL does not support this method. The Allow header lists the ones it does.",
     {"error": METHOD_NOT_ALLOWED_MESSAGE},
+)
+RATE_LIMITED: Response = (
+    "The access token has made its calls of this minute. The Retry-After header says in how many seconds to repeat the"
+    " call.",
+    {"error": "This access token may make 1,200 calls a minute. Nothing was changed. Repeat the call in 17 seconds."},
+)
+UNSUPPORTED_CHARSET: Response = (
+    "The Content-Type names a charset other than UTF-8.",
+    {"error": UNSUPPORTED_CHARSET_MESSAGE},
 )
 
 

@@ -66,6 +66,7 @@ POST_RESPONSES: dict[int, openapi.Response] = {
     401: openapi.UNAUTHORIZED,
     405: openapi.METHOD_NOT_ALLOWED,
     413: openapi.too_large(NOTHING_SAVED),
+    415: openapi.UNSUPPORTED_CHARSET,
     422: (
         "An idempotency key was already used for a different patch. Nothing was saved.",
         {
@@ -74,6 +75,7 @@ POST_RESPONSES: dict[int, openapi.Response] = {
             "line": None,
         },
     ),
+    429: openapi.RATE_LIMITED,
 }
 GET_RESPONSES: dict[int, openapi.Response] = {
     200: (
@@ -93,6 +95,7 @@ GET_RESPONSES: dict[int, openapi.Response] = {
         {"error": "There is no patch 12 in this token's project.", "line": None},
     ),
     405: openapi.METHOD_NOT_ALLOWED,
+    429: openapi.RATE_LIMITED,
 }
 STATE_ENUM: dict[str, Any] = {"enum": list(State.values)}
 router = Router()
@@ -152,9 +155,8 @@ class PatchOut(PatchProgressOut):
 
 @router.post(
     "/patches",
-    response={
-        202: SinglePatchOut | PatchListOut, 400: ErrorOut, 401: ErrorOut, 405: ErrorOut, 413: ErrorOut, 422: ErrorOut,
-    },
+    response={202: SinglePatchOut | PatchListOut}
+    | dict.fromkeys((400, 401, 405, 413, 415, 422, 429), ErrorOut),
     summary="Push metadata to traces",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(POST_RESPONSES)
@@ -185,7 +187,7 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
 
 @router.get(
     "/patches/{number:patch}",
-    response={200: PatchOut, 401: ErrorOut, 404: ErrorOut, 405: ErrorOut},
+    response={200: PatchOut} | dict.fromkeys((401, 404, 405, 429), ErrorOut),
     summary="Read the delivery state of a patch",
     url_name="patch",
     openapi_extra=openapi.describe_responses(GET_RESPONSES),

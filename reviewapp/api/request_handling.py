@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 from ninja import Field, Schema, Status
@@ -14,13 +15,19 @@ from reviewapp.lib.storable_text import to_storable_text
 
 
 class AccessTokenAuth(HttpAuthBase):
-    """`Authorization: Bearer <access token>`. Ninja's own class would log the header of another scheme."""
+    """`Authorization: Bearer <access token>`. Ninja's own class would log the header of another scheme.
+
+    Raises RateLimitedError for a valid token with too many calls.
+    """
 
     openapi_scheme = "bearer"
 
     def __call__(self, request: HttpRequest) -> AccessToken | None:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        return tokens.find_valid_token(secret) if scheme.lower() == "bearer" else None
+        token = tokens.find_valid_token(secret) if scheme.lower() == "bearer" else None
+        if token is not None and (delay := tokens.count_call(token, settings.API_CALLS_PER_MINUTE)):
+            raise RateLimitedError(delay)
+        return token
 
 
 class ErrorOut(Schema):
@@ -28,6 +35,14 @@ class ErrorOut(Schema):
 
     error: str = Field(description="A sentence for a person")
     line: int | None = Field(None, description="Number of the item or patch with the error, from 1")
+
+
+class RateLimitedError(Exception):
+    """The access token has made its calls of this minute; `delay` is in seconds."""
+
+    def __init__(self, delay: int) -> None:
+        super().__init__(delay)
+        self.delay = delay
 
 
 class RequestRejected(ValueError):

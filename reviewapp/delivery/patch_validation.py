@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from reviewapp.delivery.lint import lint
-from reviewapp.lib import canonical_json, trace_ids
+from reviewapp.lib import canonical_json, names, trace_ids
 
 FIELDS = {"trace_id", "metadata", "tags", "idempotency_key"}
 # Characters of an idempotency key, tags per patch, and characters of a tag.
@@ -52,7 +52,7 @@ def parse_patch_input(data: Any) -> PatchInput:
         raise InvalidPatchError("The trace_id is missing or not a text.")
     if not isinstance(metadata, dict):
         raise InvalidPatchError("The metadata is missing or not an object.")
-    idempotency_key = _parse_idempotency_key(data.get("idempotency_key"))
+    idempotency_key = parse_idempotency_key(data.get("idempotency_key"))
     return build_patch_input(trace_id, metadata, data.get("tags"), idempotency_key)
 
 
@@ -85,7 +85,7 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
     return metadata
 
 
-def _parse_idempotency_key(value: Any) -> str:
+def parse_idempotency_key(value: Any) -> str:
     """An idempotency key, empty if there is none. Raises InvalidPatchError."""
     if value is None:
         return ""
@@ -104,6 +104,8 @@ def _parse_tags(value: Any) -> tuple[str, ...]:
     if len(value) > MAX_TAGS:
         raise InvalidPatchError(f"The patch has {len(value)} tags; the limit is {MAX_TAGS}.")
     for name in value:
+        if sentence := names.describe_unreadable(name):
+            raise InvalidPatchError(f"“{_printable(name)}” is not a valid tag. {sentence}")
         if not name.strip() or len(name) > MAX_TAG_LENGTH or not name.isprintable():
             start = name[:MAX_TAG_LENGTH].encode("utf-8", "replace").decode()
             raise InvalidPatchError(

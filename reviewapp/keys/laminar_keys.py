@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
@@ -11,7 +12,7 @@ from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.keys.encryption import DecryptionError
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, Laminar, LaminarError, normalize_base_url
-from reviewapp.lib import clock
+from reviewapp.lib import clock, names
 
 
 class KeyNotStored(Exception):
@@ -76,26 +77,41 @@ def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: st
     """Create a project, or change its URL and key, once its Laminar has accepted the key.
 
     A project that moves to another Laminar loses its Laminar id, and its old key is retired.
-    Raises KeyNotStored, and ValidationError for an invalid slug or name.
+    Raises KeyNotStored, and ValidationError for an invalid slug or name, or a name that another project has.
     """
     try:
         base_url = normalize_base_url(base_url)
         ui_url = normalize_base_url(ui_url) if ui_url else ""
     except LaminarError as error:
         raise KeyNotStored(f"{error} Nothing was changed.") from None
-    Project(slug=slug, name=name, base_url=base_url, ui_url=ui_url).clean_fields()
+    Project(slug=slug, name=name, base_url=base_url, ui_url=ui_url).clean_fields(exclude=["name_key"])
+    _validate_name(slug, name)
     checked = check_key(base_url, secret)
     with transaction.atomic():
         project, is_new = Project.objects.select_for_update(no_key=True).get_or_create(
-            slug=slug, defaults={"name": name, "base_url": base_url, "ui_url": ui_url}
+            slug=slug,
+            defaults={"name": name, "name_key": names.fold_name(name), "base_url": base_url, "ui_url": ui_url},
         )
+        if project.name != name:
+            project.name_key = names.fold_name(name)
         if project.base_url != base_url:
             project.laminar_id = None
         project.name, project.base_url, project.ui_url = name, base_url, ui_url
-        project.save(update_fields=["name", "base_url", "ui_url", "laminar_id"])
+        project.save(update_fields=["name", "name_key", "base_url", "ui_url", "laminar_id"])
         activate_key(project, checked, actor)
         record(project, actor, "created project" if is_new else "changed project", f"project:{slug}", base_url=base_url)
     return project
+
+
+def _validate_name(slug: str, name: str) -> None:
+    """Check that no other project has this name; the name that a project already has is allowed."""
+    projects = dict(Project.objects.values_list("slug", "name"))
+    if projects.pop(slug, None) == name:
+        return
+    try:
+        names.validate_distinct(name, projects.values())
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from None
 
 
 def get_active_key(project: Project) -> LaminarKey | None:

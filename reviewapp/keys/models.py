@@ -76,6 +76,9 @@ class AccessToken(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # The rate limit's window, as the number of windows since 1970, and the calls in it.
+    call_window = models.BigIntegerField(default=0, db_default=0)
+    call_count = models.PositiveIntegerField(default=0, db_default=0)
 
     @staticmethod
     def hash_secret(token: str) -> str:

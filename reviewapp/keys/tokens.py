@@ -3,12 +3,24 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Greatest
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.keys.models import AccessToken
-from reviewapp.lib import clock
+from reviewapp.lib import clock, names
+
+NAME_RULE = "Give the token a name of up to 80 characters, on one line."
+# Seconds of a window of the rate limit.
+RATE_WINDOW = 60
+
+
+def find_name_error(name: str) -> str:
+    """A sentence that says why a token cannot have this name; empty if it can."""
+    if sentence := names.describe_unreadable(name):
+        return f"{NAME_RULE} {sentence}"
+    return "" if name and len(name) <= 80 and name.isprintable() else NAME_RULE
 
 
 def create_token(project: Project, name: str, actor: User | str, *, secret: str = "") -> str:
@@ -43,3 +55,21 @@ def find_valid_token(secret: str) -> AccessToken | None:
     if token.last_used_at is None or token.last_used_at < now - timedelta(minutes=1):
         AccessToken.objects.filter(is_stale, pk=token.pk).update(last_used_at=now)
     return token
+
+
+def count_call(token: AccessToken, limit: int) -> int:
+    """Count a call in the current window of RATE_WINDOW seconds.
+
+    Returns 0, or the seconds until the next window if this one has had `limit` calls; with a `limit` of 0 nothing is
+    counted. One conditional statement, so that calls of several processes are all counted.
+    """
+    if not limit:
+        return 0
+    window, elapsed = divmod(int(clock.now().timestamp()), RATE_WINDOW)
+    has_room = Q(call_window__lt=window) | Q(call_count__lt=limit)
+    is_counted = AccessToken.objects.filter(has_room, pk=token.pk).update(
+        # Another process may have a clock that is a little ahead, and have begun the next window.
+        call_count=Case(When(call_window__gte=window, then=F("call_count") + 1), default=1),
+        call_window=Greatest(F("call_window"), window),
+    )
+    return 0 if is_counted else RATE_WINDOW - elapsed

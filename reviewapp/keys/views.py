@@ -80,9 +80,8 @@ def push_limit_change(request: Request, project: Project) -> HttpResponse:
 @require_POST
 def token_make(request: Request, project: Project) -> HttpResponse:
     name = request.POST.get("name", "").strip()
-    if not name or len(name) > 80 or not name.isprintable():
-        error = "Not created. Give the token a name of up to 80 characters, on one line."
-        context = {**_build_context(project), "token_error": error, "token_name": name}
+    if error := tokens.find_name_error(name):
+        context = {**_build_context(project), "token_error": f"Not created. {error}", "token_name": name}
         return render_page(request, "keys/keys.html", context, status=422)
     secret = tokens.create_token(project, name, request.user)
     # Shown in this response only and never stored, hence no redirect.

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from reviewapp.accounts.models import SLUG, Project, User
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.names import KEY_LENGTH, validate_readable
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.rubric import scale
 from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, parse_criteria, validate_criteria
@@ -39,7 +40,9 @@ class Queue(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queues")
     slug = models.CharField(max_length=62, validators=[SLUG])
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=120, validators=[validate_readable])
+    # `names.fold_name` of the name.
+    name_key = models.CharField(max_length=KEY_LENGTH)
     question = models.CharField(max_length=400, blank=True)
     score_min = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))
     score_max = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(1))
@@ -61,7 +64,10 @@ class Queue(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="one_queue_per_slug_and_project")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "slug"], name="one_queue_per_slug_and_project"),
+            models.UniqueConstraint(fields=["project", "name_key"], name="one_queue_per_name_and_project"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -176,7 +182,7 @@ class Rule(models.Model):
     """Adds traces to a queue automatically: a share of those that match all pairs, and a share of all others."""
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="rules")
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, validators=[validate_readable])
     # [[key, value], ...] as JSON.
     pairs = models.TextField(default="[]")
     percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(100), validators=SHARE)
@@ -288,6 +294,22 @@ class QueueItem(models.Model):
     def is_claimed_by_other(self, user: User) -> bool:
         """Whether a colleague has claimed the item and the claim has not expired."""
         return self.is_claimed and self.claimed_by_id != user.pk
+
+
+class IdempotentAdd(models.Model):
+    """A call of another program that added traces under an idempotency key: repeating it returns the same result."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    idempotency_key = models.CharField(max_length=200)
+    # Hash of the content, queue included: reusing the key for different content is an error.
+    digest = models.CharField(max_length=64)
+    added = models.PositiveIntegerField(default=0)
+    duplicates = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "idempotency_key"], name="one_add_per_key")]
 
 
 class Skip(models.Model):

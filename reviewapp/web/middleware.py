@@ -1,4 +1,4 @@
-"""Small middlewares: three let one view serve both a page and an htmx fragment, one explains a 405."""
+"""Small middlewares: three let one view serve both a page and an htmx fragment, two answer what no view reads."""
 
 import json
 from collections.abc import Callable
@@ -40,6 +40,21 @@ def messages_out_of_band(get_response: GetResponse) -> GetResponse:
             if len(messages):
                 response.write(render_to_string("_messages.html", {"messages": messages, "out_of_band": True}))
         return response
+
+    return middleware
+
+
+def refuse_other_charsets(get_response: GetResponse) -> GetResponse:
+    """Refuse a body that names a charset other than UTF-8: read as another, its texts would change in silence."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        charset = (request.content_params or {}).get("charset")
+        if charset is not None:
+            if charset.strip("\"' ").lower() not in ("utf-8", "utf8"):
+                return views.unsupported_charset(request)
+            # Django knows one spelling.
+            request.encoding = "utf-8"
+        return get_response(request)
 
     return middleware
 

@@ -17,6 +17,7 @@ from reviewapp.web.pages import NO_STORE, render_page
 # The status when the database fails. No proxy sends it, so the browser knows that it comes from this application.
 INSUFFICIENT_STORAGE = 507
 METHOD_NOT_ALLOWED_MESSAGE = "This URL does not support this method. Nothing was changed."
+UNSUPPORTED_CHARSET_MESSAGE = "The request names a charset other than UTF-8. Nothing was changed. Send UTF-8."
 
 
 def _anyone(view: Any) -> Any:
@@ -90,6 +91,10 @@ def not_allowed(request: HttpRequest) -> HttpResponse:
         return _error_response(request, 405, "", METHOD_NOT_ALLOWED_MESSAGE)
     message = "This URL only accepts a submitted form. If you had to sign in again, go back twice and submit the form."
     return _error_response(request, 405, "Nothing to show", message)
+
+
+def unsupported_charset(request: HttpRequest) -> HttpResponse:
+    return _error_response(request, 415, "Only UTF-8 is accepted", UNSUPPORTED_CHARSET_MESSAGE)
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """`POST /api/v1/queues/<slug>/items`: accepted bodies and exact responses."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from reviewapp.queues.models import ItemState, Queue, Removal
 from reviewapp.traces.models import Trace
 from tests.api.http_calls import ITEMS_URL, post
 from tests.factories import QueueFactory, QueueItemFactory
+from tests.threads import run_concurrently
 
 
 def items(*trace_ids: object) -> dict[str, list[dict[str, str]]]:
@@ -156,3 +158,52 @@ def test_it_adds_to_its_own_projects_queue_when_slugs_match(send: Any, queue: Qu
     send(items(uuid4()))
 
     assert (queue.items.count(), foreign_queue.items.count()) == (1, 0)
+
+
+def test_it_returns_the_first_result_for_a_repeated_idempotency_key(send: Any, queue: Queue) -> None:
+    body = {**items(uuid4(), uuid4()), "bring_back": True}
+    first = send(body, **{"Idempotency-Key": "run 7"})
+    removed = queue.items.earliest("pk")
+    removed.delete()
+    second = send(body, **{"Idempotency-Key": "run 7"})
+
+    assert (first.status_code, second.status_code, queue.items.count()) == (200, 200, 1)
+    assert second.json()["added"] == first.json()["added"] == 2
+    assert second.json()["items"] == [
+        {"id": None, "trace_id": str(removed.trace_id), "state": "removed"}, first.json()["items"][1],
+    ]  # fmt: skip
+    assert AuditEvent.objects.filter(verb="added items").count() == 1
+
+
+def test_it_refuses_an_idempotency_key_of_another_call(send: Any, queue: Queue) -> None:
+    send(items(uuid4()), **{"Idempotency-Key": "run 7"})
+    response = send(items(uuid4()), **{"Idempotency-Key": "run 7"})
+
+    assert response.status_code == 422
+    assert "“run 7” was already used for another call" in response.json()["error"]
+    assert queue.items.count() == 1
+
+
+def test_it_forgets_the_idempotency_key_of_a_call_that_was_refused(send: Any, queue: Queue) -> None:
+    refused = send({"items": []}, **{"Idempotency-Key": "run 7"})
+    accepted = send(items(uuid4()), **{"Idempotency-Key": "run 7"})
+
+    assert (refused.status_code, accepted.status_code) == (400, 200)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201, "a\u200bb"])
+def test_it_refuses_an_invalid_idempotency_key(send: Any, queue: Queue, key: str) -> None:
+    response = send(items(uuid4()), **{"Idempotency-Key": key})
+
+    assert response.status_code == 400
+    assert not queue.items.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_adds_once_for_concurrent_calls_with_one_key(token: str, queue: Queue) -> None:
+    body = items(uuid4())
+    call = partial(post, body, token, **{"Idempotency-Key": "run 7"})
+    responses = run_concurrently([call] * 4)
+
+    assert [(response.status_code, response.json()["added"]) for response in responses] == [(200, 1)] * 4
+    assert queue.items.count() == 1

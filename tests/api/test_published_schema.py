@@ -317,9 +317,9 @@ def test_it_publishes_an_example_of_each_response(operation: str) -> None:
 
 
 STATUSES = {
-    "post /api/v1/queues/{queue}/items": {"200", "400", "401", "404", "405", "413"},
-    "post /api/v1/patches": {"202", "400", "401", "405", "413", "422"},
-    "get /api/v1/patches/{patch}": {"200", "401", "404", "405"},
+    "post /api/v1/queues/{queue}/items": {"200", "400", "401", "404", "405", "413", "415", "422", "429"},
+    "post /api/v1/patches": {"202", "400", "401", "405", "413", "415", "422", "429"},
+    "get /api/v1/patches/{patch}": {"200", "401", "404", "405", "429"},
 }
 
 

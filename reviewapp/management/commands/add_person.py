@@ -5,17 +5,18 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from reviewapp.accounts.models import Role
 from reviewapp.accounts.people import add_person
 from reviewapp.audit.recording import record
+from reviewapp.lib.invisible_chars import reveal
 from reviewapp.management.command_errors import to_command_error
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Add a person to a project, or change their role. Prints a generated password for a new person."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,4 +38,4 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
             return
         details = f"Password: {password}" if password else "The password was not changed."
-        self.stdout.write(f"{user.username} has the role {options['role']} in {project.slug}. {details}")
+        self.stdout.write(f"{reveal(user.username)} has the role {options['role']} in {project.slug}. {details}")

@@ -5,15 +5,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand
 
 from reviewapp.management.command_errors import to_command_error
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 from reviewapp.queues.creating import create_queue
 from reviewapp.queues.rubric.versions import PRESETS
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Create a queue with a score from 0 to 1, or from a preset. A lead can change all settings in the browser."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -4,13 +4,14 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from reviewapp.keys.tokens import create_token
+from reviewapp.keys.tokens import create_token, find_name_error
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Create an access token for a project's API. It is printed only once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,8 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         project, name = get_project(options["project"]), options["name"].strip()
-        if not name or len(name) > 80 or not name.isprintable():
-            raise CommandError("Give the token a name of at most 80 characters. No token was created.")
+        if error := find_name_error(name):
+            raise CommandError(f"{error} No token was created.")
         token = create_token(project, name, "command")
         if options["json"]:
             self.stdout.write(json.dumps({"name": name, "project": project.slug, "access_token": token}))

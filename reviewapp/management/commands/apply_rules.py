@@ -3,17 +3,17 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules.dry_run import DRY_RUN_DAYS, dry_run_rule
 from reviewapp.queues.rules.runner import apply_due_rules
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Apply all rules to new and changed traces until none are left."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -6,13 +6,15 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from reviewapp.keys import laminar_keys
+from reviewapp.lib.invisible_chars import reveal
 from reviewapp.management.command_errors import to_command_error
+from reviewapp.management.desk_command import DeskCommand
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Create a project, or change its URLs and key. The key is tested against Laminar first."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,5 +48,5 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
         else:
             self.stdout.write(
-                f"{project.name} is connected to {result['url']} with the {result['kind']} key {result['key']}."
+                f"{reveal(project.name)} is connected to {result['url']} with the {result['kind']} key {result['key']}."
             )

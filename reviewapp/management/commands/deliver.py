@@ -6,13 +6,12 @@ import signal
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from reviewapp.delivery.models import Patch
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.worker.loop import Worker
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Run the worker: push waiting reviews to Laminar, read them back, pull traces, and apply queue rules."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from reviewapp.demo import seeding
 from reviewapp.demo.processes import ProcessGroup, StartError, check_port_free, lock_data_dir
 from reviewapp.lib.numbers import parse_int
+from reviewapp.management.desk_command import DeskCommand
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Run the review app, the embedded trace store and the worker on this machine, with sample traces."
     requires_system_checks: list[str] = []
 

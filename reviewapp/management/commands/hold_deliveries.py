@@ -3,15 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import pause_delivery, projects_with_unfinished_patches
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Pause delivery to Laminar, for example after a backup was restored. Nothing is sent until it is resumed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,17 +2,20 @@
 
 import sys
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from reviewapp.accounts.models import Project
 from reviewapp.keys.laminar_keys import NoReadableKey, make_read_client
 from reviewapp.laminar import Laminar, LaminarError, RateLimited
 from reviewapp.lib import clock
+from reviewapp.lib.invisible_chars import reveal
+from reviewapp.lib.numbers import parse_int
 from reviewapp.lib.progress_bar import ProgressBar
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 from reviewapp.traces.sync import watermark
 from reviewapp.traces.sync.list_new import Listing, pull_listing
@@ -23,7 +26,7 @@ INCOMPLETE, NOTHING_PULLED = 1, 2
 MAX_ATTEMPTS, MAX_RETRY_DELAY, DEFAULT_RETRY_DELAY = 5, 300.0, 10.0
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Pull traces and their metadata from Laminar into the mirror, as the worker does: those since its last listing,"
         " or those in a time range. Pulled traces are kept, so an interrupted command can be run again. Exits with 0"
@@ -63,14 +66,14 @@ class Command(BaseCommand):
         started_at, until = clock.now(), listing.until
         client = make_read_client(project)
         try:
-            with ProgressBar(f"Pulling {project.name}", listing.max_traces or 0, sys.stderr) as progress:
+            with ProgressBar(f"Pulling {reveal(project.name)}", listing.max_traces or 0, sys.stderr) as progress:
                 _pull_with_retries(client, project, listing, progress)
         finally:
             if listing.is_complete and until is None and listing.since <= watermark.next_listing_start(project):
                 watermark.advance_watermark(project, listing.since, listing.since, listing.newest or started_at)
             elif listing.stored_from is not None:
                 watermark.extend_coverage(project, listing.stored_from, until or started_at)
-        text = f"{project.name}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
+        text = f"{reveal(project.name)}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
         if not listing.is_complete and listing.until is not None:
             text += f" For older traces, continue with --until {listing.until.isoformat()}."
         self.stdout.write(text)
@@ -102,11 +105,17 @@ def _error_text(error: BaseException, listing: Listing) -> str:
 
 
 def _parse_moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ArgumentTypeError(
+            f"“{reveal(text[:80])}” is not a time. Write it as 2026-11-22 or 2026-11-22T10:30. Nothing was pulled."
+        ) from None
 
 
 def _parse_positive(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError
+    number = parse_int(text, max_value=10**9)
+    if not number:
+        raise ArgumentTypeError(f"“{reveal(text[:80])}” is not a whole number above 0. Nothing was pulled.")
     return number

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import DatabaseError
 from django.template.defaultfilters import pluralize
 
@@ -17,8 +17,10 @@ from reviewapp.delivery.completion import check_patches
 from reviewapp.delivery.intake import MAX_BATCH_SIZE, PutResult, count_existing, put_patches
 from reviewapp.delivery.patch_validation import InvalidPatchError, PatchInput
 from reviewapp.lib import canonical_json
+from reviewapp.lib.invisible_chars import reveal
 from reviewapp.lib.progress_bar import ProgressBar
 from reviewapp.management import patch_lines
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.patch_lines import ParsedPatches
 from reviewapp.management.project_lookup import get_project
 from reviewapp.queues.key_conflicts import collect_warnings
@@ -31,7 +33,7 @@ MAX_PRINTED_LINES = 20
 POLL_INTERVAL = 0.5
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Push metadata to traces through the outbox, as reviews are pushed. Exits with 0 on success; with 1 when"
         " some patches were saved but not all, because of --keep-going or an interruption, or, with --wait, when"
@@ -77,7 +79,7 @@ class Command(BaseCommand):
         warnings = collect_warnings(project, parsed.patches)
         report: dict[str, Any] = {"warnings": warnings, "faults": parsed.errors}
         for warning in warnings:
-            self.stderr.write(f"Warning: {warning}")
+            self.stderr.write(f"Warning: {reveal(warning)}")
         if options["dry_run"]:
             known_count = count_existing(project, parsed.patches)
             report = {"would_put": len(parsed.patches) - known_count, "known": known_count, **report}

@@ -3,15 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import resume_delivery
+from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Resume delivery to Laminar after a pause, for example once a restored backup has been checked."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

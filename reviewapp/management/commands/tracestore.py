@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 import reviewapp
 from reviewapp.lib.numbers import parse_int
+from reviewapp.management.desk_command import DeskCommand
 
 
 def _port(text: str) -> int:
@@ -20,7 +21,7 @@ def _port(text: str) -> int:
     return number
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     """Replaces itself with `python -m reviewapp.tracestore`, which does not load this application."""
 
     help = "Serve the embedded trace store, which has the same API as a Laminar server."

@@ -16,7 +16,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-from reviewapp.lib import canonical_json
+from reviewapp.lib import canonical_json, names
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import count_changed_words
@@ -254,15 +254,17 @@ def _clean_correction(criterion: Criterion, texts: Sequence[str], original: str)
 def _clean_tags(criterion: Criterion, texts: Sequence[str], original: str) -> list[str] | None:
     if criterion.options:
         return _clean_choices(criterion, texts, original)
-    names = list(dict.fromkeys(name for text in texts for part in re.split(r"[,\n]", text) if (name := part.strip())))
-    if len(names) > MAX_TAGS:
-        raise ValidationError(f"There are {len(names)} tags. The maximum is {MAX_TAGS}. Remove some.")
-    for name in names:
+    tags = list(dict.fromkeys(name for text in texts for part in re.split(r"[,\n]", text) if (name := part.strip())))
+    if len(tags) > MAX_TAGS:
+        raise ValidationError(f"There are {len(tags)} tags. The maximum is {MAX_TAGS}. Remove some.")
+    for name in tags:
+        if sentence := names.describe_unreadable(name):
+            raise ValidationError(f"“{name[:MAX_TAG_LENGTH]}” is not a valid tag. {sentence}")
         if len(name) > MAX_TAG_LENGTH or not name.isprintable():
             raise ValidationError(
                 f"“{name[:MAX_TAG_LENGTH]}” is not a valid tag. Use up to {MAX_TAG_LENGTH} characters on one line."
             )
-    return names or None
+    return tags or None
 
 
 _CLEANERS: dict[str, Callable[[Criterion, Sequence[str], str], Any]] = {
@@ -280,6 +282,9 @@ def _validate_criterion(criterion: Criterion) -> None:
     if criterion.kind not in KINDS:
         raise ValidationError(f"“{criterion.label}” has an unknown kind. Choose one from the list.")
     values = [option.value for option in criterion.options]
+    for text in (criterion.label, *values):
+        if sentence := names.describe_unreadable(text):
+            raise ValidationError(f"“{text}”: {sentence}")
     if criterion.kind in ("choice", "choices") and not values:
         raise ValidationError(f"“{criterion.label}” has no options. Write one per line.")
     if criterion.kind == "yes_no" and not set(values) <= {"yes", "no"}:

@@ -16,7 +16,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import adding
 from reviewapp.queues.access import get_queue_item_or_404, get_queue_or_404
-from reviewapp.queues.creating import create_queue
+from reviewapp.queues.creating import create_queue, reserve_name
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
 from reviewapp.queues.models import ItemState, Queue, QueueItem
@@ -46,7 +46,7 @@ def queue_make(request: Request, project: Project) -> HttpResponse:
             queue = create_queue(project, actor=request.user, **form.cleaned_data)
             return redirect("queues:queue-board", project=project.slug, queue=queue.slug)
         except ValidationError as error:
-            form.add_error("slug", error)
+            form.add_error(None if hasattr(error, "error_dict") else "slug", error)
     status = 422 if form.errors else 200
     return render_page(
         request, "queues/settings.html", {"project": project, "section": "queues", "form": form}, status=status
@@ -59,14 +59,13 @@ def queue_settings(request: Request, project: Project, queue: str) -> HttpRespon
     instance = get_queue_or_404(project, queue)
     form = QueueForm(request.POST if request.method == "POST" else None, instance=instance)
     if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            data = form.cleaned_data
-            changed = {name: str(data[name]) for name in form.changed_data if data[name] != form.initial[name]}
-            # Not the whole row: another lead may be changing the rubric in it.
-            instance.save(update_fields=list(changed))
-            record(project, request.user, "changed queue", f"queue:{queue}", **changed)
-        messages.success(request, "Settings saved. They apply to new reviews.")
-        return redirect("queues:queue-board", project=project.slug, queue=queue)
+        try:
+            _save_settings(request, form)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Settings saved. They apply to new reviews.")
+            return redirect("queues:queue-board", project=project.slug, queue=queue)
     context = {"project": project, "section": "queues", "form": form, "queue": instance}
     return render_page(request, "queues/settings.html", context, status=422 if form.errors else 200)
 
@@ -122,6 +121,20 @@ def describe_added(added: int, duplicates: int, *, brought_back: int = 0, remove
             " To add removed traces again, paste their ids on the queue's page."
         )
     return " ".join(sentences)
+
+
+def _save_settings(request: Request, form: QueueForm) -> None:
+    """Save what the form changed. Raises ValidationError."""
+    queue, data = form.instance, form.cleaned_data
+    changed = {name: str(data[name]) for name in form.changed_data if data[name] != form.initial[name]}
+    fields = list(changed)
+    with transaction.atomic():
+        if "name" in changed:
+            reserve_name(queue)
+            fields.append("name_key")
+        # Not the whole row: another lead may be changing the rubric in it.
+        queue.save(update_fields=fields)
+        record(queue.project, request.user, "changed queue", f"queue:{queue.slug}", **changed)
 
 
 def _board_context(request: Request, queue: Queue) -> dict[str, object]:

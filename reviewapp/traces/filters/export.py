@@ -14,6 +14,8 @@ HEADER = [
     "session_id", "user_id",
 ]  # fmt: skip
 BATCH_SIZE = 500
+# Characters that JSON allows in a text and that many programs take for the end of a line.
+_LINE_SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
 
 
 def csv_lines(selection: Selection) -> Iterator[str]:
@@ -32,7 +34,7 @@ def json_lines(selection: Selection) -> Iterator[str]:
     for trace in _load_traces(selection):
         fields = json.dumps(dict(zip(HEADER, _field_values(trace), strict=True)), ensure_ascii=True)
         # Insert the stored text, in which a lone surrogate stays escaped: unescaped, it could not be encoded.
-        yield f'{fields[:-1]}, "metadata": {trace.metadata}}}\n'
+        yield f'{fields[:-1]}, "metadata": {trace.metadata.translate(_LINE_SEPARATORS)}}}\n'
 
 
 def _load_traces(selection: Selection) -> Iterator[Trace]:

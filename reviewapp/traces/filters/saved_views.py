@@ -5,6 +5,7 @@ from django.db.models import F, Q, QuerySet
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
+from reviewapp.lib import names
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.models import SavedView
 
@@ -78,6 +79,8 @@ def _clean_name(name: str) -> str:
     name = " ".join(name.split())
     if not name:
         raise SavedViewError("Enter a name for the view.")
+    if sentence := names.describe_unreadable(name):
+        raise SavedViewError(f"The view was not saved. {sentence}")
     if len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise SavedViewError(f"A view's name can have at most {MAX_NAME_LENGTH} characters, all of them printable.")
     return name

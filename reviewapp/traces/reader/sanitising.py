@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import nh3
+from django.utils.html import conditional_escape
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.ruler import RuleOptionsType, StateBase
@@ -22,8 +23,7 @@ from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Text, _TokenType
 
-from reviewapp.lib import exact_json
-from reviewapp.traces.reader import invisible_chars
+from reviewapp.lib import exact_json, invisible_chars
 
 # In characters. Longer texts are shown plain, and texts over the last limit are cut.
 MARKDOWN_LIMIT = 30_000
@@ -93,14 +93,14 @@ def render_markdown(text: str, budget: FormatBudget | None = None) -> str:
         set_tag_attribute_values={tag: {"dir": "auto"} for tag in _BLOCKS},
         link_rel=None,
     )
-    return invisible_chars.reveal_invisible(clean)
+    return invisible_chars.reveal_in_html(clean)
 
 
 def highlight_code(text: str, language: str = "", budget: FormatBudget | None = None) -> str:
     """Render the content of a `<pre>`: its start highlighted with Pygments' classes if the language is supported."""
     if len(text) > CODE_LIMIT:
         return sanitise_text(text)
-    return invisible_chars.reveal_invisible(_highlight(text, language, budget or FormatBudget()))
+    return invisible_chars.reveal_in_html(_highlight(text, language, budget or FormatBudget()))
 
 
 def highlight_json(text: str) -> str:
@@ -113,12 +113,12 @@ def highlight_json(text: str) -> str:
         is_json = False
     if not is_json:
         return sanitise_text(text)
-    return invisible_chars.reveal_invisible("".join(_indent_json(text)))
+    return invisible_chars.reveal_in_html("".join(_indent_json(text)))
 
 
 def sanitise_text(text: str) -> str:
-    """Render plain text, escaped; the style sheet keeps its line breaks."""
-    shown = invisible_chars.reveal_invisible(html.escape(text[:SHOW_LIMIT]))
+    """Render plain text, escaped unless it is safe HTML; the style sheet keeps its line breaks."""
+    shown = invisible_chars.reveal_in_html(conditional_escape(text if len(text) <= SHOW_LIMIT else text[:SHOW_LIMIT]))
     omitted = len(text) - SHOW_LIMIT
     noun = "character" if omitted == 1 else "characters"
     return f'{shown}<span class="cut"> {omitted:,} more {noun} not shown.</span>' if omitted > 0 else shown

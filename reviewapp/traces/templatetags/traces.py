@@ -50,9 +50,12 @@ def turn_preview(turn: Turn) -> SafeString:
 
 
 @register.filter
-def sanitise(text: str) -> SafeString:
-    """Escape a plain text and make its invisible and direction-changing characters visible."""
-    return _safe(sanitise_text(text))
+def sanitise(text: object) -> SafeString:
+    """Escape a plain text and make its invisible and direction-changing characters visible.
+
+    For element content; `reveal` is for attributes and titles.
+    """
+    return _safe(sanitise_text(text if isinstance(text, str) else "" if text is None else str(text)))
 
 
 @register.filter

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
+from reviewapp.lib import invisible_chars
 from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
 from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, read_view
@@ -20,7 +21,6 @@ from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
 from reviewapp.traces.models import Span
-from reviewapp.traces.reader import invisible_chars
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
 from reviewapp.traces.transcript import pictures
@@ -186,4 +186,4 @@ def _get_cells(text: str, view: FilterView) -> list[tuple[str, str]]:
 
 def _without_invisible(matches: list[Suggestion]) -> list[Suggestion]:
     """Leave out suggestions with invisible characters, which would look like other texts."""
-    return [match for match in matches if invisible_chars.reveal_invisible(match.text) == match.text]
+    return [match for match in matches if invisible_chars.find_hidden(match.text) is None]

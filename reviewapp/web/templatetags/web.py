@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from reviewapp.lib import clock
+from reviewapp.lib import clock, invisible_chars
 from reviewapp.lib.numbers import format_decimal
 
 register = template.Library()
@@ -64,6 +64,12 @@ def timestamp(value: dt.datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{} UTC">{}</time>',
         value.isoformat(), value.strftime("%Y-%m-%d %H:%M:%S"), value.strftime(format_string),
     )  # fmt: skip
+
+
+@register.filter
+def reveal(text: object) -> str:
+    """Show invisible and direction-changing characters as `[U+202E]`: in titles and attributes, where no markup is."""
+    return invisible_chars.reveal(str(text))
 
 
 @register.filter

@@ -1,0 +1,61 @@
+"""Add traces to a queue under an idempotency key: a repeated call adds nothing and returns the first result."""
+
+import hashlib
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from reviewapp.lib import canonical_json
+from reviewapp.queues.adding import AddResult, Entry, add
+from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem
+
+BATCH_SIZE = 500
+
+
+class AddKeyReusedError(ValueError):
+    """The idempotency key belongs to another call; nothing was added."""
+
+    def __init__(self, idempotency_key: str) -> None:
+        super().__init__(
+            f"The idempotency key “{idempotency_key[:80]}” was already used for another call."
+            " Use a new key for this one."
+        )
+
+
+def add_once(
+    queue: Queue, entries: Sequence[Entry], actor: str, idempotency_key: str, *, bring_back: bool = False
+) -> AddResult:
+    """Add traces as `adding.add` does, once per project and key; a repeated call returns the items as they are now.
+
+    Raises AddKeyReusedError.
+    """
+    digest = _compute_digest(queue, entries, bring_back=bring_back)
+    with transaction.atomic():
+        # Another call with this key waits here until this one has committed.
+        call, is_new = IdempotentAdd.objects.get_or_create(
+            project=queue.project, idempotency_key=idempotency_key, defaults={"digest": digest}
+        )
+        if not is_new:
+            if call.digest != digest:
+                raise AddKeyReusedError(idempotency_key)
+            return AddResult(_find_items(queue, entries), call.added, call.duplicates, call.removed)
+        result = add(queue, entries, actor, bring_back=bring_back)
+        IdempotentAdd.objects.filter(pk=call.pk).update(
+            added=result.added, duplicates=result.duplicates, removed=result.removed
+        )
+    return result
+
+
+def _compute_digest(queue: Queue, entries: Sequence[Entry], *, bring_back: bool) -> str:
+    items = [[str(entry.trace_id), entry.reason, entry.reference, entry.priority] for entry in entries]
+    content = {"queue": queue.slug, "items": items, "bring_back": bring_back}
+    return hashlib.sha256(canonical_json.dumps(content).encode()).hexdigest()
+
+
+def _find_items(queue: Queue, entries: Sequence[Entry]) -> list[QueueItem | None]:
+    """The item of each entry, None for one that is no longer in the queue."""
+    ids = [entry.trace_id for entry in entries]
+    batches = (ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE))
+    items = QueueItem.objects.filter(queue=queue)
+    by_trace_id = {item.trace_id: item for batch in batches for item in items.filter(trace_id__in=batch)}
+    return [by_trace_id.get(trace_id) for trace_id in ids]
