@@ -66,6 +66,7 @@ review_routes: Routes = [
 ]
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
+    path("filter/", traces.trace_filter, name="trace-filter"),
     path("export.csv", traces.trace_export, {"shape": "csv"}, name="trace-csv"),
     path("export.jsonl", traces.trace_export, {"shape": "jsonl"}, name="trace-jsonl"),
     path("offers/", traces.suggestion_list, name="offer-list"),

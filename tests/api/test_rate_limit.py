@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from pytest_django.plugin import SettingsWrapper
+from django.conf import LazySettings
 
 from reviewapp.accounts.models import Project
 from reviewapp.keys import tokens
@@ -17,9 +17,7 @@ from tests.threads import run_concurrently
 NOON = datetime(2026, 12, 1, 12, 0, 20, tzinfo=UTC)
 
 
-def test_it_refuses_more_calls_in_the_minute(
-    send: Any, project: Project, queue: Queue, settings: SettingsWrapper
-) -> None:
+def test_it_refuses_more_calls_in_the_minute(send: Any, project: Project, queue: Queue, settings: LazySettings) -> None:
     settings.API_CALLS_PER_MINUTE = 2
     other = tokens.create_token(project, "other", "command")
     with time_machine.travel(NOON, tick=False) as clock:
@@ -35,7 +33,7 @@ def test_it_refuses_more_calls_in_the_minute(
     assert "may make 2 calls a minute" in refused.json()["error"]
 
 
-def test_it_has_no_limit_at_0(send: Any, queue: Queue, settings: SettingsWrapper) -> None:
+def test_it_has_no_limit_at_0(send: Any, queue: Queue, settings: LazySettings) -> None:
     settings.API_CALLS_PER_MINUTE = 0
 
     assert {send({}).status_code for _ in range(5)} == {400}

@@ -7,9 +7,10 @@ from playwright.sync_api import Page, expect
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import versions
 from tests.browser.conftest import OpenPage
 from tests.browser.pages import PAGES, create_test_data
-from tests.factories import TraceFactory
+from tests.factories import ReviewFactory, TraceFactory
 
 SHIFTS = """() => { window.shifts = []; new PerformanceObserver((list) => window.shifts.push(
     ...list.getEntries().map((entry) => entry.value))).observe({type: "layout-shift"}); }"""
@@ -152,3 +153,28 @@ def test_it_gives_a_chosen_column_room_for_a_word(open_page: OpenPage, lead: Use
     box = page.get_by_role("columnheader", name="customer_tier").bounding_box()
     assert box is not None
     assert box["width"] >= 80
+
+
+@pytest.mark.parametrize(
+    "path", ["queues/answers/mine/", "queues/answers/reviews/", "queues/answers/", "traces/{}/reviews/"]
+)
+def test_it_breaks_a_word_of_10_000_characters(open_page: OpenPage, lead: User, queue: Queue, path: str) -> None:
+    word = "x" * 10_000
+    criteria = [{"key": "tone", "label": word[:120], "kind": "text", "help": ""}]
+    User.objects.filter(pk=lead.pk).update(username=word[:80])
+    Queue.objects.filter(pk=queue.pk).update(name=word[:120], criteria=json.dumps(criteria))
+    queue.refresh_from_db()
+    versions.store_version(queue, "lead")
+    trace = TraceFactory.create(project=queue.project, name=word[:300])
+    texts = {"reviewer": lead, "notes": word, "answers": json.dumps({"tone": word})}
+    first = ReviewFactory.create(
+        item__queue=queue, item__trace_id=trace.trace_id, item__reference=word[:200], item__reason=word[:300],
+        is_latest=False, **texts,
+    )  # fmt: skip
+    ReviewFactory.create(item=first.item, revision=2, **texts)
+    page = open_page(lead)
+    page.goto("/p/support/" + path.format(trace.trace_id))
+    page.locator("details:not(.menu)").evaluate_all("(folds) => folds.forEach((fold) => { fold.open = true; })")
+    for width in (1280, 1024, 720, 360):
+        page.set_viewport_size({"width": width, "height": 780})
+        assert page.evaluate("document.documentElement.scrollWidth") == width

@@ -107,3 +107,25 @@ def test_it_keeps_the_watermark_when_a_range_starts_after_it(project: Project) -
     watermark.advance_watermark(project, since, since, listed_until)
     watermark.advance_watermark(project, later, later, clock.now())
     assert Watermark.objects.get().listed_until == listed_until
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "sentence"),
+    [
+        ("--since", "yesterday", "argument --since: “yesterday” is not a time. Write it as 2026-11-22"),
+        ("--until", "\x1b[31m", "“[U+001B][31m” is not a time"),
+        ("--since", "0001-01-01T00:00+14:00", "is not a time"),
+        ("--limit", "0", "argument --limit: “0” is not a whole number above 0"),
+        ("--limit", "many", "“many” is not a whole number above 0"),
+    ],
+)
+def test_it_explains_an_invalid_option(option: str, text: str, sentence: str) -> None:
+    with pytest.raises(CommandError) as error:
+        run_command("pull_traces", option, text)
+
+    assert sentence in str(error.value)
+
+
+def test_it_prints_no_control_character_in_an_error(db: None) -> None:
+    with pytest.raises(CommandError, match=r"There is no project “\[U\+001B\]\[31mQA”"):
+        run_command("pull_traces", "--project", "\x1b[31mQA")

@@ -18,7 +18,7 @@ def test_it_refuses_a_name_that_looks_the_same(name: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "other"),
-    [("user1", "userl"), ("modern", "modem"), ("Café", "Cafe"), ("Ответы", "Вопросы"), ("回答", "答")],
+    [("user1", "userl"), ("modern", "modem"), ("Café", "Cafe"), ("Да", "Нет"), ("回答", "答")],
 )
 def test_it_accepts_names_that_differ(name: str, other: str) -> None:
     names.validate_distinct(name, [other])

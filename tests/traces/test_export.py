@@ -80,3 +80,11 @@ def test_it_selects_the_newest_traces_of_a_large_view(project: Project) -> None:
     selected = selection.select_view(project, FilterView(), limit=2)
     assert (list(selected.pks), selected.is_cut) == ([traces[2].pk, traces[1].pk], True)
     assert Trace.objects.count() == 3
+
+
+def test_it_writes_no_character_that_ends_a_line(lead_client: Client, project: Project) -> None:
+    text = "a\u2028b\u2029c\x85d"
+    TraceFactory.create(project=project, name=text, metadata=json.dumps({"k": text}, ensure_ascii=False))
+    content = export(lead_client, JSONL)
+    assert len(content.splitlines()) == 1
+    assert (json.loads(content)["name"], json.loads(content)["metadata"]) == (text, {"k": text})

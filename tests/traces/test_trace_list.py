@@ -3,11 +3,13 @@
 import html
 import json
 import re
+import runpy
 from datetime import timedelta
 from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
@@ -15,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
+from reviewapp.traces.filters.filter_view import MAX_QUERY_LENGTH
 from reviewapp.traces.filters.paging import PAGE_SIZE
 from reviewapp.traces.metadata import index
 from reviewapp.traces.metadata.suggestions import Suggestion
@@ -256,3 +259,39 @@ def test_it_says_when_no_trace_has_ended(reviewer_client: Client, project: Proje
     TraceFactory.create(project=project, metadata='{"a":1}', end_time=None)
     assert "No trace in this view has ended yet." in reviewer_client.get(URL, {"sort": "duration"}).text
     assert "Each condition alone" not in reviewer_client.get(URL, {"m": "a=2"}).text
+
+
+FILTER = "/p/support/traces/filter/"
+
+
+def test_it_filters_by_a_long_value(reviewer_client: Client, project: Project) -> None:
+    value = "漢" * 480
+    response = reviewer_client.post(FILTER, {"key": "note", "value": value, "m": "tier=pro", "from": "", "to": ""})
+
+    assert response.status_code == 302
+    assert 4_300 < len(response["Location"]) < 8_000
+    assert "tier=pro" in reviewer_client.get(response["Location"]).context["view"].query.replace("%3D", "=")
+
+
+def test_it_says_that_a_filter_is_too_long_and_keeps_what_is_typed(reviewer_client: Client, project: Project) -> None:
+    value = "漢" * 1_000
+    response = reviewer_client.post(FILTER, {"key": "note", "value": value, "m": "tier=pro"})
+    content = response.content.decode()
+
+    assert response.status_code == 422
+    assert "This filter is too long for a URL" in content
+    assert value in content
+    assert 'name="m" value="tier=pro"' in content
+
+
+def test_it_applies_a_time_range_without_a_condition(reviewer_client: Client, project: Project) -> None:
+    response = reviewer_client.post(FILTER, {"key": "", "value": "", "from": "2026-11-01", "to": ""})
+
+    assert response.status_code == 302
+    assert "from=2026-11-01" in response["Location"]
+
+
+def test_it_lets_the_server_read_the_longest_filter() -> None:
+    config = runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))
+
+    assert config["limit_request_line"] >= MAX_QUERY_LENGTH + 50 * 45 + 200

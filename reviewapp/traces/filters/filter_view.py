@@ -17,6 +17,8 @@ from reviewapp.traces.metadata.pairs import FilterError, Pair
 
 # Most metadata columns of a list.
 MAX_COLUMNS = 6
+# Characters of a view's query: a server reads 8,190 of a URL, and links add a cursor, a source or 50 ticked traces.
+MAX_QUERY_LENGTH = 5_500
 # What a list can be sorted by: the name in a URL, and the field.
 SORTS = {"start": "start_time", "duration": "duration", "cost": "total_cost", "tokens": "total_tokens"}
 NEWEST_FIRST = "-start"
@@ -141,6 +143,15 @@ def read_view(query: QueryDict) -> FilterView:
     sort = query.get("sort", "")
     is_known = sort.removeprefix("-") in SORTS and sort != NEWEST_FIRST
     return FilterView(pairs.parse_pairs(texts), since, until, _columns(query), sort if is_known else "")
+
+
+def check_length(view: FilterView) -> None:
+    """Check that the view fits into a URL. Raises FilterError."""
+    if len(view.query) > MAX_QUERY_LENGTH:
+        raise FilterError(
+            f"This filter is too long for a URL: {len(view.query):,} characters, where a letter outside ASCII counts as"
+            f" 6 or more. The maximum is {MAX_QUERY_LENGTH:,}. Shorten a value, or remove a condition or column."
+        )
 
 
 def build_laminar_link(view: FilterView, project: Project) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from django.db.models import F, Q, QuerySet
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.lib import names
-from reviewapp.traces.filters.filter_view import FilterView
+from reviewapp.traces.filters.filter_view import MAX_QUERY_LENGTH, FilterView
 from reviewapp.traces.models import SavedView
 
 # Of a project, and of one person in it.
@@ -38,6 +38,8 @@ def save(
     Raises SavedViewError.
     """
     name, owner = _clean_name(name), None if for_all else user
+    if len(view.query) > MAX_QUERY_LENGTH:
+        raise SavedViewError("The view was not saved: its filter is too long for a URL. Shorten or remove a condition.")
     views = SavedView.objects.filter(project=project, owner=owner)
     try:
         with transaction.atomic():

@@ -8,14 +8,14 @@ from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import invisible_chars
 from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
-from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, read_view
+from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, check_length, read_view
 from reviewapp.traces.filters.paging import Page, count_by_condition, count_traces, get_page
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
@@ -37,29 +37,39 @@ def trace_list(request: Request, project: Project) -> HttpResponse:
     return render_list(request, project, request.GET)
 
 
+@access.member(Role.REVIEWER)
+@require_POST
+def trace_filter(request: Request, project: Project) -> HttpResponse:
+    """Turn the filter's form into the URL of its view. By POST, because what is typed can be longer than a URL."""
+    return render_list(request, project, request.POST)
+
+
 def render_list(request: Request, project: Project, query: QueryDict, **form_context: object) -> HttpResponse:
     """The list of the view that `query` describes; with `form_context` if a form on it was refused."""
+    list_url = reverse("traces:trace-list", args=[project.slug])
     context: dict[str, object] = {
         "project": project,
         "section": "traces",
         "list_query": query,
         # Links to the list need no path if its own URL shows it.
-        "list_url": reverse("traces:trace-list", args=[project.slug]) if form_context else "",
+        "list_url": "" if request.path == list_url else list_url,
         "saved_views": list(saved_views.visible_to(project, request.user)),
         "key_suggestions": _without_invisible(suggestions.suggest_keys(project)),
     }
     try:
         view = read_view(_resolve_keys(query, project))
-        if query.get("key", "").strip() or query.get("column", "").strip():
+        is_form = request.method == "POST" and not form_context
+        if is_form or query.get("key", "").strip() or query.get("column", "").strip():
             # Turn the form's fields into the URL of the view.
-            return redirect(f"{request.path}?{laminar_source.get_query_prefix(query)}{view.query}")
+            check_length(view)
+            return redirect(f"{list_url}?{laminar_source.get_query_prefix(query)}{view.query}")
         source = laminar_source.get_source(query, view, project)
         # If Laminar failed, the mirror cannot read Laminar's cursor and shows its first page.
         cursors = ("", "") if source.error else (query.get("before", ""), query.get("after", ""))
         page = None if source.is_laminar else get_page(view, project, *cursors)
     except FilterError as error:
         return render_page(
-            request, "traces/list.html", {**context, "view": FilterView(), "error": str(error)}, status=422
+            request, "traces/list.html", {**context, "view": _read_rest(query), "error": str(error)}, status=422
         )
     laminar_filter_url, no_link_reason = build_laminar_link(view, project)
     context |= {
@@ -74,6 +84,19 @@ def render_list(request: Request, project: Project, query: QueryDict, **form_con
     else:
         context |= _build_page_context(page, view, project)
     return render_page(request, "traces/list.html", context, fragment="results", status=422 if form_context else 200)
+
+
+def _read_rest(query: QueryDict) -> FilterView:
+    """The view without what is typed in the form; an empty one if that is invalid too, or too long."""
+    rest = query.copy()
+    for field in ("key", "value", "column"):
+        rest.pop(field, None)
+    try:
+        view = read_view(rest)
+        check_length(view)
+    except FilterError:
+        return FilterView()
+    return view
 
 
 def _build_page_context(page: Page, view: FilterView, project: Project) -> dict[str, object]:
