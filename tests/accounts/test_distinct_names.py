@@ -1,12 +1,9 @@
 """People are distinct by name: in any case they are the same person, and none looks like another."""
 
-from importlib import import_module
-from types import SimpleNamespace
-
 import pytest
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from reviewapp.accounts import people
@@ -68,12 +65,25 @@ def test_it_has_a_constraint_for_each_name(queue: Queue) -> None:
             factory.create(**fields)
 
 
-def test_it_keeps_everybody_of_before(db: None, capsys: pytest.CaptureFixture[str]) -> None:
-    for number, username in enumerate(["rosa", "Rosa", "ROSA", "anna"]):
-        UserFactory.create(username=username, username_key=f"before {number}")
-    migration = import_module("reviewapp.migrations.0014_names_are_distinct_and_calls_counted")
-    migration.set_keys(apps, SimpleNamespace(connection=connection))
+@pytest.mark.django_db(transaction=True)
+def test_it_keeps_everybody_of_before(capsys: pytest.CaptureFixture[str]) -> None:
+    loader = MigrationExecutor(connection).loader
+    before = loader.get_migration("reviewapp", "0014_names_are_distinct_and_calls_counted").dependencies
+    MigrationExecutor(connection).migrate(before)
+    old = loader.project_state(before).apps
+    for username in ("rosa", "Rosa", "ROSA", "anna"):
+        old.get_model("reviewapp", "User").objects.create(username=username, password="")
+    for slug in ("one", "two"):
+        project = old.get_model("reviewapp", "Project").objects.create(slug=slug, name="Support", base_url="")
+        old.get_model("reviewapp", "Queue").objects.create(project=project, slug="a", name="Answers")
+        old.get_model("reviewapp", "Queue").objects.create(project=project, slug="b", name="answers")
+    MigrationExecutor(connection).migrate(loader.graph.leaf_nodes())
 
     keys = dict(User.objects.values_list("username", "username_key"))
     assert (keys["rosa"], keys["anna"], len(set(keys.values()))) == ("rosa", "anna", 4)
-    assert "“ROSA” is the same name as “rosa”" in capsys.readouterr().err
+    assert sorted(Project.objects.values_list("name", flat=True)) == ["Support", "Support"]
+    assert Queue.objects.filter(name_key="answers").count() == 2
+    assert Queue.objects.filter(name="answers").count() == 2
+    output = capsys.readouterr().err
+    assert "“ROSA” is the same name as “rosa”; people sign in by the exact spelling" in output
+    assert output.count("is the same name as") == 2 + 1 + 2
