@@ -5,10 +5,10 @@ import re
 import pytest
 
 from reviewapp.laminar.redaction import UNICODE_ESCAPE
+from reviewapp.lib import invisible_chars
 from reviewapp.lib.word_diff import WORD
 from reviewapp.queues.adding import LINE
 from reviewapp.traces.metadata import merge
-from reviewapp.traces.reader import invisible_chars
 from reviewapp.tracestore.sql import json_functions
 from tests.regex_steps import count_steps
 
