@@ -4,7 +4,8 @@ import gc
 import os
 import sys
 
-worker_class = "gthread"
+# Keeps slow clients away from the threads; its limits are in reviewapp/lib/http_server/limits.py.
+worker_class = "reviewapp.lib.http_server.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Threads of one process compete for its interpreter: with eight people saving together, two gave the best throughput.
 threads = 2

@@ -18,11 +18,15 @@ _MAX_GZIP_MEMBERS = 100
 def read(request: HttpRequest) -> bytes:
     """Returns the decompressed body.
 
-    Raises RequestError: 413 over 5 MiB, 400 for broken gzip, 415 for another encoding.
+    Raises RequestError: 413 over 5 MiB, 400 for broken gzip or a body that ended early, 415 for another encoding.
     """
-    raw: bytes = request.META["wsgi.input"].read(LIMIT + 1)
-    if len(raw) > LIMIT:
+    # The server sets it for chunked bodies too, and has read the body up to the limit.
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if length > LIMIT:
         raise _too_large()
+    raw: bytes = request.META["wsgi.input"].read(length)
+    if len(raw) < length:
+        raise RequestError(400, "The body is shorter than its Content-Length.")
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "gzip":
         return _gunzip(raw)

@@ -11,15 +11,15 @@ from typing import Any
 from django.core.handlers.wsgi import WSGIHandler
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
+from reviewapp.lib.http_server.worker import Worker
 from reviewapp.tracestore.sql import pool
 from reviewapp.tracestore.wsgi import application
 
 THREADS = 8
 _BACKLOG = 256
 _OPTIONS: dict[str, Any] = {
-    "worker_class": "gthread",
+    "worker_class": "reviewapp.lib.http_server.worker.Worker",
     "threads": THREADS,
     "keepalive": 75,
     "graceful_timeout": 10,
@@ -73,7 +73,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         return application
 
 
-class _Worker(ThreadWorker):  # type: ignore[misc]
+class _Worker(Worker):
     def is_parent_alive(self) -> bool:
         # There is no gunicorn arbiter: the parent is the process that started the store, and may exit.
         return True

@@ -1,0 +1,21 @@
+"""Limits of one server process, read from environment variables."""
+
+import os
+
+# Seconds from the first byte of a request to the end of its headers, and from there to the end of its body.
+HEAD_SECONDS = float(os.environ.get("REQUEST_HEAD_SECONDS", "10"))
+BODY_SECONDS = float(os.environ.get("REQUEST_BODY_SECONDS", "30"))
+# Seconds in which a client must take some more of its response.
+SEND_SECONDS = float(os.environ.get("RESPONSE_SEND_SECONDS", "30"))
+# Per process. Beyond it, the client's oldest connection that waits for it is closed.
+CONNECTIONS_PER_ADDRESS = int(os.environ.get("CONNECTIONS_PER_ADDRESS", "100"))
+# Per process and for all clients; each may need a second file descriptor for a large body, and 1,024 are usual.
+CONNECTIONS = 400
+# What the trace store accepts; the review app accepts less. In bytes.
+BODY_BYTES = 5 * 1024 * 1024
+# Bodies and responses up to this size wait in memory, larger ones in a temporary file.
+MEMORY_BYTES = 64 * 1024
+# A response may wait in a temporary file up to this size; a longer one, an export, is produced as it is sent.
+RESPONSE_BYTES = 64 * 1024 * 1024
+# Seconds in which a client may still send what nobody reads before its connection is closed.
+LINGER_SECONDS = 2.0
