@@ -67,7 +67,7 @@ def _add_record(update: TraceUpdate, record: SpanRecord) -> None:
     update.start = min(update.start, record.start)
     update.end = max(update.end, record.end)
     if any(record.usage):
-        update.usage = Usage._make(a + b for a, b in zip(update.usage, record.usage, strict=True))
+        update.usage = update.usage.plus(record.usage)
     if record.metadata and record.metadata != update.metadata:
         _merge_deeply(update.metadata, record.metadata)
     update.session_id = update.session_id or record.session_id

@@ -1,11 +1,11 @@
 """Convert a span's attributes to the columns that Laminar stores."""
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from reviewapp.tracestore import arrays, ids, messages, timestamps
+from reviewapp.lib import exact_json
+from reviewapp.tracestore import arrays, ids, messages, timestamps, values
 from reviewapp.tracestore.spans import Attributes, Event, Span
 
 TYPES = frozenset(
@@ -17,7 +17,8 @@ _TOOL_KEYS = ("gen_ai.tool.call.id", "gen_ai.tool.call.arguments", "gen_ai.tool.
 _ASSOCIATION = "lmnr.association.properties."
 _METADATA = f"{_ASSOCIATION}metadata."
 _VERCEL_METADATA = "ai.telemetry.metadata."
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=float).encode
+# How many columns of a usage are counts; the rest are costs.
+_COUNTS = 6
 
 
 class Usage(NamedTuple):
@@ -32,6 +33,12 @@ class Usage(NamedTuple):
     input_cost: float = 0.0
     output_cost: float = 0.0
     total_cost: float = 0.0
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Returns the sum of both."""
+        pairs = list(zip(self, other, strict=True))
+        counts = [values.add_counts(int(a), int(b)) for a, b in pairs[:_COUNTS]]
+        return Usage._make([*counts, *(values.add_costs(a, b) for a, b in pairs[_COUNTS:])])
 
 
 _NO_USAGE = Usage()
@@ -95,7 +102,7 @@ def read(span: Span) -> SpanRecord:
         end=span.end,
         input=span_input,
         output=span_output,
-        attributes=_compact(stored_attributes),
+        attributes=exact_json.dumps(stored_attributes),
         tool_definitions=_text(attributes, "gen_ai.tool.definitions"),
         tags=_tags(attributes),
         events=span.events,
@@ -166,14 +173,14 @@ def _metadata_prefix(key: str) -> str | None:
 
 
 def _event_object(event: Event) -> dict[str, Any]:
-    return {"timestamp": event.timestamp, "name": event.name, "attributes": _compact(event.attributes)}
+    return {"timestamp": event.timestamp, "name": event.name, "attributes": exact_json.dumps(event.attributes)}
 
 
 def _span_type(attributes: Attributes) -> str:
     declared = attributes.get("lmnr.span.type")
     if isinstance(declared, str):
         return declared if declared in TYPES else "DEFAULT"
-    operation = attributes.get("gen_ai.operation.name")
+    operation = values.text(attributes.get("gen_ai.operation.name"))
     if operation in _LLM_OPERATIONS:
         return "LLM"
     if operation == "execute_tool" or any(key in attributes for key in _TOOL_KEYS):
@@ -212,30 +219,22 @@ def _usage(attributes: Attributes) -> Usage:
         _count(attributes, "gen_ai.usage.reasoning_tokens", "gen_ai.usage.reasoning.output_tokens"),
         input_cost,
         output_cost,
-        _cost(attributes, "gen_ai.usage.cost") or input_cost + output_cost,
+        _cost(attributes, "gen_ai.usage.cost") or values.add_costs(input_cost, output_cost),
     )
 
 
 def _count(attributes: Attributes, *keys: str) -> int:
-    for key in keys:
-        value = attributes.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53:
-            return value
-    return 0
+    counts = (values.count(attributes.get(key)) for key in keys)
+    return next((count for count in counts if count is not None), 0)
 
 
 def _cost(attributes: Attributes, key: str) -> float:
-    value = attributes.get(key)
-    if isinstance(value, bool) or value is None or isinstance(value, (str, list, dict)):
-        return 0.0
-    return max(float(value), 0.0)
+    return values.cost(attributes.get(key))
 
 
 def _text(attributes: Attributes, key: str) -> str:
-    value = attributes.get(key)
-    return value.replace("\x00", "") if isinstance(value, str) else ""
+    return values.text(attributes.get(key))
 
 
 def _list(attributes: Attributes, key: str) -> list[Any]:
-    value = attributes.get(key)
-    return value if isinstance(value, list) else []
+    return values.items(attributes.get(key))

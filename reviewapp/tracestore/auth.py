@@ -1,11 +1,12 @@
 """Authentication by a project key in `Authorization: Bearer`, for every route but the probes."""
 
+import sqlite3
 from collections.abc import Callable
 from functools import wraps
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from reviewapp.tracestore import projects, responses
+from reviewapp.tracestore import database, projects, responses
 
 View = Callable[[HttpRequest, projects.Access], HttpResponse]
 
@@ -14,7 +15,8 @@ def route(method: str, *, full_key: bool = False) -> Callable[[View], Callable[[
     """Call the view only if the request's method and key are allowed.
 
     Wrong method: an empty 404. Missing, unknown or expired key: an empty 401. Ingest-only key on a
-    route for full keys: an empty 404, so that it does not reveal the route.
+    route for full keys: an empty 404, so that it does not reveal the route. Database locked or full: a 503, which
+    exporters send again, unlike a 500.
     """
 
     def decorate(view: View) -> Callable[[HttpRequest], HttpResponseBase]:
@@ -22,15 +24,21 @@ def route(method: str, *, full_key: bool = False) -> Callable[[View], Callable[[
         def guarded_view(request: HttpRequest) -> HttpResponseBase:
             if request.method != method:
                 return responses.empty(404)
-            access = _find_access(request)
-            if access is None:
-                return _unauthorized_response()
-            if full_key and access.is_ingest_only:
-                return responses.empty(404)
             try:
+                access = _find_access(request)
+                if access is None:
+                    return _unauthorized_response()
+                if full_key and access.is_ingest_only:
+                    return responses.empty(404)
                 return view(request, access)
             except responses.RequestError as error:
                 return error.response
+            except database.BusyError:
+                return responses.unavailable()
+            except sqlite3.Error as error:
+                if not database.is_unavailable(error):
+                    raise
+                return responses.unavailable()
 
         return guarded_view
 

@@ -8,22 +8,47 @@ from pathlib import Path
 
 from reviewapp.tracestore import arrays, jsonb, schema, settings, timestamps
 
-BUSY_SECONDS = 20.0
+# Shorter than the 10 seconds that exporters wait for a response.
+BUSY_SECONDS = 5.0
 # Rows are wide: an 8 KiB page holds two spans, the default of 4 KiB only one.
 _PAGE_BYTES = 8192
 _WRITER_CACHE_KIB = 1024
 _READER_CACHE_KIB = 512
 _CHECKPOINT_PAGES = 1024
 
+# The request was fine, but the file cannot be used now: locked, full, or its disk fails.
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
 _writer_lock = threading.Lock()
 _writers: dict[Path, sqlite3.Connection] = {}
 _local = threading.local()
 
 
+class BusyError(Exception):
+    """Other threads of this process did not finish writing in time."""
+
+
+def is_unavailable(error: sqlite3.Error) -> bool:
+    """Whether the same request can succeed later."""
+    # The low byte of an extended code is the primary one.
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNAVAILABLE
+
+
 @contextmanager
 def writing() -> Iterator[sqlite3.Connection]:
-    """Run the block in one write transaction: committed to disk at its end, rolled back if it raises."""
-    with _writer_lock:
+    """Run the block in one write transaction: committed to disk at its end, rolled back if it raises.
+
+    Raises BusyError, or sqlite3.Error that `is_unavailable`.
+    """
+    with _locked_writer():
         connection = _get_writer()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -46,7 +71,7 @@ def reader() -> sqlite3.Connection:
 
 def create() -> None:
     """Create the file and its tables if needed."""
-    with _writer_lock:
+    with _locked_writer():
         _get_writer()
 
 
@@ -58,6 +83,16 @@ def open_to_read() -> sqlite3.Connection:
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
     return connection
+
+
+@contextmanager
+def _locked_writer() -> Iterator[None]:
+    if not _writer_lock.acquire(timeout=BUSY_SECONDS):
+        raise BusyError
+    try:
+        yield
+    finally:
+        _writer_lock.release()
 
 
 def _get_writer() -> sqlite3.Connection:

@@ -7,7 +7,7 @@ Laminar stores trace metadata this way and its filters compare the stored text, 
 import json
 import math
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reviewapp.lib import exact_json
@@ -15,6 +15,7 @@ from reviewapp.lib import exact_json
 # Nesting limit of Rust's JSON parser, which reads the request before jsonb does.
 MAX_DEPTH = 128
 _INTEGER_DIGITS = 20
+_MAX_ZEROS = 20
 
 _quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -26,7 +27,14 @@ class UnstorableError(ValueError):
 def _parse_float(digits: str) -> Decimal:
     if not math.isfinite(float(digits)):
         raise ValueError("number out of range")
-    number = Decimal(digits)
+    try:
+        number = Decimal(digits)
+    except InvalidOperation:
+        # The exponent is so small that it is no Decimal.
+        return Decimal("0.0")
+    # Written out, `0e-9999999` would have as many zeros.
+    if not number and number.adjusted() < -_MAX_ZEROS:
+        return Decimal("0.0")
     return number if str(number) == digits else exact_json.Number(digits)
 
 
@@ -56,7 +64,7 @@ def loads(text: str | bytes) -> Any:
         value = _decode(decoded)
     except RecursionError:
         raise ValueError("recursion limit exceeded") from None
-    if decoded.count("[") + decoded.count("{") >= MAX_DEPTH and _is_deep(value):
+    if is_text_deep(decoded, value):
         raise ValueError("recursion limit exceeded")
     if ("\\ud" in decoded or "\\uD" in decoded) and _has_lone_surrogate(value):
         raise ValueError("lone surrogate in hex escape")
@@ -79,6 +87,25 @@ def dumps(value: Any) -> str:
         members = sorted(value.items(), key=_length_then_bytes)
         return "{" + ",".join(f"{dumps(key)}:{dumps(item)}" for key, item in members) + "}"
     return "[" + ",".join(dumps(item) for item in value) + "]"
+
+
+def is_text_deep(text: str, value: Any) -> bool:
+    """Whether `value`, parsed from `text`, is nested deeper than JSON may be."""
+    return text.count("[") + text.count("{") >= MAX_DEPTH and is_deeper(value, MAX_DEPTH)
+
+
+def is_deeper(value: Any, max_depth: int) -> bool:
+    """Whether a JSON value is nested deeper than `max_depth`. Linear, and independent of the interpreter's stack."""
+    depth, level = 0, [value]
+    while level and depth < max_depth:
+        level = [
+            item
+            for container in level
+            if isinstance(container, (dict, list))
+            for item in (container.values() if isinstance(container, dict) else container)
+        ]
+        depth += 1
+    return bool(level)
 
 
 def merge(stored: str, patch: str) -> str:
@@ -106,19 +133,6 @@ def _format_number(value: float | Decimal) -> str:
     significand = "".join(map(str, digits))
     mantissa = f"{significand[0]}.{significand[1:]}" if len(significand) > 1 else significand
     return f"{'-' if sign else ''}{mantissa}e{number.adjusted()}"
-
-
-def _is_deep(value: Any) -> bool:
-    depth, level = 0, [value]
-    while level and depth < MAX_DEPTH:
-        level = [
-            item
-            for container in level
-            if isinstance(container, (dict, list))
-            for item in (container.values() if isinstance(container, dict) else container)
-        ]
-        depth += 1
-    return bool(level)
 
 
 def _has_lone_surrogate(value: Any) -> bool:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from reviewapp.lib import exact_json
+from reviewapp.tracestore import jsonb
 from reviewapp.tracestore.spans import Attributes
 
 INPUT = "lmnr.span.input"
@@ -129,6 +130,8 @@ def _parse_json(value: Any) -> Any:
         return value
     try:
         parsed = exact_json.loads(value)
+        if jsonb.is_text_deep(value, parsed):
+            return value
         if "\\ud" in value or "\\uD" in value:
             # Raises UnicodeEncodeError for a lone surrogate, which Laminar's parser refuses too.
             exact_json.dumps(parsed).encode()

@@ -1,31 +1,46 @@
 """Decode OTLP in protobuf: the body of POST /v1/traces."""
 
-import base64
 import json
 import math
 from collections.abc import Iterable
 from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from reviewapp.lib import exact_json
-from reviewapp.tracestore import ids, jsonb
-from reviewapp.tracestore.spans import Attributes, Event, InvalidSpansError, Span
+from reviewapp.tracestore import ids, values
+from reviewapp.tracestore.spans import Attributes, Batch, Event, InvalidSpansError, Span
 
 
-def decode(body: bytes) -> list[Span]:
+def decode(body: bytes) -> Batch:
     """Returns the spans of an ExportTraceServiceRequest. Raises InvalidSpansError."""
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(body)
-        return [
-            _span(span) for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans
-        ]
-    except (DecodeError, ids.InvalidIdError, RecursionError) as error:
+    except (DecodeError, RecursionError) as error:
         raise InvalidSpansError(str(error)) from None
+    batch = Batch([], [])
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                try:
+                    batch.spans.append(_span(span))
+                except ids.InvalidIdError as error:
+                    batch.refusals.append(str(error))
+    return batch
+
+
+def encode_response(refused: int, message: str) -> bytes:
+    """Encode an ExportTraceServiceResponse that tells how many spans were refused, and why."""
+    partial_success = ExportTracePartialSuccess(rejected_spans=refused, error_message=message)
+    response: bytes = ExportTraceServiceResponse(partial_success=partial_success).SerializeToString()
+    return response
 
 
 def unwrap_quotes(text: str) -> str:
@@ -38,20 +53,6 @@ def unwrap_quotes(text: str) -> str:
             return text
         text = inner
     return text
-
-
-def decode_bytes(raw: bytes) -> Any:
-    """Decode a bytes attribute: to its JSON value if it holds JSON, else to text; bytes that are no text to base64."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(raw).decode()
-    try:
-        # jsonb keeps the last of repeated keys, exact_json refuses them.
-        exact_json.loads(text)
-        return jsonb.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _span(span: trace_pb2.Span) -> Span:
@@ -68,7 +69,7 @@ def _span(span: trace_pb2.Span) -> Span:
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
-    return {pair.key: _value(pair.value) for pair in pairs}
+    return {pair.key: values.storable(_value(pair.value)) for pair in pairs}
 
 
 def _value(value: AnyValue) -> Any:
@@ -82,7 +83,7 @@ def _value(value: AnyValue) -> Any:
     if kind == "array_value":
         return [_value(item) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
+        return {pair.key: _value(pair.value) for pair in value.kvlist_value.values}
     if kind == "bytes_value":
-        return decode_bytes(value.bytes_value)
+        return values.parse_bytes(value.bytes_value)
     return getattr(value, kind) if kind else None

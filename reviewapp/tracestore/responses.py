@@ -36,5 +36,17 @@ def json_bytes(body: bytes, status: int = 200) -> HttpResponse:
     return _build(status, body, "application/json")
 
 
+def protobuf(body: bytes) -> HttpResponse:
+    """A response of an encoded protobuf message."""
+    return _build(200, body, "application/x-protobuf")
+
+
+def unavailable() -> HttpResponse:
+    """The 503 for a request that was not saved, and can be sent again."""
+    response = text("The trace store cannot use its database now. Nothing was saved. Send the request again.", 503)
+    response["Retry-After"] = "5"
+    return response
+
+
 def _build(status: int, body: bytes, content_type: str) -> HttpResponse:
     return HttpResponse(body, status=status, content_type=content_type, headers={"Content-Length": str(len(body))})

@@ -29,5 +29,12 @@ class Span:
     events: list[Event] = field(default_factory=list)
 
 
+class Batch(NamedTuple):
+    """The spans of one request, and for each span that was refused the reason."""
+
+    spans: list[Span]
+    refusals: list[str]
+
+
 class InvalidSpansError(ValueError):
     """The body cannot be decoded as spans of its content type."""

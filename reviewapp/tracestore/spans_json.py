@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from reviewapp.lib import exact_json
-from reviewapp.tracestore import ids, timestamps
+from reviewapp.tracestore import ids, timestamps, values
 from reviewapp.tracestore.spans import InvalidSpansError, Span
 
 
@@ -47,4 +47,4 @@ def _attributes(item: dict[str, Any]) -> dict[str, Any]:
     for field in ("input", "output"):
         if item.get(field) is not None:
             extra[f"lmnr.span.{field}"] = exact_json.dumps(item[field])
-    return attributes | extra
+    return {key: values.storable(value) for key, value in (attributes | extra).items()}

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from reviewapp.tracestore import aggregation, arrays, attributes, database, ids, jsonb, patches
+from reviewapp.tracestore import aggregation, arrays, attributes, database, ids, jsonb, patches, values
 from reviewapp.tracestore.spans import Span
 
 _TRACE_COLUMNS = (
@@ -23,12 +23,18 @@ def _placeholders(columns: str) -> str:
     return ", ".join("?" * len(columns.split(",")))
 
 
+# A sum stays what its column is: an integer that overflows would become a float, and two large costs infinite.
 _SUMS = ", ".join(
-    f"{name} = {name} + excluded.{name}"
-    for name in (
-        "input_tokens output_tokens total_tokens cache_read_input_tokens cache_creation_input_tokens"
-        " reasoning_tokens input_cost output_cost total_cost num_spans"
-    ).split()
+    f"{name} = min({name} + excluded.{name}, {limit!r})"
+    for names, limit in (
+        (
+            "input_tokens output_tokens total_tokens cache_read_input_tokens cache_creation_input_tokens"
+            " reasoning_tokens num_spans",
+            values.MAX_COUNT,
+        ),
+        ("input_cost output_cost total_cost", values.MAX_COST),
+    )
+    for name in names.split()
 )
 _NEWEST = ", ".join(
     f"{name} = iif(excluded.{name} = '', {name}, excluded.{name})" for name in ("session_id", "user_id", "trace_type")

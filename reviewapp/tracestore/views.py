@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from reviewapp.tracestore import database, ids, otlp, otlp_json, patches, request_bodies, responses, spans_json, storage
 from reviewapp.tracestore.auth import route
 from reviewapp.tracestore.projects import Access
-from reviewapp.tracestore.spans import InvalidSpansError
+from reviewapp.tracestore.spans import Batch, InvalidSpansError
 from reviewapp.tracestore.sql import pool
 from reviewapp.tracestore.sql.errors import QueryError
 
@@ -23,21 +23,26 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The store itself failed, for example because the disk is full; the request was not saved."""
+    """The store itself failed; the request was not saved."""
     return responses.text("Internal server error", 500)
 
 
 @route("POST")
 def export_traces(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/traces: OTLP in protobuf or JSON. Returns an empty 200 once the spans are on disk."""
+    """POST /v1/traces: OTLP in protobuf or JSON. Returns a 200 once the spans are on disk.
+
+    Its body is empty as Laminar's, unless spans were refused: then it is the protocol's partial success.
+    """
     body = request_bodies.read(request)
-    decode = otlp_json.decode if request_bodies.is_json(request) else otlp.decode
+    is_json = request_bodies.is_json(request)
     try:
-        spans = decode(body)
+        batch = otlp_json.decode(body) if is_json else otlp.decode(body)
+        if batch.refusals and not batch.spans:
+            raise InvalidSpansError(batch.refusals[0])
     except InvalidSpansError as error:
         raise responses.RequestError(400, f"Failed to decode ExportTraceServiceRequest: {error}") from None
-    storage.save(access.project, spans)
-    return responses.empty(200)
+    storage.save(access.project, batch.spans)
+    return _partial_success(batch, is_json=is_json) if batch.refusals else responses.empty(200)
 
 
 @route("POST")
@@ -109,6 +114,15 @@ def query(request: HttpRequest, access: Access) -> HttpResponse:
         return responses.json_bytes(pool.run_query(access.project, text, parameters))
     except QueryError as error:
         return responses.json_value({"error": str(error)}, error.status)
+
+
+def _partial_success(batch: Batch, *, is_json: bool) -> HttpResponse:
+    refused = len(batch.refusals)
+    total = refused + len(batch.spans)
+    message = f"Refused {refused} of {total} spans; the others are stored. First reason: {batch.refusals[0]}"
+    if is_json:
+        return responses.json_bytes(otlp_json.encode_response(refused, message))
+    return responses.protobuf(otlp.encode_response(refused, message))
 
 
 def _require_object(body: Any) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""A database that cannot be used now: 503 with Retry-After, so that exporters send again."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from django.test import RequestFactory
+
+from reviewapp.tracestore import database, projects, settings, views
+from tests.tracestore.store_calls import PROTOBUF_HEADERS, encode_spans, fetch_spans, make_span
+from tests.tracestore_server import RunningStore
+
+
+def test_it_asks_to_send_again_while_the_database_is_locked(tracestore: RunningStore, trace_id: str) -> None:
+    body = encode_spans(make_span(trace_id))
+    other = sqlite3.connect(tracestore.database, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with tracestore.client() as client:
+        response = client.post("/v1/traces", content=body, headers=PROTOBUF_HEADERS)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+        assert "Nothing was saved." in response.text
+        other.execute("ROLLBACK")
+        other.close()
+        assert client.post("/v1/traces", content=body, headers=PROTOBUF_HEADERS).status_code == 200
+        assert len(fetch_spans(client, trace_id)) == 1
+
+
+def test_it_asks_to_send_again_while_the_disk_is_full(
+    tmp_path: Path, trace_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "DATABASE_FILE", tmp_path / "full.sqlite3")
+    monkeypatch.setattr(database, "_local", type(database._local)())
+    credentials = projects.generate_credentials()
+    projects.ensure(credentials)
+    authorization = {"Authorization": f"Bearer {credentials.full_key}"}
+    with database.writing() as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+    spans = [{"name": "x" * 100_000, "startTime": "2026-01-02T03:04:05Z", "endTime": "2026-01-02T03:04:05Z"}]
+    body = json.dumps(spans).encode()
+    for limit, status in ((pages, 503), (pages + 100, 200)):
+        connection.execute(f"PRAGMA max_page_count = {limit}")
+        request = RequestFactory().post("/v1/spans", body, "application/json", headers=authorization)
+        response = views.create_spans(request)
+        assert (response.status_code, response.get("Retry-After", "")) == (status, "5" if status == 503 else "")
