@@ -44,6 +44,22 @@ def test_it_shows_the_current_rubric(queue: Queue, lead_client: Client) -> None:
     assert "\ncurt: Rude.</textarea>" in page
 
 
+@pytest.mark.parametrize("words", ["0: \x00", "\x000: bad", "x" * 6_001])
+def test_it_refuses_score_words_that_cannot_be_stored(post: Any, queue: Queue, words: str) -> None:
+    response = post(score_words=words)
+    assert response.status_code == 422
+    assert "What scores mean: " in response.context["errors"][0]
+    assert words in response.context["editor"].scale["score_words"]
+    queue.refresh_from_db()
+    assert queue.rubric_version == 1
+
+
+def test_it_previews_a_rubric_with_score_words_that_cannot_be_stored(lead_client: Client, queue: Queue) -> None:
+    url = "/p/support/queues/answers/rubric/preview/"
+    response = lead_client.post(url, build_form_data(STARS, score_words="0: \x00"))
+    assert (response.status_code, "Stars" in response.text) == (200, True)
+
+
 def test_it_saves_the_next_version(post: Any, queue: Queue) -> None:
     response = post(TONE, {**STARS, "is_required": "yes"}, score_max="5", score_step="1", guideline="# Be strict")
     queue.refresh_from_db()

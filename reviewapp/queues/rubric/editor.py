@@ -35,6 +35,12 @@ class ScaleForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["question", "score_min", "score_max", "score_step", "guideline"]
 
 
+class ScoreWordsForm(forms.Form):
+    """The meanings of scores, one per line."""
+
+    score_words = forms.CharField(required=False, max_length=6_000, label="What scores mean")
+
+
 class CriterionForm(forms.Form):
     """One criterion. Fields that its kind does not use are ignored."""
 
@@ -97,8 +103,9 @@ class Editor:
 
     @property
     def score_words(self) -> tuple[Option, ...]:
-        """The typed meanings of scores, with normalised numbers."""
-        options = _parse_options(self.scale["score_words"])
+        """The typed meanings of scores, with normalised numbers; none if the text is not valid."""
+        form = ScoreWordsForm(self.scale)
+        options = _parse_options(form.cleaned_data["score_words"]) if form.is_valid() else ()
         return tuple(Option(normalise_number(option.value), option.help) for option in options)
 
     @property
@@ -119,9 +126,17 @@ class Editor:
         queue = copy(self.queue)
         queue.criteria = criteria.dump_criteria([row.criterion for row in rows if row.is_valid()], self.score_words)
         form = ScaleForm(self.scale, instance=queue)
-        labels = {"score_min": "Lowest score: ", "score_max": "Highest score: ", "score_step": "Step: "}
+        words_form = ScoreWordsForm(self.scale)
+        labels = {
+            "score_words": "What scores mean: ",
+            "score_min": "Lowest score: ",
+            "score_max": "Highest score: ",
+            "score_step": "Step: ",
+        }
         scale_errors = [
-            f"{labels.get(name, '')}{message}" for name, messages in form.errors.items() for message in messages
+            f"{labels.get(name, '')}{message}"
+            for name, messages in (*form.errors.items(), *words_form.errors.items())
+            for message in messages
         ]
         return queue, scale_errors + row_errors
 
