@@ -8,11 +8,12 @@ NODE_BIN := node_modules/.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check format bench clean
+.PHONY: help demo test fuzz faults check format bench clean
 
 help:
 	@echo "make demo    start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
 	@echo "make test    every test on SQLite, a browser included; those of the database on PostgreSQL too"
+	@echo "make fuzz    send 20,000 generated inputs each to the store, the API and every form; EXAMPLES is heeded"
 	@echo "make faults  kill and misbehave for half an hour on both databases; writes docs/faults.md"
 	@echo "make check   style, types, floors, templates, front end, migrations"
 	@echo "make format  put code, front end and templates in the one style that check asks for"
@@ -28,6 +29,10 @@ demo: .venv/.installed
 test: .venv/.installed-dev
 	@$(BIN)/pytest --numprocesses=auto --dist=worksteal --database=postgres
 	@$(BIN)/pytest --numprocesses=auto --dist=worksteal
+
+fuzz: export FUZZ_EXAMPLES := $(or $(EXAMPLES),20000)
+fuzz: .venv/.installed-dev
+	@$(BIN)/pytest -m fuzz --numprocesses=auto
 
 faults: .venv/.installed-dev
 	@$(BIN)/python -m tests.faults.report
