@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0012_standard_names'),
+        ('reviewapp', '0014_names_are_distinct_and_calls_counted'),
     ]
 
     operations = [
