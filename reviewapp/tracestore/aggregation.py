@@ -1,12 +1,15 @@
 """Sum up the spans of one request per trace, before one row per trace is written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from reviewapp.tracestore import arrays, ids, jsonb, timestamps
 from reviewapp.tracestore.attributes import SpanRecord, Usage
 from reviewapp.tracestore.spans import Attributes
+
+# The usage that each span already added to its trace, by trace id and span id.
+CountedUsage = Mapping[tuple[str, str], Usage]
 
 
 @dataclass(slots=True)
@@ -30,14 +33,20 @@ class TraceUpdate:
     num_spans: int = 0
 
 
-def group_by_trace(records: Iterable[SpanRecord]) -> dict[str, TraceUpdate]:
-    """Returns the update of each trace, by trace id."""
+def group_by_trace(records: Iterable[SpanRecord], counted: CountedUsage) -> dict[str, TraceUpdate]:
+    """Returns the update of each trace, by trace id.
+
+    A span that was counted before, in an earlier request or in this one, adds only its difference.
+    """
     updates: dict[str, TraceUpdate] = {}
+    usage_by_span = dict(counted)
     for record in records:
         update = updates.get(record.trace_id)
         if update is None:
             update = updates[record.trace_id] = TraceUpdate(record.start, record.end)
         _add_record(update, record)
+        _count_usage(update, record, usage_by_span.get((record.trace_id, record.span_id)))
+        usage_by_span[record.trace_id, record.span_id] = record.usage
     return updates
 
 
@@ -66,8 +75,6 @@ def to_row(update: TraceUpdate) -> tuple[Any, ...]:
 def _add_record(update: TraceUpdate, record: SpanRecord) -> None:
     update.start = min(update.start, record.start)
     update.end = max(update.end, record.end)
-    if any(record.usage):
-        update.usage = update.usage.plus(record.usage)
     if record.metadata and record.metadata != update.metadata:
         _merge_deeply(update.metadata, record.metadata)
     update.session_id = update.session_id or record.session_id
@@ -77,13 +84,23 @@ def _add_record(update: TraceUpdate, record: SpanRecord) -> None:
         update.tags.update(dict.fromkeys(record.tags))
     update.span_names[record.name] = None
     update.has_browser_session = update.has_browser_session or record.has_browser_session
-    update.num_spans += 1
     if record.status == "error":
         update.status = "error"
     if record.parent_id == ids.NIL:
         update.top_span_id, update.top_span_name, update.top_span_type = record.span_id, record.name, record.type
     elif not update.top_span_name:
         update.top_span_name = record.path[0]
+
+
+def _count_usage(update: TraceUpdate, record: SpanRecord, before: Usage | None) -> None:
+    """Add a span's usage, or its difference from what the same span added before."""
+    if before is None:
+        before = Usage()
+        update.num_spans += 1
+    if record.usage != before:
+        # The difference first: a span that is sent again unchanged then adds exactly 0, also in floating point.
+        difference = (new - old for new, old in zip(record.usage, before, strict=True))
+        update.usage = update.usage.plus(Usage._make(difference))
 
 
 def _merge_deeply(target: Attributes, extra: Attributes) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 
 from reviewapp.tracestore import aggregation, arrays, attributes, database, ids, jsonb, patches, values
+from reviewapp.tracestore.attributes import SpanRecord, Usage
 from reviewapp.tracestore.spans import Span
 
 _TRACE_COLUMNS = (
@@ -57,19 +58,28 @@ ON CONFLICT (project, id) DO UPDATE SET
     has_browser_session = max(has_browser_session, excluded.has_browser_session),
     {_SUMS}, {_NEWEST}, {_TOP}
 """
+_FETCH_COUNTED = f"""
+SELECT span.trace, span.span_id, {", ".join(f"span.{name}" for name in Usage._fields)} FROM json_each(?) sent
+JOIN span ON span.trace = sent.value ->> 0 AND span.span_id = sent.value ->> 1
+"""
 _SAVE_SPAN = f"INSERT OR REPLACE INTO span ({_SPAN_COLUMNS}) VALUES ({_placeholders(_SPAN_COLUMNS)})"
 
 
 def save(project: int, spans: list[Span]) -> None:
-    """Store a request's spans; virtual spans, which only carry metadata, are queued as patches."""
+    """Store a request's spans; virtual spans, which only carry metadata, are queued as patches.
+
+    A span that was stored before is replaced, also in the sums of its trace: a client may send a request again.
+    """
     traced = [span for span in spans if not attributes.is_dropped(span)]
     records = [attributes.read(span) for span in traced if not attributes.is_patch(span)]
     virtual = [
         (span.trace_id, attributes.read_metadata(span.attributes)) for span in traced if attributes.is_patch(span)
     ]
-    updates = aggregation.group_by_trace(records)
+    updates = aggregation.group_by_trace(records, {})
     with database.writing() as connection:
         patches.apply_due(connection)
+        if counted := _fetch_counted(connection, project, records):
+            updates = aggregation.group_by_trace(records, counted)
         connection.executemany(
             _SAVE_TRACE, [(project, trace_id, *aggregation.to_row(update)) for trace_id, update in updates.items()]
         )
@@ -108,6 +118,19 @@ def _add_tags(connection: sqlite3.Connection, where: str, values: tuple[object, 
     return connection.execute(
         f"UPDATE span SET tags = array_union(tags, ?) WHERE {where}", (arrays.pack(names), *values)
     ).rowcount
+
+
+def _fetch_counted(
+    connection: sqlite3.Connection, project: int, records: list[SpanRecord]
+) -> dict[tuple[str, str], Usage]:
+    """Returns what the spans that are already stored have added to their traces."""
+    row_by_id = _fetch_rows(connection, project, list({record.trace_id for record in records}))
+    if not row_by_id:
+        return {}
+    id_by_row = {row: trace_id for trace_id, row in row_by_id.items()}
+    sent = [[row_by_id[record.trace_id], record.span_id] for record in records if record.trace_id in row_by_id]
+    stored = connection.execute(_FETCH_COUNTED, (jsonb.dumps(sent),))
+    return {(id_by_row[trace], span_id): Usage._make(usage) for trace, span_id, *usage in stored}
 
 
 def _fetch_rows(connection: sqlite3.Connection, project: int, trace_ids: list[str]) -> dict[str, int]:

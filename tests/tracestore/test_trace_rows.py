@@ -39,6 +39,30 @@ def test_it_adds_up_tokens_and_costs_across_requests(full_client: httpx.Client, 
     assert (row["input_tokens"], row["total_tokens"], row["total_cost"]) == (9, 9, 1.5)
 
 
+def test_it_counts_a_resent_span_once(full_client: httpx.Client, trace_id: str) -> None:
+    first = {"gen_ai.system": "x", "gen_ai.usage.input_tokens": 3, "gen_ai.usage.cost": 0.1}
+    second = first | {"gen_ai.usage.cost": 0.2}
+    spans = [make_span(trace_id, 1, attributes=first), make_span(trace_id, 2, attributes=second)]
+    send_spans(full_client, *spans)
+    once = fetch_trace(full_client, trace_id)
+    send_spans(full_client, *spans)
+    send_spans(full_client, spans[1])
+    assert fetch_trace(full_client, trace_id) == once
+
+
+def test_it_counts_a_span_once_that_a_request_repeats(full_client: httpx.Client, trace_id: str) -> None:
+    usage = {"gen_ai.system": "x", "gen_ai.usage.input_tokens": 3}
+    send_spans(full_client, *[make_span(trace_id, 1, attributes=usage)] * 2)
+    assert fetch_trace(full_client, trace_id)["total_tokens"] == 3
+
+
+def test_it_counts_a_replaced_span_by_its_new_values(full_client: httpx.Client, trace_id: str) -> None:
+    for input_tokens in (3, 8, 5):
+        send_span(full_client, trace_id, {"gen_ai.system": "x", "gen_ai.usage.input_tokens": input_tokens})
+    send_span(full_client, trace_id, {"gen_ai.system": "x", "gen_ai.usage.input_tokens": 2}, number=2)
+    assert fetch_trace(full_client, trace_id)["input_tokens"] == 7
+
+
 def test_it_keeps_the_newest_session_and_user(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {f"{PROPERTY}session_id": "s1", f"{PROPERTY}user_id": "u1"})
     send_span(full_client, trace_id, {f"{PROPERTY}session_id": "s2"}, number=2)
