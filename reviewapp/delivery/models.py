@@ -247,6 +247,8 @@ class RestoreMarker(models.Model):
 
     installation = models.UUIDField(default=uuid.uuid4)
     counter = models.PositiveBigIntegerField(db_column="mark", default=0)
+    # Which database the row is in: another value than the database's own means that the row was copied to it.
+    location = models.CharField(max_length=80, default="", db_default="")
 
     class Meta:
         db_table = "reviewapp_tide"

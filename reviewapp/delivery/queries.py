@@ -43,3 +43,9 @@ CARRIER = """
     )
     SELECT id FROM chain WHERE newer IS NULL
 """
+
+# What no copy of a PostgreSQL database has in common with it: the server's identity and the database's own number.
+POSTGRES_LOCATION = """
+    SELECT system_identifier::text || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())
+    FROM pg_control_system()
+"""

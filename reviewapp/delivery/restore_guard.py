@@ -11,13 +11,14 @@ from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Max, Min, QuerySet
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.delivery.models import Breaker, Patch, RestoreMarker, State
-from reviewapp.lib import clock
+from reviewapp.delivery.queries import POSTGRES_LOCATION
+from reviewapp.lib import clock, sql
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 MARKER_FILE = "tide"
 # After a restore the counter jumps this far above what any machine can have stored, so that it is noticed only once.
 COUNTER_LEAP = 1_000_000
+# Where a SQLite database is: in use, or in the file that `manage.py backup` wrote.
+SQLITE_LOCATION, BACKUP_LOCATION = "sqlite", "backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +41,46 @@ class WaitingPatches:
 
 
 def check_for_restore() -> None:
-    """Increase the database's counter and store it in DATA_DIR; pause delivery if the file is ahead of the database.
+    """Increase the database's counter and store it in DATA_DIR; pause delivery if the database was restored.
 
-    A database is behind a file of its own installation only if it was restored to an earlier state.
+    A database was restored if it is behind a file of its own installation, or if it is a copy of the database that its
+    marker names.
     """
     path = settings.DATA_DIR / MARKER_FILE
     # Read the file first: a counter that another worker stores in between is never above one that is read later.
     stored = _read_marker_file(path)
-    marker, _ = RestoreMarker.objects.get_or_create(pk=1)
-    if stored is not None and stored[0] == marker.installation and stored[1] > marker.counter:
+    location = read_location()
+    marker, _ = RestoreMarker.objects.get_or_create(pk=1, defaults={"location": location})
+    unchanged = None
+    if marker.location not in ("", location):
+        unchanged = RestoreMarker.objects.filter(pk=1, location=marker.location)
+    elif stored is not None and stored[0] == marker.installation and stored[1] > marker.counter:
+        unchanged = RestoreMarker.objects.filter(pk=1, counter__lt=stored[1])
+    if unchanged is not None:
+        counter = max(marker.counter, stored[1] if stored is not None else 0) + COUNTER_LEAP
         with transaction.atomic():
-            if RestoreMarker.objects.filter(pk=1, counter__lt=stored[1]).update(counter=stored[1] + COUNTER_LEAP):
-                log.warning("the database was restored to an earlier state: delivery is paused")
+            # Of several workers that notice it, one pauses delivery.
+            if unchanged.update(counter=counter, location=location):
+                log.warning("the database was restored from a backup: delivery is paused")
                 pause_delivery(projects_with_unfinished_patches(), "worker")
-    RestoreMarker.objects.filter(pk=1).update(counter=F("counter") + 1)
+    RestoreMarker.objects.filter(pk=1).update(counter=F("counter") + 1, location=location)
     marker.refresh_from_db()
     _write_marker_file(path, marker)
+
+
+def mark_as_restored() -> None:
+    """Pause delivery after a restore, whatever this machine knows about the database."""
+    RestoreMarker.objects.get_or_create(pk=1)
+    RestoreMarker.objects.filter(pk=1).update(location=BACKUP_LOCATION)
+    check_for_restore()
+
+
+def read_location() -> str:
+    """Return what tells this database from its copies: on SQLite, from a backup only."""
+    if connection.vendor != "postgresql":
+        return SQLITE_LOCATION
+    ((location,),) = sql.fetch_rows(POSTGRES_LOCATION)
+    return str(location)
 
 
 def projects_with_unfinished_patches() -> QuerySet[Project]:

@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ("reviewapp", "0012_standard_names"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="restoremarker",
+            name="location",
+            field=models.CharField(db_default="", default="", max_length=80),
+        ),
+    ]
