@@ -19,6 +19,7 @@ NAMES = (
     "filter",
     "mirror",
     "queries",
+    "backup",
 )
 
 

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from reviewapp.delivery.models import Patch
+from reviewapp.lib.database_use import register_use
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.worker.loop import Worker
 
@@ -21,6 +22,7 @@ class Command(DeskCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        register_use()
         if options["once"]:
             asyncio.run(Worker().run_once())
             self._print_states(as_json=options["json"])
