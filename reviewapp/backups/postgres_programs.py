@@ -14,6 +14,10 @@ from psycopg.conninfo import make_conninfo
 from reviewapp.backups.errors import BackupError
 
 POLL_SECONDS = 0.1
+# The password, and what psycopg takes beside the parameters of libpq.
+NOT_FOR_PROGRAMS = frozenset(
+    "password autocommit client_encoding context cursor_factory prepare_threshold row_factory".split()
+)
 
 
 class Programs:
@@ -26,11 +30,12 @@ class Programs:
                     f"{program} is not installed. Nothing was changed. Install PostgreSQL's client programs, of the"
                     " server's version or newer, and put them on the PATH."
                 )
-        connection.ensure_connection()
-        info = connection.connection.info
-        self.dsn: str = info.dsn
+        parameters = connection.get_connection_params()
+        password = parameters.get("password")
+        # Not psycopg's own parameters of the open connection: it names some that older programs do not know.
+        self.dsn = make_conninfo(**{name: value for name, value in parameters.items() if name not in NOT_FOR_PROGRAMS})
         # Not on the command line, where every user of the machine can read it.
-        self.environment = os.environ | ({"PGPASSWORD": info.password} if info.password else {})
+        self.environment = os.environ | ({"PGPASSWORD": password} if password else {})
 
     def dsn_of(self, database: str) -> str:
         return make_conninfo(self.dsn, dbname=database)

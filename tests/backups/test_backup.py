@@ -126,7 +126,7 @@ def seeded_backup(seeded: Installation) -> Path:
 @pytest.fixture
 def file(seeded_backup: Path, tmp_path: Path) -> Path:
     """A backup of `seeded`."""
-    return shutil.copy(seeded_backup, tmp_path / "backup")
+    return Path(shutil.copy(seeded_backup, tmp_path / "backup"))
 
 
 @pytest.fixture
