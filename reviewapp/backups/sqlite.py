@@ -24,6 +24,10 @@ CHECK_OPTIONS = "PRAGMA cache_size = -65536; PRAGMA mmap_size = 4294967296"
 SIBLINGS = ("-wal", "-shm", "-journal")
 
 
+class DamagedError(BackupError):
+    """A file is damaged, or not a database. The text is SQLite's."""
+
+
 def copy_snapshot(source: Path, target: Path, report: Report) -> Rows:
     """Copy one state of `source` to the empty file `target`. Returns the rows of each table in that state.
 
@@ -46,7 +50,7 @@ def copy_snapshot(source: Path, target: Path, report: Report) -> Rows:
 
 
 def check(path: Path) -> Rows:
-    """Check that a database is undamaged. Returns the rows of each table. Raises BackupError."""
+    """Check that a database is undamaged. Returns the rows of each table. Raises DamagedError."""
     try:
         with closing(connect(path)) as connection:
             connection.executescript(CHECK_OPTIONS)
@@ -55,7 +59,7 @@ def check(path: Path) -> Rows:
                 return count_all_rows(connection)
     except sqlite3.Error as error:
         result = str(error)
-    raise BackupError(f"{path} is damaged or not a database ({result}). Nothing was changed. Use another backup.")
+    raise DamagedError(result)
 
 
 def count_all_rows(connection: sqlite3.Connection) -> Rows:

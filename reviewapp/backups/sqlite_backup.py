@@ -10,14 +10,24 @@ from reviewapp.backups.errors import BackupError
 from reviewapp.backups.queries import MARK_AS_BACKUP, SQLITE_COLUMNS, SQLITE_MIGRATIONS
 from reviewapp.delivery.restore_guard import BACKUP_LOCATION
 
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 
 def back_up(database: Path, file: Path, report: sqlite.Report) -> sqlite.Rows:
     """Write a checked copy of a database to a new file. Returns the rows of each table. Raises BackupError."""
     sqlite.connect(database).close()
     with files.new_file(file) as partial:
         sqlite.require_space(file.parent, database.stat().st_size)
-        rows = sqlite.copy_snapshot(database, partial, report)
-        contents.require_same_rows(file, rows, sqlite.check(partial))
+        try:
+            rows = sqlite.copy_snapshot(database, partial, report)
+            contents.require_same_rows(file, rows, sqlite.check(partial))
+        except (sqlite.DamagedError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.Error) and error.sqlite_errorcode not in DAMAGED:
+                raise
+            raise BackupError(
+                f"{database} is damaged ({error}). No backup was written. Keep it with its -wal file, and restore the"
+                " newest backup with --replace."
+            ) from None
         _mark_as_backup(partial)
     return rows
 
@@ -28,7 +38,12 @@ def restore(file: Path, database: Path, table: str, report: sqlite.Report, *, re
     Returns the new name of the database that was there, or None. Raises BackupError.
     """
     sqlite.require_free_place(database, replace=replace)
-    rows = sqlite.check(file)
+    try:
+        rows = sqlite.check(file)
+    except sqlite.DamagedError as error:
+        raise BackupError(
+            f"{file} is damaged or not a database ({error}). Nothing was changed. Use another backup."
+        ) from None
     contents.require_table(file, rows, table)
     if table == contents.REVIEW_TABLE:
         contents.require_known_migrations(file, _read_migrations(file))

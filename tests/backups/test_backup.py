@@ -339,6 +339,15 @@ def test_it_replaces_a_damaged_database(install: Install, file: Path) -> None:
     assert aside.read_bytes() == b"damaged" * 1000
 
 
+def test_it_says_that_the_database_is_damaged(install: Install, tmp_path: Path) -> None:
+    first = install("first", is_seeded=True)
+    data = first.file.read_bytes()
+    first.file.write_bytes(data[:100_000] + b"\xff" * 100_000 + data[200_000:])
+    with pytest.raises(AssertionError, match=r"sqlite3 is damaged [(].*[)]. No backup was written"):
+        first.run("backup", str(tmp_path / "backup"))
+    assert not (tmp_path / "backup").exists()
+
+
 def test_it_backs_up_and_restores_the_trace_store(install: Install, tmp_path: Path) -> None:
     first, fresh, file = install("first"), install("fresh"), tmp_path / "backup"
     with contextlib.closing(sqlite3.connect(first.folder / "tracestore.sqlite3")) as store, store:

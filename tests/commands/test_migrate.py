@@ -112,17 +112,26 @@ def test_it_leaves_no_timeouts_behind() -> None:
 
 
 def test_it_ends_with_a_sentence_when_a_writer_stays(pending: None) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("On PostgreSQL, only a lock on the table is in the way.")
-    connection.close()
-    with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"])) as writer:
-        writer.execute("BEGIN IMMEDIATE")
-        connection.ensure_connection()
-        connection.connection.timeout = 0.1
-        with pytest.raises(CommandError, match="still in use after 0 seconds"):
-            run_command("migrate", "--wait=0")
+    with write(), pytest.raises(CommandError, match="still in use after 0 seconds"):
+        run_command("migrate", "--wait=0")
     connection.close()
     assert not has_column()
+
+
+@contextlib.contextmanager
+def write() -> Iterator[None]:
+    """Write from another session; SQLite's lock is waited for briefly."""
+    if connection.vendor == "postgresql":
+        with psycopg.connect(process_environment(Path())["DATABASE_URL"]) as session:
+            session.execute("LOCK TABLE reviewapp_tide IN ROW EXCLUSIVE MODE")
+            yield
+        return
+    with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"])) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        connection.close()
+        connection.ensure_connection()
+        connection.connection.timeout = 0.1
+        yield
 
 
 def test_it_migrates_an_empty_database_once_at_a_time(tmp_path: Path, request: pytest.FixtureRequest) -> None:
