@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("reviewapp", "0012_standard_names"),
+        ("reviewapp", "0016_plain_labels"),
     ]
 
     operations = [

@@ -22,7 +22,7 @@ from tests.tracestore_server import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BEFORE = "0012"
+BEFORE = "0016"
 READ, SAVE = "SELECT * FROM reviewapp_tide", "UPDATE reviewapp_tide SET mark = mark + 1"
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from reviewapp.backups import postgres_backup, sqlite_backup
 from reviewapp.backups.errors import BackupError
 from reviewapp.lib.database_use import get_sqlite_path
 from reviewapp.lib.progress_bar import ProgressBar
+from reviewapp.management.desk_command import DeskCommand
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Copy the database to a new file while the web app and the workers run, and check the copy. The master key that"
         " encrypts the Laminar keys is not in it: keep that in another place."

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection
 from django.template.defaultfilters import pluralize
 
@@ -19,11 +19,12 @@ from reviewapp.keys.encryption import DecryptionError
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib.database_use import InUseError, get_sqlite_path, hold_sole_use
 from reviewapp.lib.progress_bar import ProgressBar
+from reviewapp.management.desk_command import DeskCommand
 
 IN_USE = "The web app or a worker is running. Nothing was changed. Stop them, then restore again."
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Check a backup and restore it, with the web app and the workers stopped. Delivery is paused until an admin"
         " resumes it, because Laminar may have newer values than the backup."
