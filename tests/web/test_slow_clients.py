@@ -164,6 +164,7 @@ def test_it_answers_requests_in_pieces_and_several_at_once(server: Server) -> No
 
 def test_it_asks_for_a_body_that_waits_to_be_asked_for(server: Server) -> None:
     head = b"POST /v1/none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 4\r\n"
+    head += b"Content-Type: application/x-www-form-urlencoded\r\n"
     with server.connect(head + b"Expect: 100-continue\r\n\r\n") as client:
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.sendall(b"body")
