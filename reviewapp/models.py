@@ -16,6 +16,7 @@ from reviewapp.traces.models import (
     Tally,
     Term,
     Trace,
+    UnreadablePart,
     Watermark,
 )
 
@@ -52,6 +53,7 @@ __all__ = [
     "Tally",
     "Term",
     "Trace",
+    "UnreadablePart",
     "User",
     "Watermark",
 ]

@@ -17,6 +17,7 @@ from reviewapp.reviews.views import item_actions, item_pages, queue_pages, rubri
 from reviewapp.traces.views import keys as trace_keys
 from reviewapp.traces.views import saved_views as trace_acts
 from reviewapp.traces.views import traces
+from reviewapp.traces.views import unreadable as unreadable_traces
 from reviewapp.web import views as web
 from reviewapp.web.converters import PrimaryKeyConverter
 
@@ -76,6 +77,7 @@ trace_routes: Routes = [
     path("views/<number:view>/change/", trace_acts.view_change, name="view-change"),
     path("views/<number:view>/delete/", trace_acts.view_delete, name="view-delete"),
     path("keys/", trace_keys.key_list, name="key-list"),
+    path("unreadable/", unreadable_traces.unreadable_list, name="unreadable-list"),
     path("<uuid:trace_id>/", traces.trace_page, name="trace-page"),
     path("<uuid:trace_id>/images/<uuid:span_id>/<slug:name>", traces.span_image, name="span-image"),
 ]

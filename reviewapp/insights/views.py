@@ -22,6 +22,7 @@ from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import count_traces
+from reviewapp.traces.sync import unreadable
 from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
 
@@ -59,6 +60,7 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "own_review_count": latest.filter(reviewer=request.user).count(),
         "views": saved_views.visible_to(project, request.user).filter(on_home=True)[: saved_views.MAX_ON_HOME],
         "trace_count": count_traces(FilterView(), project),
+        "unreadable_count": unreadable.count_traces(project),
     }
     return render_page(request, "insights/home.html", context)
 

@@ -19,7 +19,7 @@ from reviewapp.laminar.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from reviewapp.laminar.rows import SpanEvent, SpanRow, TraceRow
+from reviewapp.laminar.rows import ParsedRows, SpanEvent, SpanRow, TraceRow, UnreadableRow
 
 __all__ = [
     "AddressRefused",
@@ -29,6 +29,7 @@ __all__ = [
     "KeyRefused",
     "Laminar",
     "LaminarError",
+    "ParsedRows",
     "RateLimited",
     "Redirected",
     "RequestRefused",
@@ -43,6 +44,7 @@ __all__ = [
     "TraceRow",
     "UnexpectedResponse",
     "Unreachable",
+    "UnreadableRow",
     "check_address",
     "normalize_base_url",
 ]

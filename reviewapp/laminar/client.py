@@ -29,7 +29,7 @@ from reviewapp.laminar.errors import (
     UnexpectedResponse,
     Unreachable,
 )
-from reviewapp.laminar.rows import SpanRow, TraceRow
+from reviewapp.laminar.rows import ParsedRows, SpanRow, TraceRow, UnreadableRow
 
 T = TypeVar("T")
 
@@ -109,16 +109,16 @@ class AsyncLaminar:
         call = wire.build_query_call(sql, parameters or {}, self._max_response_bytes)
         return wire.parse_rows(await self._send(call), call)
 
-    async def traces(self, ids: Sequence[UUID]) -> list[TraceRow]:
+    async def traces(self, ids: Sequence[UUID]) -> ParsedRows[TraceRow]:
         """Return those of the traces that Laminar has, in no particular order."""
-        return [rows.parse_trace_row(row) for row in await self._query_by_id(ids, "*")]
+        return await self._read_by_id(ids, "*", rows.parse_trace_row)
 
-    async def fetch_metadata(self, ids: Sequence[UUID]) -> dict[UUID, str]:
-        """Return the metadata, as in TraceRow, of those of the traces that Laminar has.
+    async def fetch_metadata(self, ids: Sequence[UUID]) -> ParsedRows[tuple[UUID, str]]:
+        """Return the id and the metadata, as in TraceRow, of those of the traces that Laminar has.
 
         No other columns are requested, so none can make the response unreadable.
         """
-        return dict([rows.parse_metadata_row(row) for row in await self._query_by_id(ids, "id, metadata")])
+        return await self._read_by_id(ids, "id, metadata", rows.parse_metadata_row)
 
     async def find_traces(
         self,
@@ -127,15 +127,25 @@ class AsyncLaminar:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 50,
-    ) -> list[TraceRow]:
+        excluded: Sequence[UUID] = (),
+    ) -> ParsedRows[TraceRow]:
         """Return the newest traces whose metadata matches all of `pairs`, as in Laminar's trace list.
 
-        `("k", "1")` matches 1 and "1"; `("k", '"1"')` only the string. They started in [since, until).
+        `("k", "1")` matches 1 and "1"; `("k", '"1"')` only the string. They started in [since, until). The `excluded`
+        traces are left out.
         """
-        matches = await self.query(*wire.build_search_query(pairs, since, until, limit))
-        return [rows.parse_trace_row(row) for row in matches]
+        matches = await self.query(*wire.build_search_query(pairs, since, until, limit, excluded))
+        return rows.parse_rows(matches, rows.parse_trace_row)
 
-    def span_pages(self, trace_id: UUID, max_spans: int) -> AsyncIterator[list[SpanRow]]:
+    async def identify_newest(
+        self, error: UnexpectedResponse, *, since: datetime, until: datetime | None, excluded: Sequence[UUID]
+    ) -> UnreadableRow | None:
+        """Describe the newest trace, whose row alone raised `error`. None if there is no trace."""
+        columns = "id, start_time, trace_type"
+        matches = await self.query(*wire.build_search_query([], since, until, 1, excluded, columns))
+        return rows.identify_row(matches[0], error.problem, is_too_long=True) if matches else None
+
+    def span_pages(self, trace_id: UUID, max_spans: int) -> AsyncIterator[ParsedRows[SpanRow]]:
         """Yield a trace's first `max_spans` spans in pages, oldest first."""
         return paging.span_pages(self.query, trace_id, max_spans)
 
@@ -157,13 +167,32 @@ class AsyncLaminar:
             "The server accepted metadata for a trace that does not exist. Check the base URL.", status=200
         )
 
-    async def _query_by_id(self, ids: Sequence[UUID], columns: str) -> list[dict[str, Any]]:
-        matches: list[dict[str, Any]] = []
+    async def _read_by_id(
+        self, ids: Sequence[UUID], columns: str, parse: Callable[[Mapping[str, Any]], T]
+    ) -> ParsedRows[T]:
+        parsed: ParsedRows[T] = ParsedRows([], [])
         async with self._enforce_deadline():
             for start in range(0, len(ids), wire.IDS_PER_QUERY):
-                batch = ids[start : start + wire.IDS_PER_QUERY]
-                matches += await self.query(*wire.build_traces_query(batch, columns))
-        return matches
+                batch = await self._read_batch(ids[start : start + wire.IDS_PER_QUERY], columns, parse)
+                parsed.readable.extend(batch.readable)
+                parsed.unreadable.extend(batch.unreadable)
+        return parsed
+
+    async def _read_batch(
+        self, ids: Sequence[UUID], columns: str, parse: Callable[[Mapping[str, Any]], T]
+    ) -> ParsedRows[T]:
+        """Read traces with one query; with more if the response cannot be read, so that one trace hides no other."""
+        try:
+            return rows.parse_rows(await self.query(*wire.build_traces_query(ids, columns)), parse)
+        except UnexpectedResponse as error:
+            middle = len(ids) // 2
+            if middle:
+                first = await self._read_batch(ids[:middle], columns, parse)
+                second = await self._read_batch(ids[middle:], columns, parse)
+                return ParsedRows(first.readable + second.readable, first.unreadable + second.unreadable)
+            # Raises if the server answers nothing at all; else this row is to blame.
+            await self.query(*wire.build_traces_query(ids, "id"))
+            return ParsedRows([], [UnreadableRow(ids[0], error.problem, is_too_long=True)])
 
     @contextlib.asynccontextmanager
     async def _enforce_deadline(self) -> AsyncIterator[None]:
@@ -241,11 +270,11 @@ class Laminar:
         """See AsyncLaminar.query."""
         return self._run(lambda client: client.query(sql, parameters))
 
-    def traces(self, ids: Sequence[UUID]) -> list[TraceRow]:
+    def traces(self, ids: Sequence[UUID]) -> ParsedRows[TraceRow]:
         """See AsyncLaminar.traces."""
         return self._run(lambda client: client.traces(ids))
 
-    def fetch_metadata(self, ids: Sequence[UUID]) -> dict[UUID, str]:
+    def fetch_metadata(self, ids: Sequence[UUID]) -> ParsedRows[tuple[UUID, str]]:
         """See AsyncLaminar.fetch_metadata."""
         return self._run(lambda client: client.fetch_metadata(ids))
 
@@ -256,9 +285,18 @@ class Laminar:
         since: datetime | None = None,
         until: datetime | None = None,
         limit: int = 50,
-    ) -> list[TraceRow]:
+        excluded: Sequence[UUID] = (),
+    ) -> ParsedRows[TraceRow]:
         """See AsyncLaminar.find_traces."""
-        return self._run(lambda client: client.find_traces(pairs, since=since, until=until, limit=limit))
+        return self._run(
+            lambda client: client.find_traces(pairs, since=since, until=until, limit=limit, excluded=excluded)
+        )
+
+    def identify_newest(
+        self, error: UnexpectedResponse, *, since: datetime, until: datetime | None, excluded: Sequence[UUID]
+    ) -> UnreadableRow | None:
+        """See AsyncLaminar.identify_newest."""
+        return self._run(lambda client: client.identify_newest(error, since=since, until=until, excluded=excluded))
 
     def key_kind(self) -> KeyKind:
         """See AsyncLaminar.key_kind."""

@@ -90,7 +90,12 @@ class Redirected(LaminarError):
 
 
 class UnexpectedResponse(LaminarError):
-    """A success that is not Laminar's: another 2xx, a web page, invalid JSON, or a response that is too long."""
+    """A success that is not Laminar's: another 2xx, a web page, invalid JSON, or a response that is too long.
+
+    `problem` says what is wrong with the response, without a full stop.
+    """
+
+    problem = "Laminar's response cannot be read"
 
 
 class ResponseTooLong(UnexpectedResponse):

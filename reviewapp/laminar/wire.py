@@ -114,9 +114,14 @@ def build_traces_query(ids: Sequence[UUID], columns: str = "*") -> tuple[str, di
 
 
 def build_search_query(
-    pairs: Sequence[tuple[str, str]], since: datetime | None, until: datetime | None, limit: int
+    pairs: Sequence[tuple[str, str]],
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    excluded: Sequence[UUID] = (),
+    columns: str = "*",
 ) -> tuple[str, dict[str, Any]]:
-    """Return the query for the newest traces with all of `pairs`, and its parameters.
+    """Return the query for the newest traces with all of `pairs`, except the `excluded` ones, and its parameters.
 
     A pair matches as in Laminar's trace list: the value is the text of a JSON string, or the JSON text of any value.
     """
@@ -135,10 +140,13 @@ def build_search_query(
         if moment:
             conditions.append(f"start_time {operator} {{{name}:String}}")
             parameters[name] = moment
+    if excluded:
+        conditions.append("id NOT IN ({excluded:Array(UUID)})")
+        parameters["excluded"] = list(excluded)
     where = ["WHERE", " AND ".join(conditions)] if conditions else []
     # The id gives traces with the same start time a stable order across pages.
     order = "ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"
-    return " ".join(["SELECT * FROM traces", *where, order]), parameters
+    return " ".join(["SELECT", columns, "FROM traces", *where, order]), parameters
 
 
 def check_accepted(response: Response, call: Call) -> None:
@@ -229,7 +237,9 @@ def _unexpected(
     response: Response, problem: str, kind: type[UnexpectedResponse] = UnexpectedResponse
 ) -> UnexpectedResponse:
     message = f"Laminar's response {problem}. The request may not have arrived; it is safe to send it again."
-    return kind(message, status=response.status, answer=response.text, retry_after=response.retry_after)
+    error = kind(message, status=response.status, answer=response.text, retry_after=response.retry_after)
+    error.problem = f"Laminar's response {problem.partition(':')[0]}"
+    return error
 
 
 def _build_error(response: Response, call: Call) -> LaminarError:

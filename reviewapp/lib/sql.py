@@ -13,10 +13,12 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Field, Model
 
 _FOR_UPDATE = re.compile(r"FOR (?:UPDATE|KEY SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
+# Errors of the database itself: unlike other errors, they say nothing about the row at hand.
+DATABASE_FAILURES = (OperationalError, InterfaceError)
 # Types that both databases accept unchanged.
 _PLAIN = (str, int, float, type(None))
 BATCH_SIZE = 500

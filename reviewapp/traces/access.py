@@ -11,7 +11,7 @@ from reviewapp.traces.models import SavedView, Trace
 
 def get_trace_or_404(project: Project, trace_id: UUID) -> Trace:
     """Return the project's trace from the mirror. Raises Http404."""
-    trace = Trace.objects.filter(project=project, trace_id=trace_id).first()
+    trace = Trace.objects.with_readability().filter(project=project, trace_id=trace_id).first()
     if trace is None:
         raise Http404("This trace has not been pulled from Laminar. Add it to a queue to pull it.")
     trace.project = project

@@ -23,6 +23,11 @@ class TraceQuerySet(models.QuerySet["Trace"]):
         """Traces that have been pulled at least once."""
         return self.filter(pulled_at__isnull=False)
 
+    def with_readability(self) -> Self:
+        """Traces with `has_unreadable_parts`, so that a page queries their marks only if there are any."""
+        marks = UnreadablePart.objects.filter(trace=models.OuterRef("pk"))
+        return self.annotate(has_unreadable_parts=models.Exists(marks))
+
     def due_for_pull(self, now: datetime) -> Self:
         """Traces that the worker should pull now, longest waiting first."""
         return self.filter(pull_due_at__lte=now).order_by("pull_due_at")
@@ -80,6 +85,9 @@ class Trace(models.Model):
 
     objects = TraceQuerySet.as_manager()
 
+    # Annotated by `with_readability`; None if not known.
+    has_unreadable_parts: bool | None = None
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "trace_id"], name="one_row_per_trace")]
         indexes = [
@@ -132,6 +140,41 @@ class Trace(models.Model):
     @property
     def laminar_url(self) -> str:
         return self.project.trace_url(self.trace_id)
+
+
+class UnreadablePart(models.Model):
+    """A part of a trace that could not be read at the last attempt; everything else of the trace is kept.
+
+    The worker tries it again at `retry_at`, and deletes the row as soon as the part can be read.
+    """
+
+    class Part(models.TextChoices):
+        TRACE = "trace", "This trace"
+        SPANS = "spans", "Spans of this trace"
+        TRANSCRIPT = "transcript", "The transcript"
+
+    MAX_REASON_LENGTH = 300
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="unreadable_parts", db_index=False)
+    part = models.CharField(max_length=20, choices=Part.choices)
+    # Without a full stop.
+    reason = models.CharField(max_length=MAX_REASON_LENGTH)
+    # The response is longer than may be read: the trace is left out of listings, and read again alone.
+    is_too_long = models.BooleanField(default=False)
+    since = models.DateTimeField(default=clock.now)
+    tries = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trace", "part"], name="one_row_per_unreadable_part")]
+        indexes = [
+            models.Index(fields=["project", "-id"], name="unreadable_newest_first"),
+            models.Index(fields=["retry_at"], name="unreadable_retry_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_part_display()} could not be read: {self.reason}."
 
 
 class Watermark(models.Model):

@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
@@ -26,7 +26,8 @@ from reviewapp.lib import clock
 from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import pull, transcripts
+from reviewapp.worker import puller
 from reviewapp.worker.client_pool import ClientPool, get_keys_by_project
 from reviewapp.worker.mirror_sync import MirrorSync
 from reviewapp.worker.project_tasks import ProjectTasks
@@ -45,8 +46,19 @@ LIST_INTERVAL = 5.0
 REREAD_INTERVAL = 2.0
 PRUNE_INTERVAL = 60.0
 RULES_INTERVAL = 3.0
-# Outdated transcripts that each maintenance round renders again.
+# Outdated transcripts that each maintenance round renders again, and unreadable parts that it tries again.
 MAX_REBUILDS = 10
+MAX_RETRIES = 20
+# What maintenance does, in order. The last step's result is the number of leases released.
+MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
+    breaker.close_breakers_with_new_key,
+    confirmation.resume_with_full_key,
+    clock_skew.correct_future_due_times,
+    partial(transcripts.rebuild_outdated, MAX_REBUILDS),
+    partial(transcripts.retry_unreadable, MAX_RETRIES),
+    index.compact,
+    leasing.release_expired_leases,
+)
 # Seconds to finish pushes after a stop: the longest push (metadata, then tags) and a lease. Results that could not be
 # recorded by then, for example without a database, are left to another worker.
 FINISH_TIMEOUT = 2 * DEADLINE_SECONDS + leasing.LEASE_DURATION.total_seconds()
@@ -154,16 +166,23 @@ class Worker:
         return await sync_to_async(apply_due_rules)()
 
     async def run_maintenance(self) -> int:
-        """Send a heartbeat, resume projects with a new key, tidy up. Returns the number of leases released."""
+        """Send a heartbeat, resume projects with a new key, tidy up. Returns the number of leases released.
+
+        A step that fails does not stop the others; the last error is raised after them.
+        """
         await sync_to_async(close_old_connections)()
         await sync_to_async(self.heartbeat.send)()
-        await sync_to_async(breaker.close_breakers_with_new_key)()
-        await sync_to_async(confirmation.resume_with_full_key)()
-        await sync_to_async(clock_skew.correct_future_due_times)()
         await self.clients.close_retired()
-        await sync_to_async(pull.rebuild_outdated)(MAX_REBUILDS)
-        await sync_to_async(index.compact)()
-        return await sync_to_async(leasing.release_expired_leases)()
+        count, failure = 0, None
+        for step in MAINTENANCE_STEPS:
+            try:
+                count = await sync_to_async(step)() or 0
+            except Exception as error:
+                log.exception("Maintenance step %s failed; it will be retried", step)
+                failure = error
+        if failure is not None:
+            raise failure
+        return count
 
     async def _start_readbacks(self, target: ReadbackTarget, tasks: ProjectTasks) -> int:
         due = await sync_to_async(target.select_due)([*tasks.running, *self.mirror.rate_limited_projects])
@@ -173,28 +192,18 @@ class Worker:
         return len(due)
 
     async def _pull_traces(self, project: Project, traces: Sequence[Trace]) -> None:
-        remaining = {trace.trace_id: trace for trace in traces}
         try:
             client = await self._get_read_client(project)
-            if client is None:
-                await sync_to_async(pull.reschedule_failed)(traces, pull.KEY_CANNOT_READ)
-                return
-            requested_at = clock.now()
-            rows = await client.traces(list(remaining))
-            missing = remaining.keys() - {row.id for row in rows}
-            await sync_to_async(pull.reschedule_missing)([remaining.pop(trace_id) for trace_id in missing])
-            for trace in await sync_to_async(pull.store_traces)(project, rows, requested_at):
-                span_ids: set[UUID] = set()
-                async for page in client.span_pages(trace.trace_id, pull.MAX_SPANS):
-                    span_ids |= await sync_to_async(pull.store_spans)(trace, page)
-                await sync_to_async(pull.finish_pull)(trace, span_ids)
-                del remaining[trace.trace_id]
+        except LaminarError as error:
+            await sync_to_async(pull.reschedule_failed)(traces, str(error))
+            return
+        if client is None:
+            await sync_to_async(pull.reschedule_failed)(traces, pull.KEY_CANNOT_READ)
+            return
+        try:
+            await puller.pull_traces(client, project, traces)
         except LaminarError as error:
             self.mirror.record_rate_limit(project, error)
-            await sync_to_async(pull.reschedule_failed)(list(remaining.values()), str(error))
-        except Exception:
-            await sync_to_async(pull.reschedule_failed)(list(remaining.values()), pull.INTERNAL_ERROR)
-            raise
 
     async def _get_read_client(self, project: Project) -> AsyncLaminar | None:
         """Return the project's client, None if its key may not read. Raises LaminarError."""

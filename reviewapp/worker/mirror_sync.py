@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,9 +13,17 @@ from django.db.models import Exists, OuterRef, Q
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, LaminarError, RateLimited, TimedOut, TraceRow
+from reviewapp.laminar import (
+    AsyncLaminar,
+    LaminarError,
+    ParsedRows,
+    RateLimited,
+    TimedOut,
+    TraceRow,
+    UnexpectedResponse,
+)
 from reviewapp.lib import clock
-from reviewapp.traces.sync import prune, pull, reread, watermark
+from reviewapp.traces.sync import prune, pull, reread, unreadable, watermark
 from reviewapp.traces.sync.list_new import OVERSIZE_ERRORS, Listing
 from reviewapp.worker.batch_size import BatchSizes
 from reviewapp.worker.project_tasks import ProjectTasks
@@ -83,6 +91,7 @@ class MirrorSync:
                 total += count
                 if not count:
                     break
+            total += await sync_to_async(unreadable.prune)(project, cutoff, has_active_patch(), prune.BATCH_SIZE)
         return total
 
     async def close(self) -> None:
@@ -152,7 +161,7 @@ class MirrorSync:
             return
         requested_at = clock.now()
         try:
-            rows = await client.traces([trace.trace_id for trace in traces])
+            page = await client.traces([trace.trace_id for trace in traces])
         except OVERSIZE_ERRORS:
             # Request half as many next time. A trace that is too large alone is not reread for a long time.
             self.batch_sizes.halve(project, len(traces))
@@ -164,7 +173,7 @@ class MirrorSync:
             await sync_to_async(reread.reschedule)(traces)
             raise
         else:
-            await sync_to_async(reread.store_and_reschedule)(project, traces, rows, requested_at)
+            await sync_to_async(reread.store_and_reschedule)(project, traces, page, requested_at)
             self.batch_sizes.grow(project)
 
 
@@ -174,28 +183,39 @@ async def _store_pages(
     """Store some pages of a listing. Raises LaminarError; stored pages stay, and the listing records its progress."""
     storing = asyncio.get_running_loop().create_future()
     storing.set_result(None)
+    listing.excluded = await sync_to_async(unreadable.find_too_long)(project)
     for _ in range(max_pages):
         if listing.is_done:
             break
         requested_at = clock.now()
         try:
-            rows = await client.find_traces([], **listing.next_query)
-        except OVERSIZE_ERRORS:
+            page = await client.find_traces([], **listing.next_query)
+        except OVERSIZE_ERRORS as error:
             if not listing.halve_page_size():
-                raise
+                await _skip_newest(project, client, listing, error)
             continue
         finally:
             # One page is stored while the next is requested.
             await storing
-        listing.advance(rows)
-        storing = asyncio.ensure_future(_store_page(project, rows, requested_at, listing, listing.listed_from))
+        listing.advance(page)
+        storing = asyncio.ensure_future(_store_page(project, page, requested_at, listing, listing.listed_from))
     await storing
 
 
+async def _skip_newest(project: Project, client: AsyncLaminar, listing: Listing, error: LaminarError) -> None:
+    """Mark the newest remaining trace, whose row alone cannot be fetched, and leave it out. Raises LaminarError."""
+    if not isinstance(error, UnexpectedResponse):
+        raise error
+    row = await client.identify_newest(error, **listing.next_range)
+    if not listing.skip(row) or row is None:
+        raise error
+    await sync_to_async(pull.store_listed)(project, ParsedRows([], [row]))
+
+
 async def _store_page(
-    project: Project, rows: Sequence[TraceRow], requested_at: datetime, listing: Listing, listed_from: datetime | None
+    project: Project, page: ParsedRows[TraceRow], requested_at: datetime, listing: Listing, listed_from: datetime | None
 ) -> None:
-    await sync_to_async(pull.store_listed)(project, rows, requested_at)
+    await sync_to_async(pull.store_listed)(project, page, requested_at)
     listing.stored_from = listed_from
 
 

@@ -58,11 +58,11 @@ class ReadbackRunner:
     ) -> bool:
         """Run one query. Returns False to retry with a smaller batch.
 
-        A patch that fails alone is rescheduled with a long delay, so that it does not delay the others.
+        A patch whose trace cannot be read is rescheduled with a long delay, so that it does not delay the others.
         """
         started_at = time.monotonic()
         try:
-            metadata = await client.fetch_metadata(list({patch.trace_id for patch in batch}))
+            page = await client.fetch_metadata(list({patch.trace_id for patch in batch}))
         except OVERSIZE_ERRORS as error:
             self.batch_sizes.halve(project, len(batch))
             if len(batch) == 1:
@@ -72,6 +72,12 @@ class ReadbackRunner:
                 raise
             return False
         failpoints.hit("read.before_mark")
-        await sync_to_async(target.record_readback)(batch, metadata, time.monotonic() - started_at)
+        errors = {row.id: f"The trace could not be read: {row.reason}." for row in page.unreadable}
+        for patch in batch:
+            if patch.trace_id in errors:
+                await sync_to_async(target.reschedule_unreadable)(patch, errors[patch.trace_id])
+        readable = [patch for patch in batch if patch.trace_id not in errors]
+        if readable:
+            await sync_to_async(target.record_readback)(readable, dict(page.readable), time.monotonic() - started_at)
         self.batch_sizes.grow(project)
         return True

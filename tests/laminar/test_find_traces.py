@@ -101,15 +101,16 @@ def clickhouse() -> Iterator[Laminar]:
     ],
 )
 def test_it_finds_the_same_as_laminars_ui(clickhouse: Laminar, value: str, numbers: list[int]) -> None:
-    assert [trace.id.int for trace in clickhouse.find_traces([("k", value)])] == numbers
+    assert [trace.id.int for trace in clickhouse.find_traces([("k", value)]).readable] == numbers
 
 
 def test_it_finds_traces_in_a_time_range(clickhouse: Laminar) -> None:
     since = datetime(2026, 11, 22, 10, 0, 3, tzinfo=UTC)
-    traces = clickhouse.find_traces([], since=since, until=since + timedelta(seconds=2))
+    traces = clickhouse.find_traces([], since=since, until=since + timedelta(seconds=2)).readable
     assert [trace.id.int for trace in traces] == [4, 3]
 
 
 def test_it_finds_traces_by_id(clickhouse: Laminar) -> None:
-    newest = clickhouse.find_traces([], limit=2)
-    assert {trace.metadata for trace in clickhouse.traces([trace.id for trace in newest])} == {STORED[10], STORED[11]}
+    newest = clickhouse.find_traces([], limit=2).readable
+    traces = clickhouse.traces([trace.id for trace in newest]).readable
+    assert {trace.metadata for trace in traces} == {STORED[10], STORED[11]}

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from reviewapp.laminar import (
@@ -13,6 +14,7 @@ from reviewapp.laminar import (
     ServerError,
     SpanRow,
     UnexpectedResponse,
+    UnreadableRow,
     rows,
 )
 from tests.laminar.local_server import client_with_handler, client_with_response, respond_with, run_server
@@ -44,13 +46,17 @@ SPAN_COLUMNS: dict[str, Any] = {
 }
 
 
+def unreadable(trace_id: UUID, reason: str) -> UnreadableRow:
+    return UnreadableRow(trace_id, reason, datetime(2026, 11, 22, 10, 12, 0, 123456, UTC))
+
+
 def parse_spans(*rows: dict[str, Any]) -> list[SpanRow]:
     """Return the spans that a client reads from a response of these rows."""
     return [span for page in read_pages(client_with_response(200, {"data": list(rows)}), TRACE, 10) for span in page]
 
 
 def test_it_reads_a_trace() -> None:
-    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE]).readable
     assert trace.id == TRACE
     assert trace.start_time == datetime(2026, 11, 22, 10, 12, 0, 123456, UTC)
     assert trace.top_span_id == UUID("00000000-0000-0000-b7ad-6b7169203331")
@@ -58,23 +64,22 @@ def test_it_reads_a_trace() -> None:
 
 
 def test_it_keeps_the_spelling_of_metadata() -> None:
-    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE]).readable
     assert trace.metadata == '{"b": 1.0,"a":"é"}'
 
 
 def test_it_reads_only_the_metadata() -> None:
-    assert client_with_response(200, {"data": [TRACE_COLUMNS | {"start_time": None}]}).fetch_metadata([TRACE]) == {
-        TRACE: '{"b": 1.0,"a":"é"}'
-    }
+    response = client_with_response(200, {"data": [TRACE_COLUMNS | {"start_time": None}]})
+    assert response.fetch_metadata([TRACE]) == ([(TRACE, '{"b": 1.0,"a":"é"}')], [])
 
 
-def test_it_refuses_metadata_that_is_not_a_string() -> None:
-    with pytest.raises(UnexpectedResponse, match="“metadata”"):
-        client_with_response(200, {"data": [TRACE_COLUMNS | {"metadata": None}]}).fetch_metadata([TRACE])
+def test_it_reports_metadata_that_is_not_a_string() -> None:
+    client = client_with_response(200, {"data": [TRACE_COLUMNS | {"metadata": None}]})
+    assert client.fetch_metadata([TRACE]) == ([], [unreadable(TRACE, "“metadata” is not a text")])
 
 
 def test_it_fills_missing_columns() -> None:
-    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE])
+    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS]}).traces([TRACE]).readable
     assert (trace.session_id, trace.reasoning_tokens, trace.trace_tags, trace.input_cost) == ("", 0, [], 0.0)
 
 
@@ -94,19 +99,66 @@ def test_it_fills_missing_columns() -> None:
         ("tags", [5]),
     ],
 )
-def test_it_refuses_a_column_of_another_type(column: str, value: object) -> None:
-    with pytest.raises(UnexpectedResponse, match=f"“{column}”"):
-        client_with_response(200, {"data": [TRACE_COLUMNS | {column: value}]}).traces([TRACE])
+def test_it_leaves_out_only_the_row_with_a_column_of_another_type(column: str, value: object) -> None:
+    bad, good = TRACE_COLUMNS | {column: value}, TRACE_COLUMNS | {"id": str(UUID(int=1))}
+    page = client_with_response(200, {"data": [bad, good]}).traces([TRACE, UUID(int=1)])
+    assert [trace.id for trace in page.readable] == [UUID(int=1)]
+    (row,) = page.unreadable
+    assert row.reason.startswith(f"“{column}” is not ")
+    assert row.id == (None if column == "id" else TRACE)
 
 
-def test_it_refuses_an_infinite_number() -> None:
+def test_it_leaves_out_a_row_with_an_infinite_number() -> None:
     body = json.dumps({"data": [TRACE_COLUMNS]}).replace("0.25", "1e999")
-    with pytest.raises(UnexpectedResponse, match="“total_cost”"):
-        client_with_response(200, body.encode()).traces([TRACE])
+    page = client_with_response(200, body.encode()).traces([TRACE])
+    assert page == ([], [unreadable(TRACE, "“total_cost” is not a finite number")])
+
+
+@pytest.mark.parametrize("number", [1.08e19, 2**64 - 1, "x"])
+def test_it_gives_the_reason_and_the_start_of_an_unreadable_row(number: object) -> None:
+    page = client_with_response(200, {"data": [TRACE_COLUMNS | {"total_tokens": number}]}).find_traces([])
+    assert page == ([], [unreadable(TRACE, "“total_tokens” is not a whole number below 2^63")])
+
+
+@pytest.mark.parametrize("year", ["1899", "3000", "9999"])
+def test_it_leaves_out_a_row_with_a_time_that_nothing_can_compute_with(year: str) -> None:
+    client = client_with_response(200, {"data": [TRACE_COLUMNS | {"start_time": f"{year}-12-31 23:59:59.999999999"}]})
+    (row,) = client.traces([TRACE]).unreadable
+    assert (row.reason, row.start_time) == ("“start_time” is not a time between 1900 and 2999", None)
+
+
+def test_it_finds_the_one_trace_that_makes_a_response_too_long() -> None:
+    ids = [UUID(int=number) for number in range(1, 9)]
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        requested = body["parameters"]["ids"]
+        is_too_long = str(ids[5]) in requested and "*" in body["query"]
+        rows = [TRACE_COLUMNS | {"id": trace_id} for trace_id in requested]
+        return httpx.Response(200, text=json.dumps({"data": rows}) + " " * (70_000_000 if is_too_long else 0))
+
+    page = client_with_handler(respond).traces(ids)
+    assert [trace.id for trace in page.readable] == ids[:5] + ids[6:]
+    reason = "Laminar's response is longer than 67108864 bytes"
+    assert page.unreadable == [UnreadableRow(ids[5], reason, is_too_long=True)]
+
+
+def test_it_blames_the_server_when_no_response_can_be_read() -> None:
+    requests: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, text="<html>")
+
+    with pytest.raises(UnexpectedResponse, match="base URL"):
+        client_with_handler(respond).traces([UUID(int=number) for number in range(8)])
+    assert len(requests) == 5
 
 
 def test_it_replaces_characters_that_cannot_be_stored() -> None:
-    (trace,) = client_with_response(200, {"data": [TRACE_COLUMNS | {"user_id": "a\x00b\ud800"}]}).traces([TRACE])
+    (trace,) = (
+        client_with_response(200, {"data": [TRACE_COLUMNS | {"user_id": "a\x00b\ud800"}]}).traces([TRACE]).readable
+    )
     assert trace.user_id == "a\ufffdb?"
 
 
@@ -122,14 +174,24 @@ def test_it_reads_a_span() -> None:
     assert span.events == [{"timestamp": 1795342320000000001, "name": "exception", "attributes": '{"a":1}'}]
 
 
-@pytest.mark.parametrize("events", [5, ["x"], [{"timestamp": "x"}]])
-def test_it_refuses_events_of_another_type(events: object) -> None:
-    with pytest.raises(UnexpectedResponse):
-        parse_spans(SPAN_COLUMNS | {"events": events})
+def test_it_leaves_out_a_span_whose_events_are_no_list() -> None:
+    assert parse_spans(SPAN_COLUMNS | {"events": 5}) == []
+
+
+@pytest.mark.parametrize("event", ["x", {"timestamp": "x"}, {"timestamp": 2**64}, {"timestamp": 1.5}])
+def test_it_leaves_out_only_an_event_of_another_type(event: object) -> None:
+    (span,) = parse_spans(SPAN_COLUMNS | {"events": [event, *SPAN_COLUMNS["events"]]})
+    assert [event["name"] for event in span.events] == ["exception"]
+    assert span.event_error.startswith("of an event, “")
+
+
+def test_it_reads_the_latest_time_of_an_event() -> None:
+    (span,) = parse_spans(SPAN_COLUMNS | {"events": [{"timestamp": 2**64 - 1, "name": "late", "attributes": ""}]})
+    assert (span.events[0]["timestamp"], span.event_error) == (2**64 - 1, "")
 
 
 def test_it_sends_no_request_for_no_traces() -> None:
-    assert client_with_response(500).traces([]) == []
+    assert client_with_response(500).traces([]) == ([], [])
 
 
 def test_it_requests_many_traces_in_batches() -> None:

@@ -16,7 +16,7 @@ from reviewapp.traces.reader import prepared
 from reviewapp.traces.reader.jump import Jump
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import pull, transcripts
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 from tests.traces.spans import FakeSpan, refund_spans
 
@@ -114,8 +114,8 @@ def test_it_renders_again_when_a_library_was_upgraded(project: Project, upgrade:
     PreparedTranscript.objects.update(html="old sanitiser")
     upgrade("nh3", "999.0")
     assert "It is Paris." in render_transcript(open_trace(trace))
-    assert pull.rebuild_outdated(10) == 1
-    assert pull.rebuild_outdated(10) == 0
+    assert transcripts.rebuild_outdated(10) == 1
+    assert transcripts.rebuild_outdated(10) == 0
     row = PreparedTranscript.objects.get()
     assert (row.version, "It is Paris." in row.html) == (prepared.version(), True)
 
@@ -125,7 +125,7 @@ def test_it_renders_again_when_an_older_version_rendered(project: Project, versi
     trace = pull_trace(project, "It is Paris.")
     PreparedTranscript.objects.update(version=version, html="stale")
     assert "It is Paris." in render_transcript(open_trace(trace))
-    assert pull.rebuild_outdated(10) == 1
+    assert transcripts.rebuild_outdated(10) == 1
     assert PreparedTranscript.objects.get().version == prepared.version()
 
 
@@ -133,7 +133,7 @@ def test_it_does_not_overwrite_what_a_newer_version_rendered(project: Project) -
     trace = pull_trace(project, "It is Paris.")
     PreparedTranscript.objects.update(version=NEWER, html="newer")
     assert "It is Paris." in render_transcript(open_trace(trace))
-    assert pull.rebuild_outdated(10) == 0
+    assert transcripts.rebuild_outdated(10) == 0
     assert PreparedTranscript.objects.get().html == "newer"
 
 
@@ -149,7 +149,7 @@ def test_it_does_not_overwrite_the_transcript_of_newer_spans(project: Project) -
     trace = pull_trace(project, "One moment.")
     (outdated,) = make_outdated()
     store_pulled_spans(trace, [span_row(1, output="It is Paris.", span_type="LLM")])
-    assert not pull.render_again(outdated)
+    assert not transcripts.render_again(outdated)
     assert "It is Paris." in PreparedTranscript.objects.get().html
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.test import override_settings
 
 from reviewapp.accounts.models import Project
+from reviewapp.laminar import ParsedRows
 from reviewapp.lib import clock
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull, reread, watermark
@@ -58,7 +59,7 @@ def test_it_stores_changes_and_reschedules_all(project: Project) -> None:
     changed, unchanged = create_due_trace(project, is_kept=True), create_due_trace(project, is_kept=True)
     leased = reread.select_due(project)
     rows = [trace_row(changed.trace_id, '{"a":1}', end_time=changed.end_time)]
-    assert reread.store_and_reschedule(project, leased, rows) == 1
+    assert reread.store_and_reschedule(project, leased, ParsedRows(rows, [])) == 1
     changed.refresh_from_db()
     unchanged.refresh_from_db()
     assert (changed.metadata, changed.changed_at is not None) == ('{"a":1}', True)
@@ -72,7 +73,7 @@ def test_it_keeps_a_reading_that_was_requested_meanwhile(project: Project) -> No
     leased = reread.select_due(project)
     soon = clock.now() + timedelta(seconds=1)
     Trace.objects.update(read_due_at=soon)
-    reread.store_and_reschedule(project, leased, [])
+    reread.store_and_reschedule(project, leased, ParsedRows([], []))
     trace.refresh_from_db()
     assert trace.read_due_at == soon
 

@@ -35,26 +35,42 @@ def script_of_rows(build_row: Callable[[str], dict[str, Any]]) -> Callable[[str,
     """A script that answers a query with one row for each trace id."""
     return lambda path, body: (
         200,
-        {"data": [{"id": trace_id} | build_row(trace_id) for trace_id in body["parameters"]["ids"]]},
+        {
+            "data": [
+                {"id": trace_id} | (build_row(trace_id) if "metadata" in body["query"] else {})
+                for trace_id in body["parameters"]["ids"]
+            ]
+        },
     )
 
 
-def metadata_unless_bad(bad: list[Patch]) -> Callable[[str], dict[str, Any]]:
-    """Rows that confirm a patch, but without metadata for the bad ones."""
-    return lambda trace_id: {"metadata": None if trace_id in [str(patch.trace_id) for patch in bad] else '{"score":1}'}
+def metadata_unless_bad(bad: list[Patch], metadata: object = None) -> Callable[[str], dict[str, Any]]:
+    """Rows that confirm a patch, but with this metadata for the bad ones."""
+    return lambda trace_id: {
+        "metadata": metadata if trace_id in [str(patch.trace_id) for patch in bad] else '{"score":1}'
+    }
 
 
-def test_it_confirms_the_others_when_a_trace_is_unreadable(transactional_db: None) -> None:
+@pytest.mark.parametrize(
+    ("metadata", "problem", "queries"),
+    # NaN makes the whole response invalid JSON; the last query asks for the id only, which tells whose fault it is.
+    [(None, "“metadata”", [4]), (float("nan"), "is not JSON", [4, 2, 2, 1, 1, 1])],
+    ids=["row", "response"],
+)
+def test_it_confirms_the_others_when_a_trace_is_unreadable(
+    transactional_db: None, metadata: object, problem: str, queries: list[int]
+) -> None:
     bad: list[Patch] = []
-    with fake_laminar(script_of_rows(metadata_unless_bad(bad))) as laminar:
+    with fake_laminar(script_of_rows(metadata_unless_bad(bad, metadata))) as laminar:
         patches = create_due_patches(laminar, state=State.ACCEPTED)
         bad.append(patches[-1])
         _read_back()
-        assert batch_sizes(laminar) == [4, 2, 2, 1, 1]
+        assert batch_sizes(laminar) == queries
     assert patch_states() == [State.CONFIRMED] * 3 + [State.ACCEPTED]
     unreadable = reload(bad[0])
     assert unreadable.due_at > clock.now() + confirmation.UNREADABLE_DELAY - timedelta(minutes=1)
-    assert "“metadata”" in unreadable.last_error
+    assert unreadable.last_error.startswith("The trace could not be read: ")
+    assert problem in unreadable.last_error
 
 
 def test_it_checks_the_others_for_drift_when_a_trace_is_unreadable(transactional_db: None) -> None:

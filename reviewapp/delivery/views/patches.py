@@ -18,6 +18,7 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.reader import query
 from reviewapp.traces.reader.metadata_entries import paginate_entries
+from reviewapp.traces.sync import unreadable
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
@@ -30,6 +31,7 @@ MAX_PAUSED_SHOWN = 20
 def patch_list(request: Request, project: Project) -> HttpResponse:
     filters = patch_filter.PatchFilter.from_query(request.GET)
     patches = Patch.objects.filter(project=project)
+    counts = patches.by_state()
     breaker = Breaker.objects.filter(project=project).first()
     page = patch_filter.get_page(filters, project, request.GET)
     patch_filter.set_trace_names(project, page.rows)
@@ -41,19 +43,24 @@ def patch_list(request: Request, project: Project) -> HttpResponse:
         "before": parse_int(request.GET.get("before")),
         "after": parse_int(request.GET.get("after")),
         "selected": [parse_int(text) for text in request.GET.getlist("patch")],
-        "counts": patches.by_state(),
+        "counts": counts,
         "drifted_count": patches.filter(drifted_at__isnull=False).count(),
         "reasons": patch_filter.count_by_reason(project) if filters.state == State.PARKED else [],
-        "oldest_waiting": patches.filter(state=State.WAITING).order_by("pk").first(),
-        "oldest_accepted": patches.filter(state=State.ACCEPTED).order_by("pk").first(),
+        "oldest_waiting": _get_oldest(project, State.WAITING) if counts[State.WAITING] else None,
+        "oldest_accepted": _get_oldest(project, State.ACCEPTED) if counts[State.ACCEPTED] else None,
         "breaker": breaker,
         "paused": restore_guard.summarise_waiting(project) if breaker is not None and breaker.paused_at else None,
         "key": get_active_key(project),
+        "unreadable_count": unreadable.count_traces(project),
         "workers": heartbeat.get_worker_status(),
         # The rows refresh every few seconds; the figures of a day do not change that fast.
         "lag": None if request.htmx and not request.htmx.boosted else get_lag(project),
     }
     return render_page(request, "delivery/list.html", context, fragment="patches")
+
+
+def _get_oldest(project: Project, state: State) -> Patch | None:
+    return Patch.objects.filter(project=project, state=state).order_by("pk").first()
 
 
 @access.member(Role.LEAD)

@@ -74,6 +74,8 @@ class Command(DeskCommand):
             elif listing.stored_from is not None:
                 watermark.extend_coverage(project, listing.stored_from, until or started_at)
         text = f"{reveal(project.name)}: {listing.listed:,} traces listed, {listing.stored:,} of them new or changed."
+        if listing.unreadable:
+            text += f" {listing.unreadable:,} could not be read; see the project's page of unreadable traces."
         if not listing.is_complete and listing.until is not None:
             text += f" For older traces, continue with --until {listing.until.isoformat()}."
         self.stdout.write(text)

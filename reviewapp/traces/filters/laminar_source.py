@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from reviewapp.accounts.models import Project
 from reviewapp.keys.laminar_keys import NoReadableKey, make_read_client
-from reviewapp.laminar import LaminarError, TraceRow
+from reviewapp.laminar import LaminarError, ParsedRows, TraceRow
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import INVALID_CURSOR, PAGE_SIZE, format_cursor, read_cursor
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import watermark
+from reviewapp.traces.sync import unreadable, watermark
 
 # Seconds that a page waits for Laminar.
 DEADLINE = 10.0
@@ -35,7 +35,7 @@ class Source:
     """What answers a view: Laminar, with `rows`, or the mirror; `error` says why a query to Laminar failed.
 
     The mirror has all traces since `complete_since`; `older` is the cursor of Laminar's next page. `is_before_mirror`:
-    the view's time range begins before the mirror does.
+    the view's time range begins before the mirror does. `unreadable_count` of Laminar's rows could not be read.
     """
 
     is_laminar: bool
@@ -44,6 +44,7 @@ class Source:
     older: str = ""
     error: str = ""
     is_before_mirror: bool = False
+    unreadable_count: int = 0
 
     @property
     def source_param(self) -> str:
@@ -80,29 +81,42 @@ def get_source(query: Mapping[str, str], view: FilterView, project: Project) -> 
     if skipped > MAX_SKIPPED or start_time == _MAX_TIME:
         raise FilterError(INVALID_CURSOR)
     try:
-        rows = _query_laminar(view, project, start_time, skipped)
+        page = _query_laminar(view, project, start_time, skipped)
     except (NoReadableKey, LaminarError) as error:
         return Source(False, since, [], error=str(error), is_before_mirror=is_before_mirror)
-    page = rows[:PAGE_SIZE]
-    older = _next_cursor(page, start_time, skipped) if len(rows) > PAGE_SIZE else ""
-    return Source(True, since, _to_laminar_traces(project, page), older, is_before_mirror=is_before_mirror)
+    shown = page.readable[:PAGE_SIZE]
+    older = _next_cursor(page, shown, start_time, skipped) if page.total > PAGE_SIZE else ""
+    return Source(
+        True, since, _to_laminar_traces(project, shown), older, is_before_mirror=is_before_mirror,
+        unreadable_count=len(page.unreadable),
+    )  # fmt: skip
 
 
 def _format_prefix(source: str) -> str:
     return f"source={source}&" if source in ("laminar", "mirror") else ""
 
 
-def _query_laminar(view: FilterView, project: Project, start_time: datetime | None, skipped: int) -> list[TraceRow]:
+def _query_laminar(
+    view: FilterView, project: Project, start_time: datetime | None, skipped: int
+) -> ParsedRows[TraceRow]:
     """One trace more than a page. The cursor is a start time, and how many traces with it were already shown."""
     client = make_read_client(project, deadline=DEADLINE)
     until = view.until if start_time is None else start_time + _MICROSECOND
-    rows = client.find_traces(view.pairs, since=view.since, until=until, limit=PAGE_SIZE + 1 + skipped)
-    return rows[min(skipped, sum(row.start_time == start_time for row in rows)) :]
+    page = client.find_traces(
+        view.pairs, since=view.since, until=until, limit=PAGE_SIZE + 1 + skipped,
+        # One trace that is too long for a response would hide the others.
+        excluded=unreadable.find_too_long(project),
+    )  # fmt: skip
+    shown_before = min(skipped, sum(row.start_time == start_time for row in page.readable))
+    return page._replace(readable=page.readable[shown_before:])
 
 
-def _next_cursor(page: list[TraceRow], start_time: datetime | None, skipped: int) -> str:
-    last = page[-1].start_time
-    count = sum(row.start_time == last for row in page)
+def _next_cursor(page: ParsedRows[TraceRow], shown: list[TraceRow], start_time: datetime | None, skipped: int) -> str:
+    if not shown:
+        start_times = [row.start_time for row in page.unreadable if row.start_time is not None]
+        return format_cursor((min(start_times), 0)) if start_times else ""
+    last = shown[-1].start_time
+    count = sum(row.start_time == last for row in shown)
     return format_cursor((last, count + skipped if last == start_time else count))
 
 

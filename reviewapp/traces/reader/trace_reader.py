@@ -1,6 +1,7 @@
 """What the trace page and the workbench show of a trace, prepared once for both."""
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from reviewapp.lib import canonical_json
+from reviewapp.lib.sql import DATABASE_FAILURES
 from reviewapp.traces.metadata import pairs
-from reviewapp.traces.models import PreparedTranscript, Span, Trace
+from reviewapp.traces.models import PreparedTranscript, Span, Trace, UnreadablePart
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
 from reviewapp.traces.reader.jump import Jump, JumpTargets
 from reviewapp.traces.reader.metadata_entries import EntryPage, MetadataEntry, paginate_entries
@@ -18,6 +20,8 @@ from reviewapp.traces.reader.search import SearchResult
 from reviewapp.traces.reader.steps import Outline, StepPage
 from reviewapp.traces.transcript import transcript
 from reviewapp.traces.transcript.transcript import Transcript
+
+log = logging.getLogger(__name__)
 
 # The fields that a transcript is built from.
 _SPAN_FIELDS = (
@@ -58,8 +62,22 @@ class TraceReader:
         return self.trace.span_count > 2 * END_SPANS
 
     @cached_property
+    def unreadable_parts(self) -> list[UnreadablePart]:
+        """The parts that could not be read, with the reasons."""
+        if self.trace._state.adding or self.trace.has_unreadable_parts is False:
+            return []
+        return list(UnreadablePart.objects.filter(trace=self.trace.pk).order_by("pk"))
+
+    @cached_property
     def transcript(self) -> Transcript:
-        return transcript.build(self.spans)
+        """The transcript; an empty one if it cannot be built: the other tabs still show the trace."""
+        try:
+            return transcript.build(self.spans)
+        except DATABASE_FAILURES:
+            raise
+        except Exception:
+            log.exception("Could not build the transcript of trace %s", self.trace.trace_id)
+            return transcript.build([])
 
     @cached_property
     def prepared(self) -> PreparedTranscript | None:

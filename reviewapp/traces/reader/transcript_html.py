@@ -5,22 +5,27 @@ Rendered in Python and not in a template, since this page must be the fastest.
 
 import html
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID, uuid4
 
 from django.urls import reverse
 
+from reviewapp.lib.sql import DATABASE_FAILURES
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.models import PreparedTranscript, Trace
 from reviewapp.traces.reader import lazy_links, prepared, turn_gaps, turn_html
 from reviewapp.traces.reader.sanitising import FormatBudget
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.turn_gaps import END_SIZE, Gap
+from reviewapp.traces.transcript import transcript
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.transcript import Transcript
 from reviewapp.traces.transcript.turns import Turn
+
+log = logging.getLogger(__name__)
 
 # In characters: what all folded turns of a page may include, what one open turn may show, and what one request for all
 # folded turns may load.
@@ -29,6 +34,7 @@ FOLDED_CHARS_LIMIT, OPEN_CHARS_LIMIT, REST_CHARS_LIMIT = 6_000, 200_000, 1_000_0
 CHUNK = 200_000
 # How many turns, and characters in them, stay open between question and answer.
 BETWEEN_TURNS_LIMIT, BETWEEN_CHARS_LIMIT = 2, 3_000
+UNREADABLE = '<p class="problem">This transcript could not be rendered. Steps, Metadata and Raw show the trace.</p>'
 NO_ANSWER = '<p class="notice">This trace has no final answer.</p>'
 
 # The positions of a group's turns in page order, and the gaps between them.
@@ -67,15 +73,19 @@ def render_transcript(reader: TraceReader) -> str:
     """Render the transcript tab: all groups of turns, or the range or part that the query selects."""
     if reader.prepared is not None:
         return reader.prepared.html.replace(reader.prepared.url_placeholder, reader.url)
-    return _render(reader)
+    return _render_or_explain(reader, _render)
 
 
 def prepare_transcript(trace: Trace) -> PreparedTranscript:
-    """Render the transcript of a trace whose spans were pulled, to be stored. Does not save it."""
+    """Render the transcript of a trace whose spans were pulled, to be stored. Does not save it.
+
+    Raises whatever a span's content makes the renderer raise; a page shows a sentence instead.
+    """
     # A random placeholder, unknown to the trace's author, so that no text in the trace is replaced by the URL.
     url_placeholder = uuid4().hex
     reader = open_reader(trace, {}, url_placeholder)
     reader.prepared = None
+    reader.transcript = transcript.build(reader.spans)
     return PreparedTranscript(
         trace=trace,
         version=prepared.version(),
@@ -90,6 +100,20 @@ def prepare_transcript(trace: Trace) -> PreparedTranscript:
 
 def render_fragment(reader: TraceReader) -> str:
     """Render the selected part of a transcript: a turn, one of its parts from a character on, or a gap's turns."""
+    return _render_or_explain(reader, _render_fragment)
+
+
+def _render_or_explain(reader: TraceReader, render: Callable[[TraceReader], str]) -> str:
+    try:
+        return render(reader)
+    except DATABASE_FAILURES:
+        raise
+    except Exception:
+        log.exception("Could not render the transcript of trace %s", reader.trace.trace_id)
+        return UNREADABLE
+
+
+def _render_fragment(reader: TraceReader) -> str:
     transcript, query = reader.transcript, reader.query
     page = TranscriptPage.of(reader, None)
     if query.is_rest:
@@ -112,7 +136,7 @@ def _render(reader: TraceReader) -> str:
     groups = _split_groups(transcript)
     if query.turn is not None and query.part is not None:
         back_link = f'<p class="gap"><a href="?turn={query.turn}#turn-{query.turn}">Back to the turn</a></p>'
-        return back_link + render_fragment(reader)
+        return back_link + _render_fragment(reader)
     if query.start is not None or _is_in_gap(page, groups):
         return _render_range(page, query.start)
     content = "".join(_render_group(transcript, page, name, positions) for name, positions in groups)

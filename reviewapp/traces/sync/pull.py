@@ -5,21 +5,25 @@ pulled with its spans, and again while it may still be running.
 """
 
 import json
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from reviewapp.accounts.models import Project
-from reviewapp.laminar import SpanRow, TraceRow
+from reviewapp.laminar import ParsedRows, SpanRow, TraceRow, UnreadableRow
 from reviewapp.lib import clock, sql
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces import queries
 from reviewapp.traces.metadata import history, index, merge
-from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace
-from reviewapp.traces.reader import prepared, transcript_html
+from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace, UnreadablePart
+from reviewapp.traces.sync import transcripts, unreadable
+
+log = logging.getLogger(__name__)
 
 # Most spans that are read of one trace.
 MAX_SPANS = 100_000
@@ -122,13 +126,42 @@ def store_changed(project: Project, rows: Sequence[TraceRow], asked_at: datetime
     asked_at = asked_at or clock.now()
     changed = _select_changed(project, rows)
     for start in range(0, len(changed), TRACES_PER_TRANSACTION):
-        store_traces(project, changed[start : start + TRACES_PER_TRANSACTION], asked_at)
+        store_readable(project, changed[start : start + TRACES_PER_TRANSACTION], asked_at)
     return len(changed)
 
 
-def store_listed(project: Project, rows: Sequence[TraceRow], asked_at: datetime | None = None) -> int:
-    """As `store_changed`, for a listing: runs of evaluations and of the playground are stored only if queued."""
-    return store_changed(project, [row for row in rows if row.trace_type == "DEFAULT"], asked_at)
+def store_readable(project: Project, rows: Sequence[TraceRow], asked_at: datetime) -> list[Trace]:
+    """As `store_traces`; if that fails, store the rows one by one and mark those that fail. Raises DatabaseError."""
+    try:
+        return store_traces(project, rows, asked_at) if rows else []
+    except sql.DATABASE_FAILURES:
+        raise
+    except Exception as error:
+        if len(rows) > 1:
+            return [trace for row in rows for trace in store_readable(project, [row], asked_at)]
+        log.exception("Could not store trace %s", rows[0].id)
+        reason = f"storing it failed with {type(error).__name__}, see the worker's log"
+        unreadable.mark_rows(project, [UnreadableRow(rows[0].id, reason)])
+        return []
+
+
+def store_page(project: Project, page: ParsedRows[TraceRow], asked_at: datetime | None = None) -> int:
+    """Store the rows of a response that are new or changed, and mark the unreadable ones. Returns how many changed."""
+    unreadable.clear_rows(project, [row.id for row in page.readable])
+    unreadable.mark_rows(project, page.unreadable)
+    return store_changed(project, page.readable, asked_at)
+
+
+def store_listed(project: Project, page: ParsedRows[TraceRow], asked_at: datetime | None = None) -> int:
+    """As `store_page`, for a listing: runs of evaluations and of the playground are stored only if queued."""
+    return store_page(
+        project,
+        ParsedRows(
+            [row for row in page.readable if row.trace_type == "DEFAULT"],
+            [row for row in page.unreadable if row.trace_type == "DEFAULT"],
+        ),
+        asked_at,
+    )
 
 
 def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
@@ -146,44 +179,39 @@ def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
     return {span.span_id for span in spans}
 
 
-def finish_pull(trace: Trace, stored: Collection[UUID]) -> None:
-    """Complete a pull that stored these spans: delete the others, render the transcript, schedule the next pull."""
-    removed = [pk for pk, span_id in _get_span_ids(trace) if span_id not in stored]
+def finish_pull(trace: Trace, stored: Collection[UUID], problem: str = "") -> None:
+    """Complete a pull that stored these spans: delete the others, render the transcript, schedule the next pull.
+
+    `problem` says why some spans could not be read, without a full stop.
+    """
+    known = list(_get_span_ids(trace))
+    removed = [pk for pk, span_id in known if span_id not in stored]
     for start in range(0, len(removed), SPANS_PER_TRANSACTION):
         Span.objects.filter(pk__in=removed[start : start + SPANS_PER_TRANSACTION]).delete()
     now = clock.now()
-    trace.spans_pulled_at, trace.span_count = now, len(stored)
-    transcript = transcript_html.prepare_transcript(trace)
+    trace.spans_pulled_at, trace.span_count = now, len(known) - len(removed)
+    transcript = transcripts.render(trace)
     may_change = trace.end_time is None or abs(now - trace.end_time) < CHANGE_WINDOW
     delay = REPULL_DELAY * max(1, len(stored) // MANY_SPANS)
     with transaction.atomic():
         Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
-        prepared.store(transcript)
+        transcripts.store(trace, transcript)
+        if problem:
+            unreadable.mark_part(trace, UnreadablePart.Part.SPANS, problem)
+        else:
+            unreadable.clear_part(trace, UnreadablePart.Part.SPANS)
         Trace.objects.filter(pk=trace.pk).update(
-            spans_pulled_at=now, span_count=len(stored), is_cut=len(stored) >= MAX_SPANS, pull_error="",
+            spans_pulled_at=now, span_count=trace.span_count, is_cut=len(stored) >= MAX_SPANS, pull_error="",
             pull_tries=0, pull_due_at=now + delay if may_change else None,
         )  # fmt: skip
 
 
-def rebuild_outdated(limit: int) -> int:
-    """Render up to `limit` transcripts again that an older version rendered, newest first. Returns how many."""
-    return sum(render_again(trace) for trace in prepared.select_outdated(limit))
-
-
-def render_again(trace: Trace) -> bool:
-    """Render a trace's transcript from its stored spans. False if other spans were stored meanwhile."""
-    transcript = transcript_html.prepare_transcript(trace)
-    with transaction.atomic():
-        unchanged = Trace.objects.select_for_update().filter(pk=trace.pk, spans_pulled_at=trace.spans_pulled_at)
-        if unchanged.only("pk").first() is None:
-            return False
-        prepared.store(transcript)
-        return True
-
-
 def request_for_reader(trace: Trace) -> None:
-    """Request a pull of a trace whose page is open, unless its spans are stored or its pull is due soon."""
-    if not trace.has_spans and _is_late(trace.pull_due_at, clock.now()):
+    """Request a pull of a trace whose page is open, unless its spans are stored or its pull is due soon.
+
+    A trace that could not be read is tried again at its own times: a page that stays open asks every second.
+    """
+    if not trace.has_spans and _is_late(trace.pull_due_at, clock.now()) and not unreadable.has_mark(trace):
         request_pull(trace.project, [trace.trace_id], is_kept=False)
 
 
@@ -204,6 +232,13 @@ def reschedule_failed(traces: Sequence[Trace], error: str) -> None:
         Trace.objects.filter(pk=trace.pk).update(
             pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + delay, pull_error=error[:300]
         )
+
+
+def postpone_unreadable(trace: Trace, reason: str) -> None:
+    """Record why a pull of this trace alone failed; the next one is due when its mark is tried again."""
+    Trace.objects.filter(pk=trace.pk).update(
+        pull_tries=F("pull_tries") + 1, pull_due_at=None, pull_error=f"It could not be read: {reason}."[:300]
+    )
 
 
 def _select_changed(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow]:
@@ -227,13 +262,6 @@ def _insert_traces(project: Project, rows: Sequence[TraceRow], now: datetime, as
         new[trace_id].pk = pk
         inserted.append(new[trace_id])
     return inserted
-
-
-# Fields that are copied from a row, in the order of `_copied_values`.
-_COPIED_SPAN_FIELDS = [
-    "parent_span_id", "name", "span_type", "status", "start_time", "end_time", "input", "output", "model",
-    "total_tokens", "total_cost", "attributes", "event_texts",
-]  # fmt: skip
 
 
 # Fields that are copied from a row, in the order of `_copied_values`.
