@@ -88,3 +88,12 @@ def test_it_writes_no_character_that_ends_a_line(lead_client: Client, project: P
     content = export(lead_client, JSONL)
     assert len(content.splitlines()) == 1
     assert (json.loads(content)["name"], json.loads(content)["metadata"]) == (text, {"k": text})
+
+
+def test_it_exports_the_others_beside_metadata_that_is_no_object(lead_client: Client, project: Project) -> None:
+    for text in ('{"a":1}', "{", '{"a":2}'):
+        TraceFactory.create(project=project)
+        Trace.objects.filter(pk=Trace.objects.latest("pk").pk).update(metadata=text)
+    assert [row["metadata"] for row in read_csv(lead_client, c="a")] == ['{"a":2}', "{", '{"a":1}']
+    lines = [json.loads(line) for line in export(lead_client, JSONL).splitlines()]
+    assert [line["metadata"] for line in lines] == [{"a": 2}, "{", {"a": 1}]

@@ -207,3 +207,14 @@ def test_it_saves_a_view_answered_by_laminar(reviewer_client: Client, project: P
     assert "View saved." in saved.text
     assert "Rename or delete “long ago”" in saved.text
     assert (again.status_code, again.context["is_duplicate"]) == (422, True)
+
+
+def test_it_leaves_out_only_the_rows_that_cannot_be_read(reviewer_client: Client, project: Project) -> None:
+    rows = make_rows(PAGE_SIZE + 1)
+    rows[3]["total_tokens"] = 1.08e19
+    with fake_laminar(respond_with(rows)) as server:
+        connect(project, server)
+        page = reviewer_client.get(f"{URL}?source=laminar")
+    assert len(page.context["source"].rows) == PAGE_SIZE
+    assert "1 trace of this page could not be read" in " ".join(page.text.split())
+    assert page.context["source"].older

@@ -4,14 +4,17 @@ import json
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.test import Client
+from markdown_it import MarkdownIt
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import SpanRow
-from reviewapp.traces.models import PreparedTranscript, Span, Trace
+from reviewapp.lib import clock
+from reviewapp.traces.models import PreparedTranscript, Span, Trace, UnreadablePart
 from reviewapp.traces.reader import prepared
 from reviewapp.traces.reader.jump import Jump
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
@@ -180,3 +183,63 @@ def test_it_is_shown_on_the_trace_page(project: Project, reviewer_client: Client
     page = reviewer_client.get(f"/p/support/traces/{trace.trace_id}/").content.decode()
     assert "It is Paris." in page
     assert PreparedTranscript.objects.get().url_placeholder not in page
+
+
+@pytest.fixture
+def bad_library(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A Markdown library that fails for texts about Rome, until it is called."""
+    render = MarkdownIt.render
+
+    def fail(parser: MarkdownIt, text: str, *args: Any) -> str:
+        if "Rome" in text:
+            raise RecursionError
+        return render(parser, text, *args)
+
+    monkeypatch.setattr(MarkdownIt, "render", fail)
+    return lambda: monkeypatch.setattr(MarkdownIt, "render", render)
+
+
+def test_it_renders_the_others_when_a_transcript_cannot_be_rendered(
+    project: Project, bad_library: Callable[[], None]
+) -> None:
+    first, bad, last = (pull_trace(project, f"It is **{city}**.") for city in ("Paris", "Rome", "Bern"))
+    PreparedTranscript.objects.create(
+        trace=bad, version="older", url_placeholder="x", html="", is_partial=False, is_empty=False
+    )
+    make_outdated()
+    assert transcripts.rebuild_outdated(10) == 2
+    assert set(PreparedTranscript.objects.values_list("trace__pk", "version")) == {
+        (trace.pk, prepared.version()) for trace in (first, last)
+    }
+    mark = UnreadablePart.objects.get()
+    reason = "rendering it failed with RecursionError, see the worker's log"
+    assert (mark.trace, mark.part, mark.reason) == (bad, "transcript", reason)
+    # It does not wait at the head of the next round either.
+    assert transcripts.rebuild_outdated(10) == 0
+
+
+def test_it_renders_an_unreadable_transcript_again_when_it_is_due(
+    project: Project, bad_library: Callable[[], None]
+) -> None:
+    pull_trace(project, "It is **Rome**.")
+    assert Trace.objects.get().has_spans
+    assert transcripts.retry_unreadable(10) == 0
+    UnreadablePart.objects.update(retry_at=clock.now())
+    assert transcripts.retry_unreadable(10) == 1
+    assert UnreadablePart.objects.get().tries == 1
+    bad_library()
+    UnreadablePart.objects.update(retry_at=clock.now())
+    assert transcripts.retry_unreadable(10) == 1
+    assert not UnreadablePart.objects.exists()
+    assert "Rome" in PreparedTranscript.objects.get().html
+
+
+@pytest.mark.parametrize("query", ["", "?tab=steps", "?tab=raw", "?turn=1", "?find=Rome"])
+def test_it_shows_the_rest_of_a_trace_whose_transcript_cannot_be_rendered(
+    project: Project, reviewer_client: Client, bad_library: Callable[[], None], query: str
+) -> None:
+    trace = pull_trace(project, "It is **Rome**.")
+    response = reviewer_client.get(f"/p/support/traces/{trace.trace_id}/{query}")
+    assert response.status_code == 200
+    assert "The transcript could not be read: rendering it failed with RecursionError" in response.text
+    assert ("This transcript could not be rendered." in response.text) == ("tab" not in query)

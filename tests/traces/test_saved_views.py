@@ -144,3 +144,12 @@ def test_it_runs_the_same_queries_for_more_views(reviewer_client: Client, projec
     before = count_queries(lambda: reviewer_client.get(URL))
     SavedView.objects.bulk_create(SavedView(project=project, name=f"v{n}", made_by="lead") for n in range(20))
     assert count_queries(lambda: reviewer_client.get(URL)) == before
+
+
+def test_it_counts_the_others_beside_a_view_that_is_no_longer_valid(
+    reviewer_client: Client, project: Project, project_view: SavedView
+) -> None:
+    SavedView.objects.create(project=project, name="broken", query="m=no-pair", made_by="lead")
+    TraceFactory.create(project=project, metadata='{"a":1}')
+    rows = reviewer_client.get(f"{URL}views/").context["rows"]
+    assert {view.name: count for view, count in rows} == {"ours": 1, "broken": None}

@@ -10,16 +10,17 @@ from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connection, connections
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.traces.models import Trace, UnreadablePart
 from reviewapp.traces.sync import pull, reread, unreadable, watermark
 from reviewapp.worker import mirror_sync
 from reviewapp.worker.loop import Worker
 from tests.connected_project import connect_project
-from tests.factories import LaminarKeyFactory, ProjectFactory
+from tests.factories import LaminarKeyFactory, PatchFactory, ProjectFactory, TraceFactory
 from tests.tracestore.store_calls import make_span, send_spans
 from tests.tracestore_server import RunningStore, run_store
 from tests.worker.running import FakeLaminar, Response, fake_laminar, run_workers
@@ -246,6 +247,22 @@ def test_it_counts_the_traces_of_each_project() -> None:
         _run(list_new=1)
     unreadable.mark_part(Trace.objects.get(trace_id=BAD), UnreadablePart.Part.SPANS, "no")
     assert (unreadable.count_traces(project), unreadable.count_by_project()) == (1, {"support": 1})
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the trigger is SQLite's")
+def test_it_does_the_rest_of_the_maintenance_when_a_step_fails() -> None:
+    expired = PatchFactory.create(state=State.SENDING, lease=1, leased_until=clock.now() - timedelta(minutes=1))
+    TraceFactory.create(metadata='{"a":1}')
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TRIGGER fail BEFORE UPDATE ON reviewapp_term BEGIN SELECT RAISE(ABORT, 'no'); END")
+    try:
+        with pytest.raises(DatabaseError):
+            _run(maintenance=1)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER fail")
+    expired.refresh_from_db()
+    assert expired.state == State.WAITING
 
 
 def _update_store(store: RunningStore, statement: str, trace_id: str) -> None:

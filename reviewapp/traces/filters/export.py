@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator
 
-from reviewapp.lib import canonical_json, clock, csv_cells
+from reviewapp.lib import clock, csv_cells
 from reviewapp.traces.filters.paging import UNLISTED
 from reviewapp.traces.filters.selection import Selection
-from reviewapp.traces.metadata import pairs
+from reviewapp.traces.metadata import merge, pairs
 from reviewapp.traces.models import Trace
 
 HEADER = [
@@ -23,7 +23,7 @@ def csv_lines(selection: Selection) -> Iterator[str]:
     columns = selection.view.columns
     yield csv_cells.format_line([*HEADER, *(csv_cells.escape_formula(key) for key in columns), "metadata"])
     for trace in _load_traces(selection):
-        members = canonical_json.raw_members(trace.metadata)
+        members = merge.parse_members(trace.metadata)
         cells = [_escape_cell(pairs.display_value(members[key])) if key in members else "" for key in columns]
         fields = [_escape_cell(value) for value in _field_values(trace)]
         yield csv_cells.format_line([*fields, *cells, csv_cells.escape_formula(trace.metadata)])
@@ -33,8 +33,11 @@ def json_lines(selection: Selection) -> Iterator[str]:
     """One JSON object per line; the metadata is spelled as in Laminar, where 1.0 is not 1."""
     for trace in _load_traces(selection):
         fields = json.dumps(dict(zip(HEADER, _field_values(trace), strict=True)), ensure_ascii=True)
-        # Insert the stored text, in which a lone surrogate stays escaped: unescaped, it could not be encoded.
-        yield f'{fields[:-1]}, "metadata": {trace.metadata.translate(_LINE_SEPARATORS)}}}\n'
+        # Insert the stored text, in which a lone surrogate stays escaped: unescaped, it could not be encoded. A text
+        # that is no object would make its line unreadable: it is exported as a string.
+        is_object = trace.metadata == "{}" or merge.parse_members(trace.metadata)
+        metadata = trace.metadata if is_object else json.dumps(trace.metadata)
+        yield f'{fields[:-1]}, "metadata": {metadata.translate(_LINE_SEPARATORS)}}}\n'
 
 
 def _load_traces(selection: Selection) -> Iterator[Trace]:

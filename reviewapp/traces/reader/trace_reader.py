@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
-from reviewapp.lib import canonical_json
 from reviewapp.lib.sql import DATABASE_FAILURES
-from reviewapp.traces.metadata import pairs
+from reviewapp.traces.metadata import merge, pairs
 from reviewapp.traces.models import PreparedTranscript, Span, Trace, UnreadablePart
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
 from reviewapp.traces.reader.jump import Jump, JumpTargets
@@ -190,8 +189,8 @@ class TraceReader:
 
     @cached_property
     def entries(self) -> list[MetadataEntry]:
-        unconfirmed = canonical_json.raw_members(self.trace.unconfirmed)
-        members = canonical_json.raw_members(self.trace.metadata)
+        unconfirmed = merge.parse_members(self.trace.unconfirmed)
+        members = merge.parse_members(self.trace.metadata)
         return [
             MetadataEntry(key, pairs.display_value(value), key in unconfirmed) for key, value in sorted(members.items())
         ]

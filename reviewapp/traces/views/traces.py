@@ -20,7 +20,7 @@ from reviewapp.traces.filters.paging import Page, count_by_condition, count_trac
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
-from reviewapp.traces.models import Span
+from reviewapp.traces.models import SavedView, Span
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
 from reviewapp.traces.transcript import pictures
@@ -183,10 +183,18 @@ def view_list(request: Request, project: Project) -> HttpResponse:
     views = saved_views.visible_to(project, request.user)
     if request.htmx:
         views = views.filter(on_home=True)[: saved_views.MAX_ON_HOME]
-    rows = [(view, count_traces(read_view(QueryDict(view.query)), project)) for view in views]
+    rows = [(view, _count_view(view, project)) for view in views]
     return render_page(
         request, "traces/views.html", {"project": project, "section": "traces", "rows": rows}, fragment="views"
     )
+
+
+def _count_view(view: SavedView, project: Project) -> int | None:
+    """The number of traces of a saved view; None if its filter is not valid any more."""
+    try:
+        return count_traces(read_view(QueryDict(view.query)), project)
+    except FilterError:
+        return None
 
 
 def _resolve_keys(query: QueryDict, project: Project) -> QueryDict:
