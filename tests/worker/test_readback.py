@@ -65,7 +65,7 @@ def test_it_confirms_the_others_when_a_trace_is_unreadable(
         patches = create_due_patches(laminar, state=State.ACCEPTED)
         bad.append(patches[-1])
         _read_back()
-        assert batch_sizes(laminar) == queries
+        assert sorted(batch_sizes(laminar)) == sorted(queries)
     assert patch_states() == [State.CONFIRMED] * 3 + [State.ACCEPTED]
     unreadable = reload(bad[0])
     assert unreadable.due_at > clock.now() + confirmation.UNREADABLE_DELAY - timedelta(minutes=1)
@@ -102,7 +102,7 @@ def test_it_ends_a_round_soon_when_every_response_is_an_error(
     with fake_laminar(lambda path, body: (status, {"error": "no"})) as laminar:
         create_due_patches(laminar, state=State.ACCEPTED)
         _read_back(rounds=2)
-        assert batch_sizes(laminar) == queries
+        assert sorted(batch_sizes(laminar)) == sorted(queries)
     assert not Patch.objects.filter(due_at__lte=clock.now() + confirmation.RETRY_DELAY / 2).exists()
 
 
