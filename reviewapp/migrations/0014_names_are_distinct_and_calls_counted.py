@@ -40,7 +40,7 @@ def set_keys_of(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviewapp", "0012_standard_names")]
+    dependencies = [("reviewapp", "0013_unreadable_traces_are_marked")]
 
     operations = [
         migrations.AddField("accesstoken", "call_window", models.BigIntegerField(default=0, db_default=0)),
