@@ -3,6 +3,8 @@
 import hypothesis
 import pytest
 
+from reviewapp.lib import clock
+
 pytest_plugins = ["tests.cast", "tests.connected_project"]
 
 DATABASE_FIXTURES = {"db", "transactional_db"}
@@ -10,6 +12,9 @@ DATABASE_FIXTURES = {"db", "transactional_db"}
 # Same examples in each run and no deadline, so that a failure reproduces on every machine.
 hypothesis.settings.register_profile("deterministic", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("deterministic")
+
+# The tests travel in time; processes that they start follow the database's clock.
+clock.follow_host()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -22,7 +22,7 @@ def open_breaker(project_id: int, reason: str, key: LaminarKey | None) -> None:
     Breaker.objects.update_or_create(
         project_id=project_id,
         defaults={
-            "open_until": clock.now() + schedule.REFUSED_KEY_DELAY,
+            "open_until": clock.now() + (schedule.NO_KEY_DELAY if key is None else schedule.REFUSED_KEY_DELAY),
             "refused_key": NO_KEY_ID if key is None else key.pk,
             "reason": reason[:600],
         },
@@ -48,6 +48,23 @@ def close_breaker(project_id: int) -> None:
     with transaction.atomic():
         Breaker.objects.filter(project_id=project_id).update(failures=0, open_until=None, refused_key=None, reason="")
         Patch.objects.filter(project_id=project_id, state=State.WAITING, failures__gt=0).update(due_at=clock.now())
+
+
+def bring_probes_forward() -> int:
+    """Make a patch due in each project that may be probed and would only be probed much later.
+
+    Laminar can ask to wait for a day with a patch: the project's pushes wait for MAX_RATE_LIMIT_DELAY at most.
+    Returns the number of patches.
+    """
+    now, count = clock.now(), 0
+    half_open = Breaker.objects.filter(open_until__lte=now, paused_at=None)
+    for project_id in half_open.values_list("project", flat=True):
+        waiting = Patch.objects.filter(project=project_id, state=State.WAITING)
+        if waiting.filter(due_at__lte=now + schedule.PROBE_RETRY_DELAY).exists():
+            continue
+        first = list(waiting.filter(failures__gt=0).order_by("failures", "due_at").values_list("pk", flat=True)[:1])
+        count += waiting.filter(pk__in=first).update(due_at=now)
+    return count
 
 
 def probe(project_id: int) -> int | None:

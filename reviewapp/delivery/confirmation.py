@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import schedule
+from reviewapp.delivery import outbox, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
@@ -29,6 +29,10 @@ RETRY_DELAY = timedelta(seconds=15)
 NO_READ_ACCESS_DELAY = timedelta(days=1)
 # How long a trace without a readable response waits. No patch that is read back is ever due later than this.
 UNREADABLE_DELAY = timedelta(minutes=5)
+INTERNAL_ERROR_MESSAGE = (
+    "Laminar accepted the values, but an internal error keeps them from being confirmed (see the worker's log)."
+    " Other deliveries are not affected."
+)
 
 
 def select_due(busy: Collection[int] = ()) -> list[Patch]:
@@ -75,9 +79,17 @@ def reschedule_unreadable(patch: Patch, error: str) -> None:
     _still_claimed([patch]).update(due_at=clock.now() + UNREADABLE_DELAY, last_error=error[:600])
 
 
+def record_internal_error(patch: Patch) -> None:
+    """Park a patch whose read-back cannot be recorded, so that it holds up no other."""
+    _park(patch, INTERNAL_ERROR_MESSAGE)
+
+
 def record_readback(patches: Sequence[Patch], metadata_by_trace: Mapping[UUID, str], seconds: float) -> None:
     """Confirm each patch whose values are all in its trace's metadata text; schedule another read for the others."""
     project_ids = {patch.project_id for patch in patches}
+    for patch in [patch for patch in patches if not patch.is_readable]:
+        _park(patch, outbox.UNREADABLE_MESSAGE)
+    patches = [patch for patch in patches if patch.is_readable]
     applied = [patch for patch in patches if has_patch_values(metadata_by_trace.get(patch.trace_id, "{}"), patch)]
     applied_pks = {patch.pk for patch in applied}
     with transaction.atomic():
@@ -155,7 +167,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
 def _is_respelled(patch: Patch, text: str) -> bool:
     """Whether a metadata text that has the patch's values spells one of them differently."""
     members = merge.parse_members(text)
-    return any(members[key] != raw for key, raw in canonical_json.raw_members(patch.metadata).items())
+    return any(members[key] != raw for key, raw in patch.raw_values.items())
 
 
 def _recheck_older_drift(project_ids: Collection[int], trace_ids: Collection[UUID]) -> None:
@@ -181,6 +193,10 @@ def _record_missing_values(patch: Patch, text: str | None, seconds: float) -> No
         changes = {"state": State.PARKED, "reason": Reason.UNCONFIRMED, "last_error": outcome}
     if _still_claimed([patch]).update(**changes):
         _build_attempt(patch, seconds, outcome).save(force_insert=True)
+
+
+def _park(patch: Patch, message: str) -> None:
+    _still_claimed([patch]).update(state=State.PARKED, reason=Reason.UNREADABLE, last_error=message)
 
 
 def _still_claimed(patches: Sequence[Patch]) -> QuerySet[Patch]:

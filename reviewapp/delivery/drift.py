@@ -13,13 +13,17 @@ from reviewapp.delivery import outbox, schedule
 from reviewapp.delivery.confirmation import BATCH_SIZE, READBACK_LEASE, is_same_value
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
-from reviewapp.lib import canonical_json, clock
+from reviewapp.lib import clock
 from reviewapp.traces.metadata import merge, pairs
 
 # After a failed check, all of the project's checks wait this long: pushes and read-backs are more useful.
 RETRY_DELAY = timedelta(minutes=1)
 # How long a trace without a readable response waits.
 UNREADABLE_DELAY = timedelta(hours=1)
+# How often newer values are pushed again because a delayed push of older ones came after them, before a person decides.
+MAX_REPUSHES = 3
+# Older patches of a trace whose values are compared.
+MAX_OLDER = 50
 # Laminar's values under our keys: a JSON text, None if the key does not exist.
 LaminarValues = Mapping[str, str | None]
 
@@ -75,6 +79,11 @@ def reschedule_unreadable(patch: Patch, error: str) -> None:
     reschedule([patch], UNREADABLE_DELAY)
 
 
+def record_internal_error(patch: Patch) -> None:
+    """Delay a patch whose check cannot be recorded."""
+    reschedule([patch], UNREADABLE_DELAY)
+
+
 def record_readback(patches: Sequence[Patch], metadata_by_trace: Mapping[UUID, str], seconds: float) -> None:
     """Record which of these patches drifted, or no longer do, by the traces' metadata texts; schedule the next checks.
 
@@ -93,7 +102,7 @@ def record_readback(patches: Sequence[Patch], metadata_by_trace: Mapping[UUID, s
 
 def find_drifted_keys(patch: Patch) -> list[DriftedKey]:
     """The keys that someone else has changed, with both values, sorted by key."""
-    our_values = canonical_json.raw_members(patch.metadata)
+    our_values = patch.raw_values
     return [
         DriftedKey(key, pairs.display_value(our_values[key]), None if raw is None else pairs.display_value(raw))
         for key, raw in sorted(_load_drift(patch.drift).items())
@@ -145,15 +154,15 @@ def _find_current_keys(patches: Sequence[Patch]) -> dict[int, set[str]]:
     candidates = Patch.objects.filter(
         project__in={patch.project_id for patch in patches}, trace_id__in={patch.trace_id for patch in patches}
     ).exclude(state=State.SUPERSEDED)
-    by_trace: dict[tuple[int, UUID], list[tuple[int, str]]] = {}
-    for pk, project_id, trace_id, text in candidates.values_list("pk", "project_id", "trace_id", "metadata"):
-        by_trace.setdefault((project_id, trace_id), []).append((pk, text))
+    by_trace: dict[tuple[int, UUID], list[Patch]] = {}
+    for candidate in candidates.only("project_id", "trace_id", "metadata"):
+        by_trace.setdefault((candidate.project_id, candidate.trace_id), []).append(candidate)
     return {patch.pk: patch.values.keys() - _find_newer_keys(patch, by_trace) for patch in patches}
 
 
-def _find_newer_keys(patch: Patch, by_trace: Mapping[tuple[int, UUID], Sequence[tuple[int, str]]]) -> set[str]:
-    texts = [text for pk, text in by_trace.get((patch.project_id, patch.trace_id), []) if pk > patch.pk]
-    return {key for text in texts for key in canonical_json.raw_members(text)}
+def _find_newer_keys(patch: Patch, by_trace: Mapping[tuple[int, UUID], Sequence[Patch]]) -> set[str]:
+    newer = [other for other in by_trace.get((patch.project_id, patch.trace_id), []) if other.pk > patch.pk]
+    return {key for other in newer for key in other.values}
 
 
 def _parse_members(text: str | None) -> dict[str, str] | None:
@@ -194,11 +203,42 @@ def _record_change(patch: Patch, members: Mapping[str, str], seconds: float) -> 
         now = clock.now()
         # Values that a person chose to keep do not become drift again because another key changed.
         ignored = _load_drift(row.drift).items() if row.drifted_at is None else set()
+        if _is_late_push(row, dict(laminar_values.items() - ignored)):
+            _push_newest_again(row, laminar_values.keys() - dict(ignored).keys(), locked_trace, seconds)
+            return
         row.drift, row.drifted_at = _dump_drift(laminar_values), now if laminar_values.items() - ignored else None
         row.watches, row.watch_due_at = row.watches + 1, schedule.next_drift_check(patch.confirmed_at or now, now)
         row.save(update_fields=["drift", "drifted_at", "watches", "watch_due_at"])
         _add_attempt(patch, seconds, 200, _describe_drift(laminar_values))
         merge.apply_laminar_values(patch.project, locked_trace, {key: members.get(key) for key in keys})
+
+
+def _is_late_push(row: Patch, laminar_values: LaminarValues) -> bool:
+    """Whether Laminar has nothing but older values of ours: a push that was delayed came after this one."""
+    if not laminar_values or row.repushes >= MAX_REPUSHES:
+        return False
+    older = Patch.objects.filter(project=row.project_id, trace_id=row.trace_id, pk__lt=row.pk, lease__gt=0)
+    older_values = [patch.values for patch in older.order_by("-pk")[:MAX_OLDER]]
+    return all(
+        raw is not None and any(key in values and is_same_value(raw, values[key]) for values in older_values)
+        for key, raw in laminar_values.items()
+    )
+
+
+def _push_newest_again(row: Patch, keys: Collection[str], locked_trace: merge.LockedTrace, seconds: float) -> None:
+    """Put the row's values of these keys into the outbox again; Laminar's are not ones that anybody chose."""
+    values = {key: value for key, value in row.values.items() if key in keys}
+    new = outbox.put(row.project, row.trace_id, values, source=f"{row.source}, pushed again"[:160])
+    merge.apply_patch(row.project, locked_trace, values, patch_id=new.pk)
+    Patch.objects.filter(pk__in=[row.pk, new.pk]).update(repushes=row.repushes + 1)
+    row.drift, row.drifted_at, row.watch_due_at = "{}", None, None
+    row.save(update_fields=["drift", "drifted_at", "watch_due_at"])
+    _add_attempt(
+        row, seconds, 200,
+        f"Laminar has an older value of ours for {', '.join(sorted(values))}: a delayed push came after this one."
+        f" Our newest values are pushed again as delivery {new.pk}.",
+    )  # fmt: skip
+    record(row.project, "worker", "pushed our values again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
 
 
 def _clear_drift(row: Patch, **changes: str) -> bool:
@@ -221,7 +261,7 @@ def _dump_drift(laminar_values: LaminarValues) -> str:
 
 
 def _load_drift(drift: str) -> LaminarValues:
-    return {key: raw[1:-1] or None for key, raw in canonical_json.raw_members(drift).items()}
+    return {key: raw[1:-1] or None for key, raw in merge.parse_members(drift).items()}
 
 
 def _add_attempt(patch: Patch, seconds: float, status: int | None, outcome: str) -> None:

@@ -16,6 +16,8 @@ from reviewapp.lib import clock
 INTERVAL = 5.0
 STALE_AFTER = timedelta(seconds=15)
 RETENTION = timedelta(days=1)
+# Seconds. A host's clock that differs by more from the database's is reported.
+MAX_CLOCK_OFFSET = 5.0
 
 
 @dataclass(slots=True)
@@ -35,24 +37,35 @@ class HeartbeatSender:
             return
         restore_guard.check_for_restore()
         self.is_database_checked, self.last_sent = True, time.monotonic()
-        now = clock.now()
-        if not Heartbeat.objects.filter(pk=self.worker).update(seen_at=now):
+        clock.sync()
+        now, clock_offset = clock.now(), clock.host_offset()
+        if not Heartbeat.objects.filter(pk=self.worker).update(seen_at=now, clock_offset=clock_offset):
             Heartbeat.objects.create(
                 worker=self.worker, host=socket.gethostname()[:120], pid=os.getpid(),
-                started_at=self.started_at, seen_at=now,
+                started_at=self.started_at, seen_at=now, clock_offset=clock_offset,
             )  # fmt: skip
         Heartbeat.objects.filter(seen_at__lt=now - RETENTION).delete()
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """How many workers are running, and when one was last seen: None if never."""
+    """The workers that are running, and when one was last seen: None if never."""
 
-    count: int
+    running: list[Heartbeat]
     seen_at: datetime | None
+
+    @property
+    def count(self) -> int:
+        return len(self.running)
+
+    @property
+    def with_wrong_clock(self) -> list[Heartbeat]:
+        """The running workers on hosts whose clock differs noticeably from the database's."""
+        return [worker for worker in self.running if abs(worker.clock_offset) > MAX_CLOCK_OFFSET]
 
 
 def get_worker_status() -> WorkerStatus:
-    seen_times = list(Heartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True))
+    heartbeats = list(Heartbeat.objects.order_by("-seen_at"))
     since = clock.now() - STALE_AFTER
-    return WorkerStatus(sum(seen_at >= since for seen_at in seen_times), seen_times[0] if seen_times else None)
+    running = [heartbeat for heartbeat in heartbeats if heartbeat.seen_at >= since]
+    return WorkerStatus(running, heartbeats[0].seen_at if heartbeats else None)

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from reviewapp.delivery import outbox, queries, rate_limit
-from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.lib import clock, sql
 
 # Long enough for a push whose lease is renewed every few seconds, short enough to send the rows of a killed worker
@@ -18,6 +18,7 @@ from reviewapp.lib import clock, sql
 LEASE_DURATION = timedelta(seconds=20)
 # Rows of one project that a worker holds at once: a project that never answers leaves room for the others.
 MAX_LEASED_PER_PROJECT = 128
+INTERRUPTED_MESSAGE = "The worker stopped before it recorded a result: Laminar may have received the values."
 
 
 class ReadyProject(NamedTuple):
@@ -86,7 +87,7 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
 
 def renew_leases(patches: Sequence[Patch]) -> None:
     """Extend the leases of these patches; a lease that was lost stays lost."""
-    until = clock.now() + LEASE_DURATION
+    until, deadline = clock.now() + LEASE_DURATION, _make_deadline()
     leases = {patch.pk: patch.lease for patch in patches}
     with transaction.atomic():
         sending = Patch.objects.select_for_update().filter(pk__in=leases, state=State.SENDING).order_by("pk")
@@ -94,20 +95,32 @@ def renew_leases(patches: Sequence[Patch]) -> None:
         Patch.objects.filter(pk__in=renewed).update(leased_until=until)
     for patch in patches:
         if patch.pk in renewed:
-            patch.leased_until = until
+            patch.leased_until, patch.lease_deadline = until, deadline
 
 
 def release_expired_leases() -> int:
-    """Release the leases of workers that died. Returns the number of rows."""
+    """Release the leases of workers that died, and record an attempt for each. Returns the number of rows.
+
+    None after the database's clock was set, until each living worker has renewed its leases by the new time.
+    """
+    clock.sync()
+    if clock.has_jumped_within(LEASE_DURATION):
+        return 0
     now = clock.now()
     # Also a lease that ends later than this clock could have set: the clock was set back since, perhaps by an hour.
     is_expired = Q(leased_until__lt=now) | Q(leased_until__gt=now + 2 * LEASE_DURATION)
     expired = Patch.objects.filter(is_expired, state=State.SENDING)
     if not expired.exists():
         return 0
-    # One statement: between two, a save could supersede a row, which would then be waiting again and be sent late.
-    state = Case(When(superseded_by=None, then=Value(State.WAITING)), default=Value(State.SUPERSEDED))
-    return expired.update(state=state, lease=F("lease") + 1, due_at=clock.now())
+    with transaction.atomic():
+        # Locked: otherwise a save could supersede a row, which would then be waiting again and be sent late.
+        patches = list(expired.select_for_update().order_by("pk"))
+        state = Case(When(superseded_by=None, then=Value(State.WAITING)), default=Value(State.SUPERSEDED))
+        Patch.objects.filter(pk__in=[patch.pk for patch in patches]).update(
+            state=state, lease=F("lease") + 1, due_at=now, interruptions=F("interruptions") + 1
+        )
+        Attempt.objects.bulk_create([_build_interrupted_attempt(patch, now) for patch in patches])
+    return len(patches)
 
 
 def release_leases(patches: Sequence[Patch]) -> None:
@@ -118,9 +131,22 @@ def release_leases(patches: Sequence[Patch]) -> None:
 
 
 def _start_sending(patches: list[Patch], now: datetime) -> list[Patch]:
+    deadline = _make_deadline()
     Patch.objects.filter(pk__in=[patch.pk for patch in patches]).update(
         state=State.SENDING, lease=F("lease") + 1, leased_until=now + LEASE_DURATION
     )
     for patch in patches:
         patch.state, patch.lease, patch.leased_until = State.SENDING, patch.lease + 1, now + LEASE_DURATION
+        patch.lease_deadline = deadline
     return patches
+
+
+def _make_deadline() -> float:
+    return clock.monotonic() + LEASE_DURATION.total_seconds()
+
+
+def _build_interrupted_attempt(patch: Patch, now: datetime) -> Attempt:
+    """The attempt of a worker that died: reckoned from its lease, because it could not record its own."""
+    renewed_at = min(patch.leased_until or now, now + LEASE_DURATION) - LEASE_DURATION
+    seconds = (now - renewed_at).total_seconds()
+    return Attempt(patch=patch, act=Attempt.Act.PUSH, at=renewed_at, seconds=seconds, outcome=INTERRUPTED_MESSAGE)

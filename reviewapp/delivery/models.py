@@ -1,14 +1,17 @@
 """The outbox: patches to push to Laminar, the state of each delivery, and every attempt."""
 
+import math
 import uuid
 from collections.abc import Collection, Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
+
+P = TypeVar("P", dict[str, Any], list[Any])
 
 
 class State(models.TextChoices):
@@ -27,6 +30,7 @@ class Reason(models.TextChoices):
     TRACE_NOT_FOUND = "trace not found", "Laminar does not know the trace"
     GAVE_UP = "gave up", "Laminar could not be reached for too long"
     UNCONFIRMED = "unconfirmed", "Laminar accepted it, but the values never appeared"
+    UNREADABLE = "unreadable", "The stored values cannot be read"
 
 
 class PatchQuerySet(models.QuerySet["Patch"]):
@@ -70,6 +74,10 @@ class Patch(models.Model):
     misses = models.PositiveIntegerField(default=0, db_default=0)
     sends = models.PositiveIntegerField(default=0, db_default=0)
     reads = models.PositiveIntegerField(default=0, db_default=0)
+    # Leases that ended without a result, so Laminar may have received the values.
+    interruptions = models.PositiveIntegerField(default=0, db_default=0)
+    # How often our values were pushed again because Laminar had older ones of ours.
+    repushes = models.PositiveSmallIntegerField(default=0, db_default=0)
     accepted_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=20, choices=Reason.choices, blank=True, db_default="")
@@ -84,6 +92,8 @@ class Patch(models.Model):
 
     # The trace's name, set by lists that load it.
     trace_name = ""
+    # When the lease ends by this process's `clock.monotonic`, set by the worker that holds it.
+    lease_deadline = math.inf
 
     objects = PatchQuerySet.as_manager()
 
@@ -108,21 +118,29 @@ class Patch(models.Model):
         ]
 
     @property
+    def is_readable(self) -> bool:
+        """Whether the stored values and tags are what was put here; if not, they are never sent."""
+        return _parse(self.metadata, dict) is not None and _parse_names(self.tags) is not None
+
+    @property
     def values(self) -> dict[str, Any]:
-        """The patch as a JSON object."""
-        values: dict[str, Any] = canonical_json.loads(self.metadata)
-        return values
+        """The patch as a JSON object; empty if it cannot be read, so that it sets and carries nothing."""
+        return _parse(self.metadata, dict) or {}
+
+    @property
+    def raw_values(self) -> dict[str, str]:
+        """The JSON text of each value; empty if the patch cannot be read."""
+        return canonical_json.raw_members(self.metadata) if _parse(self.metadata, dict) else {}
 
     @property
     def carried_keys(self) -> set[str]:
         """The keys that older patches set and this one did not, as far as is known."""
-        return set(canonical_json.loads(self.carried or "[]"))
+        return set(_parse_names(self.carried or "[]") or [])
 
     @property
     def tag_names(self) -> list[str]:
-        """The tags to add to the trace's top span."""
-        names: list[str] = canonical_json.loads(self.tags)
-        return names
+        """The tags to add to the trace's top span; none if they cannot be read."""
+        return _parse_names(self.tags) or []
 
     @property
     def is_partially_sent(self) -> bool:
@@ -145,17 +163,35 @@ class Patch(models.Model):
         """Whether a new patch may supersede this parked one, whose content may be the reason it is parked.
 
         Tags that Laminar refused stay with this patch: carried on, they would park every later patch too, and the
-        metadata of this one has already been accepted.
+        metadata of this one has already been accepted. One that cannot be read stays, because nobody knows its keys.
         """
+        if not self.is_readable:
+            return False
         return self.values.keys() <= metadata.keys() and (not self.lacks_only_tags or set(self.tag_names) <= set(tags))
 
     @property
     def tries(self) -> int:
-        return self.sends + self.failures + self.misses
+        return self.sends + self.failures + self.misses + self.interruptions
 
     @property
     def can_be_retried(self) -> bool:
-        return self.state == State.PARKED or (self.state == State.WAITING and self.failures + self.misses > 0)
+        if self.state == State.PARKED:
+            return self.reason != Reason.UNREADABLE
+        return self.state == State.WAITING and self.failures + self.misses > 0
+
+
+def _parse(text: str, kind: type[P]) -> P | None:
+    """The value of a JSON text; None if the text cannot be read or its value is of another kind."""
+    try:
+        value = canonical_json.loads(text)
+    except canonical_json.InvalidJSONError:
+        return None
+    return value if isinstance(value, kind) else None
+
+
+def _parse_names(text: str) -> list[str] | None:
+    names = _parse(text, list)
+    return names if names is not None and all(isinstance(name, str) for name in names) else None
 
 
 class Attempt(models.Model):
@@ -240,6 +276,13 @@ class Heartbeat(models.Model):
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+    # How many seconds the clock of its host is ahead of the database's; negative if it is behind.
+    clock_offset = models.FloatField(default=0, db_default=0)
+
+    @property
+    def clock_difference(self) -> float:
+        """The offset without its direction, in seconds."""
+        return abs(self.clock_offset)
 
 
 class RestoreMarker(models.Model):

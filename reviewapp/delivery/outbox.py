@@ -3,18 +3,25 @@
 Each function is one short transaction; none talks to Laminar.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, transaction
+from django.db.models.functions import Least
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import queries
-from reviewapp.delivery.models import Patch, State
+from reviewapp.delivery import queries, schedule
+from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata.merge import lock_trace
+
+UNREADABLE_MESSAGE = (
+    "The stored values cannot be read, so they are not sent. Other deliveries are not affected. To send the values,"
+    " save them again."
+)
+UNREADABLE_CHANGES = {"state": State.PARKED, "reason": Reason.UNREADABLE, "last_error": UNREADABLE_MESSAGE}
 
 
 def put(
@@ -36,7 +43,7 @@ def put(
         # Serialise patches per trace: two concurrent ones would not see, and so not carry, each other's keys.
         lock_trace(project, trace_id)
         now = clock.now()
-        older = _lock_supersedable(project, trace_id)
+        older = _park_unreadable(_lock_supersedable(project, trace_id))
         older = [patch for patch in older if patch.state != State.PARKED or patch.can_be_replaced_by(metadata, tags)]
         carried, carried_tags = _collect_carried(older)
         text = canonical_json.dumps({**carried, **metadata})
@@ -113,6 +120,16 @@ def retry(project: Project, patch_ids: Sequence[int], actor: str) -> int:
     return count
 
 
+def wake_missed(project: Project, trace_ids: Collection[UUID]) -> int:
+    """Make patches due whose trace Laminar did not know, and now shows. Returns the number of rows."""
+    now = clock.now()
+    missed = Patch.objects.filter(project=project, state=State.WAITING, misses__gt=0, trace_id__in=trace_ids)
+    # They go on with a try a minute: Laminar may show a trace sooner than it accepts patches for it.
+    return missed.filter(due_at__gt=now + schedule.SOON).update(
+        due_at=now, misses=Least("misses", schedule.FIRST_MINUTE_MISS)
+    )
+
+
 def is_deadlock(error: OperationalError) -> bool:
     """Whether PostgreSQL ended this transaction because of a deadlock (SQLSTATE 40P01)."""
     return getattr(error.__cause__, "sqlstate", "") == "40P01"
@@ -125,7 +142,7 @@ def _retry_patch(project: Project, patch: Patch, actor: str) -> int:
     with transaction.atomic():
         lock_trace(project, patch.trace_id)
         row = Patch.objects.select_for_update().filter(pk=patch.pk, state=State.PARKED).first()
-        if row is None:
+        if row is None or not row.is_readable:
             return 0
         # Superseded patches set nothing: a withdrawn or discarded one is never sent, the others have a carrier.
         newer = Patch.objects.filter(project=project, trace_id=row.trace_id, pk__gt=row.pk).order_by("pk")
@@ -159,6 +176,16 @@ def _collect_carried(older: Sequence[Patch]) -> tuple[dict[str, Any], list[str]]
 def _lock_supersedable(project: Project, trace_id: UUID) -> list[Patch]:
     """The trace's unfinished and parked patches, oldest first, locked; most traces have none."""
     return sql.fetch_objects(Patch, queries.LOCK_SUPERSEDABLE, project.pk, trace_id)
+
+
+def _park_unreadable(patches: Sequence[Patch]) -> list[Patch]:
+    """Park those of these locked patches that cannot be read. Returns the others."""
+    readable = [patch for patch in patches if patch.is_readable]
+    if len(readable) < len(patches):
+        unreadable = Patch.objects.filter(pk__in={patch.pk for patch in patches} - {patch.pk for patch in readable})
+        # One that is being sent right now is parked by its worker.
+        unreadable.filter(state__in=[State.WAITING, State.ACCEPTED]).update(**UNREADABLE_CHANGES)
+    return readable
 
 
 def _drop_sent_tags(patch: Patch) -> None:

@@ -86,7 +86,7 @@ def _find_pushed_values(trace: Trace) -> dict[str, tuple[Patch, str]]:
     pushed: dict[str, tuple[Patch, str]] = {}
     patches = Patch.objects.filter(project=trace.project, trace_id=trace.trace_id).order_by("-pk")
     for patch in patches.exclude(state=State.SUPERSEDED)[:MAX_PATCHES]:
-        for key, raw in canonical_json.raw_members(patch.metadata).items():
+        for key, raw in patch.raw_values.items():
             pushed.setdefault(key, (patch, raw))
     return pushed
 

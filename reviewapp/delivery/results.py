@@ -1,11 +1,12 @@
 """What Laminar's answer to a push means for the patch and for its project."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F
 
 from reviewapp.delivery import breaker, outbox, schedule
@@ -14,9 +15,22 @@ from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Retry
 from reviewapp.lib import clock, failpoints
 
+log = logging.getLogger(__name__)
+
+UNRECORDED_MESSAGE = (
+    "Laminar answered, but an internal error kept the result from being recorded (see the worker's log)."
+    " Other deliveries are not affected."
+)
+
 
 class NotSent(LaminarError):
     """Nothing was sent, because of a fault on this machine; it says nothing about Laminar."""
+
+
+class Unreadable(LaminarError):
+    """The stored values of the patch cannot be read, so nothing was sent."""
+
+    retry = Retry.NEVER
 
 
 class TagsRefused(LaminarError):
@@ -43,7 +57,25 @@ class PushResult:
 
 
 def record_pushes(results: Sequence[PushResult]) -> None:
-    """Write the outcomes of these pushes with their attempts, in one transaction."""
+    """Write the outcomes of these pushes with their attempts, in one transaction.
+
+    If that fails, each is written by itself, and one that fails alone is parked. Raises OperationalError.
+    """
+    try:
+        _record(results)
+    except OperationalError:
+        raise
+    except Exception as error:
+        for result in results if len(results) > 1 else []:
+            record_pushes([result])
+        if len(results) == 1:
+            if isinstance(error, failpoints.FailpointError):
+                raise
+            log.exception("Could not record the push of delivery %s; it is parked", results[0].patch.pk)
+            outbox.record_outcome(results[0].patch, **_parked_changes(Reason.UNREADABLE, UNRECORDED_MESSAGE))
+
+
+def _record(results: Sequence[PushResult]) -> None:
     with transaction.atomic():
         # Sorted by project, so concurrent workers cannot deadlock on each other's breakers.
         ordered = sorted(results, key=lambda result: result.patch.project_id)
@@ -87,6 +119,8 @@ def _changes_after_error(patch: Patch, error: LaminarError, now: datetime) -> di
         return {"state": State.WAITING, "misses": F("misses") + 1, "due_at": now + delay, "last_error": message}
     if error.retry is Retry.AFTER_KEY:
         return {"state": State.WAITING, "last_error": message}
+    if isinstance(error, Unreadable):
+        return outbox.UNREADABLE_CHANGES
     if error.retry is Retry.NEVER:
         return _parked_changes(Reason.REFUSED, message)
     if patch.failures + 1 >= schedule.GIVE_UP_MIN_TRIES and now - _failing_since(patch, now) > schedule.GIVE_UP_AFTER:

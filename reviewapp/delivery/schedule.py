@@ -3,8 +3,12 @@
 import random
 from datetime import datetime, timedelta
 
-# Seconds. A trace that Laminar does not know may not be ingested yet: retry soon, then for days, then park the patch.
-MISS_DELAYS = [2, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
+# Seconds. A trace that Laminar does not know may not be ingested yet: retry soon, each minute for ten minutes, then for
+# days, then park the patch. A full key also sees when the trace appears.
+MISS_DELAYS = [2, 5, 15, 30, *[60] * 10, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400]
+FIRST_MINUTE_MISS = MISS_DELAYS.index(60)
+# A patch that is due within this time need not be made due sooner.
+SOON = timedelta(seconds=10)
 # Seconds. Laminar applies a patch about one second after its 200; then read less and less often for two minutes.
 READ_DELAYS = [1, 1, 2, 3, 5, 8, 15, 30, 60]
 FIRST_READ_DELAY = timedelta(seconds=READ_DELAYS[0])
@@ -29,8 +33,10 @@ RECENT_ANSWER_SECONDS, COUNT_EVERY_NTH_FAILURE = 60.0, 10
 PROBE_RETRY_DELAY = timedelta(minutes=5)
 # The longest wait, in seconds, that one answer of the server can impose on all pushes of a project.
 MAX_RATE_LIMIT_DELAY = 300.0
-# How long until a refused key is tried again; a new key closes the breaker at once.
-REFUSED_KEY_DELAY = timedelta(minutes=15)
+# How long until a refused key is tried again: Laminar may accept it again. A new key closes the breaker at once, and
+# without a key there is nothing to try.
+REFUSED_KEY_DELAY = timedelta(minutes=1)
+NO_KEY_DELAY = timedelta(minutes=15)
 
 
 def failure_delay(failures: int, retry_after: float | None) -> timedelta:

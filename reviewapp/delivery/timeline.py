@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from reviewapp.delivery.drift import MAX_REPUSHES
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import clock
+
+REPUSHED = "Laminar had older values of ours, because a delayed push came after a newer one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,12 @@ def build_timeline(
         steps.append(TimelineStep("accepted by Laminar", "done", patch.accepted_at))
     if block_reason:
         return [*steps, TimelineStep("paused, not sent yet", "look", None, block_reason)]
-    return steps + _CURRENT_STEPS[State(patch.state)](patch, can_read)
+    steps += _CURRENT_STEPS[State(patch.state)](patch, can_read)
+    if patch.repushes:
+        steps.append(
+            TimelineStep(f"newest values pushed again, {patch.repushes} of {MAX_REPUSHES}", "", None, REPUSHED)
+        )
+    return steps
 
 
 def _waiting(patch: Patch, can_read: bool) -> list[TimelineStep]:
@@ -83,7 +91,9 @@ def _confirmed(patch: Patch, can_read: bool) -> list[TimelineStep]:
 
 
 def _parked(patch: Patch, can_read: bool) -> list[TimelineStep]:
-    detail = f"{patch.last_error} The values are saved here. A lead can retry the delivery under Deliveries.".strip()
+    detail = f"{patch.last_error} The values are saved here.".strip()
+    if patch.can_be_retried:
+        detail += " A lead can retry the delivery under Deliveries."
     return [TimelineStep(f"parked: {patch.get_reason_display()}", "broken", None, detail)]
 
 

@@ -70,6 +70,12 @@ def take_over(item: QueueItem, user: User) -> bool:
     return bool(pending.update(claimed_by=user, claimed_until=clock.now() + CLAIM_DURATION))
 
 
+def shorten_claims() -> None:
+    """End claims that last longer than one can, because the clock was set back, within CLAIM_DURATION."""
+    until = clock.now() + CLAIM_DURATION
+    QueueItem.objects.filter(state=ItemState.PENDING, claimed_until__gt=until).update(claimed_until=until)
+
+
 def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> bool:
     """Mark the item reviewed, end its claim and increment its version; False if it is no longer at `version`.
 

@@ -1,4 +1,4 @@
-"""Metadata patches: accepted immediately, applied after a delay like that of Laminar's own queue.
+"""Metadata patches: accepted immediately, applied after a delay like that of Laminar's own queue, in order of arrival.
 
 No background thread applies them: the next read or write first applies all due patches, in order.
 """
@@ -24,24 +24,34 @@ def enqueue(connection: sqlite3.Connection, project: int, trace_id: str, metadat
 
 def apply_due_before_read() -> None:
     """Apply due patches in a transaction of their own; opens one only if a patch is due."""
-    due = database.reader().execute("SELECT 1 FROM patch WHERE apply_at <= ? LIMIT 1", (_now_ms(),))
-    if due.fetchone():
+    if _find_last_due(database.reader()) is not None:
         with database.writing() as connection:
             apply_due(connection)
 
 
 def apply_due(connection: sqlite3.Connection) -> None:
     """Apply due patches in the caller's transaction. Patches for traces that do not exist are dropped."""
-    due = connection.execute(
-        "SELECT metadata, project, trace_id, row FROM patch WHERE apply_at <= ? ORDER BY apply_at, row", (_now_ms(),)
-    ).fetchall()
-    if due:
+    last = _find_last_due(connection)
+    if last is not None:
+        # By arrival: a patch that came before one that is due is applied before it, whatever the clock said.
+        due = connection.execute(
+            "SELECT metadata, project, trace_id, row FROM patch WHERE row <= ? ORDER BY row", (last,)
+        ).fetchall()
         connection.executemany(
             "UPDATE trace SET metadata = jsonb_merge(metadata, ?), num_spans = num_spans + 1"
             " WHERE project = ? AND id = ?",
             [patch[:3] for patch in due],
         )
         connection.executemany("DELETE FROM patch WHERE row = ?", [patch[3:] for patch in due])
+
+
+def _find_last_due(connection: sqlite3.Connection) -> int | None:
+    """The newest patch that is due; one that is due later than its delay allows came before the clock was set back."""
+    now = _now_ms()
+    row: int | None = connection.execute(
+        "SELECT max(row) FROM patch WHERE apply_at <= ? OR apply_at > ?", (now, now + settings.APPLY_DELAY_MS)
+    ).fetchone()[0]
+    return row
 
 
 def _now_ms() -> int:

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 import string
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from reviewapp.lib import clock
@@ -43,7 +44,7 @@ def find(key: str) -> Access | None:
         .execute(
             "SELECT p.row, p.id, k.is_ingest_only FROM key k JOIN project p ON p.row = k.project"
             " WHERE k.hash = ? AND (k.expires_at IS NULL OR k.expires_at > ?)",
-            (_hash(key), clock.iso(clock.now())),
+            (_hash(key), clock.iso(datetime.now(UTC))),
         )
         .fetchone()
     )

@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import breaker, clock_skew, confirmation, drift, leasing
+from reviewapp.delivery import breaker, confirmation, drift, leasing, missed_traces, outbox
 from reviewapp.delivery.heartbeat import HeartbeatSender
 from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import AsyncLaminar, LaminarError
@@ -29,6 +29,7 @@ from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull, transcripts
 from reviewapp.worker import puller
 from reviewapp.worker.client_pool import ClientPool, get_keys_by_project
+from reviewapp.worker.clock_correction import correct_times
 from reviewapp.worker.mirror_sync import MirrorSync
 from reviewapp.worker.project_tasks import ProjectTasks
 from reviewapp.worker.pusher import Pusher
@@ -45,6 +46,8 @@ DRIFT_INTERVAL = 1.0
 LIST_INTERVAL = 5.0
 REREAD_INTERVAL = 2.0
 PRUNE_INTERVAL = 60.0
+# A trace that appears late is delivered within a minute.
+MISSED_INTERVAL = 20.0
 RULES_INTERVAL = 3.0
 # Outdated transcripts that each maintenance round renders again, and unreadable parts that it tries again.
 MAX_REBUILDS = 10
@@ -52,8 +55,9 @@ MAX_RETRIES = 20
 # What maintenance does, in order. The last step's result is the number of leases released.
 MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     breaker.close_breakers_with_new_key,
+    breaker.bring_probes_forward,
     confirmation.resume_with_full_key,
-    clock_skew.correct_future_due_times,
+    correct_times,
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,
@@ -78,6 +82,7 @@ class Worker:
     readback_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     drift_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     pull_tasks: ProjectTasks = field(default_factory=ProjectTasks)
+    missed_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     mirror: MirrorSync = field(init=False)
     readback_runner: ReadbackRunner = field(init=False)
     # Seconds that pushes under way may take after a stop, and the monotonic time when the stop was noticed.
@@ -96,6 +101,7 @@ class Worker:
                 self._repeat(self.read_back, IDLE_DELAY),
                 self._repeat(self.check_drift, DRIFT_INTERVAL),
                 self._repeat(self.pull, IDLE_DELAY),
+                self._repeat(self.find_missed_traces, MISSED_INTERVAL),
                 self._repeat(self.mirror.list_new, LIST_INTERVAL),
                 self._repeat(self.mirror.list_remaining, LIST_INTERVAL),
                 self._repeat(self.mirror.reread, REREAD_INTERVAL),
@@ -161,6 +167,14 @@ class Worker:
         await self.pull_tasks.wait_any(IDLE_DELAY)
         return len(due)
 
+    async def find_missed_traces(self) -> int:
+        """Start asking Laminar for traces that pushes did not find. Returns the number of traces."""
+        busy = [*self.missed_tasks.running, *self.mirror.rate_limited_projects]
+        missed = await sync_to_async(missed_traces.select)(busy)
+        for project, trace_ids in missed.items():
+            self.missed_tasks.start(project.pk, self._wake_missed(project, trace_ids))
+        return sum(map(len, missed.values()))
+
     async def apply_rules(self) -> int:
         """Apply due queue rules to new and changed traces. Returns the number of traces."""
         return await sync_to_async(apply_due_rules)()
@@ -205,6 +219,15 @@ class Worker:
         except LaminarError as error:
             self.mirror.record_rate_limit(project, error)
 
+    async def _wake_missed(self, project: Project, trace_ids: Sequence[UUID]) -> None:
+        try:
+            client = await self._get_read_client(project)
+            if client is not None:
+                page = await client.fetch_metadata(trace_ids)
+                await sync_to_async(outbox.wake_missed)(project, [trace_id for trace_id, _ in page.readable])
+        except LaminarError as error:
+            self.mirror.record_rate_limit(project, error)
+
     async def _get_read_client(self, project: Project) -> AsyncLaminar | None:
         """Return the project's client, None if its key may not read. Raises LaminarError."""
         key = (await sync_to_async(get_keys_by_project)([project.pk])).get(project.pk)
@@ -233,7 +256,7 @@ class Worker:
         return bool(self.pusher.leased) and not is_late
 
     async def _close(self) -> None:
-        for tasks in (self.readback_tasks, self.drift_tasks, self.pull_tasks):
+        for tasks in (self.readback_tasks, self.drift_tasks, self.pull_tasks, self.missed_tasks):
             await tasks.cancel_all()
         await self.mirror.close()
         await self.clients.close()

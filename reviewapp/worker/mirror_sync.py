@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db.models import Exists, OuterRef, Q
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery import outbox
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import (
@@ -216,6 +217,7 @@ async def _store_page(
     project: Project, page: ParsedRows[TraceRow], requested_at: datetime, listing: Listing, listed_from: datetime | None
 ) -> None:
     await sync_to_async(pull.store_listed)(project, page, requested_at)
+    await sync_to_async(outbox.wake_missed)(project, [row.id for row in page.readable])
     listing.stored_from = listed_from
 
 

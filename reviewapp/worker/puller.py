@@ -7,6 +7,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery import outbox
 from reviewapp.laminar import (
     AsyncLaminar,
     LaminarError,
@@ -57,6 +58,7 @@ async def _store_rows(client: AsyncLaminar, project: Project, remaining: dict[UU
     await sync_to_async(unreadable.clear_rows)(project, [row.id for row in page.readable])
     await sync_to_async(unreadable.mark_rows)(project, page.unreadable)
     reasons = {row.id: row.reason for row in page.unreadable}
+    await sync_to_async(outbox.wake_missed)(project, [row.id for row in page.readable])
     missing = remaining.keys() - {row.id for row in page.readable} - reasons.keys()
     await sync_to_async(pull.reschedule_missing)([remaining.pop(trace_id) for trace_id in missing])
     stored = await sync_to_async(pull.store_readable)(project, page.readable, requested_at)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from asgiref.sync import sync_to_async
 
-from reviewapp.delivery import breaker, leasing, results, schedule
+from reviewapp.delivery import breaker, leasing, outbox, results, schedule
 from reviewapp.delivery.models import Patch
-from reviewapp.delivery.results import NotSent, PushResult, TagsRefused
+from reviewapp.delivery.results import NotSent, PushResult, TagsRefused, Unreadable
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, EndpointNotFound, LaminarError, Retry
 from reviewapp.lib import clock, failpoints
@@ -169,9 +169,11 @@ class Pusher:
         error: LaminarError | None = None
         has_metadata = False
         try:
+            if not patch.is_readable:
+                raise Unreadable(outbox.UNREADABLE_MESSAGE)
             client = self.clients.get(key)
             # A worker that was frozen resumes with a lease that another worker may have taken over.
-            if patch.leased_until is None or patch.leased_until <= clock.now():
+            if clock.monotonic() >= patch.lease_deadline:
                 raise NotSent(LEASE_EXPIRED_MESSAGE)
             failpoints.hit("push.before_send")
             if not patch.is_partially_sent:

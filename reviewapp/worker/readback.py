@@ -1,5 +1,6 @@
 """Read the metadata of pushed patches back from Laminar, many traces per query, and record what it shows."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.confirmation import BATCH_SIZE
@@ -14,6 +16,8 @@ from reviewapp.delivery.models import Patch
 from reviewapp.laminar import AsyncLaminar, LaminarError, TimedOut
 from reviewapp.lib import failpoints
 from reviewapp.worker.batch_size import OVERSIZE_ERRORS, BatchSizes
+
+log = logging.getLogger(__name__)
 
 
 class ReadbackTarget(Protocol):
@@ -23,6 +27,7 @@ class ReadbackTarget(Protocol):
     def reschedule(self, patches: Sequence[Patch]) -> None: ...
     def reschedule_failed(self, project: Project, patches: Sequence[Patch], error: str) -> None: ...
     def reschedule_unreadable(self, patch: Patch, error: str) -> None: ...
+    def record_internal_error(self, patch: Patch) -> None: ...
     def record_readback(self, patches: Sequence[Patch], metadata: Mapping[UUID, str], seconds: float) -> None: ...
 
 
@@ -78,6 +83,21 @@ class ReadbackRunner:
                 await sync_to_async(target.reschedule_unreadable)(patch, errors[patch.trace_id])
         readable = [patch for patch in batch if patch.trace_id not in errors]
         if readable:
-            await sync_to_async(target.record_readback)(readable, dict(page.readable), time.monotonic() - started_at)
+            await sync_to_async(_record)(target, readable, dict(page.readable), time.monotonic() - started_at)
         self.batch_sizes.grow(project)
         return True
+
+
+def _record(target: ReadbackTarget, batch: Sequence[Patch], metadata: Mapping[UUID, str], seconds: float) -> None:
+    """Record a batch; if that fails, each patch by itself, so that a bad one holds up no other."""
+    try:
+        target.record_readback(batch, metadata, seconds)
+    except OperationalError:
+        raise
+    except Exception:
+        if len(batch) == 1:
+            log.exception("Could not record the read-back of delivery %s", batch[0].pk)
+            target.record_internal_error(batch[0])
+        else:
+            for patch in batch:
+                _record(target, [patch], metadata, seconds)

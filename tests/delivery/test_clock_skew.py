@@ -9,9 +9,16 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import clock_skew, leasing, outbox
-from reviewapp.delivery.models import Breaker
+from reviewapp.delivery.breaker import NO_KEY_ID
+from reviewapp.delivery.heartbeat import HeartbeatSender
+from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.laminar import ServerError
 from reviewapp.lib import clock
-from tests.delivery.patches import lease_patch, put, reload
+from reviewapp.queues.models import CLAIM_DURATION, QueueItem
+from reviewapp.traces.models import Trace
+from reviewapp.worker.clock_correction import correct_times
+from tests.delivery.patches import end_push, lease_patch, put, reload
+from tests.factories import PatchFactory, RuleFactory, TraceFactory
 
 HOUR = timedelta(hours=1)
 
@@ -48,7 +55,10 @@ def test_it_retries_a_failed_patch_at_once(project: Project) -> None:
         lease_patch(patch)
 
 
-@pytest.mark.parametrize(("key", "max_delay"), [(None, timedelta(minutes=5)), (UUID(int=0), timedelta(minutes=15))])
+@pytest.mark.parametrize(
+    ("key", "max_delay"),
+    [(None, timedelta(minutes=5)), (NO_KEY_ID, timedelta(minutes=15)), (UUID(int=7), timedelta(minutes=1))],
+)
 def test_it_caps_an_open_breaker(project: Project, key: UUID | None, max_delay: timedelta) -> None:
     now = clock.now()
     breaker = Breaker.objects.create(project=project, failures=5, open_until=now + HOUR, refused_key=key)
@@ -57,3 +67,39 @@ def test_it_caps_an_open_breaker(project: Project, key: UUID | None, max_delay: 
         assert clock_skew.correct_future_due_times() == 0
     breaker.refresh_from_db()
     assert breaker.open_until == now + max_delay
+
+
+def test_it_notices_that_the_clock_was_set_back_once(project: Project) -> None:
+    now = clock.now()
+    with time_machine.travel(now + 2 * HOUR, tick=False):
+        HeartbeatSender().send()
+    with time_machine.travel(now, tick=False):
+        assert clock_skew.find_set_back() == 2 * HOUR
+        assert clock_skew.correct_heartbeats() == 1
+        assert (clock_skew.find_set_back(), clock_skew.correct_heartbeats()) == (None, 0)
+
+
+def test_it_corrects_what_was_scheduled_while_the_clock_was_ahead(project: Project, item: QueueItem) -> None:
+    now = clock.now()
+    retried = put(project, {"a": 1})
+    accepted = PatchFactory.create(project=project, state=State.ACCEPTED)
+    watched = PatchFactory.create(project=project, state=State.CONFIRMED)
+    trace, rule = TraceFactory.create(project=project), RuleFactory.create(queue=item.queue)
+    with time_machine.travel(now + 2 * HOUR, tick=False):
+        HeartbeatSender().send()
+        end_push(lease_patch(retried), ServerError("Laminar is in trouble.", status=500))
+        Patch.objects.filter(pk=accepted.pk).update(due_at=clock.now())
+        Patch.objects.filter(pk=watched.pk).update(watch_due_at=clock.now())
+        Trace.objects.filter(pk=trace.pk).update(pull_due_at=clock.now(), noted_at=clock.now())
+        type(rule).objects.update(scanned_until=clock.now())
+        QueueItem.objects.update(claimed_until=clock.now())
+    with time_machine.travel(now, tick=False):
+        correct_times()
+        retried, accepted, watched = reload(retried), reload(accepted), reload(watched)
+        assert retried.due_at <= now + timedelta(seconds=2)
+        assert accepted.due_at == watched.watch_due_at == now
+    trace.refresh_from_db()
+    rule.refresh_from_db()
+    item.refresh_from_db()
+    assert trace.pull_due_at == trace.noted_at == rule.scanned_until == now
+    assert item.claimed_until == now + CLAIM_DURATION

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 import time_machine
 from django.db import transaction
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project, User
@@ -268,3 +269,63 @@ def test_it_is_noticed_by_the_worker(connected_project: Project, tracestore: Run
         drift.check_now(connected_project, patch.pk)
         run_workers(until=lambda: reload(patch).drifted_at is not None)
     assert reload(patch).drift == '{"score":[0]}'
+
+
+def land_late(project: Project, older: Mapping[str, object], newest: Patch, text: str) -> Patch:
+    """Check the newest patch after a late push of an older one left Laminar with this metadata. Returns its row."""
+    create_sent(project, older)
+    return check(newest, text)
+
+
+def create_sent(project: Project, values: Mapping[str, object]) -> None:
+    """Create a patch that is older than all others and was sent."""
+    PatchFactory.create(
+        pk=Patch.objects.order_by("pk").values_list("pk", flat=True)[0] - 1, project=project, trace_id=TRACE_ID,
+        metadata=canonical_json.dumps(values), state=State.SUPERSEDED, lease=1,
+    )  # fmt: skip
+
+
+def test_it_pushes_the_newest_values_again_when_an_older_push_lands_late(patch: Patch) -> None:
+    row = land_late(patch.project, {"score": 0}, patch, '{"notes":"right","score":0}')
+    assert (row.drifted_at, row.drift, row.watch_due_at, row.repushes) == (None, "{}", None, 1)
+    again = Patch.objects.get(state=State.WAITING)
+    assert (again.values, again.repushes) == ({"score": 1}, 1)
+    assert matches(patch.project, "score", "1")
+    assert f"pushed again as delivery {again.pk}" in Attempt.objects.latest("pk").outcome
+    assert AuditEvent.objects.filter(verb="pushed our values again").exists()
+
+
+def test_it_pushes_the_newest_values_again_three_times_at_most(patch: Patch) -> None:
+    create_sent(patch.project, {"score": 0})
+    row, late = patch, '{"notes":"right","score":0}'
+    for _ in range(drift.MAX_REPUSHES):
+        assert check(row, late).drifted_at is None
+        row = accept_patch(Patch.objects.get(state=State.WAITING))
+        confirmation.record_readback([row], {TRACE_ID: canonical_json.dumps(SCORE)}, 0.1)
+        row = reload(row)
+    assert check(row, late).drifted_at is not None
+    assert not Patch.objects.filter(state=State.WAITING).exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"notes":"right","score":7}', '{"notes":"theirs","score":0}', '{"notes":"right"}'],
+    ids=["a value of someone else", "one of each", "removed"],
+)
+def test_it_leaves_to_a_person_what_someone_else_changed(patch: Patch, text: str) -> None:
+    row = land_late(patch.project, {"score": 0}, patch, text)
+    assert (row.drifted_at is not None, row.repushes) == (True, 0)
+    assert not Patch.objects.filter(state=State.WAITING).exists()
+
+
+def test_it_leaves_to_a_person_a_value_that_we_never_sent(patch: Patch) -> None:
+    create_sent(patch.project, {"score": 0})
+    Patch.objects.filter(pk__lt=patch.pk).update(lease=0)
+    assert check(patch, '{"notes":"right","score":0}').drifted_at is not None
+
+
+def test_it_shows_on_the_timeline_that_values_were_pushed_again(lead_client: Client, patch: Patch) -> None:
+    land_late(patch.project, {"score": 0}, patch, '{"notes":"right","score":0}')
+    for row in Patch.objects.filter(pk__gte=patch.pk):
+        page = lead_client.get(f"/p/support/deliveries/{row.pk}/")
+        assert "newest values pushed again, 1 of 3" in page.text

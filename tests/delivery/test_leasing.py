@@ -72,7 +72,7 @@ def test_it_refuses_results_of_a_late_worker(project: Project) -> None:
     assert leasing.release_expired_leases() == 1
     leased = lease_patch(late)
     assert end_push(late).state == State.SENDING
-    assert not late.attempts.exists()
+    assert [attempt.outcome for attempt in late.attempts.all()] == [leasing.INTERRUPTED_MESSAGE]
     assert end_push(leased).state == State.ACCEPTED
 
 
@@ -288,3 +288,23 @@ def _run_and_close(action: Callable[[], object]) -> None:
         action()
     finally:
         connections.close_all()
+
+
+def test_it_leaves_an_attempt_when_a_worker_dies(project: Project) -> None:
+    patch = lease_patch(put(project, {"a": 1}))
+    with time_machine.travel(clock.now() + timedelta(seconds=21), tick=False):
+        assert leasing.release_expired_leases() == 1
+        end_push(lease_patch(patch))
+    attempts = list(patch.attempts.order_by("pk"))
+    assert [(attempt.act, attempt.status) for attempt in attempts] == [("push", None), ("push", 200)]
+    assert attempts[0].outcome == leasing.INTERRUPTED_MESSAGE
+    assert (reload(patch).sends, reload(patch).interruptions, reload(patch).tries) == (1, 1, 2)
+
+
+def test_it_takes_few_statements_to_release_many_leases(
+    project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    put_many(project, 20)
+    leasing.lease(20)
+    with time_machine.travel(clock.now() + timedelta(seconds=21), tick=False), django_assert_num_queries(6):
+        assert leasing.release_expired_leases() == 20

@@ -208,6 +208,15 @@ def test_it_shows_how_many_workers_run(lead_client: Client, project: Project) ->
     assert "Saved values are safe" in lead_client.get(URL).text
 
 
+@pytest.mark.parametrize(("offset", "text"), [(3_660.0, "61 min ahead"), (-7_200.0, "2 h behind")])
+def test_it_says_which_workers_clock_is_wrong(lead_client: Client, project: Project, offset: float, text: str) -> None:
+    HeartbeatSender().send()
+    assert "The clock of worker" not in lead_client.get(URL).text
+    Heartbeat.objects.update(host="host-a", pid=7, clock_offset=offset)
+    words = " ".join(lead_client.get(URL).text.split())
+    assert f"The clock of worker host-a (process 7) is {text}. Deliveries are not affected" in words
+
+
 def test_it_shows_the_lag_of_the_last_day_by_hour(lead_client: Client, project: Project) -> None:
     now = clock.now()
     for seconds in (1, 2, 30):

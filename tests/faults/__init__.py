@@ -27,7 +27,10 @@ laminar/test_deadline, worker/test_faults |
 | 401 during a run followed by another key, 403, an empty 404 | test_server_faults, worker/test_loop |
 | 400 and 413 for one row, a failing row at the head of the queue | test_server_faults, worker/test_faults |
 | unknown host name, no TLS, wrong certificate | test_server_faults, laminar/test_tls, laminar/test_addresses |
-| clock moved forward or back | delivery/test_leasing, delivery/test_clock_skew |
+| hosts' clocks an hour apart, a clock that jumps | test_clocks, test_chaos, long_run, lib/test_clock |
+| the database's own clock set back | delivery/test_leasing, delivery/test_clock_skew |
+| a stored row that cannot be read | delivery/test_unreadable |
+| a delayed push lands after a newer one | delivery/test_drift |
 | an outage with 10,000 rows waiting | long_run, delivery/test_results |
 | the same form submitted a hundred times, two editors | test_saving, reviews/test_submitting |
 | rolling restart | test_saving |

@@ -1,8 +1,9 @@
 """A process that preloads the product and forks its parts on request: a start takes milliseconds, not a second.
 
-Reads lines like `{"argv": ["deliver"], "failpoints": "push.sent=kill", "log": "/path"}` from standard input; prints
-`started PID` and `ended PID CODE`. `argv` is a `manage.py` command line, or one that starts with `gunicorn`. When its
-standard input closes, it kills everything it started.
+Reads lines like `{"argv": ["deliver"], "failpoints": "push.sent=kill", "clock": [3600], "log": "/path"}` from standard
+input; prints `started PID` and `ended PID CODE`. `argv` is a `manage.py` command line, or one that starts with
+`gunicorn`; `clock` is what `host_clock.set_host_clock` takes. When its standard input closes, it kills everything it
+started.
 """
 
 import importlib
@@ -23,6 +24,7 @@ from gunicorn.app.wsgiapp import WSGIApplication  # noqa: E402
 
 from reviewapp.laminar import addresses  # noqa: E402
 from reviewapp.lib import failpoints  # noqa: E402
+from tests.faults.host_clock import set_host_clock  # noqa: E402
 
 POLL_SECONDS = 0.02
 
@@ -62,6 +64,8 @@ def _start(command: dict[str, Any]) -> int:
         code = 1
         try:
             failpoints.ACTIVE.update(failpoints.parse(command["failpoints"]))
+            if command["clock"]:
+                set_host_clock(command["clock"])
             _run(command["argv"])
             code = 0
         finally:

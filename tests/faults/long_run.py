@@ -29,6 +29,7 @@ from reviewapp.queues.models import QueueItem  # noqa: E402
 from tests.delivery.patches import put  # noqa: E402
 from tests.faults.chaos import WEB_FAILPOINTS, random_failpoint, retry_when_locked  # noqa: E402
 from tests.faults.database_state import create_test_data, is_settled, unblock_patches  # noqa: E402
+from tests.faults.host_clock import HOUR, WRONG_CLOCKS  # noqa: E402
 from tests.faults.processes import (  # noqa: E402
     FakeLaminar,
     ForkServer,
@@ -142,7 +143,7 @@ def main(kills: int, minutes: float, outage: float, rows: int) -> dict[str, obje
         run_fake_laminar(Path(name)) as fake_laminar,
         run_fork_server(Path(name)) as fork_server,
     ):
-        with run_web(fork_server, WEB_FAILPOINTS) as web:
+        with run_web(fork_server, WEB_FAILPOINTS, clock=[HOUR]) as web:
             figures = measure_kills(fake_laminar, web, fork_server, kills, minutes)
         rescue = measure_rescue(fake_laminar, fork_server)
         return figures | rescue | measure_outage(fake_laminar, fork_server, outage, rows)
@@ -157,7 +158,7 @@ def measure_kills(
     reviewers = make_reviewer_group(web.url, items, REVIEWERS, SAVE_PAUSE)
     rules = make_fault_rules()
     fake_laminar.set_rules(*[{**rule, "times": 1 << 40, "chance": FAULT_RATE / len(rules)} for rule in rules])
-    loop = KillLoop(fake_laminar, web, Workers(fork_server), kills, minutes * 60)
+    loop = KillLoop(fake_laminar, web, Workers(fork_server, WRONG_CLOCKS), kills, minutes * 60)
     reviewers.start()
     loop.run()
     killed = loop.workers.killed + web.killed
@@ -238,7 +239,7 @@ def measure_outage(fake_laminar: FakeLaminar, fork_server: ForkServer, seconds: 
 @contextlib.contextmanager
 def running_workers(fork_server: ForkServer) -> Iterator[None]:
     """Run WORKERS workers until the block ends."""
-    workers = Workers(fork_server)
+    workers = Workers(fork_server, WRONG_CLOCKS)
     for _ in range(WORKERS):
         workers.start()
     try:

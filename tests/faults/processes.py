@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,12 +89,12 @@ class ForkServer:
     ended: dict[int, int] = field(default_factory=dict)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def start(self, argv: list[str], failpoints: str, log_path: Path) -> int:
-        """Start a process with these failpoints and return its id. Raises TimeoutError."""
+    def start(self, argv: list[str], failpoints: str, log_path: Path, clock: Sequence[float] = ()) -> int:
+        """Start a process with these failpoints and this clock and return its id. Raises TimeoutError."""
         assert self.process.stdin is not None
         with self.changed:
             before = self.running | self.ended.keys()
-            command = {"argv": argv, "failpoints": failpoints, "log": str(log_path)}
+            command = {"argv": argv, "failpoints": failpoints, "clock": list(clock), "log": str(log_path)}
             self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
             if not self.changed.wait_for(lambda: (self.running | self.ended.keys()) - before, 30):
@@ -145,11 +145,18 @@ class Workers:
     """The workers of a run."""
 
     fork_server: ForkServer
+    # The clocks of the workers' hosts, each for the next worker that starts.
+    clocks: Sequence[Sequence[float]] = ((),)
     pids: list[int] = field(default_factory=list)
 
-    def start(self, failpoints: str = "") -> int:
-        """Start a worker with these failpoints and return its process id."""
-        self.pids.append(self.fork_server.start(["deliver"], failpoints, self.fork_server.folder / "workers.log"))
+    def start(self, failpoints: str = "", clock: Sequence[float] | None = None) -> int:
+        """Start a worker with these failpoints and return its process id.
+
+        `clock`: see `host_clock.set_host_clock`; by default the next of `clocks`.
+        """
+        log_path = self.fork_server.folder / "workers.log"
+        clock = self.clocks[len(self.pids) % len(self.clocks)] if clock is None else clock
+        self.pids.append(self.fork_server.start(["deliver"], failpoints, log_path, clock))
         return self.pids[-1]
 
     def wait(self, pid: int, seconds: float = 20) -> int:
@@ -197,6 +204,7 @@ class Web:
     log_path: Path
     failpoints: str = ""
     options: tuple[str, ...] = ()
+    clock: Sequence[float] = ()
     port: int = field(default_factory=free_port)
     pid: int = 0
     # Processes killed by kill_all: masters with all their workers.
@@ -218,7 +226,7 @@ class Web:
 
     def start(self) -> None:
         argv = ["gunicorn", "reviewapp.wsgi", f"--bind=127.0.0.1:{self.port}", *self.options]
-        self.pid = self.fork_server.start(argv, self.failpoints, self.log_path)
+        self.pid = self.fork_server.start(argv, self.failpoints, self.log_path, self.clock)
         wait_for(f"{self.url}/health")
 
     def kill_all(self) -> None:
@@ -229,8 +237,8 @@ class Web:
 
 
 @contextlib.contextmanager
-def run_web(fork_server: ForkServer, failpoints: str = "", *options: str) -> Iterator[Web]:
-    web = Web(fork_server, fork_server.folder / f"web-{time.monotonic_ns()}.log", failpoints, options)
+def run_web(fork_server: ForkServer, failpoints: str = "", *options: str, clock: Sequence[float] = ()) -> Iterator[Web]:
+    web = Web(fork_server, fork_server.folder / f"web-{time.monotonic_ns()}.log", failpoints, options, clock)
     try:
         web.start()
         yield web

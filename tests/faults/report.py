@@ -19,8 +19,9 @@ HEADER = """# Kills and faults
 
 The latest results of `make faults`. It kills web and worker processes with SIGKILL, at failpoints and at random
 moments, while simulated reviewers save over HTTP and a fake Laminar misbehaves in every way that
-`tests/faults/server_faults.py` lists. On PostgreSQL, the database server is also stopped hard. The reviewers record
-every acknowledged save; at the end, this record is compared with the database and with the fake Laminar's metadata.
+`tests/faults/server_faults.py` lists. The clocks of the processes are an hour ahead or behind, or jump by two hours.
+On PostgreSQL, the database server is also stopped hard. The reviewers record every acknowledged save; at the end, this
+record is compared with the database and with the fake Laminar's metadata.
 Some of the fake Laminar's responses ask for a pause of years, so the run presses "Try now" once a second.
 
 """

@@ -174,6 +174,18 @@ def test_it_applies_waiting_patches_in_order(slow_store: RunningStore, trace_id:
         assert fetch_metadata(client, trace_id) == '{"k":19}'
 
 
+def test_it_applies_patches_by_arrival_when_the_clock_was_set_back(slow_store: RunningStore, trace_id: str) -> None:
+    with slow_store.client() as client:
+        send_span(client, trace_id)
+        push_metadata(client, trace_id, {"k": "first"})
+        with sqlite3.connect(slow_store.database) as database:
+            # As if the clock had been an hour ahead when it arrived.
+            database.execute("UPDATE patch SET apply_at = apply_at + 3600000")
+        push_metadata(client, trace_id, {"k": "second"})
+        time.sleep(DELAY_MS / 1000)
+        assert fetch_metadata(client, trace_id) == '{"k":"second"}'
+
+
 def test_it_keeps_spans_and_waiting_patches_when_killed(tmp_path: Path) -> None:
     trace_id = str(uuid4())
     killed_store = start_store(tmp_path, apply_delay_ms=DELAY_MS)

@@ -17,6 +17,7 @@ from django.db import connections
 from reviewapp.accounts.models import Project
 from reviewapp.delivery import leasing, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
+from reviewapp.delivery.outbox import UNREADABLE_MESSAGE
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from reviewapp.traces.models import Trace
@@ -24,7 +25,7 @@ from reviewapp.traces.sync import pull
 from reviewapp.worker import pusher
 from reviewapp.worker.client_pool import ClientPool
 from reviewapp.worker.loop import Worker
-from reviewapp.worker.pusher import INTERNAL_ERROR_MESSAGE, LEASE_EXPIRED_MESSAGE, Pusher
+from reviewapp.worker.pusher import LEASE_EXPIRED_MESSAGE, Pusher
 from tests.delivery.patches import lease_patch, put
 from tests.factories import LaminarKeyFactory, PatchFactory, ProjectFactory
 from tests.worker.running import FakeLaminar, Response, all_patches_are, fake_laminar, patch_states, run_workers
@@ -166,7 +167,7 @@ def test_it_sends_the_others_when_a_patch_cannot_be_sent() -> None:
         good = put(project, {"a": 1}, uuid4())
         run_workers(until=lambda: patch_states(good) == [State.CONFIRMED])
     row = Patch.objects.get(pk=broken.pk)
-    assert (row.state, row.failures > 0, INTERNAL_ERROR_MESSAGE in row.last_error) == (State.WAITING, True, True)
+    assert (row.state, row.reason, row.last_error) == (State.PARKED, Reason.UNREADABLE, UNREADABLE_MESSAGE)
     assert not Breaker.objects.filter(failures__gt=0).exists()
 
 
@@ -226,7 +227,7 @@ def test_it_sends_nothing_with_an_expired_lease() -> None:
     with fake_laminar(ScriptedStore()) as laminar:
         patch = lease_patch(put(create_project(laminar), {"a": 1}))
         key = LaminarKey.objects.select_related("project").get()
-        patch.leased_until = clock.now() - timedelta(seconds=1)
+        patch.lease_deadline = clock.monotonic()
 
         async def send() -> str:
             result = await Pusher(ClientPool()).send(patch, key)

@@ -43,6 +43,14 @@ def apply_due_rules(project: Project | None = None) -> int:
     return sum(_try_apply(pk) for pk in list(due.values_list("pk", flat=True)[:RULES_PER_ROUND]))
 
 
+def rescan_from_now() -> None:
+    """After the clock was set back: scan again what changed while it was ahead, and miss nothing that changes now."""
+    now = clock.now()
+    Trace.objects.filter(noted_at__gt=now).update(noted_at=now)
+    Rule.objects.filter(scanned_until__gt=now).update(scanned_until=now, scanned_pk=0)
+    Rule.objects.filter(retry_at__gt=now + RETRY_DELAY).update(retry_at=now)
+
+
 def _try_apply(pk: int) -> int:
     try:
         return _apply(pk)

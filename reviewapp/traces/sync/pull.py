@@ -206,6 +206,14 @@ def finish_pull(trace: Trace, stored: Collection[UUID], problem: str = "") -> No
         )  # fmt: skip
 
 
+def bring_forward(set_back: timedelta) -> None:
+    """Pull at once what may have been scheduled before the clock was set back by this much."""
+    now = clock.now()
+    Trace.objects.filter(pull_due_at__gt=now + MAX_WAIT, pull_due_at__lte=now + set_back + MAX_WAIT).update(
+        pull_due_at=now
+    )
+
+
 def request_for_reader(trace: Trace) -> None:
     """Request a pull of a trace whose page is open, unless its spans are stored or its pull is due soon.
 
