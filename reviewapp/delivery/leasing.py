@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Case, F, Q, Value, When
 
 from reviewapp.delivery import outbox, queries, rate_limit
-from reviewapp.delivery.models import Attempt, Breaker, Patch, State
+from reviewapp.delivery.models import Attempt, Breaker, Patch, PatchQuerySet, State
 from reviewapp.lib import clock, sql
 
 # Long enough for a push whose lease is renewed every few seconds, short enough to send the rows of a killed worker
@@ -103,18 +103,16 @@ def release_expired_leases() -> int:
 
     None after the database's clock was set, until each living worker has renewed its leases by the new time.
     """
-    clock.sync()
-    if clock.has_jumped_within(LEASE_DURATION):
-        return 0
-    now = clock.now()
-    # Also a lease that ends later than this clock could have set: the clock was set back since, perhaps by an hour.
-    is_expired = Q(leased_until__lt=now) | Q(leased_until__gt=now + 2 * LEASE_DURATION)
-    expired = Patch.objects.filter(is_expired, state=State.SENDING)
-    if not expired.exists():
+    if not _find_expired(clock.now()).exists():
         return 0
     with transaction.atomic():
+        now = clock.now()
         # Locked: otherwise a save could supersede a row, which would then be waiting again and be sent late.
-        patches = list(expired.select_for_update().order_by("pk"))
+        patches = list(_find_expired(now).select_for_update().order_by("pk"))
+        # Only now, because the lock may have taken long.
+        clock.sync()
+        if clock.has_jumped_within(LEASE_DURATION):
+            return 0
         state = Case(When(superseded_by=None, then=Value(State.WAITING)), default=Value(State.SUPERSEDED))
         Patch.objects.filter(pk__in=[patch.pk for patch in patches]).update(
             state=state, lease=F("lease") + 1, due_at=now, interruptions=F("interruptions") + 1
@@ -128,6 +126,12 @@ def release_leases(patches: Sequence[Patch]) -> None:
     with transaction.atomic():
         for patch in patches:
             outbox.record_outcome(patch, state=State.WAITING)
+
+
+def _find_expired(now: datetime) -> PatchQuerySet:
+    # Also a lease that ends later than this clock could have set: the clock was set back since, perhaps by an hour.
+    is_expired = Q(leased_until__lt=now) | Q(leased_until__gt=now + 2 * LEASE_DURATION)
+    return Patch.objects.filter(is_expired, state=State.SENDING)
 
 
 def _start_sending(patches: list[Patch], now: datetime) -> list[Patch]:
