@@ -12,6 +12,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
