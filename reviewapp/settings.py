@@ -39,6 +39,8 @@ MIRROR_DAYS = env.int("MIRROR_DAYS", default=90)
 MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
 
 # How many API calls an access token may make in a minute; 0 for no limit.
+# Who may read `/metrics`; empty: nobody.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=1_200)
 
 INSTALLED_APPS = [

@@ -6,10 +6,12 @@ Follows `re`'s own parse of a pattern, one step for each character or position t
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib import import_module
 from itertools import islice
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
+
+codes: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 _ANCHORS = {codes.AT_BOUNDARY: re.compile(r"\b"), codes.AT_BEGINNING: re.compile("^"), codes.AT_END: re.compile("$")}
 _REPEATS = (codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT)

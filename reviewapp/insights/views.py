@@ -2,15 +2,18 @@
 
 from contextlib import suppress
 
+from django.conf import settings
 from django.db.models import Prefetch
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Membership, Project, Role
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.insights.metrics import render as render_metrics
 from reviewapp.insights.review_status import get_review_status
 from reviewapp.insights.reviews import ReviewFilter, csv_lines, summarise_reviewers
 from reviewapp.keys.laminar_keys import get_active_key
@@ -27,6 +30,18 @@ from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
 
 PAGE_SIZE = 50
+
+
+@access.by_token
+@require_safe
+def metrics(request: Request) -> HttpResponse:
+    """Figures for Prometheus, for whoever has the token of the settings; without one there is no such page."""
+    if not settings.METRICS_TOKEN:
+        raise Http404("Metrics are off: METRICS_TOKEN is not set.")
+    sent = request.headers.get("Authorization", "").encode()
+    if not constant_time_compare(sent, f"Bearer {settings.METRICS_TOKEN}".encode()):
+        return HttpResponse("Send METRICS_TOKEN as a bearer token.", status=401, content_type="text/plain")
+    return HttpResponse(render_metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @access.signed_in
