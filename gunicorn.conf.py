@@ -12,8 +12,8 @@ threads = 2
 # Seconds; longer than a reviewer reads an item, so that the next submit reuses its connection.
 keepalive = 75
 timeout = 60
-# Bytes, the most that gunicorn reads: a filter in a URL has up to `filter_view.MAX_QUERY_LENGTH` of them.
-limit_request_line = 8190
+# No limit but that of the whole head, 128 KiB: a page says what is too long and keeps it, gunicorn's bare 414 does not.
+limit_request_line = 0
 graceful_timeout = 25
 loglevel = "warning"
 

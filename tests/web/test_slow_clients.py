@@ -192,3 +192,8 @@ def test_it_does_not_wait_for_half_a_request_to_stop(tmp_path: Path) -> None:
             client.sendall(HALF_BODY)
             assert httpx.get(f"{store.url}/health").status_code == 200
         assert receive_all(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_it_leaves_long_addresses_to_the_page(tmp_path: Path) -> None:
+    with run_app({}) as app:
+        assert httpx.get(f"{app.url}{app.page}?next=%2F{'a' * 20_000}").status_code == 200
