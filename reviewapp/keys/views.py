@@ -78,7 +78,7 @@ def push_limit_change(request: Request, project: Project) -> HttpResponse:
 
 @access.member(Role.ADMIN)
 @require_POST
-def token_make(request: Request, project: Project) -> HttpResponse:
+def token_create(request: Request, project: Project) -> HttpResponse:
     name = request.POST.get("name", "").strip()
     if error := tokens.find_name_error(name):
         context = {**_build_context(project), "token_error": f"Not created. {error}", "token_name": name}

@@ -59,7 +59,7 @@ def hold_probe(request: Request, project: Project) -> HttpResponse:
 
 @access.member(Role.LEAD)
 @require_POST
-def patch_look(request: Request, project: Project, patch: int) -> HttpResponse:
+def patch_read_back(request: Request, project: Project, patch: int) -> HttpResponse:
     row = get_patch_or_404(project, patch)
     if drift.check_now(project, row.pk):
         messages.success(request, "A worker checks Laminar within a few seconds. Reload the page to see the result.")
@@ -93,7 +93,7 @@ def patch_leave_theirs(request: Request, project: Project, patch: int) -> HttpRe
 
 @access.member(Role.ADMIN)
 @require_POST
-def held_release(request: Request, project: Project) -> HttpResponse:
+def paused_release(request: Request, project: Project) -> HttpResponse:
     if restore_guard.resume_delivery(project, request.user):
         messages.success(request, "Delivery resumed. The waiting deliveries are being sent.")
     else:
@@ -109,4 +109,4 @@ def patch_leave_out(request: Request, project: Project, patch: int) -> HttpRespo
         messages.success(request, f"Discarded delivery {row.pk}. It will not be sent.")
     else:
         messages.info(request, f"Delivery {row.pk} was not discarded, because it is no longer paused.")
-    return redirect("delivery:held-page", project=project.slug)
+    return redirect("delivery:paused-page", project=project.slug)

@@ -83,7 +83,7 @@ def patch_page(request: Request, project: Project, patch: int) -> HttpResponse:
 
 @access.member(Role.LEAD)
 @require_safe
-def held_page(request: Request, project: Project) -> HttpResponse:
+def paused_page(request: Request, project: Project) -> HttpResponse:
     """The waiting deliveries of a project that is paused after a restore."""
     breaker = Breaker.objects.filter(project=project).first()
     patches = Patch.objects.filter(project=project, state=State.WAITING).order_by("pk")

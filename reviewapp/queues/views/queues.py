@@ -39,7 +39,7 @@ def queue_list(request: Request, project: Project) -> HttpResponse:
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
-def queue_make(request: Request, project: Project) -> HttpResponse:
+def queue_create(request: Request, project: Project) -> HttpResponse:
     form = NewQueueForm(request.POST if request.method == "POST" else None, instance=Queue(project=project))
     if request.method == "POST" and form.is_valid():
         try:

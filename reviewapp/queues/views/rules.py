@@ -21,7 +21,7 @@ from reviewapp.web.request import Request
 
 @access.member(Role.LEAD)
 @require_safe
-def rule_begin(request: Request, project: Project) -> HttpResponse:
+def rule_start(request: Request, project: Project) -> HttpResponse:
     """Choose the queue for a new rule; the query string is a view of traces (`m=`) that the rule starts from."""
     queues = Queue.objects.filter(project=project).order_by("name")
     context = {"project": project, "section": "queues", "queues": queues, "view": request.GET.urlencode()}
@@ -39,7 +39,7 @@ def rule_list(request: Request, project: Project, queue: str) -> HttpResponse:
 
 @access.member(Role.LEAD)
 @require_http_methods(["GET", "POST"])
-def rule_make(request: Request, project: Project, queue: str) -> HttpResponse:
+def rule_create(request: Request, project: Project, queue: str) -> HttpResponse:
     rule = Rule(queue=get_queue_or_404(project, queue))
     if request.method == "GET":
         pairs_error = _set_pairs_from_query(rule, request)
