@@ -7,14 +7,15 @@ import sys
 # Keeps slow clients away from the threads; its limits are in reviewapp/lib/http_server/limits.py.
 worker_class = "reviewapp.lib.http_server.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# Threads of one process compete for its interpreter: with eight people saving together, two gave the best throughput.
-threads = 2
+# At most one in four waits for Laminar (reviewapp/laminar/call_slots.py), so that there are three for everything else.
+threads = max(4, int(os.environ.get("WEB_THREADS", "4")))
 # Seconds; longer than a reviewer reads an item, so that the next submit reuses its connection.
 keepalive = 75
 timeout = 60
 # No limit but that of the whole head, 128 KiB: a page says what is too long and keeps it, gunicorn's bare 414 does not.
 limit_request_line = 0
-graceful_timeout = 25
+# Longer than REQUEST_SECONDS, after which a request ends whatever it waits for.
+graceful_timeout = 30
 loglevel = "warning"
 
 

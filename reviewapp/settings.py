@@ -55,19 +55,22 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "reviewapp.web.middleware.limit_duration",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "reviewapp.web.middleware.vary_on_htmx",
+    # Before the first middleware that asks for the host name, the session or the user.
+    "reviewapp.web.middleware.answer_probes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "reviewapp.web.middleware.vary_on_htmx",
     "reviewapp.web.middleware.messages_out_of_band",
     "reviewapp.web.middleware.redirect_for_htmx",
     "reviewapp.web.middleware.explain_method_not_allowed",
@@ -75,6 +78,8 @@ MIDDLEWARE = [
     "reviewapp.web.form_encoding.refuse_unreadable_forms",
 ]
 
+# Returns why `/ready?worker=1` is not ready; named here because it belongs to a package above `web`.
+WORKER_CHECK = "reviewapp.delivery.heartbeat.find_worker_obstacle"
 ROOT_URLCONF = "reviewapp.urls"
 WSGI_APPLICATION = "reviewapp.wsgi.application"
 
@@ -99,13 +104,20 @@ TEMPLATES = [
     }
 ]
 
+# Seconds. A request ends with a 503 after REQUEST_SECONDS, whatever it waits for in the database. The other limits hold
+# for the web app and the worker, not for commands: to connect, to wait for a lock, and for one statement (PostgreSQL).
+REQUEST_SECONDS = env.int("REQUEST_SECONDS", default=25)
+DATABASE_CONNECT_SECONDS = env.int("DATABASE_CONNECT_SECONDS", default=3)
+DATABASE_LOCK_SECONDS = env.int("DATABASE_LOCK_SECONDS", default=20)
+DATABASE_STATEMENT_SECONDS = env.int("DATABASE_STATEMENT_SECONDS", default=20)
+
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'reviewapp.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a transaction that will write waits for the lock at its start instead of failing halfway.
     # FULL: an acknowledged review survives a power loss.
     DATABASES["default"]["OPTIONS"] = {
         "factory": sqlite_connection.Connection,
-        "timeout": 20,
+        "timeout": DATABASE_LOCK_SECONDS,
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;",
     }
@@ -115,8 +127,20 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # The planner overestimates scans of the metadata index: JIT would compile for 50 ms a query that runs for 1 ms.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c jit=off")
+    DATABASES["default"]["ENGINE"] = "reviewapp.lib.postgresql"
+    DATABASES["default"]["LOCK_SECONDS"] = DATABASE_LOCK_SECONDS
+    DATABASES["default"]["STATEMENT_SECONDS"] = DATABASE_STATEMENT_SECONDS
+    # jit: the planner overestimates scans of the metadata index; JIT would compile 50 ms for a query of 1 ms.
+    # From keepalives_idle on: end a connection to a host that has disappeared.
+    DATABASES["default"]["OPTIONS"] = {
+        "options": "-c jit=off",
+        "connect_timeout": DATABASE_CONNECT_SECONDS,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": DATABASE_STATEMENT_SECONDS * 1000,
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "reviewapp.User"
@@ -180,7 +204,7 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "reviewapp.lib.log_summary.SummaryHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "reviewapp": {"level": env.str("LOG_LEVEL", default="INFO"), "handlers": ["stderr"], "propagate": False},

@@ -4,8 +4,10 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from reviewapp.lib import deadline
 from reviewapp.lib.database_use import register_use
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
+deadline.limit_statements()
 application = get_wsgi_application()
 register_use()

@@ -8,11 +8,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from reviewapp.accounts import access, sign_in_throttle
+from reviewapp.web.database_error_page import secret_fields
 from reviewapp.web.pages import render_page
 
 THROTTLED_MESSAGE = "Too many failed attempts. Wait ten minutes, then try again."
 
 
+@secret_fields("password")
 @access.anyone
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
-from reviewapp.delivery import schedule
+from reviewapp.delivery import outcome_log, schedule
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.keys.models import LaminarKey
@@ -27,6 +27,7 @@ def open_breaker(project_id: int, reason: str, key: LaminarKey | None) -> None:
             "reason": reason[:600],
         },
     )
+    outcome_log.log_refused_key(project_id, reason)
 
 
 def find_blocked_projects(project_ids: Collection[int]) -> set[int]:
@@ -107,6 +108,7 @@ def record_failure(patch: Patch, error: LaminarError) -> None:
         delay = max(filter(None, (schedule.breaker_delay(breaker.failures), requested_delay)), default=None)
         if delay is not None:
             not_open.update(open_until=now + delay)
+            outcome_log.log_open_breaker(patch.project_id, now + delay, reason)
         if delay is not None and error.retry_after is None:
             retry_at = now + schedule.PROBE_RETRY_DELAY
             Patch.objects.filter(pk=patch.pk, state=State.WAITING, due_at__gt=retry_at).update(due_at=retry_at)

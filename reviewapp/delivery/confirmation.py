@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outbox, schedule
+from reviewapp.delivery import outbox, outcome_log, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
@@ -193,6 +193,8 @@ def _record_missing_values(patch: Patch, text: str | None, seconds: float) -> No
         changes = {"state": State.PARKED, "reason": Reason.UNCONFIRMED, "last_error": outcome}
     if _still_claimed([patch]).update(**changes):
         _build_attempt(patch, seconds, outcome).save(force_insert=True)
+        if changes["state"] == State.PARKED:
+            outcome_log.log_parked(patch.project_id, patch.pk, outcome)
 
 
 def _park(patch: Patch, message: str) -> None:

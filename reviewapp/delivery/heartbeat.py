@@ -69,3 +69,12 @@ def get_worker_status() -> WorkerStatus:
     since = clock.now() - STALE_AFTER
     running = [heartbeat for heartbeat in heartbeats if heartbeat.seen_at >= since]
     return WorkerStatus(running, heartbeats[0].seen_at if heartbeats else None)
+
+
+def find_worker_obstacle() -> str:
+    """Return why nothing is delivered at present, as a sentence; empty if a worker was seen lately."""
+    status = get_worker_status()
+    if status.count:
+        return ""
+    seen = "so far" if status.seen_at is None else f"since {status.seen_at:%F %T} UTC"
+    return f"No worker was seen {seen}."

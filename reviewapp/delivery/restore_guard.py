@@ -16,6 +16,7 @@ from django.db.models import Count, F, Max, Min, QuerySet
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
+from reviewapp.delivery import outcome_log
 from reviewapp.delivery.models import Breaker, Patch, RestoreMarker, State
 from reviewapp.delivery.queries import POSTGRES_LOCATION
 from reviewapp.lib import clock, sql
@@ -61,7 +62,7 @@ def check_for_restore() -> None:
         with transaction.atomic():
             # Of several workers that notice it, one pauses delivery.
             if unchanged.update(counter=counter, location=location):
-                log.warning("the database was restored from a backup: delivery is paused")
+                log.error("The database was restored from a backup: delivery is paused")
                 pause_delivery(projects_with_unfinished_patches(), "worker")
     RestoreMarker.objects.filter(pk=1).update(counter=F("counter") + 1, location=location)
     marker.refresh_from_db()
@@ -97,6 +98,7 @@ def pause_delivery(projects: QuerySet[Project], actor: User | str) -> int:
             if Breaker.objects.filter(project=project, paused_at=None).update(paused_at=clock.now()):
                 waiting_count = summarise_waiting(project).count
                 record(project, actor, "paused delivery", f"project:{project.slug}", count=waiting_count)
+                outcome_log.log_paused(project.pk, waiting_count, get_actor_name(actor))
                 count += 1
     return count
 
@@ -154,4 +156,4 @@ def _write_marker_file(path: Path, marker: RestoreMarker) -> None:
         temporary_path.replace(path)
     except OSError as error:
         # Delivery continues; only a restore after this point would go unnoticed.
-        log.warning("could not write %s: %s", path, error)
+        log.warning("Could not write %s: %s", path, error, extra={"summary": "restore marker"})

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.models import F
 
-from reviewapp.delivery import breaker, outbox, schedule
+from reviewapp.delivery import breaker, outbox, outcome_log, schedule
 from reviewapp.delivery.models import Attempt, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Retry
@@ -82,15 +82,20 @@ def _record(results: Sequence[PushResult]) -> None:
         # One statement for all plain successes: at a thousand per second, one each would be most of the work.
         successes = [result.patch for result in ordered if result.error is None and not result.patch.is_partially_sent]
         accepted = outbox.record_outcomes(successes, **_accepted_changes()) if successes else set()
-        recorded = [
-            result
-            for result in ordered
-            if result.patch.pk in accepted or outbox.record_outcome(result.patch, **_patch_changes(result))
-        ]
+        recorded: list[PushResult] = []
+        failures: list[tuple[PushResult, State]] = []
+        for result in ordered:
+            changes = {} if result.patch.pk in accepted else _patch_changes(result)
+            if not changes or outbox.record_outcome(result.patch, **changes):
+                recorded.append(result)
+                if result.error is not None:
+                    failures.append((result, changes["state"]))
         failpoints.hit("push.marking")
         _update_breakers(recorded)
         Attempt.objects.bulk_create([_build_attempt(result) for result in recorded])
         _record_key_use(recorded)
+    for result, state in failures:
+        _log_failure(result, state)
 
 
 def _patch_changes(result: PushResult) -> dict[str, Any]:
@@ -127,6 +132,15 @@ def _changes_after_error(patch: Patch, error: LaminarError, now: datetime) -> di
         return _parked_changes(Reason.GAVE_UP, message)
     delay = schedule.failure_delay(patch.failures + 1, error.retry_after)
     return {"state": State.WAITING, "failures": F("failures") + 1, "due_at": now + delay, "last_error": message}
+
+
+def _log_failure(result: PushResult, state: State) -> None:
+    """A refused key is in the line of its breaker; a trace that is not ingested yet is no failure."""
+    error, patch = result.error, result.patch
+    if state == State.PARKED:
+        outcome_log.log_parked(patch.project_id, patch.pk, str(error))
+    elif error is not None and error.retry is Retry.LATER:
+        outcome_log.log_failed_push(patch.project_id, patch.pk, str(error))
 
 
 def _failing_since(patch: Patch, now: datetime) -> datetime:

@@ -11,8 +11,11 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.keys.encryption import DecryptionError
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, Laminar, LaminarError, normalize_base_url
-from reviewapp.lib import clock, names
+from reviewapp.laminar import AsyncLaminar, Busy, Laminar, LaminarError, normalize_base_url, take_slot
+from reviewapp.lib import clock, deadline, names
+
+# Seconds that Laminar has to answer all calls of a test of a key.
+CHECK_SECONDS = 10
 
 
 class KeyNotStored(Exception):
@@ -38,9 +41,12 @@ def check_key(base_url: str, secret: str) -> CheckedKey:
     if not secret or not secret.isascii() or not secret.isprintable() or len(secret) > 500:
         raise KeyNotStored("Paste the key as Laminar shows it: one line of letters and digits. Nothing was changed.")
     try:
-        client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS, deadline=10)
-        kind = client.key_kind()
-        return CheckedKey(secret, kind, client.project() if kind == "full" else None)
+        client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
+        with take_slot(), deadline.limit(CHECK_SECONDS):
+            kind = client.key_kind()
+            return CheckedKey(secret, kind, client.project() if kind == "full" else None)
+    except Busy as error:
+        raise KeyNotStored(f"The key was not tested. {error}") from None
     except LaminarError as error:
         raise KeyNotStored(f"The key does not work, so nothing was changed. {error}") from None
 
@@ -124,8 +130,8 @@ def make_async_client(project: Project, key: LaminarKey) -> AsyncLaminar:
     return AsyncLaminar(project.base_url, key.secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
 
 
-def make_read_client(project: Project, *, deadline: float = 30.0) -> Laminar:
-    """Return a client that may read the project's Laminar; `deadline` per call in seconds. Raises NoReadableKey."""
+def make_read_client(project: Project, *, seconds: float = 30.0) -> Laminar:
+    """Return a client that may read the project's Laminar; a call takes `seconds` at most. Raises NoReadableKey."""
     key = get_active_key(project)
     if key is None:
         raise NoReadableKey("The project has no Laminar key. An admin can add one on the Keys page.")
@@ -135,6 +141,6 @@ def make_read_client(project: Project, *, deadline: float = 30.0) -> Laminar:
         )
     try:
         hosts = settings.ALLOWED_LAMINAR_HOSTS
-        return Laminar(project.base_url, key.secret, allowed_hosts=hosts, deadline=deadline)
+        return Laminar(project.base_url, key.secret, allowed_hosts=hosts, deadline=seconds)
     except (DecryptionError, LaminarError) as error:
         raise NoReadableKey(str(error)) from None

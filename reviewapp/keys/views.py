@@ -12,6 +12,7 @@ from reviewapp.audit.recording import record
 from reviewapp.keys import laminar_keys, tokens
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.lib.numbers import parse_int
+from reviewapp.web.database_error_page import secret_fields
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
@@ -30,6 +31,7 @@ def key_page(request: Request, project: Project) -> HttpResponse:
     return render_page(request, "keys/keys.html", _build_context(project))
 
 
+@secret_fields("key")
 @access.member(Role.ADMIN)
 @require_POST
 def laminar_key_replace(request: Request, project: Project) -> HttpResponse:

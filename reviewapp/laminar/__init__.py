@@ -1,9 +1,11 @@
 """Laminar over HTTP. No other package makes requests to it. Imports no models and no views."""
 
 from reviewapp.laminar.addresses import check_address, normalize_base_url
+from reviewapp.laminar.call_slots import take_slot
 from reviewapp.laminar.client import AsyncLaminar, KeyKind, Laminar
 from reviewapp.laminar.errors import (
     AddressRefused,
+    Busy,
     EndpointNotFound,
     KeyRefused,
     LaminarError,
@@ -24,6 +26,7 @@ from reviewapp.laminar.rows import ParsedRows, SpanEvent, SpanRow, TraceRow, Unr
 __all__ = [
     "AddressRefused",
     "AsyncLaminar",
+    "Busy",
     "EndpointNotFound",
     "KeyKind",
     "KeyRefused",
@@ -47,4 +50,5 @@ __all__ = [
     "UnreadableRow",
     "check_address",
     "normalize_base_url",
+    "take_slot",
 ]

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from reviewapp.laminar import paging, rows, wire
+from reviewapp.laminar import call_slots, paging, rows, wire
 from reviewapp.laminar.addresses import PinnedTransport, normalize_base_url
 from reviewapp.laminar.errors import (
     EndpointNotFound,
@@ -30,6 +30,7 @@ from reviewapp.laminar.errors import (
     Unreachable,
 )
 from reviewapp.laminar.rows import ParsedRows, SpanRow, TraceRow, UnreadableRow
+from reviewapp.lib import deadline as work_deadline
 
 T = TypeVar("T")
 
@@ -201,7 +202,7 @@ class AsyncLaminar:
                 yield
         except TimeoutError:
             raise TimedOut(
-                f"{self.base_url} sent no complete response within {self._deadline:g} seconds. "
+                f"{self.base_url} sent no complete response within {self._deadline:.3g} seconds. "
                 "Nothing is lost; try again later."
             ) from None
 
@@ -228,7 +229,10 @@ class AsyncLaminar:
 
 
 class Laminar:
-    """The same calls for synchronous code. Each call opens and closes its own connection."""
+    """The same calls for synchronous code. Each call opens and closes its own connection.
+
+    Raises Busy at once if too many threads wait already: see `call_slots`.
+    """
 
     def __init__(
         self,
@@ -241,13 +245,13 @@ class Laminar:
         max_response_bytes: int = wire.MAX_QUERY_RESPONSE_BYTES,
     ) -> None:
         self.base_url = normalize_base_url(base_url)
+        self._deadline = deadline
         self._create_client = partial(
             AsyncLaminar,
             self.base_url,
             wire.clean_key(key),
             allowed_hosts=allowed_hosts,
             transport=transport,
-            deadline=deadline,
             max_response_bytes=max_response_bytes,
         )
 
@@ -304,10 +308,11 @@ class Laminar:
 
     def _run(self, call: Callable[[AsyncLaminar], Awaitable[T]]) -> T:
         async def run() -> T:
-            async with self._create_client() as client:
+            async with self._create_client(deadline=work_deadline.remaining(self._deadline)) as client:
                 return await call(client)
 
-        return _run_sync(run())
+        with call_slots.take_slot():
+            return _run_sync(run())
 
 
 def _run_sync(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -81,6 +81,10 @@ class Unreachable(LaminarError):
     """Unknown host name, failed connection, untrusted certificate or broken connection."""
 
 
+class Busy(LaminarError):
+    """Nothing was sent: as many threads as may wait for Laminar are waiting."""
+
+
 class TimedOut(LaminarError):
     """No complete response within the deadline."""
 

@@ -9,12 +9,14 @@ import time
 from functools import cache
 from typing import Any
 
+from reviewapp.lib import deadline
+
 INTERVAL_SECONDS = 0.001
 BEGIN = "BEGIN IMMEDIATE"
 
 
 class Connection(sqlite3.Connection):
-    """Waits up to `timeout` seconds for the write lock, then raises sqlite3.OperationalError."""
+    """Waits for the write lock: `timeout` seconds, or until the deadline. Then raises sqlite3.OperationalError."""
 
     def __init__(self, database: str, timeout: float = 5.0, **options: Any) -> None:
         super().__init__(database, timeout, **options)
@@ -27,7 +29,7 @@ class Connection(sqlite3.Connection):
         # On the connection, not on a cursor of Django's: several threads attempt this a thousand times a second.
         self.execute("PRAGMA busy_timeout = 0")
         try:
-            _begin(self, time.monotonic() + self.timeout)
+            _begin(self, time.monotonic() + deadline.remaining(self.timeout))
         finally:
             self.execute(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
 
@@ -49,12 +51,12 @@ def _with_begin(factory: type[sqlite3.Cursor]) -> type[sqlite3.Cursor]:
     return type(factory.__name__, (_BeginMixin, factory), {})
 
 
-def _begin(connection: Connection, deadline: float) -> None:
+def _begin(connection: Connection, ends_at: float) -> None:
     while True:
         try:
             sqlite3.Connection.execute(connection, BEGIN)
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
+            if "locked" not in str(error) or time.monotonic() > ends_at:
                 raise
             time.sleep(INTERVAL_SECONDS)

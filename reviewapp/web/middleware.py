@@ -1,20 +1,42 @@
-"""Small middlewares: three let one view serve both a page and an htmx fragment, two answer what no view reads."""
+"""Small middlewares: three let one view serve both a page and an htmx fragment, three answer what no view reads."""
 
 import json
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.messages import get_messages
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
+from reviewapp.lib import deadline
 from reviewapp.web import views
 
 # Makes htmx request the target of a redirect as for a followed link: the response is the whole page.
 _FULL_PAGE = {"HX-Boosted": "true"}
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def limit_duration(get_response: GetResponse) -> GetResponse:
+    """End a request's waits for the database after REQUEST_SECONDS; what fails then is answered 503."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with deadline.limit(settings.REQUEST_SECONDS):
+            return get_response(request)
+
+    return middleware
+
+
+def answer_probes(get_response: GetResponse) -> GetResponse:
+    """Answer probes by any host name or address: a load balancer often knows only the address."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        view = views.PROBES.get(request.path_info)
+        return view(request) if view is not None and request.method in ("GET", "HEAD") else get_response(request)
+
+    return middleware
 
 
 def vary_on_htmx(get_response: GetResponse) -> GetResponse:

@@ -6,16 +6,23 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent
-from django.db import Error, InternalError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.html import format_html
+from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
+from reviewapp.lib.database_faults import find_fault
+from reviewapp.web import readiness
+from reviewapp.web.database_error_page import CSRF_FIELD, EXPLANATIONS, RETRY_SECONDS, Explanation, get_typed_fields
 from reviewapp.web.pages import NO_STORE, render_page
 
-# The status when the database fails. No proxy sends it, so the browser knows that it comes from this application.
-INSUFFICIENT_STORAGE = 507
+UNKNOWN_FAULT = Explanation(
+    500,
+    "Something went wrong",
+    "This is an error in the review desk. Everything saved before is safe. Go back to find what you typed, and try"
+    " again in a moment.",
+)
 METHOD_NOT_ALLOWED_MESSAGE = "This URL does not support this method. Nothing was changed."
 UNSUPPORTED_CHARSET_MESSAGE = "The request names a charset other than UTF-8. Nothing was changed. Send UTF-8."
 
@@ -36,13 +43,15 @@ def health(request: HttpRequest) -> HttpResponse:
 @_anyone
 @require_safe
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: the database answers."""
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except Error:
-        return HttpResponse("The database does not answer.", status=503, content_type="text/plain")
-    return HttpResponse("OK", content_type="text/plain")
+    """Readiness: this process can serve requests; with `?worker=1` also: a worker was seen lately."""
+    obstacle = readiness.find_obstacle()
+    if not obstacle and request.GET.get("worker") == "1":
+        obstacle = readiness.run_check(import_string(settings.WORKER_CHECK))
+    status = 503 if obstacle else 200
+    return HttpResponse(obstacle or "OK", status=status, content_type="text/plain")
+
+
+PROBES = {"/health": health, "/ready": ready}
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -98,29 +107,28 @@ def unsupported_charset(request: HttpRequest) -> HttpResponse:
 
 
 def server_fault(request: HttpRequest) -> HttpResponse:
-    status, title, message = 500, "Something went wrong", (
-        "This is an error in the review desk. Everything saved before is safe. Go back to find what you typed, and try"
-        " again in a moment."
-    )  # fmt: skip
     # Django calls this while it handles the exception.
-    if isinstance(sys.exception(), (OperationalError, InternalError)):
-        status, title, message = INSUFFICIENT_STORAGE, "The database is not working", (
-            "It may be down, or its disk may be full. Everything saved before is safe. Go back to find what you typed."
-            " Tell the operator of the review desk, and try again later."
-        )  # fmt: skip
+    fault = find_fault(sys.exception())
+    status, title, message = EXPLANATIONS[fault] if fault else UNKNOWN_FAULT
+    headers = {"Cache-Control": NO_STORE}
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_SECONDS)
     if _is_for_machine(request):
-        return JsonResponse({"error": message}, status=status)
+        return JsonResponse({"error": message}, status=status, headers=headers)
     if _wants_fragment(request):
-        return message_response(_render_message(title, message), status=status)
+        return message_response(_render_message(title, message), status=status, headers=headers)
     # Without the request: reading the user from it could raise the same error again.
-    content = render_to_string("error.html", {"title": title, "message": message})
-    return HttpResponse(content, status=status, headers={"Cache-Control": NO_STORE})
+    fields = get_typed_fields(request) if fault else []
+    context = {"title": title, "message": message, "fields": fields, "action": request.get_full_path()}
+    if fields:
+        context["csrf_token"] = request.POST.get(CSRF_FIELD, "")
+    return HttpResponse(render_to_string("error.html", context), status=status, headers=headers)
 
 
-def message_response(message: str, *, status: int) -> HttpResponse:
+def message_response(message: str, *, status: int, headers: dict[str, str] | None = None) -> HttpResponse:
     """Show a message in the page's message area; the target of the htmx request stays, with what was typed."""
-    headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "Cache-Control": NO_STORE}
-    return HttpResponse(message, status=status, headers=headers)
+    target = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML", "Cache-Control": NO_STORE}
+    return HttpResponse(message, status=status, headers=target | (headers or {}))
 
 
 def _error_response(request: HttpRequest, status: int, title: str, message: str) -> HttpResponse:

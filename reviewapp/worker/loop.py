@@ -23,7 +23,7 @@ from reviewapp.delivery.heartbeat import HeartbeatSender
 from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.laminar.client import DEADLINE_SECONDS
-from reviewapp.lib import clock
+from reviewapp.lib import clock, deadline
 from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
@@ -70,6 +70,10 @@ FINISH_TIMEOUT = 2 * DEADLINE_SECONDS + leasing.LEASE_DURATION.total_seconds()
 # `run_once` waits for read-backs that are due this soon, for at most this many rounds.
 SOON = timedelta(seconds=10)
 MAX_READBACK_ROUNDS = 25
+# Seconds after a stop, and seconds since the last answer of the database, until the worker exits without it: another
+# worker takes its patches when their leases have expired.
+WAIT_FOR_DATABASE = 10.0
+DATABASE_SILENCE = 5.0
 
 
 @dataclass(slots=True)
@@ -89,6 +93,8 @@ class Worker:
     # Seconds that pushes under way may take after a stop, and the monotonic time when the stop was noticed.
     finish_timeout: float = FINISH_TIMEOUT
     stopped_at: float | None = None
+    # When the database last answered, on the monotonic clock.
+    database_seen_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.pusher = Pusher(self.clients)
@@ -96,6 +102,7 @@ class Worker:
         self.readback_runner = ReadbackRunner(self._get_read_client, self.mirror.record_rate_limit)
 
     async def run(self) -> None:
+        exit_task = asyncio.create_task(self._exit_without_database())
         try:
             await asyncio.gather(
                 self._repeat(self.push, IDLE_DELAY),
@@ -111,6 +118,7 @@ class Worker:
                 self._repeat(self.apply_rules, RULES_INTERVAL),
             )
         finally:
+            exit_task.cancel()
             await self._close()
 
     async def run_once(self) -> None:
@@ -148,7 +156,9 @@ class Worker:
             self.pusher.stop()
         if not self.heartbeat.is_database_checked:
             await sync_to_async(self.heartbeat.send)()
-        return await self.pusher.run_round()
+        count = await self.pusher.run_round()
+        self.database_seen_at = time.monotonic()
+        return count
 
     async def read_back(self) -> int:
         """Start reading back accepted patches. Returns the number of patches."""
@@ -242,7 +252,8 @@ class Worker:
                 count = await task()
             except Exception:
                 # Nothing is lost: the rows are selected again by their lease or due time.
-                log.exception("Worker task %s failed; it will be retried", task.__name__)
+                summary = f"worker task {task.__name__}"
+                log.exception("Worker task %s failed; it will be retried", task.__name__, extra={"summary": summary})
                 count = 0
                 # The database may have been restored to an earlier state since.
                 self.heartbeat.is_database_checked = False
@@ -255,6 +266,16 @@ class Worker:
         """Whether patches are leased whose results can still be recorded."""
         is_late = self.stopped_at is not None and time.monotonic() > self.stopped_at + self.finish_timeout
         return bool(self.pusher.leased) and not is_late
+
+    async def _exit_without_database(self) -> None:
+        """Once stopped, stop waiting for a database that does not answer: it may never do."""
+        await self.stop.wait()
+        await asyncio.sleep(WAIT_FOR_DATABASE)
+        while time.monotonic() < self.database_seen_at + DATABASE_SILENCE:
+            await asyncio.sleep(1)
+        log.error("The database does not answer: the worker exits, and its leases expire")
+        self.finish_timeout = 0.0
+        deadline.end_all_waits()
 
     async def _close(self) -> None:
         for tasks in (self.readback_tasks, self.drift_tasks, self.pull_tasks, self.missed_tasks):

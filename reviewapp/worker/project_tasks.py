@@ -38,4 +38,7 @@ class ProjectTasks:
     def _remove(self, project_id: int, task: asyncio.Task[None]) -> None:
         del self.running[project_id]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Worker task for project %s failed; it will be retried", project_id, exc_info=error)
+            log.error(
+                "Worker task for project %s failed; it will be retried", project_id,
+                exc_info=error, extra={"summary": f"project task {project_id}"},
+            )  # fmt: skip

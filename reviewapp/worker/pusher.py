@@ -185,7 +185,8 @@ class Pusher:
         except LaminarError as caught:
             error = caught
         except Exception:
-            log.exception("Could not send delivery %s; it will be retried", patch.pk)
+            summary = f"send {patch.project_id}"
+            log.exception("Could not send delivery %s; it will be retried", patch.pk, extra={"summary": summary})
             error = NotSent(INTERNAL_ERROR_MESSAGE)
         seconds, is_partial = time.monotonic() - started, has_metadata and error is not None
         return PushResult(patch, key, started_at, seconds, error, is_partial=is_partial)

@@ -143,8 +143,9 @@ def test_it_hides_a_key_that_the_server_echoes(project: Project) -> None:
 def test_it_leaves_one_active_key_after_concurrent_replacements(tracestore: RunningStore) -> None:
     project = ProjectFactory.create(base_url=tracestore.url)
     keys = [tracestore.full_key, tracestore.ingest_key]
+    checked_keys = [laminar_keys.check_key(project.base_url, key) for key in keys]
 
-    run_concurrently([partial(laminar_keys.replace_key, project, key, "command") for key in keys])
+    run_concurrently([partial(laminar_keys.activate_key, project, checked, "command") for checked in checked_keys])
 
     assert get_active_key(project).secret in keys
     assert LaminarKey.objects.filter(project=project).count() == 2

@@ -19,3 +19,6 @@ MEMORY_BYTES = 64 * 1024
 RESPONSE_BYTES = 64 * 1024 * 1024
 # Seconds in which a client may still send what nobody reads before its connection is closed.
 LINGER_SECONDS = 2.0
+# Paths that are answered by threads of their own, as many for each.
+PROBE_PATHS = ("/health", "/ready")
+PROBE_THREADS = 2

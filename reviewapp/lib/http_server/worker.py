@@ -11,7 +11,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from gunicorn.config import Config
 from gunicorn.errors import ConfigError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from reviewapp.lib.http_server import limits
+from reviewapp.lib.http_server import limits, set_stopping
 from reviewapp.lib.http_server.buffered_socket import BufferedSocket
 from reviewapp.lib.http_server.request_buffer import RequestBuffer, error_response
 
@@ -56,6 +56,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.connections_by_address: Counter[str] = Counter()
         self.next_sweep = 0.0
         self.stop_deadline = 0.0
+        # Probes have threads of their own: they are answered however long all others wait for the database.
+        self.probe_pools = {path: ThreadPoolExecutor(limits.PROBE_THREADS, path) for path in limits.PROBE_PATHS}
 
     @classmethod
     def check_config(cls, cfg: Config, log: Any) -> None:
@@ -82,6 +84,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close_oldest(lambda other: other.address == connection.address and other is not connection)
         if self.nr_conns >= self.worker_connections:
             self._close_oldest(lambda other: other is not connection)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """On SIGTERM, also let the readiness probe fail."""
+        set_stopping()
+        super().handle_exit(sig, frame)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Let a thread answer a complete request."""
+        pool: Any = self.probe_pools.get(getattr(conn.parser.message, "path", ""), self.tpool)
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """After the thread's work: send what is left of the response, then read on or close."""

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from reviewapp.delivery.models import Patch
+from reviewapp.lib import deadline
 from reviewapp.lib.database_use import register_use
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.worker.loop import Worker
@@ -22,6 +23,7 @@ class Command(DeskCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        deadline.limit_statements()
         register_use()
         if options["once"]:
             asyncio.run(Worker().run_once())

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.db import InternalError, OperationalError
+from django.db import DatabaseError
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json, failpoints
+from reviewapp.lib.database_faults import Fault, find_fault
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming
 from reviewapp.queues.access import get_item_or_404
@@ -27,9 +28,9 @@ from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.rail import load_rail, queue_position
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
+from reviewapp.web.database_error_page import INSUFFICIENT_STORAGE
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
-from reviewapp.web.views import INSUFFICIENT_STORAGE
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,10 @@ def _save_review(request: Request, item: QueueItem) -> HttpResponse:
     except canonical_json.InvalidJSONError as error:
         form.add_error("notes", str(error))
         return show_item(request, item, form, status=422)
-    except (OperationalError, InternalError):
+    except DatabaseError as error:
+        # Any other fault is answered without the database, by `server_fault`.
+        if find_fault(error) is not Fault.FULL_OR_READ_ONLY:
+            raise
         log.exception("Could not save a review of item %s", item.pk)
         form.add_error(None, DATABASE_FULL)
         return show_item(request, item, form, status=INSUFFICIENT_STORAGE)

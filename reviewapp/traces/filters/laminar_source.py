@@ -100,7 +100,7 @@ def _query_laminar(
     view: FilterView, project: Project, start_time: datetime | None, skipped: int
 ) -> ParsedRows[TraceRow]:
     """One trace more than a page. The cursor is a start time, and how many traces with it were already shown."""
-    client = make_read_client(project, deadline=DEADLINE)
+    client = make_read_client(project, seconds=DEADLINE)
     until = view.until if start_time is None else start_time + _MICROSECOND
     page = client.find_traces(
         view.pairs, since=view.since, until=until, limit=PAGE_SIZE + 1 + skipped,
