@@ -1,7 +1,7 @@
 """What happens to deliveries, in log lines that an operator can alert on.
 
-A warning passes by itself; an error needs a person. Each kind of line is written at once, then once a minute per project
-with its count (`lib.log_summary`).
+A warning passes by itself; an error needs a person. Each kind of line is written at once, then once a minute for each
+project with its count (`lib.log_summary`).
 """
 
 import logging

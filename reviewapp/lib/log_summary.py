@@ -67,8 +67,7 @@ class SummaryHandler(logging.StreamHandler[Any]):
                 del self.repetitions[key]
                 return False
             summary = copy.copy(repetition.record)
-            seconds = f"{self.interval:.0f} s"
-            summary.msg = f"{repetition.record.getMessage()} [{repetition.count:,} more in the last {seconds}]"
+            summary.msg = f"{repetition.record.getMessage()} [{repetition.count:,} more]"
             summary.args, summary.exc_info, summary.exc_text = (), None, None
             repetition.count = 0
             # A process that ends may have closed its stream.
