@@ -47,6 +47,7 @@ class SummaryHandler(logging.StreamHandler[Any]):
         """Write what is not written yet."""
         for key in list(self.repetitions):
             self._summarise(key)
+        self.repetitions.clear()
         super().close()
 
     def _start_timer(self, key: str) -> None:
@@ -62,10 +63,11 @@ class SummaryHandler(logging.StreamHandler[Any]):
         """Write the summary of a key. Returns False, and forgets the key, if nothing was repeated."""
         self.acquire()
         try:
-            repetition = self.repetitions[key]
-            if not repetition.count:
-                del self.repetitions[key]
+            # The handler may have been closed, and written it.
+            repetition = self.repetitions.pop(key, None)
+            if repetition is None or not repetition.count:
                 return False
+            self.repetitions[key] = repetition
             summary = copy.copy(repetition.record)
             summary.msg = f"{repetition.record.getMessage()} [{repetition.count:,} more]"
             summary.args, summary.exc_info, summary.exc_text = (), None, None

@@ -19,6 +19,8 @@ class HangingProxy:
     listener: socket.socket
     target: tuple[str, int] | str
     is_open: threading.Event = field(default_factory=threading.Event)
+    servers: list[socket.socket] = field(default_factory=list)
+    is_closed: bool = False
 
     @property
     def database_url(self) -> str:
@@ -34,8 +36,11 @@ class HangingProxy:
 
     def _connect(self, client: socket.socket) -> None:
         self.is_open.wait()
+        if self.is_closed:
+            return
         server = socket.socket(socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET)
         server.connect(self.target)
+        self.servers.append(server)
         for source, sink in ((client, server), (server, client)):
             threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
 
@@ -60,5 +65,9 @@ def run_proxy() -> Iterator[HangingProxy]:
         try:
             yield proxy
         finally:
+            proxy.is_closed = True
             proxy.is_open.set()
             listener.shutdown(socket.SHUT_RDWR)
+            for server in proxy.servers:
+                with contextlib.suppress(OSError):
+                    server.shutdown(socket.SHUT_RDWR)

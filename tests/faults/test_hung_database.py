@@ -3,9 +3,11 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,14 +41,16 @@ LIMITS = {
 }  # fmt: skip
 # More than the web app has threads.
 REVIEWERS = 8
+READY = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 class App:
     """A running web app, and a signed-in browser for each reviewer."""
 
-    def __init__(self, url: str, log_path: Path) -> None:
-        self.url, self.log_path = url, log_path
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
+        self.process, self.port, self.log_path = process, port, log_path
+        self.url = url = f"http://127.0.0.1:{port}"
         self.items = list(QueueItem.objects.order_by("pk").values_list("pk", flat=True))
         self.browsers = [signed_in_browser(f"reviewer-{n}", url) for n in range(REVIEWERS)]
 
@@ -88,7 +92,7 @@ def run_app(folder: Path, database_url: str = "") -> Iterator[App]:
     with run_process(command, environment, log_path) as process:
         wait_for(f"http://127.0.0.1:{port}/ready")
         try:
-            yield App(f"http://127.0.0.1:{port}", log_path)
+            yield App(process, port, log_path)
         finally:
             process.terminate()
             process.wait(40)
@@ -150,6 +154,24 @@ def test_it_answers_while_another_program_keeps_a_lock(tmp_path: Path) -> None:
             assert "typed text 0" in response.body
             assert app.probe("/ready") == (200, "OK")
         assert app.save(0).status == 302
+
+
+def test_it_is_not_ready_as_soon_as_it_is_asked_to_stop(tmp_path: Path) -> None:
+    with run_app(tmp_path) as app, socket.create_connection(("127.0.0.1", app.port), timeout=20) as client:
+        client.sendall(READY)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        responses: list[Response] = []
+        with lock_database():
+            saving = threading.Thread(target=lambda: responses.append(app.save(0)))
+            saving.start()
+            time.sleep(0.5)
+            app.process.terminate()
+            time.sleep(0.5)
+            client.sendall(READY)
+            assert client.recv(65536).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert saving.is_alive()
+        saving.join()
+        assert [response.status for response in responses] == [302]
 
 
 @pytest.mark.postgres

@@ -98,6 +98,31 @@ def test_it_sends_htmx_a_server_error_for_the_message_area(reviewer_client: Clie
     assert response["HX-Retarget"] == "#messages"
 
 
+@pytest.mark.parametrize("table", ["reviewapp_queue", "django_session"])
+def test_it_keeps_what_was_typed(lead_client: Client, queue: Queue, table: str) -> None:
+    lead_client.raise_request_exception = False
+    fields = {"ids": "one\n<two>\n", "csrfmiddlewaretoken": "c" * 32, "other": "short"}
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO gone")
+    response = lead_client.post("/p/support/queues/answers/add/?from=a&to=b", fields)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert 'action="/p/support/queues/answers/add/?from=a&amp;to=b"' in response.text
+    assert "one\n&lt;two&gt;\n</textarea>" in response.text
+    assert 'name="other" value="short"' in response.text
+    assert f'name="csrfmiddlewaretoken" value="{"c" * 32}"' in response.text
+
+
+@pytest.mark.parametrize(("path", "field"), [("/accounts/login/", "password"), ("/p/support/keys/laminar/", "key")])
+def test_it_repeats_no_secret(admin_client: Client, path: str, field: str) -> None:
+    admin_client.raise_request_exception = False
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_session RENAME TO gone")
+    response = admin_client.post(path, {field: "canary" * 10, "name": "kept here"})
+    assert response.status_code == 503
+    assert "kept here" in response.text
+    assert "canary" not in response.text
+
+
 def test_it_shows_the_signed_in_user_on_an_error_page(reviewer_client: Client) -> None:
     assert "<b>reviewer</b>" in reviewer_client.get("/p/nowhere/").content.decode()
 
