@@ -1,7 +1,6 @@
 """What happens to deliveries is logged: warnings for what passes by itself, errors for what needs a person."""
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,11 +13,9 @@ from tests.delivery.patches import end_push, lease_patch, make_due, put, put_man
 
 
 @pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    logger = logging.getLogger("reviewapp.delivery")
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
+def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    monkeypatch.setattr(logging.getLogger("reviewapp"), "propagate", True)
+    return caplog
 
 
 @pytest.fixture

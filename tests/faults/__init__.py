@@ -17,6 +17,8 @@ delivery/test_leasing, long_run |
 | SIGTERM during a push | worker/test_command, worker/test_faults |
 | database connection terminated, server crashed, locked by another program | \
 test_database, worker/test_loop, long_run |
+| database hangs, is frozen or keeps a lock; SIGTERM meanwhile | test_hung_database |
+| Laminar silent while pages ask it | test_silent_laminar |
 | database read-only, disk full | reviews/test_workbench |
 | 404 for a while, 404 forever | test_server_faults, delivery/test_results, worker/test_loop |
 | 5xx, 429 with each kind of Retry-After | test_server_faults, laminar/test_errors |
