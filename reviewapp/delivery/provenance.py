@@ -1,4 +1,4 @@
-"""Who set each value of a trace: the application in flight, the review desk, or someone else after our push."""
+"""Who set each value of a trace: the application in flight, the review desk, or someone else; unknown without spans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from reviewapp.delivery.confirmation import is_same_value
 from reviewapp.delivery.drift import find_drifted_keys
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json
-from reviewapp.traces.metadata import history, pairs
+from reviewapp.traces.metadata import history, pairs, span_values
+from reviewapp.traces.metadata.span_values import Author, SpanValues
 from reviewapp.traces.models import MetadataChange, Trace
 from reviewapp.traces.reader.metadata_entries import MetadataEntry
 
@@ -30,27 +31,49 @@ class KeyChange:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySpanValue:
+    """A value that spans set: the first of them, how many others, and whether the trace has this value."""
+
+    value: str
+    span_name: str
+    other_count: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KeyProvenance(MetadataEntry):
-    """A metadata entry with who set it, the patch if it was ours, and its changes, newest first."""
+    """A metadata entry with who set it, the patch if it was ours, and its changes, newest first.
+
+    `span_values` are the values of its spans if these set the key differently.
+    """
 
     set_by: str
     patch: Patch | None
     is_removed: bool = False
     changes: Sequence[KeyChange] = ()
+    span_values: Sequence[KeySpanValue] = ()
 
 
 def get_metadata_provenance(trace: Trace) -> list[KeyProvenance]:
-    """Each key of a trace's metadata, sorted, with who set it as far as the outbox knows; then the removed keys."""
+    """Each key of a trace's metadata, sorted, with who set it as outbox and spans tell; then the removed keys."""
     pushed = _find_pushed_values(trace)
     unconfirmed = canonical_json.raw_members(trace.unconfirmed)
     members = canonical_json.raw_members(trace.metadata)
-    changes = _load_changes(trace)
+    changes, from_spans = _load_changes(trace), span_values.load(trace)
     entries = []
     for key, raw in sorted(members.items()):
         patch, our_raw = pushed.get(key, (None, ""))
-        set_by = "the review desk, not confirmed yet" if key in unconfirmed else _describe_setter(patch, raw, our_raw)
+        if key in unconfirmed:
+            set_by = "the review desk, not confirmed yet"
+        elif patch is None:
+            set_by = _describe_outsider(trace, from_spans, key, raw)
+        else:
+            set_by = _describe_pushed(from_spans, patch, key, raw, our_raw)
         value, key_changes = pairs.display_value(raw), changes.get(key, ())
-        entries.append(KeyProvenance(key, value, key in unconfirmed, set_by, patch, changes=key_changes))
+        conflicts = _find_conflicts(from_spans, key, raw)
+        entries.append(
+            KeyProvenance(key, value, key in unconfirmed, set_by, patch, changes=key_changes, span_values=conflicts)
+        )
     for key, (patch, our_raw) in sorted(pushed.items()):
         if key not in members and any(
             drifted.key == key and drifted.laminar_value is None for drifted in find_drifted_keys(patch)
@@ -91,16 +114,43 @@ def _find_pushed_values(trace: Trace) -> dict[str, tuple[Patch, str]]:
     return pushed
 
 
-def _describe_setter(patch: Patch | None, raw: str, our_raw: str) -> str:
-    if patch is None:
-        return "the application, in flight"
+def _describe_outsider(trace: Trace, from_spans: SpanValues, key: str, raw: str) -> str:
+    """Who set a value that is not ours."""
+    author = from_spans.find_author(key, raw)
+    if author == Author.APPLICATION:
+        return author.label
+    values = from_spans.by_key.get(key)
+    if author == Author.UNKNOWN:
+        if from_spans.is_complete and values:
+            return "unknown: its spans set too many values"
+        return f"unknown: {'not all of its spans are' if trace.has_spans else 'its spans are not'} here"
+    if not values:
+        return "someone else: no span carries it"
+    return f"someone else, who replaced {_shorten(values[-1].raw)} of the application"
+
+
+def _describe_pushed(from_spans: SpanValues, patch: Patch, key: str, raw: str, our_raw: str) -> str:
+    """Who set a value of a key that we pushed."""
     if patch.state != State.CONFIRMED:
         return f"the review desk, {patch.state}"
-    return (
-        "the review desk, confirmed"
-        if is_same_value(raw, canonical_json.loads(our_raw))
-        else _describe_drift(raw, our_raw)
-    )
+    if is_same_value(raw, canonical_json.loads(our_raw)):
+        return "the review desk, confirmed"
+    if from_spans.find_author(key, raw) == Author.APPLICATION:
+        return f"the application, after our push: {_shorten(raw)} in Laminar, we pushed {_shorten(our_raw)}"
+    return _describe_drift(raw, our_raw)
+
+
+def _find_conflicts(from_spans: SpanValues, key: str, raw: str) -> list[KeySpanValue]:
+    """The values of a key if spans set it differently, else none."""
+    values = from_spans.by_key.get(key, [])
+    if len(values) < 2:
+        return []
+    return [
+        KeySpanValue(
+            _shorten(value.raw), value.span_name, value.span_count - 1, span_values.is_same_value(value.raw, raw)
+        )
+        for value in values
+    ]
 
 
 def _describe_drift(raw: str | None, our_raw: str) -> str:

@@ -202,10 +202,15 @@ class MetadataChange(models.Model):
     """A change of one metadata value after the first pull: truncated JSON texts, null where the key did not exist."""
 
     class Author(models.TextChoices):
-        APPLICATION = "flight", "the application, in flight"
+        APPLICATION = "spans", "the application, in flight"
         REVIEW_APP = "us", "the review desk"
         OTHER_AFTER_PUSH = "others", "someone else, after our push"
-        OTHER = "somebody", "someone else"
+        OTHER = "outside", "someone else"
+        # The spans that tell are not here, or not all of them.
+        UNKNOWN = "unknown", "unknown"
+        # Earlier releases guessed by the time of the change.
+        GUESSED_APPLICATION = "flight", "unknown, an earlier release guessed"
+        GUESSED_OTHER = "somebody", "unknown, an earlier release guessed"
 
     MAX_VALUE_LENGTH = 200
 
@@ -262,6 +267,18 @@ class Span(models.Model):
             return []
         events: list[dict[str, Any]] = json.loads(self.event_texts)
         return events
+
+
+class SpanMetadata(models.Model):
+    """The metadata values in the attributes of a trace's spans, stored when these are pulled; see span_values.py."""
+
+    trace = models.OneToOneField(Trace, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # JSON: key -> list of [JSON text, id and name of the first span, number of spans].
+    values = models.TextField(default="{}")
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-trace"], name="span_metadata_newest")]
 
 
 class PreparedTranscript(models.Model):

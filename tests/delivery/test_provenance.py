@@ -1,12 +1,17 @@
 """Who set each metadata value of a trace."""
 
+from typing import Any
+
+import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
 from reviewapp.delivery.provenance import get_metadata_provenance
+from reviewapp.lib import clock
 from reviewapp.traces.models import Trace
-from tests.factories import PatchFactory, TraceFactory
+from tests.factories import PatchFactory, SpanFactory, TraceFactory
+from tests.traces.rows import store_metadata_spans
 
 
 def set_by(trace: Trace) -> dict[str, str]:
@@ -18,6 +23,7 @@ def test_it_distinguishes_the_application_from_us(project: Project) -> None:
         project=project, metadata='{"env":"test","score":1,"notes":"x"}', unconfirmed='{"notes":"x"}'
     )
     PatchFactory.create(project=project, trace_id=trace.trace_id, metadata='{"score":1}', state=State.CONFIRMED)
+    store_metadata_spans(trace, {"env": "test"})
     assert set_by(trace) == {
         "env": "the application, in flight",
         "score": "the review desk, confirmed",
@@ -61,3 +67,69 @@ def test_it_recognises_our_number_in_another_spelling(project: Project) -> None:
     trace = TraceFactory.create(project=project, metadata='{"score":1.0}')
     PatchFactory.create(project=project, trace_id=trace.trace_id, metadata='{"score":1}', state=State.CONFIRMED)
     assert set_by(trace) == {"score": "the review desk, confirmed"}
+
+
+@pytest.mark.parametrize(
+    ("spans", "setter"),
+    [
+        ([], "someone else: no span carries it"),
+        ([{"score": 1}], "the application, in flight"),
+        ([{"score": 1.0}], "the application, in flight"),
+        ([{"score": 2}, {"score": 1}], "the application, in flight"),
+        ([{"score": 0.5}], "someone else, who replaced 0.5 of the application"),
+    ],
+    ids=["pushed", "carried", "carried in another spelling", "carried by one of two", "replaced"],
+)
+def test_it_reads_from_the_spans_who_set_a_value(project: Project, spans: list[dict[str, float]], setter: str) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"score":1}')
+    store_metadata_spans(trace, *spans)
+    assert set_by(trace) == {"score": setter}
+
+
+def test_it_recognises_an_object_that_two_spans_set(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"flags":{"a":1,"b":[2]},"other":{"a":1,"b":3}}')
+    store_metadata_spans(trace, {"flags": {"b": [2]}, "other": {"a": 1}}, {"flags": {"a": 1}, "other": {"b": 2}})
+    assert set_by(trace) == {
+        "flags": "the application, in flight",
+        "other": 'someone else, who replaced {"b":2} of the application',
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "setter"),
+    [
+        ({"spans_pulled_at": None}, "unknown: its spans are not here"),
+        ({"is_cut": True}, "unknown: not all of its spans are here"),
+        ({"pull_due_at": clock.now()}, "unknown: not all of its spans are here"),
+    ],
+    ids=["not pulled", "too many", "pulled again soon"],
+)
+def test_it_does_not_guess_without_all_spans(project: Project, fields: dict[str, Any], setter: str) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"env":"live","score":1}')
+    store_metadata_spans(trace, {"env": "live"})
+    Trace.objects.update(**fields)
+    trace.refresh_from_db()
+    assert set_by(trace)["score"] == setter
+    assert ("flight" in set_by(trace)["env"]) is trace.has_spans
+
+
+def test_it_reads_spans_that_an_earlier_release_stored(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"env":"live","score":1}', spans_pulled_at=clock.now())
+    SpanFactory.create(trace=trace, attributes='{"ai.telemetry.metadata.env":"live"}')
+    assert set_by(trace) == {"env": "the application, in flight", "score": "someone else: no span carries it"}
+
+
+def test_it_names_the_spans_that_set_a_key_differently(reviewer_client: Client, project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"tier":"<b>","env":"live"}')
+    store_metadata_spans(trace, {"tier": "free", "env": "live"}, {"tier": "<b>", "env": "live"}, {"tier": "<b>"})
+    page = " ".join(reviewer_client.get(f"/p/support/deliveries/traces/{trace.trace_id}/metadata/").text.split())
+    assert "Its spans set 2 different values" in page
+    assert "step 1: <code>free</code> </li>" in page
+    assert "step 2 and 1 more: <code>&lt;b&gt;</code>, which won" in page
+    assert page.count("different values") == 1
+
+
+def test_it_does_not_guess_beyond_the_values_it_stores(project: Project) -> None:
+    trace = TraceFactory.create(project=project, metadata='{"step":0,"last":99}')
+    store_metadata_spans(trace, *({"step": number, "last": number} for number in range(100)))
+    assert set_by(trace) == {"step": "unknown: its spans set too many values", "last": "the application, in flight"}

@@ -1,5 +1,6 @@
 """Rows of Laminar's SQL queries, with defaults for the columns that a test does not need."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from uuid import UUID, uuid4
 
 from reviewapp.laminar import SpanRow, TraceRow
 from reviewapp.laminar.rows import parse_span_row, parse_trace_row
+from reviewapp.traces.metadata import span_values
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 
@@ -32,6 +34,17 @@ def span_row(number: int = 1, **more: Any) -> SpanRow:
 def store_pulled_spans(trace: Trace, rows: Sequence[SpanRow]) -> None:
     """Store these spans of a trace as a complete pull does."""
     pull.finish_pull(trace, pull.store_spans(trace, rows))
+
+
+def store_metadata_spans(trace: Trace, *members: dict[str, Any]) -> None:
+    """Store one span for each of these, as a complete pull does, with them as the metadata that the span carries."""
+    rows = [
+        span_row(
+            number, attributes=json.dumps({f"{span_values.PREFIXES[0]}{key}": value for key, value in each.items()})
+        )
+        for number, each in enumerate(members, 1)
+    ]
+    store_pulled_spans(trace, rows)
 
 
 def _format_value(value: Any) -> Any:

@@ -15,7 +15,7 @@ from reviewapp.traces.metadata import history, merge
 from reviewapp.traces.models import MetadataChange, Trace
 from reviewapp.traces.sync import pull
 from tests.factories import PatchFactory, TraceFactory
-from tests.traces.rows import trace_row
+from tests.traces.rows import store_metadata_spans, trace_row
 
 TRACE = UUID(int=7)
 
@@ -41,25 +41,34 @@ def test_it_records_nothing_at_the_first_pull(project: Project) -> None:
     assert get_changes() == []
 
 
-def test_it_attributes_changes_of_a_running_trace_to_the_application(project: Project) -> None:
+def test_it_knows_no_author_while_the_spans_are_not_here(project: Project) -> None:
     for text in ('{"a":1,"b":1}', '{"a":2,"c":"x"}'):
         pull.store_traces(project, [trace_row(TRACE, text, end_time=clock.now())])
-    assert get_changes() == [("a", "1", "2", "flight"), ("b", "1", None, "flight"), ("c", None, '"x"', "flight")]
+    assert get_changes() == [("a", "1", "2", "unknown"), ("b", "1", None, "unknown"), ("c", None, '"x"', "unknown")]
 
 
-@pytest.mark.parametrize(
-    ("first_pull", "second_pull", "author"),
-    [(1, 4, "flight"), (1, 10, "flight"), (6, 7, "somebody"), (1, 24 * 60, "somebody")],
-    ids=["at once", "first read after", "settled", "weeks later"],
-)
-def test_it_attributes_changes_of_a_settled_trace_to_somebody_else(
-    project: Project, first_pull: int, second_pull: int, author: str
+@pytest.mark.parametrize(("carried", "author"), [({"a": 2}, "spans"), ({"a": 1}, "outside"), ({}, "outside")])
+@pytest.mark.parametrize("minutes", [1, 7, 24 * 60])
+def test_it_attributes_a_change_by_the_spans_and_not_by_its_time(
+    project: Project, carried: dict[str, int], author: str, minutes: int
 ) -> None:
-    end = clock.now()
-    for minutes, text in ((first_pull, '{"a":1}'), (second_pull, '{"a":2}')):
+    end = clock.now() - timedelta(days=2)
+    for text in ('{"a":1}', '{"a":2}'):
         with time_machine.travel(end + timedelta(minutes=minutes), tick=False):
             pull.store_traces(project, [trace_row(TRACE, text, end_time=end)])
+    store_metadata_spans(Trace.objects.get(), carried)
     assert get_changes() == [("a", "1", "2", author)]
+
+
+def test_it_pulls_the_spans_again_when_they_do_not_explain_a_change(project: Project) -> None:
+    pull_metadata(project, '{"a":1}')
+    store_metadata_spans(Trace.objects.get(), {"a": 1})
+    pull_metadata(project, '{"a":2}')
+    assert get_changes() == [("a", "1", "2", "unknown")]
+    assert Trace.objects.get().pull_due_at is not None
+    Trace.objects.update(pull_due_at=None)
+    store_metadata_spans(Trace.objects.get(), {"a": 1}, {"a": 2})
+    assert get_changes() == [("a", "1", "2", "spans")]
 
 
 def test_it_does_not_count_a_reverted_patch_as_ours(project: Project) -> None:
@@ -68,7 +77,7 @@ def test_it_does_not_count_a_reverted_patch_as_ours(project: Project) -> None:
         before = merge.apply_patch(project, merge.lock_trace(project, TRACE), {"a": 2}, patch_id=5)
         merge.revert_patch(project, merge.lock_trace(project, TRACE), before, {}, review_count=0)
     pull_metadata(project, '{"a":3,"b":2}')
-    assert [author for *_, author in get_changes()] == ["us", "us", "somebody", "somebody"]
+    assert [author for *_, author in get_changes()] == ["us", "us", "unknown", "unknown"]
     push(project, a=4)
     pull_metadata(project, '{"a":5,"b":2}')
     assert get_changes()[-1] == ("a", "4", "5", "others")
@@ -94,18 +103,23 @@ def test_it_ignores_another_spelling_of_our_number(project: Project) -> None:
     assert [author for *_, author in get_changes()] == ["us"]
 
 
-def test_it_attributes_late_changes_of_a_pushed_trace_to_others(project: Project) -> None:
-    pull_metadata(project, '{"env":"test"}')
+def test_it_attributes_a_change_of_a_pushed_trace_by_its_spans(project: Project) -> None:
+    pull_metadata(project, '{"env":"test","x":1}')
     push(project, score=1)
-    pull_metadata(project, '{"env":"live","score":1}')
-    assert get_changes()[1:] == [("env", '"test"', '"live"', "others")]
+    pull_metadata(project, '{"env":"live","x":2,"score":1}')
+    assert get_changes()[1:] == [("env", '"test"', '"live"', "unknown"), ("x", "1", "2", "unknown")]
+    store_metadata_spans(Trace.objects.get(), {"env": "live"})
+    assert get_changes() == [
+        ("score", None, "1", "us"), ("env", '"test"', '"live"', "spans"), ("x", "1", "2", "outside"),
+    ]  # fmt: skip
 
 
-def test_it_attributes_changes_of_a_running_pushed_trace_to_the_application(project: Project) -> None:
-    pull_metadata(project, '{"env":"test"}')
-    push(project, score=1)
-    pull.store_traces(project, [trace_row(TRACE, '{"env":"live","score":1}', end_time=clock.now())])
-    assert get_changes()[1:] == [("env", '"test"', '"live"', "flight")]
+def test_it_attributes_our_value_that_a_late_span_replaced_to_the_application(project: Project) -> None:
+    pull_metadata(project, '{"a":1}')
+    push(project, a=2)
+    pull_metadata(project, '{"a":3}')
+    store_metadata_spans(Trace.objects.get(), {"a": 3})
+    assert get_changes()[-1] == ("a", "2", "3", "spans")
 
 
 def test_it_records_both_values_when_laminars_value_is_taken_over(project: Project) -> None:

@@ -12,11 +12,11 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import index, merge, registry
 from reviewapp.traces.metadata.registry import KeySummary
-from reviewapp.traces.models import MetadataChange
+from reviewapp.traces.models import MetadataChange, Trace
 from reviewapp.traces.sync import pull
 from tests.factories import TraceFactory
 from tests.queries import count_queries
-from tests.traces.rows import trace_row
+from tests.traces.rows import store_metadata_spans, trace_row
 
 URL = "/p/support/traces/keys/"
 
@@ -77,10 +77,12 @@ def test_it_reports_who_changed_a_value_and_that_it_flips(project: Project) -> N
             pull.store_traces(
                 project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=clock.now())]
             )
+        store_metadata_spans(Trace.objects.get(trace_id=UUID(int=number)), {"step": 1}, {"step": 2})
     with transaction.atomic():
         merge.apply_patch(project, merge.lock_trace(project, UUID(int=0)), {"step": 3}, patch_id=1)
     summary = create_key(project, "step")
-    assert summary.set_by == [("the application, in flight", 2), ("the review desk", 1)]
+    assert summary.changed_by == [("the application, in flight", 2), ("the review desk", 1)]
+    assert dict(summary.set_by) == {"the application, in flight": 1, "the review desk": 1}
     assert "in 2 traces" in " ".join(summary.findings)
 
 
@@ -89,8 +91,24 @@ def test_it_does_not_report_late_changes_as_flips(project: Project) -> None:
         for raw in ("1", "2"):
             ended = clock.now() - timedelta(days=20)
             pull.store_traces(project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=ended)])
+        store_metadata_spans(Trace.objects.get(trace_id=UUID(int=number)), {"step": 1})
     summary = create_key(project, "step")
     assert (summary.set_by, summary.findings) == ([("someone else", 2)], [])
+
+
+def test_it_does_not_take_a_pushed_key_for_the_applications(lead_client: Client, project: Project) -> None:
+    for number in range(2):
+        pull.store_traces(project, [trace_row(UUID(int=number), '{"env":"live","score":1}')])
+        store_metadata_spans(Trace.objects.get(trace_id=UUID(int=number)), {"env": "live"})
+    assert create_key(project, "score").set_by == [("someone else", 2)]
+    assert create_key(project, "env").set_by == [("the application, in flight", 2)]
+    assert "someone else" in lead_client.get(URL).text
+
+
+def test_it_does_not_know_who_set_a_key_without_spans(lead_client: Client, project: Project) -> None:
+    assert create_key(project, "score", "1").set_by == []
+    page = lead_client.get(URL).text
+    assert ("unknown: no spans here" in page, "in flight" in page) == (True, False)
 
 
 @pytest.mark.parametrize(("more", "words"), [(0, "unchanged since"), (1, "no recent changes")])

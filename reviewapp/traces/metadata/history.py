@@ -1,7 +1,7 @@
 """The history of metadata values: every change after a trace's first pull, with its time and author."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.db.models import Case, Sum, Value, When
@@ -10,14 +10,17 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.lib.batches import batched
 from reviewapp.traces import queries
-from reviewapp.traces.models import CHANGE_WINDOW, REREAD_DELAYS, MetadataChange, Trace
+from reviewapp.traces.metadata import span_values
+from reviewapp.traces.models import MetadataChange, Trace
+
+Author = MetadataChange.Author
 
 # A value that somebody else changed this recently may change again.
 RECENT_WINDOW = timedelta(hours=1)
 # Most changes of one trace that a page reads, newest first.
 MAX_CHANGES = 500
-# By this long after its end, a trace has been read at least once since it settled: a new change came after that.
-SETTLED_DELAY = REREAD_DELAYS[2]
+# Most changes of many traces that are read, newest first.
+MAX_REGISTRY_CHANGES = 5_000
 
 
 class ValueChange(NamedTuple):
@@ -58,37 +61,35 @@ def record_changes(project: Project, changes: Iterable[ValueChange], author: str
     insert_rows(build_rows(project, changes, author, patch_id))
 
 
-def record_pulled_changes(project: Project, traces: Sequence[tuple[Trace, str, datetime]]) -> None:
-    """Store what a pull changed in these traces, each with its metadata text before and when that text was stored.
+def record_pulled_changes(project: Project, traces: Sequence[tuple[Trace, str]]) -> None:
+    """Store what a pull changed in these traces, each with its metadata text before.
 
-    The author of a change is OTHER_AFTER_PUSH if the value was ours, or if the trace has ended and has any value of
-    ours; else OTHER if the trace had settled; else APPLICATION.
+    The author of a change is APPLICATION if a span carries the value, else OTHER_AFTER_PUSH if the value before was
+    ours, else UNKNOWN: until the spans are pulled, which is scheduled if some were pulled before.
     """
-    changes_by_trace = {
-        trace: _compare_metadata(trace, before) for trace, before, _ in traces if before != trace.metadata
-    }
+    changes_by_trace = {trace: _compare_metadata(trace, before) for trace, before in traces if before != trace.metadata}
     if not changes_by_trace:
         return
     keys_by_trace: dict[int, set[str]] = {}
     for pk, key in _get_patched_keys([trace.pk for trace in changes_by_trace]):
         keys_by_trace.setdefault(pk, set()).add(key)
-    stored_at = {trace: moment for trace, _, moment in traces}
-    rows = []
+    values_by_trace = span_values.load_all(trace.pk for trace in changes_by_trace if trace.has_spans)
+    rows, unexplained = [], set()
     for trace, changes in changes_by_trace.items():
         patched_keys = keys_by_trace.get(trace.pk, set())
-        # Laminar may spell a number of ours in another way: that is not a change.
-        real = [
-            change
-            for change in changes
-            if change.key not in patched_keys or not _is_same_value(change.before, change.after)
-        ]
-        is_late = _had_settled(trace, stored_at[trace])
-        author = MetadataChange.Author.OTHER if is_late else MetadataChange.Author.APPLICATION
-        if patched_keys and not trace.may_change:
-            author = MetadataChange.Author.OTHER_AFTER_PUSH
-        for change in real:
-            is_patched = change.key in patched_keys
-            rows += build_rows(project, [change], MetadataChange.Author.OTHER_AFTER_PUSH if is_patched else author)
+        values = values_by_trace.get(trace.pk, span_values.NOTHING_KNOWN)
+        for change in changes:
+            is_ours = change.key in patched_keys
+            # Laminar may spell a number of ours in another way: that is not a change.
+            if is_ours and change.before and change.after and span_values.is_same_value(change.before, change.after):
+                continue
+            is_application = values.find_author(change.key, change.after) == Author.APPLICATION
+            author = Author.OTHER_AFTER_PUSH if is_ours else Author.UNKNOWN
+            rows += build_rows(project, [change], Author.APPLICATION if is_application else author)
+            if not is_application and trace.has_spans:
+                unexplained.add(trace.pk)
+    if unexplained:
+        Trace.objects.filter(pk__in=unexplained, pull_due_at=None).update(pull_due_at=clock.now())
     insert_rows(rows)
 
 
@@ -100,6 +101,18 @@ def changes_by_key(trace: Trace) -> dict[str, list[MetadataChange]]:
     return changes
 
 
+def get_pushed_keys(traces: Iterable[int]) -> dict[tuple[int, str], str]:
+    """By trace and key, the author of its last change, if this is our patch or somebody's change of our value."""
+    newest = MetadataChange.objects.filter(trace__in=list(traces)).order_by("-pk")[:MAX_REGISTRY_CHANGES]
+    rows = list(newest.values_list("trace_id", "key", "by", "patch_id"))
+    last = {(trace, key): (author, patch) for trace, key, author, patch in reversed(rows)}
+    return {
+        key: author
+        for key, (author, patch) in last.items()
+        if author == Author.OTHER_AFTER_PUSH or (author == Author.REVIEW_APP and patch is not None)
+    }
+
+
 def recently_changed(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
     """Primary keys of those traces in which somebody else changed one of the keys within RECENT_WINDOW."""
     keys, pks = [key[:300] for key in keys], [trace.pk for trace in traces]
@@ -109,23 +122,8 @@ def recently_changed(traces: Iterable[Trace], keys: Iterable[str]) -> set[int]:
     return set(recent.exclude(by=MetadataChange.Author.REVIEW_APP).values_list("trace_id", flat=True))
 
 
-def _had_settled(trace: Trace, stored_at: datetime) -> bool:
-    """Whether the metadata stored at this time was read after the trace could still change."""
-    end = trace.end_time
-    return end is not None and (stored_at - end > CHANGE_WINDOW or clock.now() - end > SETTLED_DELAY)
-
-
 def _compare_metadata(trace: Trace, before: str) -> list[ValueChange]:
     return compare_members(trace.pk, canonical_json.raw_members(before), canonical_json.raw_members(trace.metadata))
-
-
-def _is_same_value(before: str | None, after: str | None) -> bool:
-    if before is None or after is None:
-        return False
-    try:
-        return canonical_json.dumps(canonical_json.loads(before)) == canonical_json.dumps(canonical_json.loads(after))
-    except canonical_json.InvalidJSONError:
-        return False
 
 
 def _truncate(raw: str | None) -> str | None:

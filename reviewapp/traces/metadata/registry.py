@@ -14,8 +14,11 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import sql
 from reviewapp.lib.personal_data import find_personal_data
 from reviewapp.traces import queries
-from reviewapp.traces.metadata import pairs
-from reviewapp.traces.models import MetadataChange, MetadataKey
+from reviewapp.traces.metadata import history, pairs, span_values
+from reviewapp.traces.metadata.merge import parse_members
+from reviewapp.traces.models import MetadataChange, MetadataKey, SpanMetadata
+
+Author = MetadataChange.Author
 
 PAGE_SIZE = 25
 # Values that are read of each key, most frequent first, and how many of them a page shows.
@@ -24,6 +27,8 @@ MAX_VALUES, MAX_SHOWN_VALUES = 200, 10
 TOO_MANY_VALUES = 100
 # Keys whose names are compared, and changes that are read, newest first.
 MAX_NAMES, MAX_CHANGES = 2_000, 5_000
+# Traces whose values are compared with those of their spans, newest first.
+MAX_TRACES = 100
 # Traces in which a value changed while they ran, before the key gets a finding.
 MIN_FLIPS = 2
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -50,6 +55,8 @@ class KeySummary:
     terms: Sequence[TermRow]
     similar_names: Sequence[str] = ()
     authors: Counter[str] = field(default_factory=Counter)
+    # Who set the value, with the number of traces, in the newest traces whose spans are here.
+    setters: Counter[str] = field(default_factory=Counter)
     flip_count: int = 0
     # Whether all changes of the project were read; else there may be older ones of this key.
     has_full_history: bool = True
@@ -88,9 +95,13 @@ class KeySummary:
 
     @property
     def set_by(self) -> list[tuple[str, int]]:
+        """Who set its values, each with the number of traces; empty if no trace with the key has its spans here."""
+        return [(Author(author).label, count) for author, count in self.setters.most_common()]
+
+    @property
+    def changed_by(self) -> list[tuple[str, int]]:
         """Who changed its values, each with the number of changes; empty if no change is known."""
-        labels = dict(MetadataChange.Author.choices)
-        return [(labels[author], count) for author, count in self.authors.most_common()]
+        return [(Author(author).label, count) for author, count in self.authors.most_common()]
 
     @cached_property
     def findings(self) -> list[str]:
@@ -118,10 +129,11 @@ def get_page(project: Project, part: str = "", start: int = 0) -> Page:
     for name, _ in names:
         by_normalised.setdefault(_normalise(name), []).append(name)
     authors, flips, is_complete = _get_changes(project)
+    setters = _count_setters(project)
     summaries = [
         KeySummary(
             name, count, terms.get(name, []), [other for other in by_normalised[_normalise(name)] if other != name],
-            authors.get(name, Counter()), len(flips.get(name, ())), is_complete,
+            authors.get(name, Counter()), setters.get(name, Counter()), len(flips.get(name, ())), is_complete,
         )
         for name, count in shown
     ]  # fmt: skip
@@ -158,9 +170,24 @@ def _get_changes(project: Project) -> tuple[dict[str, Counter[str]], dict[str, s
     rows = list(newest.values_list("key", "by", "trace_id", "before"))
     for key, author, trace, before in rows[:MAX_CHANGES]:
         authors.setdefault(key, Counter())[author] += 1
-        if author == MetadataChange.Author.APPLICATION and before is not None:
+        if author == Author.APPLICATION and before is not None:
             flips.setdefault(key, set()).add(trace)
     return authors, flips, len(rows) <= MAX_CHANGES
+
+
+def _count_setters(project: Project) -> dict[str, Counter[str]]:
+    """By key, who set its value in the newest traces whose spans are here, with the number of traces."""
+    newest = SpanMetadata.objects.filter(project=project).order_by("-trace")[:MAX_TRACES]
+    traces = [row.trace for row in newest.select_related("trace").defer("values")]
+    values_by_trace = span_values.load_all(trace.pk for trace in traces)
+    pushed_keys = history.get_pushed_keys(trace.pk for trace in traces)
+    setters: dict[str, Counter[str]] = {}
+    for trace in traces:
+        values = values_by_trace.get(trace.pk, span_values.NOTHING_KNOWN)
+        for key, raw in parse_members(trace.metadata).items():
+            author = pushed_keys.get((trace.pk, key[:300])) or values.find_author(key, raw)
+            setters.setdefault(key[:300], Counter())[author] += 1
+    return setters
 
 
 def _normalise(name: str) -> str:

@@ -19,7 +19,7 @@ from reviewapp.lib import clock, sql
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces import queries
-from reviewapp.traces.metadata import history, index, merge
+from reviewapp.traces.metadata import history, index, merge, span_values
 from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace, UnreadablePart
 from reviewapp.traces.sync import transcripts, unreadable
 
@@ -109,7 +109,7 @@ def store_traces(project: Project, rows: Sequence[TraceRow], asked_at: datetime 
         new = _insert_traces(project, [by_id[trace_id] for trace_id in absent], now, asked_at)
         locked = existing.exclude(pk__in=[trace.pk for trace in new]).select_for_update().order_by("trace_id")
         traces = list(locked) if len(new) < len(by_id) else []
-        before = [(trace, trace.metadata, trace.pulled_at) for trace in traces if trace.pulled_at is not None]
+        before = [(trace, trace.metadata) for trace in traces if trace.pulled_at is not None]
         changed = [trace for trace in traces if _update_trace(trace, by_id[trace.trace_id], now, asked_at)]
         values = [[*(getattr(trace, name) for name in queries.TRACE_FIELDS), trace.pk] for trace in traces]
         sql.execute_many(queries.UPDATE_TRACE, values)
@@ -182,7 +182,7 @@ def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
 def finish_pull(trace: Trace, stored: Collection[UUID], problem: str = "") -> None:
     """Complete a pull that stored these spans: delete the others, render the transcript, schedule the next pull.
 
-    `problem` says why some spans could not be read, without a full stop.
+    Also store the metadata of the spans, which tells who set each value. `problem` says why some spans could not be read, without a full stop.
     """
     known = list(_get_span_ids(trace))
     removed = [pk for pk, span_id in known if span_id not in stored]
@@ -190,18 +190,20 @@ def finish_pull(trace: Trace, stored: Collection[UUID], problem: str = "") -> No
         Span.objects.filter(pk__in=removed[start : start + SPANS_PER_TRANSACTION]).delete()
     now = clock.now()
     trace.spans_pulled_at, trace.span_count = now, len(known) - len(removed)
-    transcript = transcripts.render(trace)
+    transcript, values = transcripts.render(trace), span_values.read(trace)
     may_change = trace.end_time is None or abs(now - trace.end_time) < CHANGE_WINDOW
     delay = REPULL_DELAY * max(1, len(stored) // MANY_SPANS)
+    is_cut = len(stored) >= MAX_SPANS
     with transaction.atomic():
         Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
         transcripts.store(trace, transcript)
+        span_values.store(trace, values._replace(is_complete=not (is_cut or may_change or problem)))
         if problem:
             unreadable.mark_part(trace, UnreadablePart.Part.SPANS, problem)
         else:
             unreadable.clear_part(trace, UnreadablePart.Part.SPANS)
         Trace.objects.filter(pk=trace.pk).update(
-            spans_pulled_at=now, span_count=trace.span_count, is_cut=len(stored) >= MAX_SPANS, pull_error="",
+            spans_pulled_at=now, span_count=trace.span_count, is_cut=is_cut, pull_error="",
             pull_tries=0, pull_due_at=now + delay if may_change else None,
         )  # fmt: skip
 

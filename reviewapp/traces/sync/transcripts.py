@@ -5,6 +5,7 @@ import logging
 from django.db import transaction
 
 from reviewapp.lib import clock, sql
+from reviewapp.traces.metadata import span_values
 from reviewapp.traces.models import PreparedTranscript, Trace, UnreadablePart
 from reviewapp.traces.reader import prepared, transcript_html
 from reviewapp.traces.sync import unreadable
@@ -36,12 +37,13 @@ def retry_unreadable(limit: int) -> int:
 
 def render_again(trace: Trace) -> bool:
     """Render a trace's transcript from its stored spans. False if it fails, or other spans were stored meanwhile."""
-    transcript = render(trace)
+    transcript, values = render(trace), span_values.read(trace)
     with transaction.atomic():
         unchanged = Trace.objects.select_for_update().filter(pk=trace.pk, spans_pulled_at=trace.spans_pulled_at)
         if unchanged.only("pk").first() is None:
             return False
         store(trace, transcript)
+        span_values.store(trace, values._replace(is_complete=span_values.is_complete(trace)))
     return not isinstance(transcript, str)
 
 
