@@ -49,6 +49,22 @@ def parse_bytes(raw: bytes) -> Any:
         return text
 
 
+def parse_json(value: Any) -> Any:
+    """Parse a string that holds JSON; returns anything else unchanged."""
+    if not isinstance(value, str) or value[:1] not in '{["-0123456789tfn \t\r\n':
+        return value
+    try:
+        parsed = exact_json.loads(value)
+        if jsonb.is_text_deep(value, parsed):
+            return value
+        if "\\ud" in value or "\\uD" in value:
+            # Raises UnicodeEncodeError for a lone surrogate, which Laminar's parser refuses too.
+            exact_json.dumps(parsed).encode()
+        return parsed
+    except (ValueError, RecursionError):
+        return value
+
+
 def count(value: Any) -> int | None:
     """Returns a value as a number of tokens; None if it is none."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_SPAN_COUNT

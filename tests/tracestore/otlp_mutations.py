@@ -22,6 +22,11 @@ KEYS = [
     "gen_ai.response.model", "gen_ai.tool.definitions", "gen_ai.tool.call.id", "gen_ai.usage.input_tokens",
     "gen_ai.usage.output_tokens", "gen_ai.usage.input_cost", "gen_ai.usage.output_cost", "gen_ai.usage.cost",
     "gen_ai.prompt.0.content", "gen_ai.prompt.0.role", "gen_ai.completion.1.tool_calls.0.arguments",
+    "ai.telemetry.metadata.sessionId", "ai.telemetry.metadata.userId", "ai.telemetry.metadata.tags", "ai.toolCall.id",
+    "ai.prompt.tools", "llm.request.functions.0.name", "llm.request.functions.1.parameters", "operation.name",
+    "gen_ai.tool.name", "gen_ai.agent.name", "lmnr.span.original_type", "ai.usage.inputTokens", "aisdk.model.id",
+    "stream.prompt.messages", "streamText.usage.inputTokenDetails.cacheReadTokens", f"{ASSOCIATION}ls_provider",
+    "gen_ai.completion.0.function_call.name", "gen_ai.completion.0.reasoning", "llm.request.functions.9999999.name",
     "gen_ai.completion.999999.content", "gen_ai.prompt.9999999.role", "", "\x00", "k", "\U0010ffff",
 ]  # fmt: skip
 TEXTS = [
