@@ -1,7 +1,7 @@
-"""JSON text as PostgreSQL's jsonb stores it: exact digits of numbers, keys sorted by length then bytes, compact.
+"""JSON text as Laminar stores trace metadata: keys sorted by length then bytes, compact, numbers as 64-bit floats.
 
-Laminar stores trace metadata this way and its filters compare the stored text, so every character matters:
-`1.0` stays `1.0`, `1e2` becomes `100`, `0.10` stays `0.10`.
+Its server reads numbers as integers or floats, and PostgreSQL's jsonb keeps what the server writes. Filters compare
+the stored text, so every character matters: `1.0` stays `1.0`, `1e2` becomes `100.0`, `0.10` becomes `0.1`.
 """
 
 import json
@@ -15,6 +15,10 @@ from reviewapp.lib import exact_json
 # Nesting limit of Rust's JSON parser, which reads the request before jsonb does.
 MAX_DEPTH = 128
 _INTEGER_DIGITS = 20
+# Whole numbers that Laminar's server keeps exactly; all others pass through 64-bit floats.
+_INTEGERS = range(-(2**63), 2**64)
+# Where the decimal point may be for a number to be written without an exponent.
+_MIN_POINT, _MAX_POINT = -5, 16
 _MAX_ZEROS = 20
 
 _quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
@@ -39,7 +43,7 @@ def _parse_float(digits: str) -> Decimal:
 
 
 def _parse_int(digits: str) -> int | Decimal:
-    if len(digits) <= _INTEGER_DIGITS and -(2**63) <= int(digits) < 2**64:
+    if len(digits) <= _INTEGER_DIGITS + 1 and int(digits) in _INTEGERS:
         return exact_json.Number(digits) if digits == "-0" else int(digits)
     # Laminar's server reads larger numbers as floats.
     number = float(digits)
@@ -121,18 +125,24 @@ def _length_then_bytes(member: tuple[str, Any]) -> tuple[int, bytes]:
 
 
 def _format_number(value: float | Decimal) -> str:
-    if not math.isfinite(value):
+    """Returns a number as Laminar stores it: rounded to 64 bits, in the notation of Rust's JSON library."""
+    number = float(value)
+    if not math.isfinite(number):
         return "null"
-    number = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not number:
-        return f"{abs(number):f}"
-    if number.adjusted() >= -5:
-        return f"{number:f}"
-    # Laminar's server writes smaller numbers in Rust's notation: 1e-7, 1.5e-7.
-    sign, digits, _ = number.normalize().as_tuple()
-    significand = "".join(map(str, digits))
-    mantissa = f"{significand[0]}.{significand[1:]}" if len(significand) > 1 else significand
-    return f"{'-' if sign else ''}{mantissa}e{number.adjusted()}"
+        return "0.0"
+    _, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    significand, sign = "".join(map(str, digits)), "-" if number < 0 else ""
+    point = len(significand) + int(exponent)
+    if 0 < point <= _MAX_POINT:
+        return f"{sign}{significand[:point].ljust(point, '0')}.{significand[point:] or '0'}"
+    if _MIN_POINT < point <= 0:
+        return f"{sign}0.{'0' * -point}{significand}"
+    if 0 < point <= _INTEGER_DIGITS and int(sign + significand.ljust(point, "0")) in _INTEGERS:
+        # PostgreSQL writes it without the exponent, so that Laminar reads it again as an integer.
+        return sign + significand.ljust(point, "0")
+    fraction = f".{significand[1:]}" if len(significand) > 1 else ""
+    return f"{sign}{significand[0]}{fraction}e{point - 1}"
 
 
 def _has_lone_surrogate(value: Any) -> bool:

@@ -59,9 +59,12 @@ def test_it_treats_dots_in_keys_literally_and_sorts_as_jsonb(full_client: httpx.
 
 @pytest.mark.parametrize(
     ("sent", "stored"),
-    [("1.0", "1.0"), ("1e2", "100"), ("0.10", "0.10"), ("1e-7", "1e-7"), ("-0.0", "0.0"), ("9007199254740993",) * 2],
-)
-def test_it_stores_numbers_as_jsonb(full_client: httpx.Client, trace_id: str, sent: str, stored: str) -> None:
+    [
+        ("1.0", "1.0"), ("1e2", "100.0"), ("0.10", "0.1"), ("1e-7", "1e-7"), ("-0.0", "0.0"),
+        ("9007199254740993",) * 2, ("0.1234567890123456789", "0.12345678901234568"), ("1e25", "1e25"),
+    ],
+)  # fmt: skip
+def test_it_stores_numbers_as_64_bit_floats(full_client: httpx.Client, trace_id: str, sent: str, stored: str) -> None:
     send_span(full_client, trace_id)
     body = f'{{"traceId":"{trace_id}","metadata":{{"k":{sent}}}}}'
     full_client.post("/v1/traces/metadata", content=body, headers={"Content-Type": "application/json"})

@@ -13,6 +13,7 @@ from tests.tracestore.store_calls import (
     START,
     fetch_trace,
     make_span,
+    query_rows,
     send_span,
     send_spans,
     span_id,
@@ -149,3 +150,22 @@ def test_it_keeps_bytes_that_are_not_text_as_base64(full_client: httpx.Client, t
 def test_it_has_empty_metadata_text_until_metadata_arrives(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id)
     assert fetch_trace(full_client, trace_id)["metadata"] == ""
+
+
+def test_it_stores_numbers_of_spans_as_64_bit_floats(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id, {f"{METADATA_PREFIX}a": 1e25, f"{METADATA_PREFIX}b": 100.0})
+    body = json.dumps([{"name": "x", "startTime": "2026-01-02T03:04:05Z", "endTime": "2026-01-02T03:04:06Z",
+                        "traceId": trace_id, "attributes": {f"{METADATA_PREFIX}c": 0}}])  # fmt: skip
+    content = body.replace(": 0}", ": 0.10}")
+    full_client.post("/v1/spans", content=content, headers={"Content-Type": "application/json"}).raise_for_status()
+    assert fetch_trace(full_client, trace_id)["metadata"] == '{"a":1e25,"b":100.0,"c":0.1}'
+
+
+def test_it_finds_a_number_by_the_text_that_laminar_stores(full_client: httpx.Client, trace_id: str) -> None:
+    send_span(full_client, trace_id)
+    body = f'{{"traceId":"{trace_id}","metadata":{{"score":0.90}}}}'
+    full_client.post("/v1/traces/metadata", content=body, headers={"Content-Type": "application/json"})
+    query = "SELECT id FROM traces WHERE id = {id:UUID} AND simpleJSONExtractRaw(metadata, 'score') = {value:String}"
+    assert fetch_trace(full_client, trace_id)["metadata"] == '{"score":0.9}'
+    counts = [len(query_rows(full_client, query, id=trace_id, value=value)) for value in ("0.9", "0.90")]
+    assert counts == [1, 0]
