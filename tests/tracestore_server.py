@@ -48,11 +48,13 @@ class RunningStore:
         return code
 
 
-def launch_process(database: Path, *arguments: str, line: str = "") -> "subprocess.Popen[str]":
-    """Start the store's process and write `line` to its standard input."""
+def launch_process(
+    database: Path, *arguments: str, line: str = "", variables: dict[str, str] | None = None
+) -> "subprocess.Popen[str]":
+    """Start the store's process with these environment variables and write `line` to its standard input."""
     command = [sys.executable, "-m", "reviewapp.tracestore", "--port=0", f"--database={database}", *arguments]
     pipe = subprocess.PIPE
-    environment = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1"} | (variables or {})
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     assert process.stdin is not None
     process.stdin.write(line)
@@ -61,13 +63,19 @@ def launch_process(database: Path, *arguments: str, line: str = "") -> "subproce
     return process
 
 
-def start_store(tmp_path: Path, apply_delay_ms: int = 0, keys: dict[str, str] | None = None) -> RunningStore:
+def start_store(
+    tmp_path: Path,
+    apply_delay_ms: int = 0,
+    keys: dict[str, str] | None = None,
+    variables: dict[str, str] | None = None,
+) -> RunningStore:
     """Start a store with its database file in `tmp_path`. A second start there reuses the file."""
     credentials = keys or new_keys()
     database = tmp_path / "tracestore.sqlite3"
     process = launch_process(
-        database, f"--apply-delay={apply_delay_ms}", "--keys-stdin", line=json.dumps(credentials) + "\n"
-    )
+        database, f"--apply-delay={apply_delay_ms}", "--keys-stdin", line=json.dumps(credentials) + "\n",
+        variables=variables,
+    )  # fmt: skip
     assert process.stderr is not None
     ready_line = process.stderr.readline()
     assert "listens on http://" in ready_line, ready_line + process.stderr.read()

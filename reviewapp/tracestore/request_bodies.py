@@ -5,11 +5,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from reviewapp.lib.http_server import limits
 from reviewapp.tracestore import jsonb
 from reviewapp.tracestore.responses import RequestError
 
 # In bytes. Like Laminar, apply it after decompression too, so a small gzip bomb cannot fill memory.
-LIMIT = 5 * 1024 * 1024
+LIMIT = limits.BODY_BYTES
 _GZIP_WINDOW = 31
 # Each member costs a copy of what follows it.
 _MAX_GZIP_MEMBERS = 100
@@ -18,7 +19,8 @@ _MAX_GZIP_MEMBERS = 100
 def read(request: HttpRequest) -> bytes:
     """Returns the decompressed body.
 
-    Raises RequestError: 413 over 5 MiB, 400 for broken gzip or a body that ended early, 415 for another encoding.
+    Raises RequestError: 413 over the limit, 400 for a broken or truncated body, 415 for an encoding other than gzip and
+    deflate.
     """
     # The server sets it for chunked bodies too, and has read the body up to the limit.
     length = int(request.META.get("CONTENT_LENGTH") or 0)
@@ -30,6 +32,8 @@ def read(request: HttpRequest) -> bytes:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding == "gzip":
         return _gunzip(raw)
+    if encoding == "deflate":
+        return _inflate(raw)
     if encoding not in ("", "identity"):
         raise RequestError(415, "Unsupported content encoding")
     return raw
@@ -57,27 +61,43 @@ def malformed(detail: str) -> RequestError:
     return RequestError(400, f"Json deserialize error: {detail}")
 
 
+def _inflate(raw: bytes) -> bytes:
+    """Decompress a zlib stream. Raises RequestError, also for anything after it."""
+    decompressor = zlib.decompressobj()
+    try:
+        body = decompressor.decompress(raw, LIMIT + 1)
+    except zlib.error as error:
+        raise _encoding_error("deflate", str(error)) from None
+    if len(body) > LIMIT:
+        raise _too_large()
+    if not decompressor.eof:
+        raise _encoding_error("deflate", "it is truncated")
+    if decompressor.unused_data:
+        raise _encoding_error("deflate", "something follows it")
+    return body
+
+
 def _gunzip(raw: bytes) -> bytes:
     """Decompress all members. Raises RequestError, also for anything after the last one."""
     body, members = b"", 0
     while raw or not members:
         if members == _MAX_GZIP_MEMBERS:
-            raise _gzip_error(f"it has more than {_MAX_GZIP_MEMBERS} members")
+            raise _encoding_error("gzip", f"it has more than {_MAX_GZIP_MEMBERS} members")
         decompressor = zlib.decompressobj(_GZIP_WINDOW)
         try:
             body += decompressor.decompress(raw, LIMIT + 1 - len(body))
         except zlib.error as error:
-            raise _gzip_error(str(error)) from None
+            raise _encoding_error("gzip", str(error)) from None
         if len(body) > LIMIT:
             raise _too_large()
         if not decompressor.eof:
-            raise _gzip_error("it is truncated")
+            raise _encoding_error("gzip", "it is truncated")
         raw, members = decompressor.unused_data, members + 1
     return body
 
 
-def _gzip_error(detail: str) -> RequestError:
-    return RequestError(400, f"Failed to decode the gzip body: {detail}")
+def _encoding_error(encoding: str, detail: str) -> RequestError:
+    return RequestError(400, f"Failed to decode the {encoding} body: {detail}")
 
 
 def _too_large() -> RequestError:

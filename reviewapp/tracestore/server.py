@@ -5,6 +5,7 @@ Queries run in other processes, since anyone with a key may send one that needs 
 
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,12 +13,14 @@ from django.core.handlers.wsgi import WSGIHandler
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from reviewapp.lib.http_server.worker import Worker
+from reviewapp.lib.http_server.worker import Connection, Worker
 from reviewapp.tracestore.sql import pool
 from reviewapp.tracestore.wsgi import application
 
 THREADS = 8
 _BACKLOG = 256
+# What a gRPC client sends first.
+_HTTP2_PREFACE = b"PRI * HTTP/2.0"
 _OPTIONS: dict[str, Any] = {
     "worker_class": "reviewapp.lib.http_server.worker.Worker",
     "threads": THREADS,
@@ -74,6 +77,18 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 
 class _Worker(Worker):
+    has_noted_grpc = False
+
+    def _feed(self, connection: Connection, data: bytes) -> bool:
+        if data.startswith(_HTTP2_PREFACE) and not connection.parser.is_started and not self.has_noted_grpc:
+            self.has_noted_grpc = True
+            sys.stderr.write(
+                "A gRPC client cannot send traces here: the trace store accepts them over HTTP only. Initialise"
+                " Laminar's SDK with force_http=True (Python) or forceHttp: true (TypeScript).\n"
+            )
+            sys.stderr.flush()
+        return super()._feed(connection, data)
+
     def is_parent_alive(self) -> bool:
         # There is no gunicorn arbiter: the parent is the process that started the store, and may exit.
         return True

@@ -27,6 +27,21 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return responses.text("Internal server error", 500)
 
 
+def not_included(request: HttpRequest) -> HttpResponse:
+    """An endpoint of Laminar's for something other than traces: a 404 that says so."""
+    return responses.text(
+        f"{request.path} is not part of the embedded store, which has traces, their metadata and tags, and SQL."
+        " Use a Laminar server for evaluations, datasets, labeling queues, rollouts, MCP and the CLI.",
+        404,
+    )
+
+
+@route("POST")
+def discard(request: HttpRequest, access: Access) -> HttpResponse:
+    """POST /v1/logs, /v1/metrics: accepted, so that exporters do not retry, and not stored."""
+    return responses.empty(200)
+
+
 @route("POST")
 def export_traces(request: HttpRequest, access: Access) -> HttpResponse:
     """POST /v1/traces: OTLP in protobuf or JSON. Returns a 200 once the spans are on disk.
@@ -91,7 +106,8 @@ def tag(request: HttpRequest, access: Access) -> HttpResponse:
         if trace_id
         else storage.tag_span(access.project, span_id, names)
     )
-    return responses.empty(200) if is_tagged else responses.text("No matching spans found", 404)
+    # Laminar answers nothing, and older SDKs fail to parse that; all versions read an empty list.
+    return responses.json_value([]) if is_tagged else responses.text("No matching spans found", 404)
 
 
 @route("GET", full_key=True)

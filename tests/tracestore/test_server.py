@@ -99,3 +99,37 @@ def test_it_is_small(tracestore: RunningStore, full_client: httpx.Client, trace_
     status = Path(f"/proc/{tracestore.process.pid}/status").read_text()
     kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
     assert kilobytes < 80 * 1024
+
+
+def test_it_tells_grpc_clients_to_use_http_once(tmp_path: Path) -> None:
+    store = start_store(tmp_path)
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", store.port), timeout=20) as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 ")
+    store.process.send_signal(signal.SIGTERM)
+    _, error = store.process.communicate(timeout=30)
+    assert error.count("\n") == 1
+    assert "force_http=True (Python) or forceHttp: true (TypeScript)" in error
+
+
+@pytest.mark.parametrize("path", ["/v1/logs", "/v1/metrics/"])
+def test_it_accepts_logs_and_metrics_and_keeps_nothing(
+    full_client: httpx.Client, ingest_client: httpx.Client, tracestore: RunningStore, path: str
+) -> None:
+    for client in (full_client, ingest_client):
+        response = client.post(path, content=b"anything", headers={"Content-Type": "application/x-protobuf"})
+        assert (response.status_code, response.content) == (200, b"")
+    assert httpx.post(f"{tracestore.url}{path}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/evals", "/v1/evals/7/datapoints", "/v1/datasets", "/v1/rollouts", "/v1/mcp", "/v1/cli/traces/metadata",
+     "/v1/labeling_queues/7/items", "/v1/browser-sessions/events"],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_it_says_what_it_does_not_include(full_client: httpx.Client, path: str, method: str) -> None:
+    response = full_client.request(method, path)
+    assert response.status_code == 404
+    assert response.text.startswith(f"{path} is not part of the embedded store")

@@ -18,7 +18,7 @@ def _post_tags(client: httpx.Client, **body: Any) -> httpx.Response:
 def test_it_tags_the_top_span_of_a_trace_and_not_the_trace(full_client: httpx.Client, trace_id: str) -> None:
     send_span(full_client, trace_id, {TAGS: ["sent"]})
     response = _post_tags(full_client, names=["reviewed"], traceId=trace_id)
-    assert (response.status_code, response.content) == (200, b"")
+    assert (response.status_code, response.content) == (200, b"[]")
     assert fetch_spans(full_client, trace_id)[0]["tags"] == ["sent", "reviewed"]
     assert fetch_trace(full_client, trace_id)["tags"] == ["sent"]
 

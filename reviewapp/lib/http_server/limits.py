@@ -11,8 +11,8 @@ SEND_SECONDS = float(os.environ.get("RESPONSE_SEND_SECONDS", "30"))
 CONNECTIONS_PER_ADDRESS = int(os.environ.get("CONNECTIONS_PER_ADDRESS", "100"))
 # Per process and for all clients; each may need a second file descriptor for a large body, and 1,024 are usual.
 CONNECTIONS = 400
-# What the trace store accepts; the review app accepts less. In bytes.
-BODY_BYTES = 5 * 1024 * 1024
+# What the trace store accepts; the review app accepts less. In bytes; name and default are those of Laminar's server.
+BODY_BYTES = int(os.environ.get("HTTP_PAYLOAD_LIMIT", str(5 * 1024 * 1024)))
 # Bodies and responses up to this size wait in memory, larger ones in a temporary file.
 MEMORY_BYTES = 64 * 1024
 # A response may wait in a temporary file up to this size; a longer one, an export, is produced as it is sent.

@@ -182,7 +182,8 @@ def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
 def finish_pull(trace: Trace, stored: Collection[UUID], problem: str = "") -> None:
     """Complete a pull that stored these spans: delete the others, render the transcript, schedule the next pull.
 
-    Also store the metadata of the spans, which tells who set each value. `problem` says why some spans could not be read, without a full stop.
+    Also store the metadata of the spans, which tells who set each value. `problem` says why some spans could not be
+    read, without a full stop.
     """
     known = list(_get_span_ids(trace))
     removed = [pk for pk, span_id in known if span_id not in stored]
