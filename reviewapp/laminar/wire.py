@@ -1,6 +1,7 @@
 """Build Laminar's requests and interpret its responses. Pure functions: nothing is sent from here."""
 
 import email.utils
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def build_search_query(
             f" OR simpleJSONExtractRaw(metadata, {{key{number}:String}}) = {{value{number}:String}})"
         )
         # ClickHouse returns "" for an absent key, so an empty value would match nearly every trace.
-        parameters |= {f"key{number}": key, f"value{number}": value or '""'}
+        parameters |= {f"key{number}": escape_key(key), f"value{number}": value or '""'}
     for name, operator, moment in (("since", ">=", since), ("until", "<", until)):
         if moment:
             conditions.append(f"start_time {operator} {{{name}:String}}")
@@ -147,6 +148,11 @@ def build_search_query(
     # The id gives traces with the same start time a stable order across pages.
     order = "ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"
     return " ".join(["SELECT", columns, "FROM traces", *where, order]), parameters
+
+
+def escape_key(key: str) -> str:
+    """Return a metadata key as it is written in JSON: ClickHouse's simpleJSON functions look for that text."""
+    return json.dumps(key, ensure_ascii=False)[1:-1]
 
 
 def check_accepted(response: Response, call: Call) -> None:

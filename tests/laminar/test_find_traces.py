@@ -42,6 +42,12 @@ def test_it_sends_pairs_as_parameters() -> None:
     assert not {"'", "?"} & set(body["query"])
 
 
+@pytest.mark.parametrize("key", ['quo"te', "back\\slash", "new\nline", "tab\t", "é€"])
+def test_it_finds_any_key_in_the_text_of_the_metadata(key: str) -> None:
+    sent = request_body([(key, "1")])["parameters"]["key0"]
+    assert f'"{sent}":' in json.dumps({key: 1}, ensure_ascii=False)
+
+
 def test_it_requests_the_newest_traces_without_a_filter() -> None:
     body = request_body([], limit=7)
     assert body["query"] == "SELECT * FROM traces ORDER BY start_time DESC, id DESC LIMIT {limit:UInt32}"

@@ -1,5 +1,6 @@
 """A filter view: exact pairs, a time range, columns and an order, all in a URL that can be shared."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -164,6 +165,12 @@ def build_laminar_link(view: FilterView, project: Project) -> tuple[str, str]:
         if "=" in pair.value or not pair.value:
             reason = "a value with an equals sign" if pair.value else "an empty value"
             return "", f"No link to Laminar: its filter does not support {reason} (“{pair.key[:80]}”)."
+        # It looks for the key as it is typed in the JSON text, where these are escaped.
+        if json.dumps(pair.key, ensure_ascii=False) != f'"{pair.key}"':
+            return "", (
+                "No link to Laminar: its filter does not support a key with a quotation mark, backslash or control"
+                f" character (“{pair.key[:80]}”)."
+            )
     fields = [
         ("filter", canonical_json.dumps({"column": "metadata", "operator": "eq", "value": str(pair)}))
         for pair in view.pairs
