@@ -5,8 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0014_names_are_distinct_and_calls_counted'),
-        ('reviewapp', '0016_plain_labels'),
+        ('reviewapp', '0018_follow_the_databases_clock'),
     ]
 
     operations = [
