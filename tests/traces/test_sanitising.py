@@ -1,3 +1,5 @@
+import html
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -6,6 +8,11 @@ from time import process_time
 import pytest
 
 from reviewapp.traces.reader import sanitising
+
+
+def to_text(rendered: str) -> str:
+    """Return the text of HTML as a browser shows it."""
+    return html.unescape(re.sub(r"<[^>]+>", "", rendered)).strip()
 
 
 def test_it_formats_markdown() -> None:
@@ -72,13 +79,40 @@ def test_it_describes_an_image_in_words() -> None:
         ("pay\u202eecilA", "U+202E"),
         ("a\u200bb", "U+200B"),
         ("\x1b[31mred", "U+001B"),
-        ("&#x202e;", "U+202E"),
         ("a\u2066b", "U+2066"),
         ("a\ufeffb", "U+FEFF"),
     ],
 )
 def test_it_makes_hidden_characters_visible(text: str, code: str) -> None:
     assert f'<span class="mark" title="{code}">{code}</span>' in sanitising.render_markdown(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<soap:Body> and <dc:title>Tides</dc:title>",
+        "Map<std::string, std::vector<int>>",
+        r"\[x_1\] and \(\frac{a}{b}\)",
+        r"^\d+\.\d+$ and C:\_t\!x",
+        r"not \*bold\* \\ end",
+        "&copy; A&nbsp;B &#x202e;",
+        "[1]: https://lakes.example/depth",
+        "def __init__(self)",
+        "https://lakes.example/_a_/__b__",
+        "a\\\nb",
+    ],
+)
+def test_it_keeps_every_character(text: str) -> None:
+    assert to_text(sanitising.render_markdown(text)) == text
+
+
+def test_it_keeps_the_cells_that_a_tables_head_has_not() -> None:
+    assert "2 | 3" in to_text(sanitising.render_markdown("|a|b|\n|-|-|\n|1|2|3|\n"))
+
+
+def test_it_shows_a_links_title_and_the_caption_of_code() -> None:
+    assert "(https://a.example Home)" in sanitising.render_markdown('[a](https://a.example "Home")')
+    assert "py title=main.py" in sanitising.render_markdown("```py title=main.py\n1\n```")
 
 
 def test_it_spells_out_text_hidden_in_tag_characters() -> None:

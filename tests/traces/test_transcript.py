@@ -278,3 +278,23 @@ def test_it_shows_equal_messages_as_often_as_an_input_repeats_them() -> None:
     one, two = [QUESTION] * 3, [QUESTION] * 5
     built = transcript.build([span(1, None, "LLM", input=one), span(2, None, "LLM", input=two)])
     assert (len(built.turns), built.repeat_count) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        ("generateTitle", ""),
+        ("output-guardrail", ""),
+        ("call", "Write a short title for this conversation."),
+        ("call", "Rate the response from 1 to 5."),
+    ],
+)
+def test_it_takes_no_call_beside_the_conversation_for_the_answer(name: str, prompt: str) -> None:
+    spans = [
+        span(1, name="agent"),
+        span(2, 1, "LLM", input=[QUESTION], output=[chat_message("assistant", ANSWER)]),
+        span(3, 1, "LLM", name=name, input=[chat_message("user", prompt)], output="Refund"),
+    ]
+    answer = transcript.build(spans).answer
+    assert answer is not None
+    assert answer.text == ANSWER

@@ -28,6 +28,7 @@ from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.rail import load_rail, queue_position
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
+from reviewapp.traces.reader import spelling
 from reviewapp.web.database_error_page import INSUFFICIENT_STORAGE
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
@@ -63,7 +64,7 @@ def show_item(
     extra_context: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     """The item's page; `form` is a refused form to show again, `previous_item` the one just worked on."""
-    workbench = open_workbench(item, request.user, request.GET, form)
+    workbench = open_workbench(item, request.user, spelling.remember(request.session, request.GET), form)
     project = item.queue.project
     context = {
         "project": project, "section": "queues", "workbench": workbench, "item": item, "queue": item.queue,

@@ -21,6 +21,7 @@ class ReaderQuery:
     """A parsed URL query. Turns count from 1; `part` and `node_path`, a path of positions into a span, from 0.
 
     `jump` requests the next target of a kind after turn or step `after`; a step is named by its primary key.
+    `is_as_written` requests texts as they were sent instead of rendered.
     `is_fragment` requests the selected part alone, `is_rest` all folded turns that are not loaded yet.
     """
 
@@ -35,6 +36,7 @@ class ReaderQuery:
     stop: int | None = None
     jump: str = ""
     after: int | None = None
+    is_as_written: bool = False
     is_fragment: bool = False
     is_rest: bool = False
 
@@ -58,6 +60,7 @@ def parse_query(query: Mapping[str, str]) -> ReaderQuery:
         stop=parse_int(query.get("to")),
         jump=jump if jump in JUMP_KINDS else "",
         after=parse_int(query.get("after")),
+        is_as_written=query.get("as", "") == "written",
         is_fragment="piece" in query,
         is_rest="rest" in query,
     )

@@ -5,6 +5,7 @@ Each function takes untrusted text and returns escaped HTML, ready to be marked 
 
 import html
 import io
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,12 +25,16 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Text, _TokenType
 
 from reviewapp.lib import exact_json, invisible_chars
+from reviewapp.traces.reader import markdown_rules
+from reviewapp.traces.transcript import parts
 
 # In characters. Longer texts are shown plain, and texts over the last limit are cut.
 MARKDOWN_LIMIT = 30_000
 CODE_LIMIT = 50_000
 SHOW_LIMIT = 100_000
 INDENT_LIMIT = 40
+# How often JSON in a string in JSON is shown as JSON: each level at least doubles the text around it.
+NESTING_LIMIT = 4
 
 # In applications of a Markdown rule, of one text and of a page's texts together. Prose takes one for twenty characters,
 # a text crafted to be slow two for each.
@@ -49,6 +54,7 @@ _ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s blockquote ul ol li code p
 _ALLOWED |= set("table thead tbody tr th td".split())
 _BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote", "th", "td")
 _ATTRIBUTES = {
+    "p": {"class"},
     "span": {"class"}, "pre": {"class"}, "th": {"class"}, "td": {"class"}, "ol": {"start"}, "li": {"value"},
 }  # fmt: skip
 _CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center")
@@ -132,6 +138,7 @@ def _render_plain(text: str, reason: str) -> str:
 @cache
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    markdown_rules.keep_all_characters(markdown)
     # First of all rules, so it is applied wherever the parser looks for one.
     markdown.inline.ruler.before("text", "count_step", _count_step)
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
@@ -166,8 +173,8 @@ def _render_link_close(
 ) -> str:
     opening = next(i for i in range(index, -1, -1) if tokens[i].type == "link_open")
     text = renderer.renderInlineAsText(tokens[opening + 1 : index], options, env)
-    url = str(tokens[opening].attrGet("href") or "")
-    return "" if url.removeprefix("mailto:") == text else _render_url(url)
+    url, title = (str(tokens[opening].attrGet(name) or "") for name in ("href", "title"))
+    return "" if url.removeprefix("mailto:") == text and not title else _render_url(f"{url} {title}".strip())
 
 
 def _render_image(
@@ -175,7 +182,8 @@ def _render_image(
 ) -> str:
     alt = renderer.renderInlineAsText(tokens[index].children, options, env)
     label = html.escape(f"Image, not loaded: {alt}".removesuffix(": "))
-    return f'<span class="inert">{label}{_render_url(str(tokens[index].attrGet("src") or ""))}</span>'
+    url, title = (str(tokens[index].attrGet(name) or "") for name in ("src", "title"))
+    return f'<span class="inert">{label}{_render_url(f"{url} {title}".strip())}</span>'
 
 
 def _render_url(url: str) -> str:
@@ -183,8 +191,13 @@ def _render_url(url: str) -> str:
 
 
 def _render_fence(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, env: EnvType) -> str:
-    language = tokens[index].info.split(maxsplit=1)[0] if tokens[index].info.strip() else ""
-    return f'<pre class="code"><code>{_highlight(tokens[index].content, language, env["budget"])}</code></pre>\n'
+    info = tokens[index].info.strip()
+    language = info.split(maxsplit=1)[0] if info else ""
+    # What the highlighting does not show: a language that it does not know, a file name.
+    caption = f'<p class="info">{html.escape(info)}</p>' if info.lower() not in ("", *LANGUAGES) else ""
+    return (
+        f'{caption}<pre class="code"><code>{_highlight(tokens[index].content, language, env["budget"])}</code></pre>\n'
+    )
 
 
 def _render_list_item(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
@@ -233,9 +246,8 @@ def _tokens(text: str, end: int, lexer: Lexer) -> Iterator[tuple[_TokenType, str
         yield Text, text[end:]
 
 
-def _indent_json(text: str) -> Iterator[str]:
-    """Yield JSON on several lines with Pygments' classes, five times as fast as its lexer."""
-    depth = 0
+def _indent_json(text: str, depth: int = 0, nesting: int = 0) -> Iterator[str]:
+    """Yield JSON on several lines with Pygments' classes, five times as fast as its lexer; so is JSON in a string."""
     lexemes = _JSON_LEXEME.findall(text)
     for index, lexeme in enumerate(lexemes):
         following = lexemes[index + 1] if index + 1 < len(lexemes) else ""
@@ -249,9 +261,24 @@ def _indent_json(text: str) -> Iterator[str]:
             yield lexeme + _line_break(depth)
         elif lexeme == ":":
             yield ": "
+        elif inner := _inner_json(lexeme) if nesting < NESTING_LIMIT and following != ":" else "":
+            yield '<span class="s2">&quot;</span>'
+            yield from _indent_json(inner, depth, nesting + 1)
+            yield '<span class="s2">&quot;</span>'
         else:
             css_class = "nt" if following == ":" else "s2" if lexeme[0] == '"' else "mi"
             yield f'<span class="{css_class}">{html.escape(lexeme, quote=False)}</span>'
+
+
+def _inner_json(lexeme: str) -> str:
+    """Return the JSON object or array inside a JSON string; empty if it has none."""
+    if not lexeme.startswith(('"{', '"[')) or "\\" not in lexeme:
+        return ""
+    try:
+        inner: str = json.loads(lexeme)
+        return parts.decode_escapes(inner) if exact_json.is_json(inner) else ""
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _line_break(depth: int) -> str:

@@ -88,7 +88,7 @@ class TraceReader:
         """The text of the final answer; empty if there is none."""
         if self.prepared is not None:
             return self.prepared.answer
-        return "" if self.transcript.answer is None else self.transcript.answer.text
+        return "" if self.transcript.answer is None else self.transcript.answer.result_text
 
     @property
     def is_partial(self) -> bool:

@@ -53,6 +53,7 @@ class TranscriptPage:
     order: tuple[Turn, ...]
     selected: int | None
     longest: Turn | None
+    is_as_written: bool = False
     remaining_chars: int = FOLDED_CHARS_LIMIT
     budget: FormatBudget = field(default_factory=FormatBudget)
 
@@ -60,7 +61,8 @@ class TranscriptPage:
     def of(cls, reader: TraceReader, selected: int | None) -> Self:
         transcript, trace = reader.transcript, reader.trace
         trace_key = (trace.project.slug, trace.trace_id)
-        return cls(reader.url, trace_key, transcript.order, selected, transcript.longest)
+        is_as_written = reader.query.is_as_written
+        return cls(reader.url, trace_key, transcript.order, selected, transcript.longest, is_as_written)
 
     def reserve_chars(self, size: int) -> bool:
         """Reserve this many characters if they fit. Returns whether they do."""
@@ -187,6 +189,8 @@ def _render_group(transcript: Transcript, page: TranscriptPage, name: str, posit
         return content
     if name == "earlier":
         summary = _format_count(len(transcript.earlier), "earlier message")
+    elif all(turn.message.is_alternative for turn in transcript.later):
+        summary = _format_count(len(transcript.later), "alternative answer")
     else:
         summary = f"{_format_count(len(transcript.later), 'message')} after the answer"
     return _render_fold(page, positions, summary, content)
@@ -280,10 +284,25 @@ def _render_parts(turn: Turn, page: TranscriptPage) -> str:
             f'<div class="part {part.kind}">{turn_html.render_label(part)}{_render_content(turn, part, page)}'
         )
         rendered.append(f"{_render_picture(turn, part, page)}{_render_omission(turn, index, part, page)}</div>")
-    return "".join(rendered)
+    return "".join([*rendered, _render_spelling_switch(turn, page)])
+
+
+def _render_spelling_switch(turn: Turn, page: TranscriptPage) -> str:
+    """Render a link to the same turn as it was written, or back, if that shows anything else."""
+    if not any(turn_html.is_rendered(part, is_user_text=turn.role == "user") for part in turn.message.parts):
+        return ""
+    spelling, label = ("rendered", "Rendered") if page.is_as_written else ("written", "As written")
+    query_string = f"turn={turn.number}&amp;as={spelling}"
+    href = f"?{query_string}#turn-{turn.number}"
+    return (
+        f'<p class="spelling"><a href="{href}" hx-get="{page.url}?{query_string}&amp;piece=1"'
+        f' hx-target="closest .parts" hx-swap="outerHTML">{label}</a></p>'
+    )
 
 
 def _render_content(turn: Turn, part: Part, page: TranscriptPage) -> str:
+    if page.is_as_written:
+        return turn_html.render_as_written(part)
     # People do not write Markdown: keep their line breaks and numbers as written.
     return turn_html.render_content(part, page.budget, is_user_text=turn.role == "user")
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from reviewapp.traces.reader import sanitising
 from reviewapp.traces.reader.sanitising import FormatBudget, sanitise_text
+from reviewapp.traces.transcript import parts
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.turns import Turn
 from reviewapp.web.templatetags.web import format_duration
@@ -12,11 +13,12 @@ from reviewapp.web.templatetags.web import format_duration
 ERROR_LIMIT = 20_000
 _PROSE = ("text", "thinking", "refusal")
 _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinking", "refusal": "refusal"}
+_LABELS |= {"extra": "other fields"}
 
 
 def render_heading(turn: Turn) -> str:
     """Render the heading of an open turn: the role, and the time or how long the model took."""
-    role = "Answer" if turn.is_answer else role_label(turn.role)
+    role = turn_label(turn)
     if turn.is_output:
         details = [sanitise_text(turn.span.model), format_duration(turn.span.duration)]
     else:
@@ -30,13 +32,28 @@ def render_summary(turn: Turn) -> str:
     """Render a folded turn in one line: the role, a preview, the size."""
     name = f' <span class="name">{sanitise_text(turn.message.name)}</span>' if turn.message.name else ""
     preview = f'<span class="preview">{sanitise_text(preview_text(turn))}</span>'
-    badge = ' <b class="broken">error</b>' if turn.error else ""
+    has_failed = turn.error or any(part.is_error for part in turn.message.parts)
+    badge = ' <b class="broken">error</b>' if has_failed else ""
     size = f' <span class="count">{_size_label(turn)}</span>'
-    return f"<b>{role_label(turn.role)}</b>{name} {preview}{badge}{size}"
+    return f"<b>{turn_label(turn)}</b>{name} {preview}{badge}{size}"
 
 
 def render_error(turn: Turn) -> str:
     return f'<p class="problem">{sanitise_text(turn.error[:ERROR_LIMIT])}</p>' if turn.error else ""
+
+
+def is_rendered(part: Part, *, is_user_text: bool) -> bool:
+    """Whether a part looks other than it was written."""
+    if is_user_text and part.kind == "text":
+        return "```" in part.text
+    return part.kind in (*_PROSE, "json", "tool_call", "tool_result") and bool(part.text)
+
+
+def render_as_written(part: Part) -> str:
+    """Render a part of a message as the text that was sent, without formatting; media and notes as ever."""
+    if part.kind in ("image", "file", *parts.BESIDE):
+        return render_content(part, FormatBudget())
+    return f'<pre dir="auto">{sanitise_long_text(part.as_written)}</pre>'
 
 
 def render_content(part: Part, budget: FormatBudget, *, is_user_text: bool = False) -> str:
@@ -47,6 +64,10 @@ def render_content(part: Part, budget: FormatBudget, *, is_user_text: bool = Fal
     if part.kind in ("image", "file"):
         url = f' <span class="address">({sanitise_text(part.text)})</span>' if part.text not in ("", part.media) else ""
         return f'<span class="media">{part.kind}, not loaded: {sanitise_text(part.media or part.text)}{url}</span>'
+    if part.kind == "note":
+        return f'<p class="remark">{sanitise_text(part.text)}</p>'
+    if part.kind == "citation":
+        return _render_citation(part)
     if is_user_text and part.kind == "text" and "```" not in part.text:
         return f'<p class="plain" dir="auto">{sanitise_text(part.text)}</p>'
     if part.kind in _PROSE:
@@ -54,10 +75,19 @@ def render_content(part: Part, budget: FormatBudget, *, is_user_text: bool = Fal
     return render_code(part.text, part.name if part.kind == "code" else "json", budget)
 
 
+def _render_citation(part: Part) -> str:
+    """Render a source as a card: its title, its address, and the passage that was cited."""
+    title = f"<b>{sanitise_text(part.name)}</b>" if part.name else ""
+    address = f' <span class="address">{sanitise_text(part.media)}</span>' if part.media else ""
+    text = f'<p class="plain" dir="auto">{sanitise_text(part.text)}</p>' if part.text else ""
+    return f'<div class="card"><p class="label">source {title}{address}</p>{text}</div>'
+
+
 def render_label(part: Part) -> str:
     """Render what kind of part it is where the content does not show it: a call, a result, thinking, a refusal."""
     label = _LABELS.get(part.kind)
-    return f'<p class="label">{label} <b>{sanitise_text(part.name)}</b></p>' if label else ""
+    badge = ' <b class="broken">error</b>' if part.is_error else ""
+    return f'<p class="label">{label} <b>{sanitise_text(part.name)}</b>{badge}</p>' if label else ""
 
 
 def render_code(text: str, language: str = "json", budget: FormatBudget | None = None) -> str:
@@ -78,6 +108,13 @@ def sanitise_long_text(text: str) -> str:
     """Render a plain text of any length, escaped and with invisible characters made visible."""
     limit = sanitising.SHOW_LIMIT
     return "".join(sanitise_text(text[start : start + limit]) for start in range(0, len(text), limit))
+
+
+def turn_label(turn: Turn) -> str:
+    """Return the label of a turn, escaped: the answer, another answer to the same request, or the message's role."""
+    if turn.is_answer:
+        return "Answer"
+    return "Alternative" if turn.message.is_alternative else role_label(turn.role)
 
 
 def role_label(role: str) -> str:

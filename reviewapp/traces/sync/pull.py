@@ -22,6 +22,8 @@ from reviewapp.traces import queries
 from reviewapp.traces.metadata import history, index, merge, span_values
 from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace, UnreadablePart
 from reviewapp.traces.sync import transcripts, unreadable
+from reviewapp.traces.transcript import span_content
+from reviewapp.traces.transcript.span_content import SpanContent
 
 log = logging.getLogger(__name__)
 
@@ -328,11 +330,16 @@ def _update_trace(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime
 
 
 def _make_span(trace: Trace, row: SpanRow) -> Span:
+    # Laminar has no input and output for the conventions that it does not read.
+    content = SpanContent() if row.input and row.output else span_content.read(row.attributes, row.events)
+    is_untyped = row.span_type == "DEFAULT" and not row.input and not row.output
     return Span(
         trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id,
         name=shorten(to_storable_text(row.name), 300),
-        span_type=row.span_type[:30], status=row.status[:20], start_time=row.start_time, end_time=row.end_time,
-        input=to_storable_text(row.input), output=to_storable_text(row.output), model=shorten(row.model, 200),
-        total_tokens=row.total_tokens,
+        span_type=((is_untyped and content.span_type) or row.span_type)[:30], status=row.status[:20],
+        start_time=row.start_time, end_time=row.end_time,
+        input=to_storable_text(row.input or content.input), output=to_storable_text(row.output or content.output),
+        model=shorten(row.model or to_storable_text(content.model), 200),
+        total_tokens=row.total_tokens or content.total_tokens,
         total_cost=row.total_cost, attributes=row.attributes, event_texts=json.dumps(row.events, ensure_ascii=True),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from reviewapp.lib import exact_json
-from reviewapp.traces.transcript import messages
+from reviewapp.traces.transcript import messages, parts
 from reviewapp.traces.transcript.messages import Message
 
 # Conversations in parallel: an agent's own and those of its helpers.
@@ -47,9 +47,10 @@ class InputReader:
 def fingerprint(message: Message) -> str:
     """Return a text that is equal for a message and its repeat in another span.
 
-    White space, ids and thinking are ignored.
+    White space, ids, thinking and what stands beside the message are ignored.
     """
-    compared = [part for part in message.parts if part.kind != "thinking"] or message.parts
+    said = [part for part in message.parts if part.kind not in parts.BESIDE]
+    compared = [part for part in said if part.kind != "thinking"] or said
     if message.role == "tool":
         compared = [part for part in compared if part.kind == "tool_result"] or compared
     texts = [

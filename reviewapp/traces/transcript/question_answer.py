@@ -5,7 +5,7 @@ The trace takes precedence over its models: the top span's input and output say 
 
 import json
 
-from reviewapp.traces.transcript import messages, turns
+from reviewapp.traces.transcript import messages, side_calls, turns
 from reviewapp.traces.transcript.input_reader import strip_whitespace
 from reviewapp.traces.transcript.messages import Message
 from reviewapp.traces.transcript.span_tree import SpanLike, Tree
@@ -26,7 +26,7 @@ def find_question_answer(collection: TurnCollection, tree: Tree) -> tuple[int | 
         outputs = [
             index
             for index, turn in enumerate(collection.turns)
-            if turn.is_output and turn.span is top and not turn.error
+            if turn.is_output and turn.span is top and not turn.error and not turn.message.is_alternative
         ]
         answer = _last(outputs)
         return _find_question(collection, tree, answer), answer
@@ -61,7 +61,7 @@ def _add_top_span_turns(collection: TurnCollection, top: SpanLike) -> None:
     for message in messages.read(top.input, "user"):
         turns.add_turn(collection, message, top, is_output=False)
     collection.turns.extend(inner)
-    for message in messages.read(top.output, "assistant"):
+    for message in messages.read_output(top.output):
         turns.add_turn(collection, message, top, is_output=True)
 
 
@@ -72,19 +72,30 @@ def _find_answer(collection: TurnCollection, tree: Tree) -> int | None:
     own input too and not a user's message.
     """
     top = tree.spans[tree.top]
-    assistant_turns = [
-        index for index, turn in enumerate(collection.turns) if turn.is_output and turn.role == "assistant"
-    ]
-    returned = messages.read(top.output, "assistant") if top.span_type not in turns.MODEL_TYPES else []
+    candidates, others = _find_assistant_turns(collection, tree)
+    returned = messages.read_output(top.output) if top.span_type not in turns.MODEL_TYPES else []
     if returned:
-        match = _find_returned_turn(collection, assistant_turns, top.output)
+        match = _find_returned_turn(collection, others + candidates, top.output)
         if match is not None:
             return match
         kinds = [part.kind for message in returned for part in message.parts]
         is_own_json = kinds == ["json"] and _find_top_question(collection, top, len(collection.turns)) is None
         if kinds == ["text"] or is_own_json:
             return turns.add_turn(collection, returned[0], top, is_output=True)
-    return _find_last_text(collection, assistant_turns, has_output=bool(returned))
+    return _find_last_text(collection, candidates, others, has_output=bool(returned))
+
+
+def _find_assistant_turns(collection: TurnCollection, tree: Tree) -> tuple[list[int], list[int]]:
+    """Return what the models said as an answer, and the rest: alternatives to it, and calls beside the conversation."""
+    model_indexes = [index for index, span in enumerate(tree.spans) if span.span_type in turns.MODEL_TYPES]
+    side_spans = {id(tree.spans[index]) for index in side_calls.find_side_spans(tree, model_indexes)}
+    candidates: list[int] = []
+    others: list[int] = []
+    for index, turn in enumerate(collection.turns):
+        if turn.is_output and turn.role == "assistant":
+            is_other = turn.message.is_alternative or id(turn.span) in side_spans
+            (others if is_other else candidates).append(index)
+    return (candidates, others) if candidates else (others, [])
 
 
 def _find_returned_turn(collection: TurnCollection, assistant_turns: list[int], output: str) -> int | None:
@@ -92,7 +103,8 @@ def _find_returned_turn(collection: TurnCollection, assistant_turns: list[int], 
     texts = {strip_whitespace(output), *(strip_whitespace(leaf) for leaf in _leaves(output))} - {""}
     distinctive = {text for text in texts if len(text) >= DISTINCTIVE_LENGTH}
     for index in reversed(assistant_turns):
-        if strip_whitespace(collection.turns[index].text) in texts:
+        turn = collection.turns[index]
+        if strip_whitespace(turn.text or turn.result_text) in texts:
             return index
     for index in assistant_turns[: -RECENT_TURNS - 1 : -1] if distinctive else []:
         if distinctive & {strip_whitespace(leaf) for leaf in _leaves(collection.turns[index].text)}:
@@ -100,18 +112,37 @@ def _find_returned_turn(collection: TurnCollection, assistant_turns: list[int], 
     return None
 
 
-def _find_last_text(collection: TurnCollection, assistant_turns: list[int], *, has_output: bool) -> int | None:
-    """Return the last model call's text, unless the call went on to call a tool or failed."""
+def _find_last_text(
+    collection: TurnCollection, candidates: list[int], others: list[int], *, has_output: bool
+) -> int | None:
+    """Return the last model call's text or the call it ended with, unless that call was carried out or failed."""
     final = [
         index
-        for index in assistant_turns
+        for index in candidates
         if not collection.turns[index].calls and _has_content(collection.turns[index].message)
     ]
-    model_spans = [turn.span for turn in collection.turns if turn.span.span_type in turns.MODEL_TYPES]
-    if final and collection.turns[final[-1]].span is model_spans[-1]:
+    other_spans = {id(collection.turns[index].span) for index in others}
+    model_turns = [
+        index
+        for index, turn in enumerate(collection.turns)
+        if turn.span.span_type in turns.MODEL_TYPES and id(turn.span) not in other_spans
+    ]
+    last_span = collection.turns[model_turns[-1]].span if model_turns else None
+    if final and (last_span is None or collection.turns[final[-1]].span is last_span):
         return final[-1]
-    with_text = [index for index in assistant_turns if collection.turns[index].text]
-    return with_text[-1] if has_output and with_text else None
+    with_text = [index for index in candidates if collection.turns[index].text]
+    if has_output and with_text:
+        return with_text[-1]
+    return _find_result_call(collection, candidates)
+
+
+def _find_result_call(collection: TurnCollection, candidates: list[int]) -> int | None:
+    """Return the last turn if it calls a tool that nobody carried out: the call is the result."""
+    index = _last(candidates)
+    if index is None or not collection.turns[index].calls:
+        return None
+    is_followed = any(turn.role in ("tool", "error") for turn in collection.turns[index + 1 :])
+    return None if is_followed else index
 
 
 def _has_content(message: Message) -> bool:

@@ -46,6 +46,12 @@ class Turn:
         return "\n\n".join(texts)
 
     @property
+    def result_text(self) -> str:
+        """The text, or the arguments of the calls that stand for it."""
+        calls = [part.text for part in self.message.parts if part.kind == "tool_call"]
+        return self.text or "\n\n".join(calls)
+
+    @property
     def char_count(self) -> int:
         """The number of characters, omitted ones included."""
         return sum(len(part.text) + part.omitted_chars for part in self.message.parts)
@@ -145,7 +151,7 @@ def _add_model_turns(collection: TurnCollection, tree: Tree, span_index: int) ->
             turn_indexes.append(turn_index)
         if message.role == "user":
             collection.last_user_turns[span_index] = turn_index
-    for message in messages.read(span.output, "assistant"):
+    for message in messages.read_output(span.output):
         turn_index = add_turn(collection, message, span, is_output=True)
         collection.turns_by_fingerprint[fingerprint(message)].append(turn_index)
     _add_exception_turns(collection, tree, span_index)

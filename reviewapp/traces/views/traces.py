@@ -21,6 +21,7 @@ from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
 from reviewapp.traces.models import SavedView, Span
+from reviewapp.traces.reader import spelling
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
 from reviewapp.traces.transcript import pictures
@@ -154,7 +155,7 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
     pull.request_for_reader(trace)
     if "waiting" in request.GET and not trace.has_spans:
         return HttpResponse(status=204)
-    reading = open_reader(trace, request.GET, request.path)
+    reading = open_reader(trace, spelling.remember(request.session, request.GET), request.path)
     context = {"project": project, "section": "traces", "trace": trace, "reading": reading}
     if reading.query.is_fragment:
         return render_page(request, "traces/_reader_fragment.html", context)
