@@ -1,5 +1,6 @@
 // Starts what the pages do beyond plain HTML. Every page works without it; this makes it faster, or safer.
 import * as announce from "./announce.js";
+import * as copy from "./copy.js";
 import * as drafts from "./drafts.js";
 import * as layout from "./layout.js";
 import * as lease from "./lease.js";
@@ -20,3 +21,4 @@ for (const module of [score, repeatAnswers, drafts, prefetch, lease, stayAfterSu
   module.start();
 }
 reader.start();
+copy.start();

@@ -16,11 +16,11 @@ from django.urls import reverse
 from reviewapp.lib.sql import DATABASE_FAILURES
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.models import PreparedTranscript, Trace
-from reviewapp.traces.reader import lazy_links, prepared, turn_gaps, turn_html
+from reviewapp.traces.reader import lazy_links, passages_html, prepared, turn_gaps, turn_html
 from reviewapp.traces.reader.sanitising import FormatBudget
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.turn_gaps import END_SIZE, Gap
-from reviewapp.traces.transcript import transcript
+from reviewapp.traces.transcript import passages, transcript
 from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.transcript import Transcript
 from reviewapp.traces.transcript.turns import Turn
@@ -303,8 +303,23 @@ def _render_spelling_switch(turn: Turn, page: TranscriptPage) -> str:
 def _render_content(turn: Turn, part: Part, page: TranscriptPage) -> str:
     if page.is_as_written:
         return turn_html.render_as_written(part)
+    shown_passages = passages.read(part.text) if part.kind == "tool_result" else []
+    if shown_passages:
+        return passages_html.render_passages(shown_passages, turn.number)
     # People do not write Markdown: keep their line breaks and numbers as written.
-    return turn_html.render_content(part, page.budget, is_user_text=turn.role == "user")
+    content = turn_html.render_content(part, page.budget, is_user_text=turn.role == "user")
+    if not turn.is_answer or part.kind != "text" or "[" not in part.text:
+        return content
+    return _link_citations(content, turn, page)
+
+
+def _link_citations(content: str, answer: Turn, page: TranscriptPage) -> str:
+    """Link the numbers in the answer to the passages of the last retrieval before it."""
+    for turn in reversed(page.order[: page.order.index(answer)]):
+        passage_count = passages_html.count_passages(turn) if turn.role == "tool" else 0
+        if passage_count:
+            return passages_html.link_citations(content, turn.number, passage_count)
+    return content
 
 
 def _render_picture(turn: Turn, part: Part, page: TranscriptPage) -> str:

@@ -4,6 +4,7 @@ import html
 from datetime import UTC, datetime
 
 from reviewapp.traces.reader import sanitising
+from reviewapp.traces.reader.passages_html import count_passages
 from reviewapp.traces.reader.sanitising import FormatBudget, sanitise_text
 from reviewapp.traces.transcript import parts
 from reviewapp.traces.transcript.parts import Part
@@ -98,6 +99,9 @@ def render_code(text: str, language: str = "json", budget: FormatBudget | None =
 
 def preview_text(turn: Turn) -> str:
     """Return a folded turn in one short line: its text, or a tool's result, or the tools it calls."""
+    passage_count = count_passages(turn) if turn.role == "tool" else 0
+    if passage_count:
+        return f"Retrieved {passage_count} passage{'' if passage_count == 1 else 's'}"
     results = [part.text for part in turn.message.parts if part.kind == "tool_result"]
     calls = f"calls {', '.join(turn.calls)}" if turn.calls else ""
     line = " ".join((turn.text or "".join(results[:1]) or calls)[:400].split())
@@ -114,7 +118,9 @@ def turn_label(turn: Turn) -> str:
     """Return the label of a turn, escaped: the answer, another answer to the same request, or the message's role."""
     if turn.is_answer:
         return "Answer"
-    return "Alternative" if turn.message.is_alternative else role_label(turn.role)
+    if turn.message.is_alternative:
+        return "Alternative"
+    return "Retrieval" if turn.role == "tool" and count_passages(turn) else role_label(turn.role)
 
 
 def role_label(role: str) -> str:

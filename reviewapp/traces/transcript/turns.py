@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reviewapp.traces.transcript import messages, parts, span_exceptions, span_tree
+from reviewapp.traces.transcript import messages, parts, passages, span_exceptions, span_tree
 from reviewapp.traces.transcript.input_reader import InputReader, fingerprint
 from reviewapp.traces.transcript.messages import Message
 from reviewapp.traces.transcript.span_exceptions import SpanException
@@ -118,9 +118,22 @@ def _find_entries(tree: Tree) -> list[tuple[float, int, str]]:
             # A tool that called a model itself has its result after that model's turns.
             seconds = span_tree.end_seconds(tree, index) if index in model_ancestors else tree.starts[index]
             entries.append((seconds, index, "tool"))
+        elif _is_retrieval(tree, index):
+            entries.append((tree.starts[index], index, "tool"))
         elif _own_exceptions(tree, index):
             entries.append((span_tree.end_seconds(tree, index), index, "exceptions"))
     return entries
+
+
+def _is_retrieval(tree: Tree, index: int) -> bool:
+    """Whether a span returned passages that no tool or retrieval around it returned."""
+    span, parent = tree.spans[index], tree.parents[index]
+    if not passages.is_retrieval_name(span.name) or not passages.read(span.output):
+        return False
+    if parent < 0:
+        return False
+    outer = tree.spans[parent]
+    return outer.span_type != "TOOL" and not (passages.is_retrieval_name(outer.name) and passages.read(outer.output))
 
 
 def _find_model_ancestors(tree: Tree) -> set[int]:
