@@ -9,7 +9,7 @@ const textOf = (selector) => find(selector)?.textContent?.replace(/\s+/g, " ").t
 const title = () => find(".trace-head h1")?.firstChild?.textContent?.trim() ?? "";
 
 /** @param {string} message */
-function announce(message) {
+export function announce(message) {
   const region = find("#announcement");
   if (region) region.textContent = message;
 }

@@ -1,5 +1,6 @@
 // Checks a review by the rules that the server renders into the form, so that a review it would refuse is not sent.
 // The server checks again, and refuses what only it can know.
+import { announce } from "./announce.js";
 import { create } from "./dom.js";
 
 const NUMBER = /^-?\d{1,8}(?:[.,]\d{1,4})?$/;
@@ -18,6 +19,8 @@ export function check(review) {
   for (const field of review.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   const faults = [...numberFaults(review), ...requiredFaults(review)];
   for (const [field, text] of faults) showFault(field, text);
+  // The reason is an alert of its own.
+  if (faults.length) announce("Not saved.");
   faults[0]?.[0].focus({ preventScroll: true });
   faults[0]?.[0].scrollIntoView({ block: "center" });
   return !faults.length;

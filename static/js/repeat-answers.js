@@ -18,6 +18,7 @@ const lastAnswers = () => JSON.parse(sessionStorage.getItem(storageKey(queue()))
  */
 export function remember(name, pairs) {
   sessionStorage.setItem(storageKey(name), JSON.stringify(answersOf(pairs)));
+  updateButton();
 }
 
 // A correction belongs to its own trace, and a text already written is not overwritten.
@@ -27,10 +28,8 @@ function isRepeatable(field) {
   return field.tagName !== "TEXTAREA" || !field.value.trim();
 }
 
-// Only when an item is shown: a button that came later would move the others.
 function updateButton() {
-  const button = find("#same");
-  if (button) button.hidden = !lastAnswers();
+  find("#same")?.toggleAttribute("disabled", !lastAnswers());
 }
 
 export function start() {

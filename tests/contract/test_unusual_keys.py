@@ -28,7 +28,7 @@ def test_it_finds_the_same_traces_by_an_unusual_key(
     laminar = Laminar(tracestore.url, tracestore.full_key, allowed_hosts=["127.0.0.1"])
     pairs = [Pair("run", run), Pair(key, value)]
     expected = [UUID(trace_id)] if is_match else []
-    assert [row.id for row in laminar.find_traces(pairs)] == expected
-    pull.store_traces(project, laminar.find_traces(pairs[:1]))
+    assert [row.id for row in laminar.find_traces(pairs).readable] == expected
+    pull.store_traces(project, laminar.find_traces(pairs[:1]).readable)
     page = paging.get_page(FilterView(pairs, None, None, [], ""), project)
     assert [trace.trace_id for trace in page.traces] == expected
