@@ -38,8 +38,9 @@ def create_queue_data(items: int, people: int, spans: int = 0) -> dict[str, obje
     """
     random.seed(7)
     project = Project.objects.create(slug="bench", name="Bench", base_url="http://127.0.0.1:1")
+    names = [f"reviewer-{n}" for n in range(people)]
     users = User.objects.bulk_create(
-        [User(username=f"reviewer-{n}", password=make_password(PASSWORD)) for n in range(people)]
+        [User(username=name, username_key=name, password=make_password(PASSWORD)) for name in names]
     )
     Membership.objects.bulk_create([Membership(project=project, user=user, role="reviewer") for user in users])
     queue = create_queue(project, "answers", "Answers", "benchmark")
