@@ -156,10 +156,18 @@ def test_it_answers_while_another_program_keeps_a_lock(tmp_path: Path) -> None:
         assert app.save(0).status == 302
 
 
+def receive_response(client: socket.socket) -> bytes:
+    """Read a whole response, which is sent in chunks."""
+    received = b""
+    while not received.endswith(b"0\r\n\r\n") and (data := client.recv(65536)):
+        received += data
+    return received
+
+
 def test_it_is_not_ready_as_soon_as_it_is_asked_to_stop(tmp_path: Path) -> None:
     with run_app(tmp_path) as app, socket.create_connection(("127.0.0.1", app.port), timeout=20) as client:
         client.sendall(READY)
-        assert client.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert receive_response(client).startswith(b"HTTP/1.1 200 OK\r\n")
         responses: list[Response] = []
         with lock_database():
             saving = threading.Thread(target=lambda: responses.append(app.save(0)))
@@ -168,7 +176,7 @@ def test_it_is_not_ready_as_soon_as_it_is_asked_to_stop(tmp_path: Path) -> None:
             app.process.terminate()
             time.sleep(0.5)
             client.sendall(READY)
-            assert client.recv(65536).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert receive_response(client).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
             assert saving.is_alive()
         saving.join()
         assert [response.status for response in responses] == [302]

@@ -146,7 +146,7 @@ def test_it_loses_nothing_when_the_host_is_unknown_or_has_no_tls(
     assert [state for state, _ in rows] == [State.WAITING] * 2
     assert ["could not be found" in rows[0][1], "does not speak TLS" in rows[1][1]] == [True, True]
     for number in range(2):
-        connect_project(f"p{number}", "Corrected", fake_laminar.url, "", "another-key-1234", "admin")
+        connect_project(f"p{number}", f"Corrected {number}", fake_laminar.url, "", "another-key-1234", "admin")
     run_workers(until=without_waiting(lambda: set(patch_states()) == {State.CONFIRMED}))
 
 
