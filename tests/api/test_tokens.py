@@ -72,3 +72,9 @@ def test_it_logs_no_token(queue: Queue, token: str, settings: Settings, caplog: 
     post(BODY, token)
 
     assert token not in caplog.text
+
+
+@pytest.mark.parametrize("path", ["", "nothing"])
+def test_it_answers_404_in_json_without_the_token_of_a_form(path: str) -> None:
+    response = Client(enforce_csrf_checks=True).post(f"/api/v1/{path}", "{}", content_type="application/json")
+    assert (response.status_code, response["Content-Type"]) == (404, "application/json")
