@@ -301,4 +301,5 @@ def test_it_applies_a_time_range_without_a_condition(reviewer_client: Client, pr
 def test_it_lets_the_server_read_the_longest_filter() -> None:
     config = runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))
 
-    assert config["limit_request_line"] >= MAX_QUERY_LENGTH + 50 * 45 + 200
+    # 0: gunicorn has no limit of its own.
+    assert config["limit_request_line"] == 0 or config["limit_request_line"] >= MAX_QUERY_LENGTH + 50 * 45 + 200
