@@ -9,11 +9,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reviewapp.backups.errors import BackupError
 from reviewapp.backups.queries import SQLITE_TABLES, count_rows
-from reviewapp.lib import clock
 
 Report = Callable[[int, int], None]
 Rows = dict[str, int]
@@ -109,7 +109,8 @@ def put_in_place(copy: Path, database: Path) -> Path | None:
         copy.rename(database)
         return None
     _close_database(database)
-    aside = database.with_name(f"{database.name}.before-restore-{clock.now():%Y%m%d-%H%M%S}")
+    # The machine's time: asking the database for its own would open the file that is being replaced.
+    aside = database.with_name(f"{database.name}.before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     status = database.stat()
     os.chmod(copy, status.st_mode & 0o777)
     if os.geteuid() == 0:
