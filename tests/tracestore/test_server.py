@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from reviewapp.tracestore import server
 from tests.tracestore.store_calls import query_rows, send_span
 from tests.tracestore_server import ROOT, RunningStore, launch_process, start_store
 
@@ -43,6 +44,13 @@ def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
     assert (process.returncode, output) == (1, "")
     assert "Nothing was changed." in error
     assert "secretkey" not in error
+
+
+def test_it_sends_responses_without_waiting_for_the_clients_acknowledgement() -> None:
+    with server.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_it_refuses_a_port_in_use(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def enqueue_req(self, conn: Connection) -> None:
         """Let a thread answer a complete request."""
-        pool: Any = self.probe_pools.get(getattr(conn.parser.message, "path", ""), self.tpool)
+        path = getattr(conn.parser.message, "path", "")
+        pool: Any = self.probe_pools.get(path.removesuffix("/"), self.tpool)
         future = pool.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
