@@ -22,6 +22,8 @@ _MIN_POINT, _MAX_POINT = -5, 16
 _MAX_ZEROS = 20
 
 _quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
+# Finds the end of a value; numbers stay texts, since they are not used.
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(parse_float=str, parse_int=str).raw_decode
 
 
 class UnstorableError(ValueError):
@@ -113,10 +115,25 @@ def is_deeper(value: Any, max_depth: int) -> bool:
 
 
 def merge(stored: str, patch: str) -> str:
-    """`stored || patch` for two object texts: merges top-level keys only, the patch wins, null stays a value."""
+    """`stored || patch` for two objects that `dumps` wrote: top-level keys only, the patch wins, null stays a value.
+
+    Values are copied as texts: metadata may have grown to megabytes, and every patch of it is merged here.
+    """
     if not stored:
         return patch
-    return dumps(loads(stored) | loads(patch))
+    members = sorted((_split_members(stored) | _split_members(patch)).items(), key=_length_then_bytes)
+    return "{" + ",".join([f"{_quoted(key)}:{text}" for key, text in members]) + "}"
+
+
+def _split_members(text: str) -> dict[str, str]:
+    """Returns key -> text of the value, for an object that `dumps` wrote."""
+    members: dict[str, str] = {}
+    end = 0
+    while text[end + 1 : end + 2] == '"':
+        key, colon = _scan(text, end + 1)
+        _, end = _scan(text, colon + 1)
+        members[key] = text[colon + 1 : end]
+    return members
 
 
 def _length_then_bytes(member: tuple[str, Any]) -> tuple[int, bytes]:
@@ -131,6 +148,8 @@ def _format_number(value: float | Decimal) -> str:
         return "null"
     if not number:
         return "0.0"
+    if "e" not in (text := repr(number)):
+        return text
     _, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
     significand, sign = "".join(map(str, digits)), "-" if number < 0 else ""
     point = len(significand) + int(exponent)

@@ -4,8 +4,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reviewapp.tracestore import jsonb
+
+_TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=5)
+_LEAVES = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | _TEXTS | st.floats(allow_nan=False)
+METADATA = st.dictionaries(
+    _TEXTS, st.recursive(_LEAVES, lambda item: st.lists(item) | st.dictionaries(_TEXTS, item), max_leaves=8), max_size=4
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +52,21 @@ from reviewapp.tracestore import jsonb
 def test_it_formats_json_as_laminar_does(sent: str, stored: str) -> None:
     assert jsonb.dumps(jsonb.loads(sent)) == stored
     assert jsonb.dumps(jsonb.loads(stored)) == stored
+
+
+@given(stored=METADATA, patch=METADATA)
+def test_it_merges_texts_as_it_would_values(stored: dict[str, Any], patch: dict[str, Any]) -> None:
+    assert jsonb.merge(jsonb.dumps(stored), jsonb.dumps(patch)) == jsonb.dumps(stored | patch)
+
+
+def test_it_merges_without_reading_numbers() -> None:
+    grown = '{"numbers":[' + ",".join(["9" * 5000] * 10) + "]}"
+    assert jsonb.merge(grown, '{"a":1}') == '{"a":1,' + grown[1:]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_it_writes_numbers_that_are_read_as_the_same(number: float) -> None:
+    assert float(jsonb.loads(jsonb.dumps(number))) == number
 
 
 @pytest.mark.parametrize("sent", ["NaN", "-Infinity", "1e400", "9" * 5000, '"\\ud800"', "[" * 9000, "01", ""])
