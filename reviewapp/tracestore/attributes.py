@@ -181,7 +181,8 @@ def _metadata_prefix(key: str) -> str | None:
 
 
 def _event_object(event: Event) -> dict[str, Any]:
-    return {"timestamp": event.timestamp, "name": event.name, "attributes": exact_json.dumps(event.attributes)}
+    attributes = exact_json.dumps(event.attributes) if event.attributes else "{}"
+    return {"timestamp": event.timestamp, "name": event.name, "attributes": attributes}
 
 
 def _parent_and_path(span: Span, name: str) -> tuple[str, list[str]]:

@@ -14,26 +14,52 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from reviewapp.tracestore import ids, values
-from reviewapp.tracestore.spans import Attributes, Batch, Event, InvalidSpansError, Span
+from reviewapp.tracestore import ids, protobuf_fields, values
+from reviewapp.tracestore.spans import Attributes, Batch, Event, InvalidSpanError, InvalidSpansError, Span
+
+# Field numbers: resource_spans, scope_spans, spans.
+_SPAN_PATH = (1, 2, 2)
 
 
 def decode(body: bytes) -> Batch:
     """Returns the spans of an ExportTraceServiceRequest. Raises InvalidSpansError."""
+    batch = Batch()
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(body)
     except (DecodeError, RecursionError) as error:
-        raise InvalidSpansError(str(error)) from None
-    batch = Batch([], [])
+        _add_one_by_one(batch, body, str(error))
+        return batch
     for resource in request.resource_spans:
         for scope in resource.scope_spans:
             for span in scope.spans:
-                try:
-                    batch.spans.append(_span(span))
-                except ids.InvalidIdError as error:
-                    batch.refusals.append(str(error))
+                _add(batch, span)
     return batch
+
+
+def _add_one_by_one(batch: Batch, body: bytes, reason: str) -> None:
+    """Decode each span by itself, because one of them, or the whole body, cannot be decoded."""
+    try:
+        for message in list(protobuf_fields.find_messages(body, _SPAN_PATH)):
+            try:
+                span = trace_pb2.Span.FromString(message)
+            except (DecodeError, RecursionError):
+                batch.refusals.append(reason)
+            else:
+                _add(batch, span)
+    except protobuf_fields.TruncatedMessageError:
+        raise InvalidSpansError(reason) from None
+    if not batch.refusals:
+        # What cannot be decoded is not a span.
+        raise InvalidSpansError(reason)
+
+
+def _add(batch: Batch, span: trace_pb2.Span) -> None:
+    try:
+        batch.count_events(len(span.events))
+        batch.spans.append(_span(span))
+    except (InvalidSpanError, ids.InvalidIdError) as error:
+        batch.refusals.append(str(error))
 
 
 def encode_response(refused: int, message: str) -> bytes:

@@ -9,33 +9,31 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from reviewapp.tracestore import ids, jsonb, otlp, values
-from reviewapp.tracestore.spans import Attributes, Batch, Event, InvalidSpansError, Span
+from reviewapp.tracestore import ids, otlp, partial_json, values
+from reviewapp.tracestore.spans import Attributes, Batch, Event, InvalidSpanError, InvalidSpansError, Span
 
 _Kind = TypeVar("_Kind", dict[str, Any], list[Any], str, bool)
 _REAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|NaN|-?Infinity")
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _INT64 = range(-(2**63), 2**63)
 _UINT64 = range(2**64)
-
-
-class _InvalidValueError(ValueError):
-    """A member of a span has another type or range than the protocol says."""
+# How deep a request nests its spans.
+_SPAN_DEPTH = 6
 
 
 def decode(body: bytes) -> Batch:
     """Returns the spans of an ExportTraceServiceRequest in JSON. Raises InvalidSpansError."""
     try:
-        request = jsonb.loads(body)
+        request = partial_json.loads(body, _SPAN_DEPTH)
         resources = _list(_object(request).get("resourceSpans"))
     except ValueError as error:
         raise InvalidSpansError(str(error)) from None
-    batch = Batch([], [])
+    batch = Batch()
     for scope in _members(resources, "scopeSpans", batch.refusals):
         for span in _members([scope], "spans", batch.refusals):
             try:
-                batch.spans.append(_span(_object(span)))
-            except (_InvalidValueError, ids.InvalidIdError) as error:
+                batch.spans.append(_span(_object(span), batch))
+            except (InvalidSpanError, ids.InvalidIdError) as error:
                 batch.refusals.append(str(error))
     return batch
 
@@ -51,12 +49,13 @@ def _members(containers: list[Any], name: str, refusals: list[str]) -> Iterator[
     for container in containers:
         try:
             yield from _list(_object(container).get(name))
-        except _InvalidValueError as error:
+        except InvalidSpanError as error:
             refusals.append(str(error))
 
 
-def _span(span: dict[str, Any]) -> Span:
-    parent = span.get("parentSpanId")
+def _span(span: dict[str, Any], batch: Batch) -> Span:
+    parent, events = span.get("parentSpanId"), _list(span.get("events"))
+    batch.count_events(len(events))
     return Span(
         trace_id=ids.trace(ids.from_text(span.get("traceId"), 16)),
         span_id=ids.span(ids.from_text(span.get("spanId"), 8)),
@@ -65,7 +64,7 @@ def _span(span: dict[str, Any]) -> Span:
         start=_integer(span.get("startTimeUnixNano"), _UINT64),
         end=_integer(span.get("endTimeUnixNano"), _UINT64),
         attributes=_attributes(span.get("attributes")),
-        events=[_event(_object(event)) for event in _list(span.get("events"))],
+        events=[_event(_object(event)) for event in events],
     )
 
 
@@ -114,10 +113,12 @@ def _text(value: Any) -> str:
 
 
 def _require(value: Any, kind: type[_Kind]) -> _Kind | None:
-    """Returns a value of this kind, or None for null. Raises _InvalidValueError."""
+    """Returns a value of this kind, or None for null. Raises InvalidSpanError."""
     if value is None or isinstance(value, kind):
         return value
-    raise _InvalidValueError(f"invalid type: expected {kind.__name__}, got {type(value).__name__}")
+    if isinstance(value, partial_json.Invalid):
+        raise InvalidSpanError(value.reason)
+    raise InvalidSpanError(f"invalid type: expected {kind.__name__}, got {type(value).__name__}")
 
 
 def _integer(value: Any, limits: range) -> int:
@@ -127,19 +128,19 @@ def _integer(value: Any, limits: range) -> int:
     is_text = isinstance(value, str) and _INTEGER.fullmatch(value)
     is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
     if not (is_text or is_number) or (isinstance(value, Decimal) and not (abs(value) < 2**64 and value == int(value))):
-        raise _InvalidValueError("invalid value: expected a 64-bit integer")
+        raise InvalidSpanError("invalid value: expected a 64-bit integer")
     number = int(value)
     if number not in limits:
-        raise _InvalidValueError("invalid value: expected a 64-bit integer")
+        raise InvalidSpanError("invalid value: expected a 64-bit integer")
     return number
 
 
 def _real(value: Any) -> float | None:
-    """Returns a finite number; None for one that JSON cannot express. Raises _InvalidValueError."""
+    """Returns a finite number; None for one that JSON cannot express. Raises InvalidSpanError."""
     is_text = isinstance(value, str) and _REAL.fullmatch(value)
     is_number = isinstance(value, (int, Decimal)) and not isinstance(value, bool)
     if not (is_text or is_number):
-        raise _InvalidValueError("invalid value: expected a number")
+        raise InvalidSpanError("invalid value: expected a number")
     number = float(value)
     return number if math.isfinite(number) else None
 
@@ -148,4 +149,4 @@ def _bytes(value: Any) -> Any:
     try:
         return values.parse_bytes(base64.b64decode(_text(value), validate=True))
     except (binascii.Error, ValueError):
-        raise _InvalidValueError("invalid value: expected base64") from None
+        raise InvalidSpanError("invalid value: expected base64") from None

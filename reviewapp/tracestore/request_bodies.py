@@ -41,13 +41,17 @@ def read(request: HttpRequest) -> bytes:
 
 def read_json(request: HttpRequest) -> Any:
     """Returns the body as a JSON value. Raises RequestError with Laminar's messages."""
-    if not is_json(request):
-        raise RequestError(400, "Content type error")
-    raw = read(request)
     try:
-        return jsonb.loads(raw)
+        return jsonb.loads(read_json_text(request))
     except ValueError as error:
         raise malformed(str(error)) from None
+
+
+def read_json_text(request: HttpRequest) -> bytes:
+    """Returns the decompressed body of a request that says it is JSON. Raises RequestError."""
+    if not is_json(request):
+        raise RequestError(400, "Content type error")
+    return read(request)
 
 
 def is_json(request: HttpRequest) -> bool:

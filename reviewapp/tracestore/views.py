@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from reviewapp.tracestore import database, ids, otlp, otlp_json, patches, request_bodies, responses, spans_json, storage
 from reviewapp.tracestore.auth import route
 from reviewapp.tracestore.projects import Access
-from reviewapp.tracestore.spans import Batch, InvalidSpansError
+from reviewapp.tracestore.spans import Batch, InvalidSpanError, InvalidSpansError, Span
 from reviewapp.tracestore.sql import pool
 from reviewapp.tracestore.sql.errors import QueryError
 
@@ -62,13 +62,25 @@ def export_traces(request: HttpRequest, access: Access) -> HttpResponse:
 
 @route("POST")
 def create_spans(request: HttpRequest, access: Access) -> HttpResponse:
-    """POST /v1/spans: spans in plain JSON. Returns `[{spanId, traceId}]`."""
+    """POST /v1/spans: spans in plain JSON. Returns `[{spanId, traceId}]`.
+
+    In the place of a span that was refused stands `{error}`, unless all were: then it is a 400, as in Laminar.
+    """
     try:
-        spans = spans_json.decode(request_bodies.read_json(request))
+        decoded = spans_json.decode(request_bodies.read_json_text(request))
+        spans = [span for span in decoded if isinstance(span, Span)]
+        refusals = [error for error in decoded if isinstance(error, InvalidSpanError)]
+        if refusals and not spans:
+            raise InvalidSpansError(str(refusals[0]))
     except InvalidSpansError as error:
         raise request_bodies.malformed(str(error)) from None
     storage.save(access.project, spans)
-    return responses.json_value([{"spanId": span.span_id, "traceId": span.trace_id} for span in spans])
+    return responses.json_value(
+        [
+            {"spanId": span.span_id, "traceId": span.trace_id} if isinstance(span, Span) else {"error": str(span)}
+            for span in decoded
+        ]
+    )
 
 
 @route("POST")
