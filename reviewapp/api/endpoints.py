@@ -18,7 +18,8 @@ Add traces to queues and push metadata onto traces. Each call needs an access to
 
 Bodies are JSON in UTF-8 of up to 2 MB. They are read strictly: no unknown or repeated keys, no NaN or Infinity, \
 no numbers that Laminar would change, no NUL characters, no lone surrogates. An error is a JSON object with a sentence \
-in “error” and, in a list, the number of the faulty item in “line”; nothing of that call was saved.
+in “error” and, in a list, the number of the first faulty item in “line”; nothing of that call was saved. If only some \
+items of a list are faulty, the others are saved: the answer is a 207, with the faulty ones in “refused”.
 
 After a 5xx answer or a lost connection, repeat the call: items are never added twice, and a patch with an idempotency \
 key is saved once. A call that adds items under an idempotency key returns its first result again.

@@ -8,10 +8,15 @@ from ninja import Field, P, PathEx, Router, Schema, Status
 from reviewapp.api import openapi
 from reviewapp.api.request_handling import (
     ErrorOut,
+    ListErrorOut,
+    Refused,
+    RefusedOut,
     RequestRejected,
+    describe_refused,
     error_response,
     get_token,
     parse_body,
+    parse_each,
     refuse_unknown_fields,
 )
 from reviewapp.delivery import patch_validation
@@ -87,8 +92,18 @@ RESPONSES: dict[int, openapi.Response] = {
             "items": [{"id": 4711, "trace_id": openapi.EXAMPLE_TRACE_ID, "state": "pending"}],
         },
     ),
+    207: (
+        "The items in “refused” are not valid. All others are in the queue, or were removed from it by a person.",
+        {
+            "added": 1,
+            "duplicates": 0,
+            "removed": 0,
+            "items": [{"id": 4711, "trace_id": openapi.EXAMPLE_TRACE_ID, "state": "pending"}],
+            "refused": [{"index": 1, "id": None, "reason": "The trace_id is missing or not a string."}],
+        },
+    ),
     400: (
-        "The body is not valid. Nothing was added.",
+        "The body, or every item in it, is not valid. Nothing was added.",
         {"error": f"Item 3: The trace_id is missing or not a string. {NOTHING_ADDED}", "line": 3},
     ),
     401: openapi.UNAUTHORIZED,
@@ -134,16 +149,23 @@ class AddedOut(Schema):
     items: list[ItemOut] = Field(description="All items of the call, in its order")
 
 
+class PartlyAddedOut(AddedOut):
+    items: list[ItemOut] = Field(description="All items of the call but the refused ones, in its order")
+    refused: list[RefusedOut]
+
+
 class ItemsInput(NamedTuple):
-    """A validated body. `bring_back` also adds traces that a person removed."""
+    """A validated body, and its items that are not valid. `bring_back` also adds traces that a person removed."""
 
     entries: list[Entry]
+    refused: list[Refused]
     bring_back: bool
 
 
 @router.post(
     "/queues/{slug:queue}/items",
-    response={200: AddedOut} | dict.fromkeys((400, 401, 404, 405, 413, 415, 422, 429), ErrorOut),
+    response={200: AddedOut, 207: PartlyAddedOut, 400: ListErrorOut | ErrorOut}
+    | dict.fromkeys((401, 404, 405, 413, 415, 422, 429), ErrorOut),
     summary="Add traces to a queue",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(RESPONSES)
@@ -152,7 +174,10 @@ class ItemsInput(NamedTuple):
 def add_items(
     request: HttpRequest, queue: PathEx[str, P(description="The queue's name in its URL", example="answers")]
 ) -> Status[dict[str, object]]:
-    """Add up to 1,000 traces per call, all or none. Repeating a call adds nothing twice.
+    """Add up to 1,000 traces per call. Repeating a call adds nothing twice.
+
+    An item that is not valid does not stop the others: the answer is a 207, and “refused” has its position and the
+    reason. If no item is valid, the answer is a 400.
 
     With an idempotency key, a repeated call also leaves out what was removed from the queue since, and returns the
     counts of the first call; the same key with other content is a 422.
@@ -164,25 +189,28 @@ def add_items(
     if target is None:
         return Status(404, {"error": f"There is no queue “{queue}” in this token's project. {NOTHING_ADDED}"})
     try:
-        entries, bring_back = parse_items(parse_body(request))
-        result = _add(target, entries, f"token:{token.name}", request.headers.get("Idempotency-Key"), bring_back)
+        body = parse_items(parse_body(request))
+        result = _add(target, body, f"token:{token.name}", request.headers.get("Idempotency-Key"))
     except RequestRejected as error:
         return error_response(error, "Item", NOTHING_ADDED)
     items = [
         {"id": item and item.pk, "trace_id": str(sent.trace_id), "state": item.state if item else "removed"}
-        for sent, item in zip(entries, result.items, strict=True)
+        for sent, item in zip(body.entries, result.items, strict=True)
     ]
-    counts = {"added": result.added, "duplicates": result.duplicates, "removed": result.removed}
-    return Status(200, {**counts, "items": items})
+    content = {"added": result.added, "duplicates": result.duplicates, "removed": result.removed, "items": items}
+    if body.refused:
+        return Status(207, {**content, "refused": describe_refused(body.refused)})
+    return Status(200, content)
 
 
-def _add(queue: Queue, entries: list[Entry], actor: str, idempotency_key: str | None, bring_back: bool) -> AddResult:
+def _add(queue: Queue, body: ItemsInput, actor: str, idempotency_key: str | None) -> AddResult:
     """Add the entries, once if there is an idempotency key. Raises RequestRejected."""
     try:
         key = patch_validation.parse_idempotency_key(idempotency_key)
         if not key:
-            return adding.add(queue, entries, actor, bring_back=bring_back)
-        return add_once(queue, entries, actor, key, bring_back=bring_back)
+            return adding.add(queue, body.entries, actor, bring_back=body.bring_back)
+        refused = describe_refused(body.refused)
+        return add_once(queue, body.entries, actor, key, refused=refused, bring_back=body.bring_back)
     except InvalidPatchError as error:
         raise RequestRejected(str(error)) from None
     except AddKeyReusedError as error:
@@ -190,7 +218,10 @@ def _add(queue: Queue, entries: list[Entry], actor: str, idempotency_key: str | 
 
 
 def parse_items(body: Any) -> ItemsInput:
-    """Validate parsed JSON against what SCHEMA says, and more that it cannot. Raises RequestRejected."""
+    """Validate parsed JSON against what SCHEMA says, and more that it cannot.
+
+    Raises RequestRejected if the body or every item in it is not valid.
+    """
     if not isinstance(body, dict) or not isinstance(body.get("items"), list):
         raise RequestRejected('Send an object of the form {"items": [{"trace_id": "…"}]}.')
     refuse_unknown_fields(body, {"items", "bring_back"})
@@ -202,48 +233,49 @@ def parse_items(body: Any) -> ItemsInput:
         raise RequestRejected("The list of items is empty.")
     if len(items) > MAX_ITEMS:
         raise RequestRejected(f"The list has {len(items):,} items; the maximum is {MAX_ITEMS:,} per call. Split it.")
-    return ItemsInput([_parse_item(item, line) for line, item in enumerate(items, 1)], bring_back)
+    parsed, refused = parse_each(items, _parse_item)
+    return ItemsInput(list(parsed.values()), refused, bring_back)
 
 
-def _parse_item(item: Any, line: int) -> Entry:
+def _parse_item(item: Any) -> Entry:
     if not isinstance(item, dict):
-        raise RequestRejected('Each item must be an object with a "trace_id".', line)
-    refuse_unknown_fields(item, set(ITEM_SCHEMA["properties"]), line)
+        raise RequestRejected('Each item must be an object with a "trace_id".')
+    refuse_unknown_fields(item, set(ITEM_SCHEMA["properties"]))
     trace_id = item.get("trace_id")
     if not isinstance(trace_id, str):
-        raise RequestRejected("The trace_id is missing or not a string.", line)
+        raise RequestRejected("The trace_id is missing or not a string.")
     try:
         parsed_id = trace_ids.parse(trace_id)
     except trace_ids.InvalidTraceIdError as error:
-        raise RequestRejected(str(error), line) from None
+        raise RequestRejected(str(error)) from None
     return Entry(
         parsed_id,
-        reason=_parse_text(item, "reason", MAX_REASON_LENGTH, line),
-        reference=_parse_text(item, "reference", MAX_REFERENCE_LENGTH, line),
-        priority=_parse_priority(item.get("priority"), line),
+        reason=_parse_text(item, "reason", MAX_REASON_LENGTH),
+        reference=_parse_text(item, "reference", MAX_REFERENCE_LENGTH),
+        priority=_parse_priority(item.get("priority")),
     )
 
 
-def _parse_text(item: dict[str, Any], field: str, max_length: int, line: int) -> str:
+def _parse_text(item: dict[str, Any], field: str, max_length: int) -> str:
     value = item.get(field)
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise RequestRejected(f"The {field} must be a string.", line)
+        raise RequestRejected(f"The {field} must be a string.")
     if len(value) > max_length:
-        raise RequestRejected(f"The {field} is longer than {max_length} characters.", line)
+        raise RequestRejected(f"The {field} is longer than {max_length} characters.")
     try:
         canonical_json.normalize(value)
     except canonical_json.InvalidJSONError as error:
-        raise RequestRejected(str(error), line) from None
+        raise RequestRejected(str(error)) from None
     return value
 
 
-def _parse_priority(value: Any, line: int) -> int:
+def _parse_priority(value: Any) -> int:
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_PRIORITY:
         raise RequestRejected(
-            f"The priority must be a whole number from {-MAX_PRIORITY:,} to {MAX_PRIORITY:,}; higher comes first.", line
+            f"The priority must be a whole number from {-MAX_PRIORITY:,} to {MAX_PRIORITY:,}; higher comes first."
         )
     return value

@@ -1,7 +1,7 @@
 """`patches`: push metadata of other programs to Laminar, delivered the same way as a review, and read its state."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -12,10 +12,17 @@ from reviewapp.api import openapi
 from reviewapp.api.patch_openapi import EXAMPLES, SCHEMA
 from reviewapp.api.request_handling import (
     ErrorOut,
+    ListErrorOut,
+    Refused,
+    RefusedOut,
     RequestRejected,
+    all_refused,
+    describe_refused,
     error_response,
     get_token,
     parse_body,
+    parse_each,
+    refuse,
     refuse_unknown_fields,
 )
 from reviewapp.delivery import intake, patch_validation
@@ -59,8 +66,17 @@ POST_RESPONSES: dict[int, openapi.Response] = {
         " where to read its state.",
         {**EXAMPLE_RECEIPT, "warnings": []},
     ),
+    207: (
+        "Of a list: the patches in “refused” are not valid, or their idempotency keys were used for other patches. All"
+        " others are saved.",
+        {
+            "patches": [EXAMPLE_RECEIPT],
+            "warnings": [],
+            "refused": [{"index": 1, "id": None, "reason": "The trace_id is missing or not a text."}],
+        },
+    ),
     400: (
-        "The body is not valid. Nothing was saved.",
+        "The body, or every patch in it, is not valid. Nothing was saved.",
         {"error": f"Patch 3: The metadata is empty: give at least one key. {NOTHING_SAVED}", "line": 3},
     ),
     401: openapi.UNAUTHORIZED,
@@ -68,7 +84,7 @@ POST_RESPONSES: dict[int, openapi.Response] = {
     413: openapi.too_large(NOTHING_SAVED),
     415: openapi.UNSUPPORTED_CHARSET,
     422: (
-        "An idempotency key was already used for a different patch. Nothing was saved.",
+        "The idempotency key, or each one of a list, was already used for a different patch. Nothing was saved.",
         {
             "error": "The idempotency key “run 7” was already used for another patch. Use a new key for this one."
             f" {NOTHING_SAVED}",
@@ -128,6 +144,14 @@ class PatchListOut(Schema):
     warnings: list[str] = Field(description="Sentences about metadata that may behave unexpectedly, each once")
 
 
+class PartlySavedOut(PatchListOut):
+    """Patches that are saved, and the others of the call."""
+
+    model_config = {"title": "List of patches, some refused"}
+
+    refused: list[RefusedOut]
+
+
 class PatchProgressOut(Schema):
     """The delivery state of a patch."""
 
@@ -153,17 +177,28 @@ class PatchOut(PatchProgressOut):
     )
 
 
+class PatchesInput(NamedTuple):
+    """A validated body: the patches by their position in it, and those that are not valid."""
+
+    patches: dict[int, PatchInput]
+    refused: list[Refused]
+
+
 @router.post(
     "/patches",
-    response={202: SinglePatchOut | PatchListOut}
-    | dict.fromkeys((400, 401, 405, 413, 415, 422, 429), ErrorOut),
+    response={202: SinglePatchOut | PatchListOut, 207: PartlySavedOut}
+    | dict.fromkeys((400, 422), ListErrorOut | ErrorOut)
+    | dict.fromkeys((401, 405, 413, 415, 429), ErrorOut),
     summary="Push metadata to traces",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(POST_RESPONSES)
     | {"parameters": [IDEMPOTENCY_HEADER]},
 )  # fmt: skip
 def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str, object]]:
-    """Save one patch, or a list of up to 100, all or none. The worker then pushes them to Laminar.
+    """Save one patch, or a list of up to 100. The worker then pushes them to Laminar.
+
+    A patch of a list that is not valid does not stop the others: the answer is a 207, and “refused” has its position
+    and the reason. If no patch is valid, the answer is a 400.
 
     A 202 means that the patch is on disk in the review desk, not yet in Laminar. With an idempotency key a patch is
     saved once, however often the call is repeated; the same key with other content is a 422.
@@ -172,14 +207,17 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
     try:
         body = parse_body(request)
         is_list = is_patch_list(body)
-        patches = parse_patches(body, request.headers.get("Idempotency-Key"))
+        parsed = parse_patches(body, request.headers.get("Idempotency-Key"))
         # Before saving: nothing that fails after the commit may hide that the patches were saved.
-        warnings = collect_warnings(token.project, patches)
-        results = _save(token.project, patches, f"token:{token.name}", is_list=is_list)
+        warnings = collect_warnings(token.project, list(parsed.patches.values()))
+        results = _save(token.project, parsed, f"token:{token.name}", is_list=is_list)
     except RequestRejected as error:
         return error_response(error, "Patch", NOTHING_SAVED)
     if is_list:
-        return Status(202, {"patches": [_describe_result(result) for result in results], "warnings": warnings})
+        content = {"patches": [_describe_result(result) for result in results], "warnings": warnings}
+        if not parsed.refused:
+            return Status(202, content)
+        return Status(207, {**content, "refused": describe_refused(sorted(parsed.refused))})
     receipt = _describe_result(results[0])
     response["Location"] = str(receipt["url"])
     return Status(202, {**receipt, "warnings": warnings})
@@ -214,10 +252,11 @@ def is_patch_list(body: Any) -> bool:
     return isinstance(body, dict) and "patches" in body
 
 
-def parse_patches(body: Any, idempotency_key: str | None = None) -> list[PatchInput]:
-    """Validate parsed JSON against what SCHEMA says, and more that it cannot. Raises RequestRejected.
+def parse_patches(body: Any, idempotency_key: str | None = None) -> PatchesInput:
+    """Validate parsed JSON against what SCHEMA says, and more that it cannot.
 
     `idempotency_key` is the header's, for a single patch only.
+    Raises RequestRejected if the body or every patch in it is not valid.
     """
     if is_patch_list(body):
         return _parse_list(body, idempotency_key)
@@ -225,10 +264,10 @@ def parse_patches(body: Any, idempotency_key: str | None = None) -> list[PatchIn
         if "idempotency_key" in body:
             raise RequestRejected("The idempotency key is given twice. Send it in the header or in the body.")
         body = {**body, "idempotency_key": idempotency_key}
-    return [_parse_patch(body)]
+    return PatchesInput({0: _parse_patch(body)}, [])
 
 
-def _parse_list(body: dict[str, Any], idempotency_key: str | None) -> list[PatchInput]:
+def _parse_list(body: dict[str, Any], idempotency_key: str | None) -> PatchesInput:
     if idempotency_key is not None:
         raise RequestRejected(
             "The Idempotency-Key header is for a single patch. In a list, give each patch an idempotency_key."
@@ -243,21 +282,29 @@ def _parse_list(body: dict[str, Any], idempotency_key: str | None) -> list[Patch
         raise RequestRejected(
             f"The list has {len(patches):,} patches; the maximum is {MAX_BATCH_SIZE} per call. Split it."
         )
-    return [_parse_patch(patch, line) for line, patch in enumerate(patches, 1)]
+    return PatchesInput(*parse_each(patches, _parse_patch))
 
 
-def _parse_patch(patch: Any, line: int | None = None) -> PatchInput:
+def _parse_patch(patch: Any) -> PatchInput:
     try:
         return patch_validation.parse_patch_input(patch)
     except InvalidPatchError as error:
-        raise RequestRejected(str(error), line) from None
+        raise RequestRejected(str(error)) from None
 
 
-def _save(project: Project, patches: list[PatchInput], source: str, *, is_list: bool) -> list[intake.PutResult]:
-    try:
-        return intake.put_patches(project, patches, source=source)
-    except intake.IdempotencyKeyReusedError as error:
-        raise RequestRejected(str(error), error.position + 1 if is_list else None, status=422) from None
+def _save(project: Project, parsed: PatchesInput, source: str, *, is_list: bool) -> list[intake.PutResult]:
+    """Save the patches; move those whose idempotency key is another's to the refused ones. Raises RequestRejected."""
+    while parsed.patches:
+        try:
+            return intake.put_patches(project, list(parsed.patches.values()), source=source)
+        except intake.IdempotencyKeyReusedError as error:
+            if not is_list:
+                raise RequestRejected(str(error), status=422) from None
+            indexes = list(parsed.patches)
+            for position, sentence in error.sentences.items():
+                patch = parsed.patches.pop(indexes[position])
+                parsed.refused.append(refuse(indexes[position], {"trace_id": str(patch.trace_id)}, sentence))
+    raise all_refused(sorted(parsed.refused), status=422)
 
 
 def _describe_result(result: intake.PutResult) -> dict[str, object]:

@@ -30,14 +30,19 @@ class PutResult(NamedTuple):
 
 
 class IdempotencyKeyReusedError(ValueError):
-    """The idempotency key belongs to another patch; nothing was put. `position` is the index of the input, from 0."""
+    """Idempotency keys belong to other patches; nothing was put.
 
-    def __init__(self, patch_input: PatchInput, position: int) -> None:
-        super().__init__(
-            f"The idempotency key “{patch_input.idempotency_key[:80]}” was already used for another patch."
+    `sentences` has one for each of these inputs, by its index from 0; `position` is the first index.
+    """
+
+    def __init__(self, inputs: Mapping[int, PatchInput]) -> None:
+        self.sentences = {
+            index: f"The idempotency key “{patch_input.idempotency_key[:80]}” was already used for another patch."
             " Use a new key for this one."
-        )
-        self.position = position
+            for index, patch_input in inputs.items()
+        }
+        self.position = min(inputs)
+        super().__init__(self.sentences[self.position])
 
 
 class BulkUndoneError(Exception):
@@ -89,6 +94,7 @@ def _put(
     keys = [patch_input.idempotency_key for patch_input in inputs if patch_input.idempotency_key]
     existing = IdempotentPatch.objects.select_related("patch").filter(project=project, idempotency_key__in=keys)
     by_key = {idempotent_patch.idempotency_key: idempotent_patch for idempotent_patch in existing}
+    _check_keys(inputs, {key: idempotent_patch.digest for key, idempotent_patch in by_key.items()})
     merge.create_missing_traces(project, [patch_input.trace_id for patch_input in inputs])
     results: dict[int, PutResult] = {}
     applied: list[tuple[UUID, Mapping[str, Any], int]] = []
@@ -97,8 +103,6 @@ def _put(
     for index, patch_input in sorted(enumerate(inputs), key=lambda indexed: indexed[1].trace_id):
         earlier = by_key.get(patch_input.idempotency_key)
         if earlier is not None:
-            if earlier.digest != patch_input.digest:
-                raise IdempotencyKeyReusedError(patch_input, index)
             results[index] = PutResult(earlier.patch, False)
             continue
         patch = outbox.put(
@@ -118,6 +122,20 @@ def _put(
     IdempotentPatch.objects.bulk_create(sorted(new_keys, key=lambda new_key: new_key.idempotency_key))
     _record_event(project, source, [result.patch for result in results.values() if result.is_new])
     return [results[index] for index in range(len(inputs))]
+
+
+def _check_keys(inputs: Sequence[PatchInput], digests: dict[str, str]) -> None:
+    """Check that each key belongs to one content: of an earlier call, or of the first input with it.
+
+    Raises IdempotencyKeyReusedError.
+    """
+    reused = {
+        index: patch_input
+        for index, patch_input in enumerate(inputs)
+        if (key := patch_input.idempotency_key) and digests.setdefault(key, patch_input.digest) != patch_input.digest
+    }
+    if reused:
+        raise IdempotencyKeyReusedError(reused)
 
 
 def _make_key(patch_input: PatchInput, patch: Patch, bulk: Bulk | None) -> IdempotentPatch:

@@ -45,10 +45,11 @@ class AddResult:
 
 @dataclass(slots=True)
 class Paste:
-    """A parsed paste: its entries, and an error for each line that could not be read."""
+    """A parsed paste: its entries, and each line that could not be read, with an error."""
 
     entries: list[Entry] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    refused_lines: list[str] = field(default_factory=list)
 
 
 def parse_paste(text: str, *, reason: str = "") -> Paste:
@@ -58,17 +59,23 @@ def parse_paste(text: str, *, reason: str = "") -> Paste:
         return Paste(errors=[f"This paste has {len(lines):,} lines. The maximum is {MAX_ITEMS:,}. Split it."])
     paste = Paste()
     for number, line in lines:
-        word, reference = LINE.findall(line)[0]
         try:
-            trace_id = trace_ids.parse(_find_link_id(word) or word)
-        except trace_ids.InvalidTraceIdError as error:
+            paste.entries.append(_parse_line(line, reason))
+        except ValueError as error:
             paste.errors.append(f"Line {number}: {error}")
-            continue
-        if len(reference) > 200:
-            paste.errors.append(f"Line {number}: the reference is longer than 200 characters. Shorten it.")
-            continue
-        paste.entries.append(Entry(trace_id, reason=reason, reference=reference))
+            paste.refused_lines.append(line)
     return paste
+
+
+def _parse_line(line: str, reason: str) -> Entry:
+    """Raises ValueError with a sentence."""
+    word, reference = LINE.findall(line)[0]
+    trace_id = trace_ids.parse(_find_link_id(word) or word)
+    if len(reference) > 200:
+        raise ValueError("the reference is longer than 200 characters. Shorten it.")
+    if "\0" in reference:
+        raise ValueError("the reference contains a character that cannot be stored (NUL). Remove it.")
+    return Entry(trace_id, reason=reason, reference=reference)
 
 
 def _find_link_id(word: str) -> str:

@@ -1,6 +1,7 @@
 """Forms for leads: a queue's settings, and traces to add."""
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric.versions import PRESETS
@@ -66,5 +67,6 @@ class NewQueueForm(QueueForm):
 class PasteForm(forms.Form):
     """Trace ids or Laminar links to add, one per line."""
 
-    ids = forms.CharField(strip=False, widget=forms.Textarea, max_length=400_000)
+    # Not a CharField, which refuses the whole text for a NUL in one line.
+    ids = forms.Field(widget=forms.Textarea, validators=[MaxLengthValidator(400_000)])
     reason = forms.CharField(required=False, max_length=300)

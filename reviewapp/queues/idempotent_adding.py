@@ -1,7 +1,7 @@
 """Add traces to a queue under an idempotency key: a repeated call adds nothing and returns the first result."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
@@ -23,13 +23,20 @@ class AddKeyReusedError(ValueError):
 
 
 def add_once(
-    queue: Queue, entries: Sequence[Entry], actor: str, idempotency_key: str, *, bring_back: bool = False
+    queue: Queue,
+    entries: Sequence[Entry],
+    actor: str,
+    idempotency_key: str,
+    *,
+    refused: Sequence[Mapping[str, object]] = (),
+    bring_back: bool = False,
 ) -> AddResult:
     """Add traces as `adding.add` does, once per project and key; a repeated call returns the items as they are now.
 
+    `refused` has what the call contains beside the entries, as JSON: without it, it is another call.
     Raises AddKeyReusedError.
     """
-    digest = _compute_digest(queue, entries, bring_back=bring_back)
+    digest = _compute_digest(queue, entries, refused, bring_back=bring_back)
     with transaction.atomic():
         # Another call with this key waits here until this one has committed.
         call, is_new = IdempotentAdd.objects.get_or_create(
@@ -46,9 +53,13 @@ def add_once(
     return result
 
 
-def _compute_digest(queue: Queue, entries: Sequence[Entry], *, bring_back: bool) -> str:
+def _compute_digest(
+    queue: Queue, entries: Sequence[Entry], refused: Sequence[Mapping[str, object]], *, bring_back: bool
+) -> str:
     items = [[str(entry.trace_id), entry.reason, entry.reference, entry.priority] for entry in entries]
-    content = {"queue": queue.slug, "items": items, "bring_back": bring_back}
+    content: dict[str, object] = {"queue": queue.slug, "items": items, "bring_back": bring_back}
+    if refused:
+        content["refused"] = [dict(element) for element in refused]
     return hashlib.sha256(canonical_json.dumps(content).encode()).hexdigest()
 
 

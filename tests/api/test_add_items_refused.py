@@ -1,4 +1,4 @@
-"""An invalid body: the response names the item and the reason, and nothing is added."""
+"""An invalid body or item: the response names the item and the reason, and nothing of it is added."""
 
 import json
 from collections.abc import Callable
@@ -101,11 +101,20 @@ ITEMS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("item", "reason"), ITEMS, ids=lambda value: str(value)[:40])
 def test_it_refuses_an_item_by_its_number(assert_refused: Callable[..., None], item: Any, reason: str) -> None:
-    assert_refused({"items": [{"trace_id": str(uuid4())}, GOOD, item, GOOD]}, reason, line=3)
+    assert_refused({"items": [item]}, reason, line=1)
 
 
-def test_it_refuses_by_the_first_of_several_faulty_items(assert_refused: Callable[..., None]) -> None:
-    assert_refused({"items": [GOOD, {}, {}]}, "Item 2: ", line=2)
+@pytest.mark.parametrize(("item", "reason"), ITEMS, ids=lambda value: str(value)[:40])
+def test_it_adds_the_items_beside_a_refused_one(send: Any, queue: Queue, item: Any, reason: str) -> None:
+    other = str(uuid4())
+    response = send({"items": [{"trace_id": other}, GOOD, item, GOOD]})
+    content = response.json()
+
+    assert (response.status_code, content["added"], content["duplicates"]) == (207, 2, 1)
+    assert [item["trace_id"] for item in content["items"]] == [other, ID, ID]
+    assert [refused["index"] for refused in content["refused"]] == [2]
+    assert reason in content["refused"][0]["reason"]
+    assert queue.items.count() == 2
 
 
 @pytest.mark.parametrize("size", [2 * 1024 * 1024 + 1, 10_000_000])
@@ -134,3 +143,40 @@ def test_it_names_an_id_with_half_a_character_in_valid_json(send: Any, queue: Qu
     response = send(b'{"items": [{"trace_id": "\\ud800"}]}')
     assert response.status_code == 400
     assert response.json()["error"].encode().startswith("Item 1: “?” is not a trace id".encode())
+
+
+MIXED = [GOOD, {"trace_id": "\ud800x"}, 7, {**GOOD, "priority": "high"}]
+
+
+def test_it_adds_the_valid_items_of_a_call_and_names_the_others(send: Any, queue: Queue) -> None:
+    response = send({"items": MIXED})
+    content = response.json()
+
+    assert response.status_code == 207
+    assert (content["added"], content["duplicates"], content["removed"]) == (1, 0, 0)
+    assert [item["trace_id"] for item in content["items"]] == [ID]
+    assert [(refused["index"], refused["id"]) for refused in content["refused"]] == [(1, "?x"), (2, None), (3, ID)]
+    assert "is not a trace id" in content["refused"][0]["reason"]
+    assert queue.items.count() == 1
+
+
+def test_it_names_all_items_of_a_call_of_which_none_is_valid(send: Any, queue: Queue) -> None:
+    response = send({"items": MIXED[1:3]})
+    content = response.json()
+
+    assert response.status_code == 400
+    assert (content["line"], [refused["index"] for refused in content["refused"]]) == (1, [0, 1])
+    assert not queue.items.exists()
+
+
+def test_it_returns_the_first_partial_result_for_a_repeated_idempotency_key(send: Any, queue: Queue) -> None:
+    first, second = (send({"items": MIXED}, **{"Idempotency-Key": "run 7"}) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (207, 207)
+    assert second.json() == first.json()
+
+
+def test_it_takes_a_call_without_its_invalid_items_for_another_one(send: Any, queue: Queue) -> None:
+    send({"items": MIXED}, **{"Idempotency-Key": "run 7"})
+
+    assert send({"items": [GOOD]}, **{"Idempotency-Key": "run 7"}).status_code == 422

@@ -93,8 +93,25 @@ def test_it_refuses_a_body(assert_refused: Callable[..., None], body: Any, reaso
 
 
 @pytest.mark.parametrize("patch", [None, ID, {}, {**GOOD, "metadata": {}}, {**GOOD, "traceId": ID}])
-def test_it_refuses_a_list_by_the_number_of_its_faulty_patch(assert_refused: Callable[..., None], patch: Any) -> None:
-    assert_refused({"patches": [{**GOOD, "trace_id": str(uuid4())}, GOOD, patch, {}]}, "Patch 3: ", line=3)
+def test_it_saves_the_patches_beside_a_refused_one(send: Any, project: Project, patch: Any) -> None:
+    other = {**GOOD, "trace_id": str(uuid4())}
+    response = send({"patches": [other, GOOD, patch, {}]})
+    content = response.json()
+
+    assert response.status_code == 207
+    assert [receipt["trace_id"] for receipt in content["patches"]] == [other["trace_id"], ID]
+    assert [refused["index"] for refused in content["refused"]] == [2, 3]
+    assert all(refused["reason"].endswith(".") for refused in content["refused"])
+    assert Patch.objects.count() == 2
+
+
+def test_it_refuses_a_list_without_a_valid_patch(send: Any, project: Project) -> None:
+    response = send({"patches": [{}, {**GOOD, "metadata": {}}]})
+
+    assert response.status_code == 400
+    assert response.json()["error"] == "Patch 1: The trace_id is missing or not a text. Nothing was saved."
+    assert [(refused["index"], refused["id"]) for refused in response.json()["refused"]] == [(0, None), (1, ID)]
+    assert not Patch.objects.exists()
 
 
 @pytest.mark.parametrize("key", ["", "k" * 201])
@@ -126,13 +143,33 @@ def test_it_refuses_an_idempotency_key_of_another_patch(send: Any, project: Proj
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_saves_nothing_of_a_list_with_a_reused_idempotency_key(send: Any, project: Project) -> None:
+def test_it_refuses_only_the_patch_with_a_reused_idempotency_key(send: Any, project: Project) -> None:
     send(GOOD, **{"Idempotency-Key": "run 7"})
-    others = [{**GOOD, "trace_id": str(uuid4())} for _ in range(2)]
-    response = send({"patches": [*others, {**GOOD, "metadata": {"a": 2}, "idempotency_key": "run 7"}]})
+    reused = {**GOOD, "metadata": {"a": 2}, "idempotency_key": "run 7"}
+    response = send({"patches": [{}, {**GOOD, "trace_id": str(uuid4())}, reused]})
+    refused = response.json()["refused"]
 
-    assert (response.status_code, response.json()["line"]) == (422, 3)
+    assert (response.status_code, [element["index"] for element in refused]) == (207, [0, 2])
+    assert (refused[1]["id"], "“run 7” was already used" in refused[1]["reason"]) == (ID, True)
+    assert Patch.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_saves_nothing_of_a_list_of_reused_idempotency_keys(send: Any, project: Project) -> None:
+    send(GOOD, **{"Idempotency-Key": "run 7"})
+    reused = {"trace_id": str(uuid4()), "metadata": {"a": 2}, "idempotency_key": "run 7"}
+    response = send({"patches": [reused]})
+
+    assert (response.status_code, response.json()["line"]) == (422, 1)
     assert (Patch.objects.count(), Trace.objects.count()) == (1, 1)
+
+
+def test_it_keeps_the_first_of_two_patches_with_one_new_idempotency_key(send: Any, project: Project) -> None:
+    patches = [{"trace_id": str(uuid4()), "metadata": {"a": 1}, "idempotency_key": "run 7"} for _ in range(2)]
+    response = send({"patches": patches})
+
+    assert (response.status_code, response.json()["refused"][0]["index"]) == (207, 1)
+    assert str(Patch.objects.get().trace_id) == patches[0]["trace_id"]
 
 
 @pytest.mark.parametrize("token", [None, "rvw_wrong"])

@@ -44,14 +44,27 @@ def test_it_requests_a_pull(paste: Any, queue: Queue) -> None:
     assert trace.pull_due_at is not None
 
 
-def test_it_adds_nothing_when_a_line_is_invalid(paste: Any, queue: Queue) -> None:
-    response = paste(f"{uuid4()}\nnot <an> id\n{uuid4()}")
+def test_it_adds_nothing_when_no_line_is_valid(paste: Any, queue: Queue) -> None:
+    response = paste("not <an> id\nx")
 
     assert response.status_code == 422
     assert "Nothing was added." in response.text
-    assert escape("Line 2: “not” is not a trace id") in response.text
+    assert escape("Line 1: “not” is not a trace id") in response.text
     assert not queue.items.exists()
     assert not AuditEvent.objects.exists()
+
+
+@pytest.mark.parametrize("line", ["not <an> id", f"{'0' * 31}1, a\x00b", f"{'0' * 31}1, {'r' * 201}"])
+def test_it_adds_the_other_lines_and_keeps_an_invalid_one(paste: Any, queue: Queue, line: str) -> None:
+    first, last = uuid4(), uuid4()
+    response = paste(f"{first}\n{line}\n{last}, order 17", reason="a complaint")
+
+    assert response.status_code == 422
+    assert "2 traces added. These lines were not added" in response.text
+    assert "<li>Line 2: " in response.text
+    assert f">{escape(line)}</textarea>" in response.text
+    assert 'value="a complaint"' in response.text
+    assert set(queue.items.values_list("trace_id", flat=True)) == {first, last}
 
 
 def test_it_keeps_typed_values(paste: Any) -> None:

@@ -80,18 +80,23 @@ def queue_board(request: Request, project: Project, queue: str) -> HttpResponse:
 @access.member(Role.LEAD)
 @require_POST
 def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
+    """Add the traces of the lines that can be read; the other lines stay in the form, each with its error."""
     target = get_queue_or_404(project, queue)
-    form = PasteForm(request.POST)
+    form, outcome = PasteForm(request.POST.copy()), ""
     if form.is_valid():
         paste = adding.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
         for error in paste.errors:
             form.add_error("ids", error)
-        if not paste.entries and not paste.errors:
+        if paste.entries:
+            result = adding.add(target, paste.entries, request.user, bring_back=True)
+            outcome = describe_added(result.added, result.duplicates, brought_back=result.brought_back)
+            form.data["ids"] = "\n".join(paste.refused_lines)  # type: ignore[index]
+        elif not paste.errors:
             form.add_error("ids", "Paste at least one trace id.")
     if form.errors:
-        return render_page(request, "queues/board.html", {**_board_context(request, target), "form": form}, status=422)
-    result = adding.add(target, paste.entries, request.user, bring_back=True)
-    messages.success(request, describe_added(result.added, result.duplicates, brought_back=result.brought_back))
+        context = {**_board_context(request, target), "form": form, "outcome": outcome}
+        return render_page(request, "queues/board.html", context, status=422)
+    messages.success(request, outcome)
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
