@@ -38,8 +38,9 @@ class User(AbstractBaseUser):
     """A person who signs in. Their memberships decide what they may do."""
 
     username = models.CharField(max_length=80, unique=True, validators=[USERNAME, validate_readable])
-    # `names.fold_name` of the username: no two people have names that differ in case only.
-    username_key = models.CharField(max_length=KEY_LENGTH)
+    # `names.fold_name` of the username: no two people have names that differ in case only. Null until
+    # `name_keys.set_missing_keys` if code from before the column made the row.
+    username_key = models.CharField(max_length=KEY_LENGTH, null=True)
     name = models.CharField(max_length=120, blank=True, validators=[validate_readable])
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
@@ -79,8 +80,8 @@ class Project(models.Model):
 
     slug = models.CharField(max_length=62, unique=True, validators=[SLUG])
     name = models.CharField(max_length=120, validators=[validate_readable])
-    # `names.fold_name` of the name.
-    name_key = models.CharField(max_length=KEY_LENGTH)
+    # As `User.username_key`.
+    name_key = models.CharField(max_length=KEY_LENGTH, null=True)
     base_url = models.CharField(max_length=300)
     ui_url = models.CharField(max_length=300, blank=True)
     # Laminar's id of the project, from GET /v1/project; needed for deep links.

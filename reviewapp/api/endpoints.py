@@ -22,7 +22,8 @@ in “error” and, in a list, the number of the first faulty item in “line”
 items of a list are faulty, the others are saved: the answer is a 207, with the faulty ones in “refused”.
 
 After a 5xx answer or a lost connection, repeat the call: items are never added twice, and a patch with an idempotency \
-key is saved once. A call that adds items under an idempotency key returns its first result again.
+key is saved once. A call that adds items under an idempotency key returns its first result again, for \
+seven days.
 
 An access token can make a number of calls a minute, 1,200 unless the operator changed it (API_CALLS_PER_MINUTE). More \
 are answered by 429 with a Retry-After header; other tokens are not affected."""

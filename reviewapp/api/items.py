@@ -180,7 +180,7 @@ def add_items(
     reason. If no item is valid, the answer is a 400.
 
     With an idempotency key, a repeated call also leaves out what was removed from the queue since, and returns the
-    counts of the first call; the same key with other content is a 422.
+    counts of the first call; the same key with other content is a 422. A key is forgotten after seven days.
 
     A trace that a person removed from the queue stays out, with the state “removed”, unless bring_back is true.
     """

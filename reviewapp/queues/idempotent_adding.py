@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 
-from reviewapp.lib import canonical_json
+from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.adding import AddResult, Entry, add
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem
 
 BATCH_SIZE = 500
+# After this time the idempotency key of a call can be used again.
+RETENTION = timedelta(days=7)
 
 
 class AddKeyReusedError(ValueError):
@@ -51,6 +54,16 @@ def add_once(
             added=result.added, duplicates=result.duplicates, removed=result.removed
         )
     return result
+
+
+def forget_old_calls() -> None:
+    """Delete the oldest calls, BATCH_SIZE at most, that are older than RETENTION."""
+    # By primary key, which is the order of time: no index on the time is needed.
+    oldest = IdempotentAdd.objects.order_by("pk").values_list("pk", "created_at")
+    limit = clock.now() - RETENTION
+    if (first := oldest.first()) and first[1] < limit:
+        old = [pk for pk, created_at in oldest[:BATCH_SIZE] if created_at < limit]
+        IdempotentAdd.objects.filter(pk__in=old).delete()
 
 
 def _compute_digest(

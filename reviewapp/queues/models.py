@@ -41,8 +41,8 @@ class Queue(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="queues")
     slug = models.CharField(max_length=62, validators=[SLUG])
     name = models.CharField(max_length=120, validators=[validate_readable])
-    # `names.fold_name` of the name.
-    name_key = models.CharField(max_length=KEY_LENGTH)
+    # As `User.username_key`.
+    name_key = models.CharField(max_length=KEY_LENGTH, null=True)
     question = models.CharField(max_length=400, blank=True)
     score_min = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))
     score_max = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(1))

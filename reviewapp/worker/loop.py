@@ -18,12 +18,15 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
+from reviewapp.accounts.name_keys import set_keys_of_people, set_keys_of_projects, set_missing_keys
 from reviewapp.delivery import breaker, confirmation, drift, leasing, missed_traces, outbox
 from reviewapp.delivery.heartbeat import HeartbeatSender
 from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.laminar.client import DEADLINE_SECONDS
 from reviewapp.lib import clock, deadline
+from reviewapp.queues.idempotent_adding import forget_old_calls
+from reviewapp.queues.models import Queue
 from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
@@ -59,6 +62,10 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     breaker.bring_probes_forward,
     confirmation.resume_with_full_key,
     correct_times,
+    set_keys_of_people,
+    set_keys_of_projects,
+    partial(set_missing_keys, Queue, "name"),
+    forget_old_calls,
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,

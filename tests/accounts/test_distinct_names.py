@@ -1,13 +1,16 @@
 """People are distinct by name: in any case they are the same person, and none looks like another."""
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import StateApps
 from django.test import Client
 
 from reviewapp.accounts import people
 from reviewapp.accounts.models import FailedSignIn, Project, Role, User
+from reviewapp.accounts.name_keys import set_keys_of_people, set_keys_of_projects, set_missing_keys
 from reviewapp.accounts.sign_in_throttle import MAX_FAILURES
 from reviewapp.queues.models import Queue
 from tests.factories import PASSWORD, ProjectFactory, QueueFactory, UserFactory
@@ -87,3 +90,36 @@ def test_it_keeps_everybody_of_before(capsys: pytest.CaptureFixture[str]) -> Non
     output = capsys.readouterr().err
     assert "“ROSA” is the same name as “rosa”; people sign in by the exact spelling" in output
     assert output.count("is the same name as") == 2 + 1 + 2
+
+
+@pytest.fixture
+def earlier(db: None) -> StateApps:
+    """The models of the release before names had keys, on the database of now: it runs on until it is restarted."""
+    loader = MigrationExecutor(connection).loader
+    before = loader.get_migration("reviewapp", "0014_names_are_distinct_and_calls_counted").dependencies
+    return loader.project_state(before).apps
+
+
+def create_rows(earlier: StateApps) -> None:
+    earlier.get_model("reviewapp", "User").objects.create(username="Rosa", password=make_password(PASSWORD))
+    project = earlier.get_model("reviewapp", "Project").objects.create(slug="one", name="Support", base_url="")
+    earlier.get_model("reviewapp", "Queue").objects.create(project=project, slug="a", name="Answers")
+
+
+def test_it_lets_an_earlier_release_create_people_projects_and_queues(earlier: StateApps, client: Client) -> None:
+    create_rows(earlier)
+
+    assert client.post(SIGN_IN, {"username": "Rosa", "password": PASSWORD}).status_code == 302
+    assert (Project.objects.get().name, Queue.objects.get().name) == ("Support", "Answers")
+
+
+def test_it_adds_the_keys_of_names_that_an_earlier_release_created(earlier: StateApps) -> None:
+    UserFactory.create(username="ROSA")
+    create_rows(earlier)
+    set_keys_of_people()
+    set_keys_of_projects()
+    set_missing_keys(Queue, "name")
+
+    second = User.objects.get(username="Rosa")
+    assert (second.username_key, Project.objects.get().name_key) == (f"rosa\n{second.pk}", "support")
+    assert Queue.objects.get().name_key == "answers"

@@ -1,5 +1,6 @@
 """`POST /api/v1/queues/<slug>/items`: accepted bodies and exact responses."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,7 +9,9 @@ import pytest
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
-from reviewapp.queues.models import ItemState, Queue, Removal
+from reviewapp.lib import clock
+from reviewapp.queues.idempotent_adding import RETENTION, forget_old_calls
+from reviewapp.queues.models import IdempotentAdd, ItemState, Queue, Removal
 from reviewapp.traces.models import Trace
 from tests.api.http_calls import ITEMS_URL, post
 from tests.factories import QueueFactory, QueueItemFactory
@@ -189,6 +192,18 @@ def test_it_forgets_the_idempotency_key_of_a_call_that_was_refused(send: Any, qu
     accepted = send(items(uuid4()), **{"Idempotency-Key": "run 7"})
 
     assert (refused.status_code, accepted.status_code) == (400, 200)
+
+
+def test_it_forgets_an_idempotency_key_after_seven_days(send: Any, queue: Queue) -> None:
+    for key in ("old", "new"):
+        send(items(uuid4()), **{"Idempotency-Key": key})
+    IdempotentAdd.objects.filter(idempotency_key="old").update(
+        created_at=clock.now() - RETENTION - timedelta(seconds=1)
+    )
+    forget_old_calls()
+
+    assert send(items(uuid4()), **{"Idempotency-Key": "old"}).status_code == 200
+    assert send(items(uuid4()), **{"Idempotency-Key": "new"}).status_code == 422
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "a\u200bb"])
