@@ -11,6 +11,7 @@ from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations import Migration
 
+from reviewapp.management.desk_command import SafeArguments
 from reviewapp.management.migration_lock import AnotherMigrateError, hold_migration_lock
 from reviewapp.management.queries import OLDEST_TRANSACTION, RESET_TIMEOUTS, SET_TIMEOUTS
 
@@ -22,7 +23,7 @@ FIRST_DELAY, MAX_DELAY = 1.0, 10.0
 WAIT_SECONDS = 600.0
 
 
-class Command(migrate.Command):
+class Command(SafeArguments, migrate.Command):
     """Waits for another `migrate`, and tries again when a table is in use."""
 
     connection: BaseDatabaseWrapper

@@ -137,7 +137,7 @@ class Command(DeskCommand):
         return outcomes + Counter({"on the way": remaining.total()})
 
     def _print(self, report: dict[str, Any], text: str, *, as_json: bool) -> None:
-        self.stdout.write(json.dumps(report, ensure_ascii=False) if as_json else text)
+        self.stdout.write(json.dumps(report) if as_json else text)
 
 
 def _parse_patches(options: dict[str, Any]) -> ParsedPatches:
