@@ -8,27 +8,32 @@ NODE_BIN := node_modules/.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz faults check format bench clean
+.PHONY: help demo test test-slow fuzz faults check format bench clean
 
 help:
-	@echo "make demo    start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
-	@echo "make test    every test on SQLite, a browser included; those of the database on PostgreSQL too"
-	@echo "make fuzz    send 20,000 generated inputs each to the store, the API and every form; EXAMPLES is heeded"
-	@echo "make faults  kill and misbehave for half an hour on both databases; writes docs/faults.md"
-	@echo "make check   style, types, floors, templates, front end, migrations"
-	@echo "make format  put code, front end and templates in the one style that check asks for"
-	@echo "make bench   measure; prints one line of JSON per benchmark"
-	@echo "make clean   remove what make made; your data in var stays"
+	@echo "make demo       start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
+	@echo "make test       the tests on SQLite, a browser included; those of the database on PostgreSQL too"
+	@echo "make test-slow  the tests that make test leaves out, since each takes many seconds; on both databases too"
+	@echo "make fuzz       send 20,000 generated inputs each to the store, the API and every form; EXAMPLES is heeded"
+	@echo "make faults     kill and misbehave for half an hour on both databases; writes docs/faults.md"
+	@echo "make check      style, types, floors, templates, front end, migrations"
+	@echo "make format     put code, front end and templates in the one style that check asks for"
+	@echo "make bench      measure; prints one line of JSON per benchmark"
+	@echo "make clean      remove what make made; your data in var stays"
 
 # exec: Ctrl-C reaches the program itself, which ends its parts in order.
 demo: .venv/.installed
 	@exec $(BIN)/python manage.py demo
 
-# SQLite last, since it runs every test: its closing line is the one that stays in sight.
-# As many at a time as there are cores, each with databases and servers of its own.
+# SQLite last, since it runs most tests: its closing line is the one that stays in sight.
+# As many at a time as there are cores, each with databases and servers of its own. Both parts run, whichever fails.
+PYTEST := $(BIN)/pytest --numprocesses=auto --dist=worksteal
 test: .venv/.installed-dev
-	@$(BIN)/pytest --numprocesses=auto --dist=worksteal --database=postgres
-	@$(BIN)/pytest --numprocesses=auto --dist=worksteal
+	@code=0; $(PYTEST) --database=postgres || code=1; $(PYTEST) || code=1; exit $$code
+
+test-slow: export FUZZ_ALL := 1
+test-slow: .venv/.installed-dev
+	@code=0; $(PYTEST) -m "slow or fuzz" --database=postgres || code=1; $(PYTEST) -m "slow or fuzz" || code=1; exit $$code
 
 fuzz: export FUZZ_EXAMPLES := $(or $(EXAMPLES),20000)
 fuzz: .venv/.installed-dev

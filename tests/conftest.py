@@ -29,5 +29,7 @@ def _is_selected(item: pytest.Item, on_postgres: bool) -> bool:
     if not on_postgres:
         return item.get_closest_marker("postgres") is None
     fixtures: list[str] = getattr(item, "fixturenames", [])
+    if item.get_closest_marker("sqlite") is not None:
+        return False
     uses_database = item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
     return uses_database and item.get_closest_marker("browser") is None

@@ -177,6 +177,7 @@ def test_it_restores_on_a_fresh_machine_with_delivery_paused(install: Install, f
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 @on_both
 def test_it_keeps_the_database_that_it_replaces(install: Install, file: Path) -> None:
     first = install("first", is_seeded=True)
@@ -187,12 +188,14 @@ def test_it_keeps_the_database_that_it_replaces(install: Install, file: Path) ->
     assert first.state() == (1, 1)
 
 
+@pytest.mark.slow
 @on_both
 def test_it_says_that_the_master_key_is_another(install: Install, file: Path) -> None:
     output = install("fresh").run("restore", str(file), KEY_ENCRYPTION_KEYS="another")
     assert "1 Laminar key cannot be decrypted with the master key of this machine." in output
 
 
+@pytest.mark.slow
 @on_both
 def test_it_refuses_to_overwrite_a_backup(install: Install, tmp_path: Path) -> None:
     file = tmp_path / "backup"
@@ -202,6 +205,7 @@ def test_it_refuses_to_overwrite_a_backup(install: Install, tmp_path: Path) -> N
     assert file.read_text() == "the backup of yesterday"
 
 
+@pytest.mark.slow
 @on_both
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
 def test_it_refuses_a_damaged_backup(install: Install, file: Path, damage: str) -> None:
@@ -215,6 +219,7 @@ def test_it_refuses_a_damaged_backup(install: Install, file: Path, damage: str) 
     assert fresh.is_empty()
 
 
+@pytest.mark.slow
 @on_both
 def test_it_leaves_nothing_behind_when_the_disk_is_full(install: Install, tmp_path: Path) -> None:
     first, folder = install("first", is_seeded=True), tmp_path / "backups"
@@ -229,6 +234,7 @@ def test_it_leaves_nothing_behind_when_the_disk_is_full(install: Install, tmp_pa
     assert first.state() == (1, 0)
 
 
+@pytest.mark.slow
 @on_both
 def test_it_refuses_a_backup_of_a_newer_release(install: Install, tmp_path: Path) -> None:
     file, first = tmp_path / "backup", install("first", is_seeded=True)
@@ -238,6 +244,7 @@ def test_it_refuses_a_backup_of_a_newer_release(install: Install, tmp_path: Path
         install("fresh").run("restore", str(file))
 
 
+@pytest.mark.slow
 @on_both
 def test_it_refuses_to_restore_while_the_database_is_open(install: Install, file: Path) -> None:
     first = install("first", is_seeded=True)
@@ -252,6 +259,7 @@ def test_it_refuses_to_restore_while_the_database_is_open(install: Install, file
     first.run("restore", str(file), "--replace")
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @on_both
 def test_it_pauses_delivery_of_a_copy_that_pg_restore_made(install: Install, file: Path) -> None:
@@ -264,6 +272,7 @@ def test_it_pauses_delivery_of_a_copy_that_pg_restore_made(install: Install, fil
     assert copy.state() == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @on_both
 def test_it_says_that_the_programs_are_missing(install: Install, tmp_path: Path) -> None:
@@ -271,6 +280,7 @@ def test_it_says_that_the_programs_are_missing(install: Install, tmp_path: Path)
         install("first").run("backup", str(tmp_path / "backup"), PATH="/nonexistent")
 
 
+@pytest.mark.slow
 def test_it_pauses_delivery_of_a_copy_that_cp_made(install: Install, file: Path) -> None:
     fresh = install("fresh")
     shutil.copy(file, fresh.file)
@@ -278,6 +288,7 @@ def test_it_pauses_delivery_of_a_copy_that_cp_made(install: Install, file: Path)
     assert fresh.state() == (1, 1)
 
 
+@pytest.mark.slow
 def test_it_copies_one_state_while_others_write(install: Install, tmp_path: Path) -> None:
     first, file, stop = install("first", is_seeded=True), tmp_path / "backup", threading.Event()
     with contextlib.closing(first.connect()) as database:
@@ -305,6 +316,7 @@ def test_it_copies_one_state_while_others_write(install: Install, tmp_path: Path
     assert first_row == last_row != (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
 def test_it_refuses_to_restore_beside_the_file_of_another_database(install: Install, file: Path, suffix: str) -> None:
     fresh = install("fresh")
@@ -315,6 +327,7 @@ def test_it_refuses_to_restore_beside_the_file_of_another_database(install: Inst
     assert (stray.read_bytes(), fresh.file.exists()) == (b"of another database", False)
 
 
+@pytest.mark.slow
 def test_it_refuses_to_restore_while_an_idle_process_runs(install: Install, file: Path) -> None:
     first = install("first", is_seeded=True)
     code = "import reviewapp.wsgi; print('ready', flush=True); input()"
@@ -330,6 +343,7 @@ def test_it_refuses_to_restore_while_an_idle_process_runs(install: Install, file
     first.run("restore", str(file), "--replace")
 
 
+@pytest.mark.slow
 def test_it_replaces_a_damaged_database(install: Install, file: Path) -> None:
     first = install("first", is_seeded=True)
     first.file.write_bytes(b"damaged" * 1000)
@@ -339,6 +353,7 @@ def test_it_replaces_a_damaged_database(install: Install, file: Path) -> None:
     assert aside.read_bytes() == b"damaged" * 1000
 
 
+@pytest.mark.slow
 def test_it_says_that_the_database_is_damaged(install: Install, tmp_path: Path) -> None:
     first = install("first", is_seeded=True)
     data = first.file.read_bytes()
@@ -348,6 +363,7 @@ def test_it_says_that_the_database_is_damaged(install: Install, tmp_path: Path) 
     assert not (tmp_path / "backup").exists()
 
 
+@pytest.mark.slow
 def test_it_backs_up_and_restores_the_trace_store(install: Install, tmp_path: Path) -> None:
     first, fresh, file = install("first"), install("fresh"), tmp_path / "backup"
     with contextlib.closing(sqlite3.connect(first.folder / "tracestore.sqlite3")) as store, store:
@@ -361,6 +377,7 @@ def test_it_backs_up_and_restores_the_trace_store(install: Install, tmp_path: Pa
         assert store.execute("SELECT name FROM span").fetchall() == [("agent",)]
 
 
+@pytest.mark.slow
 def test_it_waits_to_start_until_a_restore_has_ended(install: Install) -> None:
     first = install("first", is_seeded=True)
     handle = file_lock.acquire(first.file.with_name("reviewapp.sqlite3.use-lock"))

@@ -11,7 +11,7 @@ from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage
 from tests.browser.workbench import fill_queue, open_workbench, wait_until_saved
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 # `TYPED_ITEMS=200 pytest tests/browser/test_typing.py` types for five minutes.
 ITEMS = int(os.environ.get("TYPED_ITEMS", "15"))

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.skips import NO_CLICKHOUSE
 from tests.tracestore.store_calls import METADATA_PREFIX, push_metadata, query_rows, send_span
 from tests.tracestore_server import RunningStore
 
-chdb = pytest.importorskip("chdb")
+chdb = pytest.importorskip("chdb", reason=NO_CLICKHOUSE)
 
 FILTER = (
     "simpleJSONExtractString(metadata, {k:String}) = {v:String}"

@@ -16,6 +16,7 @@ from tests.faults.verification import verify_run
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.slow
 def test_it_loses_no_save_and_keeps_order_under_kills(
     tmp_path: Path, workers: Workers, fork_server: ForkServer
 ) -> None:

@@ -19,6 +19,7 @@ from tests.worker.running import all_patches_are
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.slow
 def test_it_sends_each_patch_once(project: Project, fake_laminar: FakeLaminar, workers: Workers) -> None:
     # Slow enough that each worker compares the leases of the others with its clock.
     fake_laminar.set_rules({"name": "slow", "endpoint": "metadata", "delay": 4, "times": 40})

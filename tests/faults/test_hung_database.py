@@ -33,7 +33,7 @@ from tests.faults.reviewers import make_form_data
 from tests.faults.test_database import lock_database
 from tests.tracestore_server import ROOT
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 LIMITS = {
     "REQUEST_SECONDS": "6", "DATABASE_CONNECT_SECONDS": "2", "DATABASE_STATEMENT_SECONDS": "3",

@@ -16,7 +16,7 @@ from tests.faults.processes import ForkServer, run_web, wait_until
 from tests.faults.reviewers import make_form_data
 from tests.laminar.local_server import run_server
 
-pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 VIEWS = 50
 PROCESSES = 2

@@ -8,6 +8,7 @@ import pytest
 
 from reviewapp.laminar import Laminar, RequestRefused
 from tests.laminar.local_server import client_with_handler
+from tests.skips import NO_CLICKHOUSE
 
 STORED = {
     1: '{"k":1}',
@@ -69,7 +70,7 @@ def test_it_refuses_a_pair_without_a_key() -> None:
 @pytest.fixture(scope="module")
 def clickhouse() -> Iterator[Laminar]:
     """A client whose queries ClickHouse runs. Trace n starts at second n and has the metadata STORED[n]."""
-    session = pytest.importorskip("chdb.session").Session()
+    session = pytest.importorskip("chdb.session", reason=NO_CLICKHOUSE).Session()
     columns = "id UUID, start_time DateTime64(9, 'UTC'), end_time DateTime64(9, 'UTC'), metadata String"
     session.query(f"CREATE TABLE traces ({columns}) ENGINE = Memory")
     for number, metadata in STORED.items():

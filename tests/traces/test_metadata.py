@@ -16,6 +16,7 @@ from reviewapp.traces.metadata import index, merge, pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Posting, Term, Trace
 from tests.factories import ProjectFactory, TraceFactory
+from tests.skips import NO_CLICKHOUSE
 
 # Stored JSON texts with filter values that match them in Laminar, and values that do not.
 MATCHES = [
@@ -224,7 +225,7 @@ def test_it_refuses_too_many_conditions() -> None:
 @pytest.fixture(scope="module")
 def clickhouse() -> Iterator[Any]:
     """ClickHouse with the two functions that Laminar compares values with."""
-    session = pytest.importorskip("chdb.session").Session()
+    session = pytest.importorskip("chdb.session", reason=NO_CLICKHOUSE).Session()
     session.query("CREATE TABLE stored (n UInt32, m String, v String) ENGINE = Memory")
     # As in our queries to Laminar: an empty value matches an empty string only, not an absent key, for which the
     # function returns "" too.

@@ -95,6 +95,7 @@ def test_it_answers_beside_half_sent_requests(server: Server, sent: bytes) -> No
         assert server.answers() == [200, 200]
 
 
+@pytest.mark.slow
 def test_it_answers_beside_more_connections_than_an_address_may_have(server: Server) -> None:
     with ExitStack() as stack:
         for _ in range(450):
@@ -102,15 +103,18 @@ def test_it_answers_beside_more_connections_than_an_address_may_have(server: Ser
         assert server.answers() == [200, 200]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [HALF_HEAD, HALF_BODY], ids=["head", "body"])
 def test_it_refuses_a_request_that_does_not_arrive_in_time(server: Server, sent: bytes) -> None:
     assert server.exchange(sent).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
+@pytest.mark.slow
 def test_it_closes_a_connection_that_sends_nothing(server: Server) -> None:
     assert server.exchange(b"") == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [HALF_HEAD, HALF_BODY], ids=["head", "body"])
 def test_it_refuses_a_client_that_sends_byte_by_byte(server: Server, sent: bytes) -> None:
     with server.connect(sent) as client:
@@ -131,6 +135,7 @@ def test_it_refuses_a_client_that_sends_byte_by_byte(server: Server, sent: bytes
     assert received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
+@pytest.mark.slow
 def test_it_answers_beside_clients_that_do_not_read_their_response(tracestore: RunningStore) -> None:
     """The store's threads would all wait to send: the response is larger than the buffers of both sides."""
     trace_id = str(uuid4())
@@ -171,6 +176,7 @@ def test_it_asks_for_a_body_that_waits_to_be_asked_for(server: Server) -> None:
         assert b" 404 Not Found\r\n" in receive_all(client)
 
 
+@pytest.mark.slow
 def test_it_reads_a_form_in_chunks() -> None:
     """Without the form, its token would be missing, and the response were 403."""
     with run_app({}) as app, httpx.Client(base_url=app.url) as client:
@@ -184,6 +190,7 @@ def test_it_reads_a_form_in_chunks() -> None:
     assert 'value="nobody"' in response.text
 
 
+@pytest.mark.slow
 def test_it_does_not_wait_for_half_a_request_to_stop(tmp_path: Path) -> None:
     """It would close the connection without an answer once its time to stop is over."""
     with ExitStack() as stack:
@@ -194,6 +201,7 @@ def test_it_does_not_wait_for_half_a_request_to_stop(tmp_path: Path) -> None:
         assert receive_all(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
+@pytest.mark.slow
 def test_it_leaves_long_addresses_to_the_page(tmp_path: Path) -> None:
     with run_app({}) as app:
         assert httpx.get(f"{app.url}{app.page}?next=%2F{'a' * 20_000}").status_code == 200

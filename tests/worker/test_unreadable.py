@@ -250,7 +250,7 @@ def test_it_counts_the_traces_of_each_project() -> None:
     assert (unreadable.count_traces(project), unreadable.count_by_project()) == (1, {"support": 1})
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="the trigger is SQLite's")
+@pytest.mark.sqlite
 def test_it_does_the_rest_of_the_maintenance_when_a_step_fails() -> None:
     expired = PatchFactory.create(state=State.SENDING, lease=1, leased_until=clock.now() - timedelta(minutes=1))
     TraceFactory.create(metadata='{"a":1}')
