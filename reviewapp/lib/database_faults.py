@@ -1,9 +1,11 @@
 """What a database error means for whoever uses or runs the review desk."""
 
+import os
 import sqlite3
 from enum import Enum
+from pathlib import Path
 
-from django.db import Error, InterfaceError, InternalError, OperationalError
+from django.db import Error, InterfaceError, InternalError, OperationalError, connection
 
 # SQLSTATEs of PostgreSQL.
 _FULL_OR_READ_ONLY_STATES = ("53100", "25006", "42501")
@@ -43,6 +45,8 @@ def _classify(error: Error) -> Fault | None:
         code = (getattr(cause, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF
         if code in _SQLITE_FULL_OR_READ_ONLY:
             return Fault.FULL_OR_READ_ONLY
+        if code == sqlite3.SQLITE_CANTOPEN and _is_file_read_only():
+            return Fault.FULL_OR_READ_ONLY
         return Fault.NO_ANSWER if code in _SQLITE_NO_ANSWER else None
     state = getattr(cause, "sqlstate", None) or ""
     if state in _MISSING_STATES:
@@ -50,3 +54,9 @@ def _classify(error: Error) -> Fault | None:
     if state in _FULL_OR_READ_ONLY_STATES:
         return Fault.FULL_OR_READ_ONLY
     return Fault.NO_ANSWER if isinstance(error, (OperationalError, InterfaceError, InternalError)) else None
+
+
+def _is_file_read_only() -> bool:
+    """Whether SQLite's file is there, and no file can be made beside it, which SQLite needs even to read."""
+    path = Path(str(connection.settings_dict["NAME"]))
+    return path.exists() and not os.access(path.parent, os.W_OK)

@@ -11,7 +11,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import clock_skew, leasing, outbox
 from reviewapp.delivery.breaker import NO_KEY_ID
 from reviewapp.delivery.heartbeat import HeartbeatSender
-from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.delivery.models import Breaker, Heartbeat, Patch, State
 from reviewapp.laminar import ServerError
 from reviewapp.lib import clock
 from reviewapp.queues.models import CLAIM_DURATION, QueueItem
@@ -19,6 +19,7 @@ from reviewapp.traces.models import Trace
 from reviewapp.worker.clock_correction import correct_times
 from tests.delivery.patches import end_push, lease_patch, put, reload
 from tests.factories import PatchFactory, RuleFactory, TraceFactory
+from tests.worker.running import run_workers
 
 HOUR = timedelta(hours=1)
 
@@ -103,3 +104,12 @@ def test_it_corrects_what_was_scheduled_while_the_clock_was_ahead(project: Proje
     item.refresh_from_db()
     assert trace.pull_due_at == trace.noted_at == rule.scanned_until == now
     assert item.claimed_until == now + CLAIM_DURATION
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_corrects_due_times_in_a_worker(project: Project) -> None:
+    now = clock.now()
+    Heartbeat.objects.create(worker=uuid4(), host="a", pid=1, started_at=now, seen_at=now + 2 * HOUR)
+    patch = put(project, {"a": 1})
+    Patch.objects.update(due_at=now + 2 * HOUR)
+    run_workers(until=lambda: reload(patch).due_at < now + HOUR)

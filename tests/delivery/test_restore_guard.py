@@ -1,13 +1,15 @@
 """A restored database: noticed before anything is sent, delivery paused until a person has decided."""
 
 import asyncio
+import math
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.management.base import CommandError
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from pytest_django import Settings
 
 from reviewapp.accounts.models import Project, User
@@ -22,7 +24,7 @@ from reviewapp.worker.loop import Worker
 from tests.commands.runner import run_command
 from tests.delivery.patches import TRACE_ID, put, reload
 from tests.factories import PatchFactory
-from tests.worker.running import fake_laminar
+from tests.worker.running import fake_laminar, run_workers
 from tests.worker.test_faults import ScriptedStore, create_project
 
 
@@ -130,6 +132,22 @@ def test_it_checks_before_the_first_push_of_a_worker() -> None:
         assert asyncio.run(push()) == 0
     assert laminar.requests == []
     assert is_paused(project)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_checks_again_after_a_fault(project: Project) -> None:
+    """The database may have been down to be restored. The worker has checked before, and no heartbeat is due."""
+    put(project, {"score": 1})
+    Patch.objects.update(due_at=clock.now() + timedelta(hours=1))
+    restore_database()
+    heartbeat = HeartbeatSender(is_database_checked=True, last_sent=math.inf)
+    with connection.cursor() as cursor:
+        # Fails the task that applies rules, and no other.
+        cursor.execute("ALTER TABLE reviewapp_rule RENAME TO gone")
+        try:
+            run_workers(until=lambda: is_paused(project), make_worker=partial(Worker, heartbeat=heartbeat))
+        finally:
+            cursor.execute("ALTER TABLE gone RENAME TO reviewapp_rule")
 
 
 def test_it_sends_waiting_patches_after_resuming(project: Project, admin: User) -> None:

@@ -19,7 +19,7 @@ delivery/test_leasing, long_run |
 test_database, worker/test_loop, long_run |
 | database hangs, is frozen or keeps a lock; SIGTERM meanwhile | test_hung_database |
 | Laminar silent while pages ask it | test_silent_laminar |
-| database read-only, disk full | reviews/test_workbench |
+| database read-only, disk full | test_unwritable_database, reviews/test_workbench |
 | 404 for a while, 404 forever | test_server_faults, delivery/test_results, worker/test_loop |
 | 5xx, 429 with each kind of Retry-After | test_server_faults, laminar/test_errors |
 | never answers, a byte at a time, endless body, reset before and after applying | test_server_faults, \

@@ -247,7 +247,7 @@ def run_web(fork_server: ForkServer, failpoints: str = "", *options: str, clock:
             web.kill_all()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20, every: float = 0.02) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60, every: float = 0.02) -> None:
     """Wait until a condition is true, checking every `every` seconds. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not condition():

@@ -35,8 +35,9 @@ PUSH_FAULTS: dict[str, dict[str, Any]] = {
     "429 invalid": _response(429, Retry_After="soon, I hope"),
     "429 very long": _response(429, Retry_After="1000000000"),
     "429 negative": _response(429, Retry_After="-5"),
-    "301": _response(301, Location="http://127.0.0.1:9/"),
-    "307": _response(307, Location="http://127.0.0.1:9/"),
+    # To a page of the fake Laminar, whose log would show a request for it.
+    "301": _response(301, Location="/elsewhere"),
+    "307": _response(307, Location="/elsewhere"),
     "204": _response(204),
     "HTML page": _response(200, HTML_PAGE),
     "invalid JSON": _response(200, "yes"),

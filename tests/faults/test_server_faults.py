@@ -101,6 +101,7 @@ def test_it_handles_each_fault_and_confirms_in_the_end(cases: list[Case], fake_l
     metadata = fake_laminar.get_metadata()
     assert [case.name for case in cases if metadata[str(case.patch.trace_id)] != {"review_rev": 1}] == []
     assert max(_count_pushes(fake_laminar, case.patch.trace_id) for case in cases) <= 2
+    assert [line for line in fake_laminar.log() if line["event"] == "request" and not line["endpoint"]] == []
 
 
 def test_it_ends_with_the_newest_value_when_patches_are_applied_out_of_order(

@@ -4,13 +4,15 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, close_old_connections, connection, connections
 
 from reviewapp.lib import deadline
 from reviewapp.lib.database_faults import Fault, find_fault
 from reviewapp.lib.sqlite_connection import BEGIN, Connection
+from tests.faults.processes import process_environment
 
 
 @pytest.fixture
@@ -61,3 +63,24 @@ def test_it_ends_the_wait_for_the_write_lock_at_the_deadline(tmp_path: Path) -> 
         waiting = sqlite3.connect(path, isolation_level=None, timeout=600, factory=Connection)
         with deadline.limit(0.05), pytest.raises(sqlite3.OperationalError, match="locked"):
             waiting.cursor().execute(BEGIN)
+
+
+@pytest.mark.sqlite
+def test_it_acknowledges_what_survives_a_power_loss(transactional_db: None) -> None:
+    """FULL (2) waits until each commit is on the disk; NORMAL does so for some, OFF for none."""
+    connections.close_all()
+    with connection.cursor() as cursor:
+        values = [cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("synchronous", "journal_mode")]
+    assert values == [2, "wal"]
+
+
+@pytest.mark.postgres
+def test_it_connects_again_when_the_server_has_closed_the_connection(transactional_db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    with psycopg.connect(process_environment(Path())["DATABASE_URL"]) as other:
+        assert other.execute("SELECT pg_terminate_backend(%s, 30000)", [pid]).fetchone() == (True,)
+    # As at the start of each request.
+    close_old_connections()
+    assert show("server_version")

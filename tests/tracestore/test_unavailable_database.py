@@ -53,6 +53,8 @@ def test_it_asks_to_send_again_while_the_disk_is_full(
     projects.ensure(credentials)
     authorization = {"Authorization": f"Bearer {credentials.full_key}"}
     with database.writing() as connection:
+        # FULL: what is acknowledged survives a power loss.
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
     spans = [{"name": "x" * 100_000, "startTime": "2026-01-02T03:04:05Z", "endTime": "2026-01-02T03:04:05Z"}]

@@ -24,7 +24,7 @@ Script = Callable[[str, dict[str, Any]], Response]
 
 
 def run_workers(
-    until: Callable[[], bool], *, workers: int = 1, seconds: float = 15, make_worker: Callable[[], Worker] = Worker
+    until: Callable[[], bool], *, workers: int = 1, seconds: float = 60, make_worker: Callable[[], Worker] = Worker
 ) -> None:
     """Run workers until a condition is true. Raises TimeoutError if it is not within `seconds`."""
     asyncio.run(_run_until(until, [make_worker() for _ in range(workers)], seconds))
