@@ -61,7 +61,7 @@ format: .venv/.installed-dev node_modules/.installed
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
 
 bench: .venv/.installed-dev
-	@for figure in open save ingest page start next-item reviewer delivery save-under-fire isolation filter mirror queries backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
+	@for figure in open save ingest page start next-item reviewer delivery save-under-fire silent isolation filter mirror queries backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
 
 clean:
 	rm -rf .venv node_modules build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,7 @@ NAMES = (
     "reviewer",
     "delivery",
     "save-under-fire",
+    "silent",
     "isolation",
     "filter",
     "mirror",

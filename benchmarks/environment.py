@@ -52,7 +52,7 @@ def fresh_environment(database: str | None) -> Iterator[Environment]:
     with tempfile.TemporaryDirectory(prefix="review-bench-") as folder:
         env = {
             **os.environ, "DATA_DIR": folder, "SECRET_KEY": secrets.token_urlsafe(48),
-            "DJANGO_SETTINGS_MODULE": "reviewapp.settings", "PYTHONPATH": str(ROOT),
+            "DJANGO_SETTINGS_MODULE": "reviewapp.settings", "PYTHONPATH": str(ROOT), "DRAIN_SECONDS": "0",
         }  # fmt: skip
         env.pop("DATABASE_URL", None)
         with _database(database) as url:

@@ -67,6 +67,7 @@ review_routes: Routes = [
 ]
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
+    path("laminar/", traces.laminar_answer, name="laminar-answer"),
     path("filter/", traces.trace_filter, name="trace-filter"),
     path("export.csv", traces.trace_export, {"shape": "csv"}, name="trace-csv"),
     path("export.jsonl", traces.trace_export, {"shape": "jsonl"}, name="trace-jsonl"),

@@ -41,6 +41,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ["SECRET_KEY"] = "a secret for tests, long enough and known to everybody"
     os.environ["KEY_ENCRYPTION_KEYS"] = "a master key for tests,the master key before it"
     os.environ["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
+    # Tests that stop a web app need not wait for load balancers.
+    os.environ["DRAIN_SECONDS"] = "0"
     if early_config.known_args_namespace.database == "postgres":
         url = _postgres_url(early_config)
         early_config.stash[IS_POSTGRES_MISSING] = url is None

@@ -1,6 +1,7 @@
-"""How many threads of this process may wait for Laminar at once: the others serve what needs no Laminar.
+"""How many threads of this process may wait for Laminar at once.
 
-A call that gets no slot fails at once, so that fifty pages that ask a Laminar that never answers leave saves alone.
+The web server answers what asks Laminar with threads of their own, one more than slots (`lib.http_server.limits`): a
+call that gets no slot fails at once, so that of fifty pages that ask a Laminar that never answers each gets an answer.
 """
 
 import os
@@ -11,7 +12,7 @@ from threading import BoundedSemaphore
 
 from reviewapp.laminar.errors import Busy
 
-# Threads of the web app's processes, read by gunicorn.conf.py too. One in four may wait.
+# Threads of the web app's processes, read by gunicorn.conf.py too. There is a slot for each four of them.
 WEB_THREADS = max(4, int(os.environ.get("WEB_THREADS", "4")))
 SLOTS = WEB_THREADS // 4
 BUSY = "Others are waiting for Laminar right now, so it was not asked. Nothing was changed. Try again in a few seconds."

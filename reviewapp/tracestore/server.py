@@ -79,6 +79,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 
 class _Worker(Worker):
+    # There is one store: nobody could take over what it no longer accepts.
+    drain_seconds = 0.0
     has_noted_grpc = False
 
     def _feed(self, connection: Connection, data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from tests.worker.running import FakeLaminar, fake_laminar
 
 URL = "/p/support/traces/"
 Responder = Any
+Response = Any
 
 
 def connect(project: Project, server: FakeLaminar) -> None:
@@ -32,6 +34,13 @@ def connect(project: Project, server: FakeLaminar) -> None:
         listed_until=clock.now(),
         complete_since=clock.now() - timedelta(days=7),
     )
+
+
+def open_view(client: Client, url: str) -> Response:
+    """Open a view as a person without JavaScript does: if its page does not have the answer, ask Laminar."""
+    page = client.get(url)
+    link = re.search(r'<a href="([^"]*)">Ask Laminar</a>', page.text)
+    return page if link is None else client.get(unescape(link[1]))
 
 
 def make_rows(count: int, start: str = "2026-11-01 10:00:00.000000000") -> list[dict[str, object]]:
@@ -52,11 +61,28 @@ def respond_with(rows: list[dict[str, object]]) -> Responder:
 def test_it_queries_laminar_before_the_mirror_begins(reviewer_client: Client, project: Project, query: str) -> None:
     with fake_laminar(respond_with(make_rows(1))) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?{query}")
+        page = open_view(reviewer_client, f"{URL}?{query}")
     assert page.context["source"].is_laminar
     assert "Results from Laminar" in page.text
     assert "&lt;i&gt;0" in page.text
     assert "not in the mirror" in page.text
+
+
+def test_it_renders_the_page_before_it_asks_laminar(
+    reviewer_client: Client, project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with fake_laminar(respond_with(make_rows(1))) as server:
+        connect(project, server)
+        with django_assert_max_num_queries(8):
+            page = reviewer_client.get(f"{URL}?m=env%3Dtest&c=env&source=laminar&before=2026-11-01T11:00:00_0")
+        assert server.requests == []
+        (url,) = re.findall(r'hx-get="([^"]*)" hx-trigger="load" hx-target="#results"', page.text)
+        answer = reviewer_client.get(unescape(url), headers={"HX-Request": "true"})
+        (_, _, body) = server.requests[0]
+    assert answer.text.lstrip().startswith('<div id="results">')
+    assert "&lt;i&gt;0" in answer.text
+    assert {"key0": "env", "value0": "test"}.items() <= body["parameters"].items()
+    assert "2026-11-01 11:00:00.000001" in body["parameters"].values()
 
 
 @pytest.mark.parametrize("query", ["m=a%3D1", "source=mirror&from=2020-01-01", "from=2999-01-01"])
@@ -72,7 +98,7 @@ def test_it_queries_the_mirror_otherwise(reviewer_client: Client, project: Proje
 def test_it_queries_laminar_for_the_same_pairs(reviewer_client: Client, project: Project) -> None:
     with fake_laminar(respond_with([])) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?m=a%3D1&m=b%3Dx%3Dy&source=laminar").text
+        page = open_view(reviewer_client, f"{URL}?m=a%3D1&m=b%3Dx%3Dy&source=laminar").text
         (_, _, body) = server.requests[0]
     assert "Laminar has no traces in this view" in page
     assert {"key0": "a", "value0": "1", "key1": "b", "value1": "x=y"}.items() <= body["parameters"].items()
@@ -84,7 +110,7 @@ def test_it_pages_through_traces_with_equal_start_times(reviewer_client: Client,
         connect(project, server)
         url = f"{URL}?source=laminar"
         for _ in range(3):
-            page = reviewer_client.get(url).text
+            page = open_view(reviewer_client, url).text
             seen += re.findall(r"&lt;i&gt;(\d+)", page)
             url = get_link(page, "Older")
     assert [int(number) for number in seen] == list(range(2 * PAGE_SIZE + 5))
@@ -95,7 +121,7 @@ def test_it_shows_the_error_and_the_mirror_when_laminar_fails(reviewer_client: C
     TraceFactory.create(project=project, name="from the mirror")
     with fake_laminar(lambda path, body: (429, None)) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?source=laminar").text
+        page = open_view(reviewer_client, f"{URL}?source=laminar").text
     assert "Laminar is limiting requests" in page
     assert "from the mirror" in page
 
@@ -104,7 +130,7 @@ def test_it_shows_the_error_and_the_mirror_when_laminar_fails(reviewer_client: C
 def test_it_names_a_missing_or_unreadable_key(reviewer_client: Client, project: Project, kind: str, words: str) -> None:
     if kind:
         LaminarKeyFactory.create(project=project, kind=kind)
-    assert words in reviewer_client.get(f"{URL}?source=laminar").text
+    assert words in open_view(reviewer_client, f"{URL}?source=laminar").text
 
 
 def test_it_waits_at_most_ten_seconds() -> None:
@@ -125,13 +151,13 @@ def test_it_links_to_the_page_of_a_mirrored_trace(
     trace = TraceFactory.create(project=project, trace_id=str(rows[0]["id"]))
     with fake_laminar(respond_with(rows)) as server, django_assert_max_num_queries(14):
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?source=laminar").text
+        page = reviewer_client.get(f"{URL}laminar/?source=laminar").text
     assert f'href="{URL}{trace.trace_id}/"' in page
 
 
 def get_link(page: str, name: str) -> str:
     """The URL of the link with this text, URL alone if there is none."""
-    return URL + "".join(re.findall(rf'<a\s+href="(\?[^"]*)"\s*>{name}</a>', page)).replace("&amp;", "&")
+    return URL + "".join(re.findall(rf'<a\s+href="(?:{URL})?(\?[^"]*)"\s*>{name}</a>', page)).replace("&amp;", "&")
 
 
 @pytest.mark.parametrize("sort", ["", "&sort=-duration"])
@@ -142,7 +168,7 @@ def test_it_pages_within_the_mirror(reviewer_client: Client, project: Project, s
     next_label, previous_label = ("Next", "Previous") if sort else ("Older", "Newer")
     with fake_laminar(lambda path, body: (status, {"data": []})) as server:
         connect(project, server)
-        page = reviewer_client.get(first)
+        page = open_view(reviewer_client, first)
         request_count = len(server.requests)
         older = reviewer_client.get(get_link(page.text, next_label))
         newer = reviewer_client.get(get_link(older.text, previous_label))
@@ -163,7 +189,7 @@ def test_it_drops_laminars_cursor_when_laminar_fails(reviewer_client: Client, pr
     TraceFactory.create(project=project, duration=1.0)
     with fake_laminar(lambda path, body: (429, None)) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?sort=-duration&source=laminar&before=2026-11-01T10:00:00_50")
+        page = open_view(reviewer_client, f"{URL}?sort=-duration&source=laminar&before=2026-11-01T10:00:00_50")
     assert (page.status_code, len(page.context["rows"])) == (200, 1)
 
 
@@ -179,8 +205,8 @@ def test_it_shows_columns_and_the_laminar_link_for_laminars_results(reviewer_cli
     project.ui_url, project.laminar_id = "https://laminar.test", UUID(int=7)
     with fake_laminar(respond_with(make_rows(1))) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?to=2020-01-01&c=env&c=none")
-        plain = reviewer_client.get(f"{URL}?source=laminar&m=env%3D%3D")
+        page = open_view(reviewer_client, f"{URL}?to=2020-01-01&c=env&c=none")
+        plain = open_view(reviewer_client, f"{URL}?source=laminar&m=env%3D%3D")
     assert [cells for _, cells in page.context["rows"]] == [[("env", "test"), ("none", "")]]
     assert "available only in the mirror" in page.text
     assert f'href="{escape(page.context["laminar_filter_url"])}"' in page.text
@@ -191,7 +217,7 @@ def test_it_shows_columns_and_the_laminar_link_for_laminars_results(reviewer_cli
 def test_it_adds_a_column_to_laminars_results(reviewer_client: Client, project: Project) -> None:
     with fake_laminar(respond_with(make_rows(1))) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?source=laminar").text
+        page = open_view(reviewer_client, f"{URL}?source=laminar").text
     assert page.count('<input type="hidden" name="source" value="laminar">') == 2
     response = reviewer_client.get(f"{URL}?source=laminar&column=env")
     assert response["Location"] == f"{URL}?source=laminar&c=env"
@@ -214,7 +240,7 @@ def test_it_leaves_out_only_the_rows_that_cannot_be_read(reviewer_client: Client
     rows[3]["total_tokens"] = 1.08e19
     with fake_laminar(respond_with(rows)) as server:
         connect(project, server)
-        page = reviewer_client.get(f"{URL}?source=laminar")
+        page = open_view(reviewer_client, f"{URL}?source=laminar")
     assert len(page.context["source"].rows) == PAGE_SIZE
     assert "1 trace of this page could not be read" in " ".join(page.text.split())
     assert page.context["source"].older

@@ -6,6 +6,8 @@ requests as threads stop it.
 """
 
 import errno
+import math
+import select
 import selectors
 import socket
 import time
@@ -19,7 +21,7 @@ from gunicorn.config import Config
 from gunicorn.errors import ConfigError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from reviewapp.lib.http_server import limits, set_stopping
+from reviewapp.lib.http_server import is_stopping, limits, set_stopping
 from reviewapp.lib.http_server.buffered_socket import BufferedSocket
 from reviewapp.lib.http_server.request_buffer import RequestBuffer, error_response
 
@@ -49,6 +51,10 @@ class Connection(TConn):  # type: ignore[misc]
 class Worker(ThreadWorker):  # type: ignore[misc]
     """Keeps connections that wait for their client in `waiting`, oldest first."""
 
+    # Of gunicorn: whether to go on accepting.
+    alive: bool
+    drain_seconds = limits.DRAIN_SECONDS
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.worker_connections: int = min(self.cfg.worker_connections, limits.CONNECTIONS)
@@ -56,8 +62,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.connections_by_address: Counter[str] = Counter()
         self.next_sweep = 0.0
         self.stop_deadline = 0.0
+        self.drain_deadline = math.inf
         # Probes have threads of their own: they are answered however long all others wait for the database.
         self.probe_pools = {path: ThreadPoolExecutor(limits.PROBE_THREADS, path) for path in limits.PROBE_PATHS}
+        self.outside_pool = ThreadPoolExecutor(self.cfg.threads // 4 + 1, "outside")
 
     @classmethod
     def check_config(cls, cfg: Config, log: Any) -> None:
@@ -86,15 +94,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._close_oldest(lambda other: other is not connection)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """On SIGTERM, also let the readiness probe fail."""
+        """On SIGTERM, let the readiness probe fail at once, and stop accepting `drain_seconds` later."""
         set_stopping()
-        super().handle_exit(sig, frame)
+        self.drain_deadline = min(self.drain_deadline, time.monotonic() + self.drain_seconds)
+        # Wakes up the loop.
+        self.method_queue.defer(lambda: None)
 
     def enqueue_req(self, conn: Connection) -> None:
         """Let a thread answer a complete request."""
+        if is_stopping() and conn.parser.message is not None:
+            # The client opens its next connection to another process.
+            conn.parser.message.force_close()
         path = getattr(conn.parser.message, "path", "")
-        pool: Any = self.probe_pools.get(path.removesuffix("/"), self.tpool)
-        future = pool.submit(self.handle, conn)
+        usual_pool = self.outside_pool if path.endswith(limits.OUTSIDE_SUFFIX) else self.tpool
+        future = self.probe_pools.get(path.removesuffix("/"), usual_pool).submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
@@ -124,7 +137,27 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             connection.timeout = self._limit(connection, connection.timeout)
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        super().wait_for_and_dispatch_events(timeout if self.alive else min(timeout, 0.1))
+        until_drained = max(0.0, self.drain_deadline - time.monotonic())
+        super().wait_for_and_dispatch_events(min(timeout, until_drained if self.alive else 0.1))
+        if self.alive and time.monotonic() >= self.drain_deadline:
+            self._stop_accepting()
+            self.alive = False
+
+    def _stop_accepting(self) -> None:
+        """Accept what has connected already and close the listeners, so that whoever comes later is refused at once.
+
+        Gunicorn leaves them open until the last request ends: clients connect, wait, and are reset in the end.
+        """
+        for listener in self.sockets:
+            poller = select.poll()
+            poller.register(listener, select.POLLIN)
+            for _ in range(limits.CONNECTIONS):
+                if not poller.poll(0):
+                    break
+                self.accept(listener)
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
 
     # Steps of a connection: read a request, (a thread works), flush the response, read again or linger.
 

@@ -31,8 +31,14 @@ class Command(DeskCommand):
         # Allow the store's loopback address only; all other private addresses stay blocked.
         settings.ALLOWED_LAMINAR_HOSTS = frozenset({store_host})
         processes = ProcessGroup(
-            {**os.environ, "ALLOWED_LAMINAR_HOSTS": store_host, "DATA_DIR": str(settings.DATA_DIR)}, settings.BASE_DIR
-        )
+            {
+                **os.environ,
+                "ALLOWED_LAMINAR_HOSTS": store_host,
+                "DATA_DIR": str(settings.DATA_DIR),
+                "DRAIN_SECONDS": "0",
+            },
+            settings.BASE_DIR,
+        )  # fmt: skip
         try:
             if port == store_port:
                 raise StartError("PORT and STORE_PORT are the same. Choose two different ports.")

@@ -1,7 +1,7 @@
 """Answer a view with a query to Laminar: for times that the mirror does not cover, or when a user asks for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from reviewapp.accounts.models import Project
@@ -32,7 +32,7 @@ class LaminarTrace:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What answers a view: Laminar, with `rows`, or the mirror; `error` says why a query to Laminar failed.
+    """What answers a view: Laminar, with `rows` once it was asked, or the mirror; `error` says why a query failed.
 
     The mirror has all traces since `complete_since`; `older` is the cursor of Laminar's next page. `is_before_mirror`:
     the view's time range begins before the mirror does. `unreadable_count` of Laminar's rows could not be read.
@@ -40,11 +40,16 @@ class Source:
 
     is_laminar: bool
     complete_since: datetime | None
-    rows: list[LaminarTrace]
+    rows: list[LaminarTrace] | None = None
     older: str = ""
     error: str = ""
     is_before_mirror: bool = False
     unreadable_count: int = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether Laminar answers the view and was not asked yet."""
+        return self.is_laminar and self.rows is None
 
     @property
     def source_param(self) -> str:
@@ -64,8 +69,8 @@ def get_query_prefix(query: Mapping[str, str]) -> str:
     return _format_prefix(query.get("source", ""))
 
 
-def get_source(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
-    """Choose what answers the view at this URL; fetches the page if that is Laminar. Raises FilterError.
+def choose_source(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
+    """Choose what answers the view at this URL, without asking Laminar. Raises FilterError.
 
     A cursor is Laminar's if the URL names Laminar, else the mirror's: neither can read the other's.
     """
@@ -75,21 +80,33 @@ def get_source(query: Mapping[str, str], view: FilterView, project: Project) -> 
         moment is not None and moment < since for moment in (view.since, view.until)
     )
     source, has_cursor = query.get("source", ""), bool(query.get("before") or query.get("after"))
-    if source != "laminar" and (source == "mirror" or has_cursor or not is_before_mirror):
-        return Source(False, since, [], is_before_mirror=is_before_mirror)
-    start_time, skipped = read_cursor(query["before"]) if query.get("before") else (None, 0)
-    if skipped > MAX_SKIPPED or start_time == _MAX_TIME:
-        raise FilterError(INVALID_CURSOR)
+    is_laminar = source == "laminar" or (source != "mirror" and not has_cursor and is_before_mirror)
+    if is_laminar:
+        _read_laminar_cursor(query)
+    return Source(is_laminar, since, is_before_mirror=is_before_mirror)
+
+
+def ask_laminar(source: Source, query: Mapping[str, str], view: FilterView, project: Project) -> Source:
+    """Fetch the page that the URL names from Laminar; if that fails, the mirror answers. Raises FilterError.
+
+    Waits up to DEADLINE seconds: only for requests that the web server answers with threads of their own.
+    """
+    start_time, skipped = _read_laminar_cursor(query)
     try:
         page = _query_laminar(view, project, start_time, skipped)
     except (NoReadableKey, LaminarError) as error:
-        return Source(False, since, [], error=str(error), is_before_mirror=is_before_mirror)
+        return replace(source, is_laminar=False, error=str(error))
     shown = page.readable[:PAGE_SIZE]
     older = _next_cursor(page, shown, start_time, skipped) if page.total > PAGE_SIZE else ""
-    return Source(
-        True, since, _to_laminar_traces(project, shown), older, is_before_mirror=is_before_mirror,
-        unreadable_count=len(page.unreadable),
-    )  # fmt: skip
+    return replace(source, rows=_to_laminar_traces(project, shown), older=older, unreadable_count=len(page.unreadable))
+
+
+def _read_laminar_cursor(query: Mapping[str, str]) -> tuple[datetime | None, int]:
+    """The start time and how many traces with it were already shown. Raises FilterError."""
+    start_time, skipped = read_cursor(query["before"]) if query.get("before") else (None, 0)
+    if skipped > MAX_SKIPPED or start_time == _MAX_TIME:
+        raise FilterError(INVALID_CURSOR)
+    return start_time, skipped
 
 
 def _format_prefix(source: str) -> str:

@@ -39,14 +39,29 @@ def trace_list(request: Request, project: Project) -> HttpResponse:
 
 
 @access.member(Role.REVIEWER)
+@require_safe
+def laminar_answer(request: Request, project: Project) -> HttpResponse:
+    """The list with Laminar's answer, which its page loads into itself; without JavaScript a page of its own.
+
+    The web server answers this URL with threads that nothing else waits for (`lib.http_server.limits`).
+    """
+    return render_list(request, project, request.GET, can_ask=True)
+
+
+@access.member(Role.REVIEWER)
 @require_POST
 def trace_filter(request: Request, project: Project) -> HttpResponse:
     """Turn the filter's form into the URL of its view. By POST, because what is typed can be longer than a URL."""
     return render_list(request, project, request.POST)
 
 
-def render_list(request: Request, project: Project, query: QueryDict, **form_context: object) -> HttpResponse:
-    """The list of the view that `query` describes; with `form_context` if a form on it was refused."""
+def render_list(
+    request: Request, project: Project, query: QueryDict, *, can_ask: bool = False, **form_context: object
+) -> HttpResponse:
+    """The list of the view that `query` describes; with `form_context` if a form on it was refused.
+
+    If Laminar answers the view, the list only links to the answer, unless this request `can_ask` it.
+    """
     list_url = reverse("traces:trace-list", args=[project.slug])
     context: dict[str, object] = {
         "project": project,
@@ -64,7 +79,9 @@ def render_list(request: Request, project: Project, query: QueryDict, **form_con
             # Turn the form's fields into the URL of the view.
             check_length(view)
             return redirect(f"{list_url}?{laminar_source.get_query_prefix(query)}{view.query}")
-        source = laminar_source.get_source(query, view, project)
+        source = laminar_source.choose_source(query, view, project)
+        if source.is_laminar and can_ask:
+            source = laminar_source.ask_laminar(source, query, view, project)
         # If Laminar failed, the mirror cannot read Laminar's cursor and shows its first page.
         cursors = ("", "") if source.error else (query.get("before", ""), query.get("after", ""))
         page = None if source.is_laminar else get_page(view, project, *cursors)
@@ -81,7 +98,7 @@ def render_list(request: Request, project: Project, query: QueryDict, **form_con
         **form_context,
     }
     if page is None:
-        context["rows"] = [(trace, _get_cells(trace.row.metadata, view)) for trace in source.rows]
+        context["rows"] = [(trace, _get_cells(trace.row.metadata, view)) for trace in source.rows or []]
     else:
         context |= _build_page_context(page, view, project)
     return render_page(request, "traces/list.html", context, fragment="results", status=422 if form_context else 200)
