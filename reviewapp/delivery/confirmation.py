@@ -29,6 +29,7 @@ RETRY_DELAY = timedelta(seconds=15)
 NO_READ_ACCESS_DELAY = timedelta(days=1)
 # How long a trace without a readable response waits. No patch that is read back is ever due later than this.
 UNREADABLE_DELAY = timedelta(minutes=5)
+CONFIRMED_MESSAGE = "The trace has every value."
 INTERNAL_ERROR_MESSAGE = (
     "Laminar accepted the values, but an internal error keeps them from being confirmed (see the worker's log)."
     " Other deliveries are not affected."
@@ -150,7 +151,7 @@ def _confirm(patches: Sequence[Patch], traces: Mapping[tuple[int, UUID], Trace],
     changes = {"confirmed_at": now, "watch_due_at": schedule.next_drift_check(now, now), "last_error": ""}
     Patch.objects.filter(pk__in=accepted_pks).update(state=State.CONFIRMED, **changes)
     confirmed = [patch for patch in patches if patch.pk in accepted_pks]
-    Attempt.objects.bulk_create([_build_attempt(patch, seconds, "The trace has every value.") for patch in confirmed])
+    Attempt.objects.bulk_create([_build_attempt(patch, seconds, CONFIRMED_MESSAGE) for patch in confirmed])
     # A response that Laminar gave before this read may lack our values.
     asked_at = Greatest(Coalesce("asked_at", read_at := now - timedelta(seconds=seconds)), read_at)
     # Most traces have no other unconfirmed values: one statement updates all of these.

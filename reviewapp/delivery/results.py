@@ -17,6 +17,7 @@ from reviewapp.lib import clock, failpoints
 
 log = logging.getLogger(__name__)
 
+ACCEPTED_MESSAGE = "Laminar accepted it and will apply it."
 UNRECORDED_MESSAGE = (
     "Laminar answered, but an internal error kept the result from being recorded (see the worker's log)."
     " Other deliveries are not affected."
@@ -176,7 +177,7 @@ def _build_attempt(result: PushResult) -> Attempt:
     return Attempt(
         patch=result.patch, act=Attempt.Act.PUSH, at=result.started_at, seconds=result.seconds,
         status=200 if error is None else error.status,
-        outcome="Laminar accepted it and will apply it." if error is None else _format_error(result, error)[:600],
+        outcome=ACCEPTED_MESSAGE if error is None else _format_error(result, error)[:600],
         answer="" if error is None else error.response_text,
     )  # fmt: skip
 

@@ -1,7 +1,9 @@
 """A TCP proxy to the test's PostgreSQL server that can stop forwarding without closing anything, as a dead network."""
 
 import contextlib
+import math
 import os
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,12 +16,18 @@ from django.db import connection
 
 @dataclass
 class HangingProxy:
-    """Forwards connections to `target`; none of their bytes while `is_open` is not set."""
+    """Forwards connections to `target`; none of their bytes while `is_open` is not set.
+
+    `swallow` does so for some of its connections, for ever.
+    """
 
     listener: socket.socket
     target: tuple[str, int] | str
     is_open: threading.Event = field(default_factory=threading.Event)
     servers: list[socket.socket] = field(default_factory=list)
+    # Connections that are forwarded, each by its client's socket, and the number of those that no longer are.
+    forwarded: set[socket.socket] = field(default_factory=set)
+    swallowed: int = 0
     is_closed: bool = False
 
     @property
@@ -41,15 +49,26 @@ class HangingProxy:
         server = socket.socket(socket.AF_UNIX if isinstance(self.target, str) else socket.AF_INET)
         server.connect(self.target)
         self.servers.append(server)
+        self.forwarded.add(client)
         for source, sink in ((client, server), (server, client)):
-            threading.Thread(target=self._forward, args=(source, sink), daemon=True).start()
+            threading.Thread(target=self._forward, args=(client, source, sink), daemon=True).start()
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+    def swallow(self, share: float = 1.0) -> None:
+        """Forward nothing more for this share of the connections that are open now, at least one."""
+        candidates = list(self.forwarded)
+        chosen = random.sample(candidates, min(len(candidates), math.ceil(share * len(candidates))))
+        self.forwarded.difference_update(chosen)
+        self.swallowed += len(chosen)
+
+    def _forward(self, client: socket.socket, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self.is_open.wait()
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+                if client in self.forwarded:
+                    sink.sendall(data)
+            if client in self.forwarded:
+                self.forwarded.discard(client)
+                sink.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager

@@ -174,6 +174,7 @@ def measure_kills(
         "saves": len(saves), "unexpected": len(reviewers.unexpected), "missing_saves": len(verdict.missing_saves),
         "missing_in_laminar": len(verdict.missing_in_laminar), "out_of_order": len(verdict.out_of_order),
         "overlaps": len(verdict.overlaps), "frozen_overlaps": len(verdict.frozen_overlaps),
+        "doubled": len(verdict.doubled),
         "sends_per_review": round(verdict.sends / len(saves), 2), "max_sends": verdict.max_sends,
         "settled_s": round(settled, 1), **_measure_saves(reviewers),
     }  # fmt: skip

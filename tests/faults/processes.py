@@ -123,10 +123,11 @@ class ForkServer:
 
 
 @contextlib.contextmanager
-def run_fork_server(folder: Path) -> Iterator[ForkServer]:
+def run_fork_server(folder: Path, **environment: str) -> Iterator[ForkServer]:
+    """Run a fork server; `environment` overrides the environment of what it starts."""
     command, pipe = [sys.executable, "-m", "tests.faults.fork_server"], subprocess.PIPE
     with subprocess.Popen(
-        command, cwd=ROOT, env=process_environment(folder), stdin=pipe, stdout=pipe, text=True
+        command, cwd=ROOT, env=process_environment(folder) | environment, stdin=pipe, stdout=pipe, text=True
     ) as process:
         fork_server = ForkServer(process, folder)
         listener = threading.Thread(target=fork_server.listen, daemon=True)

@@ -39,6 +39,7 @@ ROWS = {
     "out_of_order": "pushes out of order",
     "overlaps": "traces with two pushes open at the same time",
     "frozen_overlaps": "traces with two pushes open, the first by a frozen worker (cannot be prevented)",
+    "doubled": "revisions pushed more often than failures, kills and values that did not appear explain",
     "sends_per_review": "pushes per review under load",
     "max_sends": "maximum pushes of one review",
     "save_p50_ms": "save time, median (ms)",

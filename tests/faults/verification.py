@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery.confirmation import CONFIRMED_MESSAGE
+from reviewapp.delivery.models import Attempt, Patch
+from reviewapp.delivery.results import ACCEPTED_MESSAGE
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
 from tests.faults.processes import FakeLaminar, Freeze
@@ -30,12 +33,14 @@ class Verdict:
     overlaps: list[str] = field(default_factory=list)
     # Not an error: the same, but the first by a frozen worker, which can neither send more nor cancel what it sent.
     frozen_overlaps: list[str] = field(default_factory=list)
+    # Revisions sent more often than failures, killed workers and values that did not appear explain.
+    doubled: list[str] = field(default_factory=list)
     sends: int = 0
     max_sends: int = 0
 
     @property
     def errors(self) -> list[str]:
-        return self.missing_saves + self.missing_in_laminar + self.out_of_order + self.overlaps
+        return self.missing_saves + self.missing_in_laminar + self.out_of_order + self.overlaps + self.doubled
 
 
 def verify_run(
@@ -55,6 +60,7 @@ def verify_run(
     verdict.sends = len(pushes)
     sends_by_revision = Counter((entry["trace"], entry["metadata"]["review_rev"]) for entry in pushes)
     verdict.max_sends = max(sends_by_revision.values(), default=0)
+    verdict.doubled = _find_doubled(project, sends_by_revision)
     return verdict
 
 
@@ -120,6 +126,22 @@ def _find_overlaps(log: list[LogEntry]) -> list[tuple[LogEntry, LogEntry]]:
         ):
             del open_requests[trace]
     return overlaps
+
+
+def _find_doubled(project: Project, sends_by_revision: Counter[tuple[str, int]]) -> list[str]:
+    """Check that each send after a patch's first has a cause: an attempt that failed or was interrupted, or a read-back
+    without the values."""
+    attempts = Attempt.objects.filter(patch__project=project)
+    without_success = attempts.exclude(outcome__in=[ACCEPTED_MESSAGE, CONFIRMED_MESSAGE])
+    causes = Counter(without_success.values_list("patch", flat=True))
+    explained: Counter[tuple[str, int]] = Counter()
+    for patch in Patch.objects.filter(project=project):
+        explained[str(patch.trace_id), patch.values["review_rev"]] += 1 + causes[patch.pk]
+    return [
+        f"revision {revision} of {trace} was sent {count} times, {explained[trace, revision]} of them explained"
+        for (trace, revision), count in sends_by_revision.items()
+        if count > explained[trace, revision]
+    ]
 
 
 def _is_frozen(request: LogEntry, time: float, freezes: Sequence[Freeze]) -> bool:
