@@ -199,7 +199,8 @@ def _record_missing_values(patch: Patch, text: str | None, seconds: float) -> No
 
 
 def _park(patch: Patch, message: str) -> None:
-    _still_claimed([patch]).update(state=State.PARKED, reason=Reason.UNREADABLE, last_error=message)
+    if _still_claimed([patch]).update(state=State.PARKED, reason=Reason.UNREADABLE, last_error=message):
+        outcome_log.log_parked(patch.project_id, patch.pk, message)
 
 
 def _still_claimed(patches: Sequence[Patch]) -> QuerySet[Patch]:

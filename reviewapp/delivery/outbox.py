@@ -12,7 +12,7 @@ from django.db import OperationalError, transaction
 from django.db.models.functions import Least
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import queries, schedule
+from reviewapp.delivery import outcome_log, queries, schedule
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata.merge import lock_trace
@@ -182,9 +182,12 @@ def _park_unreadable(patches: Sequence[Patch]) -> list[Patch]:
     """Park those of these locked patches that cannot be read. Returns the others."""
     readable = [patch for patch in patches if patch.is_readable]
     if len(readable) < len(patches):
-        unreadable = Patch.objects.filter(pk__in={patch.pk for patch in patches} - {patch.pk for patch in readable})
         # One that is being sent right now is parked by its worker.
-        unreadable.filter(state__in=[State.WAITING, State.ACCEPTED]).update(**UNREADABLE_CHANGES)
+        states = (State.WAITING, State.ACCEPTED)
+        parked = [patch for patch in patches if patch not in readable and patch.state in states]
+        Patch.objects.filter(pk__in=[patch.pk for patch in parked]).update(**UNREADABLE_CHANGES)
+        for patch in parked:
+            outcome_log.log_parked(patch.project_id, patch.pk, UNREADABLE_MESSAGE)
     return readable
 
 

@@ -73,7 +73,9 @@ def record_pushes(results: Sequence[PushResult]) -> None:
             if isinstance(error, failpoints.FailpointError):
                 raise
             log.exception("Could not record the push of delivery %s; it is parked", results[0].patch.pk)
-            outbox.record_outcome(results[0].patch, **_parked_changes(Reason.UNREADABLE, UNRECORDED_MESSAGE))
+            patch = results[0].patch
+            if outbox.record_outcome(patch, **_parked_changes(Reason.UNREADABLE, UNRECORDED_MESSAGE)):
+                outcome_log.log_parked(patch.project_id, patch.pk, UNRECORDED_MESSAGE)
 
 
 def _record(results: Sequence[PushResult]) -> None:

@@ -1,8 +1,10 @@
 """Start the demo's processes, wait until they answer, and hand them over to the supervisor."""
 
+import ctypes
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 START_TIMEOUT = 30.0  # seconds
+# Of Linux's prctl: the signal that a process gets when its parent has ended, whatever ended it.
+_PR_SET_PDEATHSIG = 1
+# Loaded before a fork: the child may not load anything.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StartError(Exception):
@@ -37,6 +43,8 @@ class ProcessGroup:
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
             start_new_session=True,
+            # The demo has one thread.
+            preexec_fn=_end_with_parent,  # noqa: PLW1509
         )
         if stdin and child.stdin is not None:
             child.stdin.write(stdin)
@@ -71,6 +79,12 @@ class ProcessGroup:
             [sys.executable, "-S", "-m", "reviewapp.demo.supervisor", json.dumps(pids)],
             dict(self.environment),
         )
+
+
+def _end_with_parent() -> None:
+    """In a child on Linux: end it when the demo is killed and so cannot stop it."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def lock_data_dir(folder: Path) -> None:

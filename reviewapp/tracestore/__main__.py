@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sqlite3
 import sys
@@ -101,6 +102,8 @@ def _print_credentials(credentials: projects.Credentials, *, as_json: bool) -> N
 
 if __name__ == "__main__":
     code = main()
+    # Writes the counts of lines that were not written.
+    logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     # Do not wait for a thread that still runs a long query: every acknowledged write is on disk.

@@ -1,5 +1,6 @@
 """Authentication by a project key in `Authorization: Bearer`, for every route but the probes."""
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from functools import wraps
@@ -7,6 +8,8 @@ from functools import wraps
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from reviewapp.tracestore import database, projects, responses
+
+log = logging.getLogger(__name__)
 
 View = Callable[[HttpRequest, projects.Access], HttpResponse]
 
@@ -34,11 +37,11 @@ def route(method: str, *, full_key: bool = False) -> Callable[[View], Callable[[
             except responses.RequestError as error:
                 return error.response
             except database.BusyError:
-                return responses.unavailable()
+                return _unavailable_response("other requests were still writing")
             except sqlite3.Error as error:
                 if not database.is_unavailable(error):
                     raise
-                return responses.unavailable()
+                return _unavailable_response(str(error))
 
         return guarded_view
 
@@ -48,6 +51,11 @@ def route(method: str, *, full_key: bool = False) -> Callable[[View], Callable[[
 def _find_access(request: HttpRequest) -> projects.Access | None:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     return projects.find(key.strip()) if scheme.lower() == "bearer" else None
+
+
+def _unavailable_response(reason: str) -> HttpResponse:
+    log.error("The trace store cannot use its database (%s)", reason, extra={"summary": "unavailable"})
+    return responses.unavailable()
 
 
 def _unauthorized_response() -> HttpResponse:

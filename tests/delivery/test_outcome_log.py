@@ -5,11 +5,12 @@ import logging
 import pytest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import restore_guard, schedule
-from reviewapp.delivery.models import Patch
+from reviewapp.delivery import confirmation, outbox, restore_guard, results, schedule
+from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import KeyRefused, LaminarError, RequestRefused, ServerError, TraceNotFound
 from reviewapp.lib.log_summary import SummaryHandler
-from tests.delivery.patches import end_push, lease_patch, make_due, put, put_many
+from tests.delivery.patches import TRACE_ID, end_push, lease_patch, make_due, put, put_many, reload
+from tests.factories import PatchFactory
 
 
 @pytest.fixture
@@ -40,6 +41,36 @@ def test_it_logs_a_failed_push(
 def test_it_logs_no_trace_that_may_still_be_ingested(log: pytest.LogCaptureFixture, patch: Patch) -> None:
     end_push(patch, TraceNotFound("Not there.", status=404))
     assert log.records == []
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.ACCEPTED])
+def test_it_logs_what_a_newer_patch_parks(log: pytest.LogCaptureFixture, project: Project, state: State) -> None:
+    unreadable = PatchFactory.create(project=project, trace_id=TRACE_ID, metadata="{broken", state=state)
+    put(project, {"score": 1})
+    assert_parked(log, unreadable, outbox.UNREADABLE_MESSAGE)
+
+
+def test_it_logs_what_a_read_back_parks(log: pytest.LogCaptureFixture, project: Project) -> None:
+    unreadable = PatchFactory.create(project=project, metadata="{broken", state=State.ACCEPTED)
+    confirmation.record_readback([unreadable], {}, 0.1)
+    assert_parked(log, unreadable, outbox.UNREADABLE_MESSAGE)
+
+
+def test_it_logs_an_internal_error_of_a_read_back(log: pytest.LogCaptureFixture, project: Project) -> None:
+    accepted = PatchFactory.create(project=project, state=State.ACCEPTED)
+    confirmation.record_internal_error(accepted)
+    assert_parked(log, accepted, confirmation.INTERNAL_ERROR_MESSAGE)
+
+
+def test_it_logs_a_push_that_cannot_be_recorded(log: pytest.LogCaptureFixture, patch: Patch) -> None:
+    end_push(patch, ServerError("No.", status=-1))
+    assert_parked(log, patch, results.UNRECORDED_MESSAGE)
+
+
+def assert_parked(log: pytest.LogCaptureFixture, patch: Patch, reason: str) -> None:
+    assert reload(patch).state == State.PARKED
+    line = f"Project support: delivery {patch.pk} is parked: {reason}"
+    assert [record.levelname for record in log.records if record.getMessage() == line] == ["ERROR"]
 
 
 def test_it_logs_a_breaker_that_opens(log: pytest.LogCaptureFixture, project: Project) -> None:

@@ -226,3 +226,14 @@ def test_it_stays_paused_when_the_breaker_closes(project: Project) -> None:
     Breaker.objects.update(open_until=None, failures=0)
     assert leasing.lease(5) == []
     assert Patch.objects.get().state == State.WAITING
+
+
+@pytest.mark.postgres
+def test_it_needs_no_superuser(db: None) -> None:
+    location = restore_guard.read_location()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE ordinary NOSUPERUSER")
+        cursor.execute("SET LOCAL ROLE ordinary")
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False,)
+    assert restore_guard.read_location() == location

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from django.test import RequestFactory
 from reviewapp.tracestore import database, projects, settings, views
 from reviewapp.tracestore.server import THREADS
 from tests.tracestore.store_calls import PROTOBUF_HEADERS, encode_spans, fetch_spans, make_span
-from tests.tracestore_server import RunningStore
+from tests.tracestore_server import RunningStore, start_store
 
 
 def test_it_asks_to_send_again_while_the_database_is_locked(tracestore: RunningStore, trace_id: str) -> None:
@@ -64,3 +65,18 @@ def test_it_asks_to_send_again_while_the_disk_is_full(
         request = RequestFactory().post("/v1/spans", body, "application/json", headers=authorization)
         response = views.create_spans(request)
         assert (response.status_code, response.get("Retry-After", "")) == (status, "5" if status == 503 else "")
+
+
+def test_it_summarises_the_log_lines_of_an_outage(tmp_path: Path, trace_id: str) -> None:
+    store, body = start_store(tmp_path), encode_spans(make_span(trace_id))
+    with closing(sqlite3.connect(store.database, isolation_level=None)) as other, store.client() as client:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(3) as threads:
+            requests = [
+                threads.submit(client.post, "/v1/traces", content=body, headers=PROTOBUF_HEADERS) for _ in range(3)
+            ]
+    store.process.terminate()
+    _, log = store.process.communicate(timeout=30)
+    assert [request.result().status_code for request in requests] == [503] * 3
+    lines = [line for line in log.splitlines() if "The trace store cannot use its database" in line]
+    assert ["[2 more]" in line for line in lines] == [False, True]

@@ -67,5 +67,5 @@ def _answer(request: Request) -> tuple[int, bytes, bool]:
     except MemoryError:
         return 400, MEMORY_MESSAGE.encode(), False
     except Exception:
-        _logger.exception("A query failed for a reason that is not its own")
+        _logger.exception("A query failed for a reason that is not its own", extra={"summary": "query failed"})
         return 500, b"Error executing query: the trace store failed", True
