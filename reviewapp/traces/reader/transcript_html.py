@@ -3,35 +3,26 @@
 Rendered in Python and not in a template, since this page must be the fastest.
 """
 
-import html
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Self
-from uuid import UUID, uuid4
-
-from django.urls import reverse
+from uuid import uuid4
 
 from reviewapp.lib.sql import DATABASE_FAILURES
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.models import PreparedTranscript, Trace
-from reviewapp.traces.reader import lazy_links, passages_html, prepared, turn_gaps, turn_html
-from reviewapp.traces.reader.sanitising import FormatBudget
+from reviewapp.traces.reader import lazy_links, prepared, turn_article, turn_gaps
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
+from reviewapp.traces.reader.transcript_page import TranscriptPage
 from reviewapp.traces.reader.turn_gaps import END_SIZE, Gap
-from reviewapp.traces.transcript import passages, transcript
-from reviewapp.traces.transcript.parts import Part
+from reviewapp.traces.transcript import transcript
 from reviewapp.traces.transcript.transcript import Transcript
 from reviewapp.traces.transcript.turns import Turn
 
 log = logging.getLogger(__name__)
 
-# In characters: what all folded turns of a page may include, what one open turn may show, and what one request for all
-# folded turns may load.
-FOLDED_CHARS_LIMIT, OPEN_CHARS_LIMIT, REST_CHARS_LIMIT = 6_000, 200_000, 1_000_000
-# Characters of a long text per response.
-CHUNK = 200_000
+# Characters that one request for all folded turns may load.
+REST_CHARS_LIMIT = 1_000_000
 # How many turns, and characters in them, stay open between question and answer.
 BETWEEN_TURNS_LIMIT, BETWEEN_CHARS_LIMIT = 2, 3_000
 UNREADABLE = '<p class="problem">This transcript could not be rendered. Steps, Metadata and Raw show the trace.</p>'
@@ -39,36 +30,6 @@ NO_ANSWER = '<p class="notice">This trace has no final answer.</p>'
 
 # The positions of a group's turns in page order, and the gaps between them.
 Positions = Sequence[int | Gap]
-
-
-@dataclass(slots=True)
-class TranscriptPage:
-    """A page being rendered: its URL, the number of the selected turn, how many more folded characters fit.
-
-    `budget` is what formatting its texts may still cost.
-    """
-
-    url: str
-    trace_key: tuple[str, UUID]
-    order: tuple[Turn, ...]
-    selected: int | None
-    longest: Turn | None
-    is_as_written: bool = False
-    remaining_chars: int = FOLDED_CHARS_LIMIT
-    budget: FormatBudget = field(default_factory=FormatBudget)
-
-    @classmethod
-    def of(cls, reader: TraceReader, selected: int | None) -> Self:
-        transcript, trace = reader.transcript, reader.trace
-        trace_key = (trace.project.slug, trace.trace_id)
-        is_as_written = reader.query.is_as_written
-        return cls(reader.url, trace_key, transcript.order, selected, transcript.longest, is_as_written)
-
-    def reserve_chars(self, size: int) -> bool:
-        """Reserve this many characters if they fit. Returns whether they do."""
-        fits = size <= self.remaining_chars
-        self.remaining_chars -= size if fits else 0
-        return fits
 
 
 def render_transcript(reader: TraceReader) -> str:
@@ -128,8 +89,8 @@ def _render_fragment(reader: TraceReader) -> str:
     if turn is None:
         return '<p class="second">This turn no longer exists because the trace has changed. Reload the page.</p>'
     if query.part is None or query.part >= len(turn.message.parts):
-        return f'<div class="parts" dir="auto">{_render_parts(turn, page)}</div>'
-    return _render_part_from(turn, query.part, query.start or 0, page)
+        return f'<div class="parts" dir="auto">{turn_article.render_parts(turn, page)}</div>'
+    return turn_article.render_part_from(turn, query.part, query.start or 0, page)
 
 
 def _render(reader: TraceReader) -> str:
@@ -245,120 +206,7 @@ def _render_position(page: TranscriptPage, position: int | Gap) -> str:
         return lazy_links.render_more_link(
             page.url, f"from={position.start}", label, extra_params=extra_params, css_class="gap"
         )
-    return _render_turn(page.order[position], page)
-
-
-def _render_turn(turn: Turn, page: TranscriptPage) -> str:
-    css_class = f"turn {turn.role}" + (" answer" if turn.is_answer else "") + (" failed" if turn.error else "")
-    css_class += " longest" if turn is page.longest else ""
-    opening_tag = f'<article class="{css_class}" id="turn-{turn.number}">'
-    if not turn.is_collapsed or turn.number == page.selected:
-        heading = f"<header>{turn_html.render_heading(turn)}</header>"
-        return f'{opening_tag}{heading}<div class="parts" dir="auto">{_render_parts(turn, page)}</div></article>'
-    summary = turn_html.render_summary(turn)
-    if page.reserve_chars(turn.char_count):
-        content = f'<div class="parts" dir="auto">{_render_parts(turn, page)}</div>'
-        return f'{opening_tag}<details class="fold"><summary>{summary}</summary>{content}</details></article>'
-    details = lazy_links.render_lazy_details(
-        page.url,
-        f"turn={turn.number}",
-        summary,
-        "Open this turn",
-        css_class="fold",
-        content_id=f"parts-{turn.number}",
-        anchor=f"#turn-{turn.number}",
-    )
-    return f"{opening_tag}{details}</article>"
-
-
-def _render_parts(turn: Turn, page: TranscriptPage) -> str:
-    """Render a turn's parts; those over the limit of one turn are loaded on demand."""
-    rendered, remaining = [turn_html.render_error(turn)], OPEN_CHARS_LIMIT
-    for index, part in enumerate(turn.message.parts):
-        remaining -= len(part.text)
-        if remaining < 0 and index:
-            size = len(part.text) + part.omitted_chars
-            rendered.append(_more_link(turn, index, 0, f"Show this part ({size:,} characters)", page))
-            continue
-        rendered.append(
-            f'<div class="part {part.kind}">{turn_html.render_label(part)}{_render_content(turn, part, page)}'
-        )
-        rendered.append(f"{_render_picture(turn, part, page)}{_render_omission(turn, index, part, page)}</div>")
-    return "".join([*rendered, _render_spelling_switch(turn, page)])
-
-
-def _render_spelling_switch(turn: Turn, page: TranscriptPage) -> str:
-    """Render a link to the same turn as it was written, or back, if that shows anything else."""
-    if not any(turn_html.is_rendered(part, is_user_text=turn.role == "user") for part in turn.message.parts):
-        return ""
-    spelling, label = ("rendered", "Rendered") if page.is_as_written else ("written", "As written")
-    query_string = f"turn={turn.number}&amp;as={spelling}"
-    href = f"?{query_string}#turn-{turn.number}"
-    return (
-        f'<p class="spelling"><a href="{href}" hx-get="{page.url}?{query_string}&amp;piece=1"'
-        f' hx-target="closest .parts" hx-swap="outerHTML">{label}</a></p>'
-    )
-
-
-def _render_content(turn: Turn, part: Part, page: TranscriptPage) -> str:
-    if page.is_as_written:
-        return turn_html.render_as_written(part)
-    shown_passages = passages.read(part.text) if part.kind == "tool_result" else []
-    if shown_passages:
-        return passages_html.render_passages(shown_passages, turn.number)
-    # People do not write Markdown: keep their line breaks and numbers as written.
-    content = turn_html.render_content(part, page.budget, is_user_text=turn.role == "user")
-    if not turn.is_answer or part.kind != "text" or "[" not in part.text:
-        return content
-    return _link_citations(content, turn, page)
-
-
-def _link_citations(content: str, answer: Turn, page: TranscriptPage) -> str:
-    """Link the numbers in the answer to the passages of the last retrieval before it."""
-    for turn in reversed(page.order[: page.order.index(answer)]):
-        passage_count = passages_html.count_passages(turn) if turn.role == "tool" else 0
-        if passage_count:
-            return passages_html.link_citations(content, turn.number, passage_count)
-    return content
-
-
-def _render_picture(turn: Turn, part: Part, page: TranscriptPage) -> str:
-    """Render an image embedded in the trace, loaded when it is opened."""
-    if not part.picture:
-        return ""
-    src = reverse("traces:span-image", args=[*page.trace_key, turn.span.span_id, part.picture])
-    alt = html.escape(part.name or part.media)
-    return (
-        '<details class="fold picture"><summary>Show image</summary>'
-        f'<img src="{src}" alt="{alt}" loading="lazy"></details>'
-    )
-
-
-def _render_omission(turn: Turn, index: int, part: Part, page: TranscriptPage) -> str:
-    if not part.omitted_chars:
-        return ""
-    if part.rest:
-        return _more_link(turn, index, len(part.text), f"Show all ({part.omitted_chars:,} more characters)", page)
-    return f'<p class="second">{part.omitted_chars:,} more characters are on the Raw tab.</p>'
-
-
-def _render_part_from(turn: Turn, index: int, start: int, page: TranscriptPage) -> str:
-    """Render a part's text from a character on, and a link to the remaining text."""
-    part = turn.message.parts[index]
-    if start == 0:
-        content = f"{turn_html.render_label(part)}{_render_content(turn, part, page)}"
-        return f"{content}{_render_omission(turn, index, part, page)}"
-    rest_start = max(0, start - len(part.text))
-    rest_end = rest_start + CHUNK
-    text = turn_html.sanitise_long_text(part.rest[rest_start:rest_end])
-    remaining = len(part.rest) - rest_end
-    label = f"Show more ({remaining:,} characters remaining)"
-    more_link = _more_link(turn, index, len(part.text) + rest_end, label, page) if remaining > 0 else ""
-    return f"<pre>{text}</pre>{more_link}"
-
-
-def _more_link(turn: Turn, index: int, start: int, label: str, page: TranscriptPage) -> str:
-    return lazy_links.render_more_link(page.url, f"turn={turn.number}&amp;part={index}&amp;from={start}", label)
+    return turn_article.render_turn(page.order[position], page)
 
 
 def _render_rest(transcript: Transcript, page: TranscriptPage) -> str:
@@ -368,9 +216,9 @@ def _render_rest(transcript: Transcript, page: TranscriptPage) -> str:
     for turn in (page.order[position] for position in positions if isinstance(position, int)):
         if not turn.is_collapsed or page.reserve_chars(turn.char_count):
             continue
-        remaining -= min(turn.char_count, OPEN_CHARS_LIMIT)
+        remaining -= min(turn.char_count, turn_article.OPEN_CHARS_LIMIT)
         if remaining < 0:
             break
-        parts_html = _render_parts(turn, page)
+        parts_html = turn_article.render_parts(turn, page)
         rendered.append(f'<div class="parts" dir="auto" id="parts-{turn.number}" hx-swap-oob="true">{parts_html}</div>')
     return "".join(rendered)
