@@ -9,8 +9,17 @@ from typing import Any, Literal, NamedTuple
 # Words, and pairs of equal words, that the comparisons of one request may look at. Above it the whole middle of a text
 # counts as changed: the cost grows faster than the texts, and anyone may send them.
 MAX_COMPARISONS = 1_000_000
+# Scripts without spaces between words: each character of Chinese and Japanese, and each with its marks of Thai, Lao,
+# Burmese and Khmer, is compared and counted alone; Katakana spells whole words.
+_SINGLE = r"\u3005-\u3007\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_MARKED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+_MARKS = (
+    r"\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
+    r"\u102b-\u103e\u1056-\u1059\u105e-\u1060\u17b4-\u17d3"
+)
+UNSPACED = re.compile(rf"[{_SINGLE}{_MARKED}]")
 # A word and the white space before it.
-WORD = re.compile(r"\s*\S+")
+WORD = re.compile(rf"\s*(?:[{_SINGLE}]|[{_MARKED}][{_MARKS}]*|[^\s{_SINGLE}{_MARKED}]+)")
 
 Kind = Literal["same", "removed", "added"]
 

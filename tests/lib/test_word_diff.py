@@ -68,3 +68,25 @@ def test_it_splits_words_in_proportion_to_the_text(piece: str) -> None:
     short, long = (count_steps(word_diff.WORD, ("a" + piece * size).rstrip()) for size in (500, 1_000))
     assert long <= 2 * short + 10
     assert word_diff.split_words("a" + " " * 100_000) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "count"),
+    [
+        ("返金は金曜日に届きます。", "返金は月曜日に届きます。", 1),
+        ("退款将在周五到账", "退款将在周一到账", 1),
+        ("เงินคืนมาถึงวันศุกร์", "เงินคืนมาถึงวันเสาร์", 3),
+        ("カードで払う", "カード払い", 2),
+        ("한국어 단어 하나", "한국어 단어 둘", 1),
+    ],
+)
+def test_it_compares_texts_without_spaces_by_character(before: str, after: str, count: int) -> None:
+    assert count_changed_words(before, after) == count
+
+
+def test_it_keeps_marks_with_their_letter() -> None:
+    assert word_diff.split_words("ที่นี่") == ["ที่", "นี่"]
+
+
+def test_it_splits_a_long_text_without_spaces_in_linear_time() -> None:
+    assert len(word_diff.split_words("語" * 200_000)) == 200_000
