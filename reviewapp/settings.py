@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "reviewapp.web.middleware.vary_on_htmx",
+    "reviewapp.web.middleware.use_readers_time_zone",
     # Before the first middleware that asks for the host name, the session or the user.
     "reviewapp.web.middleware.answer_probes",
     "django.contrib.sessions.middleware.SessionMiddleware",

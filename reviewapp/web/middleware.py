@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.cache import patch_vary_headers
 
-from reviewapp.lib import deadline
+from reviewapp.lib import deadline, local_time
 from reviewapp.web import views
 
 # Makes htmx request the target of a redirect as for a followed link: the response is the whole page.
@@ -35,6 +35,16 @@ def answer_probes(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         view = views.PROBES.get(request.path_info)
         return view(request) if view is not None and request.method in ("GET", "HEAD") else get_response(request)
+
+    return middleware
+
+
+def use_readers_time_zone(get_response: GetResponse) -> GetResponse:
+    """Show times in the zone that the browser names in a cookie (time-zone.js); without JavaScript in UTC."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with local_time.use_zone(local_time.find_zone(request.COOKIES.get("time_zone", ""))):
+            return get_response(request)
 
     return middleware
 

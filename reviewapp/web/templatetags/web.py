@@ -6,7 +6,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from reviewapp.lib import clock, invisible_chars
+from reviewapp.lib import clock, invisible_chars, local_time
 from reviewapp.lib.numbers import format_decimal
 
 register = template.Library()
@@ -55,14 +55,14 @@ def dollars(cost: float | None) -> str:
 
 @register.filter
 def timestamp(value: dt.datetime | None) -> SafeString | str:
-    """Format a time briefly, with the exact time in the title and the datetime attribute. Empty for None."""
+    """Format a time briefly in the reader's zone, with the exact time in UTC in the title. Empty for None."""
     if value is None:
         return ""
-    value = value.astimezone(dt.UTC)
-    format_string = "%H:%M:%S" if value.date() == clock.now().date() else "%-d %b %H:%M"
+    value, shown = value.astimezone(dt.UTC), local_time.to_local(value)
+    format_string = "%H:%M:%S" if shown.date() == local_time.to_local(clock.now()).date() else "%-d %b %H:%M"
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
-        value.isoformat(), value.strftime("%Y-%m-%d %H:%M:%S"), value.strftime(format_string),
+        value.isoformat(), value.strftime("%Y-%m-%d %H:%M:%S"), shown.strftime(format_string),
     )  # fmt: skip
 
 

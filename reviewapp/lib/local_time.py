@@ -1,0 +1,44 @@
+"""The time zone of the person who reads a page. Times are stored, compared and exported in UTC."""
+
+import zoneinfo
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+
+MAX_NAME_LENGTH = 64
+_zone: ContextVar[tzinfo] = ContextVar("time_zone", default=UTC)
+
+
+@lru_cache(maxsize=1_000)
+def find_zone(name: str) -> tzinfo:
+    """Return a time zone by its IANA name, such as Europe/Berlin; UTC if there is none of that name."""
+    if not name or len(name) > MAX_NAME_LENGTH:
+        return UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+@contextmanager
+def use_zone(zone: tzinfo) -> Iterator[None]:
+    """Show times in a zone until the block ends."""
+    token = _zone.set(zone)
+    try:
+        yield
+    finally:
+        _zone.reset(token)
+
+
+def is_utc() -> bool:
+    return _zone.get() is UTC
+
+
+def to_local(moment: datetime) -> datetime:
+    """Convert an aware time to the reader's zone; a time at the edge of the calendar stays in UTC."""
+    try:
+        return moment.astimezone(_zone.get())
+    except OverflowError:
+        return moment.astimezone(UTC)
