@@ -1,5 +1,5 @@
 /**
- * What other modules offer on a key, by name: "search", "answer", "error", "tool", "longest". A key without an action
+ * What other modules offer on a key, by name: "search", "answer", "error", "tool", "longest", "folds". A key without an action
  * does nothing.
  *
  * @type {Map<string, () => void>}

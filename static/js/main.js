@@ -2,6 +2,7 @@
 import * as announce from "./announce.js";
 import * as copy from "./copy.js";
 import * as drafts from "./drafts.js";
+import * as folds from "./folds.js";
 import * as layout from "./layout.js";
 import * as lease from "./lease.js";
 import * as navigation from "./navigation.js";
@@ -11,9 +12,12 @@ import * as repeatAnswers from "./repeat-answers.js";
 import * as score from "./score.js";
 import * as shortcuts from "./shortcuts.js";
 import * as stayAfterSubmit from "./stay-after-submit.js";
+import * as steps from "./steps.js";
 import * as submit from "./submit.js";
+import * as timeZone from "./time-zone.js";
 import * as undo from "./undo.js";
 
+timeZone.start();
 announce.start();
 layout.start();
 shortcuts.start();
@@ -21,4 +25,6 @@ for (const module of [score, repeatAnswers, drafts, prefetch, lease, stayAfterSu
   module.start();
 }
 reader.start();
+folds.start();
+steps.start();
 copy.start();

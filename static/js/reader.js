@@ -1,7 +1,8 @@
 // Finding things in a trace: jumps to the next error, tool call or longest step, and a search with a match count.
 import { closest, find, matches } from "./dom.js";
 import { keyActions } from "./key-actions.js";
-import { findRanges, highlight, MAX_MATCHES } from "./text-search.js";
+import { showStep } from "./steps.js";
+import { findRanges, highlight, MAX_MATCHES, scrollToRange } from "./text-search.js";
 
 /** @typedef {"answer" | "error" | "tool" | "longest"} JumpKind */
 
@@ -35,13 +36,15 @@ function announceJump(message) {
 /** @param {Element | null} element */
 function unfold(element) {
   for (let fold = element; fold && fold !== reading(); fold = fold.parentElement) {
-    if (fold instanceof HTMLDetailsElement) fold.open = true;
+    const opener = fold.matches("tr.detail") ? fold.previousElementSibling?.querySelector("details") : fold;
+    if (opener instanceof HTMLDetailsElement) opener.open = true;
   }
 }
 
 /** @param {HTMLElement} target  a turn or a step */
 function goTo(target) {
   unfold(target.parentElement);
+  showStep(target);
   const fold = target.querySelector(":scope > details, :scope > td > details");
   if (fold instanceof HTMLDetailsElement) fold.open = true;
   const summary = fold?.querySelector("summary");
@@ -58,7 +61,9 @@ function goTo(target) {
  */
 const turnOf = (node) => {
   const element = node instanceof Element ? node : node?.parentElement;
-  return element?.closest("#reading :is(.turn, .step)") ?? null;
+  const detail = element?.closest("#reading tr.detail");
+  const row = detail ? detail.previousElementSibling : element?.closest("#reading :is(.turn, .step)");
+  return row instanceof HTMLElement ? row : null;
 };
 
 /**
@@ -146,9 +151,11 @@ function updateCount() {
 function showMatch(step) {
   if (!ranges.length) return;
   current = (current + step + ranges.length) % ranges.length;
-  const element = matchElement(current);
-  unfold(element);
-  element?.scrollIntoView({ block: "center" });
+  const range = ranges[current];
+  const row = turnOf(range?.startContainer);
+  unfold(matchElement(current));
+  if (row) showStep(row);
+  if (range) scrollToRange(range);
   highlight("found-here", ranges.slice(current, current + 1));
   updateCount();
 }

@@ -38,7 +38,8 @@ function joinText(root) {
     pieces.push({ node, start: length });
     // Lower case can be longer than the original, which would shift every later position.
     const lower = node.data.toLowerCase();
-    const text = lower.length === node.data.length ? lower : node.data;
+    // A phrase goes on after a line break.
+    const text = (lower.length === node.data.length ? lower : node.data).replace(/\s/g, " ");
     texts.push(separator, text);
     length += text.length;
   }
@@ -53,10 +54,11 @@ function joinText(root) {
  */
 export function findRanges(root, query) {
   const { pieces, text } = joinText(root);
+  const phrase = query.replace(/\s+/g, " ");
   const ranges = [];
   let index = 0;
-  for (let start = text.indexOf(query); start >= 0 && ranges.length < MAX_MATCHES; ) {
-    const end = start + query.length;
+  for (let start = text.indexOf(phrase); start >= 0 && ranges.length < MAX_MATCHES; ) {
+    const end = start + phrase.length;
     index = pieceAt(pieces, index, start);
     const first = pieces[index];
     const last = pieces[pieceAt(pieces, index, end - 1)];
@@ -65,7 +67,7 @@ export function findRanges(root, query) {
     range.setStart(first.node, start - first.start);
     range.setEnd(last.node, Math.min(end - last.start, last.node.data.length));
     ranges.push(range);
-    start = text.indexOf(query, end);
+    start = text.indexOf(phrase, end);
   }
   return ranges;
 }
@@ -81,6 +83,26 @@ function pieceAt(pieces, from, position) {
   let index = from;
   for (let next = pieces[index + 1]; next && next.start <= position; next = pieces[index + 1]) index += 1;
   return index;
+}
+
+/**
+ * Scroll each box around a range, so that the range itself is in its middle: its element may be many screens long.
+ *
+ * @param {Range} range
+ */
+export function scrollToRange(range) {
+  const page = document.scrollingElement;
+  for (let box = range.startContainer.parentElement; box; box = box.parentElement) {
+    if (box !== page && !/auto|scroll/.test(getComputedStyle(box).overflow)) continue;
+    const target = range.getBoundingClientRect();
+    const { top, left } = box === page ? { top: 0, left: 0 } : box.getBoundingClientRect();
+    const isAside = target.left < left || target.right > left + box.clientWidth;
+    box.scrollBy({
+      top: target.top + target.height / 2 - top - box.clientHeight / 2,
+      left: isAside ? target.left - left - box.clientWidth / 2 : 0,
+      behavior: "instant",
+    });
+  }
 }
 
 /**

@@ -257,3 +257,44 @@ def _count_calls(function: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Let $a_1 * b_2 * c_3$ be.",
+        r"\(x_1 < y_2\)",
+        r"\[\frac{a_1}{b_1}\]",
+        "$$\na_1 * b_1\n= c * d\n$$",
+        "As $x$ grows",
+    ],
+)
+def test_it_shows_a_formula_as_typed_in_a_box(text: str) -> None:
+    rendered = sanitising.render_markdown(text)
+    assert 'class="math' in rendered
+    assert "<em>" not in rendered
+    assert to_text(rendered) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["It costs $5 and $10.", "from $5-$10", "$HOME and $PATH", "a $ b_c $ d", "US$ 5, A$ 6"]
+)
+def test_it_takes_no_prices_for_a_formula(text: str) -> None:
+    assert "math" not in sanitising.render_markdown(text)
+
+
+def test_it_shows_a_task_list_as_boxes() -> None:
+    assert to_text(sanitising.render_markdown("- [ ] open\n- [x] done\n- [x](y)")).startswith("☐ open\n☑ done\nx")
+
+
+def test_it_raises_the_numbers_of_footnotes_and_drops_none() -> None:
+    rendered = sanitising.render_markdown("So it is[^1], [^a-z] is not.\n\n[^1]: A note.\n\n[^2]: Alone.")
+    assert "is<sup>1</sup>, [^a-z] is" in rendered
+    assert to_text(rendered).endswith("1: A note.\n2: Alone.")
+
+
+@pytest.mark.parametrize("unit", ["$", "$$ ", "\\(", "\\[ ", "[^a]: ", "$a_", "[^", "- [ ] "])
+def test_it_reads_crafted_formulas_in_bounded_time(unit: str) -> None:
+    start = process_time()
+    sanitising.render_markdown(unit * (sanitising.MARKDOWN_LIMIT // len(unit)))
+    assert process_time() - start < 5

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Hashable
 from time import process_time
 from uuid import UUID
@@ -110,3 +111,43 @@ def test_it_shows_errors_and_counts_omitted_characters(trace: Trace) -> None:
     SpanFactory.create(trace=trace, status="error", input="x" * 5_000, output="")
     (row,) = steps.load_page(steps.load_outline(trace), 0).rows
     assert (row.is_error, len(row.input_preview), row.omitted_chars) == (True, steps.TEXT_LIMIT, 1_000)
+
+
+def test_it_shows_a_models_input_as_messages_in_a_row_of_its_own(reviewer_client: Client, trace: Trace) -> None:
+    conversation = [{"role": "system", "content": "Be **brief**."}, {"role": "user", "content": "Where is it?"}]
+    SpanFactory.create(trace=trace, input=json.dumps(conversation), output='"There."')
+    page = reviewer_client.get(f"/p/support/traces/{trace.trace_id}/?tab=steps").text
+    detail = page[page.index('<tr class="detail">') :]
+    assert "<strong>brief</strong>" in detail
+    assert "&quot;role&quot;" not in detail
+
+
+def test_it_loads_a_long_conversation_whole(reviewer_client: Client, trace: Trace) -> None:
+    conversation = [{"role": "user", "content": "word " * 2_000}, {"role": "user", "content": "And now?"}]
+    span = SpanFactory.create(trace=trace, input=json.dumps(conversation))
+    url = f"/p/support/traces/{trace.trace_id}/?tab=steps"
+    assert "Open this step" in reviewer_client.get(url).text
+    for query in (f"&span={span.span_id}&piece=1", f"&span={span.span_id}"):
+        assert "And now?" in reviewer_client.get(url + query).text
+
+
+@pytest.mark.parametrize(("span_type", "label"), [("LLM", "LLM call"), ("TOOL", "Tool"), ("DEFAULT", "Step")])
+def test_it_names_a_type_in_words(reviewer_client: Client, trace: Trace, span_type: str, label: str) -> None:
+    SpanFactory.create(trace=trace, span_type=span_type, name="x")
+    page = reviewer_client.get(f"/p/support/traces/{trace.trace_id}/?tab=steps").text
+    assert f'<td class="second">{label}</td>' in page
+
+
+def test_it_names_a_retrieval(reviewer_client: Client, trace: Trace) -> None:
+    SpanFactory.create(trace=trace, span_type="TOOL", name="search_docs", output='[{"title": "A", "text": "b"}]')
+    assert (
+        '<td class="second">Retrieval</td>'
+        in reviewer_client.get(f"/p/support/traces/{trace.trace_id}/?tab=steps").text
+    )
+
+
+def test_it_works_when_the_step_does_not_exist(reviewer_client: Client, trace: Trace) -> None:
+    create_chain(trace, 2)
+    url = f"/p/support/traces/{trace.trace_id}/?tab=steps&span={UUID(int=99)}"
+    assert reviewer_client.get(url).status_code == 200
+    assert "no longer exists" in reviewer_client.get(f"{url}&piece=1").text

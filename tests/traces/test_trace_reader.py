@@ -151,3 +151,18 @@ def test_it_shows_the_size_of_folded_data_in_characters(reviewer_client: Client,
     assert '<span class="count">9 characters</span>' in page
     assert '<span class="count">2 characters</span>' in page
     assert "0 words" not in page
+
+
+def test_it_finds_a_phrase_across_markup(reviewer_client: Client, trace: Trace) -> None:
+    SpanFactory.create(trace=trace, output=json.dumps("It arrives **on\nFriday** at `noon`."))
+    assert "1 match for “on friday at noon” in 1 turn." in get_page(reviewer_client, trace, "find=on friday at noon")
+
+
+def test_it_loads_the_turns_of_a_fold_at_once(reviewer_client: Client, trace: Trace) -> None:
+    create_steps(trace, "first " * 1_100, "second " * 1_100)
+    assert get_page(reviewer_client, trace, "").count("Open this turn") == 2
+    match = re.search(r'hx-get="[^"]*\?(rest=1[^"]*)"', get_page(reviewer_client, trace, ""))
+    assert match is not None
+    fragment = get_page(reviewer_client, trace, match[1].replace("&amp;", "&"))
+    assert "first first" in fragment
+    assert "second second" in fragment

@@ -22,7 +22,8 @@ class ReaderQuery:
 
     `jump` requests the next target of a kind after turn or step `after`; a step is named by its primary key.
     `is_as_written` requests texts as they were sent instead of rendered.
-    `is_fragment` requests the selected part alone, `is_rest` all folded turns that are not loaded yet.
+    `is_fragment` requests the selected part alone, `is_rest` all folded turns that are not loaded yet,
+    `is_tools` the tools that the models were offered.
     """
 
     tab: str = TABS[0]
@@ -39,6 +40,7 @@ class ReaderQuery:
     is_as_written: bool = False
     is_fragment: bool = False
     is_rest: bool = False
+    is_tools: bool = False
 
 
 # A trace opened without parameters.
@@ -63,6 +65,7 @@ def parse_query(query: Mapping[str, str]) -> ReaderQuery:
         is_as_written=query.get("as", "") == "written",
         is_fragment="piece" in query,
         is_rest="rest" in query,
+        is_tools="tools" in query,
     )
 
 

@@ -50,14 +50,14 @@ LANGUAGES = frozenset(
     "bash sh shell c c++ cpp csharp cs css diff docker dockerfile go html java javascript js json kotlin lua"
     " markdown md php powershell pytb python py ruby rb rust rs sql swift toml tsx typescript ts xml yaml yml".split()
 )
-_ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s blockquote ul ol li code pre span".split())
+_ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s sup blockquote ul ol li code pre span".split())
 _ALLOWED |= set("table thead tbody tr th td".split())
 _BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote", "th", "td")
 _ATTRIBUTES = {
     "p": {"class"},
     "span": {"class"}, "pre": {"class"}, "th": {"class"}, "td": {"class"}, "ol": {"start"}, "li": {"value"},
 }  # fmt: skip
-_CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center")
+_CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center|block")
 _JSON_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 _FORMATTER = HtmlFormatter(nowrap=True)
 
@@ -139,6 +139,7 @@ def _render_plain(text: str, reason: str) -> str:
 def _markdown() -> MarkdownIt:
     markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
     markdown_rules.keep_all_characters(markdown)
+    markdown_rules.add_formats(markdown)
     # First of all rules, so it is applied wherever the parser looks for one.
     markdown.inline.ruler.before("text", "count_step", _count_step)
     interrupts: RuleOptionsType = {"alt": ["paragraph", "reference", "blockquote", "list"]}
@@ -151,6 +152,8 @@ def _markdown() -> MarkdownIt:
         ("list_item_open", _render_list_item),
         ("th_open", _render_cell),
         ("td_open", _render_cell),
+        ("math", _render_math),
+        ("footnote", _render_footnote),
     ):
         markdown.add_render_rule(name, rule)
     return markdown
@@ -210,6 +213,15 @@ def _render_cell(_: RendererHTML, tokens: Sequence[Token], index: int, __: Optio
     # A class, because the page's policy forbids inline styles and so Markdown's style attribute.
     side = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
     return f'<{tokens[index].tag} class="{side}">' if side in ("right", "center") else f"<{tokens[index].tag}>"
+
+
+def _render_math(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
+    css_class = "math block" if tokens[index].info else "math"
+    return f'<span class="{css_class}">{html.escape(tokens[index].content)}</span>'
+
+
+def _render_footnote(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
+    return f"<sup>{html.escape(tokens[index].content)}</sup>"
 
 
 def _filter_attribute(_: str, attribute: str, value: str) -> str | None:

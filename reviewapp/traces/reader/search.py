@@ -14,6 +14,7 @@ from reviewapp.traces.transcript.turns import Turn
 HITS_LIMIT = 100
 # Matching steps that are counted.
 STEPS_LIMIT = 10_000
+_MARKERS = str.maketrans("", "", "*_`~")
 _FIELDS = ("name", "input", "output", "event_texts")
 
 
@@ -62,5 +63,14 @@ def find_values(entries: Sequence[tuple[str, str]], text: str) -> SearchResult:
 
 
 def _count_matches(turn: Turn, folded: str) -> int:
+    """Count the matches in a turn as it was written; if there are none, in its words without markup around them."""
     texts = [turn.error, *(text for part in turn.message.parts for text in (part.name, part.text, part.rest))]
-    return sum(text.casefold().count(folded) for text in texts)
+    texts = [text.casefold() for text in texts if text]
+    match_count = sum(text.count(folded) for text in texts)
+    phrase = _join_words(folded)
+    return match_count or (sum(_join_words(text).count(phrase) for text in texts) if " " in phrase else 0)
+
+
+def _join_words(text: str) -> str:
+    """Return the words of a text without Markdown's markers and with single spaces, as a page shows them."""
+    return " ".join(text.translate(_MARKERS).split())

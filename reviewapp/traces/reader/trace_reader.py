@@ -4,9 +4,12 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Any
 from urllib.parse import urlencode
+
+from django.db.models import Q
 
 from reviewapp.lib.sql import DATABASE_FAILURES
 from reviewapp.traces.metadata import merge, pairs
@@ -17,7 +20,7 @@ from reviewapp.traces.reader.metadata_entries import EntryPage, MetadataEntry, p
 from reviewapp.traces.reader.query import ReaderQuery
 from reviewapp.traces.reader.search import SearchResult
 from reviewapp.traces.reader.steps import Outline, StepPage
-from reviewapp.traces.transcript import transcript
+from reviewapp.traces.transcript import span_tree, tools_offered, transcript
 from reviewapp.traces.transcript.transcript import Transcript
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,9 @@ _SPAN_FIELDS = (
 )  # fmt: skip
 # A trace of more than twice this many spans has a transcript of its first and last spans only, this many of each.
 END_SPANS = 1_000
+_NAMES_TOOLS = reduce(or_, (Q(attributes__contains=f'"{name}') for name in tools_offered.ATTRIBUTES))
+# Model spans of which the offered tools are read.
+TOOL_SPANS = 20
 
 
 @dataclass
@@ -52,7 +58,8 @@ class TraceReader:
     def spans(self) -> list[Span]:
         if not self.trace.has_spans:
             return []
-        spans = Span.objects.filter(trace=self.trace).only(*_SPAN_FIELDS).order_by("start_time", "pk")
+        spans = Span.objects.filter(trace=self.trace).only(*_SPAN_FIELDS).annotate(names_tools=_NAMES_TOOLS)
+        spans = spans.order_by("start_time", "pk")
         return [*spans[:END_SPANS], *reversed(spans.reverse()[:END_SPANS])] if self.is_shortened else list(spans)
 
     @property
@@ -109,6 +116,19 @@ class TraceReader:
             return search.find_values([(entry.key, entry.value) for entry in self.entries], self.query.search_text)
         return search.find_steps(self.trace, self.query.search_text)
 
+    @property
+    def has_tools(self) -> bool:
+        """Whether a model span says which tools the model was offered."""
+        models = [span for span in self.spans if span.span_type in span_tree.MODEL_TYPES]
+        return any(span.names_tools or tools_offered.is_named_in(span.input) for span in models)  # type: ignore[attr-defined]
+
+    @property
+    def tool_texts(self) -> list[tuple[str, str]]:
+        """The attributes and inputs of the first model spans that name the tools they were offered."""
+        spans = Span.objects.filter(trace=self.trace, span_type__in=span_tree.MODEL_TYPES)
+        named = Q(input__startswith="{", input__contains='"tools"') | _NAMES_TOOLS
+        return list(spans.filter(named).order_by("pk").values_list("attributes", "input")[:TOOL_SPANS])
+
     @cached_property
     def outline(self) -> Outline | None:
         return steps.load_outline(self.trace)
@@ -120,7 +140,7 @@ class TraceReader:
 
     @cached_property
     def span(self) -> Span | None:
-        """The span selected on the Raw tab."""
+        """The span selected on the Steps or Raw tab."""
         if self.query.span_id is None:
             return None
         return Span.objects.filter(trace=self.trace, span_id=self.query.span_id).first()

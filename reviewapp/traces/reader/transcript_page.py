@@ -16,7 +16,8 @@ FOLDED_CHARS_LIMIT = 6_000
 class TranscriptPage:
     """A page being rendered: its URL, the number of the selected turn, how many more folded characters fit.
 
-    `budget` is what formatting its texts may still cost.
+    `unloaded_count` counts the folded turns whose content is not on the page; `budget` is what formatting its texts may
+    still cost.
     """
 
     url: str
@@ -26,6 +27,7 @@ class TranscriptPage:
     longest: Turn | None
     is_as_written: bool = False
     remaining_chars: int = FOLDED_CHARS_LIMIT
+    unloaded_count: int = 0
     budget: FormatBudget = field(default_factory=FormatBudget)
 
     @classmethod

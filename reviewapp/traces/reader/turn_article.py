@@ -14,16 +14,23 @@ from reviewapp.traces.transcript.turns import Turn
 OPEN_CHARS_LIMIT, CHUNK = 200_000, 200_000
 
 
-def render_turn(turn: Turn, page: TranscriptPage) -> str:
+def render_turn(turn: Turn, page: TranscriptPage, *, is_in_fold: bool = False) -> str:
+    """Render a turn: open, or folded behind one line; in a fold of several turns it is not folded once more."""
     css_class = f"turn {turn.role}" + (" answer" if turn.is_answer else "") + (" failed" if turn.error else "")
     css_class += " longest" if turn is page.longest else ""
     opening_tag = f'<article class="{css_class}" id="turn-{turn.number}">'
     if not turn.is_collapsed or turn.number == page.selected:
         heading = f"<header>{turn_html.render_heading(turn)}</header>"
-        return f'{opening_tag}{heading}<div class="parts" dir="auto">{render_parts(turn, page)}</div></article>'
+        return f"{opening_tag}{heading}{_render_box(turn, page)}</article>"
+    is_included = page.reserve_chars(turn.char_count)
+    if is_in_fold:
+        heading = f"<header>{turn_html.render_label_and_size(turn)}</header>"
+        box = f'<div class="parts" dir="auto" id="parts-{turn.number}">{render_parts(turn, page)}</div>'
+        content = box if is_included else _render_unloaded(turn, page)
+        return f"{opening_tag}{heading}{content}</article>"
     summary = turn_html.render_summary(turn)
-    if page.reserve_chars(turn.char_count):
-        content = f'<div class="parts" dir="auto">{render_parts(turn, page)}</div>'
+    if is_included:
+        content = _render_box(turn, page)
         return f'{opening_tag}<details class="fold"><summary>{summary}</summary>{content}</details></article>'
     details = lazy_links.render_lazy_details(
         page.url,
@@ -35,6 +42,21 @@ def render_turn(turn: Turn, page: TranscriptPage) -> str:
         anchor=f"#turn-{turn.number}",
     )
     return f"{opening_tag}{details}</article>"
+
+
+def _render_box(turn: Turn, page: TranscriptPage) -> str:
+    return f'<div class="parts" dir="auto">{render_parts(turn, page)}</div>'
+
+
+def _render_unloaded(turn: Turn, page: TranscriptPage) -> str:
+    """Render a link to the turn's parts, which the fold around it loads when it is opened."""
+    page.unloaded_count += 1
+    query_string = f"turn={turn.number}"
+    return (
+        f'<div class="later parts" id="parts-{turn.number}"><a href="?{query_string}#turn-{turn.number}"'
+        f' hx-get="{page.url}?{query_string}&amp;piece=1" hx-target="closest .parts" hx-swap="outerHTML">'
+        "Open this turn</a></div>"
+    )
 
 
 def render_parts(turn: Turn, page: TranscriptPage) -> str:

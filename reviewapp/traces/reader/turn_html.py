@@ -1,8 +1,11 @@
 """The pieces of one turn as HTML. All content of a span is untrusted: it is rendered by `sanitising`."""
 
 import html
+import re
 from datetime import UTC, datetime
 
+from reviewapp.lib import local_time
+from reviewapp.lib.word_diff import UNSPACED
 from reviewapp.traces.reader import sanitising
 from reviewapp.traces.reader.passages_html import count_passages
 from reviewapp.traces.reader.sanitising import FormatBudget, sanitise_text
@@ -15,6 +18,9 @@ ERROR_LIMIT = 20_000
 _PROSE = ("text", "thinking", "refusal")
 _LABELS = {"tool_call": "calls", "tool_result": "result of", "thinking": "thinking", "refusal": "refusal"}
 _LABELS |= {"extra": "other fields"}
+# A unified diff.
+_DIFF = re.compile(r"(?:diff --git [^\n]{1,500}\n|Index: [^\n]{1,500}\n|--- [^\n]{1,500}\n\+\+\+ )")
+_TIME = re.compile(r'(<time datetime="([^"]{1,40})" title="[^"]{1,40}">)[^<]{1,20}</time>')
 
 
 def render_heading(turn: Turn) -> str:
@@ -31,12 +37,25 @@ def render_heading(turn: Turn) -> str:
 
 def render_summary(turn: Turn) -> str:
     """Render a folded turn in one line: the role, a preview, the size."""
-    name = f' <span class="name">{sanitise_text(turn.message.name)}</span>' if turn.message.name else ""
     preview = f'<span class="preview">{sanitise_text(preview_text(turn))}</span>'
+    return f"{_render_name(turn)} {preview}{_render_size(turn)}"
+
+
+def render_label_and_size(turn: Turn) -> str:
+    """Render the heading of a turn in a fold of several: the role, who or which tool, the size."""
+    retrieved = f' <span class="name">{_count_retrieved(turn)}</span>' if turn.role == "tool" else ""
+    return f"{_render_name(turn)}{retrieved}{_render_size(turn)}"
+
+
+def _render_name(turn: Turn) -> str:
+    name = f' <span class="name">{sanitise_text(turn.message.name)}</span>' if turn.message.name else ""
+    return f"<b>{turn_label(turn)}</b>{name}"
+
+
+def _render_size(turn: Turn) -> str:
     has_failed = turn.error or any(part.is_error for part in turn.message.parts)
     badge = ' <b class="broken">error</b>' if has_failed else ""
-    size = f' <span class="count">{_size_label(turn)}</span>'
-    return f"<b>{turn_label(turn)}</b>{name} {preview}{badge}{size}"
+    return f'{badge} <span class="count">{_size_label(turn)}</span>'
 
 
 def render_error(turn: Turn) -> str:
@@ -71,6 +90,8 @@ def render_content(part: Part, budget: FormatBudget, *, is_user_text: bool = Fal
         return _render_citation(part)
     if is_user_text and part.kind == "text" and "```" not in part.text:
         return f'<p class="plain" dir="auto">{sanitise_text(part.text)}</p>'
+    if part.kind in (*_PROSE, "tool_result") and _DIFF.match(part.text):
+        return render_code(part.text, "diff", budget)
     if part.kind in _PROSE:
         return sanitising.render_markdown(part.text, budget)
     return render_code(part.text, part.name if part.kind == "code" else "json", budget)
@@ -99,13 +120,17 @@ def render_code(text: str, language: str = "json", budget: FormatBudget | None =
 
 def preview_text(turn: Turn) -> str:
     """Return a folded turn in one short line: its text, or a tool's result, or the tools it calls."""
-    passage_count = count_passages(turn) if turn.role == "tool" else 0
-    if passage_count:
-        return f"Retrieved {passage_count} passage{'' if passage_count == 1 else 's'}"
+    if turn.role == "tool" and (retrieved := _count_retrieved(turn)):
+        return retrieved
     results = [part.text for part in turn.message.parts if part.kind == "tool_result"]
     calls = f"calls {', '.join(turn.calls)}" if turn.calls else ""
     line = " ".join((turn.text or "".join(results[:1]) or calls)[:400].split())
     return line if len(line) <= 120 else f"{line[:119]}…"
+
+
+def _count_retrieved(turn: Turn) -> str:
+    count = count_passages(turn)
+    return f"Retrieved {count} passage{'' if count == 1 else 's'}" if count else ""
 
 
 def sanitise_long_text(text: str) -> str:
@@ -129,10 +154,24 @@ def role_label(role: str) -> str:
 
 
 def _size_label(turn: Turn) -> str:
-    """Return how much a turn contains: words of prose, characters of data."""
-    is_prose = any(part.kind in _PROSE for part in turn.message.parts)
+    """Return how much a turn contains: words of prose, characters of data and of scripts without spaces."""
+    prose = [part.text for part in turn.message.parts if part.kind in _PROSE]
+    # Words that no spaces part cannot be counted without a dictionary.
+    is_spaced = sum(len(UNSPACED.findall(text)) for text in prose) * 3 <= sum(map(len, prose))
+    is_prose = bool(prose) and is_spaced
     count, unit = (turn.word_count, "word") if is_prose else (turn.char_count, "character")
     return f"{count:,} {unit}{'' if count == 1 else 's'}" if count else ""
+
+
+def localise_times(rendered: str) -> str:
+    """Put the times of turns in the reader's zone: a prepared transcript has them in UTC."""
+    if local_time.is_utc():
+        return rendered
+    return _TIME.sub(lambda match: f"{match[1]}{_format_time(datetime.fromisoformat(match[2]))}</time>", rendered)
+
+
+def _format_time(moment: datetime) -> str:
+    return f"{local_time.to_local(moment):%H:%M:%S}"
 
 
 def _render_time(moment: datetime | None) -> str:
@@ -140,4 +179,4 @@ def _render_time(moment: datetime | None) -> str:
     if moment is None:
         return ""
     title = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f'<time datetime="{moment.isoformat()}" title="{title}">{moment:%H:%M:%S}</time>'
+    return f'<time datetime="{moment.isoformat()}" title="{title}">{_format_time(moment)}</time>'

@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
-from reviewapp.traces.reader import json_tree_html, steps_html, transcript_html, turn_html
+from reviewapp.traces.models import Span
+from reviewapp.traces.reader import (
+    json_tree_html,
+    span_labels,
+    step_detail_html,
+    steps_html,
+    transcript_html,
+    turn_html,
+)
 from reviewapp.traces.reader.sanitising import sanitise_text
 from reviewapp.traces.reader.trace_reader import TraceReader
 from reviewapp.traces.transcript.turns import Turn
@@ -22,7 +30,13 @@ def render_transcript(reader: TraceReader) -> SafeString:
 @register.filter
 def render_steps(reader: TraceReader) -> SafeString:
     """Render the rows of a page of steps."""
-    return _safe(steps_html.render_rows(reader.step_page, reader.url))
+    return _safe(steps_html.render_rows(reader.step_page, reader.url, reader.span))
+
+
+@register.filter
+def span_type(span: Span) -> str:
+    """Return a span's type in words."""
+    return span_labels.span_label(span, "")
 
 
 @register.filter
@@ -37,10 +51,18 @@ def render_raw_node(reader: TraceReader) -> SafeString:
 @register.filter
 def render_fragment(reader: TraceReader) -> SafeString:
     """Render only the selected part of a tab."""
+    if reader.tab == "steps":
+        return _safe(_render_step_detail(reader.span))
     if reader.tab != "raw":
         return _safe(transcript_html.render_fragment(reader))
     node = render_raw_node(reader)
     return node if reader.query.start else _safe(f'<div class="raw">{node}</div>')
+
+
+def _render_step_detail(span: Span | None) -> str:
+    if span is None:
+        return '<p class="second">This step no longer exists because the trace has changed.</p>'
+    return step_detail_html.render_detail(span, span.input, span.output, span.attributes)
 
 
 @register.filter

@@ -171,7 +171,10 @@ def _find_top_question(collection: TurnCollection, top: SpanLike, end: int) -> i
 
 
 def _user_turns(collection: TurnCollection, end: int) -> list[int]:
-    return [i for i in range(end) if collection.turns[i].role == "user" and not collection.turns[i].is_output]
+    """Return the user messages before `end`; those to an agent inside the trace only if there are no others."""
+    indexes = [i for i in range(end) if collection.turns[i].role == "user" and not collection.turns[i].is_output]
+    own = [i for i in indexes if id(collection.turns[i].span) not in collection.agents_by_span]
+    return own or indexes
 
 
 def _last(indexes: list[int]) -> int | None:

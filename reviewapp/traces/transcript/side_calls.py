@@ -22,21 +22,23 @@ _PROMPT = re.compile(
 
 def find_side_spans(tree: Tree, model_indexes: list[int]) -> set[int]:
     """Return the model spans, by index, whose name, ancestors or instructions say that they do not answer."""
-    return {index for index in model_indexes if _has_side_name(tree, index) or _has_side_prompt(tree.spans[index])}
+    return {index for index in model_indexes if has_side_name(tree, index) or _has_side_prompt(tree.spans[index])}
 
 
-def _has_side_name(tree: Tree, index: int) -> bool:
+def has_side_name(tree: Tree, index: int) -> bool:
+    """Whether a span or one above it is named as a check, a title or a judgement."""
     for _ in range(ANCESTORS_LIMIT):
         if index < 0 or index == tree.top:
             return False
         span = tree.spans[index]
-        if span.span_type == "EVALUATOR" or not _NAMES.isdisjoint(_words(span.name)):
+        if span.span_type == "EVALUATOR" or not _NAMES.isdisjoint(split_words(span.name)):
             return True
         index = tree.parents[index]
     return False
 
 
-def _words(name: str) -> list[str]:
+def split_words(name: str) -> list[str]:
+    """Split an identifier in any style into its words, in lower case."""
     return [word.lower() for word in _WORD_BREAK.split(name)]
 
 

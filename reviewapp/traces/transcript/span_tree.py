@@ -9,6 +9,8 @@ from uuid import UUID
 
 from reviewapp.traces.transcript import span_exceptions
 
+MODEL_TYPES = ("LLM", "CACHED")
+
 
 class SpanLike(Protocol):
     """The span fields that the transcript needs. `duration` is in seconds; `input` and `output` are JSON or text."""

@@ -61,16 +61,19 @@ def _arrange(collection: TurnCollection, tree: Tree, question: int | None, answe
             is_answer=index == answer,
             is_featured=index in featured,
             is_collapsed=index not in featured and not (turn.error and index >= begin),
+            agents=() if index in featured else collection.agents_by_span.get(id(turn.span), ()),
         )
         for index, turn in enumerate(collection.turns)
     ]
-    conversation = [turn for turn in all_turns if turn.role != "system"]
+    # An agent's own instructions stay with it.
+    system = [turn for turn in all_turns if turn.role == "system" and not turn.agents]
+    conversation = [turn for turn in all_turns if turn.role != "system" or turn.agents]
     timed = [turn for turn in all_turns if turn.is_output and turn.span.span_type in (*turns.MODEL_TYPES, "TOOL")]
     return Transcript(
         turns=tuple(all_turns),
         answer=None if answer is None else all_turns[answer],
         question=None if question is None else all_turns[question],
-        system=tuple(turn for turn in all_turns if turn.role == "system"),
+        system=tuple(system),
         earlier=tuple(turn for turn in conversation if turn.number <= begin),
         main=tuple(turn for turn in conversation if begin < turn.number <= end + 1),
         later=tuple(turn for turn in conversation if turn.number > end + 1),

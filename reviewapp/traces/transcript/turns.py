@@ -8,13 +8,15 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reviewapp.traces.transcript import messages, parts, passages, span_exceptions, span_tree
+from reviewapp.lib import word_diff
+from reviewapp.traces.transcript import agents, messages, parts, passages, span_exceptions, span_tree
+from reviewapp.traces.transcript.agents import Agent
 from reviewapp.traces.transcript.input_reader import InputReader, fingerprint
 from reviewapp.traces.transcript.messages import Message
 from reviewapp.traces.transcript.span_exceptions import SpanException
 from reviewapp.traces.transcript.span_tree import SpanLike, Tree
 
-MODEL_TYPES = ("LLM", "CACHED")
+MODEL_TYPES = span_tree.MODEL_TYPES
 # For traces of very long conversations: after this many characters of input only outputs are read.
 INPUT_CHARS_LIMIT = 20_000_000
 NO_EXCEPTION = "This step failed without recording an exception."
@@ -25,7 +27,8 @@ class Turn:
     """One turn. `role` is a message's role, or "error" for an exception outside a tool.
 
     `is_output` separates what the span produced from what it received; `error` is "Type: message" or empty;
-    `occurred_at` is the span's start for its input and its end for its output.
+    `occurred_at` is the span's start for its input and its end for its output; `agents` are those that it was said in,
+    outermost first, none if it is the trace's own.
     """
 
     role: str
@@ -38,6 +41,7 @@ class Turn:
     is_answer: bool = False
     is_featured: bool = False
     is_collapsed: bool = True
+    agents: tuple[Agent, ...] = ()
 
     @property
     def text(self) -> str:
@@ -58,7 +62,8 @@ class Turn:
 
     @property
     def word_count(self) -> int:
-        return sum(len(part.text.split()) for part in self.message.parts)
+        """The number of words; of characters in scripts without spaces between words."""
+        return sum(len(word_diff.split_words(part.text)) for part in self.message.parts)
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -82,12 +87,15 @@ class TurnCollection:
     tool_names_by_call_id: dict[str, str] = field(default_factory=dict)
     remaining_input_chars: int = INPUT_CHARS_LIMIT
     input_reader: InputReader = field(default_factory=InputReader)
+    # Span (by id()) -> the agents that it is in.
+    agents_by_span: dict[int, tuple[Agent, ...]] = field(default_factory=dict)
 
 
 def collect_turns(tree: Tree) -> TurnCollection:
     """Collect the turns of a trace's model spans, tool spans and exceptions, in time order."""
-    collection = TurnCollection()
-    for _, index, kind in sorted(_find_entries(tree)):
+    paths = agents.find_paths(tree)
+    collection = TurnCollection(agents_by_span={id(tree.spans[index]): path for index, path in paths.items()})
+    for _, index, kind in _sort_entries(_find_entries(tree), tree, paths):
         if kind == "model":
             _add_model_turns(collection, tree, index)
         elif kind == "tool":
@@ -105,6 +113,19 @@ def add_turn(collection: TurnCollection, message: Message, span: SpanLike, *, is
         if part.kind == "tool_call" and part.call_id:
             collection.tool_names_by_call_id[part.call_id] = part.name
     return len(collection.turns) - 1
+
+
+def _sort_entries(
+    entries: list[tuple[float, int, str]], tree: Tree, paths: dict[int, tuple[Agent, ...]]
+) -> list[tuple[float, int, str]]:
+    """Return the entries in time order, with those of an agent together where it began."""
+
+    def key(entry: tuple[float, int, str]) -> tuple[float, ...]:
+        seconds, index, _ = entry
+        path = paths.get(index, ())
+        return (*(number for agent in path for number in (tree.starts[agent.index], agent.index)), seconds, index)
+
+    return sorted(entries, key=key)
 
 
 def _find_entries(tree: Tree) -> list[tuple[float, int, str]]:
