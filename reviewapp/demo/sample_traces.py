@@ -15,6 +15,7 @@ from reviewapp.demo.scenarios import (
     health,
     incidents,
     languages,
+    long_reads,
     research,
     support,
     travel,
@@ -77,6 +78,9 @@ SCENARIOS: tuple[tuple[ScenarioWriter, int], ...] = (
     (health.vaccine_in_french, 1),
     (languages.description_to_japanese, 1),
     (incidents.stock_feed, 2),
+    (long_reads.leave_policy, 1),
+    (long_reads.dinner_for_forty, 1),
+    (long_reads.fleet_costs, 1),
 )
 
 ENVIRONMENTS = ("production", "production", "production", "production", "staging")

@@ -279,3 +279,72 @@ def test_it_leaves_half_of_a_phone_to_the_turns(open_page: OpenPage, reviewer: U
       return [pane.height, document.querySelector(".transcript").getBoundingClientRect().top - pane.top];
     }""")
     assert head <= height / 2, (head, height)
+
+
+def count_open_folds(page: Page) -> tuple[int, int]:
+    """Return how many folds of the transcript are open, and how many there are."""
+    opened, total = (page.locator(f".transcript details.fold{state}").count() for state in ("[open]", ""))
+    return opened, total
+
+
+def test_it_opens_and_folds_all_turns_and_remembers_it(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = open_item(open_page(reviewer), item)
+    total = count_open_folds(page)[1]
+    assert total
+    assert count_open_folds(page) == (0, total)
+    page.keyboard.press("o")
+    assert count_open_folds(page) == (total, total)
+    open_item(page, item)
+    expect(page.get_by_role("button", name="Fold all")).to_be_visible()
+    assert count_open_folds(page) == (total, total)
+    page.get_by_role("button", name="Fold all").click()
+    assert count_open_folds(page) == (0, total)
+
+
+def test_it_scrolls_to_the_match_itself_below_the_tabs(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = open_item(open_page(reviewer), item)
+    page.locator(".search input").click()
+    expect(page.locator(".later")).to_have_count(0)
+    page.locator(".search input").fill("the needle lies")
+    expect(page.locator("#found")).to_have_text("1 of 400")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#found")).to_have_text("400 of 400")
+    match_top, bar_bottom, height = page.evaluate("""() => [
+      [...CSS.highlights.get("found-here")][0].getBoundingClientRect().top,
+      document.querySelector(".reader-bar").getBoundingClientRect().bottom,
+      innerHeight,
+    ]""")
+    assert 0 < bar_bottom <= match_top < height
+    expect(page.locator(".tabs.links")).to_be_in_viewport()
+
+
+def test_it_opens_a_step_over_the_full_width(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = open_item(open_page(reviewer), item, "steps")
+    page.locator(".steps summary").get_by_text("plan").click()
+    detail = page.locator(".detail:visible")
+    expect(detail).to_contain_text("Where is my **parcel**?")
+    width, table_width = (locator.bounding_box() for locator in (detail, page.locator(".steps")))
+    assert width is not None
+    assert table_width is not None
+    assert width["width"] > table_width["width"] - 40
+
+
+def test_it_folds_steps_and_keeps_the_place_of_the_tree(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = open_item(open_page(reviewer), item, "steps")
+    page.locator(".twig").click()
+    expect(page.locator("tr.step:visible")).to_have_count(1)
+    for tab in ("Raw", "Steps"):
+        page.locator(".tabs").get_by_role("link", name=tab).click()
+        expect(page.locator(".tabs.links [aria-current]")).to_contain_text(tab)
+    expect(page.locator("tr.step:visible")).to_have_count(1)
+    page.keyboard.press("e")
+    expect(page.locator(":focus")).to_contain_text("broken_first")
+
+
+def test_it_shows_times_in_the_browsers_zone(open_page: OpenPage, reviewer: User, item: QueueItem) -> None:
+    page = open_item(open_page(reviewer, timezone_id="Asia/Tokyo"), item)
+    page.reload()
+    time = page.locator(".turn time").first
+    hour = time.evaluate("element => new Date(element.dateTime).getHours()")
+    assert time.inner_text().startswith(f"{hour:02}:")
+    assert (time.get_attribute("title") or "").endswith(" UTC")
