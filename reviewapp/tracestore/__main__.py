@@ -1,6 +1,7 @@
 """`python -m reviewapp.tracestore`: run the trace store as a process of its own, without the review app in memory."""
 
 import argparse
+import importlib.util
 import json
 import logging
 import os
@@ -22,6 +23,9 @@ class InvalidCredentialsError(ValueError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until stopped by a signal. Returns the exit code: 1, with a message on stderr, if it cannot start."""
     options = _parse_options(arguments)
+    if problem := _check_engine():
+        print(problem, file=sys.stderr)
+        return 1
     # Traces may be confidential: keep other users of this machine out of the file.
     os.umask(0o077)
     settings.DATABASE_FILE = options.database
@@ -44,6 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     url = _base_url(*listener.getsockname()[:2])
     server.serve(listener, lambda: print(f"The trace store listens on {url}", file=sys.stderr, flush=True))
     return 0
+
+
+def _check_engine() -> str:
+    """Returns why the engine for queries cannot be used; empty if it can."""
+    if settings.SQL_ENGINE not in ("sqlite", "clickhouse"):
+        return f"STORE_SQL is “{settings.SQL_ENGINE}”. Use sqlite, or clickhouse."
+    if settings.SQL_ENGINE == "clickhouse" and importlib.util.find_spec("chdb") is None:
+        return "STORE_SQL=clickhouse needs the embedded ClickHouse. Install the extra “clickhouse”, or use sqlite."
+    return ""
 
 
 def _base_url(host: str, port: int) -> str:

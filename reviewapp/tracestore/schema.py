@@ -91,7 +91,46 @@ CREATE TABLE patch (
 CREATE INDEX patch_due ON patch (apply_at, row);
 """
 
-STEPS = (_INITIAL,)
+# Verdicts of Laminar's signals, with the columns that its SQL shows.
+_SIGNALS = """
+CREATE TABLE signal_run (
+    row INTEGER PRIMARY KEY,
+    project INTEGER NOT NULL,
+    signal_id TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    trigger_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    error_message TEXT NOT NULL,
+    status TEXT NOT NULL,
+    mode TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cache_read_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    UNIQUE (project, run_id)
+);
+CREATE INDEX signal_run_trace ON signal_run (project, trace_id);
+CREATE TABLE signal_event (
+    row INTEGER PRIMARY KEY,
+    project INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    signal_id TEXT NOT NULL,
+    trace_id TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
+    severity INTEGER NOT NULL,
+    summary TEXT NOT NULL,
+    clusters BLOB NOT NULL,
+    UNIQUE (project, id)
+);
+CREATE INDEX signal_event_trace ON signal_event (project, trace_id);
+"""
+
+STEPS = (_INITIAL, _SIGNALS)
 
 
 class NewerSchemaError(RuntimeError):

@@ -12,6 +12,7 @@ urlpatterns = [
     re_path(r"^v1/project/?$", views.project),
     re_path(r"^v1/sql/query/?$", views.query),
     re_path(r"^v1/(?:logs|metrics)/?$", views.discard),
+    re_path(r"^v1/embedded/signals/?$", views.save_verdict),
     re_path(
         r"^v1/(?:evals|evaluators|datasets|datapoints|rollouts|mcp|cli|agent|browser-sessions|labeling_queues)(?:/|$)",
         views.not_included,

@@ -4,7 +4,18 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from reviewapp.tracestore import database, ids, otlp, otlp_json, patches, request_bodies, responses, spans_json, storage
+from reviewapp.tracestore import (
+    database,
+    ids,
+    otlp,
+    otlp_json,
+    patches,
+    request_bodies,
+    responses,
+    signals,
+    spans_json,
+    storage,
+)
 from reviewapp.tracestore.auth import route
 from reviewapp.tracestore.projects import Access
 from reviewapp.tracestore.spans import Batch, InvalidSpanError, InvalidSpansError, Span
@@ -120,6 +131,22 @@ def tag(request: HttpRequest, access: Access) -> HttpResponse:
     )
     # Laminar answers nothing, and older SDKs fail to parse that; all versions read an empty list.
     return responses.json_value([]) if is_tagged else responses.text("No matching spans found", 404)
+
+
+@route("POST", full_key=True)
+def save_verdict(request: HttpRequest, access: Access) -> HttpResponse:
+    """POST /v1/embedded/signals: a signal's verdict on a trace, which Laminar's own judges write there.
+
+    Not an endpoint of Laminar's.
+    """
+    body = _require_object(request_bodies.read_json(request))
+    trace_id = _require_id(body, "traceId")
+    if not storage.has_trace(access.project, trace_id):
+        return responses.json_value("Trace not found", 404)
+    try:
+        return responses.json_value(signals.save(access.project, trace_id, body))
+    except signals.InvalidVerdictError as error:
+        raise request_bodies.malformed(str(error)) from None
 
 
 @route("GET", full_key=True)

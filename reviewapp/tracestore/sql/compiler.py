@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from reviewapp.tracestore.sql import tables
+from reviewapp.tracestore.sql import column_names, expansion, tables, type_checks
 from reviewapp.tracestore.sql.dialect import ClickHouseReader, SQLiteWriter
 from reviewapp.tracestore.sql.errors import QueryError
 from reviewapp.tracestore.sql.rewriter import Parameter, Rewriter
@@ -48,9 +48,15 @@ def compile_query(query: str) -> Statement:
             "Error executing query: unbound query argument; pass text that contains `?` as a parameter", 500
         )
     try:
-        tree = _parse(query)
+        tree = parse_query(query)
         _check_access(tree)
+        expansion.expand_filters(tree)
+        expansion.expand_stars(tree)
         _name_columns(tree)
+        expansion.expand_aliases(tree)
+        expansion.expand_groups(tree)
+        type_checks.check(tree)
+        expansion.expand_limits(tree)
         rewriter = Rewriter()
         tree = rewriter.rewrite(tree)
         return Statement(_add_project_scope(tree), rewriter.parameters)
@@ -60,7 +66,7 @@ def compile_query(query: str) -> Statement:
         raise QueryError("Query validation failed: the query is nested too deeply") from None
 
 
-def _parse(query: str) -> exp.Query:
+def parse_query(query: str) -> exp.Query:
     dialect = ClickHouseReader()
     tokens = dialect.tokenize(query)
     _check_size(tokens)
@@ -109,8 +115,7 @@ def _name_columns(tree: exp.Query) -> None:
         select = select.this
     for column in list(select.expressions):
         if not isinstance(column, exp.Alias) and not column.is_star:
-            name = column.name if isinstance(column, exp.Column) else column.sql(dialect=ClickHouseReader)
-            column.replace(exp.alias_(column.copy(), name, quoted=True))
+            column.replace(exp.alias_(column.copy(), column_names.name_column(column), quoted=True))
 
 
 def _add_project_scope(tree: exp.Query) -> str:

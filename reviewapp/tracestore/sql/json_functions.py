@@ -14,6 +14,12 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _INTEGER = re.compile(r'"?(-?[0-9]+)')
 _UNSIGNED = re.compile(r'"?([0-9]+)')
 _FLOAT = re.compile(r'"?(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)')
+_PATH_STEP = re.compile(
+    r"""\.(?P<name>[^.\[\]"'*]+)|\.?"(?P<quoted>[^"]*)"|\[["'](?P<single>[^"']*)["']\]|\[(?P<index>\d{1,9})\]""",
+    re.ASCII,
+)
+# From this power of ten on, ClickHouse writes a whole float with an exponent.
+_EXPONENT = 21
 _ABSENT = object()
 _decode: Callable[[str], Any] = json.JSONDecoder(parse_float=Decimal).decode
 
@@ -93,7 +99,7 @@ def extract_string(text: str, *path: Any) -> str:
     value = _get_value(text, path)
     if isinstance(value, str):
         return value
-    if isinstance(value, Decimal) and value == value.to_integral_value():
+    if isinstance(value, Decimal) and value.adjusted() < _EXPONENT and value == value.to_integral_value():
         return f"{value.to_integral_value():f}"
     return "" if value is None or value is _ABSENT else _dump(value)
 
@@ -154,6 +160,83 @@ def extract_array_raw(text: str, *path: Any) -> bytes:
     return arrays.pack(map(_dump, value) if isinstance(value, list) else ())
 
 
+def is_valid(text: str) -> int:
+    """Whether a text is JSON."""
+    return int(_get_value(text, ()) is not _ABSENT)
+
+
+def type_name(text: str, *path: Any) -> str:
+    """Returns the name of a value's type; `Null` for null and for what does not exist."""
+    value = _get_value(text, path)
+    if isinstance(value, bool):
+        return "Bool"
+    if isinstance(value, int):
+        return "Int64" if value < 2**63 else "UInt64"
+    return {Decimal: "Double", str: "String", list: "Array", dict: "Object"}.get(type(value), "Null")
+
+
+def extract_typed(text: str, *arguments: Any) -> Any:
+    """`JSONExtract(json, path…, type)`. Raises ValueError for a type that is not supported."""
+    *path, type_text = arguments
+    value = _convert(_get_value(text, tuple(path)), str(type_text).replace(" ", ""))
+    return arrays.pack(value) if isinstance(value, list) else value
+
+
+def _convert(value: Any, type_text: str) -> Any:
+    outer, _, inner = type_text.removesuffix(")").partition("(")
+    if outer == "LowCardinality":
+        return _convert(value, inner)
+    if outer == "Nullable":
+        is_number = inner not in ("String", "Bool")
+        is_convertible = not (is_number and isinstance(value, (str, list, dict)) and not _is_number(value))
+        return None if value is None or value is _ABSENT or not is_convertible else _convert(value, inner)
+    if outer == "Array":
+        return [_convert(item, inner) for item in value] if isinstance(value, list) else []
+    for prefix, convert in _TYPES.items():
+        if outer.startswith(prefix) and not inner:
+            return convert(value)
+    raise ValueError(f"JSONExtract to {type_text} is not supported by the trace store")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[+-]?\d+(?:\.\d+)?", value, re.ASCII) is not None
+
+
+def path_value(text: str, path: str) -> str:
+    """`JSON_VALUE`: the text of the value at a JSON path; empty if there is none, or an object or array."""
+    value = _follow(text, path)
+    if value is None or value is _ABSENT or isinstance(value, (list, dict)):
+        return ""
+    return value if isinstance(value, str) else _dump(value)
+
+
+def path_query(text: str, path: str) -> str:
+    """`JSON_QUERY`: the object or array at a JSON path in an array; empty if there is none."""
+    value = _follow(text, path)
+    return f"[{_dump(value)}]" if isinstance(value, (list, dict)) else ""
+
+
+def path_exists(text: str, path: str) -> int:
+    """`JSON_EXISTS`: whether there is a value at a JSON path."""
+    return int(_follow(text, path) is not _ABSENT)
+
+
+def _follow(text: str, path: str) -> Any:
+    steps: list[Any] = []
+    position = 1
+    if not path.startswith("$"):
+        raise ValueError("A JSON path starts with $")
+    while position < len(path):
+        step = _PATH_STEP.match(path, position)
+        if step is None:
+            raise ValueError(f"The JSON path {path[:80]} cannot be read")
+        position = step.end()
+        name = step["name"] or step["quoted"] or step["single"]
+        # Positions count from 0 here and from 1 in `_get_value`.
+        steps.append(int(step["index"]) + 1 if step["index"] else name)
+    return _get_value(text, tuple(steps))
+
+
 def _value_start(text: str, key: str) -> int:
     """Returns the index just after the first `"key":`; -1 if the text does not contain it."""
     pattern = f'"{key}":'
@@ -190,6 +273,32 @@ def _dump(value: Any) -> str:
         return ""
 
 
+def _to_text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None or value is _ABSENT else _dump(value)
+
+
+def _to_integer(value: Any) -> int:
+    try:
+        number = int(value) if isinstance(value, (int, Decimal, str)) else 0
+    except (ValueError, OverflowError):
+        return 0
+    return number if -(2**63) <= number < 2**63 else 0
+
+
+def _to_float(value: Any) -> float:
+    try:
+        return float(value) if isinstance(value, (int, Decimal, str)) else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "String": _to_text,
+    "Int": _to_integer,
+    "UInt": _to_integer,
+    "Float": _to_float,
+    "Bool": lambda value: int(isinstance(value, int) and value != 0),
+}
 _SIMPLE: dict[str, Callable[..., Any]] = {
     "ExtractString": simple_string,
     "ExtractRaw": simple_raw,
@@ -211,4 +320,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "JSONExtractBool": extract_bool,
     "JSONExtractKeys": extract_keys,
     "JSONExtractArrayRaw": extract_array_raw,
+    "JSONExtract": extract_typed,
+    "JSONType": type_name,
+    "JSON_VALUE": path_value,
+    "JSON_QUERY": path_query,
+    "JSON_EXISTS": path_exists,
+    "isValidJSON": is_valid,
 }

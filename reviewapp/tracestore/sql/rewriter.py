@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlglot import exp
 
-from reviewapp.tracestore.sql import function_map, tables, time_functions
+from reviewapp.tracestore.sql import expansion, function_map, tables, time_functions
 from reviewapp.tracestore.sql.errors import QueryError
 
 _TIME_TYPES = frozenset({exp.DType.DATE, exp.DType.DATE32, exp.DType.DATETIME, exp.DType.DATETIME64})
@@ -19,6 +19,9 @@ _CASTS = {
     **dict.fromkeys((exp.DType.FLOAT, exp.DType.DOUBLE), "toFloat64"),
     **dict.fromkeys(exp.DataType.INTEGER_TYPES, "toInt64"),
 }
+# SQLite's functions whose result has the type of their first argument.
+_SAME_TYPE = frozenset({"min", "max", "coalesce", "ifnull"})
+_TUPLE_ARRAYS = frozenset({"events"})
 _SIMPLE_EXTRACTS = {f"{function_map.PREFIX}simpleJSONExtract{kind}": kind for kind in ("String", "Raw")}
 
 
@@ -35,6 +38,8 @@ class Rewriter:
     def __init__(self) -> None:
         self.parameters: dict[str, Parameter] = {}
         self._array_count = 0
+        # Alias of the table of items, by SELECT and array: ClickHouse joins equal arrays once.
+        self._joined_arrays: dict[tuple[int, str], str] = {}
 
     def rewrite(self, tree: exp.Query) -> exp.Query:
         """Rewrite the tree for SQLite. Raises QueryError."""
@@ -59,12 +64,19 @@ class Rewriter:
         arguments = [argument.copy() for argument in node.expressions]
         if node.name == "arrayJoin":
             return self._array_join_call(node, arguments[0])
-        if node.name in ("arrayExists", "arrayCount") and isinstance(arguments[0], exp.Lambda):
-            return self._array_predicate(node.name, arguments[0], arguments[1])
-        return function_map.translate_call(node.name, arguments)
+        if arguments and isinstance(arguments[0], exp.Lambda):
+            return self._lambda_call(node.name, arguments[0], *arguments[1:])
+        call = function_map.translate_call(node.name, arguments)
+        is_value = isinstance(call, exp.Tuple) and isinstance(node.parent, (exp.Alias, exp.Select))
+        return _to_array(call.expressions) if is_value else call
 
     def _parametric(self, node: exp.ParameterizedAgg) -> exp.Expr:
-        return function_map.call_custom("quantile", node.args["params"][0].copy(), node.expressions[0].copy())
+        # sqlglot calls what is written first the arguments.
+        parameters, arguments = node.expressions, node.args.get("params")
+        if arguments is None:
+            parameters, arguments = [], parameters
+        copies = [[argument.copy() for argument in part] for part in (parameters, arguments)]
+        return function_map.translate_aggregate(node.name, *copies)
 
     def _placeholder(self, node: exp.Placeholder) -> exp.Expr:
         data_type, name = node.args.get("kind"), node.name
@@ -84,29 +96,43 @@ class Rewriter:
         select = node.parent_select
         if not isinstance(select, exp.Select):
             raise QueryError("Error executing query: arrayJoin is only allowed inside a SELECT")
-        self._array_count += 1
-        table = _json_each(array, f"_array{self._array_count}")
-        if select.args.get("from_"):
-            select.append("joins", exp.Join(this=table, kind="CROSS"))
-        else:
-            select.set("from_", exp.From(this=table))
-        return exp.column("value", table=f"_array{self._array_count}")
+        key = (id(select), array.sql(dialect="clickhouse"))
+        if key not in self._joined_arrays:
+            self._array_count += 1
+            alias = self._joined_arrays[key] = f"_array{self._array_count}"
+            table = _json_each(array, alias)
+            if select.args.get("from_"):
+                select.append("joins", exp.Join(this=table, kind="CROSS"))
+            else:
+                select.set("from_", exp.From(this=table))
+        return exp.column("value", table=self._joined_arrays[key])
 
-    def _array_predicate(self, name: str, predicate: exp.Lambda, array: exp.Expr) -> exp.Expr:
-        """`arrayExists(x -> …, array)` and `arrayCount`: a subquery over the items."""
+    def _lambda_call(self, name: str, function: exp.Lambda, *arguments: exp.Expr) -> exp.Expr:
+        """`arrayFilter(x -> …, array)` and its like: a subquery over the items."""
+        (array,) = arguments
+        (variable,) = (parameter.name for parameter in function.expressions)
         self._array_count += 1
         table = f"_array{self._array_count}"
-        variable = predicate.expressions[0].name
-        body = exp.Paren(this=predicate.this)
-        for node in list(body.find_all(exp.Column, exp.Identifier)):
-            is_variable = node.name == variable and (
-                isinstance(node, exp.Column) or not isinstance(node.parent, exp.Column)
-            )
-            if is_variable:
-                node.replace(exp.column("value", table=table))
-        rows = exp.select(exp.Count(this=exp.Star())).from_(_json_each(array, table)).where(body)
-        count = exp.Subquery(this=rows)
-        return count if name == "arrayCount" else exp.Paren(this=exp.GT(this=count, expression=exp.Literal.number(0)))
+        body = exp.Paren(this=function.this)
+        _replace_variable(body, variable, table)
+        items = exp.select().from_(_json_each(array, table))
+        if name in ("arrayMap", "arrayFilter", "arraySum", "arrayMax", "arrayMin", "arrayAvg"):
+            item = body if name != "arrayFilter" else _item_of(table)
+            rows = items.select(function_map.call("json_group_array", item))
+            rows = rows.where(body) if name == "arrayFilter" else rows
+            array = function_map.json_to_array(exp.Subquery(this=rows))
+            return array if name in ("arrayMap", "arrayFilter") else function_map.call_custom(name, array)
+        if name in ("arrayFirst", "arrayLast"):
+            order = exp.Ordered(this=exp.column("key", table=table), desc=name == "arrayLast")
+            first = items.select(exp.column("value", table=table)).where(body).order_by(order).limit(1)
+            return function_map.call("coalesce", exp.Subquery(this=first), exp.Literal.string(""))
+        count: exp.Expr = exp.Subquery(this=items.select(exp.Count(this=exp.Star())).where(_negate(name, body)))
+        if name == "arrayCount":
+            return count
+        comparison = {"arrayExists": exp.GT, "arrayAll": exp.EQ}.get(name)
+        if comparison is None:
+            raise QueryError(f"Error executing query: {name} with a lambda is not supported by the trace store")
+        return exp.Paren(this=comparison(this=count, expression=exp.Literal.number(0)))
 
     def _select(self, node: exp.Select) -> exp.Expr:
         for name in ("settings", "format"):
@@ -126,8 +152,12 @@ class Rewriter:
         table = f"_array{self._array_count}"
         array, alias = join.this.unalias(), join.this.alias_or_name
         for column in list(select.find_all(exp.Column)):
-            if column.name == alias and not column.table and column.find_ancestor(exp.Join) is not join:
+            if column.find_ancestor(exp.Join) is join:
+                continue
+            if column.name == alias and not column.table:
                 column.replace(exp.column("value", table=table))
+            elif column.table == alias:
+                column.replace(_member_of(exp.column("value", table=table), column))
         join.replace(
             exp.Join(
                 this=_json_each(array.copy(), table),
@@ -174,6 +204,10 @@ class Rewriter:
             amount: exp.Expr = exp.cast(exp.Paren(this=right.this.copy()), "real")
             signed_amount = exp.Neg(this=amount) if isinstance(node, exp.Sub) else amount
             return function_map.call_custom("_add_interval", left.copy(), signed_amount, exp.Literal.string(unit))
+        if _is_time(left) and isinstance(right, exp.Literal) and not right.is_string:
+            seconds: exp.Expr = exp.Neg(this=right.copy()) if isinstance(node, exp.Sub) else right.copy()
+            unit = "day" if _is_date(left) else "second"
+            return function_map.call_custom("_add_interval", left.copy(), seconds, exp.Literal.string(unit))
         if isinstance(node, exp.Sub) and _is_time(left) and _is_time(right):
             return function_map.call_custom("_seconds_between", left.copy(), right.copy())
         return node
@@ -194,7 +228,7 @@ class Rewriter:
         return exp.Escape(this=node.copy(), expression=exp.Literal.string("\\"))
 
     def _array(self, node: exp.Array) -> exp.Expr:
-        return function_map.json_to_array(function_map.call("json_array", *(item.copy() for item in node.expressions)))
+        return _to_array(node.expressions)
 
     def _bracket(self, node: exp.Bracket) -> exp.Expr:
         # sqlglot converted the index to count from 0; arrayElement counts from 1.
@@ -206,12 +240,56 @@ class Rewriter:
         node.set("nulls_first", not node.args.get("desc"))
         return node
 
+    def _column(self, node: exp.Column) -> exp.Expr:
+        """`events.name` is the names of all events, if `events` is a column and no table."""
+        select = node.parent_select
+        if (
+            node.table not in _TUPLE_ARRAYS
+            or not isinstance(select, exp.Select)
+            or not isinstance(node.this, exp.Identifier)
+        ):
+            return node
+        if any(source.alias_or_name == node.table for source in expansion.sources(select)):
+            return node
+        array = exp.column(node.table, table=node.text("db") or None)
+        return function_map.call_custom("_members", array, exp.Literal.string(node.name))
+
+    def _dot(self, node: exp.Dot) -> exp.Expr:
+        position = node.expression
+        key = position.copy() if isinstance(position, exp.Literal) else exp.Literal.string(position.name)
+        return function_map.translate_call("tupleElement", [node.this.copy(), key])
+
+    def _tuple(self, node: exp.Tuple) -> exp.Expr:
+        """A tuple that is a value of its own becomes an array, as in ClickHouse's JSON."""
+        if not isinstance(node.parent, (exp.Alias, exp.Select)) or node.arg_key in ("group", "distinct"):
+            return node
+        return _to_array(node.expressions)
+
+    def _modulo(self, node: exp.Mod) -> exp.Expr:
+        return function_map.call_custom("modulo", node.this.copy(), node.expression.copy())
+
+    def _divide_whole(self, node: exp.IntDiv) -> exp.Expr:
+        return function_map.call_custom("intDiv", node.this.copy(), node.expression.copy())
+
+    def _concat(self, node: exp.DPipe) -> exp.Expr:
+        return function_map.call_custom("concat", node.this.copy(), node.expression.copy())
+
+    def _regexp(self, node: exp.RegexpLike) -> exp.Expr:
+        return function_map.call_custom("match", node.this.copy(), node.expression.copy())
+
     def _final(self, node: exp.Final) -> exp.Expr:
         return cast(exp.Expr, node.this.copy())
 
     _rules: dict[type[exp.Expr], Callable[["Rewriter", Any], exp.Expr]] = {
         exp.Anonymous: _call,
-        exp.ParameterizedAgg: _parametric,
+        **dict.fromkeys((exp.ParameterizedAgg, exp.AnonymousAggFunc), _parametric),
+        exp.Column: _column,
+        exp.Dot: _dot,
+        exp.Tuple: _tuple,
+        exp.Mod: _modulo,
+        exp.IntDiv: _divide_whole,
+        exp.DPipe: _concat,
+        exp.RegexpLike: _regexp,
         exp.Placeholder: _placeholder,
         exp.Select: _select,
         **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _compare),
@@ -234,6 +312,42 @@ def _json_each(array: exp.Expr, alias: str) -> exp.Table:
     )
 
 
+def _to_array(items: list[exp.Expr]) -> exp.Expr:
+    values = [function_map.call("json", item.this.copy()) if _is_array(item) else item.copy() for item in items]
+    return function_map.json_to_array(function_map.call("json_array", *values))
+
+
+def _is_array(item: exp.Expr) -> bool:
+    return isinstance(item, exp.Cast) and cast(exp.DType, item.args["to"].this) == exp.DType.VARBINARY
+
+
+def _replace_variable(body: exp.Expr, variable: str, table: str) -> None:
+    """Replace a lambda's variable by the item, and `variable.name` by the item's member."""
+    for node in list(body.find_all(exp.Column, exp.Identifier)):
+        if isinstance(node, exp.Column) and node.table == variable:
+            node.replace(_member_of(exp.column("value", table=table), node))
+        elif node.name == variable and (isinstance(node, exp.Column) or not isinstance(node.parent, exp.Column)):
+            node.replace(exp.column("value", table=table))
+
+
+def _member_of(value: exp.Expr, column: exp.Column) -> exp.Expr:
+    key = column.this.copy() if isinstance(column.this, exp.Literal) else exp.Literal.string(column.name)
+    return function_map.call_custom("tupleElement", value, key)
+
+
+def _item_of(table: str) -> exp.Expr:
+    """An item for `json_group_array`, which would take an object or array for a text."""
+    is_nested = exp.In(
+        this=exp.column("type", table=table), expressions=[exp.Literal.string("object"), exp.Literal.string("array")]
+    )
+    value = exp.column("value", table=table)
+    return exp.Case(ifs=[exp.If(this=is_nested, true=function_map.call("json", value))], default=value.copy())
+
+
+def _negate(name: str, condition: exp.Expr) -> exp.Expr:
+    return exp.Not(this=condition) if name == "arrayAll" else condition
+
+
 def _coerce_constant(value: exp.Expr, other: exp.Expr) -> exp.Expr:
     is_time = _is_time(other) or (_is_time(value) and not isinstance(other, exp.Column))
     if is_time and not isinstance(value, (exp.Column, exp.Subquery)):
@@ -253,8 +367,14 @@ def _is_time(node: exp.Expr) -> bool:
             or _declared_type(node) in _TIME_TYPES
         )
     if isinstance(node, exp.Anonymous):
-        return node.name in _TIME_CALLS or (node.name in ("min", "max") and _is_time(node.expressions[0]))
+        return node.name in _TIME_CALLS or (
+            node.name in ("min", "max", "coalesce", "ifnull") and _is_time(node.expressions[0])
+        )
     return isinstance(node, exp.Paren) and _is_time(node.this)
+
+
+def _is_date(node: exp.Expr) -> bool:
+    return node.name in (function_map.TODAY, function_map.YESTERDAY, f"{function_map.PREFIX}toDate")
 
 
 def _declared_type(node: exp.Placeholder) -> object:

@@ -1,7 +1,7 @@
-"""ClickHouse functions on texts, numbers and arrays that SQLite lacks or implements differently."""
+"""ClickHouse functions on texts that SQLite lacks or implements differently, and conversions."""
 
-import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,11 +11,11 @@ Value = str | int | float | bytes | None
 
 
 def to_uuid(text: Value) -> Value:
-    """Normalise a UUID to the format of the columns; other texts stay unchanged and match no row."""
+    """Normalise a UUID to the format of the columns. Raises ValueError."""
     try:
         return ids.uuid(text)
     except ids.InvalidIdError:
-        return text
+        raise ValueError(f"Cannot parse uuid {str(text)[:80]}") from None
 
 
 def to_string(value: Value) -> str | None:
@@ -84,48 +84,79 @@ def ends_with(text: str, suffix: str) -> int:
     return int(text.endswith(suffix))
 
 
-def has(array: bytes, item: Value) -> int:
-    """Whether an array contains an item."""
-    # Fast path: most arrays of a scan lack the item, which their bytes show without decoding.
-    if isinstance(item, str) and _pack_item(item) not in array:
-        return 0
-    return int(item in arrays.unpack(array))
-
-
-def has_any(array: bytes, items: bytes) -> int:
-    """Whether two arrays have an item in common."""
-    return int(any(item in arrays.unpack(array) for item in arrays.unpack(items)))
-
-
-def has_all(array: bytes, items: bytes) -> int:
-    """Whether the first array contains all items of the second."""
-    return int(all(item in arrays.unpack(array) for item in arrays.unpack(items)))
-
-
-def element(array: bytes, index: int) -> Value:
-    """Returns an array's item: counted from 1, or from the end if negative; empty text if out of range."""
-    items = arrays.unpack(array)
-    item: Any = items[index - 1 if index > 0 else index] if 0 < abs(index) <= len(items) else ""
-    return arrays.pack(item) if isinstance(item, list) else json.dumps(item) if isinstance(item, dict) else item
-
-
-def join(array: bytes, separator: str = "") -> str:
-    """Join an array's items to one text."""
-    return separator.join(to_string(item) or "" for item in arrays.unpack(array))
-
-
 def split(separator: str, text: str) -> bytes:
     """Split a text; by an empty separator, into characters."""
     return arrays.pack(text.split(separator) if separator else text)
 
 
+def split_words(text: str) -> bytes:
+    """Split a text at white space."""
+    return arrays.pack(text.split())
+
+
+def part_until(text: str, separator: str, count: int) -> str:
+    """Returns a text up to the `count`-th separator, or from the last ones if negative."""
+    parts = text.split(separator)
+    return separator.join(parts[:count] if count >= 0 else parts[count:])
+
+
+def match(text: str, pattern: str) -> int:
+    """Whether a regular expression matches somewhere in a text. Raises ValueError for an invalid pattern."""
+    return int(_compile(pattern).search(text) is not None)
+
+
+def extract(text: str, pattern: str) -> str:
+    """Returns the first group of the first match, or the match if the pattern has no group; empty without one."""
+    found = _compile(pattern).search(text)
+    return (found[min(found.re.groups, 1)] or "") if found else ""
+
+
+def extract_all(text: str, pattern: str) -> bytes:
+    """Returns the first group, or all, of every match."""
+    return arrays.pack(found[min(found.re.groups, 1)] or "" for found in _compile(pattern).finditer(text))
+
+
+def replace_matches(text: str, pattern: str, replacement: str, count: int = 0) -> str:
+    r"""Replace the matches of a pattern; `\\0` to `\\9` in the replacement are the match and its groups."""
+
+    def expand(found: re.Match[str]) -> str:
+        groups: Callable[[re.Match[str]], str] = lambda digit: found[int(digit[1])] or "" if digit[1] else "\\"  # noqa: E731
+        return re.sub(r"\\(?:(\d)|\\)", groups, replacement)
+
+    return _compile(pattern).sub(expand, text, count=count)
+
+
+def replace_first_match(text: str, pattern: str, replacement: str) -> str:
+    """Replace the first match of a pattern."""
+    return replace_matches(text, pattern, replacement, 1)
+
+
+def left(text: str, count: int) -> str:
+    """Returns the first characters of a text, or all but the last ones if negative."""
+    return text[:count]
+
+
+def right(text: str, count: int) -> str:
+    """Returns the last characters of a text, or all but the first ones if negative."""
+    return text[-count:] if count else ""
+
+
 @lru_cache(maxsize=64)
-def _pack_item(item: str) -> bytes:
-    return arrays.pack([item])[1:-1]
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern, re.DOTALL)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"The regular expression cannot be read: {error}") from None
 
 
-def _on_items(function: Callable[[list[Any]], Iterable[Any]]) -> Callable[[bytes], bytes]:
-    return lambda array: arrays.pack(function(arrays.unpack(array)))
+def _or_null(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
+    def convert(value: Value) -> Value:
+        try:
+            return function(value)
+        except ValueError:
+            return None
+
+    return convert
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -141,14 +172,18 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "positionCaseInsensitive": position_case_insensitive,
     "startsWith": starts_with,
     "endsWith": ends_with,
-    "has": has,
-    "hasAny": has_any,
-    "hasAll": has_all,
-    "arrayElement": element,
-    "arrayStringConcat": join,
     "splitByChar": split,
     "splitByString": split,
-    "arraySort": _on_items(sorted),
-    "arrayDistinct": _on_items(dict.fromkeys),
-    "arrayReverse": _on_items(reversed),
+    "splitByWhitespace": split_words,
+    "substringIndex": part_until,
+    "match": match,
+    "extract": extract,
+    "extractAll": extract_all,
+    "replaceRegexpAll": replace_matches,
+    "replaceRegexpOne": replace_first_match,
+    "left": left,
+    "right": right,
+    "reverseUTF8": lambda text: text[::-1],
+    **{f"to{kind}OrNull": _or_null(to_integer) for kind in ("Int32", "Int64", "UInt32", "UInt64")},
+    **{f"to{kind}OrNull": _or_null(to_float) for kind in ("Float32", "Float64")},
 }

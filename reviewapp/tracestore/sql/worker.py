@@ -27,6 +27,7 @@ MEMORY_MESSAGE = (
 )
 # Loaded once, before the workers are forked. The server's own process never loads it: a SQL parser is large.
 EXECUTOR = "reviewapp.tracestore.sql.executor"
+CLICKHOUSE = "reviewapp.tracestore.sql.clickhouse"
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ def serve(requests: Connection, database: Path, kill_seconds: float = MAX_SECOND
         signal.signal(signal_number, signal.SIG_IGN)
     # The signal's own action: the kernel kills the process, whatever it is doing and whether the server still runs.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    if settings.SQL_ENGINE == "sqlite":
+        # ClickHouse reserves far more address space than it uses, and has a limit of its own.
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     settings.DATABASE_FILE = database
     has_memory = True
     while has_memory:
@@ -61,7 +64,8 @@ def serve(requests: Connection, database: Path, kill_seconds: float = MAX_SECOND
 
 def _answer(request: Request) -> tuple[int, bytes, bool]:
     try:
-        return 200, import_module(EXECUTOR).run_query(*request), True
+        engine = EXECUTOR if settings.SQL_ENGINE == "sqlite" else CLICKHOUSE
+        return 200, import_module(engine).run_query(*request), True
     except QueryError as error:
         return error.status, str(error).encode(errors="replace"), True
     except MemoryError:
