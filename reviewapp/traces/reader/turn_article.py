@@ -12,6 +12,7 @@ from reviewapp.traces.transcript.turns import Turn
 
 # In characters: what one open turn may show, and how much of a long text one response has.
 OPEN_CHARS_LIMIT, CHUNK = 200_000, 200_000
+EMPTY_MESSAGE = '<p class="remark">This message is empty.</p>'
 
 
 def render_turn(turn: Turn, page: TranscriptPage, *, is_in_fold: bool = False) -> str:
@@ -62,6 +63,8 @@ def _render_unloaded(turn: Turn, page: TranscriptPage) -> str:
 def render_parts(turn: Turn, page: TranscriptPage) -> str:
     """Render a turn's parts; those over the limit of one turn are loaded on demand."""
     rendered, remaining = [turn_html.render_error(turn)], OPEN_CHARS_LIMIT
+    if not turn.message.parts and not turn.error:
+        rendered.append(EMPTY_MESSAGE)
     for index, part in enumerate(turn.message.parts):
         remaining -= len(part.text)
         if remaining < 0 and index:
@@ -89,6 +92,8 @@ def _render_spelling_switch(turn: Turn, page: TranscriptPage) -> str:
 
 
 def _render_content(turn: Turn, part: Part, page: TranscriptPage) -> str:
+    if not turn_html.has_arguments(part):
+        return ""
     if page.is_as_written:
         return turn_html.render_as_written(part)
     shown_passages = passages.read(part.text) if part.kind == "tool_result" else []

@@ -54,7 +54,8 @@ def render_group(transcript: Transcript, page: TranscriptPage, name: str, positi
     if name == "after" and all(turn.message.is_alternative for turn in transcript.later):
         return _render_fold(page, positions, _format_count(len(transcript.later), "alternative answer"))
     if name == "after":
-        return _render_fold(page, positions, f"{_format_count(len(transcript.later), 'message')} after the answer")
+        place = "answer" if transcript.answer is not None else "last error"
+        return _render_fold(page, positions, f"{_format_count(len(transcript.later), 'message')} after the {place}")
     return _render_segments(page, positions)
 
 

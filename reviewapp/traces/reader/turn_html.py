@@ -142,10 +142,26 @@ def sanitise_long_text(text: str) -> str:
 def turn_label(turn: Turn) -> str:
     """Return the label of a turn, escaped: the answer, another answer to the same request, or the message's role."""
     if turn.is_answer:
-        return "Answer"
+        return _answer_label(turn)
     if turn.message.is_alternative:
         return "Alternative"
     return "Retrieval" if turn.role == "tool" and count_passages(turn) else role_label(turn.role)
+
+
+def _answer_label(turn: Turn) -> str:
+    """Say what the trace ended with, if that is no text."""
+    if turn.role == "tool":
+        return "Result: retrieval" if count_passages(turn) else "Result: tool call"
+    if turn.calls and not turn.text.strip():
+        return "Result: tool call" if len(turn.calls) == 1 else "Result: tool calls"
+    shown = [part for part in turn.message.parts if part.kind not in ("thinking", *parts.BESIDE)]
+    is_structured = shown and all(part.kind == "json" and part.text.lstrip()[:1] in ("{", "[") for part in shown)
+    return "Result: structured output" if is_structured else "Answer"
+
+
+def has_arguments(part: Part) -> bool:
+    """Whether a call has arguments to show."""
+    return part.kind != "tool_call" or part.text.strip() not in ("", "{}", "null", "None")
 
 
 def role_label(role: str) -> str:

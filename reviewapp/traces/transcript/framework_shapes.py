@@ -100,6 +100,16 @@ def _from_autogen(item: Fields) -> Fields:
     return {**others, **name, "role": role, "content": content}
 
 
+def _is_autogen_result(item: Fields) -> bool:
+    """Whether it is what AutoGen's model client returns: a message that names neither its role nor its class."""
+    return "role" not in item and {"content", "finish_reason", "usage", "cached"} <= item.keys()
+
+
+def _from_autogen_result(item: Fields) -> Fields:
+    others = {key: value for key, value in item.items() if key not in ("usage", "cached")}
+    return _from_autogen({**others, "type": "AssistantMessage"})
+
+
 def _autogen_block(block: Any) -> Any:
     if not isinstance(block, dict) or "type" in block:
         return block
@@ -190,6 +200,7 @@ def _from_cohere(item: Fields) -> Fields:
 
 _SHAPES: tuple[tuple[Callable[[Fields], bool], Callable[[Fields], Fields]], ...] = (
     (_is_llama_index, _from_llama_index),
+    (_is_autogen_result, _from_autogen_result),
     (_is_autogen, _from_autogen),
     (_is_haystack, _from_haystack),
     (_is_semantic_kernel, _from_semantic_kernel),

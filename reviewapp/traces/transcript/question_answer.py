@@ -8,6 +8,7 @@ import json
 from reviewapp.traces.transcript import messages, side_calls, turns
 from reviewapp.traces.transcript.input_reader import strip_whitespace
 from reviewapp.traces.transcript.messages import Message
+from reviewapp.traces.transcript.parts import Part
 from reviewapp.traces.transcript.span_tree import SpanLike, Tree
 from reviewapp.traces.transcript.turns import Turn, TurnCollection
 
@@ -28,7 +29,9 @@ def find_question_answer(collection: TurnCollection, tree: Tree) -> tuple[int | 
             for index, turn in enumerate(collection.turns)
             if turn.is_output and turn.span is top and not turn.error and not turn.message.is_alternative
         ]
-        answer = _last(outputs)
+        answer = _last([index for index in outputs if _has_content(collection.turns[index].message)])
+        if answer is None:
+            answer = _find_last_tool_turn(collection)
         return _find_question(collection, tree, answer), answer
     answer = _find_answer(collection, tree)
     is_known = (
@@ -137,16 +140,32 @@ def _find_last_text(
 
 
 def _find_result_call(collection: TurnCollection, candidates: list[int]) -> int | None:
-    """Return the last turn if it calls a tool that nobody carried out: the call is the result."""
+    """Return the call that the trace ends with: the model's, or the tool's turn if it was carried out."""
     index = _last(candidates)
     if index is None or not collection.turns[index].calls:
         return None
     is_followed = any(turn.role in ("tool", "error") for turn in collection.turns[index + 1 :])
-    return None if is_followed else index
+    return _find_last_tool_turn(collection) if is_followed else index
+
+
+def _find_last_tool_turn(collection: TurnCollection) -> int | None:
+    """Return the last turn if a tool ended there without an error; what came back to nobody as text is left out."""
+    for index in range(len(collection.turns) - 1, -1, -1):
+        turn = collection.turns[index]
+        if turn.error or (turn.role != "tool" and _has_content(turn.message)):
+            return None
+        if turn.role == "tool":
+            return index
+    return None
 
 
 def _has_content(message: Message) -> bool:
-    return not message.parts or any(part.kind != "thinking" for part in message.parts)
+    """Whether there is anything to show of a message besides the model's thinking."""
+    return any(part.kind != "thinking" and _is_visible(part) for part in message.parts)
+
+
+def _is_visible(part: Part) -> bool:
+    return bool(part.text.strip() or part.media or part.name)
 
 
 def _find_question(collection: TurnCollection, tree: Tree, answer: int | None) -> int | None:
