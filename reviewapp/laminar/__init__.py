@@ -22,6 +22,7 @@ from reviewapp.laminar.errors import (
     Unreachable,
 )
 from reviewapp.laminar.rows import ParsedRows, SpanEvent, SpanRow, TraceRow, UnreadableRow
+from reviewapp.laminar.signals import SignalVerdict
 
 __all__ = [
     "AddressRefused",
@@ -40,6 +41,7 @@ __all__ = [
     "ResponseTooLong",
     "Retry",
     "ServerError",
+    "SignalVerdict",
     "SpanEvent",
     "SpanRow",
     "TimedOut",

@@ -19,17 +19,19 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from reviewapp.laminar import call_slots, paging, rows, wire
+from reviewapp.laminar import call_slots, paging, rows, signals, wire
 from reviewapp.laminar.addresses import PinnedTransport, normalize_base_url
 from reviewapp.laminar.errors import (
     EndpointNotFound,
     LaminarError,
+    RequestRefused,
     TimedOut,
     TraceNotFound,
     UnexpectedResponse,
     Unreachable,
 )
 from reviewapp.laminar.rows import ParsedRows, SpanRow, TraceRow, UnreadableRow
+from reviewapp.laminar.signals import SignalVerdict
 from reviewapp.lib import deadline as work_deadline
 
 T = TypeVar("T")
@@ -145,6 +147,22 @@ class AsyncLaminar:
         columns = "id, start_time, trace_type"
         matches = await self.query(*wire.build_search_query([], since, until, 1, excluded, columns))
         return rows.identify_row(matches[0], error.problem, is_too_long=True) if matches else None
+
+    async def signal_verdicts(self, ids: Sequence[UUID]) -> ParsedRows[SignalVerdict] | None:
+        """Return the newest verdict of each signal on each of the traces; None if the server has no signals."""
+        runs: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
+        async with self._enforce_deadline():
+            for start in range(0, len(ids), wire.IDS_PER_QUERY):
+                parameters = {"ids": list(ids[start : start + wire.IDS_PER_QUERY])}
+                try:
+                    runs += await self.query(signals.RUNS_QUERY, parameters)
+                    events += await self.query(signals.EVENTS_QUERY, parameters)
+                except RequestRefused as error:
+                    if "signal_" in error.response_text and "does not exist" in error.response_text:
+                        return None
+                    raise
+        return signals.build_verdicts(runs, events)
 
     def span_pages(self, trace_id: UUID, max_spans: int) -> AsyncIterator[ParsedRows[SpanRow]]:
         """Yield a trace's first `max_spans` spans in pages, oldest first."""
@@ -301,6 +319,10 @@ class Laminar:
     ) -> UnreadableRow | None:
         """See AsyncLaminar.identify_newest."""
         return self._run(lambda client: client.identify_newest(error, since=since, until=until, excluded=excluded))
+
+    def signal_verdicts(self, ids: Sequence[UUID]) -> ParsedRows[SignalVerdict] | None:
+        """See AsyncLaminar.signal_verdicts."""
+        return self._run(lambda client: client.signal_verdicts(ids))
 
     def key_kind(self) -> KeyKind:
         """See AsyncLaminar.key_kind."""

@@ -197,10 +197,10 @@ def parse_span_row(row: Mapping[str, Any]) -> SpanRow:
         start_time=_read(row, "start_time", _parse_time),
         end_time=_read(row, "end_time", _parse_time),
         duration=_read(row, "duration", _parse_float, 0.0),
-        input=_read(row, "input", _parse_text, ""),
-        output=_read(row, "output", _parse_text, ""),
-        attributes=_read(row, "attributes", _parse_text, "") or "{}",
-        tool_definitions=_read(row, "tool_definitions", _parse_text, ""),
+        input=_read(row, "input", _parse_attributes, ""),
+        output=_read(row, "output", _parse_attributes, ""),
+        attributes=_read(row, "attributes", _parse_attributes, "") or "{}",
+        tool_definitions=_read(row, "tool_definitions", _parse_attributes, ""),
         tags=_read(row, "tags", _parse_text_list, []),
         events=events,
         event_error=event_error,
@@ -210,6 +210,26 @@ def parse_span_row(row: Mapping[str, Any]) -> SpanRow:
         provider=_read(row, "provider", _parse_text, ""),
         **_read_usage(row),
     )
+
+
+def read_id(row: Mapping[str, Any], column: str) -> UUID:
+    """Read an id; the nil id if the column is missing. Raises InvalidColumnError."""
+    return _read(row, column, _parse_uuid, _NIL)
+
+
+def read_text(row: Mapping[str, Any], column: str) -> str:
+    """Read a text, or JSON as text; empty if the column is missing. Raises InvalidColumnError."""
+    return _read(row, column, _parse_attributes, "")
+
+
+def read_count(row: Mapping[str, Any], column: str) -> int:
+    """Read a whole number; 0 if the column is missing. Raises InvalidColumnError."""
+    return _read(row, column, _parse_int, 0)
+
+
+def read_time(row: Mapping[str, Any], column: str) -> datetime:
+    """Read a time. Raises InvalidColumnError."""
+    return _read(row, column, _parse_time)
 
 
 def _read_usage(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,6 +334,9 @@ def _parse_event(item: Any) -> SpanEvent:
 
 
 def _parse_attributes(value: Any) -> str:
+    """Accept JSON itself beside its text: ClickHouse has a type for it."""
+    if not isinstance(value, (str, dict, list)):
+        raise TypeError(value)
     return _parse_text(value) if isinstance(value, str) else canonical_json.dumps(value)
 
 
@@ -327,5 +350,5 @@ _EXPECTED: Mapping[Callable[[Any], Any], str] = {
     _parse_nanoseconds: "a whole number below 2^64",
     _parse_float: "a finite number",
     _parse_events: "a list",
-    _parse_attributes: "a JSON value",
+    _parse_attributes: "a text",
 }

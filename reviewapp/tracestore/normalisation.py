@@ -125,6 +125,9 @@ def find_provider(span: Span) -> str:
     return (values.text(attributes.get(_LANGCHAIN_PROVIDER)) or behind).lower().strip()
 
 
+_FUNCTIONS = "llm.request.functions."
+
+
 def find_tool_definitions(attributes: Attributes) -> tuple[list[Any], frozenset[str]]:
     """Returns the tools that a model was offered, and the attributes that list them; empty if there are none."""
     for key in ("ai.prompt.tools", "gen_ai.tool.definitions"):
@@ -133,9 +136,11 @@ def find_tool_definitions(attributes: Attributes) -> tuple[list[Any], frozenset[
             return [values.parse_json(tool) for tool in tools], frozenset({key})
     fields_by_tool: dict[int, dict[str, Any]] = {}
     for key, value in attributes.items():
-        prefix, _, rest = key.partition("llm.request.functions.")
-        index, dot, name = rest.partition(".")
-        if not prefix and dot and index.isdecimal() and index.isascii() and len(index) < 7:
+        # Most attributes are something else, and this is asked of each.
+        if not key.startswith(_FUNCTIONS):
+            continue
+        index, dot, name = key.removeprefix(_FUNCTIONS).partition(".")
+        if dot and index.isdecimal() and index.isascii() and len(index) < 7:
             fields_by_tool.setdefault(int(index), {})[name] = value
     tools = [_build_tool(fields) for _, fields in sorted(fields_by_tool.items())]
     read = ("name", "description", *_PARAMETERS)

@@ -94,7 +94,8 @@ def test_it_answers_generated_queries_as_clickhouse_does(
 
 @pytest.mark.parametrize("first", range(0, FILTERS, BATCH))
 def test_it_matches_random_filters_as_clickhouse_does(clients: tuple[httpx.Client, httpx.Client], first: int) -> None:
-    columns, parameters = [], {}
+    columns: list[str] = []
+    parameters: dict[str, str] = {}
     rng = random.Random(first)
     for number in range(BATCH):
         value = rng.choice(VALUES)

@@ -245,3 +245,25 @@ def test_it_reads_a_bounded_number_of_events() -> None:
     (span,) = parse_spans(SPAN_COLUMNS | {"events": [{}] * (rows.MAX_EVENTS + 5)})
     assert len(span.events) == rows.MAX_EVENTS + 1
     assert span.events[-1]["name"] == "5 more events of this span are in Laminar and not stored here."
+
+
+def test_it_reads_json_where_it_expects_the_text_of_json() -> None:
+    (span,) = parse_spans({**SPAN_COLUMNS, "input": [{"role": "user"}], "output": {"a": 1}, "attributes": {"k": True}})
+    assert (span.input, span.output, span.attributes) == ('[{"role":"user"}]', '{"a":1}', '{"k":true}')
+
+
+@pytest.mark.parametrize("columns", [{"agent_input": "hi", "metadata_map": {"a": "1"}}, {"trace_outputs": []}])
+def test_it_ignores_columns_that_come_later(columns: dict[str, Any]) -> None:
+    assert client_with_response(200, {"data": [{**TRACE_COLUMNS, **columns}]}).traces([TRACE]).readable[0].id == TRACE
+
+
+@pytest.mark.parametrize("missing", sorted(TRACE_COLUMNS.keys() - {"id", "start_time", "end_time", "metadata"}))
+def test_it_reads_a_trace_without_a_column(missing: str) -> None:
+    row = {name: value for name, value in TRACE_COLUMNS.items() if name != missing}
+    assert client_with_response(200, {"data": [row]}).traces([TRACE]).readable[0].id == TRACE
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", "null", '"ok"', '{"success":true}'])
+def test_it_accepts_any_json_as_the_answer_to_a_write(body: str) -> None:
+    client_with_response(200, body.encode()).push_metadata(TRACE, {"score": 1})
+    client_with_response(200, body.encode()).tag(["done"], trace_id=TRACE)
