@@ -272,6 +272,8 @@ def _parse_text(value: Any) -> str:
 
 
 def _parse_text_list(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError(value)
     return [_parse_text(item) for item in value]
 
 

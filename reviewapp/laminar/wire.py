@@ -176,9 +176,10 @@ def parse_rows(response: Response, call: Call) -> list[dict[str, Any]]:
     _check_success(response, call)
     content = _parse_body(response)
     rows = content.get("data") if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or (rows and not any(isinstance(row, dict) for row in rows)):
         raise _unexpected(response, "has no rows")
-    return rows
+    # What is no object lacks every column, and is skipped as such a row is.
+    return [row if isinstance(row, dict) else {} for row in rows]
 
 
 def clean_key(key: str) -> str:

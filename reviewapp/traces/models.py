@@ -150,6 +150,7 @@ class UnreadablePart(models.Model):
 
     class Part(models.TextChoices):
         TRACE = "trace", "This trace"
+        METADATA = "metadata", "The metadata"
         SPANS = "spans", "Spans of this trace"
         TRANSCRIPT = "transcript", "The transcript"
 

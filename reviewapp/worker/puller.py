@@ -62,6 +62,7 @@ async def _store_rows(client: AsyncLaminar, project: Project, remaining: dict[UU
     missing = remaining.keys() - {row.id for row in page.readable} - reasons.keys()
     await sync_to_async(pull.reschedule_missing)([remaining.pop(trace_id) for trace_id in missing])
     stored = await sync_to_async(pull.store_readable)(project, page.readable, requested_at)
+    await sync_to_async(pull.mark_metadata)(project, page.readable)
     for trace_id in remaining.keys() - {trace.trace_id for trace in stored}:
         reason = reasons.get(trace_id, "it could not be stored")
         await sync_to_async(pull.postpone_unreadable)(remaining.pop(trace_id), reason)

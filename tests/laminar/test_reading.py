@@ -97,6 +97,8 @@ def test_it_fills_missing_columns() -> None:
         ("total_tokens", 2**63),
         ("tags", 5),
         ("tags", [5]),
+        ("tags", "slow"),
+        ("tags", {"slow": 1}),
     ],
 )
 def test_it_leaves_out_only_the_row_with_a_column_of_another_type(column: str, value: object) -> None:
@@ -106,6 +108,12 @@ def test_it_leaves_out_only_the_row_with_a_column_of_another_type(column: str, v
     (row,) = page.unreadable
     assert row.reason.startswith(f"“{column}” is not ")
     assert row.id == (None if column == "id" else TRACE)
+
+
+@pytest.mark.parametrize("row", [None, 5, "x", []], ids=str)
+def test_it_leaves_out_only_a_row_that_is_no_object(row: object) -> None:
+    page = client_with_response(200, {"data": [row, TRACE_COLUMNS]}).find_traces([])
+    assert ([trace.id for trace in page.readable], [bad.id for bad in page.unreadable]) == ([TRACE], [None])
 
 
 def test_it_leaves_out_a_row_with_an_infinite_number() -> None:

@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.laminar import ParsedRows, UnreadableRow
 from reviewapp.lib import clock
 from reviewapp.traces.models import Trace, UnreadablePart
-from reviewapp.traces.sync import pull, unreadable
+from reviewapp.traces.sync import pull, transcripts, unreadable
 from reviewapp.traces.views.unreadable import PAGE_SIZE
 from reviewapp.worker.mirror_sync import has_active_patch
 from tests.factories import PatchFactory, TraceFactory
@@ -49,6 +49,43 @@ def test_it_updates_the_reason_but_not_the_schedule(project: Project) -> None:
     before, after = mark(project), mark(project, reason="“id” is not\x00 a text" + "x" * 500)
     assert (after.pk, after.since, after.retry_at) == (before.pk, before.since, before.retry_at)
     assert (after.reason[:18], len(after.reason)) == ("“id” is not\N{REPLACEMENT CHARACTER} a tex", 300)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[]", "it is not a JSON object"),
+        ('{"a":', "it is not a JSON object"),
+        ('{"a":' + "9" * 5000 + "}", "it is not a JSON object"),
+        ('{"a":' + "[" * 100 + "]" * 100 + "}", "it is nested deeper than 64 levels"),
+        ("[" * 100_000, "it is nested deeper than 64 levels"),
+    ],
+    ids=["list", "half", "digits", "deep", "open"],
+)
+def test_it_marks_a_listed_trace_whose_metadata_cannot_be_read(project: Project, text: str, reason: str) -> None:
+    pull.store_page(project, ParsedRows([trace_row(TRACE, text), trace_row(UUID(int=8))], []))
+    assert set(Trace.objects.pulled().values_list("trace_id", flat=True)) == {TRACE, UUID(int=8)}
+    mark = UnreadablePart.objects.get()
+    assert (mark.trace.trace_id, str(mark)) == (TRACE, f"The metadata could not be read: {reason}.")
+
+
+def test_it_keeps_metadata_that_was_read_before_until_it_can_be_read_again(project: Project) -> None:
+    for text in ('{"a":1}', "{"):
+        pull.store_page(project, ParsedRows([trace_row(TRACE, text)], []))
+    mark = UnreadablePart.objects.get()
+    pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
+    assert (UnreadablePart.objects.get().since, Trace.objects.get().metadata) == (mark.since, '{"a":1}')
+    pull.store_page(project, ParsedRows([trace_row(TRACE, '{"a":1}')], []))
+    assert not UnreadablePart.objects.exists()
+
+
+def test_it_reads_a_trace_again_whose_metadata_could_not_be_read(project: Project) -> None:
+    pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
+    now = clock.now()
+    UnreadablePart.objects.update(retry_at=now)
+    Trace.objects.update(read_due_at=now + timedelta(days=1))
+    transcripts.retry_unreadable(10)
+    assert Trace.objects.filter(read_due_at__lte=clock.now()).exists()
 
 
 def test_it_marks_many_traces_with_few_queries(

@@ -18,17 +18,39 @@ from reviewapp.traces.models import MetadataChange, Trace
 TOKENS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]')
 
 
+class UnreadableMetadataError(ValueError):
+    """A metadata text cannot be read; the message says why, without a full stop."""
+
+
 def parse_members(text: str) -> dict[str, str]:
-    """The members of an untrusted metadata text as key -> JSON text; empty if it is malformed or nested too deeply.
+    """The members of an untrusted metadata text as key -> JSON text; empty if `read_members` cannot read it."""
+    try:
+        return read_members(text)
+    except UnreadableMetadataError:
+        return {}
+
+
+def read_members(text: str) -> dict[str, str]:
+    """The members of an untrusted metadata text as key -> JSON text. Raises UnreadableMetadataError.
 
     Laminar's own texts are always JSON objects.
     """
+    if _nesting_depth(text) > canonical_json.MAX_DEPTH:
+        raise UnreadableMetadataError(f"it is nested deeper than {canonical_json.MAX_DEPTH} levels")
     try:
-        is_too_deep = _nesting_depth(text) > canonical_json.MAX_DEPTH
-        members = {} if is_too_deep else canonical_json.raw_members(text)
+        members = canonical_json.raw_members(text)
     except (ValueError, RecursionError):
-        return {}
+        raise UnreadableMetadataError("it is not a JSON object") from None
     return {to_storable_text(key): raw for key, raw in members.items()}
+
+
+def find_problem(text: str) -> str:
+    """Why a metadata text cannot be read, without a full stop; empty if it can."""
+    try:
+        read_members(text)
+    except UnreadableMetadataError as error:
+        return str(error)
+    return ""
 
 
 def remove_patch(metadata: str, patch: Mapping[str, Any]) -> str:

@@ -151,7 +151,14 @@ def store_page(project: Project, page: ParsedRows[TraceRow], asked_at: datetime 
     """Store the rows of a response that are new or changed, and mark the unreadable ones. Returns how many changed."""
     unreadable.clear_rows(project, [row.id for row in page.readable])
     unreadable.mark_rows(project, page.unreadable)
-    return store_changed(project, page.readable, asked_at)
+    count = store_changed(project, page.readable, asked_at)
+    mark_metadata(project, page.readable)
+    return count
+
+
+def mark_metadata(project: Project, rows: Iterable[TraceRow]) -> None:
+    """Mark the stored traces of these rows whose metadata cannot be read, and remove the marks of the others."""
+    unreadable.mark_metadata(project, {row.id: merge.find_problem(row.metadata) for row in rows})
 
 
 def store_listed(project: Project, page: ParsedRows[TraceRow], asked_at: datetime | None = None) -> int:
@@ -309,7 +316,11 @@ def _update_trace(trace: Trace, row: TraceRow, now: datetime, asked_at: datetime
     for field, value in zip(_COPIED_FIELDS, _copied_values(row), strict=True):
         setattr(trace, field, value)
     trace.duration, trace.pulled_at = trace.seconds, now
-    members = merge.parse_members(row.metadata)
+    try:
+        members = merge.read_members(row.metadata)
+    except merge.UnreadableMetadataError:
+        # It is marked; what was read before is kept.
+        members = merge.parse_members(trace.metadata)
     is_older = trace.asked_at is not None and asked_at < trace.asked_at
     if is_older:
         # Laminar deletes no key: an older response can only add some. Keep the stored order of keys.

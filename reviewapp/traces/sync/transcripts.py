@@ -27,7 +27,7 @@ def retry_unreadable(limit: int) -> int:
     """
     marks, now = unreadable.select_due(limit), clock.now()
     pks = {part: [mark.trace_id for mark in marks if mark.part == part] for part in Part}
-    Trace.objects.filter(pk__in=pks[Part.TRACE]).update(read_due_at=now)
+    Trace.objects.filter(pk__in=pks[Part.TRACE] + pks[Part.METADATA]).update(read_due_at=now)
     Trace.objects.filter(pk__in=pks[Part.SPANS]).update(pull_due_at=now)
     for mark in marks:
         if mark.part == Part.TRANSCRIPT:

@@ -4,7 +4,7 @@ One bad row never hides the others of its response: whoever reads many rows stor
 """
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,6 +42,23 @@ def mark_rows(project: Project, rows: Sequence[UnreadableRow]) -> None:
             Trace.objects.bulk_create(placeholders, ignore_conflicts=True)
             traces = Trace.objects.filter(project=project, trace_id__in=batch).select_for_update().order_by("trace_id")
             _mark(project, Part.TRACE, {pk: by_id[trace_id] for pk, trace_id in traces.values_list("pk", "trace_id")})
+
+
+def mark_metadata(project: Project, problems: Mapping[UUID, str]) -> None:
+    """Mark stored traces whose metadata cannot be read, and remove the marks of those whose metadata can.
+
+    `problems` are by trace id, without a full stop; an empty one is none.
+    """
+    marks = UnreadablePart.objects.filter(project=project, part=Part.METADATA)
+    for batch in batched(list(problems)):
+        bad = [trace_id for trace_id in batch if problems[trace_id]]
+        if readable := list(marks.filter(trace__trace_id__in=batch).exclude(trace__trace_id__in=bad)):
+            marks.filter(pk__in=[mark.pk for mark in readable]).delete()
+        if bad:
+            with transaction.atomic():
+                traces = Trace.objects.filter(project=project, trace_id__in=bad).values_list("pk", "trace_id")
+                rows = {pk: UnreadableRow(trace_id, problems[trace_id]) for pk, trace_id in traces}
+                _mark(project, Part.METADATA, rows)
 
 
 def mark_part(trace: Trace, part: str, reason: str) -> None:
