@@ -8,6 +8,7 @@ confusable-homoglyphs. Names of ASCII alone are compared as they are: `user1` an
 import hashlib
 import unicodedata
 from collections.abc import Iterable
+from itertools import groupby
 
 from confusable_homoglyphs.confusables import confusables_data
 from django.core.exceptions import ValidationError
@@ -17,6 +18,8 @@ from reviewapp.lib import invisible_chars
 # Characters of a stored key. NFKC makes 18 of one, so a long name can have a longer key.
 KEY_LENGTH = 400
 _LINE_CHARACTERS = {"\t": "tab", "\n": "line break", "\r": "carriage return"}
+# UTS 39 calls more marks on one letter a sign of spoofing; no script needs them.
+_MAX_MARKS = 4
 _DIRECTION_MARKS = "\u200e\u200f"
 
 
@@ -28,15 +31,33 @@ def fold_name(name: str) -> str:
 
 
 def describe_unreadable(text: str) -> str:
-    """A sentence that names the first control, direction mark or invisible character; empty if there is none."""
+    """A sentence about the first control, direction mark or invisible character, or another that nobody can tell apart.
+
+    Empty if there is none.
+    """
     line_character = next((char for char in text if char in _LINE_CHARACTERS), None)
     if line_character is not None:
         name = f"U+{ord(line_character):04X} ({_LINE_CHARACTERS[line_character]})"
         return f"The character {name} does not belong in a name of one line. Remove it."
     hidden = invisible_chars.find_hidden(text)
-    if hidden is None:
-        return ""
-    return f"The character {invisible_chars.name_character(hidden)} cannot be seen. Remove it."
+    if hidden is not None:
+        return f"The character {invisible_chars.name_character(hidden)} cannot be seen. Remove it."
+    unknown = next((char for char in text if _has_no_look(char)), None)
+    if unknown is not None:
+        return f"The character {invisible_chars.name_character(unknown)} looks the same as others. Remove it."
+    if any(is_mark and len(list(run)) > _MAX_MARKS for is_mark, run in groupby(text, _is_mark)):
+        return f"A letter has more than {_MAX_MARKS} accents. Remove some."
+    return ""
+
+
+def _has_no_look(char: str) -> bool:
+    """Whether fonts show it as a box: of private use, no character at all, or put for broken text."""
+    is_no_character = "\ufdd0" <= char <= "\ufdef" or ord(char) & 0xFFFE == 0xFFFE
+    return is_no_character or char == "\ufffd" or unicodedata.category(char) == "Co"
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char) in ("Mn", "Me")
 
 
 def validate_readable(name: str) -> None:

@@ -102,11 +102,12 @@ def _open_form(item: QueueItem, review: Review | None, draft: Draft | None, orig
     """The form with the review's answers, overridden by the person's draft; a field the draft lacks was empty."""
     form = ReviewForm.for_review(item.queue, item.version, review, original)
     if draft is not None:
-        fields = drafts.parse_fields(draft)
-        form.initial.update({name: fields.get(name, "") for name in form.fields if name != "version"})
-        form.initial["draft_values"] = {
-            name: value if isinstance(value, list) else [value] for name, value in fields.items()
+        values = {
+            name: value if isinstance(value, list) else [value] for name, value in drafts.parse_fields(draft).items()
         }
+        # As in a submitted form: a field that was sent twice has its last value, and the page shows the others.
+        form.initial.update({name: values.get(name, [""])[-1] for name in form.fields if name != "version"})
+        form.initial["draft_values"] = values
     return form
 
 

@@ -1,9 +1,13 @@
 """Refuse requests of which Django would drop or replace a part without a word.
 
 Django replaces bytes that are not UTF-8 by the replacement character, ignores bodies of another content type than a
-form's, and skips parts of a multipart form that it cannot name. The API reads its bodies itself, strictly.
+form's, skips parts of a multipart form that it cannot name, and takes a body that was cut off for a whole one. The API
+reads its bodies itself, strictly.
 """
 
+import base64
+import binascii
+import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 
 from reviewapp.web import views
 
+_DISPOSITION = b"content-disposition"
+_CHARSET = re.compile(rb"""\bcharset\s*=\s*["']?([^"';\s]*)""")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -46,11 +52,49 @@ def _find_error(request: HttpRequest) -> str:
     if request.FILES:
         return HAS_FILE
     texts = [text for name, values in request.POST.lists() for text in (name, *values)]
+    if not _is_whole(body, _get_boundary(request)):
+        return INCOMPLETE
     # Also text in base64: a replacement character that the body does not have was put in by Django.
     if sum(text.count(_REPLACEMENT) for text in texts) > body.count(_REPLACEMENT.encode()):
         return NOT_UTF8
-    parts = body.count(b"--" + (request.content_params or {}).get("boundary", "").encode("latin-1")) - 1
+    parts = body.count(b"\r\n--" + _get_boundary(request))
     return INCOMPLETE if parts > sum(len(values) for _, values in request.POST.lists()) else ""
+
+
+def _get_boundary(request: HttpRequest) -> bytes:
+    return (request.content_params or {}).get("boundary", "").encode("latin-1", "replace")
+
+
+def _is_whole(body: bytes, boundary: bytes) -> bool:
+    """Whether a multipart body has its last boundary, and nothing but parts that Django reads as they are meant."""
+    before, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
+    if not body:
+        return True
+    if before.strip() or not parts or parts[-1].strip() != b"--":
+        return False
+    return all(part.startswith(b"\r\n") and _is_plain(part) for part in parts[:-1])
+
+
+def _is_plain(part: bytes) -> bool:
+    """Whether the part is a field in UTF-8, as it stands or in valid base64."""
+    head, _, content = part.partition(b"\r\n\r\n")
+    headers = [line.partition(b":") for line in head.lower().split(b"\r\n")]
+    values = {name.strip(): value.strip() for name, _, value in headers}
+    charset = _CHARSET.search(values.get(b"content-type", b""))
+    if (charset and charset[1] not in (b"utf-8", b"utf8")) or sum(name == _DISPOSITION for name, _, _ in headers) != 1:
+        return False
+    encoding = values.get(b"content-transfer-encoding", b"8bit")
+    if encoding == b"base64":
+        return _is_base64(content)
+    return encoding in (b"7bit", b"8bit", b"binary")
+
+
+def _is_base64(content: bytes) -> bool:
+    try:
+        base64.b64decode(b"".join(content.split()), validate=True)
+    except binascii.Error:
+        return False
+    return True
 
 
 def _is_utf8(encoded: bytes) -> bool:

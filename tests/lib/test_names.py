@@ -37,7 +37,16 @@ def test_it_makes_a_key_of_any_name(name: str) -> None:
         ("a\x1bb", "U+001B"),
         ("a\nb", "U+000A (line break)"),
         ("a\u3164b", "U+3164 (hangul filler)"),
+        ("a\uffffb", "U+FFFF looks the same as others"),
+        ("a\ue000b", "U+E000 looks the same as others"),
+        ("a\ufffdb", "U+FFFD (replacement character) looks the same"),
+        ("Q" + "\u0300" * 5, "more than 4 accents"),
     ],
 )
 def test_it_names_the_character_that_cannot_be_read(name: str, words: str) -> None:
     assert words in names.describe_unreadable(name)
+
+
+@pytest.mark.parametrize("name", ["Việt", "שָׁלוֹם", "Q" + "\u0300" * 4, "👨\u200d👩\u200d👧", "回答"])
+def test_it_reads_names_of_every_script(name: str) -> None:
+    assert names.describe_unreadable(name) == ""

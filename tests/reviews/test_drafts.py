@@ -151,3 +151,20 @@ def test_it_saves_a_draft_of_whatever_can_be_submitted(reviewer_client: Client, 
     }
     assert reviewer_client.post(f"{url(item)}draft/", form_data).status_code == 204
     assert reviewer_client.post(url(item), form_data).status_code == 302
+
+
+def test_it_shows_every_value_of_a_field_that_was_sent_twice(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(f"{url(item)}draft/", {**FORM_DATA, "notes": ["first", "second"]})
+    page = reviewer_client.get(url(item)).text
+
+    assert ">second</textarea>" in page
+    assert "first" in page
+    assert "[&#x27;first" not in page
+
+
+def test_it_keeps_a_draft_from_a_form_that_did_not_arrive(reviewer_client: Client, item: QueueItem) -> None:
+    reviewer_client.post(f"{url(item)}draft/", FORM_DATA)
+    response = reviewer_client.post(f"{url(item)}draft/", {"notes": "cut"})
+
+    assert response.status_code == 422
+    assert drafts.parse_fields(Draft.objects.get()) == {"notes": "half a thou", "score": "0.5"}

@@ -153,3 +153,15 @@ def test_it_counts_the_others_beside_a_view_that_is_no_longer_valid(
     TraceFactory.create(project=project, metadata='{"a":1}')
     rows = reviewer_client.get(f"{URL}views/").context["rows"]
     assert {view.name: count for view, count in rows} == {"ours": 1, "broken": None}
+
+
+def test_it_refuses_a_name_that_looks_like_another_views(reviewer_client: Client) -> None:
+    save_view(reviewer_client, name="Answers")
+
+    for name in ("ANSWERS", "Аnswers", "Ａnswers"):
+        assert reviewer_client.post(SAVE, {"name": name}).status_code == 422
+    assert SavedView.objects.count() == 1
+
+
+def test_it_accepts_an_emoji_of_several_characters(reviewer_client: Client) -> None:
+    assert save_view(reviewer_client, name="👨\u200d👩\u200d👧") == 302

@@ -33,6 +33,10 @@ CANNOT_UNDO = (
 )
 NOT_SKIPPED = "The item was not skipped: a colleague has it, or it was reviewed or skipped after you opened it."
 UNKNOWN_SKIP_TARGET = "Nothing was skipped: choose Later for me, For someone else or Skip for everyone."
+DRAFT_INCOMPLETE = (
+    "Draft not saved: a part of the form did not arrive. Your text is still in the form and in this browser. Reload the"
+    " page."
+)
 DRAFT_TOO_LONG = "Draft not saved: it is too long. Your text is still in the form and in this browser; shorten it."
 
 
@@ -158,7 +162,9 @@ def item_reopen(request: Request, project: Project, item: int) -> HttpResponse:
 
 def _save_draft(request: Request, item: QueueItem) -> tuple[str, int]:
     """Save the form as a draft. Returns the error, empty if it was saved, and the response's status."""
-    version = parse_int(request.POST.get("version")) or 0
+    if "version" not in request.POST:
+        return DRAFT_INCOMPLETE, 422
+    version = parse_int(request.POST["version"]) or 0
     try:
         is_saved = drafts.save_form(item, request.user, request.POST, version=version)
     except drafts.DraftTooLongError:

@@ -1,5 +1,6 @@
 """Saved views: a person's own, and the project's, which only leads change."""
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
@@ -48,6 +49,7 @@ def save(
             else:
                 if views.count() >= MAX_VIEWS:
                     raise SavedViewError(f"There are already {MAX_VIEWS} views. Delete one that is no longer needed.")
+                _check_distinct(views, name)
                 saved = SavedView.objects.create(
                     project=project, owner=owner, name=name, query=view.query, on_home=on_home, made_by=user.username
                 )
@@ -62,6 +64,8 @@ def change(view: SavedView, user: User, *, name: str, on_home: bool) -> None:
     name = _clean_name(name)
     try:
         with transaction.atomic():
+            siblings = SavedView.objects.filter(project=view.project, owner=view.owner).exclude(pk=view.pk)
+            _check_distinct(siblings, name)
             if not SavedView.objects.filter(pk=view.pk).update(name=name, on_home=on_home):
                 raise SavedViewError("This view has been deleted. You can save it again.")
             _record_event(view, user, "changed view", new_name=name, on_home=on_home)
@@ -83,9 +87,21 @@ def _clean_name(name: str) -> str:
         raise SavedViewError("Enter a name for the view.")
     if sentence := names.describe_unreadable(name):
         raise SavedViewError(f"The view was not saved. {sentence}")
-    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise SavedViewError(f"A view's name can have at most {MAX_NAME_LENGTH} characters, all of them printable.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise SavedViewError(f"A view's name can have at most {MAX_NAME_LENGTH} characters.")
     return name
+
+
+def _check_distinct(views: QuerySet[SavedView], name: str) -> None:
+    """Check that no other of these views looks like a view of this name. Raises SavedViewError.
+
+    Call it in the transaction that saves the name. The same name is the database's to refuse.
+    """
+    others = views.select_for_update().exclude(name=name).values_list("name", flat=True)
+    try:
+        names.validate_distinct(name, others)
+    except ValidationError as error:
+        raise SavedViewError(f"The view was not saved. {error.messages[0]}") from None
 
 
 def _record_event(view: SavedView, user: User, verb: str, **detail: object) -> None:
