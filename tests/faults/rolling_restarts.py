@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,17 +130,17 @@ def restart(node: Web, fork_server: ForkServer) -> None:
     wait_for(f"{node.url}/ready")
 
 
-def main(restarts: int, rate: float) -> dict[str, object]:
-    """Run everything on the database that the environment sets. Returns the figures of each load balancer."""
+def main(restarts: int, rate: float, names: Sequence[str] = NAMES) -> dict[str, object]:
+    """Run everything on the database that the environment sets. Returns the figures of each of these balancers."""
     call_command("migrate", verbosity=0)
-    create_test_data(UNREACHABLE_URL, ITEMS * len(NAMES), VISITORS)
+    create_test_data(UNREACHABLE_URL, ITEMS * len(names), VISITORS)
     pks = list(QueueItem.objects.order_by("pk").values_list("pk", flat=True))
     figures: dict[str, object] = {}
     with (
         tempfile.TemporaryDirectory() as folder,
         run_fork_server(Path(folder), DRAIN_SECONDS=DRAIN_SECONDS) as fork_server,
     ):
-        for number, name in enumerate(NAMES):
+        for number, name in enumerate(names):
             before = Review.objects.count()
             result = measure_restarts(name, fork_server, pks[number * ITEMS :][:ITEMS], restarts, rate)
             stored = Review.objects.count() - before
@@ -149,4 +149,4 @@ def main(restarts: int, rate: float) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(main(int(sys.argv[1]), float(sys.argv[2]))) + "\n")
+    sys.stdout.write(json.dumps(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:] or NAMES)) + "\n")

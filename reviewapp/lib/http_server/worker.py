@@ -7,7 +7,6 @@ requests as threads stop it.
 
 import errno
 import math
-import select
 import selectors
 import socket
 import time
@@ -23,6 +22,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from reviewapp.lib.http_server import is_stopping, limits, set_stopping
 from reviewapp.lib.http_server.buffered_socket import BufferedSocket
+from reviewapp.lib.http_server.closing import close_listener
 from reviewapp.lib.http_server.request_buffer import RequestBuffer, error_response
 
 _RECEIVE_BYTES = 256 * 1024
@@ -148,16 +148,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
         Gunicorn leaves them open until the last request ends: clients connect, wait, and are reset in the end.
         """
-        for listener in self.sockets:
-            poller = select.poll()
-            poller.register(listener, select.POLLIN)
-            for _ in range(limits.CONNECTIONS):
-                if not poller.poll(0):
-                    break
-                self.accept(listener)
         self.set_accept_enabled(False)
         for listener in self.sockets:
-            listener.close()
+            close_listener(listener, partial(self.accept, listener))
 
     # Steps of a connection: read a request, (a thread works), flush the response, read again or linger.
 
