@@ -24,8 +24,8 @@ from django.db import connection, transaction  # noqa: E402
 
 from reviewapp.accounts.models import Membership, Project, User  # noqa: E402
 from reviewapp.lib import canonical_json, clock, sql  # noqa: E402
+from reviewapp.traces.filter_models import MetadataKey, Term  # noqa: E402
 from reviewapp.traces.metadata import index  # noqa: E402
-from reviewapp.traces.models import MetadataKey, Term  # noqa: E402
 
 PASSWORD = "a password for a benchmark"
 SEED, INTERVAL, DURATION, BATCH = 7, timedelta(seconds=7), timedelta(seconds=6), 10_000

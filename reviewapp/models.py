@@ -6,16 +6,12 @@ from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Idempot
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.reviews.models import Draft, Review
+from reviewapp.traces.filter_models import MetadataKey, Posting, SavedView, Tally, Term
 from reviewapp.traces.models import (
     MetadataChange,
-    MetadataKey,
-    Posting,
     PreparedTranscript,
-    SavedView,
     Span,
     SpanMetadata,
-    Tally,
-    Term,
     Trace,
     UnreadablePart,
     Watermark,

@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Role
 from reviewapp.delivery.models import Bulk
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import QueueItem
-from reviewapp.traces.models import SavedView
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
 from tests.factories import PatchFactory, RuleFactory, SpanFactory, TraceFactory
 

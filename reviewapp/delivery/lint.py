@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json
-from reviewapp.traces.models import Term
+from reviewapp.traces.filter_models import Term
 
 # Bytes of a patch as it is pushed, its keys, and characters per key.
 MAX_BYTES = 64 * 1024

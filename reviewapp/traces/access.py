@@ -5,8 +5,9 @@ from uuid import UUID
 from django.http import Http404
 
 from reviewapp.accounts.models import Project, User
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import saved_views
-from reviewapp.traces.models import SavedView, Trace
+from reviewapp.traces.models import Trace
 
 
 def get_trace_or_404(project: Project, trace_id: UUID) -> Trace:

@@ -11,8 +11,9 @@ from reviewapp.delivery import bulk
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import AccessToken
 from reviewapp.queues.models import Queue
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.metadata import index
-from reviewapp.traces.models import SavedView, Trace
+from reviewapp.traces.models import Trace
 from tests.factories import LaminarKeyFactory, PatchFactory, QueueItemFactory, ReviewFactory, SpanFactory, TraceFactory
 
 METADATA = '{"environment":"production","customer_tier":"pro","plan":{"name":"gold"}}'

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
+from reviewapp.traces.filter_models import Posting, Term
 from reviewapp.traces.filters import paging
 from reviewapp.traces.filters.filter_view import FilterView, read_view
 from reviewapp.traces.filters.paging import PAGE_SIZE, get_page
 from reviewapp.traces.metadata import index
 from reviewapp.traces.metadata.pairs import FilterError, Pair
-from reviewapp.traces.models import Posting, Term, Trace
+from reviewapp.traces.models import Trace
 from tests.factories import TraceFactory
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -15,12 +15,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import TraceRow
+from reviewapp.traces.filter_models import MetadataKey, Posting, Tally, Term
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import PAGE_SIZE, get_page
 from reviewapp.traces.metadata import index, merge, suggestions
 from reviewapp.traces.metadata.pairs import Pair, display_value
 from reviewapp.traces.metadata.suggestions import Suggestion
-from reviewapp.traces.models import MetadataKey, Posting, Tally, Term, Trace
+from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 from tests.factories import ProjectFactory, TraceFactory
 from tests.threads import run_concurrently

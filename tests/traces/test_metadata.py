@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json
+from reviewapp.traces.filter_models import Posting, Term
 from reviewapp.traces.metadata import index, merge, pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
-from reviewapp.traces.models import Posting, Term, Trace
+from reviewapp.traces.models import Trace
 from tests.factories import ProjectFactory, TraceFactory
 from tests.skips import NO_CLICKHOUSE
 

@@ -9,8 +9,9 @@ from pytest_django import DjangoAssertNumQueries
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
+from reviewapp.traces.filter_models import Posting, Tally, Term
 from reviewapp.traces.metadata import index, suggestions
-from reviewapp.traces.models import Posting, Span, Tally, Term, Trace, Watermark
+from reviewapp.traces.models import Span, Trace, Watermark
 from reviewapp.traces.sync import prune
 from reviewapp.worker.mirror_sync import has_active_patch
 from tests.factories import PatchFactory, SpanFactory, TraceFactory

@@ -5,8 +5,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import saved_views
-from reviewapp.traces.models import SavedView
 from tests.factories import TraceFactory
 from tests.queries import count_queries
 

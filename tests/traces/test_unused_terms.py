@@ -8,8 +8,9 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import sql
+from reviewapp.traces.filter_models import MetadataKey, Posting, Term
 from reviewapp.traces.metadata import index, merge
-from reviewapp.traces.models import MetadataKey, Posting, Term, Trace
+from reviewapp.traces.models import Trace
 from tests.factories import ProjectFactory, TraceFactory
 from tests.threads import run_concurrently
 

@@ -12,8 +12,9 @@ from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.lib import canonical_json, invisible_chars
 from reviewapp.queues.models import Queue, QueueItem, Rubric, Rule
 from reviewapp.reviews.models import Review
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.metadata.index import reindex
-from reviewapp.traces.models import SavedView, Span, Trace
+from reviewapp.traces.models import Span, Trace
 from tests.browser.pages import PAGES, create_test_data
 from tests.factories import RuleFactory
 

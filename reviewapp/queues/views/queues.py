@@ -22,7 +22,8 @@ from reviewapp.queues.key_conflicts import shared_keys
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.queues.removing import remove
-from reviewapp.traces.models import Posting, Trace
+from reviewapp.traces.filter_models import Posting
+from reviewapp.traces.models import Trace
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 

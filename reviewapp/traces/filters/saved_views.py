@@ -7,8 +7,8 @@ from django.db.models import F, Q, QuerySet
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.lib import names
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters.filter_view import MAX_QUERY_LENGTH, FilterView
-from reviewapp.traces.models import SavedView
 
 # Of a project, and of one person in it.
 MAX_VIEWS = 50

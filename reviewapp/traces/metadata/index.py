@@ -22,7 +22,8 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, sql
 from reviewapp.lib.batches import batched
 from reviewapp.traces import queries
-from reviewapp.traces.models import MetadataKey, Posting, Tally, Term, Trace
+from reviewapp.traces.filter_models import MetadataKey, Posting, Tally, Term
+from reviewapp.traces.models import Trace
 
 # Counts stop above this number, where counting costs more than it is worth: a page then shows "more than".
 MAX_COUNT = 1_000

@@ -14,9 +14,10 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import sql
 from reviewapp.lib.personal_data import find_personal_data
 from reviewapp.traces import queries
+from reviewapp.traces.filter_models import MetadataKey
 from reviewapp.traces.metadata import history, pairs, span_values
 from reviewapp.traces.metadata.merge import parse_members
-from reviewapp.traces.models import MetadataChange, MetadataKey, SpanMetadata
+from reviewapp.traces.models import MetadataChange, SpanMetadata
 
 Author = MetadataChange.Author
 

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from reviewapp.accounts.models import Project
+from reviewapp.traces.filter_models import MetadataKey, Term
 from reviewapp.traces.metadata import pairs
-from reviewapp.traces.models import MetadataKey, Term
 
 MAX_SUGGESTIONS = 20
 # Only the most frequent keys or values are searched: a key with an id per trace has as many values as there are traces.

@@ -9,11 +9,11 @@ from django.views.decorators.http import require_POST, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.traces.access import get_saved_view_or_404
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import read_view
 from reviewapp.traces.filters.saved_views import DuplicateNameError, SavedViewError
 from reviewapp.traces.metadata.pairs import FilterError
-from reviewapp.traces.models import SavedView
 from reviewapp.traces.views.traces import render_list
 from reviewapp.web.request import Request
 

@@ -14,13 +14,14 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import invisible_chars
 from reviewapp.traces.access import get_trace_or_404
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
 from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, check_length, read_view
 from reviewapp.traces.filters.paging import Page, count_by_condition, count_traces, get_page
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
-from reviewapp.traces.models import SavedView, Span
+from reviewapp.traces.models import Span
 from reviewapp.traces.reader import spelling
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
