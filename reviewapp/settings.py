@@ -35,6 +35,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
 
 # How many days a trace that was never queued stays in the mirror, and how many of these a project may have.
+# Answers a view's conditions on reviews; the mirror, which is below reviews, asks it by this name.
+REVIEW_LOOKUP = "reviewapp.reviews.trace_filter.find_reviewed"
 MIRROR_DAYS = env.int("MIRROR_DAYS", default=90)
 MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
 

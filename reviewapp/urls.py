@@ -13,10 +13,18 @@ from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.queues.views import bulk_add, queues, rules
 from reviewapp.queues.views import rubric as rubrics
-from reviewapp.reviews.views import item_actions, item_pages, queue_pages, rubric_preview, trace_reviews, workbench
+from reviewapp.reviews.views import (
+    item_actions,
+    item_pages,
+    queue_pages,
+    rubric_preview,
+    session_turns,
+    trace_reviews,
+    workbench,
+)
+from reviewapp.traces.views import finder, traces
 from reviewapp.traces.views import keys as trace_keys
 from reviewapp.traces.views import saved_views as trace_acts
-from reviewapp.traces.views import traces
 from reviewapp.traces.views import unreadable as unreadable_traces
 from reviewapp.web import views as web
 from reviewapp.web.converters import PrimaryKeyConverter
@@ -64,6 +72,7 @@ review_routes: Routes = [
     path("items/<number:item>/delivery/", item_pages.item_delivery, name="item-delivery"),
     path("items/<number:item>/reading/", item_pages.item_reading, name="item-reading"),
     path("traces/<uuid:trace_id>/reviews/", trace_reviews.trace_reviews, name="trace-reviews"),
+    path("traces/<uuid:trace_id>/session/", session_turns.session_turns, name="session-turns"),
 ]
 trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
@@ -124,6 +133,7 @@ urlpatterns: Routes = [
     path("api/v1/docs", api_docs.docs_page, name="api-docs"),
     path("api/v1/", api_routes()),
     path("", include(([path("", insights.home, name="home")], "home"))),
+    path("find/", include(([path("", finder.trace_find, name="trace-find")], "find"))),
     path("p/<slug:project>/queues/", include((queue_routes, "queues"))),
     path("p/<slug:project>/traces/", include((trace_routes, "traces"))),
     path("p/<slug:project>/traces/", include((bulk_routes, "bulk"))),

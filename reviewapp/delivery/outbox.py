@@ -16,6 +16,7 @@ from reviewapp.delivery import outcome_log, queries, schedule
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.traces.metadata.merge import lock_trace
+from reviewapp.traces.metadata.tags import replace_pushed_tags
 
 UNREADABLE_MESSAGE = (
     "The stored values cannot be read, so they are not sent. Other deliveries are not affected. To send the values,"
@@ -41,7 +42,7 @@ def put(
     """
     with transaction.atomic(savepoint=False):
         # Serialise patches per trace: two concurrent ones would not see, and so not carry, each other's keys.
-        lock_trace(project, trace_id)
+        trace = lock_trace(project, trace_id)
         now = clock.now()
         older = _park_unreadable(_lock_supersedable(project, trace_id))
         older = [patch for patch in older if patch.state != State.PARKED or patch.can_be_replaced_by(metadata, tags)]
@@ -60,6 +61,8 @@ def put(
         )[0][0]
         if older:
             _supersede(older, new)
+        if tags_text != "[]":
+            _store_tags(project, trace_id, trace.pk)
     return new
 
 
@@ -81,7 +84,17 @@ def withdraw(project: Project, patch: Patch) -> dict[str, Any] | None:
     if carried or tags:
         replacement = put(project, patch.trace_id, carried, tags=tags, source=older[-1].source)
         Patch.objects.filter(pk=patch.pk).update(superseded_by=replacement)
+    if patch.tags != "[]":
+        _store_tags(project, patch.trace_id, lock_trace(project, patch.trace_id).pk)
     return carried
+
+
+def _store_tags(project: Project, trace_id: UUID, trace_pk: int) -> None:
+    """Store in the mirror which tags our patches add to a trace: those sent, and those that wait to be."""
+    patches = Patch.objects.filter(project=project, trace_id=trace_id).exclude(tags="[]")
+    # What was superseded before it was sent was withdrawn, or a newer patch has its tags.
+    effective = patches.exclude(state=State.SUPERSEDED, lease=0)
+    replace_pushed_tags(trace_pk, {name for patch in effective for name in patch.tag_names})
 
 
 def record_outcomes(patches: Sequence[Patch], **changes: Any) -> set[int]:

@@ -14,7 +14,6 @@ from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
 from reviewapp.traces.sync import pull
 
 MAX_ITEMS = 1_000
-_LINK_ID = re.compile(r"/traces/([0-9a-fA-F-]{32,36})(?:/|$)")
 LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 
 
@@ -70,28 +69,12 @@ def parse_paste(text: str, *, reason: str = "") -> Paste:
 def _parse_line(line: str, reason: str) -> Entry:
     """Raises ValueError with a sentence."""
     word, reference = LINE.findall(line)[0]
-    trace_id = trace_ids.parse(_find_link_id(word) or word)
+    trace_id = trace_ids.parse_link(word)
     if len(reference) > 200:
         raise ValueError("the reference is longer than 200 characters. Shorten it.")
     if "\0" in reference:
         raise ValueError("the reference contains a character that cannot be stored (NUL). Remove it.")
     return Entry(trace_id, reason=reason, reference=reference)
-
-
-def _find_link_id(word: str) -> str:
-    """Return the trace id in a link to a trace in Laminar, as copied from the address bar; empty if it is none.
-
-    The link is of the trace's own page, or of the panel beside the list of traces.
-    """
-    scheme, _, address = word.partition("://")
-    if scheme not in ("http", "https"):
-        return ""
-    path, _, query = address.partition("#")[0].partition("?")
-    if path.endswith("/traces"):
-        fields = (field.partition("=") for field in query.split("&"))
-        return next((value for name, _, value in fields if name == "traceId"), "")
-    link_id = _LINK_ID.search(path)
-    return link_id[1] if link_id else ""
 
 
 def add(

@@ -283,6 +283,7 @@ class QueueItem(models.Model):
             ),
             models.Index(fields=["queue", "-priority", "id"], name="item_in_order"),
             models.Index(fields=["queue", "state"], name="item_by_state"),
+            models.Index(fields=["trace_id"], name="item_of_trace"),
             models.Index(fields=["rule"], name="item_by_rule", condition=Q(rule__isnull=False)),
         ]
 

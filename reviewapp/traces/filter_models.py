@@ -1,4 +1,4 @@
-"""What leads filter traces by: the metadata index, its keys, and saved views."""
+"""What leads filter traces by: the metadata index, its keys, tags, and saved views."""
 
 from django.db import models
 
@@ -69,6 +69,31 @@ class Posting(models.Model):
             models.Index(fields=["term", "-start_time", "-trace", "signature"], name="posting_walked"),
             models.Index(fields=["trace"], name="posting_unsigned", condition=models.Q(signature=-1)),
         ]
+
+
+class TraceTag(models.Model):
+    """A tag of a trace and where it was set, which decides whether Laminar itself can filter by it."""
+
+    class Source(models.TextChoices):
+        # Laminar's `traces.tags`: the tags that the spans had when they arrived.
+        ARRIVAL = "arrival", "set by the application, in flight"
+        LAMINAR = "laminar", "set in Laminar"
+        # A span of the trace has it. Laminar adds later tags to a span only, where no filter of its looks.
+        SPAN = "span", "added to a span afterwards"
+        REVIEW = "review", "added by a review"
+
+    MAX_NAME_LENGTH = 200
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="tags", db_index=False)
+    name = models.CharField(max_length=MAX_NAME_LENGTH)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    # The trace's, so that the index alone has the order of a list.
+    start_time = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trace", "name", "source"], name="one_row_per_tag_and_source")]
+        indexes = [models.Index(fields=["project", "name", "-start_time", "-trace"], name="tag_newest_first")]
 
 
 class SavedView(models.Model):

@@ -17,6 +17,9 @@ REREAD_DELAYS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)
 # Interval of the readings after those, for traces that stay in the mirror for ever.
 REREAD_INTERVAL = timedelta(days=7)
 
+# Characters of a trace's question and answer that lists show and search.
+EXCERPT_LENGTH = 200
+
 
 class TraceQuerySet(models.QuerySet["Trace"]):
     def pulled(self) -> Self:
@@ -82,11 +85,16 @@ class Trace(models.Model):
     changed_at = models.DateTimeField(null=True)
     # Queued or reviewed: never pruned from the mirror.
     is_kept = models.BooleanField(default=False, db_default=False)
+    # The beginning of the question and of the answer, on one line, which lists show and search; see excerpts.py.
+    question = models.CharField(max_length=EXCERPT_LENGTH, blank=True, default="", db_default="")
+    answer = models.CharField(max_length=EXCERPT_LENGTH, blank=True, default="", db_default="")
 
     objects = TraceQuerySet.as_manager()
 
     # Annotated by `with_readability`; None if not known.
     has_unreadable_parts: bool | None = None
+    # Annotated by `get_trace_or_404`; None if not known.
+    has_tags: bool | None = None
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "trace_id"], name="one_row_per_trace")]
@@ -95,6 +103,22 @@ class Trace(models.Model):
             models.Index(fields=["project", "-duration", "-id"], name="trace_longest_first"),
             models.Index(fields=["project", "-total_cost", "-id"], name="trace_dearest_first"),
             models.Index(fields=["project", "-total_tokens", "-id"], name="trace_most_tokens_first"),
+            models.Index(
+                fields=["project", "session_id", "-start_time", "-id"],
+                name="trace_of_session",
+                condition=~models.Q(session_id=""),
+            ),
+            models.Index(
+                fields=["project", "user_id", "-start_time", "-id"],
+                name="trace_of_user",
+                condition=~models.Q(user_id=""),
+            ),
+            models.Index(
+                fields=["project", "-start_time", "-id"], name="trace_failed", condition=models.Q(status="error")
+            ),
+            models.Index(
+                fields=["project", "-start_time", "-id"], name="trace_queued", condition=models.Q(is_kept=True)
+            ),
             # Only the few traces that wait for a pull, so the index stays small.
             models.Index(fields=["pull_due_at"], name="trace_pull_due", condition=models.Q(pull_due_at__isnull=False)),
             models.Index(
@@ -295,6 +319,9 @@ class PreparedTranscript(models.Model):
     answer = models.TextField(blank=True)
     is_partial = models.BooleanField()
     is_empty = models.BooleanField()
+
+    # The beginnings of the question and the answer, which are stored with the trace.
+    excerpts: tuple[str, str] = ("", "")
 
     class Meta:
         db_table = "reviewapp_prepared"

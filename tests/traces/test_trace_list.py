@@ -17,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json, clock
+from reviewapp.traces.filter_models import TraceTag
 from reviewapp.traces.filters.filter_view import MAX_QUERY_LENGTH
 from reviewapp.traces.filters.paging import PAGE_SIZE
 from reviewapp.traces.metadata import index
@@ -303,3 +304,49 @@ def test_it_lets_the_server_read_the_longest_filter() -> None:
 
     # 0: gunicorn has no limit of its own.
     assert config["limit_request_line"] == 0 or config["limit_request_line"] >= MAX_QUERY_LENGTH + 50 * 45 + 200
+
+
+def test_it_shows_question_answer_and_tags_in_one_line(reviewer_client: Client, project: Project) -> None:
+    trace = TraceFactory.create(
+        project=project, question="Where is <it>?", answer="In Paris.", session_id="s&1", user_id="ann"
+    )
+    TraceTag.objects.create(project=project, trace=trace, name="a/b", source=TraceTag.Source.LAMINAR)
+    page = reviewer_client.get(URL).text
+    for text in ("Where is &lt;it&gt;?", "In Paris.", "?session=s%261&amp;sort=start", "?user=ann", "?tag=a%2Fb"):
+        assert text in page
+
+
+def test_it_links_a_trace_with_its_view(reviewer_client: Client, project: Project) -> None:
+    traces = [TraceFactory.create(project=project, metadata='{"k":"a b"}') for _ in range(3)]
+    link = f"{URL}{traces[1].trace_id}/?in=m%3Dk%253Da%2Bb%26status%3Dsuccess"
+    assert f'href="{link}"' in reviewer_client.get(f"{URL}?m=k%3Da+b&status=success").text
+    page = reviewer_client.get(link).text
+    for rel, trace in (("prev", traces[2]), ("next", traces[0])):
+        assert re.search(rf'rel="{rel}"[^>]*/{trace.trace_id}/\?in=', page)
+
+
+@pytest.mark.parametrize("view", ["m=x", "status=no", "%00", "before=x&sort=zz"])
+def test_it_opens_a_trace_whatever_the_view(reviewer_client: Client, project: Project, view: str) -> None:
+    trace = TraceFactory.create(project=project)
+    assert reviewer_client.get(f"{URL}{trace.trace_id}/", {"in": view}).status_code == 200
+
+
+def test_it_redirects_conditions_from_the_form_to_the_views_url(reviewer_client: Client, project: Project) -> None:
+    typed = {
+        "m": "a=1",
+        "text": " no  answer ",
+        "status": "error",
+        "tag": ["vip", "beta"],
+        "min_cost": "0.5",
+        "user": "",
+    }
+    response = reviewer_client.post(FILTER, typed)
+    assert response["Location"] == f"{URL}?m=a%3D1&status=error&text=no+answer&min_cost=0.5&tag=vip&tag=beta"
+    assert 'href="?m=a%3D1&amp;text=no+answer' in reviewer_client.get(response["Location"]).text
+
+
+def test_it_keeps_what_is_typed_in_a_refused_condition(reviewer_client: Client, project: Project) -> None:
+    page = reviewer_client.post(FILTER, {"m": "tier=pro", "min_cost": "cheap", "text": "refund"})
+    assert page.status_code == 422
+    for field in ('value="cheap"', 'value="refund"', 'name="m" value="tier=pro"'):
+        assert field in page.text

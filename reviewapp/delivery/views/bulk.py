@@ -31,7 +31,7 @@ def traces_push(request: Request, project: Project) -> HttpResponse:
         chosen = selection.select_from_form(project, request.POST.get("traces", ""), bulks.MAX_TRACES)
     else:
         try:
-            chosen = selection.select_from_query(project, request.GET, bulks.MAX_TRACES)
+            chosen = selection.select_from_query(project, request.GET, request.user, bulks.MAX_TRACES)
         except FilterError as error:
             messages.error(request, str(error))
             return redirect("traces:trace-list", project=project.slug)

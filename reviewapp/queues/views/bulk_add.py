@@ -28,7 +28,7 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
     if request.method == "POST":
         return _add(request, project)
     try:
-        chosen = selection.select_from_query(project, request.GET)
+        chosen = selection.select_from_query(project, request.GET, request.user)
     except FilterError as error:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)

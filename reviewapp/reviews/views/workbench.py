@@ -28,6 +28,7 @@ from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.rail import load_rail, queue_position
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
+from reviewapp.traces.filters.session import find_place
 from reviewapp.traces.reader import spelling
 from reviewapp.web.database_error_page import INSUFFICIENT_STORAGE
 from reviewapp.web.pages import render_page
@@ -70,7 +71,7 @@ def show_item(
         "project": project, "section": "queues", "workbench": workbench, "item": item, "queue": item.queue,
         "items_url": _items_url(project),
         "reading": workbench.reader, "trace": workbench.reader.trace, "conflicting_review": conflicting_review,
-        "stays": request.session.get("stays"), "client_id": uuid4(),
+        "session": find_place(workbench.reader.trace), "stays": request.session.get("stays"), "client_id": uuid4(),
         "after": parse_int(request.GET.get("after")) if previous_item is None else previous_item.pk,
         **get_delivery_context(project, workbench.review), **(extra_context or {}),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A filter view: exact pairs, a time range, columns and an order, all in a URL that can be shared."""
+"""A filter view: exact pairs, conditions, a time range, columns and an order, all in a URL that can be shared."""
 
 import json
 import re
@@ -11,8 +11,9 @@ from urllib.parse import urlencode
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from reviewapp.accounts.models import Project
+from reviewapp.accounts.models import Project, User
 from reviewapp.lib import canonical_json, clock
+from reviewapp.traces.filters.conditions import Condition, read_conditions
 from reviewapp.traces.metadata import index, pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
 
@@ -41,9 +42,11 @@ class Heading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FilterView:
-    """Which traces: those that have all pairs and start in [since, until). And how: the columns and the order.
+    """Which traces: those that have all pairs, meet all conditions and start in [since, until). And how: the columns
+    and the order.
 
-    `sort` is one of SORTS, with a leading hyphen for descending order; empty for newest first.
+    `sort` is one of SORTS, with a leading hyphen for descending order; empty for newest first. `viewer` is who looks:
+    conditions on reviews use only those that this person may see.
     """
 
     pairs: Sequence[Pair] = ()
@@ -51,15 +54,25 @@ class FilterView:
     until: datetime | None = None
     columns: Sequence[str] = ()
     sort: str = ""
+    conditions: Sequence[Condition] = ()
+    viewer: User | None = None
 
     def matching(self, project: Project, cursor_condition: Q | None = None) -> QuerySet[Any]:
-        """The view's traces as tuples of `start_time` and `place`, their primary key, past the cursor if given."""
-        condition = cursor_condition or Q()
+        """The traces with all pairs in the time range, as tuples of `start_time` and `place`, their primary key.
+
+        Past the cursor if given. Leaves the other conditions to `search`.
+        """
+        condition = (cursor_condition or Q()) & self.time_condition
+        return index.matching(project, self.pairs, condition).values_list("start_time", "place")
+
+    @property
+    def time_condition(self) -> Q:
+        condition = Q()
         if self.since is not None:
             condition &= Q(start_time__gte=self.since)
         if self.until is not None:
             condition &= Q(start_time__lt=self.until)
-        return index.matching(project, self.pairs, condition).values_list("start_time", "place")
+        return condition
 
     @property
     def order(self) -> tuple[str, bool]:
@@ -70,12 +83,13 @@ class FilterView:
     @property
     def is_filtered(self) -> bool:
         """Whether it has any condition or time range."""
-        return bool(self.pairs or self.since or self.until)
+        return bool(self.pairs or self.conditions or self.since or self.until)
 
     @property
     def fields(self) -> list[tuple[str, str]]:
         """The view as names and values of form fields."""
         fields = [("m", str(pair)) for pair in self.pairs]
+        fields += [(condition.name, condition.value) for condition in self.conditions]
         fields += [(name, moment.isoformat()) for name, moment in (("from", self.since), ("to", self.until)) if moment]
         fields += [("c", key) for key in self.columns]
         return fields + ([("sort", self.sort)] if self.sort else [])
@@ -91,6 +105,25 @@ class FilterView:
         return [
             (pair, replace(self, pairs=[other for other in self.pairs if other != pair]).query) for pair in self.pairs
         ]
+
+    @property
+    def condition_chips(self) -> list[tuple[Condition, str]]:
+        """Each condition with the query string of the view without it."""
+        return [
+            (condition, replace(self, conditions=[other for other in self.conditions if other != condition]).query)
+            for condition in self.conditions
+        ]
+
+    @property
+    def typed_conditions(self) -> dict[str, str]:
+        """The conditions by name, as the form's fields show them; a further tag is typed into an empty field."""
+        return {condition.name: condition.value for condition in self.conditions if condition.name != "tag"}
+
+    @property
+    def hidden_fields(self) -> list[tuple[str, str]]:
+        """The fields that the filter's form sends unseen, because it has no visible ones for them."""
+        typed = {"from", "to", *self.typed_conditions}
+        return [(name, value) for name, value in self.fields if name not in typed]
 
     @property
     def column_chips(self) -> list[tuple[str, str]]:
@@ -125,8 +158,8 @@ class FilterView:
             yield name, Heading(self.sorted_by(next_sort).query, aria_sort)
 
 
-def read_view(query: QueryDict) -> FilterView:
-    """The view that a URL's query describes. Raises FilterError."""
+def read_view(query: QueryDict, viewer: User | None = None) -> FilterView:
+    """The view that a URL's query describes, as this person may see it. Raises FilterError."""
     texts = [text for text in query.getlist("m") if text.strip()]
     key, value = query.get("key", ""), query.get("value", "")
     if "=" in key:
@@ -143,7 +176,15 @@ def read_view(query: QueryDict) -> FilterView:
         raise FilterError("The time range ends before it starts. Swap From and To.")
     sort = query.get("sort", "")
     is_known = sort.removeprefix("-") in SORTS and sort != NEWEST_FIRST
-    return FilterView(pairs.parse_pairs(texts), since, until, _columns(query), sort if is_known else "")
+    return FilterView(
+        pairs.parse_pairs(texts),
+        since,
+        until,
+        _columns(query),
+        sort if is_known else "",
+        read_conditions(query),
+        viewer,
+    )
 
 
 def check_length(view: FilterView) -> None:
@@ -160,6 +201,8 @@ def build_laminar_link(view: FilterView, project: Project) -> tuple[str, str]:
     url = project.traces_url
     if not url:
         return "", "No link to Laminar: this project's Laminar URL or project id is not known."
+    if view.conditions:
+        return "", "No link to Laminar: a link can only have metadata conditions and a time range."
     for pair in view.pairs:
         # Laminar cuts a filter's text at a second equals sign, and drops a filter without a value.
         if "=" in pair.value or not pair.value:

@@ -72,8 +72,12 @@ def get_query_prefix(query: Mapping[str, str]) -> str:
 def choose_source(query: Mapping[str, str], view: FilterView, project: Project) -> Source:
     """Choose what answers the view at this URL, without asking Laminar. Raises FilterError.
 
+    Laminar answers pairs and time ranges only: a view with conditions is the mirror's.
     A cursor is Laminar's if the URL names Laminar, else the mirror's: neither can read the other's.
     """
+    if not view.is_filtered and not query.get("source"):
+        # A page of all traces does not say since when the mirror has them.
+        return Source(False, None)
     mirror_watermark = watermark.get_watermark(project)
     since = None if mirror_watermark is None else mirror_watermark.gapless_since
     is_before_mirror = since is not None and any(
@@ -81,9 +85,10 @@ def choose_source(query: Mapping[str, str], view: FilterView, project: Project) 
     )
     source, has_cursor = query.get("source", ""), bool(query.get("before") or query.get("after"))
     is_laminar = source == "laminar" or (source != "mirror" and not has_cursor and is_before_mirror)
-    if is_laminar:
+    if is_laminar and not view.conditions:
         _read_laminar_cursor(query)
-    return Source(is_laminar, since, is_before_mirror=is_before_mirror)
+        return Source(True, since, is_before_mirror=is_before_mirror)
+    return Source(False, since, is_before_mirror=is_before_mirror)
 
 
 def ask_laminar(source: Source, query: Mapping[str, str], view: FilterView, project: Project) -> Source:

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from reviewapp.accounts.models import Project
 from reviewapp.lib.batches import batched
 from reviewapp.traces.filters.filter_view import SORTS, FilterView, parse_time
+from reviewapp.traces.filters.search import past_cursor, search
 from reviewapp.traces.metadata.index import MAX_COUNT
 from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Trace
@@ -28,7 +29,9 @@ Cursor = tuple[Any, int]
 class Page:
     """One page of a view, in its order; `newer` and `older` are the cursors of the previous and next page, or empty.
 
-    `is_cut` if only the newest traces of the view were sorted.
+    `is_cut` if only the newest traces of the view were sorted. `searched_to` is the start time of the last trace that a
+    search examined before it stopped: then `count` is what this page found, and the next page goes on from there.
+    `is_minimum` if there may be more than `count`.
     """
 
     traces: list[Trace]
@@ -36,6 +39,8 @@ class Page:
     older: str
     count: int
     is_cut: bool = False
+    searched_to: datetime | None = None
+    is_minimum: bool = False
 
     @property
     def is_counted(self) -> bool:
@@ -43,74 +48,138 @@ class Page:
         return self.count <= MAX_COUNT
 
 
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """The cursors of the traces next to a place in the view, one more than a page if there are more.
+
+    `is_cut` as in Page; `stopped_at` as in SearchResult, if the page is not full.
+    """
+
+    cursors: list[Cursor]
+    is_cut: bool = False
+    stopped_at: Cursor | None = None
+
+
 def get_page(view: FilterView, project: Project, before: str = "", after: str = "") -> Page:
     """The page that follows the cursor `before`, or precedes the cursor `after`. Raises FilterError.
 
-    The view's first page without a cursor, or if no traces are left on that side of it.
+    The view's first page without a cursor, or if no traces are left on that side of it; but a search that finds no
+    further ones has an empty last page, because it may have found none before either.
     """
     is_backward = bool(after) and not before
-    cursors, is_cut = _get_cursors(view, project, before or after, is_backward=is_backward)
-    if not cursors and (before or after):
+    part = _get_slice(view, project, before or after, is_backward=is_backward)
+    if not part.cursors and not part.stopped_at and (after or (before and not view.conditions)):
         return get_page(view, project)
-    has_more, cursors = len(cursors) > PAGE_SIZE, cursors[:PAGE_SIZE]
+    newer, older = _get_page_cursors(part, before, after)
+    cursors = part.cursors[:PAGE_SIZE]
     if is_backward:
         cursors.reverse()
-    has_newer, has_older = (has_more, True) if is_backward else (bool(before), has_more)
     traces = Trace.objects.defer(*UNLISTED).in_bulk([pk for _, pk in cursors])
     # Sorted by duration, a view leaves out traces that have not ended, but its count includes them.
-    is_whole_view = not has_newer and not has_older and view.order[0] != SORTS["duration"]
+    is_whole_view = not newer and not older and view.order[0] != SORTS["duration"]
+    is_stopped = part.stopped_at is not None
+    if is_whole_view or is_stopped:
+        count, is_minimum = len(cursors), is_stopped
+    else:
+        count, is_minimum = _count_examined(view, project)
     return Page(
         [traces[pk] for _, pk in cursors if pk in traces],
-        newer=format_cursor(cursors[0]) if has_newer else "",
-        older=format_cursor(cursors[-1]) if has_older else "",
-        count=len(cursors) if is_whole_view else count_traces(view, project),
-        is_cut=is_cut,
+        newer=newer,
+        older=older,
+        count=count,
+        is_cut=part.is_cut,
+        searched_to=part.stopped_at[0] if part.stopped_at else None,
+        is_minimum=is_minimum,
     )
 
 
+def _get_page_cursors(part: _Slice, before: str, after: str) -> tuple[str, str]:
+    """The cursors of the previous and of the next page, as texts; empty where there is no such page."""
+    is_backward, has_more = bool(after) and not before, len(part.cursors) > PAGE_SIZE
+    shown = [format_cursor(cursor) for cursor in part.cursors[:PAGE_SIZE]]
+    # Where a search stopped, the next page goes on.
+    onward = format_cursor(part.stopped_at) if part.stopped_at else shown[-1] if has_more else ""
+    back = shown[0] if shown and (before or after) else ""
+    return (onward, back) if is_backward else (back, onward)
+
+
+def get_neighbours(view: FilterView, project: Project, trace: Trace) -> tuple[Trace | None, Trace | None]:
+    """The traces before and after this one in the view's order; None where a search finds none."""
+    value = getattr(trace, view.order[0])
+    if value is None:
+        return None, None
+    slices = (
+        _get_slice(view, project, format_cursor((value, trace.pk)), is_backward=is_backward, limit=1)
+        for is_backward in (True, False)
+    )
+    pks = [next((pk for _, pk in part.cursors), None) for part in slices]
+    traces = Trace.objects.only("trace_id", "name").in_bulk([pk for pk in pks if pk is not None])
+    before, after = (None if pk is None else traces.get(pk) for pk in pks)
+    return before, after
+
+
 def count_traces(view: FilterView, project: Project) -> int:
-    """The number of traces of a view; MAX_COUNT + 1 stands for any larger number."""
-    return view.matching(project)[: MAX_COUNT + 1].count()
+    """The number of traces of a view; MAX_COUNT + 1 stands for any larger number.
+
+    With conditions, only of those that a search examines.
+    """
+    return _count_examined(view, project)[0]
+
+
+def _count_examined(view: FilterView, project: Project) -> tuple[int, bool]:
+    """The count, and whether a search stopped before the end of the view."""
+    if view.conditions:
+        result = search(view, project, MAX_COUNT + 1)
+        return len(result.cursors), result.stopped_at is not None
+    return view.matching(project)[: MAX_COUNT + 1].count(), False
 
 
 def count_by_condition(view: FilterView, project: Project) -> list[tuple[Pair, int, str]]:
-    """For each condition alone, at any time: the number of traces, and the query string of that view."""
-    single_views = [(pair, replace(view, pairs=[pair], since=None, until=None)) for pair in view.pairs]
+    """For each pair alone, at any time: the number of traces, and the query string of that view."""
+    single_views = [(pair, replace(view, pairs=[pair], conditions=(), since=None, until=None)) for pair in view.pairs]
     return [(pair, count_traces(single, project), single.query) for pair, single in single_views]
 
 
-def get_newest_pks(view: FilterView, project: Project, limit: int) -> list[int]:
-    """The primary keys of a view's newest traces, newest first."""
-    return [pk for _, pk in view.matching(project).order_by("-start_time", "-place")[:limit]]
+def get_newest_pks(
+    view: FilterView, project: Project, limit: int, max_examined: int | None = None
+) -> tuple[list[int], bool]:
+    """The primary keys of a view's newest traces, newest first, and whether a search stopped before the view's end."""
+    if view.conditions:
+        result = search(view, project, limit, max_examined=max_examined)
+        return [pk for _, pk in result.cursors], result.stopped_at is not None
+    return [pk for _, pk in view.matching(project).order_by("-start_time", "-place")[:limit]], False
 
 
-def _get_cursors(view: FilterView, project: Project, cursor: str, *, is_backward: bool) -> tuple[list[Cursor], bool]:
-    """The cursors of the traces next to a cursor, or of the first traces; one more than a page.
-
-    Returns too whether only the newest traces of the view were sorted.
-    """
+def _get_slice(
+    view: FilterView, project: Project, cursor: str, *, is_backward: bool, limit: int = PAGE_SIZE + 1
+) -> _Slice:
+    """The part of the view behind a cursor in the direction of reading, or its beginning."""
     field, is_descending = view.order
     # Whether values fall in the direction of reading.
     is_falling = is_descending != is_backward
     bound = read_cursor(cursor, field) if cursor else None
     if field != SORTS["start"] and view.is_filtered:
-        pks = get_newest_pks(view, project, MAX_SORTED + 1)
-        has_value = Trace.objects.filter(**{f"{field}__isnull": False})
-        values: list[Cursor] = []
-        for batch in batched(pks[:MAX_SORTED]):
-            values += has_value.filter(pk__in=batch).values_list(field, "pk")
-        following = [row for row in values if bound is None or (row < bound if is_falling else row > bound)]
-        return sorted(following, reverse=is_falling)[: PAGE_SIZE + 1], len(pks) > MAX_SORTED
-    lookup, order = ("lt", (f"-{field}", "-place")) if is_falling else ("gt", (field, "place"))
-    condition = Q()
-    if bound is not None:
-        # An index can use only the plain bound; the second condition separates traces with equal values.
-        condition = Q(**{f"{field}__{lookup}e": bound[0]})
-        condition &= Q(**{f"{field}__{lookup}": bound[0]}) | Q(**{f"place__{lookup}": bound[1]})
+        return _sort_newest(view, project, field, bound, is_falling=is_falling)
+    if view.conditions:
+        result = search(view, project, limit, bound, is_falling=is_falling)
+        return _Slice(list(result.cursors), stopped_at=result.stopped_at)
+    order = (f"-{field}", "-place") if is_falling else (field, "place")
+    condition = Q() if bound is None else past_cursor(field, bound, is_falling=is_falling)
     if field == SORTS["start"]:
-        return list(view.matching(project, condition).order_by(*order)[: PAGE_SIZE + 1]), False
+        return _Slice(list(view.matching(project, condition).order_by(*order)[:limit]))
     pulled = Trace.objects.filter(project=project, **{f"{field}__isnull": False}).pulled().annotate(place=F("pk"))
-    return list(pulled.filter(condition).order_by(*order).values_list(field, "place")[: PAGE_SIZE + 1]), False
+    return _Slice(list(pulled.filter(condition).order_by(*order).values_list(field, "place")[:limit]))
+
+
+def _sort_newest(view: FilterView, project: Project, field: str, bound: Cursor | None, *, is_falling: bool) -> _Slice:
+    """Sort the newest traces of a filtered view by a field whose order no index has within the view."""
+    pks, is_stopped = get_newest_pks(view, project, MAX_SORTED + 1)
+    has_value = Trace.objects.filter(**{f"{field}__isnull": False})
+    values: list[Cursor] = []
+    for batch in batched(pks[:MAX_SORTED]):
+        values += has_value.filter(pk__in=batch).values_list(field, "pk")
+    following = [row for row in values if bound is None or (row < bound if is_falling else row > bound)]
+    return _Slice(sorted(following, reverse=is_falling)[: PAGE_SIZE + 1], is_stopped or len(pks) > MAX_SORTED)
 
 
 def format_cursor(cursor: Cursor) -> str:

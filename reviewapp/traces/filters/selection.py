@@ -8,11 +8,12 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from reviewapp.accounts.models import Project
+from reviewapp.accounts.models import Project, User
 from reviewapp.lib import trace_ids
 from reviewapp.lib.batches import batched
 from reviewapp.traces.filters.filter_view import FilterView, read_view
 from reviewapp.traces.filters.paging import UNLISTED, get_newest_pks
+from reviewapp.traces.filters.search import MAX_EXAMINED_IN_BULK
 from reviewapp.traces.models import Trace
 
 MAX_TRACES = 10_000
@@ -49,9 +50,9 @@ class Selection:
         return [traces[pk] for pk in pks if pk in traces]
 
 
-def select_from_query(project: Project, query: QueryDict, limit: int = MAX_TRACES) -> Selection:
-    """The selection of a list: its `trace` rows, or with `all` the whole view. Raises FilterError."""
-    view = read_view(query)
+def select_from_query(project: Project, query: QueryDict, viewer: User, limit: int = MAX_TRACES) -> Selection:
+    """The selection of a person's list: its `trace` rows, or with `all` the whole view. Raises FilterError."""
+    view = read_view(query, viewer)
     if "all" in query:
         return select_view(project, view, limit)
     ids = []
@@ -62,9 +63,9 @@ def select_from_query(project: Project, query: QueryDict, limit: int = MAX_TRACE
 
 
 def select_view(project: Project, view: FilterView, limit: int = MAX_TRACES) -> Selection:
-    """All traces of a view; the newest if it has more than `limit`."""
-    pks = get_newest_pks(view, project, limit + 1)
-    return Selection(view, pks[:limit], len(pks) > limit)
+    """All traces of a view; the newest if it has more than `limit`, or than a search examines."""
+    pks, is_stopped = get_newest_pks(view, project, limit + 1, MAX_EXAMINED_IN_BULK)
+    return Selection(view, pks[:limit], is_stopped or len(pks) > limit)
 
 
 def select_from_form(project: Project, text: str, limit: int = MAX_TRACES) -> Selection:

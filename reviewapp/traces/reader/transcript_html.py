@@ -16,7 +16,7 @@ from reviewapp.traces.reader.query import ReaderQuery
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.transcript_page import TranscriptPage
 from reviewapp.traces.reader.turn_gaps import Gap
-from reviewapp.traces.transcript import transcript
+from reviewapp.traces.transcript import excerpts, transcript
 from reviewapp.traces.transcript.transcript import Transcript
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def prepare_transcript(trace: Trace) -> PreparedTranscript:
     reader = open_reader(trace, {}, url_placeholder)
     reader.prepared = None
     reader.transcript = transcript.build(reader.spans)
-    return PreparedTranscript(
+    row = PreparedTranscript(
         trace=trace,
         version=prepared.version(),
         url_placeholder=url_placeholder,
@@ -55,6 +55,8 @@ def prepare_transcript(trace: Trace) -> PreparedTranscript:
         is_partial=reader.is_partial,
         is_empty=reader.is_empty,
     )
+    row.excerpts = excerpts.take_excerpts(reader.transcript)
+    return row
 
 
 def render_fragment(reader: TraceReader) -> str:

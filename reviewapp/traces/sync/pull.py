@@ -19,7 +19,8 @@ from reviewapp.lib import clock, sql
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces import queries
-from reviewapp.traces.metadata import history, index, merge, span_values
+from reviewapp.traces.filter_models import TraceTag
+from reviewapp.traces.metadata import history, index, merge, span_values, tags
 from reviewapp.traces.models import CHANGE_WINDOW, Span, Trace, UnreadablePart
 from reviewapp.traces.sync import transcripts, unreadable
 from reviewapp.traces.transcript import span_content
@@ -116,6 +117,7 @@ def store_traces(project: Project, rows: Sequence[TraceRow], asked_at: datetime 
         values = [[*(getattr(trace, name) for name in queries.TRACE_FIELDS), trace.pk] for trace in traces]
         sql.execute_many(queries.UPDATE_TRACE, values)
         index.reindex(changed + new)
+        tags.replace_tags(traces + new, {trace.pk: _read_tags(by_id[trace.trace_id]) for trace in traces + new})
         history.record_pulled_changes(project, before)
     if missing := by_id.keys() - {trace.trace_id for trace in traces + new}:
         # Some were pruned at this very moment.
@@ -177,9 +179,11 @@ def store_spans(trace: Trace, rows: Sequence[SpanRow]) -> set[UUID]:
     """Store a page of a trace's spans, and renew the lease of the trace. Returns the ids of the spans."""
     # Laminar may return a span twice while it merges two versions of it.
     spans = [_make_span(trace, row) for row in {row.span_id: row for row in rows}.values()]
+    span_tags = {name for row in rows for name in row.tags}
     for start in range(0, len(spans), SPANS_PER_TRANSACTION):
         with transaction.atomic():
             Trace.objects.select_for_update().only("pk").get(pk=trace.pk)
+            tags.add_tags(trace, TraceTag.Source.SPAN, span_tags)
             Span.objects.bulk_create(
                 spans[start : start + SPANS_PER_TRANSACTION], batch_size=100, update_conflicts=True,
                 unique_fields=["trace", "span_id"], update_fields=_SPAN_FIELDS,
@@ -269,7 +273,19 @@ def _select_changed(project: Project, rows: Sequence[TraceRow]) -> list[TraceRow
         .exclude(pulled_at=None)
         .values_list("trace_id", "metadata", *_COPIED_FIELDS)
     }
-    return [row for row in rows if stored.get(row.id) != (row.metadata or "{}", *_copied_values(row))]
+    stored_tags = tags.load_laminar_tags(project, stored)
+    return [
+        row
+        for row in rows
+        if stored.get(row.id) != (row.metadata or "{}", *_copied_values(row))
+        or stored_tags.get(row.id, set()) != _read_tags(row)
+    ]
+
+
+def _read_tags(row: TraceRow) -> set[tags.SourcedTag]:
+    """The tags by which Laminar itself can filter."""
+    sources = ((TraceTag.Source.ARRIVAL, row.tags), (TraceTag.Source.LAMINAR, row.trace_tags))
+    return {(tags.shorten_name(name), source.value) for source, names in sources for name in names if name}
 
 
 def _insert_traces(project: Project, rows: Sequence[TraceRow], now: datetime, asked_at: datetime) -> list[Trace]:

@@ -66,4 +66,6 @@ def store(trace: Trace, transcript: PreparedTranscript | str) -> None:
         unreadable.mark_part(trace, Part.TRANSCRIPT, transcript)
     else:
         prepared.store(transcript)
+        question, answer = transcript.excerpts
+        Trace.objects.filter(pk=trace.pk).update(question=question, answer=answer)
         unreadable.clear_part(trace, Part.TRANSCRIPT)

@@ -1,6 +1,6 @@
 """Template filters that turn the untrusted content of traces into safe HTML."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
@@ -85,6 +85,12 @@ def render_pairs(pairs: Iterable[tuple[str, str]]) -> SafeString:
     """Render keys with their values, side by side."""
     sanitised = [(sanitise_text(key), sanitise_text(value)) for key, value in pairs]
     return _safe("".join(f'<span class="value"><span>{key}</span> <b>{value}</b></span> ' for key, value in sanitised))
+
+
+@register.filter
+def get_item(mapping: Mapping[object, object], key: object) -> object:
+    """The mapping's value of a key; None without one."""
+    return mapping.get(key)
 
 
 @register.filter

@@ -11,17 +11,20 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.accounts import access
-from reviewapp.accounts.models import Project, Role
+from reviewapp.accounts.models import Project, Role, User
 from reviewapp.lib import invisible_chars
 from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
+from reviewapp.traces.filters.conditions import LABELS, REVIEW_STATES, STATUSES
 from reviewapp.traces.filters.filter_view import FilterView, build_laminar_link, check_length, read_view
-from reviewapp.traces.filters.paging import Page, count_by_condition, count_traces, get_page
+from reviewapp.traces.filters.paging import Page, count_by_condition, count_traces, get_neighbours, get_page
+from reviewapp.traces.filters.search import load_visible_tags
+from reviewapp.traces.filters.session import find_place
 from reviewapp.traces.metadata import history, merge, pairs, suggestions
 from reviewapp.traces.metadata.pairs import FilterError
 from reviewapp.traces.metadata.suggestions import Suggestion
-from reviewapp.traces.models import Span
+from reviewapp.traces.models import Span, Trace
 from reviewapp.traces.reader import spelling
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.sync import pull
@@ -31,6 +34,8 @@ from reviewapp.web.request import Request
 
 # Most characters of a value in a metadata column.
 MAX_CELL_LENGTH = 80
+# Conditions whose fields are folded unless one of them is filled in.
+MORE_CONDITIONS = [name for name in LABELS if name not in ("text", "status", "review")]
 
 
 @access.member(Role.REVIEWER)
@@ -71,10 +76,13 @@ def render_list(
         # Links to the list need no path if its own URL shows it.
         "list_url": "" if request.path == list_url else list_url,
         "saved_views": list(saved_views.visible_to(project, request.user)),
+        "statuses": list(STATUSES),
+        "review_states": REVIEW_STATES,
+        "has_more_conditions": any(query.get(name) for name in MORE_CONDITIONS),
         "key_suggestions": _without_invisible(suggestions.suggest_keys(project)),
     }
     try:
-        view = read_view(_resolve_keys(query, project))
+        view = read_view(_resolve_keys(query, project), request.user)
         is_form = request.method == "POST" and not form_context
         if is_form or query.get("key", "").strip() or query.get("column", "").strip():
             # Turn the form's fields into the URL of the view.
@@ -110,22 +118,27 @@ def _read_rest(query: QueryDict) -> FilterView:
     rest = query.copy()
     for field in ("key", "value", "column"):
         rest.pop(field, None)
-    try:
-        view = read_view(rest)
-        check_length(view)
-    except FilterError:
-        return FilterView()
-    return view
+    for fields in ((), [name for name in LABELS if name != "tag"]):
+        for field in fields:
+            rest.pop(field, None)
+        try:
+            view = read_view(rest)
+            check_length(view)
+        except FilterError:
+            continue
+        return view
+    return FilterView()
 
 
 def _build_page_context(page: Page, view: FilterView, project: Project) -> dict[str, object]:
     """What the template needs to show a page of the mirror."""
     # An empty result of several conditions is explained by what each of them finds alone.
-    has_several_conditions = len(view.pairs) > 1 or bool(view.since or view.until)
+    has_several_conditions = len(view.pairs) > 1 or bool(view.conditions or view.since or view.until)
     is_explained = has_several_conditions and not page.traces
     return {
         "page": page,
         "rows": [(trace, _get_cells(trace.metadata, view)) for trace in page.traces],
+        "tags": load_visible_tags(project, view.viewer, page.traces),
         "trace_query": urlencode([("trace", trace.trace_id) for trace in page.traces]),
         "condition_counts": count_by_condition(view, project) if is_explained else [],
         "moved": history.recently_changed(page.traces, [pair.key for pair in view.pairs]),
@@ -152,7 +165,7 @@ def suggestion_list(request: Request, project: Project) -> HttpResponse:
 def trace_export(request: Request, project: Project, shape: str) -> HttpResponseBase:
     """Export the ticked traces, or else the whole view, as `csv` or `jsonl`."""
     try:
-        selected = selection.select_from_query(project, request.GET)
+        selected = selection.select_from_query(project, request.GET, request.user)
     except FilterError as error:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)
@@ -177,7 +190,25 @@ def trace_page(request: Request, project: Project, trace_id: UUID) -> HttpRespon
     context = {"project": project, "section": "traces", "trace": trace, "reading": reading}
     if reading.query.is_fragment:
         return render_page(request, "traces/_reader_fragment.html", context)
+    if not request.htmx:
+        context |= {
+            "session": find_place(trace),
+            "tags": load_visible_tags(project, request.user, [trace])[trace.pk] if trace.has_tags else [],
+            "steps": _get_steps(request, project, trace),
+        }
     return render_page(request, "traces/page.html", context, fragment="reading")
+
+
+def _get_steps(request: Request, project: Project, trace: Trace) -> dict[str, object]:
+    """The view that the page was opened from, and the traces before and after this one in it; empty for no view."""
+    if "in" not in request.GET:
+        return {}
+    try:
+        view = read_view(QueryDict(request.GET.get("in", "")), request.user)
+        previous, following = get_neighbours(view, project, trace)
+    except FilterError:
+        return {}
+    return {"view": view, "previous": previous, "next": following}
 
 
 @access.member(Role.REVIEWER)
@@ -202,16 +233,16 @@ def view_list(request: Request, project: Project) -> HttpResponse:
     views = saved_views.visible_to(project, request.user)
     if request.htmx:
         views = views.filter(on_home=True)[: saved_views.MAX_ON_HOME]
-    rows = [(view, _count_view(view, project)) for view in views]
+    rows = [(view, _count_view(view, project, request.user)) for view in views]
     return render_page(
         request, "traces/views.html", {"project": project, "section": "traces", "rows": rows}, fragment="views"
     )
 
 
-def _count_view(view: SavedView, project: Project) -> int | None:
-    """The number of traces of a saved view; None if its filter is not valid any more."""
+def _count_view(view: SavedView, project: Project, viewer: User) -> int | None:
+    """The number of traces of a saved view for this person; None if its filter is not valid any more."""
     try:
-        return count_traces(read_view(QueryDict(view.query)), project)
+        return count_traces(read_view(QueryDict(view.query), viewer), project)
     except FilterError:
         return None
 
