@@ -43,6 +43,8 @@ VIEWS = {
     "twelve_pairs_ms": ("environment=production", "region=us-west", "customer_tier=pro", "billing=invoice",
                         "feature_flag=baseline", *(f"{key}={value}" for key, value in EXTRA_METADATA.items())),
 }  # fmt: skip
+# Conditions beside pairs: by an index each; and the longest search, for a text that no trace has.
+SEARCHES = {"session_ms": "session=session-7", "user_ms": "user=user-7", "failed_search_ms": "text=nowhere"}
 
 
 def measure() -> dict[str, object]:
@@ -50,6 +52,8 @@ def measure() -> dict[str, object]:
     figures: dict[str, object] = {}
     for name, pairs in VIEWS.items():
         figures[name] = _time(partial(_load_page, project, pairs))
+    for name, query in SEARCHES.items():
+        figures[name] = _time(partial(get_page, read_view(QueryDict(query)), project))
     cursor = ""
     for _ in range(99):
         cursor = get_page(read_view(QueryDict(_query(COMMON))), project, cursor).older

@@ -6,7 +6,7 @@ from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Idempot
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.traces.filter_models import MetadataKey, Posting, SavedView, Tally, Term, TraceTag
+from reviewapp.traces.filter_models import Excerpt, MetadataKey, Posting, SavedView, Tally, Term, TraceTag
 from reviewapp.traces.models import (
     MetadataChange,
     PreparedTranscript,
@@ -25,6 +25,7 @@ __all__ = [
     "Breaker",
     "Bulk",
     "Draft",
+    "Excerpt",
     "FailedSignIn",
     "Heartbeat",
     "IdempotentAdd",

@@ -15,6 +15,7 @@ from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock, names
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Rule
 from reviewapp.reviews.models import Review
+from reviewapp.traces.filter_models import Excerpt
 from reviewapp.traces.metadata.index import reindex
 from reviewapp.traces.models import Span, Trace
 
@@ -90,6 +91,12 @@ class TraceFactory(DjangoModelFactory[Trace]):
     status = "success"
     pulled_at = factory.LazyFunction(clock.now)
     noted_at = factory.LazyFunction(lambda: clock.now() - timedelta(minutes=5))
+
+    @factory.post_generation
+    def excerpt(self: Trace, create: bool, extracted: tuple[str, str] | None) -> None:
+        """The beginnings of the question and the answer."""
+        if create and extracted:
+            Excerpt.objects.create(trace=self, question=extracted[0], answer=extracted[1])
 
     @factory.post_generation
     def _index_metadata(self: Trace, create: bool, extracted: None) -> None:

@@ -24,15 +24,13 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('trace', 'name', 'source'), name='one_row_per_tag_and_source')],
             },
         ),
-        migrations.AddField(
-            model_name='trace',
-            name='question',
-            field=models.CharField(blank=True, db_default='', default='', max_length=200),
-        ),
-        migrations.AddField(
-            model_name='trace',
-            name='answer',
-            field=models.CharField(blank=True, db_default='', default='', max_length=200),
+        migrations.CreateModel(
+            name='Excerpt',
+            fields=[
+                ('trace', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='excerpt', serialize=False, to='reviewapp.trace')),
+                ('question', models.CharField(blank=True, max_length=200)),
+                ('answer', models.CharField(blank=True, max_length=200)),
+            ],
         ),
         migrations.AddIndex(
             model_name='trace',

@@ -1,4 +1,4 @@
-"""What leads filter traces by: the metadata index, its keys, tags, and saved views."""
+"""What leads filter traces by: the metadata index, its keys, tags, excerpts and saved views."""
 
 from django.db import models
 
@@ -94,6 +94,19 @@ class TraceTag(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trace", "name", "source"], name="one_row_per_tag_and_source")]
         indexes = [models.Index(fields=["project", "name", "-start_time", "-trace"], name="tag_newest_first")]
+
+
+class Excerpt(models.Model):
+    """The beginnings of a trace's question and answer, each on one line, which lists show and search.
+
+    Stored when its spans are pulled; see excerpts.py.
+    """
+
+    MAX_LENGTH = 200
+
+    trace = models.OneToOneField(Trace, on_delete=models.CASCADE, primary_key=True, related_name="excerpt")
+    question = models.CharField(max_length=MAX_LENGTH, blank=True)
+    answer = models.CharField(max_length=MAX_LENGTH, blank=True)
 
 
 class SavedView(models.Model):

@@ -17,9 +17,6 @@ REREAD_DELAYS = [timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)
 # Interval of the readings after those, for traces that stay in the mirror for ever.
 REREAD_INTERVAL = timedelta(days=7)
 
-# Characters of a trace's question and answer that lists show and search.
-EXCERPT_LENGTH = 200
-
 
 class TraceQuerySet(models.QuerySet["Trace"]):
     def pulled(self) -> Self:
@@ -85,9 +82,6 @@ class Trace(models.Model):
     changed_at = models.DateTimeField(null=True)
     # Queued or reviewed: never pruned from the mirror.
     is_kept = models.BooleanField(default=False, db_default=False)
-    # The beginning of the question and of the answer, on one line, which lists show and search; see excerpts.py.
-    question = models.CharField(max_length=EXCERPT_LENGTH, blank=True, default="", db_default="")
-    answer = models.CharField(max_length=EXCERPT_LENGTH, blank=True, default="", db_default="")
 
     objects = TraceQuerySet.as_manager()
 
@@ -320,7 +314,7 @@ class PreparedTranscript(models.Model):
     is_partial = models.BooleanField()
     is_empty = models.BooleanField()
 
-    # The beginnings of the question and the answer, which are stored with the trace.
+    # The beginnings of the question and the answer, which are stored beside the trace.
     excerpts: tuple[str, str] = ("", "")
 
     class Meta:

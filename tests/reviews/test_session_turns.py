@@ -25,7 +25,7 @@ def turns(project: Project) -> list[Trace]:
             project=project,
             session_id="s1",
             start_time=start + timedelta(minutes=minute),
-            question=f"Question {number}",
+            excerpt=(f"Question {number}", ""),
         )
         for number, minute in enumerate((0, 1, 1, 2, 3), 1)
     ]
@@ -56,7 +56,7 @@ def test_it_says_nothing_of_a_trace_that_is_alone(project: Project, turns: list[
 
 
 def test_it_lists_the_session_in_order(turns: list[Trace], reviewer_client: Client) -> None:
-    TraceFactory.create(session_id="s1", question="Question of a stranger")
+    TraceFactory.create(session_id="s1", excerpt=("Question of a stranger", ""))
     page = reviewer_client.get(f"/p/support/traces/{turns[2].trace_id}/session/", headers={"HX-Request": "true"}).text
     assert re.findall(r"Question [\w ]+", page) == [f"Question {number}" for number in range(1, 6)]
 

@@ -38,10 +38,10 @@ def add_tag(trace: Trace, name: str) -> None:
 def traces(project: Project) -> None:
     """Three traces of one session and one of another project's, from oldest to newest."""
     fields = {"session_id": "s1", "user_id": "ann", "metadata": '{"tier":"pro"}'}
-    TraceFactory.create(project=project, name="first", question="Where is my ORDER?", total_cost=0.1, **fields)
-    second = TraceFactory.create(project=project, name="second", answer="Straße 5", total_cost=0.5, **fields)
+    TraceFactory.create(project=project, name="first", excerpt=("Where is my ORDER?", ""), total_cost=0.1, **fields)
+    second = TraceFactory.create(project=project, name="second", excerpt=("", "Straße 5"), total_cost=0.5, **fields)
     third = TraceFactory.create(project=project, name="third", status="error", session_id="s1", user_id="bob")
-    other = TraceFactory.create(name="stranger", status="error", session_id="s1", user_id="ann", question="order")
+    other = TraceFactory.create(name="stranger", status="error", session_id="s1", user_id="ann", excerpt=("order", ""))
     for trace in (second, third, other):
         add_tag(trace, "vip")
     add_tag(second, "beta")

@@ -308,7 +308,7 @@ def test_it_lets_the_server_read_the_longest_filter() -> None:
 
 def test_it_shows_question_answer_and_tags_in_one_line(reviewer_client: Client, project: Project) -> None:
     trace = TraceFactory.create(
-        project=project, question="Where is <it>?", answer="In Paris.", session_id="s&1", user_id="ann"
+        project=project, excerpt=("Where is <it>?", "In Paris."), session_id="s&1", user_id="ann"
     )
     TraceTag.objects.create(project=project, trace=trace, name="a/b", source=TraceTag.Source.LAMINAR)
     page = reviewer_client.get(URL).text

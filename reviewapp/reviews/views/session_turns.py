@@ -40,7 +40,7 @@ def session_turns(request: Request, project: Project, trace_id: UUID) -> HttpRes
 
 def _load_around(trace: Trace) -> list[Trace]:
     """The trace with its neighbours in the session, oldest first."""
-    traces = select_session(trace).defer(*UNLISTED, "metadata")
+    traces = select_session(trace).select_related("excerpt").defer(*UNLISTED, "metadata")
     earlier = traces.filter(is_before(trace)).order_by("-start_time", "-pk")[:MAX_EARLIER]
     later = traces.exclude(is_before(trace)).exclude(pk=trace.pk).order_by("start_time", "pk")[:MAX_LATER]
     return [*reversed(earlier), trace, *later]

@@ -74,7 +74,7 @@ def get_page(view: FilterView, project: Project, before: str = "", after: str = 
     cursors = part.cursors[:PAGE_SIZE]
     if is_backward:
         cursors.reverse()
-    traces = Trace.objects.defer(*UNLISTED).in_bulk([pk for _, pk in cursors])
+    traces = Trace.objects.select_related("excerpt").defer(*UNLISTED).in_bulk([pk for _, pk in cursors])
     # Sorted by duration, a view leaves out traces that have not ended, but its count includes them.
     is_whole_view = not newer and not older and view.order[0] != SORTS["duration"]
     is_stopped = part.stopped_at is not None

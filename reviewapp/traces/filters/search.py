@@ -109,11 +109,11 @@ def _select_matching(view: FilterView, project: Project, pks: Sequence[int]) -> 
     """Those of the traces that meet every condition of the view."""
     traces = Trace.objects.filter(_build_trace_condition(view.conditions), pk__in=pks)
     words = get_value(view.conditions, "text").casefold().split()
-    fields = ("name", "question", "answer") if words else ()
+    fields = ("name", "excerpt__question", "excerpt__answer") if words else ()
     by_pk = {
         pk: trace_id
         for pk, trace_id, *texts in traces.values_list("pk", "trace_id", *fields)
-        if not words or has_words(" ".join(texts), words)
+        if not words or has_words(" ".join(filter(None, texts)), words)
     }
     for name in (condition.value for condition in view.conditions if condition.name == "tag"):
         tagged = _find_tagged(view, project, by_pk, name)

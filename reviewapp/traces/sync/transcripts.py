@@ -5,6 +5,7 @@ import logging
 from django.db import transaction
 
 from reviewapp.lib import clock, sql
+from reviewapp.traces.filter_models import Excerpt
 from reviewapp.traces.metadata import span_values
 from reviewapp.traces.models import PreparedTranscript, Trace, UnreadablePart
 from reviewapp.traces.reader import prepared, transcript_html
@@ -67,5 +68,8 @@ def store(trace: Trace, transcript: PreparedTranscript | str) -> None:
     else:
         prepared.store(transcript)
         question, answer = transcript.excerpts
-        Trace.objects.filter(pk=trace.pk).update(question=question, answer=answer)
+        Excerpt.objects.bulk_create(
+            [Excerpt(trace=trace, question=question, answer=answer)],
+            update_conflicts=True, unique_fields=["trace"], update_fields=["question", "answer"],
+        )  # fmt: skip
         unreadable.clear_part(trace, Part.TRANSCRIPT)
