@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
+from reviewapp.accounts import preference_views
 from reviewapp.accounts import views as accounts
 from reviewapp.api import docs as api_docs
 from reviewapp.api.endpoints import routes as api_routes
@@ -11,7 +12,7 @@ from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
-from reviewapp.queues.views import bulk_add, queues, rules
+from reviewapp.queues.views import bulk_add, queues, rules, skipped
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
     item_actions,
@@ -36,6 +37,7 @@ Routes = list[URLPattern | URLResolver]
 accounts_routes: Routes = [
     path("login/", accounts.sign_in, name="sign-in"),
     path("logout/", accounts.sign_out, name="sign-out"),
+    path("preferences/", preference_views.preferences_page, name="preferences"),
 ]
 queue_routes: Routes = [
     path("", queues.queue_list, name="queue-list"),
@@ -46,6 +48,7 @@ queue_routes: Routes = [
     path("<slug:queue>/rubric/", rubrics.queue_rubric, name="queue-rubric"),
     path("<slug:queue>/add/", queues.item_add, name="item-add"),
     path("<slug:queue>/items/<number:item>/remove/", queues.item_remove, name="item-remove"),
+    path("<slug:queue>/put-back/", skipped.items_put_back, name="items-put-back"),
     path("<slug:queue>/rules/", rules.rule_list, name="rule-list"),
     path("<slug:queue>/rules/new/", rules.rule_create, name="rule-create"),
     path("<slug:queue>/rules/<number:rule>/", rules.rule_change, name="rule-change"),
@@ -56,6 +59,7 @@ review_routes: Routes = [
     path("queues/<slug:queue>/review/", queue_pages.review_next, name="review-next"),
     path("queues/<slug:queue>/upcoming/", queue_pages.queue_upcoming, name="queue-upcoming"),
     path("queues/<slug:queue>/rubric/preview/", rubric_preview.rubric_preview, name="rubric-preview"),
+    path("queues/<slug:queue>/at/", queue_pages.queue_item_at, name="queue-item-at"),
     path("queues/<slug:queue>/end/", queue_pages.queue_end, name="queue-end"),
     path("queues/<slug:queue>/mine/", queue_pages.my_reviews, name="my-reviews"),
     path("items/<number:item>/", workbench.item_review, name="item-review"),

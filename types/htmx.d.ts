@@ -17,8 +17,8 @@ interface HtmxAjaxContext {
   swap?: HtmxSwap["swapStyle"];
 }
 
-interface HtmxSendError {
-  requestConfig: { triggeringEvent?: Event };
+interface HtmxRequest {
+  requestConfig: { triggeringEvent?: Event; path: string };
 }
 
 declare const htmx: {
@@ -30,5 +30,6 @@ interface DocumentEventMap {
   "htmx:afterSettle": CustomEvent;
   "htmx:afterSwap": CustomEvent;
   "htmx:historyRestore": CustomEvent;
-  "htmx:sendError": CustomEvent<HtmxSendError>;
+  "htmx:afterRequest": CustomEvent<HtmxRequest>;
+  "htmx:sendError": CustomEvent<HtmxRequest>;
 }

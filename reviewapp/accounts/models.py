@@ -9,6 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from reviewapp.accounts.preferences import Preferences, parse_preferences
 from reviewapp.lib import names
 from reviewapp.lib.names import KEY_LENGTH, validate_readable
 
@@ -45,6 +46,8 @@ class User(AbstractBaseUser):
     email = models.EmailField(blank=True)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(auto_now_add=True)
+    # `preferences.dump_preferences`; members that are missing have their defaults.
+    preferences_json = models.TextField(default="{}", db_default="{}")
 
     objects = UserManager()
 
@@ -57,6 +60,10 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.username
+
+    @property
+    def preferences(self) -> Preferences:
+        return parse_preferences(self.preferences_json)
 
 
 class FailedSignIn(models.Model):

@@ -1,4 +1,4 @@
-"""Seed a new demo: traces through the store's ingest endpoint, a project, three people, two queues."""
+"""Seed a new demo: traces through the store's ingest endpoint, a project, three people, three queues."""
 
 import hashlib
 import hmac
@@ -21,11 +21,26 @@ from reviewapp.queues import adding
 from reviewapp.queues.adding import Entry
 from reviewapp.queues.creating import create_queue
 from reviewapp.queues.models import Queue
+from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric.criteria import Criterion, Option
 
 PROJECT_SLUG = "demo"
 QUEUE_SLUG = "answers"
 PEOPLE = {"rosa": Role.REVIEWER, "lena": Role.LEAD, "adam": Role.ADMIN}
 BATCH = 20
+_LEVELS = (Option("poor"), Option("fair"), Option("good"))
+_FAULTS = ("invented fact", "left out a step", "wrong tone", "needless question")
+SEVEN_CRITERIA = (
+    Criterion(
+        "correct", "Correct", "yes_no", "Agrees with what the tools returned.", is_required=True, asks_reason=True
+    ),
+    Criterion("complete", "Complete", "choice", "Answers all that was asked.", _LEVELS, is_required=True),
+    Criterion("grounded", "Grounded", "choice", "Says nothing without a source.", _LEVELS, is_required=True),
+    Criterion("tone", "Tone", "choice", "Fits the customer and the matter.", _LEVELS),
+    Criterion("faults", "What went wrong", "choices", options=tuple(map(Option, _FAULTS))),
+    Criterion("safe", "Safe", "yes_no", "Promises nothing that policy forbids."),
+    Criterion("length", "Length", "choice", options=(Option("too short"), Option("right"), Option("too long"))),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +108,13 @@ def _fill_queues(project: Project, traces: Sequence[DemoTrace]) -> None:
         project, "second-look", "Second look", "demo", question="1 is harmful, 5 is exemplary.",
         score_min=1, score_max=5, score_step=1, key_prefix="qa_",
     )  # fmt: skip
+    rubric_queue = create_queue(
+        project, "rubric", "Seven questions", "demo", question="All in all, 1 is harmful and 5 is exemplary.",
+        score_min=1, score_max=5, score_step=1, key_prefix="rubric_", criteria=criteria.dump_criteria(SEVEN_CRITERIA),
+    )  # fmt: skip
     split = len(traces) * 2 // 3
     adding.add(answers_queue, [_entry(trace, number) for number, trace in enumerate(traces[:split])], "demo")
+    adding.add(rubric_queue, [_entry(trace, number) for number, trace in enumerate(traces)], "demo")
     adding.add(second_look_queue, [_entry(trace, number) for number, trace in enumerate(traces[split:])], "demo")
 
 

@@ -13,7 +13,7 @@ def set_all_keys(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("reviewapp", "0020_span_metadata")]
+    dependencies = [("reviewapp", "0021_metadata_can_be_unreadable")]
 
     operations = [
         migrations.AlterField("user", "username_key", models.CharField(max_length=400, null=True)),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0020_span_metadata'),
+        ('reviewapp', '0027_people_have_preferences'),
     ]
 
     operations = [

@@ -58,10 +58,13 @@ def claim(item: QueueItem, user: User) -> bool:
     return True
 
 
-def release(item: QueueItem, user: User) -> bool:
-    """End one's claim on a pending item; False if it has been reviewed since or a colleague has claimed it."""
+def release(item: QueueItem, user: User, **note: str) -> bool:
+    """End one's claim on a pending item; False if it has been reviewed since or a colleague has claimed it.
+
+    `note` are the item's fields that say who skipped it and why, if that ends the claim.
+    """
     pending = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
-    return bool(pending.free_for(user, clock.now()).update(claimed_by=None, claimed_until=None))
+    return bool(pending.free_for(user, clock.now()).update(claimed_by=None, claimed_until=None, **note))
 
 
 def take_over(item: QueueItem, user: User) -> bool:
@@ -98,11 +101,14 @@ def revert_completion(item: QueueItem, user: User, version: int, state: ItemStat
     )
 
 
-def set_skipped(item: QueueItem, user: User) -> bool:
-    """Mark a pending item skipped; False if it has been reviewed or skipped since, or a colleague has claimed it."""
+def set_skipped(item: QueueItem, user: User, **note: str) -> bool:
+    """Mark a pending item skipped; False if it has been reviewed or skipped since, or a colleague has claimed it.
+
+    `note` are the item's fields that say who skipped it and why.
+    """
     pending = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
     skippable = pending.free_for(user, clock.now())
-    return bool(skippable.update(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None))
+    return bool(skippable.update(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None, **note))
 
 
 def reclaim_skipped(item: QueueItem, user: User, kinds: Collection[str]) -> bool:
@@ -113,7 +119,8 @@ def reclaim_skipped(item: QueueItem, user: User, kinds: Collection[str]) -> bool
     now = clock.now()
     skipped = QueueItem.objects.filter(pk=item.pk, version=item.version).exclude(state=ItemState.COMPLETED)
     skipped = skipped.free_for(user, now).filter(skips__user=user, skips__kind__in=kinds)
-    return bool(skipped.update(state=ItemState.PENDING, claimed_by=user, claimed_until=now + CLAIM_DURATION))
+    claim_fields = {"claimed_by": user, "claimed_until": now + CLAIM_DURATION}
+    return bool(skipped.update(state=ItemState.PENDING, skipped_by="", skip_reason="", **claim_fields))
 
 
 def reopen(item: QueueItem) -> bool:

@@ -17,7 +17,7 @@ from reviewapp.lib.names import KEY_LENGTH, validate_readable
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.rubric import scale
 from reviewapp.queues.rubric.criteria import KEY, Criterion, Option, parse_criteria, validate_criteria
-from reviewapp.queues.rubric.digit_keys import KeyedOption, assign_keys
+from reviewapp.queues.rubric.option_keys import KeyedOption, assign_keys
 from reviewapp.traces.metadata.pairs import Pair
 
 CLAIM_DURATION = timedelta(minutes=5)
@@ -269,6 +269,10 @@ class QueueItem(models.Model):
     # How many revisions its review has. A form stores the version it was opened at; a save succeeds only at that one.
     version = models.PositiveIntegerField(default=0)
     completed_at = models.DateTimeField(null=True)
+    # Who skipped it last, and why: shown to the next reviewer and to leads. In the item's own row, so that no page
+    # needs a query for it.
+    skipped_by = models.CharField(max_length=80, blank=True, default="", db_default="")
+    skip_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
 
     objects = ItemQuerySet.as_manager()
 

@@ -1,6 +1,6 @@
 """Skip an item: postpone it, leave it to someone else, or take it out of the pending items."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
@@ -8,10 +8,12 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.lib import clock
 from reviewapp.queues import claiming
-from reviewapp.queues.models import ItemState, QueueItem, Skip
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 
 NOBODY = "nobody"
 MAX_REASON_LENGTH = 300
+# What the menu offers as a reason; any other can be typed.
+REASONS = ("Cannot judge it", "Trace is incomplete", "Outside my field", "Seen before")
 # The targets of a skip, with the words that the audit log records.
 SKIP_TARGETS = {Skip.Kind.LATER.value: "later", Skip.Kind.OTHER.value: "for someone else", NOBODY: "for everyone"}
 # The kinds of skip that can be undone, with the label that the reviewer sees.
@@ -37,11 +39,25 @@ def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
     it is no longer pending until somebody reopens it.
     """
     with transaction.atomic():
-        is_skipped = claiming.set_skipped(item, user) if whom == NOBODY else claiming.release(item, user)
+        leave = claiming.set_skipped if whom == NOBODY else claiming.release
+        is_skipped = leave(item, user, skipped_by=user.username, skip_reason=reason)
         if is_skipped:
             save_skip(item, user, Skip.Kind.OTHER if whom == NOBODY else whom, reason)
             record(item.queue.project, user, "skipped item", f"item:{item.pk}", whom=SKIP_TARGETS[whom], reason=reason)
     return is_skipped
+
+
+def put_back(queue: Queue, actor: User, pks: Collection[int] | None = None) -> int:
+    """Make the queue's skipped items pending again, for everyone; with `pks`, only these. Returns their number."""
+    skipped = QueueItem.objects.filter(queue=queue, state=ItemState.SKIPPED)
+    with transaction.atomic():
+        chosen = skipped if pks is None else skipped.filter(pk__in=pks)
+        locked = list(chosen.select_for_update(no_key=True).values_list("pk", flat=True))
+        Skip.objects.filter(item__in=locked).delete()
+        QueueItem.objects.filter(pk__in=locked).update(state=ItemState.PENDING)
+        if locked:
+            record(queue.project, actor, "put back skipped items", f"queue:{queue.slug}", items=len(locked))
+    return len(locked)
 
 
 def undo_skip(item: QueueItem, user: User) -> bool:

@@ -1,6 +1,7 @@
 """The reviewer's form, with a sentence for each refusal."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -15,6 +16,7 @@ from reviewapp.lib.word_diff import Budget, Diff, diff
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
+from reviewapp.queues.rubric.option_keys import KeyedOption, assign_letters, find_clearing_key
 from reviewapp.reviews.models import Review
 
 MAX_NOTES_LENGTH = 20_000
@@ -39,11 +41,12 @@ FIELDS_NEED_CORRECTION = "Correct the fields marked below. Your answers are stil
 class CriterionRow:
     """A criterion in the form: the values of its fields, its error, and the text that a correction starts from.
 
-    The rows of one form share a `diff_budget`.
+    The rows of one form share a `diff_budget`. `options` are what can be chosen, each with its key in this form.
     """
 
     criterion: Criterion
     values: list[str]
+    options: Sequence[KeyedOption] = ()
     error: str = ""
     original: str = ""
     diff_budget: Budget = field(default_factory=Budget)
@@ -52,6 +55,11 @@ class CriterionRow:
     def first_value(self) -> str:
         """The value of a criterion with one field."""
         return self.values[0] if self.values else ""
+
+    @property
+    def no_answer_key(self) -> str:
+        """The digit that clears the answer; empty if it is the key of an option."""
+        return find_clearing_key(self.options)
 
     @cached_property
     def diff(self) -> Diff:
@@ -112,6 +120,11 @@ class ReviewForm(forms.Form):
         return {name: "" if value is None else str(value) for name, value in values.items()}
 
     @property
+    def no_score_key(self) -> str:
+        """The digit that clears the score; empty if it is a score."""
+        return find_clearing_key(self.rubric.score_options)
+
+    @property
     def normalised_values(self) -> list[list[str]]:
         """The values of all fields but the version, without the differences in line ends and blanks of browsers."""
         fields = [[text] for name, text in self.field_values.items() if name != "version"]
@@ -145,7 +158,20 @@ class ReviewForm(forms.Form):
     def criterion_rows(self) -> list[CriterionRow]:
         """The rubric's criteria with their current values."""
         diff_budget = Budget()
-        return [self._criterion_row(criterion, diff_budget) for criterion in self.rubric.parsed_criteria]
+        rubric_criteria = self.rubric.parsed_criteria
+        lettered = assign_letters(
+            {
+                criterion.key: [(option.value, option.help) for option in criterion.options]
+                for criterion in rubric_criteria
+                if not criterion.has_one_choice
+            }
+        )
+        return [
+            self._criterion_row(
+                criterion, criterion.keyed_options if criterion.has_one_choice else lettered[criterion.key], diff_budget
+            )
+            for criterion in rubric_criteria
+        ]
 
     def clean_score(self) -> Decimal | None:
         text = self.cleaned_data["score"].strip()
@@ -236,7 +262,7 @@ class ReviewForm(forms.Form):
         if self.criterion_errors:
             self.add_error(None, FIELDS_NEED_CORRECTION)
 
-    def _criterion_row(self, criterion: Criterion, diff_budget: Budget) -> CriterionRow:
+    def _criterion_row(self, criterion: Criterion, options: Sequence[KeyedOption], diff_budget: Budget) -> CriterionRow:
         if self.is_bound:
             values = self._submitted_values(criterion)
         elif "draft_values" in self.initial:
@@ -245,7 +271,8 @@ class ReviewForm(forms.Form):
             answer = self.initial.get("criterion_answers", {}).get(criterion.key)
             values = criteria.to_form_values(criterion, answer, self.original)
         original = self.original if criterion.kind == "correction" else ""
-        return CriterionRow(criterion, values, self.criterion_errors.get(criterion.key, ""), original, diff_budget)
+        error = self.criterion_errors.get(criterion.key, "")
+        return CriterionRow(criterion, values, options, error, original, diff_budget)
 
     @cached_property
     def _all_values(self) -> dict[str, list[str]]:

@@ -17,7 +17,10 @@ _STATUS = """
         WHEN 'completed' THEN CASE WHEN EXISTS (
             SELECT 1 FROM reviewapp_review r WHERE r.item_id = i.id AND r.is_latest AND r.needs_review
         ) THEN 'flagged' ELSE 'reviewed' END
-        ELSE CASE WHEN i.claimed_by_id <> %s AND i.claimed_until > %s THEN 'with-others' ELSE 'to-come' END
+        ELSE CASE WHEN i.claimed_by_id <> %s AND i.claimed_until > %s THEN 'with-others' ELSE COALESCE((
+            SELECT CASE p.kind WHEN 'later' THEN 'later' ELSE 'left' END FROM reviewapp_pass p
+            WHERE p.item_id = i.id AND p.user_id = %s
+        ), 'to-come') END
     END
 """
 # The four index ranges around an item, as (condition, order): nearest first.
@@ -27,7 +30,7 @@ RANGES = (
     ("i.priority = %s AND i.id >= %s", "i.id"),
     ("i.priority < %s AND i.id > 0 * %s", "i.priority DESC, i.id"),
 )
-# The rail shows at most this many items on either side of the current one.
+# The rail links at most this many items on either side of the current one.
 MAX_NEIGHBOURS = 24
 # Every page of the workbench. One statement reads each range from the item outwards, so that a queue of many thousand
 # items costs as much as a short one; the ORM's unions cannot be limited part by part on SQLite.
@@ -36,6 +39,12 @@ NEIGHBOURS = " UNION ALL ".join(
     f"WHERE i.queue_id = %s AND {condition} ORDER BY {order} LIMIT {MAX_NEIGHBOURS + 1}) AS range_{number}"
     for number, (condition, order) in enumerate(RANGES)
 )
+# The rail of a queue of up to some hundred items, and of every n-th item of a longer one. The status subqueries of the
+# ORM take five times as long to compose as these take to run.
+STATUSES = f"""
+    SELECT i.id AS id, i.priority AS priority, {_STATUS} AS status FROM reviewapp_queueitem i
+    WHERE i.queue_id = %s AND i.id %% %s = 0 ORDER BY i.priority DESC, i.id
+"""  # noqa: S608
 # Two counts that an index answers. ORM in two statements 0.76 ms, this 0.04 ms.
 POSITION = """
     SELECT (SELECT COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s AND priority = %s AND id < %s)

@@ -16,7 +16,7 @@ from reviewapp.queues.rubric import versions
 from reviewapp.reviews import drafts
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
-from reviewapp.reviews.rail import Segment, load_rail, queue_position
+from reviewapp.reviews.rail import Rail, open_rail
 from reviewapp.traces import queries as trace_queries
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
@@ -31,8 +31,7 @@ class Workbench:
     form: ReviewForm
     draft: Draft | None
     progress: Progress
-    position: int
-    rail: list[Segment]
+    rail: Rail
     is_readonly: bool
 
 
@@ -51,14 +50,14 @@ def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: 
     review = get_latest_review(item)
     reader = open_item_reader(item, query, url)
     draft = drafts.get_draft(item, user) if form is None else None
+    progress = queue_progress(item.queue)
     return Workbench(
         reader=reader,
         review=review,
         form=form or _open_form(item, review, draft, _original_text(item.queue, reader)),
         draft=draft,
-        progress=queue_progress(item.queue),
-        position=queue_position(item),
-        rail=load_rail(item, user),
+        progress=progress,
+        rail=open_rail(item, user, progress.total),
         is_readonly=item.is_claimed_by_other(user),
     )
 

@@ -1,6 +1,7 @@
 // Checks a review by the rules that the server renders into the form, so that a review it would refuse is not sent.
 // The server checks again, and refuses what only it can know.
 import { announce } from "./announce.js";
+import { isAnswered } from "./answer-rows.js";
 import { create } from "./dom.js";
 
 const NUMBER = /^-?\d{1,8}(?:[.,]\d{1,4})?$/;
@@ -19,6 +20,9 @@ export function check(review) {
   for (const field of review.querySelectorAll("[aria-invalid]")) field.removeAttribute("aria-invalid");
   const faults = [...numberFaults(review), ...requiredFaults(review)];
   for (const [field, text] of faults) showFault(field, text);
+  /** @type {HTMLInputElement | null} */
+  const sheet = review.querySelector("#sheet");
+  if (sheet && faults.length) sheet.checked = true;
   // The reason is an alert of its own.
   if (faults.length) announce("Not saved.");
   faults[0]?.[0].focus({ preventScroll: true });
@@ -64,19 +68,14 @@ function requiredFaults(review) {
   /** @type {HTMLInputElement | null} */
   const unsure = review.querySelector("[name=unsure]");
   if (unsure?.checked) return [];
-  return [...review.querySelectorAll("[data-required]")].flatMap((criterion) => {
-    /** @type {NodeListOf<Field>} */
-    const fields = criterion.querySelectorAll("input, textarea");
-    const first = fields[0];
-    return first && ![...fields].some(isAnswered) ? [[first, "An answer is required."]] : [];
+  /** @type {NodeListOf<HTMLElement>} */
+  const criteria = review.querySelectorAll("[data-required]");
+  return [...criteria].flatMap((criterion) => {
+    /** @type {Field | null} */
+    const first = criterion.querySelector("input, textarea");
+    return first && !isAnswered(criterion) ? [[first, "An answer is required."]] : [];
   });
 }
-
-/** @param {Field} field */
-const isAnswered = (field) =>
-  field.type === "radio" || field.type === "checkbox"
-    ? "checked" in field && field.checked && Boolean(field.value)
-    : Boolean(field.value.trim());
 
 /**
  * @param {Field} field

@@ -1,5 +1,6 @@
 // Starts what the pages do beyond plain HTML. Every page works without it; this makes it faster, or safer.
 import * as announce from "./announce.js";
+import * as answerRows from "./answer-rows.js";
 import * as copy from "./copy.js";
 import * as drafts from "./drafts.js";
 import * as folds from "./folds.js";
@@ -7,6 +8,7 @@ import * as layout from "./layout.js";
 import * as lease from "./lease.js";
 import * as navigation from "./navigation.js";
 import * as pageKeys from "./page-keys.js";
+import * as preferences from "./preferences.js";
 import * as prefetch from "./prefetch.js";
 import * as reader from "./reader.js";
 import * as repeatAnswers from "./repeat-answers.js";
@@ -22,7 +24,19 @@ timeZone.start();
 announce.start();
 layout.start();
 shortcuts.start();
-for (const module of [score, repeatAnswers, drafts, prefetch, lease, stayAfterSubmit, submit, navigation, undo]) {
+for (const module of [
+  answerRows,
+  score,
+  repeatAnswers,
+  drafts,
+  prefetch,
+  preferences,
+  lease,
+  stayAfterSubmit,
+  submit,
+  navigation,
+  undo,
+]) {
   module.start();
 }
 reader.start();

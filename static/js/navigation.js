@@ -12,6 +12,7 @@ const TIMEOUT = 10_000;
  * Show the item at this address.
  *
  * @param {string} url
+ * @returns {Promise<void>}
  */
 export async function goToItem(url) {
   drafts.saveNow();
@@ -25,6 +26,8 @@ export async function goToItem(url) {
   try {
     const response = await fetch(url, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(TIMEOUT) });
     if (!response.ok) return location.assign(url);
+    const redirect = response.headers.get("HX-Location");
+    if (redirect) return goToItem(JSON.parse(redirect).path);
     showItem(await response.text(), url);
   } catch {
     setWaiting(false);
@@ -35,9 +38,19 @@ export async function goToItem(url) {
   }
 }
 
+// A click on the map of the queue goes to the item at that place.
+/** @param {MouseEvent} event */
+function travelUrl(event) {
+  const map = closest(event, "#rail .travel");
+  if (!map) return undefined;
+  const { left, width } = map.getBoundingClientRect();
+  const position = Math.ceil(((event.clientX - left) / width) * Number(map.dataset.total));
+  return `${map.dataset.url}?position=${Math.max(1, position)}`;
+}
+
 /** @param {MouseEvent} event */
 function onClick(event) {
-  const url = closest(event, "#rail li a")?.getAttribute("href");
+  const url = closest(event, "#rail :is(li a, .step)")?.getAttribute("href") ?? travelUrl(event);
   if (!url || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   if (!isBusy()) goToItem(url);

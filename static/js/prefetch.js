@@ -62,6 +62,12 @@ export function putBack(number) {
   order = [number, ...order.filter((other) => other !== number)];
 }
 
+/** Fetch again what was fetched: it is not what would be shown now. */
+export function forget() {
+  pages.clear();
+  refill();
+}
+
 export async function refill() {
   const current = item();
   const upcoming = bench()?.dataset.upcoming;

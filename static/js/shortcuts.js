@@ -1,13 +1,16 @@
 // The reviewer's keyboard shortcuts: one list, which `?` shows. The browser's focus is the only state; a key acts only
 // where no text is typed, no widget uses it, and the item on the screen has been painted.
+import { focusReason, goBack, optionOf, pressDigit } from "./answer-rows.js";
 import { closest, create, find, findAll } from "./dom.js";
 import { keyActions } from "./key-actions.js";
 import { goToItem } from "./navigation.js";
+import { ownKeys } from "./preferences.js";
 import { showWhyNot } from "./undo.js";
-import { bench, form, isBusy, isReadOnly } from "./workbench.js";
+import { bench, form, isBusy } from "./workbench.js";
 
 /**
  * @typedef {object} Shortcut
+ * @property {string} [name]  that of a shortcut whose first key a person can change
  * @property {string[]} keys  as KeyboardEvent.key, with "Ctrl+" before it for Ctrl or Cmd
  * @property {string[]} [labels]  what the help shows, if not the keys
  * @property {string} help
@@ -34,13 +37,26 @@ const SHORTCUTS = [
   {
     keys: [..."1234567890"],
     labels: ["0", "…", "9"],
-    help: "Set the score, or choose an option in the focused row, as its key shows",
+    help: "Answer the marked row, as its keys show, and go on to the next",
     action: pressDigit,
   },
-  { keys: ["f"], help: "Go to the first field of the form", action: focusForm },
-  { keys: ["r"], help: "Tick or untick “needs review”", action: () => press("#review [name=needs_review]") },
-  { keys: ["x"], help: "Tick or untick “unsure”", action: () => press("#review [name=unsure]") },
-  { keys: ["n"], help: "Go to the notes", action: () => find("#notes")?.focus() },
+  { keys: ["Backspace"], labels: ["⌫"], help: "Go back to the row before", action: goBack },
+  { name: "form", keys: ["f"], help: "Go to the first field of the form", action: focusForm },
+  {
+    name: "needs_review",
+    keys: ["r"],
+    help: "Tick or untick “needs review”",
+    action: () => press("#review [name=needs_review]"),
+  },
+  { name: "unsure", keys: ["x"], help: "Tick or untick “unsure”", action: () => press("#review [name=unsure]") },
+  { name: "notes", keys: ["n"], help: "Go to the notes", action: () => find("#notes")?.focus() },
+  {
+    name: "snippets",
+    keys: ["i"],
+    help: "Insert a text snippet into the notes",
+    action: () => find("#review .snippets button")?.focus(),
+  },
+  { name: "reason", keys: ["w"], help: "Write the reason for an answer", action: focusReason },
   { keys: ["Enter"], help: "Submit and open the next item", action: () => press("#submit") },
   {
     keys: ["Ctrl+Enter"],
@@ -48,11 +64,23 @@ const SHORTCUTS = [
     help: "Submit while typing (Cmd on a Mac)",
     action: () => press("#submit"),
   },
-  { keys: ["ArrowRight", "j"], labels: ["→", "j"], help: "Next item in the queue", action: () => goBy(1) },
-  { keys: ["ArrowLeft", "k"], labels: ["←", "k"], help: "Previous item in the queue", action: () => goBy(-1) },
-  { keys: ["s"], help: "Skip: for later, or for someone else", action: openSkipMenu },
-  { keys: ["u"], help: "Undo the last submit or skip", action: undo, isAtEnd: true },
-  { keys: ["="], help: "Repeat the answers of the last item", action: () => press("#same") },
+  {
+    name: "next",
+    keys: ["j", "ArrowRight"],
+    labels: ["j", "→"],
+    help: "Next item in the queue",
+    action: () => goBy(1),
+  },
+  {
+    name: "previous",
+    keys: ["k", "ArrowLeft"],
+    labels: ["k", "←"],
+    help: "Previous item in the queue",
+    action: () => goBy(-1),
+  },
+  { name: "skip", keys: ["s"], help: "Skip: for later, or for someone else", action: openSkipMenu },
+  { name: "undo", keys: ["u"], help: "Undo the last submit or skip", action: undo, isAtEnd: true },
+  { name: "repeat", keys: ["="], help: "Repeat the answers of the last item", action: () => press("#same") },
   { keys: ["/"], help: "Search this trace", action: keyAction("search"), needs: "search" },
   { keys: ["a"], help: "Final answer", action: keyAction("answer"), needs: "answer" },
   { keys: ["e"], help: "Next error", action: keyAction("error"), needs: "error" },
@@ -62,6 +90,11 @@ const SHORTCUTS = [
   { keys: ["Escape"], labels: ["Esc"], help: "Leave the form or close a menu", action: null },
   { keys: ["?"], help: "Show keyboard shortcuts", action: showShortcuts, isAtEnd: true },
 ];
+
+for (const shortcut of SHORTCUTS) {
+  const own = ownKeys[shortcut.name ?? ""];
+  if (own) Object.assign(shortcut, { keys: [own, ...shortcut.keys.slice(1)], labels: shortcut.labels?.with(0, own) });
+}
 
 const available = () => SHORTCUTS.filter(({ needs, isAtEnd }) => (form() ? !needs || keyActions.has(needs) : isAtEnd));
 
@@ -73,17 +106,6 @@ function press(selector) {
   visible.classList.add("pressed");
   setTimeout(() => visible.classList.remove("pressed"), FLASH_TIME);
   control.click();
-}
-
-// In the focused row of options, else in the scores: each option names its own key.
-/** @param {KeyboardEvent} event */
-function pressDigit(event) {
-  if (isReadOnly()) return;
-  const row = closest(event, "#review [data-criterion]");
-  const options = row?.querySelector("[data-key]") ? row : find("#review .score");
-  /** @type {HTMLElement | null | undefined} */
-  const option = options?.querySelector(`[data-key="${event.key}"]`);
-  option?.click();
 }
 
 /** @param {number} step */
@@ -112,7 +134,7 @@ function openSkipMenu() {
   const menu = find("#skip-menu");
   if (!(menu instanceof HTMLDetailsElement)) return press("#pass-by");
   menu.open = true;
-  menu.querySelector("button")?.focus();
+  menu.querySelector("input")?.focus();
 }
 
 function showShortcuts() {
@@ -134,7 +156,7 @@ function showShortcuts() {
 
 /** @param {HTMLElement} target */
 function leave(target) {
-  const menu = target.closest("details[open]#skip-menu");
+  const menu = find("details[open]#skip-menu");
   if (menu instanceof HTMLDetailsElement) {
     menu.open = false;
     menu.querySelector("summary")?.focus();
@@ -142,6 +164,20 @@ function leave(target) {
     target.blur();
     find("#workbench > .trace")?.focus({ preventScroll: true });
   }
+}
+
+/**
+ * The skip menu's own keys, while it is open: no other key acts, so that none sets a score behind it.
+ *
+ * @param {KeyboardEvent} event
+ * @param {Element} menu
+ */
+function onMenuKey(event, menu) {
+  if (event.key.length > 1) return;
+  /** @type {HTMLElement | null} */
+  const option = menu.querySelector(`[data-skip="${CSS.escape(event.key)}"]`);
+  event.preventDefault();
+  if (option && !event.repeat && !isBusy()) option.click();
 }
 
 /**
@@ -173,8 +209,11 @@ function onKey(event) {
   // A held Enter would press a button, or submit from a field, again and again.
   if (event.repeat && event.key === "Enter" && !target.matches("textarea")) return event.preventDefault();
   if (event.key === "Escape") return leave(target);
+  const menu = find("#skip-menu[open]");
+  if (menu && !isCommand && !target.matches(TEXT_FIELDS)) return onMenuKey(event, menu);
   const name = isCommand ? `Ctrl+${event.key}` : event.key;
-  const shortcut = available().find(({ keys }) => keys.includes(name));
+  const option = optionOf(name);
+  const shortcut = option ? { action: () => option.click() } : available().find(({ keys }) => keys.includes(name));
   if (!shortcut || (!isCommand && isUsedByTarget(event, target))) return;
   event.preventDefault();
   if (!event.repeat && !isBusy()) shortcut.action?.(event);

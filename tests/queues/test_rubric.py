@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils.html import escape
 
@@ -16,6 +17,7 @@ from reviewapp.queues.models import Queue, Rubric
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.queues.rubric.editor import ROW_FIELDS
+from reviewapp.queues.rubric.option_keys import OPTION_LETTERS
 from tests.threads import run_concurrently
 
 URL = "/p/support/queues/answers/rubric/"
@@ -272,3 +274,27 @@ def test_it_refuses_a_line_separator_inside_an_option_and_keeps_it(post: Any, qu
     assert response.status_code == 422
     assert "U+2028" in response.text
     assert response.context["editor"].rows[0]["options"] == "a\u2028b\r\nc"
+
+
+def test_it_asks_for_reasons_and_shows_each_criterion_once(post: Any, queue: Queue, lead_client: Client) -> None:
+    post({**TONE, "asks_reason": "yes"}, STARS)
+    queue.refresh_from_db()
+
+    assert [criterion.key for criterion in queue.parsed_criteria] == ["tone_of_voice", "tone_of_voice_reason", "stars"]
+    rows = lead_client.get(URL).context["editor"].rows
+    assert [row["asks_reason"] for row in rows] == ["yes", ""]
+
+
+def test_it_refuses_the_key_of_a_reason_for_another_criterion(post: Any, queue: Queue) -> None:
+    response = post({**TONE, "key": "tone", "asks_reason": "yes"}, {**STARS, "key": "tone_reason"})
+
+    assert response.status_code == 422
+    assert "have the same metadata key “tone_reason”" in response.context["errors"][0]
+
+
+def test_it_uses_no_letter_of_a_shortcut_for_an_option() -> None:
+    source = (settings.BASE_DIR / "static/js/shortcuts.js").read_text()
+    keys = {key for group in re.findall(r"keys: \[([^]]*)\]", source) for key in re.findall(r'"(.)"', group)}
+
+    assert {"n", "w", "x"} <= keys
+    assert not keys & set(OPTION_LETTERS)

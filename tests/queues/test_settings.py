@@ -11,7 +11,7 @@ from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
-from reviewapp.queues.rubric.digit_keys import assign_keys
+from reviewapp.queues.rubric.option_keys import assign_keys
 
 URL = "/p/support/queues/answers/settings/"
 FIELDS = {

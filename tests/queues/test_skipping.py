@@ -60,3 +60,60 @@ def test_it_refuses_an_unknown_target(reviewer_client: Client, item: QueueItem) 
     response = reviewer_client.post(f"/p/support/items/{item.pk}/skip/", {"for": "ever"}, follow=True)
     assert "Nothing was skipped" in response.text
     assert QueueItem.objects.get().state == ItemState.PENDING
+
+
+def test_it_shows_the_reason_to_the_next_reviewer_alone(
+    reviewer_client: Client, colleague_client: Client, item: QueueItem
+) -> None:
+    url = f"/p/support/items/{item.pk}/"
+    reviewer_client.post(f"{url}skip/", {"for": "other", "why": "Outside my field", "reason": "tax law <b>"})
+    sentence = "reviewer skipped this item: “Outside my field: tax law &lt;b&gt;”."
+
+    assert sentence in colleague_client.get(url).text
+    assert sentence not in reviewer_client.get(url).text
+
+
+def test_it_forgets_the_reason_of_an_undone_skip(item: QueueItem, reviewer: User) -> None:
+    skipping.skip(item, reviewer, "other", "not my field")
+    item.refresh_from_db()
+    assert (item.skipped_by, item.skip_reason) == ("reviewer", "not my field")
+    skipping.undo_skip(item, reviewer)
+    item.refresh_from_db()
+    assert (item.skipped_by, item.skip_reason) == ("", "")
+
+
+def test_it_refuses_two_preset_reasons(reviewer_client: Client, item: QueueItem) -> None:
+    response = reviewer_client.post(f"/p/support/items/{item.pk}/skip/", {"for": "later", "why": ["a", "b"]})
+    assert "sent twice" in response.context["skip_error"]
+
+
+def test_it_puts_all_skipped_items_back_for_everyone(lead_client: Client, queue: Queue, reviewer: User) -> None:
+    first, second, done = QueueItemFactory.create_batch(3, queue=queue)
+    for item in (first, second):
+        skipping.skip(item, reviewer, "nobody", "empty")
+    claiming.complete(done, 0)
+    page = lead_client.get("/p/support/queues/answers/?state=skipped").text
+    lead_client.post("/p/support/queues/answers/put-back/", {"all": "true"})
+
+    assert "skipped by reviewer: empty" in page
+    assert "Put back all 2 skipped items" in page
+    assert sorted(QueueItem.objects.values_list("pk", "state")) == [
+        (first.pk, "pending"), (second.pk, "pending"), (done.pk, "completed"),
+    ]  # fmt: skip
+    assert claiming.claim_next(queue, reviewer) == first.pk
+
+
+def test_it_puts_back_only_the_skipped_items_of_this_queue(lead_client: Client, queue: Queue, reviewer: User) -> None:
+    chosen, left = QueueItemFactory.create_batch(2, queue=queue)
+    other = QueueItemFactory.create(queue__project=queue.project, queue__slug="other")
+    for item in (chosen, left, other):
+        skipping.skip(item, reviewer, "nobody")
+    url = "/p/support/queues/answers/put-back/"
+    lead_client.post(url, {"item": [str(chosen.pk), str(other.pk), "x", "9" * 400]})
+
+    assert list(QueueItem.objects.filter(state="pending")) == [chosen]
+    assert "none of them is skipped" in lead_client.post(url, follow=True).text
+
+
+def test_it_lets_no_reviewer_put_items_back(reviewer_client: Client, queue: Queue) -> None:
+    assert reviewer_client.post("/p/support/queues/answers/put-back/", {"all": "true"}).status_code == 403

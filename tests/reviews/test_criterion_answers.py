@@ -15,6 +15,7 @@ from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
+from reviewapp.queues.rubric.option_keys import OPTION_LETTERS
 from reviewapp.reviews.forms import UNKNOWN_RUBRIC, ReviewForm
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
@@ -277,3 +278,20 @@ def test_it_refuses_a_broken_character_that_the_answer_did_not_have() -> None:
     for criterion, text in ((BETTER, "� �"), (TAGS, "a�")):
         with pytest.raises(ValidationError, match="broken character"):
             criteria.clean_answer(criterion, [text], "�" if criterion is BETTER else "")
+
+
+def test_it_pushes_the_reason_for_an_answer_under_its_own_key(reviewer_client: Client, item: QueueItem) -> None:
+    set_criteria(item.queue, Criterion("right", "Is it right?", "yes_no", asks_reason=True))
+    post(reviewer_client, item, answer_right="no", answer_right_reason="The date is of last year.")
+
+    assert Patch.objects.get().values["right_reason"] == "The date is of last year."
+    assert Review.objects.get().criterion_answers == {"right": False, "right_reason": "The date is of last year."}
+
+
+def test_it_gives_no_letter_to_two_options(reviewer_client: Client, item: QueueItem) -> None:
+    more = tuple(Option(f"better {number}") for number in range(12))
+    set_criteria(item.queue, FAULTS, Criterion("more", "More", "choices", options=more))
+    rows = reviewer_client.get(url(item)).context["workbench"].form.criterion_rows
+    letters = [option.key for row in rows for option in row.options if option.key]
+
+    assert sorted(letters) == sorted(OPTION_LETTERS)

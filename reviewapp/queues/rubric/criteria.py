@@ -3,6 +3,9 @@
 An answer is a JSON value, None if there is no answer. The answer to a correction is an object: the number of changed
 words (`edits`) and, unless that is 0, the text before (`from`) and after (`text`).
 
+A criterion that asks for a reason is followed by a criterion of its own for it, a text with the key `<key>_reason`, so
+that reasons are cleaned, kept and pushed like all other answers.
+
 The meanings of the score's values are stored in the same JSON list, as one entry of their own: see `scale`.
 """
 
@@ -20,7 +23,7 @@ from reviewapp.lib import canonical_json, names
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.word_diff import count_changed_words
-from reviewapp.queues.rubric.digit_keys import KeyedOption, assign_keys
+from reviewapp.queues.rubric.option_keys import KeyedOption, assign_keys
 
 KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
 KINDS = {
@@ -53,7 +56,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing to judge. `key` is its metadata key without the queue's prefix; low, high and step are for numbers."""
+    """One thing to judge. `key` is its metadata key without the queue's prefix; low, high and step are for numbers.
+
+    `reason_for` is the key of the criterion whose answer this one explains, empty for all others.
+    """
 
     key: str
     label: str
@@ -64,6 +70,8 @@ class Criterion:
     high: Decimal | None = None
     step: Decimal | None = None
     is_required: bool = False
+    asks_reason: bool = False
+    reason_for: str = ""
 
     @property
     def metadata_keys(self) -> tuple[str, ...]:
@@ -79,9 +87,23 @@ class Criterion:
 
     @property
     def keyed_options(self) -> list[KeyedOption]:
-        """The options of a row, each with its key: those of a choice, or yes and no."""
+        """The options of a row where one is chosen, each with its digit: those of a choice, or yes and no."""
         options = self.yes_no_options if self.kind == "yes_no" else self.options
         return assign_keys([(option.value, option.value, option.help) for option in options])
+
+    @property
+    def has_one_choice(self) -> bool:
+        """Whether one option is chosen, by its digit; of several choices, each option has a letter."""
+        return self.kind in ("choice", "yes_no")
+
+    @property
+    def has_option_help(self) -> bool:
+        return any(option.help for option in self.options)
+
+    @property
+    def reason(self) -> "Criterion":
+        """The criterion that asks why its answer was given."""
+        return Criterion(f"{self.key}_reason", f"{self.label}: reason"[:120], "text", reason_for=self.key)
 
     @property
     def yes_no_options(self) -> tuple[Option, Option]:
@@ -100,14 +122,20 @@ class Criterion:
 
 @lru_cache(maxsize=256)
 def parse_criteria(text: str) -> tuple[Criterion, ...]:
-    """Parse the JSON text that `dump_criteria` writes."""
-    return tuple(_parse_criterion(member) for member in canonical_json.loads(text) if "score" not in member)
+    """Parse the JSON text that `dump_criteria` writes; each reason asked for comes after its criterion."""
+    criteria = [_parse_criterion(member) for member in canonical_json.loads(text) if "score" not in member]
+    return tuple(
+        row
+        for criterion in criteria
+        for row in ([criterion, criterion.reason] if criterion.asks_reason else [criterion])
+    )
 
 
 def dump_criteria(criteria: Iterable[Criterion], words: Sequence[Option] = ()) -> str:
     """Dump criteria and the meanings of scores as canonical JSON without empty members: equal rubrics, equal texts."""
     score_entries = [{"score": _dump_options(words)}] if words else []
-    return canonical_json.dumps([*(_dump_criterion(criterion) for criterion in criteria), *score_entries])
+    entries = [_dump_criterion(criterion) for criterion in criteria if not criterion.reason_for]
+    return canonical_json.dumps([*entries, *score_entries])
 
 
 def validate_criteria(criteria: Sequence[Criterion], reserved: Mapping[str, str]) -> None:
@@ -115,8 +143,9 @@ def validate_criteria(criteria: Sequence[Criterion], reserved: Mapping[str, str]
 
     `reserved` maps the built-in answers' keys to the names of the answers. Raises ValidationError.
     """
-    if len(criteria) > MAX_CRITERIA:
-        raise ValidationError(f"There are {len(criteria)} criteria. The maximum is {MAX_CRITERIA}. Remove some.")
+    count = sum(not criterion.reason_for for criterion in criteria)
+    if count > MAX_CRITERIA:
+        raise ValidationError(f"There are {count} criteria. The maximum is {MAX_CRITERIA}. Remove some.")
     owners = dict(reserved)
     for criterion in criteria:
         _validate_criterion(criterion)
@@ -301,6 +330,7 @@ def _validate_criterion(criterion: Criterion) -> None:
 def _dump_criterion(criterion: Criterion) -> dict[str, Any]:
     members = {name: getattr(criterion, name) for name in ("key", "label", "kind", "help", "low", "high", "step")}
     members |= {"options": _dump_options(criterion.options) or None, "is_required": criterion.is_required or None}
+    members |= {"asks_reason": criterion.asks_reason or None}
     return {name: value for name, value in members.items() if value is not None}
 
 
@@ -312,4 +342,5 @@ def _parse_criterion(members: Mapping[str, Any]) -> Criterion:
     numbers: dict[str, Any] = {name: Decimal(str(members[name])) for name in ("low", "high", "step") if name in members}
     options = tuple(Option(option["value"], option["help"]) for option in members.get("options", ()))
     texts = {name: members[name] for name in ("key", "label", "kind", "help")}
-    return Criterion(**texts, **numbers, options=options, is_required=members.get("is_required", False))
+    flags = {name: members.get(name, False) for name in ("is_required", "asks_reason")}
+    return Criterion(**texts, **numbers, **flags, options=options)

@@ -24,6 +24,8 @@ from reviewapp.queues.rubric.criteria import KINDS, MAX_CRITERIA, Criterion, Opt
 from reviewapp.queues.rubric.scale import normalise_number
 
 _KINDS_WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
+# A text gives its own reason, and a correction shows it.
+_KINDS_WITH_REASON = ("choice", "choices", "yes_no", "number")
 _ACTION = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
 
 
@@ -53,6 +55,7 @@ class CriterionForm(forms.Form):
     high = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
     step = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
     is_required = forms.ChoiceField(required=False, choices=[("", "optional"), ("yes", "required")])
+    asks_reason = forms.ChoiceField(required=False, choices=[("", "not asked"), ("yes", "asked")])
 
     @property
     def error_messages(self) -> list[str]:
@@ -78,8 +81,10 @@ class CriterionForm(forms.Form):
         low, high, step = (data[name] if is_number else None for name in ("low", "high", "step"))
         options = _parse_options(data["options"]) if kind in _KINDS_WITH_OPTIONS else ()
         return Criterion(
-            key, data["label"], kind, data["help"], options, low, high, step, is_required=data["is_required"] == "yes"
-        )
+            key, data["label"], kind, data["help"], options, low, high, step,
+            is_required=data["is_required"] == "yes",
+            asks_reason=data["asks_reason"] == "yes" and kind in _KINDS_WITH_REASON,
+        )  # fmt: skip
 
 
 # The fields of a row. The form sends a list of values for each.
@@ -178,7 +183,7 @@ def open_editor(queue: Queue) -> Editor:
     numbers = {name: format_decimal(getattr(queue, name)) for name in ("score_min", "score_max", "score_step")}
     scale = {"question": queue.question, "guideline": queue.guideline, **numbers}
     scale["score_words"] = "\n".join(_format_option(option) for option in queue.score_words)
-    rows = tuple(_build_row(criterion) for criterion in queue.parsed_criteria)
+    rows = tuple(_build_row(criterion) for criterion in queue.parsed_criteria if not criterion.reason_for)
     return Editor(queue, scale, rows, queue.rubric_version)
 
 
@@ -199,6 +204,7 @@ def _build_row(criterion: Criterion) -> dict[str, str]:
         "options": "\n".join(_format_option(option) for option in criterion.options),
         **{name: "" if number is None else format_decimal(number) for name, number in numbers.items()},
         "is_required": "yes" if criterion.is_required else "",
+        "asks_reason": "yes" if criterion.asks_reason else "",
     }  # fmt: skip
 
 

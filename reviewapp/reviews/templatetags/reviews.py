@@ -1,16 +1,16 @@
 """Parts of the workbench rendered in Python, because it is the page that must be fastest."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from reviewapp.lib.word_diff import Diff
-from reviewapp.reviews.rail import Segment
+from reviewapp.reviews.rail import Rail, Segment
 from reviewapp.traces.reader import sanitising
 
 register = template.Library()
+MAP_HEIGHT = 8
 NOT_COMPARED = (
     "These texts differ too much to be compared word by word. All that is between their common start and end is marked"
     " as changed."
@@ -18,15 +18,33 @@ NOT_COMPARED = (
 
 
 @register.simple_tag
-def render_rail(segments: Sequence[Segment], items_url: str) -> SafeString:
-    """The rail's list items, each a link with its item's status."""
-    current = next((number for number, segment in enumerate(segments) if segment.is_current), 0)
-    items = (
-        _render_segment(segment, items_url, is_neighbour=abs(number - current) < 2)
-        for number, segment in enumerate(segments)
-    )
+def render_rail(rail: Rail, items_url: str) -> SafeString:
+    """The rail's list items, each a link with its item's position and status."""
+    items = (_render_segment(number, segment, items_url) for number, segment in rail.neighbours)
     # Contains only numbers, fixed labels and our own URL: nothing to escape.
     return mark_safe("".join(items))  # noqa: S308
+
+
+@register.simple_tag
+def render_map(rail: Rail) -> SafeString:
+    """A drawing of the whole queue in true proportion: a path for each status, and the current item on top."""
+    width = len(rail.columns)
+    paths: dict[str, list[str]] = {}
+    for column, counts in enumerate(rail.columns):
+        top, size = 0.0, counts.total()
+        for status, count in sorted(counts.items()):
+            share = round(MAP_HEIGHT * count / size, 1)
+            paths.setdefault(status, []).append(f"M{column} {round(top, 1)}h1v{share}h-1z")
+            top += share
+    drawn = "".join(f'<path class="{status}" d="{"".join(parts)}"/>' for status, parts in sorted(paths.items()))
+    mark_width = max(width / rail.total, width / 240)
+    mark_x = width * (rail.position - 1) / rail.total
+    mark = f'<rect class="current" x="{mark_x:.2f}" width="{mark_width:.2f}" height="{MAP_HEIGHT}"/>'
+    # Contains only numbers and fixed labels: nothing to escape.
+    return mark_safe(  # noqa: S308
+        f'<svg class="map" viewBox="0 0 {width} {MAP_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
+        f"{drawn}{mark}</svg>"
+    )
 
 
 @register.filter
@@ -49,12 +67,11 @@ def render_guideline(text: str) -> SafeString:
     return mark_safe(sanitising.render_markdown(text))  # noqa: S308
 
 
-def _render_segment(segment: Segment, items_url: str, *, is_neighbour: bool) -> str:
+def _render_segment(number: int, segment: Segment, items_url: str) -> str:
     current = ' aria-current="true"' if segment.is_current else ""
-    # Tab stops only at the item and its neighbours: otherwise the trace would be fifty key presses away.
-    tabindex = "" if is_neighbour else ' tabindex="-1"'
-    label = f"item {segment.pk}: {segment.label}"
+    label = f"item {number}: {segment.label}"
+    # No tab stop: the links before and after the position go to the neighbours, and the board lists all items.
     return (
-        f'<li><a class="{segment.status}" href="{items_url}{segment.pk}/"{current}{tabindex} title="{label}">'
+        f'<li><a class="{segment.status}" href="{items_url}{segment.pk}/"{current} tabindex="-1" title="{label}">'
         f'<span class="unseen">{label}</span></a></li>'
     )

@@ -88,9 +88,11 @@ def item_skip(request: Request, project: Project, item: int) -> HttpResponse:
     if target not in skipping.SKIP_TARGETS:
         messages.error(request, UNKNOWN_SKIP_TARGET)
         return redirect("reviews:item-review", project=project.slug, item=queue_item.pk)
-    reason = request.POST.get("reason", "").strip()
-    if error := skipping.find_reason_error(request.POST.getlist("reason")):
-        context = {"skip_error": error, "skip_reason": reason}
+    presets, typed = request.POST.getlist("why"), request.POST.getlist("reason")
+    reason = ": ".join(part.strip() for part in (*presets, *typed) if part.strip())
+    errors = map(skipping.find_reason_error, (presets, typed, [reason]))
+    if error := next(filter(None, errors), ""):
+        context = {"skip_error": error, "skip_reason": typed[-1] if typed else "", "skip_preset": "".join(presets[-1:])}
         return show_item(request, queue_item, status=422, extra_context=context)
     if not skipping.skip(queue_item, request.user, target, reason):
         messages.error(request, NOT_SKIPPED)

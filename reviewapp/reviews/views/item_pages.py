@@ -10,6 +10,7 @@ from reviewapp.reviews.delivery_status import get_delivery_context
 from reviewapp.reviews.undoing import describe_last_item
 from reviewapp.reviews.workbench import get_latest_review, open_item_reader
 from reviewapp.traces.reader import spelling
+from reviewapp.traces.reader.query import TABS
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
@@ -19,6 +20,9 @@ from reviewapp.web.request import Request
 def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
     """The trace; with `?waiting` no content (204) until its spans are pulled."""
     queue_item = get_item_or_404(project, item)
+    tab = request.GET.get("tab", "")
+    if request.user.preferences.keeps_tab and tab in TABS and request.session.get("tab") != tab:
+        request.session["tab"] = tab
     reader = open_item_reader(queue_item, spelling.remember(request.session, request.GET), request.path)
     trace = reader.trace
     if "waiting" in request.GET and not trace.has_spans:

@@ -14,6 +14,7 @@ from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import queue_progress
 from reviewapp.reviews.models import Review, attach_rubrics
+from reviewapp.reviews.own_work import list_drafts, load_own_work
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
@@ -45,18 +46,30 @@ def queue_upcoming(request: Request, project: Project, queue: str) -> HttpRespon
 
 @access.member(Role.REVIEWER)
 @require_safe
+def queue_item_at(request: Request, project: Project, queue: str) -> HttpResponse:
+    """Redirect to the item at `?position=`, counted from 1; to the last one from a position behind it."""
+    items = QueueItem.objects.filter(queue=get_queue_or_404(project, queue)).only("pk")
+    position = max(1, parse_int(request.GET.get("position"), max_value=10**9) or 1)
+    item = items.in_order()[position - 1 : position].first() or items.order_by("priority", "-pk").first()
+    if item is None:
+        return redirect("reviews:queue-end", project=project.slug, queue=queue)
+    return redirect("reviews:item-review", project=project.slug, item=item.pk)
+
+
+@access.member(Role.REVIEWER)
+@require_safe
 def queue_end(request: Request, project: Project, queue: str) -> HttpResponse:
     """Why there is no next item: the queue is empty, all reviewed, or what remains is not for this person."""
     review_queue = get_queue_or_404(project, queue)
     claimed = QueueItem.objects.filter(queue=review_queue, claimed_until__gt=clock.now()).pending()
-    own_reviews = Review.objects.filter(item__queue=review_queue, reviewer=request.user, is_latest=True)
+    work = load_own_work(review_queue, request.user)
     context = {
         "project": project, "queue": review_queue, "section": "queues",
         "progress": queue_progress(review_queue),
         "claimed_by_others": claimed.exclude(claimed_by=request.user).count(),
         "has_more": claiming.list_upcoming(review_queue, request.user, 0, 1),
         "after": parse_int(request.GET.get("after")),
-        "own_review_count": own_reviews.count(),
+        "work": work, "own_review_count": work.review_count,
     }  # fmt: skip
     return render_page(request, "reviews/queue_end.html", context, fragment="end")
 
@@ -79,5 +92,6 @@ def my_reviews(request: Request, project: Project, queue: str) -> HttpResponse:
         "project": project, "section": "queues", "queue": review_queue,
         "rows": [(review, trace_names.get(review.item.trace_id)) for review in reviews[:PAGE_SIZE]],
         "page_number": page_number, "has_more": len(reviews) > PAGE_SIZE,
+        "drafts": list_drafts(review_queue, request.user),
     }  # fmt: skip
     return render_page(request, "reviews/my_reviews.html", context)

@@ -16,7 +16,7 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json, failpoints
 from reviewapp.lib.database_faults import Fault, find_fault
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import claiming
+from reviewapp.queues import claiming, skipping
 from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import queue_progress
@@ -25,7 +25,7 @@ from reviewapp.reviews.delivery_status import get_delivery_context
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.personal_data import CheckedAnswers
-from reviewapp.reviews.rail import load_rail, queue_position
+from reviewapp.reviews.rail import open_rail
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
 from reviewapp.traces.filters.session import find_place
@@ -65,13 +65,17 @@ def show_item(
     extra_context: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     """The item's page; `form` is a refused form to show again, `previous_item` the one just worked on."""
-    workbench = open_workbench(item, request.user, spelling.remember(request.session, request.GET), form)
+    query = spelling.remember(request.session, request.GET)
+    if request.user.preferences.keeps_tab and "tab" in request.session:
+        query = {"tab": request.session["tab"]} | query
+    workbench = open_workbench(item, request.user, query, form)
     project = item.queue.project
     context = {
         "project": project, "section": "queues", "workbench": workbench, "item": item, "queue": item.queue,
         "items_url": _items_url(project),
         "reading": workbench.reader, "trace": workbench.reader.trace, "conflicting_review": conflicting_review,
-        "session": find_place(workbench.reader.trace), "stays": request.session.get("stays"), "client_id": uuid4(),
+        "session": find_place(workbench.reader.trace),
+        "stays": request.session.get("stays"), "client_id": uuid4(), "skip_reasons": skipping.REASONS,
         "after": parse_int(request.GET.get("after")) if previous_item is None else previous_item.pk,
         **get_delivery_context(project, workbench.review), **(extra_context or {}),
     }  # fmt: skip
@@ -180,13 +184,11 @@ def _show_conflict(request: Request, item: QueueItem, form: ReviewForm, latest: 
 def _confirm_prefetched(request: Request, project: Project, pk: int, previous_item: QueueItem) -> HttpResponse:
     """What has changed since the item was prefetched: the queue's progress, and the previous item."""
     item = get_item_or_404(project, pk)
+    progress = queue_progress(item.queue)
     context = {
         "project": project, "queue": item.queue, "item": item, "after": previous_item.pk, "out_of_band": True,
         "items_url": _items_url(project),
-        "workbench": {
-            "rail": load_rail(item, request.user), "position": queue_position(item),
-            "progress": queue_progress(item.queue),
-        },
+        "workbench": {"rail": open_rail(item, request.user, progress.total), "progress": progress},
     }  # fmt: skip
     response = render_page(request, "reviews/_rail.html", context)
     response["Desk-Claimed"] = str(pk)
