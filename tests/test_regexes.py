@@ -5,18 +5,29 @@ import re
 import pytest
 
 from reviewapp.laminar.redaction import UNICODE_ESCAPE
-from reviewapp.lib import invisible_chars
+from reviewapp.lib import csv_cells, invisible_chars
 from reviewapp.lib.word_diff import WORD
 from reviewapp.queues.adding import LINE
-from reviewapp.traces.metadata import merge
+from reviewapp.traces.metadata import merge, registry
+from reviewapp.traces.reader import markdown_rules
+from reviewapp.traces.transcript import parts, side_calls, span_content, stream_chunks
+from reviewapp.tracestore import partial_json
 from reviewapp.tracestore.sql import json_functions
 from tests.regex_steps import count_steps
 
 REGEXES = {
     "string literals and brackets": merge.TOKENS, "tokens of simpleJSON": json_functions.TOKEN, "words": WORD,
     "escapes": UNICODE_ESCAPE, "a pasted line": LINE, "hidden characters": invisible_chars._PATTERN,
+    "JSON of an OTLP request": partial_json._TOKENS, "escapes in JSON": parts._ESCAPE,
+    "streamed chunks": stream_chunks._SSE_DATA, "a prompt for a title": side_calls._PROMPT,
+    "words of a name": side_calls._WORD_BREAK,
+    "attributes of conventions": span_content._HINT, "separators of a key": registry._SEPARATORS,
+    "a formula": csv_cells._FORMULA, "addresses": markdown_rules._ADDRESS,
 }  # fmt: skip
-PIECES = ('"', '\\"', '"\\', "\\", "\\u", "[", "a ", " ", "a, ", "\u200d", "\U0001f3f4\U000e0020", "\ufe0f", "\u200ba")
+PIECES = (
+    '"', '\\"', '"\\', "\\", "\\u", "[", "a ", " ", "a, ", "\u200d", "\U0001f3f4\U000e0020", "\ufe0f", "\u200ba",
+    "{ ", "\n", "generate ", "data: ", "__a", "://",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("piece", PIECES)

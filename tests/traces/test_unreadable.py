@@ -79,6 +79,12 @@ def test_it_keeps_metadata_that_was_read_before_until_it_can_be_read_again(proje
     assert not UnreadablePart.objects.exists()
 
 
+def test_it_pulls_the_spans_of_a_trace_whose_metadata_cannot_be_read(project: Project) -> None:
+    pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
+    pull.request_for_reader(Trace.objects.get())
+    assert Trace.objects.filter(pull_due_at__lte=clock.now()).exists()
+
+
 def test_it_reads_a_trace_again_whose_metadata_could_not_be_read(project: Project) -> None:
     pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
     now = clock.now()

@@ -235,7 +235,7 @@ def request_for_reader(trace: Trace) -> None:
 
     A trace that could not be read is tried again at its own times: a page that stays open asks every second.
     """
-    if not trace.has_spans and _is_late(trace.pull_due_at, clock.now()) and not unreadable.has_mark(trace):
+    if not trace.has_spans and _is_late(trace.pull_due_at, clock.now()) and not unreadable.keeps_spans_away(trace):
         request_pull(trace.project, [trace.trace_id], is_kept=False)
 
 

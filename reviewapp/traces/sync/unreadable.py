@@ -104,9 +104,9 @@ def find_too_long(project: Project) -> list[UUID]:
     return list(marks.order_by("-pk").values_list("trace__trace_id", flat=True)[:MAX_EXCLUDED])
 
 
-def has_mark(trace: Trace) -> bool:
-    """Whether a part of the trace is marked."""
-    return UnreadablePart.objects.filter(trace=trace).exists()
+def keeps_spans_away(trace: Trace) -> bool:
+    """Whether a part of the trace is marked without which its spans are pulled only when the mark is tried again."""
+    return UnreadablePart.objects.filter(trace=trace).exclude(part=Part.METADATA).exists()
 
 
 def count_traces(project: Project) -> int:
