@@ -86,12 +86,12 @@ def free_port() -> int:
         return port
 
 
-def wait_for(url: str, seconds: float = 30) -> None:
+def wait_for(url: str, seconds: float = 120) -> None:
     """Return when `url` answers. Raises TimeoutError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own loopback address
+            urllib.request.urlopen(url, timeout=10).close()  # noqa: S310 - our own loopback address
             return
         except OSError:
             time.sleep(0.02)

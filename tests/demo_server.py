@@ -46,4 +46,4 @@ def run_demo(folder: Path, store_port: int | None = None) -> Iterator[Demo]:
         yield Demo(json.loads(line), process)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=40)
+        process.wait(timeout=120)

@@ -16,7 +16,7 @@ def run_concurrently(actions: Sequence[Callable[[], T]]) -> list[T]:
 
     def run(action: Callable[[], T]) -> T:
         try:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             return action()
         finally:
             connection.close()

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-_STOP_SECONDS = 30
+_STOP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class RunningStore:
 
     def client(self, key: str | None = None) -> httpx.Client:
         """Returns a client that sends the full key, or `key`."""
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key or self.full_key}"}, timeout=30)
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {key or self.full_key}"}, timeout=60)
 
     def stop(self, signal_number: signal.Signals = signal.SIGTERM) -> int:
         """Stop the store. Returns its exit code."""

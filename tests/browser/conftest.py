@@ -25,7 +25,8 @@ from tests.browser.chromium import FLAGS
 from tests.cast import sign_in_client
 
 NO_BROWSER = "Chromium not found. Install Debian's package `chromium`, or set CHROMIUM to the program's path."
-TIMEOUT = 10_000  # milliseconds
+# Milliseconds; far above what a page needs, so that a busy machine fails no test.
+TIMEOUT = 60_000
 
 OpenPage = Callable[..., Page]
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.environment import ROOT
 from tests.demo_server import Demo, run_demo
 
-TIMEOUT = 15_000
+TIMEOUT = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def run_traced_application(demo: Demo) -> str:
     store = urlsplit(demo.info["store_url"])
     program = [sys.executable, "-m", "tests.traced_application", str(store.hostname), str(store.port)]
     process = subprocess.run(
-        [*program, demo.info["store_ingest_key"]], cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+        [*program, demo.info["store_ingest_key"]], cwd=ROOT, check=True, capture_output=True, text=True, timeout=180
     )
     return process.stdout.split()[0]
 
@@ -63,7 +63,7 @@ def add_to_queue(demo: Demo, trace_id: str) -> dict[str, Any]:
         data=json.dumps({"items": [entry]}).encode(),
         headers={"Authorization": f"Bearer {demo.info['access_token']}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         result: dict[str, Any] = json.load(response)
     return result
 
@@ -144,5 +144,5 @@ def test_it_shows_a_queued_trace_once_it_arrives(demo: Demo, signed_in_page: Any
         data=json.dumps([span]).encode(),
         headers={"Authorization": f"Bearer {demo.info['store_ingest_key']}", "Content-Type": "application/json"},
     )
-    urllib.request.urlopen(request, timeout=10).close()
+    urllib.request.urlopen(request, timeout=60).close()
     expect(reviewer.get_by_text("It came late.").first).to_be_visible(timeout=TIMEOUT)

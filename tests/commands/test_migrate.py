@@ -86,7 +86,7 @@ def test_it_lets_saves_pass_while_a_reader_has_the_table(
             cursor.execute(SAVE)
         assert process.poll() is None
         other.rollback()
-        output = process.communicate(timeout=30)[0]
+        output = process.communicate(timeout=120)[0]
         cursor.execute("RESET lock_timeout")
     assert (process.returncode, has_column()) == (0, True)
     assert "A table is in use. Trying again in 1 s" in output
@@ -139,7 +139,7 @@ def test_it_migrates_an_empty_database_once_at_a_time(tmp_path: Path, request: p
     if connection.vendor == "postgresql":
         url = request.getfixturevalue("empty_database")
     processes = [start_migrate(tmp_path, DATABASE_URL=url) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert sorted("Applying reviewapp.0001" in output for output in outputs) == [False, True]
     assert sorted("No migrations to apply." in output for output in outputs) == [False, True]

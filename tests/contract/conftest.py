@@ -20,7 +20,7 @@ PROGRAM = Path(__file__).parent / "traced_program.py"
 def traced_id(tracestore: RunningStore) -> str:
     """Send a trace from a separate process, because the SDK's state is global. Returns the trace id."""
     command = [sys.executable, str(PROGRAM), str(tracestore.port), tracestore.full_key]
-    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=50)
+    result = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
     return result.stdout.strip().splitlines()[-1]
 
 

@@ -83,7 +83,7 @@ def test_it_never_deadlocks_requesting_and_storing_a_new_trace(project: Project)
                 futures.append(threads.submit(_run_and_close, action))
                 time.sleep(0.3)
         for future in futures:
-            future.result(30)
+            future.result(60)
     assert Trace.objects.filter(is_kept=True, start_time__isnull=False).count() == 2
 
 

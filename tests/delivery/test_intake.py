@@ -173,7 +173,7 @@ def test_it_retries_after_a_deadlock(project: Project) -> None:
             Patch.objects.select_for_update().get(pk=first.pk)
 
     def call() -> None:
-        has_second.wait(10)
+        has_second.wait(60)
         put_patches(project, [PatchInput(UUID(int=number), {"b": 2}) for number in (1, 2)], source="token:ci")
 
     run_concurrently([lock_in_reverse_order, call])

@@ -279,7 +279,7 @@ def test_it_supersedes_a_patch_replaced_while_leases_are_released(project: Proje
             future = threads.submit(_run_and_close, leasing.release_expired_leases)
             while not sql.fetch_rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 time.sleep(0.01)
-        future.result(10)
+        future.result(60)
     assert reload(patch).state == State.SUPERSEDED
 
 

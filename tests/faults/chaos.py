@@ -77,7 +77,7 @@ class Chaos:
             else:
                 os.kill(pid, signal.SIGKILL)
 
-    def wait_until_settled(self, seconds: float = 30) -> None:
+    def wait_until_settled(self, seconds: float = 120) -> None:
         """Restore a healthy Laminar, retry parked patches, and wait until every patch is confirmed or superseded."""
         # One more fault, on the last values: no later save will correct them.
         self.fake_laminar.set_rules(

@@ -97,11 +97,11 @@ class ForkServer:
             command = {"argv": argv, "failpoints": failpoints, "clock": list(clock), "log": str(log_path)}
             self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
-            if not self.changed.wait_for(lambda: (self.running | self.ended.keys()) - before, 30):
+            if not self.changed.wait_for(lambda: (self.running | self.ended.keys()) - before, 60):
                 raise TimeoutError("The fork server started no process.")
             return next(iter((self.running | self.ended.keys()) - before))
 
-    def wait(self, pid: int, seconds: float = 20) -> int:
+    def wait(self, pid: int, seconds: float = 60) -> int:
         """Wait for a process to end and return its exit code. Raises TimeoutError."""
         with self.changed:
             if not self.changed.wait_for(lambda: pid in self.ended, seconds):
@@ -137,8 +137,8 @@ def run_fork_server(folder: Path, **environment: str) -> Iterator[ForkServer]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(10)
-            listener.join(10)
+            process.wait(60)
+            listener.join(60)
 
 
 @dataclass(slots=True)
@@ -160,7 +160,7 @@ class Workers:
         self.pids.append(self.fork_server.start(["deliver"], failpoints, log_path, clock))
         return self.pids[-1]
 
-    def wait(self, pid: int, seconds: float = 20) -> int:
+    def wait(self, pid: int, seconds: float = 60) -> int:
         return self.fork_server.wait(pid, seconds)
 
     def kill(self, *pids: int) -> None:

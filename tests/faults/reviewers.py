@@ -104,7 +104,7 @@ class ReviewerGroup:
             thread.start()
 
     def wait_until_saved(self, count: int) -> None:
-        wait_until(lambda: len(self.acknowledged) >= count, 60)
+        wait_until(lambda: len(self.acknowledged) >= count, 180)
 
     def finish(self, seconds: float = 60) -> list[AcknowledgedSave]:
         """Let each reviewer finish the current save; return all acknowledged saves."""

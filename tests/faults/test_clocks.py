@@ -26,7 +26,7 @@ def test_it_sends_each_patch_once(project: Project, fake_laminar: FakeLaminar, w
     patches = put_many(project, 40)
     for clock in WRONG_CLOCKS:
         workers.start(clock=clock)
-    wait_until(all_patches_are(State.CONFIRMED), 40)
+    wait_until(all_patches_are(State.CONFIRMED), 120)
     assert sorted(push["trace"] for push in fake_laminar.get_pushes()) == sorted(str(row.trace_id) for row in patches)
     assert not Attempt.objects.filter(status=None).exists()
 

@@ -22,8 +22,8 @@ from tests.faults.verification import verify_run
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 LOCK_SECONDS = 1.5
-# The maximum time until the leases of a dead worker are released.
-RESCUE_SECONDS = 30
+# Far above the 30 seconds after which the leases of a dead worker are released.
+RESCUE_SECONDS = 120
 TERMINATE_CONNECTIONS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
@@ -57,7 +57,7 @@ def test_it_saves_and_pushes_after_a_lock_is_released(web: Web, fake_laminar: Fa
         save_thread.start()
         save_thread.join(LOCK_SECONDS)
         assert (save_thread.is_alive(), fake_laminar.get_pushes()) == (True, [])
-    save_thread.join(20)
+    save_thread.join(60)
     assert [save.tries for save in reviewer.acknowledged] == [1]
     wait_until(lambda: len(fake_laminar.get_pushes()) == 2)
 

@@ -64,7 +64,7 @@ class App:
 
     def probe(self, path: str) -> tuple[int, str]:
         try:
-            with urlopen(f"{self.url}{path}", timeout=20) as response:
+            with urlopen(f"{self.url}{path}", timeout=60) as response:
                 return response.status, response.read().decode()
         except HTTPError as error:
             return error.code, error.read().decode()
@@ -83,9 +83,9 @@ def run_process(arguments: list[str], environment: dict[str, str], log_path: Pat
 
 
 @contextlib.contextmanager
-def run_app(folder: Path, database_url: str = "") -> Iterator[App]:
+def run_app(folder: Path, database_url: str = "", **limits: str) -> Iterator[App]:
     create_test_data(UNREACHABLE_URL, items=REVIEWERS, people=REVIEWERS)
-    environment = process_environment(folder) | LIMITS
+    environment = process_environment(folder) | LIMITS | limits
     environment["DATABASE_URL"] = database_url or environment["DATABASE_URL"]
     port, log_path = free_port(), folder / "web.log"
     command = ["-m", "gunicorn", "reviewapp.wsgi", f"--bind=127.0.0.1:{port}"]
@@ -95,7 +95,7 @@ def run_app(folder: Path, database_url: str = "") -> Iterator[App]:
             yield App(process, port, log_path)
         finally:
             process.terminate()
-            process.wait(40)
+            process.wait(60)
 
 
 @pytest.fixture
@@ -165,18 +165,27 @@ def receive_response(client: socket.socket) -> bytes:
 
 
 def test_it_is_not_ready_as_soon_as_it_is_asked_to_stop(tmp_path: Path) -> None:
-    with run_app(tmp_path) as app, socket.create_connection(("127.0.0.1", app.port), timeout=20) as client:
-        client.sendall(READY)
-        assert receive_response(client).startswith(b"HTTP/1.1 200 OK\r\n")
+    patience = dict.fromkeys(["REQUEST_SECONDS", "DATABASE_LOCK_SECONDS", "DATABASE_STATEMENT_SECONDS"], "120")
+    with (
+        run_app(tmp_path, **patience) as app,
+        socket.create_connection(("127.0.0.1", app.port), timeout=60) as client,
+    ):
+
+        def is_ready() -> bool:
+            client.sendall(READY)
+            response = receive_response(client)
+            assert response.startswith((b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 503 Service Unavailable\r\n"))
+            return response.startswith(b"HTTP/1.1 200")
+
+        assert is_ready()
         responses: list[Response] = []
         with lock_database():
             saving = threading.Thread(target=lambda: responses.append(app.save(0)))
             saving.start()
-            time.sleep(0.5)
+            # Until the request has arrived, which nothing outside shows.
+            time.sleep(2)
             app.process.terminate()
-            time.sleep(0.5)
-            client.sendall(READY)
-            assert receive_response(client).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            wait_until(lambda: not is_ready())
             assert saving.is_alive()
         saving.join()
         assert [response.status for response in responses] == [302]
@@ -191,6 +200,6 @@ def test_a_worker_exits_while_the_database_hangs(tmp_path: Path, proxy: HangingP
         proxy.is_open.clear()
         wait_until(lambda: "The database does not answer" in (tmp_path / "worker.log").read_text())
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(60) == 0
     # The first line, the count of the others, and perhaps that it exits without the database.
     assert 1 < len((tmp_path / "worker.log").read_text().splitlines()) <= 3

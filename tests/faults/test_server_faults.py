@@ -97,7 +97,7 @@ def test_it_handles_each_fault_and_confirms_in_the_end(cases: list[Case], fake_l
         unblock_patches()
         return set(patch_states()) == {State.CONFIRMED}
 
-    run_workers(until=without_waiting(all_confirmed), make_worker=make_impatient_worker, seconds=30)
+    run_workers(until=without_waiting(all_confirmed), make_worker=make_impatient_worker, seconds=120)
     metadata = fake_laminar.get_metadata()
     assert [case.name for case in cases if metadata[str(case.patch.trace_id)] != {"review_rev": 1}] == []
     assert max(_count_pushes(fake_laminar, case.patch.trace_id) for case in cases) <= 2

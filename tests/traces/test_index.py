@@ -162,7 +162,7 @@ def test_it_does_not_make_saves_of_the_same_value_wait() -> None:
         with transaction.atomic():
             merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1})
             # Neither has committed when both get here.
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
 
     run_concurrently([partial(save, trace) for trace in traces])
     index.compact()

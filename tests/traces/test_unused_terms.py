@@ -49,13 +49,13 @@ def test_it_keeps_a_term_that_a_concurrent_save_uses() -> None:
     def save() -> None:
         with transaction.atomic():
             merge.apply_patch(project, merge.lock_trace(project, trace.trace_id), {"score": 1})
-            saved.wait(timeout=10)
-            deleted.wait(timeout=10)
+            saved.wait(timeout=60)
+            deleted.wait(timeout=60)
 
     def delete() -> None:
-        saved.wait(timeout=10)
+        saved.wait(timeout=60)
         assert index.delete_unused_terms() == 0
-        deleted.wait(timeout=10)
+        deleted.wait(timeout=60)
 
     run_concurrently([save, delete])
     assert_used_once()
@@ -70,13 +70,13 @@ def test_it_recreates_a_term_that_is_deleted_during_a_save() -> None:
     def save() -> None:
         with transaction.atomic():
             locked = merge.lock_trace(project, trace.trace_id)
-            deleted.wait(timeout=10)
+            deleted.wait(timeout=60)
             merge.apply_patch(project, locked, {"score": 1})
 
     def delete() -> None:
         with transaction.atomic():
             assert index.delete_unused_terms() == 1
-            deleted.wait(timeout=10)
+            deleted.wait(timeout=60)
             while not sql.fetch_rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 time.sleep(0.01)
 

@@ -24,7 +24,7 @@ def _run_until_ready(database: Path, *arguments: str, line: str = "") -> tuple[i
     assert process.stderr is not None
     ready = process.stderr.readline()
     process.send_signal(signal.SIGTERM)
-    code = process.wait(15)
+    code = process.wait(60)
     output = process.stdout.read()
     return code, output, ready + process.stderr.read()
 
@@ -40,7 +40,7 @@ def test_it_creates_a_project_and_prints_its_keys_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["", '{"project_id": "x", "full_key": "secretkey", "ingest_key": "b"}'])
 def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
     process = launch_process(tmp_path / "store.sqlite3", "--keys-stdin", line=line)
-    output, error = process.communicate(timeout=15)
+    output, error = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, "")
     assert "Nothing was changed." in error
     assert "secretkey" not in error
@@ -58,7 +58,7 @@ def test_it_refuses_a_port_in_use(tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         process = launch_process(tmp_path / "store.sqlite3", f"--port={listener.getsockname()[1]}")
-        _, error = process.communicate(timeout=15)
+        _, error = process.communicate(timeout=60)
     assert process.returncode == 1
     assert error.startswith("The trace store cannot listen on 127.0.0.1 port ")
     assert error.count("\n") == 1
@@ -66,7 +66,7 @@ def test_it_refuses_a_port_in_use(tmp_path: Path) -> None:
 
 def test_it_refuses_a_file_that_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "store.sqlite3").write_text("Dear diary, " * 1000)
-    _, error = launch_process(tmp_path / "store.sqlite3").communicate(timeout=15)
+    _, error = launch_process(tmp_path / "store.sqlite3").communicate(timeout=60)
     assert error.startswith("The trace store cannot use ")
     assert "Traceback" not in error
 
@@ -76,7 +76,7 @@ def test_it_refuses_a_file_of_a_newer_release(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     process = launch_process(tmp_path / "store.sqlite3")
-    _, error = process.communicate(timeout=15)
+    _, error = process.communicate(timeout=60)
     assert (process.returncode, "Upgrade the trace store." in error) == (1, True)
 
 
@@ -91,7 +91,7 @@ def test_it_starts_from_the_management_command(tmp_path: Path) -> None:
     url = process.stderr.readline().split()[-1]
     project = httpx.get(f"{url}/v1/project", headers={"Authorization": f"Bearer {keys['full_key']}"}).json()
     process.terminate()
-    assert (process.wait(15), project) == (0, {"projectId": keys["project_id"]})
+    assert (process.wait(60), project) == (0, {"projectId": keys["project_id"]})
     assert (tmp_path / "tracestore.sqlite3").stat().st_mode & 0o077 == 0
 
 
@@ -112,11 +112,11 @@ def test_it_is_small(tracestore: RunningStore, full_client: httpx.Client, trace_
 def test_it_tells_grpc_clients_to_use_http_once(tmp_path: Path) -> None:
     store = start_store(tmp_path)
     for _ in range(2):
-        with socket.create_connection(("127.0.0.1", store.port), timeout=20) as client:
+        with socket.create_connection(("127.0.0.1", store.port), timeout=60) as client:
             client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             assert client.recv(1000).startswith(b"HTTP/1.1 ")
     store.process.send_signal(signal.SIGTERM)
-    _, error = store.process.communicate(timeout=30)
+    _, error = store.process.communicate(timeout=60)
     assert error.count("\n") == 1
     assert "force_http=True (Python) or forceHttp: true (TypeScript)" in error
 

@@ -36,12 +36,12 @@ class Server:
     def answers(self) -> list[int]:
         """Returns the status of the probe and of the page, each on a connection of its own."""
         return [
-            httpx.get(f"{self.url}/health", timeout=10).status_code,
-            httpx.get(f"{self.url}{self.page}", headers=self.headers, timeout=10).status_code,
+            httpx.get(f"{self.url}/health", timeout=60).status_code,
+            httpx.get(f"{self.url}{self.page}", headers=self.headers, timeout=60).status_code,
         ]
 
     def connect(self, sent: bytes = b"") -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), timeout=20)
+        client = socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), timeout=60)
         client.sendall(sent)
         return client
 
@@ -195,7 +195,7 @@ def test_it_does_not_wait_for_half_a_request_to_stop(tmp_path: Path) -> None:
     """It would close the connection without an answer once its time to stop is over."""
     with ExitStack() as stack:
         with run_store(tmp_path) as store:
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", store.port), timeout=20))
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", store.port), timeout=60))
             client.sendall(HALF_BODY)
             assert httpx.get(f"{store.url}/health").status_code == 200
         assert receive_all(client).startswith(b"HTTP/1.1 408 Request Timeout\r\n")

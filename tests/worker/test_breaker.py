@@ -74,7 +74,7 @@ def test_it_releases_leased_patches_that_were_not_started(by: str) -> None:
     gate = threading.Event()
 
     def wait_at_gate(path: str, body: dict[str, object]) -> tuple[int, None]:
-        gate.wait(10)
+        gate.wait(60)
         return 200, None
 
     def block(project: Project) -> None:

@@ -44,7 +44,7 @@ class Gate:
     def __call__(self, path: str, body: dict[str, Any]) -> None:
         if path.endswith("/metadata") and not self.reached.is_set():
             self.reached.set()
-            self.opened.wait(30)
+            self.opened.wait(120)
 
 
 @pytest.fixture
@@ -86,13 +86,13 @@ def test_it_prints_states_as_json_when_run_once(
     with tracestore.client() as full:
         send_span(full, str(trace_id))
     put(connected_project, {"score": 1}, trace_id)
-    output, errors = start("--once", "--json", url=tracestore.url).communicate(timeout=30)
+    output, errors = start("--once", "--json", url=tracestore.url).communicate(timeout=120)
     assert json.loads(output) == {**dict.fromkeys(State.values, 0), "confirmed": 1}, errors
     assert tracestore.full_key not in output + errors
 
 
 def test_it_prints_states_when_run_once(transactional_db: None, start: Start) -> None:
-    output, _ = start("--once", url="http://127.0.0.1:9").communicate(timeout=30)
+    output, _ = start("--once", url="http://127.0.0.1:9").communicate(timeout=120)
     assert output == "0 waiting, 0 sending, 0 accepted, 0 confirmed, 0 parked, 0 superseded.\n"
 
 
@@ -100,13 +100,13 @@ def test_it_finishes_the_push_under_way_when_stopped(laminar: FakeLaminar, gate:
     project = create_project(laminar)
     first = put(project, {"score": 1})
     process = start(url=laminar.url)
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     second = put(project, {"score": 1}, UUID(int=9))
     process.send_signal(signal.SIGTERM)
     time.sleep(0.5)
     pushes_after_stop = len(laminar.pushes)
     gate.opened.set()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert patch_states(first) == [State.ACCEPTED]
     assert (patch_states(second) == [State.WAITING]) == (pushes_after_stop == 1)
     assert not Patch.objects.filter(state=State.SENDING).exists()
@@ -124,9 +124,9 @@ def test_it_does_not_wait_forever_when_stopped(laminar: FakeLaminar, gate: Gate)
 def test_it_sends_the_patches_of_a_killed_worker(laminar: FakeLaminar, gate: Gate, start: Start) -> None:
     patch = put(create_project(laminar), {"score": 1})
     process = start(url=laminar.url)
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     process.kill()
-    process.wait(10)
+    process.wait(60)
     assert patch_states(patch) == [State.SENDING]
     _expire_leases()
     run_workers(until=all_patches_are(State.CONFIRMED))
@@ -136,7 +136,7 @@ def test_it_sends_the_patches_of_a_killed_worker(laminar: FakeLaminar, gate: Gat
 def test_it_changes_nothing_when_it_was_frozen_past_its_lease(laminar: FakeLaminar, gate: Gate, start: Start) -> None:
     patch = put(create_project(laminar), {"score": 1})
     process = start(url=laminar.url)
-    assert gate.reached.wait(20)
+    assert gate.reached.wait(60)
     _freeze(process)
     _expire_leases()
     run_workers(until=all_patches_are(State.CONFIRMED))
@@ -144,7 +144,7 @@ def test_it_changes_nothing_when_it_was_frozen_past_its_lease(laminar: FakeLamin
     gate.opened.set()
     process.send_signal(signal.SIGCONT)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
     assert _row(patch) == row
     # The frozen worker's own result is not recorded: its attempt was reckoned from its lease.
     assert list(Attempt.objects.filter(act="push").order_by("pk").values_list("status", flat=True)) == [None, 200]

@@ -82,7 +82,7 @@ def test_it_keeps_the_order_and_loses_nothing_when_pushes_fail() -> None:
             Patch.objects.filter(state=State.WAITING, failures__gt=0).update(due_at=clock.now())
             return Patch.objects.unfinished().count() == 0
 
-        run_workers(until=done, workers=2, seconds=30)
+        run_workers(until=done, workers=2)
     for trace_id in trace_ids:
         revs = [metadata["rev"] for pushed, metadata in laminar.pushes if pushed == trace_id]
         assert revs == sorted(revs)
@@ -119,7 +119,7 @@ def test_it_runs_one_push_of_a_trace_at_a_time() -> None:
 def test_it_delays_no_other_project_when_one_never_answers() -> None:
     release = threading.Event()
     with (
-        fake_laminar(ScriptedStore(lambda path, body: release.wait(30) and None)) as silent_laminar,
+        fake_laminar(ScriptedStore(lambda path, body: release.wait(120) and None)) as silent_laminar,
         fake_laminar(ScriptedStore()) as laminar,
     ):
         dead, alive = create_project(silent_laminar, "dead"), create_project(laminar)
@@ -244,12 +244,12 @@ def test_it_renews_the_leases_of_pushes_under_way_while_it_stops() -> None:
     def push_slowly(path: str, body: dict[str, Any]) -> None:
         if "traceId" in body:
             reached.set()
-            release.wait(30)
+            release.wait(120)
 
     async def stop_midway() -> None:
         worker = Worker()
         task = asyncio.create_task(worker.run())
-        await asyncio.to_thread(reached.wait, 10)
+        await asyncio.to_thread(reached.wait, 60)
         worker.stop.set()
         expires_at = clock.now() + timedelta(seconds=7)
         await Patch.objects.aupdate(leased_until=expires_at)

@@ -100,12 +100,12 @@ def test_it_lists_good_traces_beside_a_bad_one_until_that_can_be_read(store: Run
     # Whatever the store makes of such a sum.
     _update_store(store, "UPDATE trace SET input_tokens = 1.08e19 WHERE id = ?", str(bad))
     project = connect_project(store)
-    run_workers(until=lambda: Watermark.objects.exists() and len(marks()) == 1, seconds=60)
+    run_workers(until=lambda: Watermark.objects.exists() and len(marks()) == 1)
     assert pulled_ids() == {good}
     assert marks() == [(bad, "trace", "“input_tokens” is not a whole number below 2^63")]
     assert watermark.next_listing_start(project) > clock.now() - timedelta(hours=1)
     _update_store(store, "UPDATE trace SET input_tokens = 5, total_tokens = 5 WHERE id = ?", str(bad))
-    run_workers(until=lambda: pulled_ids() == {good, bad} and not marks(), seconds=60)
+    run_workers(until=lambda: pulled_ids() == {good, bad} and not marks())
 
 
 @pytest.mark.parametrize("tokens", [INVALID, NOT_JSON], ids=["row", "response"])
