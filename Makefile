@@ -8,13 +8,14 @@ NODE_BIN := node_modules/.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz faults check format bench clean
+.PHONY: help demo test test-slow fuzz mutants faults check format bench clean
 
 help:
 	@echo "make demo       start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
 	@echo "make test       the tests on SQLite, a browser included; those of the database on PostgreSQL too"
 	@echo "make test-slow  the tests that make test leaves out, since each takes many seconds; on both databases too"
 	@echo "make fuzz       send 20,000 generated inputs each to the store, the API and every form; EXAMPLES is heeded"
+	@echo "make mutants    change the code in small ways and name what no test notices; SAMPLE, MINUTES and ALL are heeded"
 	@echo "make faults     kill and misbehave for half an hour on both databases; writes docs/faults.md"
 	@echo "make check      style, types, floors, templates, front end, migrations"
 	@echo "make format     put code, front end and templates in the one style that check asks for"
@@ -38,6 +39,9 @@ test-slow: .venv/.installed-dev
 fuzz: export FUZZ_EXAMPLES := $(or $(EXAMPLES),20000)
 fuzz: .venv/.installed-dev
 	@$(BIN)/pytest -m fuzz --numprocesses=auto
+
+mutants: .venv/.installed-mutants
+	@nice -n 10 $(BIN)/python -m tests.mutants --sample=$(or $(SAMPLE),30) --minutes=$(or $(MINUTES),120) $(if $(ALL),--all)
 
 faults: .venv/.installed-dev
 	@$(BIN)/python -m tests.faults.report
@@ -64,7 +68,7 @@ bench: .venv/.installed-dev
 	@for figure in open save ingest page start next-item reviewer delivery save-under-fire silent isolation filter mirror queries backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
 
 clean:
-	rm -rf .venv node_modules build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv node_modules build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -78,6 +82,10 @@ clean:
 .venv/.installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP) --editable '.[dev]'
 	@touch .venv/.installed $@
+
+.venv/.installed-mutants: pyproject.toml constraints.txt | .venv/.installed-dev
+	$(PIP) --editable '.[mutants]'
+	@touch $@
 
 node_modules/.installed: package.json package-lock.json .npmrc
 	@command -v npm >/dev/null || { echo "npm is needed to check the front end: install Node.js 18 or newer with npm." >&2; exit 1; }

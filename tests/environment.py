@@ -37,7 +37,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.add_cleanup(folder.cleanup)
     for name in UNSET_VARIABLES:
         os.environ.pop(name, None)
-    os.environ["DATA_DIR"] = folder.name
+    # make mutants sets TEST_DATA_DIR, which has a database for --reuse-db.
+    os.environ["DATA_DIR"] = os.environ.get("TEST_DATA_DIR") or folder.name
     os.environ["SECRET_KEY"] = "a secret for tests, long enough and known to everybody"
     os.environ["KEY_ENCRYPTION_KEYS"] = "a master key for tests,the master key before it"
     os.environ["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
