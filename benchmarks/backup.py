@@ -1,4 +1,4 @@
-"""Measure how long a backup of a big database takes while reviewers save, and how long their saves take meanwhile."""
+"""Measure a backup of a big database while reviewers save, how long their saves take, and the restore of the backup."""
 
 import json
 import sqlite3
@@ -41,12 +41,16 @@ def run(database: str | None) -> dict[str, object]:
             seconds = time.perf_counter() - started_at
             if backup.returncode:
                 raise RuntimeError("The backup failed.")
+        started_at = time.perf_counter()
+        environment.run("manage.py", "restore", str(file), "--replace")
+        restore_seconds = time.perf_counter() - started_at
         saves = [ms for client_times in times for ms in client_times]
         return {
             "name": "backup",
             "work": f"manage.py backup of {size / 1e6:,.0f} MB, checked, while {CLIENTS} reviewers together submit"
-            f" {SAVES_PER_SECOND} reviews a second over HTTP",
+            f" {SAVES_PER_SECOND} reviews a second over HTTP; then manage.py restore",
             "backup_s": round(seconds, 1),
+            "restore_s": round(restore_seconds, 1),
             "backup_mb": round(file.stat().st_size / 1e6),
             "saves_per_s": round(len(saves) / seconds, 1),
             "save_p50_ms": round(statistics.median(saves), 1),

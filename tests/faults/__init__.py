@@ -17,7 +17,7 @@ delivery/test_leasing, long_run |
 | SIGTERM during a push | worker/test_command, worker/test_faults |
 | database connection terminated, server crashed, locked by another program | \
 test_database, worker/test_loop, long_run |
-| database hangs, is frozen or keeps a lock; SIGTERM meanwhile | test_hung_database |
+| database hangs, is frozen or keeps a lock; SIGTERM meanwhile | test_hung_database, black_holes |
 | Laminar silent while pages ask it | test_silent_laminar |
 | database read-only, disk full | test_unwritable_database, reviews/test_workbench |
 | 404 for a while, 404 forever | test_server_faults, delivery/test_results, worker/test_loop |
@@ -35,5 +35,5 @@ laminar/test_deadline, worker/test_faults |
 | a delayed push lands after a newer one | delivery/test_drift |
 | an outage with 10,000 rows waiting | long_run, delivery/test_results |
 | the same form submitted a hundred times, two editors | test_saving, reviews/test_submitting |
-| rolling restart | test_saving |
+| rolling restart, also of nodes behind nginx and Caddy | test_saving, test_rolling_restarts |
 """

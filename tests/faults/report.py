@@ -1,4 +1,5 @@
-"""The long run: `python -m tests.faults.report` kills for ten minutes on each database and writes docs/faults.md."""
+"""The long run: `python -m tests.faults.report` kills for ten minutes on each database, swallows connections to
+PostgreSQL, restarts nodes behind each load balancer that is installed, and writes docs/faults.md."""
 
 import argparse
 import json
@@ -10,8 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests import postgres_server
+from tests.faults.load_balancers import NAMES, is_installed
 from tests.tracestore_server import ROOT
 
 REPORT = ROOT / "docs" / "faults.md"
@@ -53,6 +56,45 @@ ROWS = {
     "drain_sends": "pushes per patch after the outage",
 }
 
+BLACK_HOLES_HEADER = """
+## Connections that hang
+
+Four workers, whose clocks are wrong as above, and the web app reach PostgreSQL through a proxy. Every ten seconds half
+of their connections stop forwarding for ever, with both ends left open, as behind a network that drops packets.
+
+"""
+BLACK_HOLE_ROWS = {
+    "connections": "connections that hang",
+    "saves": "acknowledged saves",
+    "unexpected": "responses that neither accepted the save nor asked for a retry",
+    "missing_saves": "acknowledged saves not in the database exactly once",
+    "missing_in_laminar": "traces whose last values are missing in Laminar",
+    "out_of_order": "pushes out of order",
+    "overlaps": "traces with two pushes open at the same time",
+    "doubled": "revisions pushed more often than failures, kills and values that did not appear explain",
+    "interrupted": "pushes whose result could not be recorded",
+    "workers_alive": "workers that still ran in the end, of four",
+    "save_p50_ms": "save time, median (ms)",
+    "save_max_s": "longest save, sent again until it was acknowledged (s)",
+    "settled_s": "time from the last save until all patches were confirmed (s)",
+}
+RESTARTS_HEADER = """
+## Rolling restarts
+
+Two web nodes behind the configurations of [docs/deploy](deploy/nginx.conf), while people read and save: each node in
+turn gets SIGTERM, ends, starts, and the other follows three seconds after it is ready.
+
+"""
+RESTART_ROWS = {
+    "restarts": "restarts of a node",
+    "requests": "requests",
+    "rate": "requests a second",
+    "failed": "requests that failed",
+    "saves": "acknowledged saves",
+    "missing_saves": "acknowledged saves that are not in the database",
+    "slowest_s": "slowest request (s)",
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Kill processes for a long time and report what was lost.")
@@ -60,25 +102,39 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--outage", type=float, default=60, help="length of the outage in seconds")
     parser.add_argument("--rows", type=int, default=10_000, help="patches waiting during the outage")
+    parser.add_argument("--connections", type=int, default=100, help="connections to PostgreSQL that hang")
+    parser.add_argument("--restarts", type=int, default=100, help="restarts behind each load balancer")
+    parser.add_argument("--rate", type=float, default=50, help="requests a second meanwhile")
     parser.add_argument("--database", choices=["sqlite", "postgres"], action="append")
     options = parser.parse_args()
     arguments = [str(number) for number in (options.kills, options.minutes, options.outage, options.rows)]
-    figures_by_database = {}
-    for database in options.database or ["sqlite", "postgres"]:
-        with run_environment(database) as environment:
-            command = [sys.executable, "-m", "tests.faults.long_run", *arguments]
-            process = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-        figures_by_database[database] = json.loads(process.stdout.splitlines()[-1])
-        print(json.dumps({database: figures_by_database[database]}), flush=True)  # noqa: T201 - command-line output
-    REPORT.write_text(HEADER + render_table(figures_by_database))
+    databases = options.database or ["sqlite", "postgres"]
+    kills = {database: _run(database, "long_run", *arguments) for database in databases}
+    text = HEADER + render_table(ROWS, kills)
+    if "postgres" in databases:
+        figures = _run("postgres", "black_holes", str(options.connections))
+        text += BLACK_HOLES_HEADER + render_table(BLACK_HOLE_ROWS, {"postgres": figures})
+    if names := [name for name in NAMES if is_installed(name)]:
+        restarts = _run(databases[-1], "rolling_restarts", str(options.restarts), str(options.rate), *names)
+        text += RESTARTS_HEADER + render_table(RESTART_ROWS, restarts)
+    REPORT.write_text(text)
 
 
-def render_table(figures_by_database: dict[str, dict[str, object]]) -> str:
-    lines = ["| | " + " | ".join(figures_by_database) + " |", "|---" * (len(figures_by_database) + 1) + "|"]
-    for name, label in ROWS.items():
-        lines.append(
-            f"| {label} | " + " | ".join(str(figures[name]) for figures in figures_by_database.values()) + " |"
-        )
+def _run(database: str, module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module on its own database. Returns the figures that it prints."""
+    with run_environment(database) as environment:
+        command = [sys.executable, "-m", f"tests.faults.{module}", *arguments]
+        process = subprocess.run(command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    print(json.dumps({database: figures}), flush=True)  # noqa: T201 - command-line output
+    return figures
+
+
+def render_table(rows: dict[str, str], columns: dict[str, dict[str, Any]]) -> str:
+    """Render the figures of each column; `rows` names them in order."""
+    lines = ["| | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, label in rows.items():
+        lines.append(f"| {label} | " + " | ".join(str(figures[name]) for figures in columns.values()) + " |")
     return "\n".join(lines) + "\n"
 
 
