@@ -1,5 +1,5 @@
 // Opens or folds all folded turns of a transcript; the choice is remembered for the person.
-import { closest, find, findAll } from "./dom.js";
+import { closest, find, findAll, matches } from "./dom.js";
 import { keyActions } from "./key-actions.js";
 import * as storage from "./user-storage.js";
 
@@ -42,5 +42,10 @@ export function start() {
     if (closest(event, "#open-turns")) toggle();
   });
   document.addEventListener("htmx:afterSettle", onSettle);
+  // A search may have loaded the turns of a fold before it is opened.
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const fold = matches(event, ".group > .loader") ? closest(event, ".group") : null;
+    if (fold && !fold.querySelector(".later")) event.preventDefault();
+  });
   onSettle();
 }

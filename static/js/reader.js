@@ -172,8 +172,9 @@ function showNextMatch() {
  * Search for the field's text and show the first match.
  *
  * @param {HTMLElement | null} [start]  begin at this turn rather than at the top
+ * @param {number} [offset]  and there at this match
  */
-function search(start) {
+function search(start, offset = 0) {
   const query = searchText().toLowerCase();
   const root = content();
   ranges = query && root ? findRanges(root, query) : [];
@@ -181,7 +182,7 @@ function search(start) {
   current = -1;
   highlight("found", ranges);
   highlight("found-here", []);
-  if (start) current = Math.max(-1, ranges.findIndex((range) => start.contains(range.startContainer)) - 1);
+  if (start) current = Math.max(-1, ranges.findIndex((range) => turnOf(range.startContainer) === start) + offset - 1);
   if (ranges.length) showMatch(1);
   else updateCount();
 }
@@ -241,7 +242,9 @@ function onSubmit(event) {
 function onSettle() {
   const goal = document.getElementById(reading()?.dataset.goal ?? "");
   focusGoal();
-  if (searchText()) search(goal ?? turnOf(ranges[current]?.startContainer));
+  const turn = turnOf(ranges[current]?.startContainer);
+  const first = ranges.findIndex((range) => turnOf(range.startContainer) === turn);
+  if (searchText()) search(goal ?? turn, goal ? 0 : current - first);
   else if (ranges.length) search();
 }
 

@@ -298,3 +298,8 @@ def test_it_reads_crafted_formulas_in_bounded_time(unit: str) -> None:
     start = process_time()
     sanitising.render_markdown(unit * (sanitising.MARKDOWN_LIMIT // len(unit)))
     assert process_time() - start < 5
+
+
+def test_it_keeps_a_short_word_with_hyphens_in_a_cell_whole() -> None:
+    rendered = sanitising.render_markdown("|a|b|c|\n|-|-:|-|\n|V-01|2026-11-30|well-known and long|\n")
+    assert re.findall(r'<td class="([^"]*)"', rendered) == ["whole", "right whole"]

@@ -33,6 +33,8 @@ MARKDOWN_LIMIT = 30_000
 CODE_LIMIT = 50_000
 SHOW_LIMIT = 100_000
 INDENT_LIMIT = 40
+# Characters of a word with hyphens that a cell of a table keeps on one line.
+WHOLE_CELL_LIMIT = 24
 # How often JSON in a string in JSON is shown as JSON: each level at least doubles the text around it.
 NESTING_LIMIT = 4
 
@@ -57,7 +59,7 @@ _ATTRIBUTES = {
     "p": {"class"},
     "span": {"class"}, "pre": {"class"}, "th": {"class"}, "td": {"class"}, "ol": {"start"}, "li": {"value"},
 }  # fmt: skip
-_CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center|block")
+_CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center|block|whole")
 _JSON_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 _FORMATTER = HtmlFormatter(nowrap=True)
 
@@ -212,7 +214,12 @@ def _render_list_item(_: RendererHTML, tokens: Sequence[Token], index: int, __: 
 def _render_cell(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:
     # A class, because the page's policy forbids inline styles and so Markdown's style attribute.
     side = str(tokens[index].attrGet("style") or "").removeprefix("text-align:")
-    return f'<{tokens[index].tag} class="{side}">' if side in ("right", "center") else f"<{tokens[index].tag}>"
+    classes = [side] if side in ("right", "center") else []
+    content = tokens[index + 1].content
+    # A browser would break it at its hyphen: V-01, 2026-11-30.
+    if "-" in content and len(content) <= WHOLE_CELL_LIMIT and " " not in content:
+        classes.append("whole")
+    return f'<{tokens[index].tag} class="{" ".join(classes)}">' if classes else f"<{tokens[index].tag}>"
 
 
 def _render_math(_: RendererHTML, tokens: Sequence[Token], index: int, __: OptionsDict, ___: EnvType) -> str:

@@ -141,7 +141,7 @@ def _render_loader(page: TranscriptPage, positions: Positions, trigger: str) -> 
     start = first.start if isinstance(first, Gap) else first
     stop = last.stop if isinstance(last, Gap) else last + 1
     query_string = f"rest=1&amp;from={start}&amp;to={stop}&amp;piece=1"
-    return f'<div hx-get="{page.url}?{query_string}" hx-trigger="{trigger}" hx-swap="none"></div>'
+    return f'<div class="loader" hx-get="{page.url}?{query_string}" hx-trigger="{trigger}" hx-swap="none"></div>'
 
 
 def _render_agent(agent: Agent, turns: Sequence[Turn]) -> str:
