@@ -27,6 +27,7 @@ PAGES = {
     "workbench": "/p/support/queues/answers/review/",
     "conflict": "/p/support/items/{done}/",
     "end": "/p/support/queues/answers/end/",
+    "preferences": "/accounts/preferences/",
     "reviews": "/p/support/queues/answers/reviews/",
     "reviews of a trace": "/p/support/traces/{trace}/reviews/",
     "traces": "/p/support/traces/?m=environment%3Dproduction",
