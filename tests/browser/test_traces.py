@@ -45,3 +45,25 @@ def test_it_previews_sends_and_undoes_a_bulk_push(traces: Page) -> None:
     expect(traces.locator("#progress")).to_contain_text("waiting 2")
     traces.get_by_role("button", name="Undo").click()
     expect(traces.locator("#progress")).to_contain_text("superseded 2")
+
+
+def test_it_goes_to_the_trace_finder_by_key(traces: Page) -> None:
+    traces.keyboard.press("/")
+    expect(traces.locator("#find-trace")).to_be_focused()
+
+
+def test_it_steps_through_a_view_by_keys(traces: Page) -> None:
+    traces.get_by_label("Status").select_option("success")
+    traces.get_by_role("button", name="Filter").click()
+    second = traces.locator("a.row").nth(1).get_attribute("href")
+    traces.locator("a.row").first.click()
+    expect(traces.get_by_role("link", name="Previous")).to_have_count(0)
+    traces.keyboard.press("j")
+    expect(traces.get_by_role("link", name="Previous")).to_be_visible()
+    assert second is not None
+    assert traces.url.endswith(second)
+    traces.keyboard.press("k")
+    expect(traces.get_by_role("link", name="Previous")).to_have_count(0)
+    # In a trace, the key searches the trace.
+    traces.keyboard.press("/")
+    expect(traces.get_by_label("Search in this trace")).to_be_focused()

@@ -61,6 +61,12 @@ def test_it_lists_the_session_in_order(turns: list[Trace], reviewer_client: Clie
     assert re.findall(r"Question [\w ]+", page) == [f"Question {number}" for number in range(1, 6)]
 
 
+def test_it_numbers_the_traces_that_it_shows(project: Project, reviewer_client: Client) -> None:
+    traces = [TraceFactory.create(project=project, session_id="long") for _ in range(25)]
+    page = reviewer_client.get(f"/p/support/traces/{traces[22].trace_id}/session/").text
+    assert '<ol class="turns" start="3">' in page
+
+
 def test_it_shows_the_reviews_that_the_reader_may_see(
     turns: list[Trace], queue: Queue, colleague: User, reviewer_client: Client, lead_client: Client
 ) -> None:

@@ -11,7 +11,7 @@ from reviewapp.reviews.models import Review
 from reviewapp.reviews.visibility import select_visible
 from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.filters.paging import UNLISTED
-from reviewapp.traces.filters.session import is_before, select_session
+from reviewapp.traces.filters.session import find_place, is_before, select_session
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
@@ -25,6 +25,7 @@ MAX_EARLIER, MAX_LATER = 20, 10
 def session_turns(request: Request, project: Project, trace_id: UUID) -> HttpResponse:
     trace = get_trace_or_404(project, trace_id)
     traces = list(_load_around(trace)) if trace.session_id and trace.start_time else [trace]
+    place = find_place(trace)
     reviews: dict[UUID, list[Review]] = {}
     visible = select_visible(project, request.user).filter(
         is_latest=True, item__trace_id__in=[other.trace_id for other in traces]
@@ -33,6 +34,7 @@ def session_turns(request: Request, project: Project, trace_id: UUID) -> HttpRes
         reviews.setdefault(review.item.trace_id, []).append(review)
     context = {
         "project": project, "section": "traces", "trace": trace,
+        "first_position": 1 if place is None else place.position - traces.index(trace),
         "rows": [(other, reviews.get(other.trace_id, [])) for other in traces],
     }  # fmt: skip
     return render_page(request, "reviews/session_turns.html", context, fragment="turns")
