@@ -39,6 +39,7 @@ from reviewapp.models import (  # noqa: E402
     Tally,
     Term,
     Trace,
+    UnreadablePart,
     User,
 )
 from reviewapp.queues import queries as queue_queries  # noqa: E402
@@ -178,6 +179,10 @@ READS: dict[str, tuple[Call, Call]] = {
     "trace by id": (
         lambda: Trace.objects.filter(project=project, trace_id=item.trace_id).first(),
         lambda: sql.fetch_first(Trace, trace_queries.TRACE_BY_ID, project.pk, item.trace_id),
+    ),
+    "unreadable parts": (
+        lambda: list(UnreadablePart.objects.filter(trace=trace).order_by("pk")),
+        lambda: sql.fetch_objects(UnreadablePart, trace_queries.UNREADABLE_PARTS, trace.pk),
     ),
     "upcoming items": (
         lambda: list(free_items().values_list("pk", flat=True)[:2]),

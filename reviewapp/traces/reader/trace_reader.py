@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 
 from django.db.models import Q
 
+from reviewapp.lib import sql
 from reviewapp.lib.sql import DATABASE_FAILURES
+from reviewapp.traces import queries
 from reviewapp.traces.metadata import merge, pairs
 from reviewapp.traces.models import PreparedTranscript, Span, Trace, UnreadablePart
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
@@ -72,7 +74,7 @@ class TraceReader:
         """The parts that could not be read, with the reasons."""
         if self.trace._state.adding or self.trace.has_unreadable_parts is False:
             return []
-        return list(UnreadablePart.objects.filter(trace=self.trace.pk).order_by("pk"))
+        return sql.fetch_objects(UnreadablePart, queries.UNREADABLE_PARTS, self.trace.pk)
 
     @cached_property
     def transcript(self) -> Transcript:
