@@ -30,7 +30,8 @@ class UnstorableError(ValueError):
     """jsonb cannot store the value: a string contains NUL."""
 
 
-def _parse_float(digits: str) -> Decimal:
+def parse_float(digits: str) -> Decimal:
+    """Parse a number with a fraction or an exponent exactly. Raises ValueError if no 64-bit float can hold it."""
     if not math.isfinite(float(digits)):
         raise ValueError("number out of range")
     try:
@@ -44,7 +45,8 @@ def _parse_float(digits: str) -> Decimal:
     return number if str(number) == digits else exact_json.Number(digits)
 
 
-def _parse_int(digits: str) -> int | Decimal:
+def parse_int(digits: str) -> int | Decimal:
+    """Parse a whole number exactly. Raises ValueError if no 64-bit float can hold it."""
     if len(digits) <= _INTEGER_DIGITS + 1 and int(digits) in _INTEGERS:
         return exact_json.Number(digits) if digits == "-0" else int(digits)
     # Laminar's server reads larger numbers as floats.
@@ -59,7 +61,7 @@ def _refuse_constant(name: str) -> None:
 
 
 _decode: Callable[[str], Any] = json.JSONDecoder(
-    parse_float=_parse_float, parse_int=_parse_int, parse_constant=_refuse_constant
+    parse_float=parse_float, parse_int=parse_int, parse_constant=_refuse_constant
 ).decode
 
 

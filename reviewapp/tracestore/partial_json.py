@@ -5,6 +5,7 @@ nesting.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from json import JSONDecoder
 from typing import Any
@@ -33,21 +34,21 @@ def loads(raw: bytes, element_depth: int) -> Any:
         reason = str(error)
     invalid = Invalid(reason)
     decoder = JSONDecoder(
-        parse_float=lambda digits: _parse_number(digits, invalid),
-        parse_int=lambda digits: _parse_number(digits, invalid),
+        parse_float=lambda digits: _parse_number(jsonb.parse_float, digits, invalid),
+        parse_int=lambda digits: _parse_number(jsonb.parse_int, digits, invalid),
         parse_constant=lambda _: invalid,
     )
     try:
         # A body that is no JSON at all keeps its first error.
         value = decoder.decode(_cut_deep_values(raw.decode(errors="surrogateescape")))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError(reason) from None
     return _replace_invalid(value, invalid, element_depth)
 
 
-def _parse_number(digits: str, invalid: Invalid) -> Any:
+def _parse_number(parse: Callable[[str], Any], digits: str, invalid: Invalid) -> Any:
     try:
-        return jsonb.loads(digits)
+        return parse(digits)
     except ValueError:
         return invalid
 

@@ -1,6 +1,10 @@
 """One span that breaks a rule of its encoding never takes the others of its request with it."""
 
 import json
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +12,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from reviewapp.tracestore import otlp, otlp_json, partial_json
+from reviewapp.tracestore import otlp, otlp_json, partial_json, protobuf_fields
 from reviewapp.tracestore.spans import MAX_EVENTS, Batch
 from tests.tracestore.store_calls import PROTOBUF_HEADERS, encode_spans, fetch_spans, make_span
 
@@ -85,10 +89,47 @@ def test_it_stores_the_others_in_protobuf(full_client: httpx.Client, trace_id: s
     assert [span["name"] for span in fetch_spans(full_client, trace_id)] == ["good"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1, NaN", b'["\xff', b"[NaN] x", b"[" * 200], ids=str)
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[1, NaN", b'["\xff', b"[NaN] x", b"[" * 200, b"[" * 100_000],
+    ids=lambda body: f"{body[:9]!r}, {len(body)}",
+)
 def test_it_refuses_what_is_no_json(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         partial_json.loads(body, 1)
+
+
+@pytest.mark.parametrize("piece", ["1,", "1e999,", '"\\ud800",', "[],", '{"a":[1]},', "[" * 200 + "]" * 200 + ","])
+def test_it_parses_a_broken_request_in_steps_in_proportion_to_its_length(piece: str) -> None:
+    short, long = (
+        _count_calls(partial(partial_json.loads, f"[{piece * count}NaN]".encode(), 1)) for count in (200, 400)
+    )
+    assert long < 2.3 * short
+
+
+def test_it_finds_spans_in_steps_in_proportion_to_the_request() -> None:
+    bodies = [_field(1, _field(2, b"\x12\x00" * count)) for count in (400, 800)]
+    short, long = [
+        _count_calls(lambda body=body: list(protobuf_fields.find_messages(body, (1, 2, 2))))  # type: ignore[misc]
+        for body in bodies
+    ]
+    assert long < 2.3 * short
+
+
+def _count_calls(function: Callable[[], object]) -> int:
+    """Count the calls of Python functions and of built-in ones."""
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count
 
 
 def test_it_refuses_too_many_events_of_a_span() -> None:
