@@ -3,6 +3,7 @@
 from django import forms
 from django.core.validators import MaxLengthValidator
 
+from reviewapp.lib.number_fields import make_field
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric.versions import PRESETS
 
@@ -12,6 +13,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Queue
+        formfield_callback = make_field
         fields = [
             "name", "key_prefix",
             "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",

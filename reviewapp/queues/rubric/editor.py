@@ -17,6 +17,7 @@ from django.http import QueryDict
 from django.utils.text import slugify
 
 from reviewapp.lib.newlines import split_lines
+from reviewapp.lib.number_fields import PlainDecimalField, make_field
 from reviewapp.lib.numbers import format_decimal, parse_int
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria, versions
@@ -34,6 +35,7 @@ class ScaleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Queue
+        formfield_callback = make_field
         fields = ["question", "score_min", "score_max", "score_step", "guideline"]
 
 
@@ -51,9 +53,9 @@ class CriterionForm(forms.Form):
     kind = forms.ChoiceField(choices=list(KINDS.items()))
     help = forms.CharField(required=False, max_length=400)
     options = forms.CharField(required=False, max_length=6_000)
-    low = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
-    high = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
-    step = forms.DecimalField(required=False, max_digits=12, decimal_places=4)
+    low = PlainDecimalField(required=False, max_digits=12, decimal_places=4)
+    high = PlainDecimalField(required=False, max_digits=12, decimal_places=4)
+    step = PlainDecimalField(required=False, max_digits=12, decimal_places=4)
     is_required = forms.ChoiceField(required=False, choices=[("", "optional"), ("yes", "required")])
     asks_reason = forms.ChoiceField(required=False, choices=[("", "not asked"), ("yes", "asked")])
 

@@ -11,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.number_fields import make_field
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.models import Rule
 from reviewapp.queues.rules.lifecycle import EDITABLE_FIELDS
@@ -33,6 +34,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Rule
+        formfield_callback = make_field
         fields = ["name", "pairs", "percent", "rest_percent", "daily_cap", "priority", "salt"]
         labels = {
             "name": "Name",
