@@ -1,7 +1,5 @@
 """The workbench on a phone: the trace has the screen, and the form opens over it as a sheet."""
 
-from typing import Any
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -23,13 +21,13 @@ TRACE_SHARE = "document.querySelector('#trace').getBoundingClientRect().height /
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def open_phone(open_page: OpenPage, user: User, queue: Queue, width: int = 390, **options: Any) -> Page:
+def open_phone(open_page: OpenPage, user: User, queue: Queue, *, width: int = 390) -> Page:
     queue.score_min, queue.score_max, queue.score_step = 1, 5, 1
     queue.criteria = criteria.dump_criteria(SEVEN)
     queue.save()
     fill_queue(queue, 3)
     screen = {"width": width, "height": 780}
-    return open_workbench(open_page, user, viewport=screen, is_mobile=True, has_touch=True, **options)
+    return open_workbench(open_page, user, viewport=screen, is_mobile=True, has_touch=True)
 
 
 @pytest.mark.parametrize("width", [390, 360])
