@@ -271,10 +271,13 @@ def _number_rows(select: exp.Select, limit: exp.Expr) -> None:
     order = select.args.get("order")
     names = [column.alias_or_name for column in select.expressions]
     window_order = order.copy() if order is not None else None
-    by_alias = {column.alias_or_name: column.unalias() for column in select.expressions}
+    # In a window, an alias or a position would be a column or a number.
+    columns = {column.alias_or_name: column.unalias() for column in select.expressions}
+    columns |= {str(position): column.unalias() for position, column in enumerate(select.expressions, 1)}
     for ordered in window_order.expressions if window_order is not None else []:
-        if isinstance(ordered.this, exp.Column) and not ordered.this.table and ordered.this.name in by_alias:
-            ordered.set("this", by_alias[ordered.this.name].copy())
+        is_reference = isinstance(ordered.this, (exp.Column, exp.Literal)) and not ordered.this.text("table")
+        if is_reference and ordered.this.name in columns:
+            ordered.set("this", columns[ordered.this.name].copy())
     row_number = exp.Anonymous(this="row_number")
     partition = [key.copy() for key in limit.expressions]
     inner = select.copy()

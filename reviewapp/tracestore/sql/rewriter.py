@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlglot import exp
 
-from reviewapp.tracestore.sql import expansion, function_map, tables, time_functions
+from reviewapp.tracestore.sql import array_nodes, expansion, function_map, tables, time_functions
 from reviewapp.tracestore.sql.errors import QueryError
 
 _TIME_TYPES = frozenset({exp.DType.DATE, exp.DType.DATE32, exp.DType.DATETIME, exp.DType.DATETIME64})
@@ -68,7 +68,7 @@ class Rewriter:
             return self._lambda_call(node.name, arguments[0], *arguments[1:])
         call = function_map.translate_call(node.name, arguments)
         is_value = isinstance(call, exp.Tuple) and isinstance(node.parent, (exp.Alias, exp.Select))
-        return _to_array(call.expressions) if is_value else call
+        return array_nodes.to_array(call.expressions) if is_value else call
 
     def _parametric(self, node: exp.ParameterizedAgg) -> exp.Expr:
         # sqlglot calls what is written first the arguments.
@@ -100,7 +100,7 @@ class Rewriter:
         if key not in self._joined_arrays:
             self._array_count += 1
             alias = self._joined_arrays[key] = f"_array{self._array_count}"
-            table = _json_each(array, alias)
+            table = array_nodes.json_each(array, alias)
             if select.args.get("from_"):
                 select.append("joins", exp.Join(this=table, kind="CROSS"))
             else:
@@ -114,10 +114,10 @@ class Rewriter:
         self._array_count += 1
         table = f"_array{self._array_count}"
         body = exp.Paren(this=function.this)
-        _replace_variable(body, variable, table)
-        items = exp.select().from_(_json_each(array, table))
+        array_nodes.replace_variable(body, variable, table)
+        items = exp.select().from_(array_nodes.json_each(array, table))
         if name in ("arrayMap", "arrayFilter", "arraySum", "arrayMax", "arrayMin", "arrayAvg"):
-            item = body if name != "arrayFilter" else _item_of(table)
+            item = body if name != "arrayFilter" else array_nodes.item_of(table)
             rows = items.select(function_map.call("json_group_array", item))
             rows = rows.where(body) if name == "arrayFilter" else rows
             array = function_map.json_to_array(exp.Subquery(this=rows))
@@ -157,10 +157,10 @@ class Rewriter:
             if column.name == alias and not column.table:
                 column.replace(exp.column("value", table=table))
             elif column.table == alias:
-                column.replace(_member_of(exp.column("value", table=table), column))
+                column.replace(array_nodes.member_of(exp.column("value", table=table), column))
         join.replace(
             exp.Join(
-                this=_json_each(array.copy(), table),
+                this=array_nodes.json_each(array.copy(), table),
                 side=join.side,
                 kind="" if join.side else "CROSS",
                 on=exp.true() if join.side else None,
@@ -182,7 +182,7 @@ class Rewriter:
     def _in(self, node: exp.In) -> exp.Expr:
         parameter = node.args.get("field") or (node.expressions[0] if len(node.expressions) == 1 else None)
         if isinstance(parameter, exp.Placeholder) and _declared_type(parameter) == exp.DType.ARRAY:
-            items = exp.select("value").from_(_json_each(parameter.copy(), "_items"))
+            items = exp.select("value").from_(array_nodes.json_each(parameter.copy(), "_items"))
             return exp.In(this=node.this.copy(), query=exp.Subquery(this=items))
         if node.args.get("field"):
             raise QueryError(
@@ -228,7 +228,7 @@ class Rewriter:
         return exp.Escape(this=node.copy(), expression=exp.Literal.string("\\"))
 
     def _array(self, node: exp.Array) -> exp.Expr:
-        return _to_array(node.expressions)
+        return array_nodes.to_array(node.expressions)
 
     def _bracket(self, node: exp.Bracket) -> exp.Expr:
         # sqlglot converted the index to count from 0; arrayElement counts from 1.
@@ -263,7 +263,7 @@ class Rewriter:
         """A tuple that is a value of its own becomes an array, as in ClickHouse's JSON."""
         if not isinstance(node.parent, (exp.Alias, exp.Select)) or node.arg_key in ("group", "distinct"):
             return node
-        return _to_array(node.expressions)
+        return array_nodes.to_array(node.expressions)
 
     def _modulo(self, node: exp.Mod) -> exp.Expr:
         return function_map.call_custom("modulo", node.this.copy(), node.expression.copy())
@@ -303,45 +303,6 @@ class Rewriter:
         exp.Ordered: _ordered,
         exp.Final: _final,
     }
-
-
-def _json_each(array: exp.Expr, alias: str) -> exp.Table:
-    return exp.Table(
-        this=function_map.call("json_each", function_map.array_to_json(array)),
-        alias=exp.TableAlias(this=exp.to_identifier(alias)),
-    )
-
-
-def _to_array(items: list[exp.Expr]) -> exp.Expr:
-    values = [function_map.call("json", item.this.copy()) if _is_array(item) else item.copy() for item in items]
-    return function_map.json_to_array(function_map.call("json_array", *values))
-
-
-def _is_array(item: exp.Expr) -> bool:
-    return isinstance(item, exp.Cast) and cast(exp.DType, item.args["to"].this) == exp.DType.VARBINARY
-
-
-def _replace_variable(body: exp.Expr, variable: str, table: str) -> None:
-    """Replace a lambda's variable by the item, and `variable.name` by the item's member."""
-    for node in list(body.find_all(exp.Column, exp.Identifier)):
-        if isinstance(node, exp.Column) and node.table == variable:
-            node.replace(_member_of(exp.column("value", table=table), node))
-        elif node.name == variable and (isinstance(node, exp.Column) or not isinstance(node.parent, exp.Column)):
-            node.replace(exp.column("value", table=table))
-
-
-def _member_of(value: exp.Expr, column: exp.Column) -> exp.Expr:
-    key = column.this.copy() if isinstance(column.this, exp.Literal) else exp.Literal.string(column.name)
-    return function_map.call_custom("tupleElement", value, key)
-
-
-def _item_of(table: str) -> exp.Expr:
-    """An item for `json_group_array`, which would take an object or array for a text."""
-    is_nested = exp.In(
-        this=exp.column("type", table=table), expressions=[exp.Literal.string("object"), exp.Literal.string("array")]
-    )
-    value = exp.column("value", table=table)
-    return exp.Case(ifs=[exp.If(this=is_nested, true=function_map.call("json", value))], default=value.copy())
 
 
 def _negate(name: str, condition: exp.Expr) -> exp.Expr:
