@@ -133,6 +133,8 @@ def _fetch_items(queue: Queue, by_trace_id: dict[UUID, Entry]) -> dict[UUID, Que
 def _fetch_removed(queue: Queue, by_trace_id: dict[UUID, Entry], *, delete: bool) -> set[UUID]:
     """Return the trace ids that a person removed from the queue; with `delete`, delete these removals."""
     removed: set[UUID] = set()
+    if not Removal.objects.filter(queue=queue).exists():
+        return removed
     for batch in _batch_ids(by_trace_id):
         removals = Removal.objects.filter(queue=queue, trace_id__in=batch)
         batch_removed = set(removals.values_list("trace_id", flat=True))

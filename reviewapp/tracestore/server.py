@@ -14,16 +14,16 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from reviewapp.lib.http_server.worker import Connection, Worker
+from reviewapp.tracestore import settings
 from reviewapp.tracestore.sql import pool
 from reviewapp.tracestore.wsgi import application
 
-THREADS = 8
 _BACKLOG = 256
 # What a gRPC client sends first.
 _HTTP2_PREFACE = b"PRI * HTTP/2.0"
 _OPTIONS: dict[str, Any] = {
     "worker_class": "reviewapp.lib.http_server.worker.Worker",
-    "threads": THREADS,
+    "threads": settings.THREADS,
     "keepalive": 75,
     "graceful_timeout": 10,
     "accesslog": None,

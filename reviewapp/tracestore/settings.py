@@ -17,5 +17,7 @@ LOGGING_CONFIG = None
 
 DATABASE_FILE = Path(os.environ.get("TRACESTORE_DATABASE", "tracestore.sqlite3"))
 APPLY_DELAY_MS = int(os.environ.get("TRACESTORE_APPLY_DELAY_MS", "500"))
+# How many requests are answered at a time.
+THREADS = 8
 # What runs queries: "sqlite" or "clickhouse", which needs the extra of that name.
 SQL_ENGINE = os.environ.get("STORE_SQL", "sqlite")

@@ -18,7 +18,7 @@ function describeWorkbench() {
   if (!find("#review")) return textOf("#workbench h1");
   // The reason is an alert of its own.
   if (find("#review [role=alert]")) return "Not saved.";
-  const [position = ""] = textOf(".rail p > :first-child").match(/[\d,]+ of [\d,]+/) ?? [];
+  const [position = ""] = textOf(".rail p > span").match(/[\d,]+ of [\d,]+/) ?? [];
   return `Next, ${position}: ${title()}`;
 }
 

@@ -20,7 +20,7 @@ async ([item, tabs]) => {
     for (const node of reading.querySelectorAll("*")) {
       for (const { name, value } of node.attributes) {
         if (/^on|^style$|^srcdoc$|^hx-on|^name$/i.test(name) && !(name === "name" && /^(find|tab|key)$/.test(value))) report(`${tab}: ${name}="${value}"`);
-        if (name === "id" && !/^(reading|found|jumped|keys-holding|(turn|parts|step)-\d+)$/.test(value)) report(`${tab}: id="${value}"`);
+        if (name === "id" && !/^(reading|found|jumped|keys-holding|open-turns|(turn|parts|step|detail)-\d+)$/.test(value)) report(`${tab}: id="${value}"`);
         if (/^(href|src|action|hx-get)$/.test(name) && new URL(value, location).origin !== location.origin) report(`${tab}: ${name}="${value}"`);
       }
     }

@@ -75,7 +75,7 @@ def test_it_shows_every_revision(create_review: Any, get_page: Any, reviewer: Us
     assert "1 review." in page
     assert "2 revisions" in page
     assert page.index("revision 2, colleague") < page.index("revision 1, reviewer")
-    assert "“first notes”" in page
+    assert '“<bdi dir="auto">first notes</bdi>”' in page
 
 
 def test_it_counts_reviews_by_reviewer(create_review: Any, get_page: Any, reviewer: User, colleague: User) -> None:

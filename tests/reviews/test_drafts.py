@@ -80,7 +80,7 @@ def test_it_shows_the_draft_and_the_review_when_the_draft_is_older(
     colleague_client.post(url(item), {"notes": "theirs", "version": "0"})
     page = reviewer_client.get(url(item)).text
     assert "half a thou</textarea>" in page
-    assert "“theirs”" in page
+    assert '“<bdi dir="auto">theirs</bdi>”' in page
     assert 'name="version" value="1"' in page
 
 

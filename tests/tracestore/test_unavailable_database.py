@@ -11,7 +11,6 @@ import pytest
 from django.test import RequestFactory
 
 from reviewapp.tracestore import database, projects, settings, views
-from reviewapp.tracestore.server import THREADS
 from tests.tracestore.store_calls import PROTOBUF_HEADERS, encode_spans, fetch_spans, make_span
 from tests.tracestore_server import RunningStore, start_store
 
@@ -34,10 +33,11 @@ def test_it_asks_to_send_again_while_the_database_is_locked(tracestore: RunningS
 def test_it_answers_probes_while_all_threads_wait_for_the_database(tracestore: RunningStore, path: str) -> None:
     other = sqlite3.connect(tracestore.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with ThreadPoolExecutor(2 * THREADS) as pool, tracestore.client() as client:
+    with ThreadPoolExecutor(2 * settings.THREADS) as pool, tracestore.client() as client:
         body = encode_spans(make_span(str(uuid4())))
         waiting = [
-            pool.submit(client.post, "/v1/traces", content=body, headers=PROTOBUF_HEADERS) for _ in range(2 * THREADS)
+            pool.submit(client.post, "/v1/traces", content=body, headers=PROTOBUF_HEADERS)
+            for _ in range(2 * settings.THREADS)
         ]
         assert client.get(path).status_code == 200
         assert not any(post.done() for post in waiting)
