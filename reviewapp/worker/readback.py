@@ -15,6 +15,7 @@ from reviewapp.delivery.confirmation import BATCH_SIZE
 from reviewapp.delivery.models import Patch
 from reviewapp.laminar import AsyncLaminar, LaminarError, TimedOut
 from reviewapp.lib import failpoints
+from reviewapp.traces.metadata import merge
 from reviewapp.worker.batch_size import OVERSIZE_ERRORS, BatchSizes
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,13 @@ class ReadbackRunner:
                 raise
             return False
         failpoints.hit("read.before_mark")
-        errors = {row.id: f"The trace could not be read: {row.reason}." for row in page.unreadable}
+        errors: dict[UUID | None, str] = {
+            row.id: f"The trace could not be read: {row.reason}." for row in page.unreadable
+        }
+        for trace_id, text in page.readable:
+            # A malformed text says nothing about our values: it neither confirms them nor shows that they changed.
+            if problem := merge.find_problem(text):
+                errors[trace_id] = f"The trace's metadata could not be read: {problem}."
         for patch in batch:
             if patch.trace_id in errors:
                 await sync_to_async(target.reschedule_unreadable)(patch, errors[patch.trace_id])

@@ -1,5 +1,6 @@
 """Read-backs and drift checks against a fake Laminar: a bad trace delays no other."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -54,8 +55,13 @@ def metadata_unless_bad(bad: list[Patch], metadata: object = None) -> Callable[[
 @pytest.mark.parametrize(
     ("metadata", "problem", "queries"),
     # NaN makes the whole response invalid JSON; the last query asks for the id only, which tells whose fault it is.
-    [(None, "“metadata”", [4]), (float("nan"), "is not JSON", [4, 2, 2, 1, 1, 1])],
-    ids=["row", "response"],
+    [
+        (None, "The trace could not be read: .*“metadata”", [4]),
+        ("{", "The trace's metadata could not be read: it is not a JSON object", [4]),
+        ("[" * 1_000, "The trace's metadata could not be read: it is nested deeper", [4]),
+        (float("nan"), "The trace could not be read: .*is not JSON", [4, 2, 2, 1, 1, 1]),
+    ],
+    ids=["row", "text", "depth", "response"],
 )
 def test_it_confirms_the_others_when_a_trace_is_unreadable(
     transactional_db: None, metadata: object, problem: str, queries: list[int]
@@ -69,19 +75,20 @@ def test_it_confirms_the_others_when_a_trace_is_unreadable(
     assert patch_states() == [State.CONFIRMED] * 3 + [State.ACCEPTED]
     unreadable = reload(bad[0])
     assert unreadable.due_at > clock.now() + confirmation.UNREADABLE_DELAY - timedelta(minutes=1)
-    assert unreadable.last_error.startswith("The trace could not be read: ")
-    assert problem in unreadable.last_error
+    assert re.match(problem, unreadable.last_error)
 
 
-def test_it_checks_the_others_for_drift_when_a_trace_is_unreadable(transactional_db: None) -> None:
+@pytest.mark.parametrize("metadata", [None, "{", "null", '{"score":1'])
+def test_it_checks_the_others_for_drift_when_a_trace_is_unreadable(transactional_db: None, metadata: object) -> None:
     bad: list[Patch] = []
     now = clock.now()
-    with fake_laminar(script_of_rows(metadata_unless_bad(bad))) as laminar:
+    with fake_laminar(script_of_rows(metadata_unless_bad(bad, metadata))) as laminar:
         patches = create_due_patches(laminar, state=State.CONFIRMED, confirmed_at=now, watch_due_at=now)
         bad.append(patches[-1])
         _read_back()
     assert [reload(patch).watches for patch in patches] == [1, 1, 1, 0]
-    watch_due_at = reload(bad[0]).watch_due_at
+    watch_due_at, drifted_at = reload(bad[0]).watch_due_at, reload(bad[0]).drifted_at
+    assert drifted_at is None
     assert watch_due_at is not None
     assert watch_due_at > clock.now() + drift.UNREADABLE_DELAY - timedelta(minutes=1)
 
