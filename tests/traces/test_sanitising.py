@@ -230,16 +230,6 @@ def test_it_takes_few_steps_for_prose() -> None:
     assert budget.steps > 0.9 * sanitising.PAGE_STEPS
 
 
-@pytest.mark.parametrize("language", sorted(sanitising.LANGUAGES))
-def test_it_highlights_a_bounded_number_of_characters_of_a_page(language: str) -> None:
-    budget, limit = sanitising.FormatBudget(), sanitising.HIGHLIGHT_LIMITS.get(language, sanitising.HIGHLIGHT_LIMIT)
-    line = "a = 1\n"
-    texts = [sanitising.highlight_code(line * 1_000, language, budget) for _ in range(7)]
-    assert all(text.endswith(line * (1_000 - limit // len(line) - 1)) for text in texts)
-    assert texts[6] == line * 1_000
-    assert 0 <= budget.code_blocks < 0.1
-
-
 SIZES = (4_000, 8_000)
 
 

@@ -13,7 +13,7 @@ from reviewapp.traces import queries
 from reviewapp.traces.models import PreparedTranscript, Trace
 
 # Increase by one whenever the code renders the same spans to different HTML, jumps or answer; a test checks this.
-FORMAT = 4
+FORMAT = 5
 # The sanitiser comes first: when two releases run at the same time, its version decides which of them is newer.
 LIBRARIES = ("nh3", "markdown-it-py", "pygments", "mdurl")
 # The version of a row whose spans changed after a newer version rendered it: older than every version.

@@ -4,7 +4,6 @@ Each function takes untrusted text and returns escaped HTML, ready to be marked 
 """
 
 import html
-import io
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -19,18 +18,13 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.ruler import RuleOptionsType, StateBase
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from pygments.formatters import HtmlFormatter
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.token import Text, _TokenType
 
 from reviewapp.lib import exact_json, invisible_chars
-from reviewapp.traces.reader import markdown_rules
+from reviewapp.traces.reader import highlighting, markdown_rules
 from reviewapp.traces.transcript import parts
 
 # In characters. Longer texts are shown plain, and texts over the last limit are cut.
 MARKDOWN_LIMIT = 30_000
-CODE_LIMIT = 50_000
 SHOW_LIMIT = 100_000
 INDENT_LIMIT = 40
 # Characters of a word with hyphens that a cell of a table keeps on one line.
@@ -41,17 +35,6 @@ NESTING_LIMIT = 4
 # In applications of a Markdown rule, of one text and of a page's texts together. Prose takes one for twenty characters,
 # a text crafted to be slow two for each.
 TEXT_STEPS, PAGE_STEPS = 20_000, 100_000
-# Characters of a code block that are highlighted, and how many such blocks on a page. The time grows with the square of
-# a block that is crafted to be slow: each limit is where that takes a fifth of a second, as measured.
-HIGHLIGHT_LIMIT, HIGHLIGHTED_BLOCKS = 4_000, 5
-HIGHLIGHT_LIMITS = {
-    **dict.fromkeys(("csharp", "cs"), 800), **dict.fromkeys(("java", "c", "c++", "cpp", "markdown", "md"), 1_500),
-    **dict.fromkeys(("ts", "tsx", "typescript"), 2_000), **dict.fromkeys(("diff", "yaml", "yml"), 2_500),
-}  # fmt: skip
-LANGUAGES = frozenset(
-    "bash sh shell c c++ cpp csharp cs css diff docker dockerfile go html java javascript js json kotlin lua"
-    " markdown md php powershell pytb python py ruby rb rust rs sql swift toml tsx typescript ts xml yaml yml".split()
-)
 _ALLOWED = set("p br hr h1 h2 h3 h4 h5 h6 strong em s sup blockquote ul ol li code pre span".split())
 _ALLOWED |= set("table thead tbody tr th td".split())
 _BLOCKS = ("p", "h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote", "th", "td")
@@ -61,7 +44,6 @@ _ATTRIBUTES = {
 }  # fmt: skip
 _CLASS = re.compile(r"[a-z][a-z0-9]{0,3}|address|inert|cut|code|right|center|block|whole")
 _JSON_LEXEME = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
-_FORMATTER = HtmlFormatter(nowrap=True)
 
 
 @dataclass(slots=True)
@@ -69,7 +51,7 @@ class FormatBudget:
     """What formatting the texts of one page may still cost. It counts steps, never time: a page is always the same."""
 
     steps: int = PAGE_STEPS
-    code_blocks: float = HIGHLIGHTED_BLOCKS
+    code_chars: int = highlighting.CODE_CHARS
 
 
 class _TooManyStepsError(Exception):
@@ -105,10 +87,9 @@ def render_markdown(text: str, budget: FormatBudget | None = None) -> str:
 
 
 def highlight_code(text: str, language: str = "", budget: FormatBudget | None = None) -> str:
-    """Render the content of a `<pre>`: its start highlighted with Pygments' classes if the language is supported."""
-    if len(text) > CODE_LIMIT:
-        return sanitise_text(text)
-    return invisible_chars.reveal_in_html(_highlight(text, language, budget or FormatBudget()))
+    """Render the content of a `<pre>`: highlighted with Pygments' classes as far as the page's budget goes."""
+    highlighted = _highlight(text[:SHOW_LIMIT], language, budget or FormatBudget())
+    return f"{invisible_chars.reveal_in_html(highlighted)}{_note_omitted(text)}"
 
 
 def highlight_json(text: str) -> str:
@@ -127,9 +108,13 @@ def highlight_json(text: str) -> str:
 def sanitise_text(text: str) -> str:
     """Render plain text, escaped unless it is safe HTML; the style sheet keeps its line breaks."""
     shown = invisible_chars.reveal_in_html(conditional_escape(text if len(text) <= SHOW_LIMIT else text[:SHOW_LIMIT]))
+    return f"{shown}{_note_omitted(text)}"
+
+
+def _note_omitted(text: str) -> str:
     omitted = len(text) - SHOW_LIMIT
     noun = "character" if omitted == 1 else "characters"
-    return f'{shown}<span class="cut"> {omitted:,} more {noun} not shown.</span>' if omitted > 0 else shown
+    return f'<span class="cut"> {omitted:,} more {noun} not shown.</span>' if omitted > 0 else ""
 
 
 def _render_plain(text: str, reason: str) -> str:
@@ -199,7 +184,7 @@ def _render_fence(_: RendererHTML, tokens: Sequence[Token], index: int, __: Opti
     info = tokens[index].info.strip()
     language = info.split(maxsplit=1)[0] if info else ""
     # What the highlighting does not show: a language that it does not know, a file name.
-    caption = f'<p class="info">{html.escape(info)}</p>' if info.lower() not in ("", *LANGUAGES) else ""
+    caption = f'<p class="info">{html.escape(info)}</p>' if info.lower() not in ("", *highlighting.LANGUAGES) else ""
     return (
         f'{caption}<pre class="code"><code>{_highlight(tokens[index].content, language, env["budget"])}</code></pre>\n'
     )
@@ -238,31 +223,9 @@ def _filter_attribute(_: str, attribute: str, value: str) -> str | None:
 
 
 def _highlight(text: str, language: str, budget: FormatBudget) -> str:
-    language = language.lower()
-    limit = HIGHLIGHT_LIMITS.get(language, HIGHLIGHT_LIMIT)
-    # Cut at a line break, so that no word is coloured in part.
-    end = len(text) if len(text) <= limit else text.rfind("\n", 0, limit) + 1
-    cost = (end / limit) ** 2
-    if language not in LANGUAGES or cost > budget.code_blocks:
-        return html.escape(text)
-    budget.code_blocks -= cost
-    buffer = io.StringIO()
-    _FORMATTER.format(_tokens(text, end, _lexer(language)), buffer)
-    highlighted = buffer.getvalue()
-    return highlighted if text.endswith("\n") else highlighted.removesuffix("\n")
-
-
-@cache
-def _lexer(language: str) -> Lexer:
-    return get_lexer_by_name(language)
-
-
-def _tokens(text: str, end: int, lexer: Lexer) -> Iterator[tuple[_TokenType, str]]:
-    """Yield the lexer's tokens up to a position, then the rest as plain text."""
-    for _, kind, value in lexer.get_tokens_unprocessed(text[:end]):
-        yield kind, value
-    if end < len(text):
-        yield Text, text[end:]
+    code = highlighting.highlight(text, language, budget.code_chars)
+    budget.code_chars -= code.char_count
+    return code.html
 
 
 def _indent_json(text: str, depth: int = 0, nesting: int = 0) -> Iterator[str]:
