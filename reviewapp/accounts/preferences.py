@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from reviewapp.lib.shortening import shorten
+
 THEMES = {"system": "as the system", "light": "light", "dark": "dark"}
 DENSITIES = {"comfortable": "comfortable", "compact": "compact"}
 # The shortcuts that a person can put on another key, with the key they have otherwise and what they do.
@@ -71,7 +73,8 @@ def find_key_error(keys: Mapping[str, str]) -> str:
     for name, key in keys.items():
         label = SHORTCUTS[name][1]
         if len(key) != 1 or not key.isprintable() or key in FIXED_KEYS:
-            return f"“{key[:20]}” cannot be the key for “{label}”. Use one character that has no other meaning here."
+            start = shorten(key, 20)
+            return f"“{start}” cannot be the key for “{label}”. Use one character that has no other meaning here."
         if key in owners:
             return f"“{label}” and “{owners[key]}” have the same key “{key}”. Give each its own."
         owners[key] = label

@@ -13,6 +13,7 @@ from ninja.security.http import HttpAuthBase
 from reviewapp.keys import tokens
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import canonical_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 
 
@@ -137,7 +138,7 @@ def describe_refused(refused: Iterable[Refused]) -> list[dict[str, object]]:
 def refuse_unknown_fields(body: dict[str, Any], allowed: set[str]) -> None:
     """Raises RequestRejected, naming the first field that is not allowed."""
     if unknown := sorted(body.keys() - allowed):
-        name = unknown[0][:40].encode("utf-8", "replace").decode()
+        name = shorten(unknown[0], 40).encode("utf-8", "replace").decode()
         names = ", ".join(sorted(allowed))
         raise RequestRejected(f"Unknown field “{name}”. Allowed: {names}.")
 

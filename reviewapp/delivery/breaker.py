@@ -12,6 +12,7 @@ from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, RateLimited
 from reviewapp.lib import clock
+from reviewapp.lib.shortening import shorten
 
 # `refused_key` of a breaker that was opened because the project has no key.
 NO_KEY_ID = UUID(int=0)
@@ -24,7 +25,7 @@ def open_breaker(project_id: int, reason: str, key: LaminarKey | None) -> None:
         defaults={
             "open_until": clock.now() + (schedule.NO_KEY_DELAY if key is None else schedule.REFUSED_KEY_DELAY),
             "refused_key": NO_KEY_ID if key is None else key.pk,
-            "reason": reason[:600],
+            "reason": shorten(reason, 600),
         },
     )
     outcome_log.log_refused_key(project_id, reason)
@@ -97,7 +98,7 @@ def record_answer(project_id: int) -> None:
 
 def record_failure(patch: Patch, error: LaminarError) -> None:
     """Count one more failure in a row for the patch's project, and open its breaker when it is due."""
-    now, reason = clock.now(), str(error)[:600]
+    now, reason = clock.now(), shorten(str(error), 600)
     # How long Laminar asked all pushes of the project to wait.
     requested_delay = schedule.rate_limit_delay(error.retry_after if isinstance(error, RateLimited) else None)
     breaker, _ = Breaker.objects.get_or_create(project_id=patch.project_id)

@@ -16,6 +16,7 @@ from reviewapp.delivery import outbox, outcome_log, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
 
@@ -71,13 +72,13 @@ def resume_with_full_key() -> None:
 def reschedule_failed(project: Project, patches: Sequence[Patch], error: str) -> None:
     """Record why a read failed, and delay the read-back of all of the project's patches."""
     retry_at = clock.now() + RETRY_DELAY
-    _still_claimed(patches).update(due_at=retry_at, last_error=error[:600])
+    _still_claimed(patches).update(due_at=retry_at, last_error=shorten(error, 600))
     Patch.objects.filter(project=project, state=State.ACCEPTED, due_at__lt=retry_at).update(due_at=retry_at)
 
 
 def reschedule_unreadable(patch: Patch, error: str) -> None:
     """Delay a patch whose trace alone makes Laminar's response too large or too slow to read."""
-    _still_claimed([patch]).update(due_at=clock.now() + UNREADABLE_DELAY, last_error=error[:600])
+    _still_claimed([patch]).update(due_at=clock.now() + UNREADABLE_DELAY, last_error=shorten(error, 600))
 
 
 def record_internal_error(patch: Patch) -> None:

@@ -14,6 +14,7 @@ from reviewapp.delivery.confirmation import BATCH_SIZE, READBACK_LEASE, is_same_
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.metadata import merge, pairs
 
 # After a failed check, all of the project's checks wait this long: pushes and read-backs are more useful.
@@ -130,7 +131,7 @@ def push_again(project: Project, patch: Patch, actor: User) -> Patch | None:
         values = {key: value for key, value in row.values.items() if key in keys}
         if not values:
             return None
-        source = f"{row.source}, pushed again by {actor.username}"[:160]
+        source = shorten(f"{row.source}, pushed again by {actor.username}", 160)
         new = outbox.put(project, row.trace_id, values, source=source)
         merge.apply_patch(project, locked_trace, values, patch_id=new.pk)
         record(project, actor, "pushed our values again", f"delivery:{row.pk}", keys=sorted(values), by=new.pk)
@@ -228,7 +229,7 @@ def _is_late_push(row: Patch, laminar_values: LaminarValues) -> bool:
 def _push_newest_again(row: Patch, keys: Collection[str], locked_trace: merge.LockedTrace, seconds: float) -> None:
     """Put the row's values of these keys into the outbox again; Laminar's are not ones that anybody chose."""
     values = {key: value for key, value in row.values.items() if key in keys}
-    new = outbox.put(row.project, row.trace_id, values, source=f"{row.source}, pushed again"[:160])
+    new = outbox.put(row.project, row.trace_id, values, source=shorten(f"{row.source}, pushed again", 160))
     merge.apply_patch(row.project, locked_trace, values, patch_id=new.pk)
     Patch.objects.filter(pk__in=[row.pk, new.pk]).update(repushes=row.repushes + 1)
     row.drift, row.drifted_at, row.watch_due_at = "{}", None, None
@@ -266,5 +267,5 @@ def _load_drift(drift: str) -> LaminarValues:
 
 def _add_attempt(patch: Patch, seconds: float, status: int | None, outcome: str) -> None:
     Attempt.objects.create(
-        patch=patch, act=Attempt.Act.READ, at=clock.now(), seconds=seconds, status=status, outcome=outcome[:600]
+        patch=patch, act=Attempt.Act.READ, at=clock.now(), seconds=seconds, status=status, outcome=shorten(outcome, 600)
     )

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from reviewapp.delivery import restore_guard
 from reviewapp.delivery.models import Heartbeat
 from reviewapp.lib import clock
+from reviewapp.lib.shortening import shorten
 
 # In seconds.
 INTERVAL = 5.0
@@ -41,7 +42,7 @@ class HeartbeatSender:
         now, clock_offset = clock.now(), clock.host_offset()
         if not Heartbeat.objects.filter(pk=self.worker).update(seen_at=now, clock_offset=clock_offset):
             Heartbeat.objects.create(
-                worker=self.worker, host=socket.gethostname()[:120], pid=os.getpid(),
+                worker=self.worker, host=shorten(socket.gethostname(), 120), pid=os.getpid(),
                 started_at=self.started_at, seen_at=now, clock_offset=clock_offset,
             )  # fmt: skip
         Heartbeat.objects.filter(seen_at__lt=now - RETENTION).delete()

@@ -14,6 +14,7 @@ from reviewapp.delivery import outbox, queries
 from reviewapp.delivery.models import Bulk, IdempotentPatch, Patch
 from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import sql
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.metadata import merge
 
 # Per transaction: on SQLite every other save waits for it, about one millisecond per patch.
@@ -37,8 +38,8 @@ class IdempotencyKeyReusedError(ValueError):
 
     def __init__(self, inputs: Mapping[int, PatchInput]) -> None:
         self.sentences = {
-            index: f"The idempotency key “{patch_input.idempotency_key[:80]}” was already used for another patch."
-            " Use a new key for this one."
+            index: f"The idempotency key “{shorten(patch_input.idempotency_key, 80)}” was already used for another"
+            " patch. Use a new key for this one."
             for index, patch_input in inputs.items()
         }
         self.position = min(inputs)
@@ -106,7 +107,12 @@ def _put(
             results[index] = PutResult(earlier.patch, False)
             continue
         patch = outbox.put(
-            project, patch_input.trace_id, patch_input.metadata, source=source[:160], tags=patch_input.tags, delay=delay
+            project,
+            patch_input.trace_id,
+            patch_input.metadata,
+            source=shorten(source, 160),
+            tags=patch_input.tags,
+            delay=delay,
         )
         results[index] = PutResult(patch, True)
         applied.append((patch_input.trace_id, patch_input.metadata, patch.pk))
@@ -150,4 +156,4 @@ def _record_event(project: Project, source: str, patches: Sequence[Patch]) -> No
     if patches:
         pks = [patch.pk for patch in patches]
         target = f"patch:{pks[0]}" if len(pks) == 1 else "deliveries"
-        record(project, source[:120], "saved patches", target, count=len(pks), first=min(pks), last=max(pks))
+        record(project, shorten(source, 120), "saved patches", target, count=len(pks), first=min(pks), last=max(pks))

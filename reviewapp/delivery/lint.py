@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import canonical_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.filter_models import Term
 
 # Bytes of a patch as it is pushed, its keys, and characters per key.
@@ -99,4 +100,4 @@ def _is_filterable(value: Any) -> bool:
 
 
 def _printable(key: str) -> str:
-    return key[:80].encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    return shorten(key, 80).encode("utf-8", "replace").decode().replace("\x00", "\ufffd")

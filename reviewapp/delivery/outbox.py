@@ -15,6 +15,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import outcome_log, queries, schedule
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import canonical_json, clock, sql
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.metadata.merge import lock_trace
 from reviewapp.traces.metadata.tags import replace_pushed_tags
 
@@ -171,7 +172,7 @@ def _retry_patch(project: Project, patch: Patch, actor: str) -> int:
             # Metadata and tags that Laminar accepted, or may have, are not sent twice.
             sends=int(row.tags != "[]" and row.sends > 0),
             accepted_at=row.accepted_at if row.lacks_only_tags else None,
-            source=f"{row.source}, retried by {actor}"[:160],
+            source=shorten(f"{row.source}, retried by {actor}", 160),
         )  # fmt: skip
 
 

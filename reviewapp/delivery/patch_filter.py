@@ -30,7 +30,7 @@ class PatchFilter:
 
     @classmethod
     def from_query(cls, query: QueryDict) -> "PatchFilter":
-        state, trace, error_text = query.get("state", ""), query.get("trace", "").strip()[:80], ""
+        state, trace, error_text = query.get("state", ""), query.get("trace", "").strip(), ""
         reason = query.get("reason", "") if state == State.PARKED else ""
         try:
             trace = str(trace_ids.parse(trace)) if trace else ""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from reviewapp.delivery.lint import lint
 from reviewapp.lib import canonical_json, names, trace_ids
+from reviewapp.lib.shortening import shorten
 
 FIELDS = {"trace_id", "metadata", "tags", "idempotency_key"}
 # Characters of an idempotency key, tags per patch, and characters of a tag.
@@ -45,7 +46,7 @@ def parse_patch_input(data: Any) -> PatchInput:
     if not isinstance(data, dict):
         raise InvalidPatchError('A patch is an object of the form {"trace_id": "…", "metadata": {…}}.')
     if unknown := sorted(data.keys() - FIELDS):
-        name = unknown[0][:40].encode("utf-8", "replace").decode()
+        name = shorten(unknown[0], 40).encode("utf-8", "replace").decode()
         raise InvalidPatchError(f"There is no field “{name}”. The fields are {', '.join(sorted(FIELDS))}.")
     trace_id, metadata = data.get("trace_id"), data.get("metadata")
     if not isinstance(trace_id, str):
@@ -107,7 +108,7 @@ def _parse_tags(value: Any) -> tuple[str, ...]:
         if sentence := names.describe_unreadable(name):
             raise InvalidPatchError(f"“{_printable(name)}” is not a valid tag. {sentence}")
         if not name.strip() or len(name) > MAX_TAG_LENGTH or not name.isprintable():
-            start = name[:MAX_TAG_LENGTH].encode("utf-8", "replace").decode()
+            start = shorten(name, MAX_TAG_LENGTH).encode("utf-8", "replace").decode()
             raise InvalidPatchError(
                 f"“{start}” is not a valid tag. Use at most {MAX_TAG_LENGTH} characters on one line."
             )
@@ -128,4 +129,4 @@ def _parse_value(key: str, text: str) -> Any:
 
 
 def _printable(text: str) -> str:
-    return text[:80].encode("utf-8", "replace").decode()
+    return shorten(text, 80).encode("utf-8", "replace").decode()

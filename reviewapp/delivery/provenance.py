@@ -8,6 +8,7 @@ from reviewapp.delivery.confirmation import is_same_value
 from reviewapp.delivery.drift import find_drifted_keys
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.metadata import history, pairs, span_values
 from reviewapp.traces.metadata.span_values import Author, SpanValues
 from reviewapp.traces.models import MetadataChange, Trace
@@ -160,4 +161,4 @@ def _describe_drift(raw: str | None, our_raw: str) -> str:
 
 def _shorten(raw: str) -> str:
     value = pairs.display_value(raw)
-    return value if len(value) <= MAX_VALUE_LENGTH else f"{value[:MAX_VALUE_LENGTH]}…"
+    return shorten(value, MAX_VALUE_LENGTH + 1)

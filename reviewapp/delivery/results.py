@@ -14,6 +14,7 @@ from reviewapp.delivery.models import Attempt, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Retry
 from reviewapp.lib import clock, failpoints
+from reviewapp.lib.shortening import shorten
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def _accepted_changes() -> dict[str, Any]:
 
 
 def _changes_after_error(patch: Patch, error: LaminarError, now: datetime) -> dict[str, Any]:
-    message = str(error)[:600]
+    message = shorten(str(error), 600)
     if error.retry is Retry.WHEN_INGESTED:
         delay = schedule.miss_delay(patch.misses + 1)
         if delay is None:
@@ -179,7 +180,7 @@ def _build_attempt(result: PushResult) -> Attempt:
     return Attempt(
         patch=result.patch, act=Attempt.Act.PUSH, at=result.started_at, seconds=result.seconds,
         status=200 if error is None else error.status,
-        outcome=ACCEPTED_MESSAGE if error is None else _format_error(result, error)[:600],
+        outcome=ACCEPTED_MESSAGE if error is None else shorten(_format_error(result, error), 600),
         answer="" if error is None else error.response_text,
     )  # fmt: skip
 
@@ -192,5 +193,5 @@ def _record_key_use(results: Sequence[PushResult]) -> None:
     last_results = {result.key.pk: result for result in results if result.key is not None}
     for key_id, result in last_results.items():
         LaminarKey.objects.filter(pk=key_id).update(
-            last_used_at=result.started_at, last_error="" if result.error is None else str(result.error)[:300]
+            last_used_at=result.started_at, last_error="" if result.error is None else shorten(str(result.error), 300)
         )

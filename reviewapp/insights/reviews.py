@@ -31,7 +31,7 @@ class ReviewFilter:
     def parse(cls, query: QueryDict) -> "ReviewFilter":
         needs_review, delivery = query.get("needs_review", ""), query.get("delivery", "")
         return cls(
-            query.get("reviewer", "")[:80].replace("\x00", ""),
+            query.get("reviewer", "").replace("\x00", ""),
             needs_review if needs_review in ("yes", "no") else "",
             delivery if delivery in State.values else "",
         )

@@ -3,6 +3,7 @@
 import re
 
 from reviewapp.lib import canonical_json
+from reviewapp.lib.shortening import shorten
 
 MAX_DISPLAY_LENGTH = 500
 # From the first backslash of a run on: from each one, a long run would take the square of its length.
@@ -30,7 +31,7 @@ def extract_message(body: bytes, key: str) -> str:
 def clean(text: str, key: str) -> str:
     """Return the first 500 characters of a text, safe to show. JSON escapes are decoded first, so none is missed."""
     text = redact_key(UNICODE_ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), text), key)
-    return "".join(char if char.isprintable() else " " for char in text).strip()[:MAX_DISPLAY_LENGTH]
+    return shorten("".join(char if char.isprintable() else " " for char in text).strip(), MAX_DISPLAY_LENGTH)
 
 
 def redact_key(text: str, key: str) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from reviewapp.lib.shortening import shorten
+
 MAX_DEPTH = 64
 MAX_DIGITS = 400
 
@@ -149,7 +151,7 @@ def _build_object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for key, value in pairs:
         if key in members:
-            raise InvalidJSONError(f"The key “{key[:80]}” appears twice in one JSON object.")
+            raise InvalidJSONError(f"The key “{shorten(key, 80)}” appears twice in one JSON object.")
         members[key] = value
     return members
 
@@ -186,7 +188,7 @@ def _parse_exact_float(digits: str) -> float:
 
 
 def _changed_number(digits: str, rounded: str) -> ChangedNumberError:
-    shown = digits if len(digits) <= 40 else f"{digits[:39]}…"
+    shown = shorten(digits, 40)
     instead = f"Write {rounded}, or put it" if rounded else "Put it"
     return ChangedNumberError(
         f"Laminar would change the number {shown}. {instead} in double quotes to keep it as a text."

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reviewapp.lib.database_faults import find_fault
+from reviewapp.lib.shortening import shorten
 
 INTERVAL_SECONDS = 60.0
 
@@ -86,7 +87,7 @@ def _classify(record: logging.LogRecord) -> tuple[logging.LogRecord, str]:
     fault = find_fault(error)
     if fault is not None:
         record = copy.copy(record)
-        detail = " ".join(str(error).split())[:300]
+        detail = shorten(" ".join(str(error).split()), 300)
         record.msg, record.args, record.exc_info, record.exc_text = f"{fault.value} ({detail})", (), None, None
         record.levelno, record.levelname = logging.ERROR, "ERROR"
         return record, f"database {fault.name}"

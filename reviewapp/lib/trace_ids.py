@@ -3,6 +3,7 @@
 import re
 from uuid import UUID
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 
 _HEX = "[0-9a-fA-F]"
@@ -22,7 +23,7 @@ def parse(text: str) -> UUID:
     stripped = text.strip()
     if not _SPELLING.fullmatch(stripped):
         raise InvalidTraceIdError(
-            f"“{to_storable_text(stripped[:60])}” is not a trace id. Use a UUID or 32 hex digits."
+            f"“{to_storable_text(shorten(stripped, 60))}” is not a trace id. Use a UUID or 32 hex digits."
         )
     return UUID(stripped.lower())
 

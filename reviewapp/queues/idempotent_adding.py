@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues.adding import AddResult, Entry, add
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem
 
@@ -20,7 +21,7 @@ class AddKeyReusedError(ValueError):
 
     def __init__(self, idempotency_key: str) -> None:
         super().__init__(
-            f"The idempotency key “{idempotency_key[:80]}” was already used for another call."
+            f"The idempotency key “{shorten(idempotency_key, 80)}” was already used for another call."
             " Use a new key for this one."
         )
 

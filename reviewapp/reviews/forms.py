@@ -12,6 +12,7 @@ from django.utils.datastructures import MultiValueDict
 
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.word_diff import Budget, Diff, diff
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
@@ -236,7 +237,9 @@ class ReviewForm(forms.Form):
             if len(self._all_values.get(name, ())) > 1:
                 self.add_error(None, f"The field “{name}” was sent twice. Reload the page and submit the form once.")
         if self.unread_answers:
-            self.add_error(None, f"The field “{self.unread_answers[0][0][:80]}” belongs to no question of this form.")
+            self.add_error(
+                None, f"The field “{shorten(self.unread_answers[0][0], 80)}” belongs to no question of this form."
+            )
         length = sum(len(text) for values in self._all_values.values() for text in values)
         if length > MAX_FORM_LENGTH:
             self.add_error(

@@ -6,6 +6,7 @@ from typing import Any
 
 from reviewapp.accounts.models import PersonalData
 from reviewapp.lib.personal_data import describe_findings, find_personal_data, mask_personal_data
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
@@ -71,5 +72,5 @@ def _mask_answer(criterion: Criterion, value: Any) -> Any:
     if criterion.kind == "correction":
         return criteria.build_correction(value["from"], mask_personal_data(value["text"], value["from"]))
     if criterion.kind == "tags":
-        return list(dict.fromkeys(mask_personal_data(name)[: criteria.MAX_TAG_LENGTH] for name in value))
+        return list(dict.fromkeys(shorten(mask_personal_data(name), criteria.MAX_TAG_LENGTH) for name in value))
     return mask_personal_data(value)

@@ -17,6 +17,7 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.lib import canonical_json, failpoints, sql
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
@@ -177,7 +178,7 @@ def _insert_revision(submission: _Submission) -> Review:
     values = patch_for(rubric, user, answers, rev=trace.review_count + 1)
     patch = outbox.put(
         queue.project, item.trace_id, values, tags=tags_for(rubric, answers),
-        source=f"review by {user.username}"[:160], delay=timedelta(seconds=queue.grace_seconds),
+        source=shorten(f"review by {user.username}", 160), delay=timedelta(seconds=queue.grace_seconds),
     )  # fmt: skip
     failpoints.hit("submit.between_rows")
     before = merge.apply_patch(queue.project, trace, values, patch_id=patch.pk, review_count=1)

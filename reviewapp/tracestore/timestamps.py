@@ -6,6 +6,8 @@ from calendar import timegm
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from reviewapp.lib.shortening import shorten
+
 # ClickHouse stores nanoseconds as a signed 64-bit integer, which ends in the year 2262.
 LAST = 2**63 - 1
 _SECOND = 1_000_000_000
@@ -38,12 +40,12 @@ def parse(value: str) -> int:
     """Convert an RFC 3339 or ClickHouse time to nanoseconds since 1970. Raises InvalidTimeError."""
     match = _TIME_PATTERN.fullmatch(value.strip())
     if match is None:
-        raise InvalidTimeError(f"Cannot parse “{value[:60]}” as a time")
+        raise InvalidTimeError(f"Cannot parse “{shorten(value, 60)}” as a time")
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     try:
         datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
     except ValueError:
-        raise InvalidTimeError(f"Cannot parse “{value[:60]}” as a time") from None
+        raise InvalidTimeError(f"Cannot parse “{shorten(value, 60)}” as a time") from None
     seconds = timegm((year, month, day, hour, minute, second, 0, 0, 0))
     if match[8]:
         offset = int(match[9]) * 3600 + int(match[10]) * 60

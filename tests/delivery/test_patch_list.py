@@ -163,6 +163,13 @@ def test_it_refuses_an_invalid_trace_id(lead_client: Client, project: Project) -
     assert page.context["page"].rows == []
 
 
+def test_it_keeps_a_trace_id_that_is_too_long(lead_client: Client) -> None:
+    text = f"{'7' * 80} 1"
+    page = lead_client.get(URL, {"trace": text}).text
+    assert f'value="{text}"' in page
+    assert f"“{'7' * 59}…” is not a trace id" in page
+
+
 def test_it_filters_parked_patches_by_reason(lead_client: Client, project: Project) -> None:
     refused, _ = (
         PatchFactory.create(project=project, state=State.PARKED, reason=reason)

@@ -260,6 +260,7 @@ def test_it_stores_the_last_use_and_error_of_the_key(patch: Patch) -> None:
 def test_it_shortens_a_long_error(patch: Patch) -> None:
     row = end_push(patch, ServerError("x" * 5_000, status=500, answer="y" * 500))
     assert (len(row.last_error), len(Attempt.objects.get().outcome)) == (600, 600)
+    assert (row.last_error[-2:], Attempt.objects.get().outcome[-1]) == ("x…", "…")
 
 
 def test_it_records_several_successes_together(project: Project) -> None:

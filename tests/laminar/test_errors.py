@@ -75,7 +75,8 @@ def test_it_shows_no_web_page_in_the_message() -> None:
 
 
 def test_it_keeps_500_characters_of_the_response() -> None:
-    assert push_error(500, b"x" * 5000).response_text == "x" * 500
+    assert push_error(500, b"x" * 500).response_text == "x" * 500
+    assert push_error(500, b"x" * 5000).response_text == "x" * 499 + "…"
 
 
 def test_it_removes_control_and_direction_characters() -> None:

@@ -295,6 +295,17 @@ def test_it_starts_a_listing_shortly_before_the_end_of_the_last_one(project: Pro
 
 def test_it_marks_a_name_that_it_shortens(project: Project) -> None:
     (trace,) = pull.store_traces(project, [trace_row(uuid4(), top_span_name="n" * 301, user_id="u" * 300)])
-    store_pulled_spans(trace, [span_row(1, name="s" * 301)])
+    store_pulled_spans(trace, [span_row(1, name="s" * 301, span_type="T" * 31, status="e" * 21)])
     assert (trace.name, trace.user_id) == ("n" * 299 + "…", "u" * 300)
-    assert trace.spans.get().name == "s" * 299 + "…"
+    span = trace.spans.get()
+    assert (span.name, span.span_type, span.status) == ("s" * 299 + "…", "T" * 29 + "…", "e" * 19 + "…")
+
+
+def test_it_marks_a_reason_that_it_shortens(project: Project) -> None:
+    (trace,) = pull.store_traces(project, [trace_row(uuid4())])
+    pull.reschedule_failed([trace], "r" * 301)
+    trace.refresh_from_db()
+    assert trace.pull_error == "r" * 299 + "…"
+    pull.postpone_unreadable(trace, "r" * 301)
+    trace.refresh_from_db()
+    assert (trace.pull_error[-2:], len(trace.pull_error)) == ("r…", 300)

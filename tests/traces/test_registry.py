@@ -60,6 +60,12 @@ def test_it_reports_a_key_that_is_hard_to_filter_by(project: Project, raws: tupl
     assert words in finding
 
 
+def test_it_finds_a_key_by_a_text_of_any_length(lead_client: Client, project: Project) -> None:
+    create_key(project, "k" * 250, "1")
+    assert "No key contains" not in lead_client.get(URL, {"part": "k" * 250}).text
+    assert f"No key contains “{'k' * 251}”" in lead_client.get(URL, {"part": "k" * 251}).text
+
+
 @pytest.mark.parametrize("raws", [("1", "null"), ("true", "false"), ('["a"]',), ("-5", "12")])
 def test_it_reports_nothing_for_a_good_key(project: Project, raws: tuple[str, ...]) -> None:
     assert create_key(project, "k", *raws).findings == []

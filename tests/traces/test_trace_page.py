@@ -36,6 +36,15 @@ def test_it_shows_a_number_as_written_in_metadata(reviewer_client: Client, trace
     assert number in page.text
 
 
+@pytest.mark.parametrize("tab", ["transcript", "steps", "metadata", "raw"])
+def test_it_refuses_a_search_text_that_is_too_long(reviewer_client: Client, trace: Trace, tab: str) -> None:
+    text = "answer" * 34
+    page = reviewer_client.get(url(trace.trace_id), {"tab": tab, "find": text}).text
+    assert "The search text is longer than 200 characters. Shorten it and search again." in page
+    assert f'value="{text}"' in page
+    assert 'aria-label="Matches"' not in page
+
+
 def test_it_works(reviewer_client: Client, trace: Trace) -> None:
     page = reviewer_client.get(url(trace.trace_id))
     assert page.status_code == 200

@@ -49,6 +49,7 @@ def test_it_updates_the_reason_but_not_the_schedule(project: Project) -> None:
     before, after = mark(project), mark(project, reason="“id” is not\x00 a text" + "x" * 500)
     assert (after.pk, after.since, after.retry_at) == (before.pk, before.since, before.retry_at)
     assert (after.reason[:18], len(after.reason)) == ("“id” is not\N{REPLACEMENT CHARACTER} a tex", 300)
+    assert after.reason.endswith("x…")
 
 
 @pytest.mark.parametrize(

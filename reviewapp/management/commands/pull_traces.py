@@ -15,6 +15,7 @@ from reviewapp.lib import clock
 from reviewapp.lib.invisible_chars import reveal
 from reviewapp.lib.numbers import parse_int
 from reviewapp.lib.progress_bar import ProgressBar
+from reviewapp.lib.shortening import shorten
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 from reviewapp.traces.sync import watermark
@@ -112,12 +113,13 @@ def _parse_moment(text: str) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ArgumentTypeError(
-            f"“{reveal(text[:80])}” is not a time. Write it as 2026-11-22 or 2026-11-22T10:30. Nothing was pulled."
+            f"“{reveal(shorten(text, 80))}” is not a time. Write it as 2026-11-22 or 2026-11-22T10:30."
+            " Nothing was pulled."
         ) from None
 
 
 def _parse_positive(text: str) -> int:
     number = parse_int(text, max_value=10**9)
     if not number:
-        raise ArgumentTypeError(f"“{reveal(text[:80])}” is not a whole number above 0. Nothing was pulled.")
+        raise ArgumentTypeError(f"“{reveal(shorten(text, 80))}” is not a whole number above 0. Nothing was pulled.")
     return number

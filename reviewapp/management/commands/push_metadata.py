@@ -19,6 +19,7 @@ from reviewapp.delivery.patch_validation import InvalidPatchError, PatchInput
 from reviewapp.lib import canonical_json
 from reviewapp.lib.invisible_chars import reveal
 from reviewapp.lib.progress_bar import ProgressBar
+from reviewapp.lib.shortening import shorten
 from reviewapp.management import patch_lines
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.patch_lines import ParsedPatches
@@ -177,7 +178,7 @@ def _file_name(file: str) -> str:
 def _source(options: dict[str, Any]) -> str:
     """Return the source of the patches, as pages and the audit log show it."""
     name = "" if options["file"] is None else _file_name(options["file"])
-    return f"command: {name}"[:120] if name and name.isprintable() else "command"
+    return shorten(f"command: {name}", 120) if name and name.isprintable() else "command"
 
 
 def _join_lines(lines: list[str]) -> str:

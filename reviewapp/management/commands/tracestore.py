@@ -11,13 +11,14 @@ from django.core.management.base import CommandParser
 
 import reviewapp
 from reviewapp.lib.numbers import parse_int
+from reviewapp.lib.shortening import shorten
 from reviewapp.management.desk_command import DeskCommand
 
 
 def _port(text: str) -> int:
     number = parse_int(text, max_value=65_535)
     if number is None:
-        raise ArgumentTypeError(f"“{text[:20]}” is not a port. Use a number from 0 to 65535.")
+        raise ArgumentTypeError(f"“{shorten(text, 20)}” is not a port. Use a number from 0 to 65535.")
     return number
 
 

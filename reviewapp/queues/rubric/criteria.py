@@ -22,6 +22,7 @@ from django.core.validators import RegexValidator
 from reviewapp.lib import canonical_json, names
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.word_diff import count_changed_words
 from reviewapp.queues.rubric.option_keys import KeyedOption, assign_keys
 
@@ -103,7 +104,7 @@ class Criterion:
     @property
     def reason(self) -> "Criterion":
         """The criterion that asks why its answer was given."""
-        return Criterion(f"{self.key}_reason", f"{self.label}: reason"[:120], "text", reason_for=self.key)
+        return Criterion(f"{self.key}_reason", shorten(f"{self.label}: reason", 120), "text", reason_for=self.key)
 
     @property
     def yes_no_options(self) -> tuple[Option, Option]:
@@ -235,7 +236,7 @@ def to_form_values(criterion: Criterion, value: Any, original: str = "") -> list
 def _clean_number(criterion: Criterion, texts: Sequence[str], original: str) -> int | float:
     number = parse_decimal(texts[0])
     if number is None:
-        raise ValidationError(f"“{texts[0][:80]}” is not a number. {criterion.range_text}".strip())
+        raise ValidationError(f"“{shorten(texts[0], 80)}” is not a number. {criterion.range_text}".strip())
     low, high, step = criterion.low, criterion.high, criterion.step
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValidationError(f"{format_decimal(number)} is out of range. {criterion.range_text}")
@@ -254,7 +255,7 @@ def _clean_choices(criterion: Criterion, texts: Sequence[str], original: str) ->
     values = [option.value for option in criterion.options]
     for text in texts:
         if text not in values:
-            raise ValidationError(f"“{text[:80]}” is not one of the options. Choose again.")
+            raise ValidationError(f"“{shorten(text, 80)}” is not one of the options. Choose again.")
     return [value for value in values if value in texts]
 
 
@@ -287,12 +288,11 @@ def _clean_tags(criterion: Criterion, texts: Sequence[str], original: str) -> li
     if len(tags) > MAX_TAGS:
         raise ValidationError(f"There are {len(tags)} tags. The maximum is {MAX_TAGS}. Remove some.")
     for name in tags:
+        start = shorten(name, MAX_TAG_LENGTH)
         if sentence := names.describe_unreadable(name):
-            raise ValidationError(f"“{name[:MAX_TAG_LENGTH]}” is not a valid tag. {sentence}")
+            raise ValidationError(f"“{start}” is not a valid tag. {sentence}")
         if len(name) > MAX_TAG_LENGTH or not name.isprintable():
-            raise ValidationError(
-                f"“{name[:MAX_TAG_LENGTH]}” is not a valid tag. Use up to {MAX_TAG_LENGTH} characters on one line."
-            )
+            raise ValidationError(f"“{start}” is not a valid tag. Use up to {MAX_TAG_LENGTH} characters on one line.")
     return tags or None
 
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 
 from reviewapp.lib import canonical_json
 from reviewapp.lib.numbers import format_decimal, parse_decimal
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues.rubric.criteria import MAX_OPTIONS, Option
 
 
@@ -23,7 +24,7 @@ def validate_score_words(words: Sequence[Option], low: Decimal, high: Decimal, s
     for option in words:
         number = parse_decimal(option.value)
         if number is None or not low <= number <= high or (number - low) % step:
-            raise ValidationError(f"What scores mean: “{option.value[:80]}” is not a score of this scale.")
+            raise ValidationError(f"What scores mean: “{shorten(option.value, 80)}” is not a score of this scale.")
     if len(words) > MAX_OPTIONS or len({option.value for option in words}) < len(words):
         raise ValidationError(f"What scores mean: enter up to {MAX_OPTIONS} different scores.")
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from reviewapp.lib.numbers import format_decimal
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues.models import QueueItem, Rule
 from reviewapp.traces.metadata import index
 
@@ -63,7 +64,7 @@ def build_reason(rule: Rule, *, is_match: bool) -> str:
         explanation = f"{_format_percent(rule.rest_percent)} of the traces without {conditions}"
     reason = f"rule “{rule.name}”: {explanation}"
     max_length = QueueItem._meta.get_field("reason").max_length or 0
-    return reason if len(reason) <= max_length else reason[: max_length - 1] + "…"
+    return shorten(reason, max_length)
 
 
 def _format_percent(percent: Decimal) -> str:

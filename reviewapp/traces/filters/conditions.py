@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.http import QueryDict
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.metadata import tags
 from reviewapp.traces.metadata.pairs import FilterError
 
@@ -88,9 +89,9 @@ def _check_value(name: str, text: str) -> str:
     if len(text) > MAX_LENGTH:
         raise FilterError(f"“{label}” has {len(text):,} characters. The maximum is {MAX_LENGTH}. Shorten it.")
     if name in CHOICES and text not in CHOICES[name]:
-        raise FilterError(f"“{label}” cannot be “{text[:40]}”. Choose one of: {', '.join(CHOICES[name])}.")
+        raise FilterError(f"“{label}” cannot be “{shorten(text, 40)}”. Choose one of: {', '.join(CHOICES[name])}.")
     if name in NUMBERS and not _is_number(text):
-        raise FilterError(f"“{label}” is not a number below {MAX_NUMBER:,}: “{text[:40]}”. Write it as 0.5.")
+        raise FilterError(f"“{label}” is not a number below {MAX_NUMBER:,}: “{shorten(text, 40)}”. Write it as 0.5.")
     return text
 
 

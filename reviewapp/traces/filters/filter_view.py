@@ -13,6 +13,7 @@ from django.http import QueryDict
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import canonical_json, clock
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.filters.conditions import Condition, read_conditions
 from reviewapp.traces.metadata import index, pairs
 from reviewapp.traces.metadata.pairs import FilterError, Pair
@@ -207,12 +208,12 @@ def build_laminar_link(view: FilterView, project: Project) -> tuple[str, str]:
         # Laminar cuts a filter's text at a second equals sign, and drops a filter without a value.
         if "=" in pair.value or not pair.value:
             reason = "a value with an equals sign" if pair.value else "an empty value"
-            return "", f"No link to Laminar: its filter does not support {reason} (“{pair.key[:80]}”)."
+            return "", f"No link to Laminar: its filter does not support {reason} (“{shorten(pair.key, 80)}”)."
         # It looks for the key as it is typed in the JSON text, where these are escaped.
         if json.dumps(pair.key, ensure_ascii=False) != f'"{pair.key}"':
             return "", (
                 "No link to Laminar: its filter does not support a key with a quotation mark, backslash or control"
-                f" character (“{pair.key[:80]}”)."
+                f" character (“{shorten(pair.key, 80)}”)."
             )
     fields = [
         ("filter", canonical_json.dumps({"column": "metadata", "operator": "eq", "value": str(pair)}))
@@ -253,4 +254,4 @@ def _moment(query: QueryDict, name: str) -> datetime | None:
     text = query.get(name, "").strip()
     if not text:
         return None
-    return parse_time(text, f"“{text[:40]}” is not a time. Write it as 2026-11-22 or 2026-11-22T10:30.")
+    return parse_time(text, f"“{shorten(text, 40)}” is not a time. Write it as 2026-11-22 or 2026-11-22T10:30.")

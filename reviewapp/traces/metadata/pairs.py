@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.metadata.merge import parse_members
 
@@ -33,7 +34,7 @@ def parse_pairs(texts: Sequence[str]) -> list[Pair]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not key or not equals:
-            raise FilterError(f"“{text[:80]}” is not a condition. Write it as key=value.")
+            raise FilterError(f"“{shorten(text, 80)}” is not a condition. Write it as key=value.")
         if "\x00" in text:
             raise FilterError("A condition contains a NUL character. Remove it.")
         if Pair(key, value) not in pairs:
@@ -58,6 +59,4 @@ def preview_values(text: str) -> list[tuple[str, str]]:
     values = [
         (key, raw if raw[:1] in ("{", "[") else display_value(raw)) for key, raw in sorted(parse_members(text).items())
     ]
-    return [
-        (key, value if len(value) <= PREVIEW_LENGTH else f"{value[: PREVIEW_LENGTH - 1]}…") for key, value in values
-    ][:MAX_PREVIEW_VALUES]
+    return [(key, shorten(value, PREVIEW_LENGTH)) for key, value in values][:MAX_PREVIEW_VALUES]

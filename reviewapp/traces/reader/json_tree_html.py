@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.reader import lazy_links, turn_html
 from reviewapp.traces.reader.raw import Members, Number, UnparsedText
 from reviewapp.traces.reader.sanitising import sanitise_text
@@ -54,7 +55,7 @@ def _render_children(value: Sequence[Any], page: TreePage, path: Path, start: in
 
 def _render_child(key: str, child: Any, page: TreePage, path: Path, levels: int) -> str:
     page.remaining_nodes -= 1
-    name = f'<span class="nt">{sanitise_text(key[:KEY_LIMIT])}{"…" if len(key) > KEY_LIMIT else ""}</span>'
+    name = f'<span class="nt">{sanitise_text(shorten(key, KEY_LIMIT + 1))}</span>'
     if not isinstance(child, list):
         if not isinstance(child, str) or len(child) <= INLINE_TEXT_LIMIT:
             return f"{name}: {_render_scalar(child)}"

@@ -42,6 +42,13 @@ class ReaderQuery:
     is_rest: bool = False
     is_tools: bool = False
 
+    @property
+    def search_error(self) -> str:
+        """Why the search text is not searched for, as a sentence; empty if it is."""
+        if len(self.search_text) <= MAX_SEARCH_LENGTH:
+            return ""
+        return f"The search text is longer than {MAX_SEARCH_LENGTH} characters. Shorten it and search again."
+
 
 # A trace opened without parameters.
 DEFAULT_QUERY = ReaderQuery()
@@ -52,8 +59,8 @@ def parse_query(query: Mapping[str, str]) -> ReaderQuery:
     tab, path, jump = query.get("tab", ""), query.get("at", ""), query.get("jump", "")
     return ReaderQuery(
         tab=tab if tab in TABS else TABS[0],
-        search_text=query.get("find", "").strip()[:MAX_SEARCH_LENGTH],
-        key_filter=query.get("key", "").strip()[:MAX_SEARCH_LENGTH],
+        search_text=query.get("find", "").strip(),
+        key_filter=query.get("key", "").strip(),
         turn=parse_int(query.get("turn")),
         part=parse_int(query.get("part")),
         span_id=_parse_uuid(query.get("span", "")),

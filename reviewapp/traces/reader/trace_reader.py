@@ -109,8 +109,8 @@ class TraceReader:
 
     @cached_property
     def search_result(self) -> SearchResult | None:
-        """The matches of the search text in the whole trace; None without a search."""
-        if not self.query.search_text or not self.trace.has_spans:
+        """The matches of the search text in the whole trace; None without a search, or with a refused one."""
+        if not self.query.search_text or self.query.search_error or not self.trace.has_spans:
             return None
         if self.tab == "transcript":
             return search.find_turns(self.transcript, self.query.search_text)
@@ -199,7 +199,7 @@ class TraceReader:
 
     def _target_url(self, target: int) -> str:
         """Return the URL of a turn or a step's row, with the current search."""
-        find = {"find": self.query.search_text} if self.query.search_text else {}
+        find = {"find": self.query.search_text} if self.search_result else {}
         if self.tab == "transcript":
             return f"?{urlencode({'turn': target, **find})}#turn-{target}"
         start = self._page_start(target)

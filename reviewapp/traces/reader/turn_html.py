@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 
 from reviewapp.lib import local_time
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.word_diff import UNSPACED
 from reviewapp.traces.reader import sanitising
 from reviewapp.traces.reader.passages_html import count_passages
@@ -59,7 +60,7 @@ def _render_size(turn: Turn) -> str:
 
 
 def render_error(turn: Turn) -> str:
-    return f'<p class="problem">{sanitise_text(turn.error[:ERROR_LIMIT])}</p>' if turn.error else ""
+    return f'<p class="problem">{sanitise_text(shorten(turn.error, ERROR_LIMIT))}</p>' if turn.error else ""
 
 
 def is_rendered(part: Part, *, is_user_text: bool) -> bool:
@@ -125,7 +126,7 @@ def preview_text(turn: Turn) -> str:
     results = [part.text for part in turn.message.parts if part.kind == "tool_result"]
     calls = f"calls {', '.join(turn.calls)}" if turn.calls else ""
     line = " ".join((turn.text or "".join(results[:1]) or calls)[:400].split())
-    return line if len(line) <= 120 else f"{line[:119]}…"
+    return shorten(line, 120)
 
 
 def _count_retrieved(turn: Turn) -> str:

@@ -254,14 +254,14 @@ def reschedule_failed(traces: Sequence[Trace], error: str) -> None:
     for trace in traces:
         delay = timedelta(seconds=MISS_DELAYS[min(trace.pull_tries, 7)])
         Trace.objects.filter(pk=trace.pk).update(
-            pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + delay, pull_error=error[:300]
+            pull_tries=trace.pull_tries + 1, pull_due_at=clock.now() + delay, pull_error=shorten(error, 300)
         )
 
 
 def postpone_unreadable(trace: Trace, reason: str) -> None:
     """Record why a pull of this trace alone failed; the next one is due when its mark is tried again."""
     Trace.objects.filter(pk=trace.pk).update(
-        pull_tries=F("pull_tries") + 1, pull_due_at=None, pull_error=f"It could not be read: {reason}."[:300]
+        pull_tries=F("pull_tries") + 1, pull_due_at=None, pull_error=shorten(f"It could not be read: {reason}.", 300)
     )
 
 
@@ -317,7 +317,7 @@ def _get_span_ids(trace: Trace) -> Iterable[tuple[int, UUID]]:
 
 def _copied_values(row: TraceRow) -> tuple[object, ...]:
     return (
-        shorten(row.top_span_name, 300), row.start_time, row.end_time, row.status[:20],
+        shorten(row.top_span_name, 300), row.start_time, row.end_time, shorten(row.status, 20),
         shorten(row.session_id, 300), shorten(row.user_id, 300),
         row.input_tokens, row.output_tokens, row.total_tokens, row.total_cost,
     )  # fmt: skip
@@ -363,7 +363,7 @@ def _make_span(trace: Trace, row: SpanRow) -> Span:
     return Span(
         trace=trace, span_id=row.span_id, parent_span_id=row.parent_span_id,
         name=shorten(to_storable_text(row.name), 300),
-        span_type=((is_untyped and content.span_type) or row.span_type)[:30], status=row.status[:20],
+        span_type=shorten((is_untyped and content.span_type) or row.span_type, 30), status=shorten(row.status, 20),
         start_time=row.start_time, end_time=row.end_time,
         input=to_storable_text(row.input or content.input), output=to_storable_text(row.output or content.output),
         model=shorten(row.model or to_storable_text(content.model), 200),

@@ -15,6 +15,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.laminar import UnreadableRow
 from reviewapp.lib import clock
 from reviewapp.lib.batches import batched
+from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces.models import Trace, UnreadablePart
 
@@ -160,4 +161,4 @@ def _marked_reasons(project: Project, trace_ids: Sequence[UUID]) -> Iterator[tup
 
 
 def _reason(row: UnreadableRow) -> str:
-    return to_storable_text(row.reason)[: UnreadablePart.MAX_REASON_LENGTH]
+    return shorten(to_storable_text(row.reason), UnreadablePart.MAX_REASON_LENGTH)

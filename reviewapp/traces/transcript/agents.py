@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from reviewapp.lib import exact_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.transcript import messages, side_calls
 from reviewapp.traces.transcript.messages import Message
 from reviewapp.traces.transcript.span_tree import MODEL_TYPES, SpanLike, Tree
@@ -144,4 +145,4 @@ def _last_text(read_messages: Sequence[Message], role: str = "") -> str:
 
 def _shorten(text: str) -> str:
     line = " ".join(text[: 2 * TEXT_LIMIT].split())
-    return line if len(line) <= TEXT_LIMIT else f"{line[: TEXT_LIMIT - 1]}…"
+    return shorten(line, TEXT_LIMIT)

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.transcript import parts
 from reviewapp.traces.transcript.parts import Part
 
@@ -54,7 +55,7 @@ def describe(reason: str) -> str:
     if not reason or _normalise(reason) in _USUAL:
         return ""
     words = next((sentence for reasons, sentence in _WORDS if _normalise(reason) in reasons), "Stopped")
-    return f"{words} ({reason[: parts.NAME_LIMIT]})."
+    return f"{words} ({shorten(reason, parts.NAME_LIMIT)})."
 
 
 def _first_reason(feedback: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reviewapp.lib import exact_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.transcript import citations, content_blocks, finish_reasons, other_fields, parts
 from reviewapp.traces.transcript.parts import Part
 
@@ -45,7 +46,7 @@ class Message:
 def read(fields: dict[str, Any], role: Role, name: str) -> list[Message]:
     """Parse one message's fields; a message with tool results becomes several."""
     own_name = fields.get("name")
-    name = own_name[: parts.NAME_LIMIT] if isinstance(own_name, str) else name
+    name = shorten(own_name, parts.NAME_LIMIT) if isinstance(own_name, str) else name
     extra = fields.get("additional_kwargs")
     if isinstance(extra, dict):
         fields = {**{key: extra[key] for key in _EXTRA_KEYS if key in extra}, **fields}
@@ -103,7 +104,7 @@ def parse_role(value: Any) -> tuple[Role, str]:
     """Return (role, name): an unknown role becomes the name of a data message."""
     text = value if isinstance(value, str) else ""
     role = ROLES.get(text.rpartition(".")[2].lower())
-    return (role, "") if role else ("data", text[: parts.NAME_LIMIT])
+    return (role, "") if role else ("data", shorten(text, parts.NAME_LIMIT))
 
 
 def _read_content(fields: dict[str, Any], role: Role) -> list[Part]:

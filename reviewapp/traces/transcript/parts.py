@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reviewapp.lib import exact_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.transcript import pictures
 
 Kind = Literal[
@@ -78,7 +79,7 @@ def make(kind: Kind, text: str, name: str = "", call_id: str = "", media: str = 
 def _make_plain(kind: Kind, text: str, name: str, call_id: str, media: str) -> Part:
     omitted_chars = len(text) - TEXT_LIMIT
     if name or call_id or media:
-        name, call_id, media = (_replace_surrogates(label[:NAME_LIMIT]) for label in (name, call_id, media))
+        name, call_id, media = (_replace_surrogates(shorten(label, NAME_LIMIT)) for label in (name, call_id, media))
     if omitted_chars <= 0:
         return Part(kind, _replace_surrogates(text), name, call_id, media)
     shown, rest = _replace_surrogates(text[:TEXT_LIMIT]), _replace_surrogates(text[TEXT_LIMIT:])
@@ -117,7 +118,7 @@ def from_media(kind: Literal["image", "file"], block: dict[str, Any]) -> Part:
         mime = head[5:].split(";")[0] or mime
     kind = "image" if mime.startswith("image/") else kind
     if _URL_SCHEME.match(payload) or payload == fields.get("file_id"):
-        return make(kind, payload[:URL_LIMIT], name, media=mime or kind)
+        return make(kind, shorten(payload, URL_LIMIT), name, media=mime or kind)
     size = f", {len(payload) * 3 / 4000:,.1f} kB" if payload else ""
     part = make(kind, name, name, media=(mime or kind) + size)
     return replace(part, picture=pictures.digest(payload)) if pictures.is_supported(mime, payload) else part

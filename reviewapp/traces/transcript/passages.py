@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reviewapp.lib import exact_json
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.transcript import parts
 
 # In characters, and in passages.
@@ -80,4 +81,4 @@ def _flatten(item: dict[str, Any], depth: int) -> dict[str, Any]:
 
 def _first(fields: dict[str, Any], keys: tuple[str, ...]) -> str:
     value = next((fields[key] for key in keys if fields.get(key) not in (None, "", [], {})), "")
-    return parts.json_text(value)[: parts.NAME_LIMIT]
+    return shorten(parts.json_text(value), parts.NAME_LIMIT)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from reviewapp.lib.shortening import shorten
+
 TEXT_LIMIT = 4_000
 STACK_LIMIT = 20_000
 
@@ -34,7 +36,7 @@ def _read_event(event: dict[str, Any]) -> SpanException:
     kind, message = (_to_text(attributes.get(f"exception.{key}")) for key in ("type", "message"))
     text = ": ".join(word for word in (kind, message) if word) or "An exception without a message."
     stack = _to_text(attributes.get("exception.stacktrace"))
-    return SpanException(text[:TEXT_LIMIT], stack[-STACK_LIMIT:], _parse_timestamp(event.get("timestamp")))
+    return SpanException(shorten(text, TEXT_LIMIT), stack[-STACK_LIMIT:], _parse_timestamp(event.get("timestamp")))
 
 
 def _parse_attributes(attributes: Any) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.lib.numbers import parse_int
 from reviewapp.traces.metadata import registry
-from reviewapp.traces.reader.query import MAX_SEARCH_LENGTH
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
 
@@ -17,7 +16,7 @@ from reviewapp.web.request import Request
 @access.member(Role.LEAD)
 @require_safe
 def key_list(request: Request, project: Project) -> HttpResponse:
-    part = request.GET.get("part", "").strip()[:MAX_SEARCH_LENGTH]
+    part = request.GET.get("part", "").strip()
     page = registry.get_page(project, part, parse_int(request.GET.get("start")) or 0)
     next_query = urlencode({"part": part, "start": page.next_start}) if page.next_start else ""
     context = {"project": project, "section": "traces", "part": part, "page": page, "next_query": next_query}

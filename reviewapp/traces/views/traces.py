@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role, User
 from reviewapp.lib import invisible_chars
+from reviewapp.lib.shortening import shorten
 from reviewapp.traces.access import get_trace_or_404
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import export, laminar_source, saved_views, selection
@@ -260,7 +261,8 @@ def _get_cells(text: str, view: FilterView) -> list[tuple[str, str]]:
     if view.columns:
         members = merge.parse_members(text)
         return [
-            (key, pairs.display_value(members[key])[:MAX_CELL_LENGTH] if key in members else "") for key in view.columns
+            (key, shorten(pairs.display_value(members[key]), MAX_CELL_LENGTH) if key in members else "")
+            for key in view.columns
         ]
     return pairs.preview_values(text)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.tracestore.sql import (
     aggregates,
     array_functions,
@@ -139,7 +140,9 @@ def _date_trunc(arguments: Arguments) -> exp.Expr:
     # Unlike toStartOfWeek, it has weeks start on Monday.
     name = "toMonday" if unit == "week" else f"toStartOf{unit.capitalize()}"
     if name not in time_functions.FUNCTIONS:
-        raise QueryError(f"Error executing query: date_trunc to {unit[:40]} is not supported by the trace store")
+        raise QueryError(
+            f"Error executing query: date_trunc to {shorten(unit, 40)} is not supported by the trace store"
+        )
     is_exact = name == "toStartOfSecond"
     time = call_custom("toDateTime", arguments[1]) if is_exact else arguments[1]
     return call_custom(name, time, *([exp.Literal.string("UTC")] if len(arguments) > 2 else []))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.tracestore import arrays, jsonb
 
 # The closing quote may be missing: looking for it again from each quote would take the square of the text's length.
@@ -229,7 +230,7 @@ def _follow(text: str, path: str) -> Any:
     while position < len(path):
         step = _PATH_STEP.match(path, position)
         if step is None:
-            raise ValueError(f"The JSON path {path[:80]} cannot be read")
+            raise ValueError(f"The JSON path {shorten(path, 80)} cannot be read")
         position = step.end()
         name = step["name"] or step["quoted"] or step["single"]
         # Positions count from 0 here and from 1 in `_get_value`.

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlglot import exp
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.tracestore.sql import array_nodes, expansion, function_map, tables, time_functions
 from reviewapp.tracestore.sql.errors import QueryError
 
@@ -52,7 +53,7 @@ class Rewriter:
             try:
                 replacement = rule(self, node)
             except (IndexError, ValueError, AttributeError):
-                node_sql = node.sql(dialect="clickhouse")[:80]
+                node_sql = shorten(node.sql(dialect="clickhouse"), 80)
                 raise QueryError(
                     f"Error executing query: wrong arguments or unsupported syntax at {node_sql}"
                 ) from None

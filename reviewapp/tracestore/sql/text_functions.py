@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.tracestore import arrays, ids
 
 Value = str | int | float | bytes | None
@@ -15,7 +16,7 @@ def to_uuid(text: Value) -> Value:
     try:
         return ids.uuid(text)
     except ids.InvalidIdError:
-        raise ValueError(f"Cannot parse uuid {str(text)[:80]}") from None
+        raise ValueError(f"Cannot parse uuid {shorten(str(text), 80)}") from None
 
 
 def to_string(value: Value) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.tracestore import timestamps
 
 T = TypeVar("T")
@@ -140,7 +141,7 @@ def _format_part(letter: str, moment: datetime, fraction: str) -> str:
 def _checked(zone: TimeValue, result: T) -> T:
     """Returns the result. Raises ValueError for a time zone other than UTC, in which all times are computed."""
     if isinstance(zone, str) and zone not in _UTC_NAMES:
-        raise ValueError(f"The time zone {zone[:60]} is not supported by the trace store; it computes in UTC")
+        raise ValueError(f"The time zone {shorten(zone, 60)} is not supported by the trace store; it computes in UTC")
     return result
 
 

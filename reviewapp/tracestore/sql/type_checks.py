@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from reviewapp.lib.shortening import shorten
 from reviewapp.tracestore import ids, timestamps
 from reviewapp.tracestore.sql import expansion, kinds
 from reviewapp.tracestore.sql.errors import QueryError
@@ -235,7 +236,7 @@ def _check_constant(constant: exp.Expr, kind: Kind) -> None:
     except timestamps.InvalidTimeError as error:
         raise QueryError(f"Error executing query: {error}") from None
     except ValueError:
-        raise QueryError(f"Error executing query: Cannot parse “{constant.name[:80]}” as {kind}") from None
+        raise QueryError(f"Error executing query: Cannot parse “{shorten(constant.name, 80)}” as {kind}") from None
 
 
 def _check_aggregates(select: exp.Select) -> None:
