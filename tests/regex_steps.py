@@ -22,7 +22,7 @@ def count_steps(regex: re.Pattern[str], text: str, *, is_anchored: bool = False)
 
     Checks that the matches are those that `re` finds.
     """
-    matcher = _Matcher(text)
+    matcher = _Matcher(text, is_dotall=bool(regex.flags & re.DOTALL))
     tree = list(parser.parse(regex.pattern, regex.flags & ~re.UNICODE))
     spans: list[tuple[int, int]] = []
     position = 0
@@ -38,8 +38,9 @@ def count_steps(regex: re.Pattern[str], text: str, *, is_anchored: bool = False)
 
 
 class _Matcher:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_dotall: bool) -> None:
         self.text = text
+        self.is_dotall = is_dotall
         self.steps = 0
 
     def run(self, nodes: list[Any], start: int) -> Iterator[int]:
@@ -76,8 +77,11 @@ class _Matcher:
 
     def _repeat(self, nodes: list[Any], low: int, high: Any, start: int, *, is_lazy: bool) -> Iterator[int]:
         limit = len(self.text) + 1 if high is codes.MAXREPEAT else high
-        if is_lazy or limit == 1:
-            yield from self._repeat_few(nodes, low, limit, start, is_lazy=is_lazy)
+        if is_lazy:
+            yield from self._repeat_lazily(nodes, low, limit, start)
+            return
+        if limit == 1:
+            yield from self._repeat_few(nodes, low, start)
             return
         stack: list[tuple[int, Iterator[int]]] = [(start, iter(self.run(nodes, start)))]
         while stack:
@@ -90,12 +94,22 @@ class _Matcher:
             if len(stack) >= low:
                 yield position
 
-    def _repeat_few(self, nodes: list[Any], low: int, limit: int, start: int, *, is_lazy: bool) -> Iterator[int]:
-        assert limit == 1, "a lazy repeat is not used anywhere"
-        if not is_lazy:
-            yield from self.run(nodes, start)
+    def _repeat_few(self, nodes: list[Any], low: int, start: int) -> Iterator[int]:
+        yield from self.run(nodes, start)
         if low == 0:
             yield start
+
+    def _repeat_lazily(self, nodes: list[Any], low: int, limit: int, start: int) -> Iterator[int]:
+        stack: list[Iterator[int]] = [iter([start])]
+        while stack:
+            end = next(stack[-1], None)
+            if end is None:
+                stack.pop()
+                continue
+            if len(stack) > low:
+                yield end
+            if len(stack) <= limit:
+                stack.append(iter(self.run(nodes, end)))
 
     def _is_asserted(self, argument: Any, position: int) -> bool:
         direction, inner = argument
@@ -109,7 +123,11 @@ class _Matcher:
         if code is codes.IN:
             is_negated = argument[0][0] is codes.NEGATE
             return _is_in(char, tuple(argument[1:] if is_negated else argument)) is not is_negated
-        return (ord(char) == argument) is (code is codes.LITERAL) if code is not codes.ANY else char != "\n"
+        return (
+            (ord(char) == argument) is (code is codes.LITERAL)
+            if code is not codes.ANY
+            else self.is_dotall or char != "\n"
+        )
 
 
 @lru_cache(maxsize=10_000)
