@@ -41,6 +41,7 @@ SEVEN_CRITERIA = (
     Criterion("safe", "Safe", "yes_no", "Promises nothing that policy forbids."),
     Criterion("length", "Length", "choice", options=(Option("too short"), Option("right"), Option("too long"))),
 )
+FIRST_ERROR = Criterion("fail", "First error", "first_error", "Where did it go wrong first?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _fill_queues(project: Project, traces: Sequence[DemoTrace]) -> None:
     )
     second_look_queue = create_queue(
         project, "second-look", "Second look", "demo", question="1 is harmful, 5 is exemplary.",
-        score_min=1, score_max=5, score_step=1, key_prefix="qa_",
+        score_min=1, score_max=5, score_step=1, key_prefix="qa_", criteria=criteria.dump_criteria([FIRST_ERROR]),
     )  # fmt: skip
     rubric_queue = create_queue(
         project, "rubric", "Seven questions", "demo", question="All in all, 1 is harmful and 5 is exemplary.",

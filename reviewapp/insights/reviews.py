@@ -1,6 +1,6 @@
 """A queue's reviews: filtered, summed up by reviewer, and as CSV."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.http import QueryDict
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock, csv_cells
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric.criteria import Criterion, format_answer
+from reviewapp.queues.rubric.criteria import Criterion, answer_metadata, format_answer
 from reviewapp.reviews.models import Review
 
 HEADER = [
@@ -67,14 +67,31 @@ def summarise_reviewers(queue: Queue) -> list[dict[str, object]]:
 def csv_lines(reviews: QuerySet[Review], criteria: Sequence[Criterion] = ()) -> Iterator[str]:
     """CSV line by line, one for each revision; cells that a spreadsheet would run as a formula are escaped.
 
-    After the built-in answers, each of the `criteria` has a column.
+    After the built-in answers, each of the `criteria` has a column; a first error has one for each of its keys.
     """
-    yield csv_cells.format_line([*HEADER, *(criterion.field_name for criterion in criteria)])
+    yield csv_cells.format_line([*HEADER, *(name for criterion in criteria for name in _columns(criterion))])
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
         answers = review.criterion_answers if criteria else {}
         yield csv_cells.format_line(
-            [*_cells(review), *(_answer_cell(answers.get(criterion.key)) for criterion in criteria)]
+            [*_cells(review), *(cell for criterion in criteria for cell in _answer_cells(criterion, answers))]
         )
+
+
+def _columns(criterion: Criterion) -> list[str]:
+    if criterion.kind == "first_error":
+        return [f"answer.{key}" for key in criterion.metadata_keys]
+    return [criterion.field_name]
+
+
+def _answer_cells(criterion: Criterion, answers: Mapping[str, Any]) -> list[str]:
+    value = answers.get(criterion.key)
+    # Of an older rubric, in which the criterion was of another kind.
+    is_other = not isinstance(value, dict) or "at" not in value
+    if criterion.kind != "first_error":
+        return [_answer_cell(value)]
+    if is_other:
+        return [_answer_cell(value), ""]
+    return list(map(_answer_cell, answer_metadata(criterion, value).values()))
 
 
 def _answer_cell(value: Any) -> str:

@@ -18,6 +18,7 @@ from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.queues.rubric.option_keys import KeyedOption, assign_letters, find_clearing_key
+from reviewapp.reviews.marking import Mark, find_criterion
 from reviewapp.reviews.models import Review
 
 MAX_NOTES_LENGTH = 20_000
@@ -61,6 +62,11 @@ class CriterionRow:
     def no_answer_key(self) -> str:
         """The digit that clears the answer; empty if it is the key of an option."""
         return find_clearing_key(self.options)
+
+    @property
+    def mark(self) -> Mark:
+        """The marked first error of a criterion that asks for it."""
+        return Mark.parse(self.first_value)
 
     @cached_property
     def diff(self) -> Diff:
@@ -143,7 +149,7 @@ class ReviewForm(forms.Form):
             if name in self.fields:
                 rest = values[:-1]
             elif criterion is not None:
-                rest = values[1:] if criterion.kind in ("number", "text", "correction") else []
+                rest = values[1:] if criterion.kind in ("number", "text", "correction", "first_error") else []
             else:
                 rest = [] if name in EXTRA_FIELDS else values
             unread += [(name, text) for text in rest if text.strip()]
@@ -154,6 +160,12 @@ class ReviewForm(forms.Form):
         """The error that belongs to no single field, or else where to find the others."""
         errors = self.non_field_errors()
         return str(errors[0]) if errors else FIELDS_NEED_CORRECTION
+
+    @property
+    def marked_place(self) -> str:
+        """The place that is marked as the first error; empty if none is."""
+        criterion = find_criterion(self.rubric)
+        return "" if criterion is None else self._criterion_row(criterion, (), Budget()).mark.place
 
     @property
     def criterion_rows(self) -> list[CriterionRow]:

@@ -71,6 +71,8 @@ def _describe_answer(criterion: Criterion, value: Any) -> list[str]:
 def _mask_answer(criterion: Criterion, value: Any) -> Any:
     if criterion.kind == "correction":
         return criteria.build_correction(value["from"], mask_personal_data(value["text"], value["from"]))
+    if criterion.kind == "first_error":
+        return {**value, "step": mask_personal_data(value["step"]), "quote": mask_personal_data(value["quote"])}
     if criterion.kind == "tags":
         return list(dict.fromkeys(shorten(mask_personal_data(name), criteria.MAX_TAG_LENGTH) for name in value))
     return mask_personal_data(value)

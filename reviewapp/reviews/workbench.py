@@ -13,7 +13,7 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
-from reviewapp.reviews import drafts
+from reviewapp.reviews import drafts, marking
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.reviews.rail import Rail, open_rail
@@ -51,10 +51,12 @@ def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: 
     reader = open_item_reader(item, query, url)
     draft = drafts.get_draft(item, user) if form is None else None
     progress = queue_progress(item.queue)
+    form = form or _open_form(item, review, draft, _original_text(item.queue, reader))
+    reader.mark_buttons = marking.make_buttons(item, reader.tab, form.marked_place)
     return Workbench(
         reader=reader,
         review=review,
-        form=form or _open_form(item, review, draft, _original_text(item.queue, reader)),
+        form=form,
         draft=draft,
         progress=progress,
         rail=open_rail(item, user, progress.total),
@@ -84,7 +86,9 @@ def open_item_reader(item: QueueItem, query: Mapping[str, str], url: str) -> Tra
     """The item's trace for judging: the metadata that reviews pushed, in any queue, is hidden above the trace."""
     trace = get_trace(item)
     queues = Queue.objects.filter(project=trace.project) if trace.review_count else []
-    return open_reader(trace, query, url, {key for queue in queues for key in queue.ever_pushed_keys})
+    reader = open_reader(trace, query, url, {key for queue in queues for key in queue.ever_pushed_keys})
+    reader.mark_buttons = marking.make_buttons(item, reader.tab)
+    return reader
 
 
 def get_trace(item: QueueItem) -> Trace:

@@ -6,6 +6,7 @@ import * as drafts from "./drafts.js";
 import * as folds from "./folds.js";
 import * as layout from "./layout.js";
 import * as lease from "./lease.js";
+import * as marking from "./marking.js";
 import * as navigation from "./navigation.js";
 import * as pageKeys from "./page-keys.js";
 import * as preferences from "./preferences.js";
@@ -42,5 +43,6 @@ for (const module of [
 reader.start();
 folds.start();
 steps.start();
+marking.start();
 copy.start();
 pageKeys.start();

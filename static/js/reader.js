@@ -28,7 +28,7 @@ const searchText = () => searchField()?.value.trim() ?? "";
 const isBefore = (node, other) => Boolean(node.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
 
 /** @param {string} message */
-function announceJump(message) {
+export function announceJump(message) {
   const region = find("#jumped");
   if (region) region.textContent = message;
 }
@@ -42,7 +42,7 @@ function unfold(element) {
 }
 
 /** @param {HTMLElement} target  a turn or a step */
-function goTo(target) {
+export function goTo(target) {
   unfold(target.parentElement);
   showStep(target);
   const fold = target.querySelector(":scope > details, :scope > td > details");
@@ -59,7 +59,7 @@ function goTo(target) {
  * @param {Node | null | undefined} node
  * @returns {HTMLElement | null}
  */
-const turnOf = (node) => {
+export const turnOf = (node) => {
   const element = node instanceof Element ? node : node?.parentElement;
   const detail = element?.closest("#reading tr.detail");
   const row = detail ? detail.previousElementSibling : element?.closest("#reading :is(.turn, .step)");

@@ -21,10 +21,10 @@ export function remember(name, pairs) {
   updateButton();
 }
 
-// A correction belongs to its own trace, and a text already written is not overwritten.
+// A correction and a marked place belong to their own trace, and a text already written is not overwritten.
 /** @param {import("./fields.js").Field} field */
 function isRepeatable(field) {
-  if (field.closest("[data-kind=correction]")) return false;
+  if (field.closest("[data-kind=correction], [data-kind=first_error]")) return false;
   return field.tagName !== "TEXTAREA" || !field.value.trim();
 }
 

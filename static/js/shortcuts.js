@@ -86,6 +86,12 @@ const SHORTCUTS = [
   { keys: ["e"], help: "Next error", action: keyAction("error"), needs: "error" },
   { keys: ["t"], help: "Next tool call", action: keyAction("tool"), needs: "tool" },
   { keys: ["o"], help: "Open or fold all turns", action: keyAction("folds"), needs: "folds" },
+  {
+    keys: ["m"],
+    help: "Mark the turn, step or selected passage as the first error",
+    action: keyAction("mark"),
+    needs: "mark",
+  },
   { keys: ["l"], help: "Longest step", action: keyAction("longest"), needs: "longest" },
   { keys: ["Escape"], labels: ["Esc"], help: "Leave the form or close a menu", action: null },
   { keys: ["?"], help: "Show keyboard shortcuts", action: showShortcuts, isAtEnd: true },

@@ -12,10 +12,10 @@ const BLOCKS = "p, li, pre, summary, header, h1, h2, h3, h4, h5, h6, td, th, blo
  * @returns {Text[]}
  */
 function textNodes(root) {
-  // The preview of a folded turn only repeats the text below it.
+  // The preview of a folded turn only repeats the text below it; a button is not part of it.
   /** @param {Node} node */
   const accept = (node) =>
-    node.parentElement?.closest(".preview") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT;
+    node.parentElement?.closest(".preview, .mark-error") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT;
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT, accept);
   const nodes = [];
   while (walker.nextNode()) nodes.push(/** @type {Text} */ (walker.currentNode));
@@ -106,7 +106,7 @@ export function scrollToRange(range) {
 }
 
 /**
- * @param {"found" | "found-here"} name  the highlight's name in the style sheet
+ * @param {"found" | "found-here" | "first-error"} name  the highlight's name in the style sheet
  * @param {Range[]} ranges  none removes the highlight
  */
 export function highlight(name, ranges) {

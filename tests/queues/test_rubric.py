@@ -16,7 +16,7 @@ from reviewapp.audit.models import AuditEvent
 from reviewapp.queues.models import Queue, Rubric
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
-from reviewapp.queues.rubric.editor import ROW_FIELDS
+from reviewapp.queues.rubric.editor import ROW_FIELDS, open_editor
 from reviewapp.queues.rubric.option_keys import OPTION_LETTERS
 from tests.threads import run_concurrently
 
@@ -283,6 +283,13 @@ def test_it_asks_for_reasons_and_shows_each_criterion_once(post: Any, queue: Que
     assert [criterion.key for criterion in queue.parsed_criteria] == ["tone_of_voice", "tone_of_voice_reason", "stars"]
     rows = lead_client.get(URL).context["editor"].rows
     assert [row["asks_reason"] for row in rows] == ["yes", ""]
+
+
+def test_it_adds_a_first_error_with_its_keys_and_a_reason(post: Any, queue: Queue) -> None:
+    row = open_editor(queue).apply_action("add-first_error").rows[0]
+    post({**row, "asks_reason": "yes"})
+    queue.refresh_from_db()
+    assert queue.pushed_keys[-3:] == ["fail_step", "fail_quote", "fail_reason"]
 
 
 def test_it_refuses_the_key_of_a_reason_for_another_criterion(post: Any, queue: Queue) -> None:

@@ -24,6 +24,7 @@ from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.word_diff import count_changed_words
+from reviewapp.queues.rubric import first_error
 from reviewapp.queues.rubric.option_keys import KeyedOption, assign_keys
 
 KEY = RegexValidator(r"^[A-Za-z0-9_.\-]{1,60}\Z", "Use letters, digits and . _ - only, 60 at most.")
@@ -35,6 +36,7 @@ KINDS = {
     "text": "text",
     "correction": "corrected answer",
     "tags": "tags",
+    "first_error": "first error",
 }
 # Limits: criteria per queue, options per criterion, tags per answer, and characters per text.
 MAX_CRITERIA = 20
@@ -79,6 +81,8 @@ class Criterion:
         """The metadata keys that its answer writes, without the queue's prefix."""
         if self.kind == "tags":
             return ()
+        if self.kind == "first_error":
+            return (f"{self.key}_step", f"{self.key}_quote")
         return (self.key, f"{self.key}_edits") if self.kind == "correction" else (self.key,)
 
     @property
@@ -150,14 +154,16 @@ def validate_criteria(criteria: Sequence[Criterion], reserved: Mapping[str, str]
     owners = dict(reserved)
     for criterion in criteria:
         _validate_criterion(criterion)
-        # Tags write no metadata, but their key still names their form field.
-        for key in criterion.metadata_keys or (criterion.key,):
+        # Tags and a first error do not write their key, but it still names their form field.
+        for key in dict.fromkeys((criterion.key, *criterion.metadata_keys)):
             KEY(key)
             if key in owners:
                 raise ValidationError(
                     f"“{criterion.label}” and {owners[key]} have the same metadata key “{key}”. Give each its own key."
                 )
             owners[key] = f"“{criterion.label}”"
+    if sum(criterion.kind == "first_error" for criterion in criteria) > 1:
+        raise ValidationError("There are two criteria for the first error. Remove one.")
 
 
 def clean_answer(criterion: Criterion, values: Sequence[str], original: str = "") -> Any:
@@ -169,8 +175,10 @@ def clean_answer(criterion: Criterion, values: Sequence[str], original: str = ""
     texts, original = [text for text in texts if text], normalise_newlines(original).strip()
     if any("\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text) for text in texts):
         raise ValidationError("The answer contains a broken character. Remove it and submit again.")
-    # A browser sends half a character as the replacement character; a corrected answer may have some of its own.
-    if any(text.count(_REPLACEMENT) > original.count(_REPLACEMENT) for text in texts):
+    # A browser sends half a character as the replacement character; a corrected answer may have some of its own, and
+    # so may a passage of the trace.
+    is_quoted = criterion.kind == "first_error"
+    if not is_quoted and any(text.count(_REPLACEMENT) > original.count(_REPLACEMENT) for text in texts):
         raise ValidationError("The answer contains a broken character (shown as �). Remove it and submit again.")
     if len(texts) > 1 and criterion.kind not in ("choices", "tags"):
         raise ValidationError("More than one answer was sent. Give one answer.")
@@ -182,6 +190,9 @@ def answer_metadata(criterion: Criterion, value: Any) -> dict[str, Any]:
     if criterion.kind == "correction":
         correction = value or {"edits": None}
         return dict(zip(criterion.metadata_keys, (correction.get("text"), correction["edits"]), strict=True))
+    if criterion.kind == "first_error":
+        place = value or {"step": None, "quote": None}
+        return dict(zip(criterion.metadata_keys, (place["step"], place["quote"] or None), strict=True))
     return dict.fromkeys(criterion.metadata_keys, value)
 
 
@@ -191,6 +202,8 @@ def free_texts(criterion: Criterion, value: Any) -> list[str]:
         return []
     if criterion.kind == "correction":
         return [value["text"]]
+    if criterion.kind == "first_error":
+        return [value["step"], value["quote"]]
     if criterion.kind == "tags":
         return list(value)
     return [value] if criterion.kind == "text" else []
@@ -216,6 +229,8 @@ def format_answer(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(value)
+    if isinstance(value, dict) and "at" in value:
+        return first_error.describe(value)
     if isinstance(value, dict):
         return str(value.get("text", "unchanged"))
     return str(value)
@@ -230,6 +245,9 @@ def to_form_values(criterion: Criterion, value: Any, original: str = "") -> list
         return [format_answer(value) if is_answered(value) else original]
     if not is_answered(value):
         return []
+    if criterion.kind == "first_error":
+        is_place = isinstance(value, dict) and "at" in value
+        return [first_error.format_field(value["at"], value["step"], value["quote"])] if is_place else []
     return value if isinstance(value, list) and criterion.options else [format_answer(value)]
 
 
@@ -296,6 +314,10 @@ def _clean_tags(criterion: Criterion, texts: Sequence[str], original: str) -> li
     return tags or None
 
 
+def _clean_first_error(criterion: Criterion, texts: Sequence[str], original: str) -> dict[str, Any]:
+    return first_error.parse_field(texts[0])
+
+
 _CLEANERS: dict[str, Callable[[Criterion, Sequence[str], str], Any]] = {
     "number": _clean_number,
     "choice": _clean_choice,
@@ -304,6 +326,7 @@ _CLEANERS: dict[str, Callable[[Criterion, Sequence[str], str], Any]] = {
     "text": _clean_text,
     "correction": _clean_correction,
     "tags": _clean_tags,
+    "first_error": _clean_first_error,
 }
 
 

@@ -26,7 +26,7 @@ from reviewapp.queues.rubric.scale import normalise_number
 
 _KINDS_WITH_OPTIONS = ("choice", "choices", "yes_no", "tags")
 # A text gives its own reason, and a correction shows it.
-_KINDS_WITH_REASON = ("choice", "choices", "yes_no", "number")
+_KINDS_WITH_REASON = ("choice", "choices", "yes_no", "number", "first_error")
 _ACTION = re.compile(r"(add|remove|up|down|preset)(?:-(.+))?")
 
 
@@ -169,7 +169,8 @@ class Editor:
         index = parse_int(argument, max_value=len(rows) - 1)
         if verb == "add" and self.can_add:
             kind = argument if argument in KINDS else "choice"
-            rows.append(dict.fromkeys(ROW_FIELDS, "") | {"kind": kind})
+            preset = {"label": "First error", "key": "fail"} if kind == "first_error" else {}
+            rows.append(dict.fromkeys(ROW_FIELDS, "") | {"kind": kind} | preset)
         elif verb == "preset" and argument in versions.PRESETS:
             return replace(self, scale=self.scale | _preset_scale(argument, self.scale["question"]))
         elif verb == "remove" and index is not None:

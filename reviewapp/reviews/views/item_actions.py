@@ -2,20 +2,20 @@
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from reviewapp.accounts import access
-from reviewapp.accounts.models import Project, Role
+from reviewapp.accounts.models import Project, Role, User
 from reviewapp.audit.recording import record
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import ItemState, QueueItem
-from reviewapp.reviews import drafts
+from reviewapp.reviews import drafts, marking
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.templatetags.reviews import render_diff
 from reviewapp.reviews.undoing import CannotUndoError, undo
@@ -48,7 +48,7 @@ def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
     if "drop" in request.POST:
         drafts.delete_draft(queue_item, request.user)
         return redirect("reviews:item-review", project=project.slug, item=queue_item.pk)
-    error, status = _save_draft(request, queue_item)
+    error, status = _save_draft(request.user, queue_item, request.POST)
     if not error and queue_item.is_claimed_by_other(request.user):
         # The draft is saved all the same, and the read-only form that is returned shows it.
         return show_item(request, get_item_or_404(project, item), status=409)
@@ -58,17 +58,22 @@ def item_draft(request: Request, project: Project, item: int) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_POST
 def item_view(request: Request, project: Project, item: int) -> HttpResponse:
-    """Save the form as a draft and open another tab of the trace (`?tab=`): how tabs work without JavaScript."""
+    """Save the form as a draft and open a tab of the trace (`?tab=`): how tabs work without JavaScript.
+
+    With `mark`, the place that it names is marked as the first error; an empty one removes the mark.
+    """
     queue_item = get_item_or_404(project, item)
+    form_data = marking.apply_mark(queue_item, request.POST)
     has_draft = drafts.get_draft(queue_item, request.user) is not None
-    form = None if has_draft else bind_form(queue_item, request.POST)
+    form = None if has_draft else bind_form(queue_item, form_data)
     must_save = form is None or _has_changed(queue_item, form)
-    error, status = _save_draft(request, queue_item) if must_save else ("", 204)
+    error, status = _save_draft(request.user, queue_item, form_data) if must_save else ("", 204)
     if error:
         messages.error(request, error)
-        return show_item(request, queue_item, form or bind_form(queue_item, request.POST), status=status)
+        return show_item(request, queue_item, form or bind_form(queue_item, form_data), status=status)
     url = reverse("reviews:item-review", args=[project.slug, queue_item.pk])
-    return redirect(f"{url}?{urlencode({'tab': request.GET.get('tab', '')})}")
+    place = marking.Mark.parse(request.POST.get(marking.FIELD, "")).address
+    return redirect(url + (place or f"?{urlencode({'tab': request.GET.get('tab', '')})}"))
 
 
 @access.member(Role.REVIEWER)
@@ -162,13 +167,13 @@ def item_reopen(request: Request, project: Project, item: int) -> HttpResponse:
     return redirect("reviews:item-review", project=project.slug, item=queue_item.pk)
 
 
-def _save_draft(request: Request, item: QueueItem) -> tuple[str, int]:
+def _save_draft(user: User, item: QueueItem, form_data: QueryDict) -> tuple[str, int]:
     """Save the form as a draft. Returns the error, empty if it was saved, and the response's status."""
-    if "version" not in request.POST:
+    if "version" not in form_data:
         return DRAFT_INCOMPLETE, 422
-    version = parse_int(request.POST["version"]) or 0
+    version = parse_int(str(form_data["version"])) or 0
     try:
-        is_saved = drafts.save_form(item, request.user, request.POST, version=version)
+        is_saved = drafts.save_form(item, user, form_data, version=version)
     except drafts.DraftTooLongError:
         return DRAFT_TOO_LONG, 413
     return ("", 204) if is_saved else (STALE_DRAFT, 409)

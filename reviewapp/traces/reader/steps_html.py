@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reviewapp.traces.models import Span
 from reviewapp.traces.reader import turn_html
+from reviewapp.traces.reader.mark_buttons import MarkButtons
 from reviewapp.traces.reader.sanitising import sanitise_text
 from reviewapp.traces.reader.span_labels import span_label
 from reviewapp.traces.reader.step_detail_html import render_detail
@@ -15,9 +16,10 @@ from reviewapp.web.templatetags.web import dollars, format_duration, thousands
 DEPTH_LIMIT = 12
 # Characters of inputs and outputs that a page includes before the rest is loaded row by row.
 PREVIEW_CHARS_LIMIT = 40_000
+NO_BUTTONS = MarkButtons()
 
 
-def render_rows(page: StepPage, url: str, selected: Span | None = None) -> str:
+def render_rows(page: StepPage, url: str, selected: Span | None = None, mark_buttons: MarkButtons = NO_BUTTONS) -> str:
     """Render a page's rows, each followed by one with its details; the selected step's details are open."""
     remaining, rows = PREVIEW_CHARS_LIMIT, []
     depths = [*(step.depth for step in page.rows[1:]), 0]
@@ -27,7 +29,7 @@ def render_rows(page: StepPage, url: str, selected: Span | None = None) -> str:
         is_included = size <= remaining and not (step.omitted_chars and step.span.span_type in MODEL_TYPES)
         remaining -= size if is_included else 0
         opened = selected if selected is not None and selected.pk == step.span.pk else None
-        row = StepRow(step, url, page.start, is_included, has_children=next_depth > step.depth, opened=opened)
+        row = StepRow(step, url, page.start, is_included, next_depth > step.depth, mark_buttons, opened)
         rows.append(_render_row(row, is_longest=step is page.longest))
     return "".join(rows)
 
@@ -41,6 +43,7 @@ class StepRow:
     page_start: int
     is_included: bool
     has_children: bool
+    mark_buttons: MarkButtons
     opened: Span | None = None
 
     @property
@@ -57,7 +60,8 @@ def _render_row(row: StepRow, *, is_longest: bool) -> str:
     step, span = row.step, row.step.span
     label = span_label(span, step.output_preview, is_cut=step.omitted_chars > 0)
     cells = (
-        f'<td class="depth-{min(step.depth, DEPTH_LIMIT)}">{_render_name(row)}</td>'
+        f'<td class="depth-{min(step.depth, DEPTH_LIMIT)}">{_render_name(row)}'
+        f"{row.mark_buttons.render_step(span.span_id, span.name)}</td>"
         f'<td class="second">{sanitise_text(label)}</td>'
         f'<td class="num">{format_duration(span.duration)}</td>'
         f'<td class="num">{thousands(span.total_tokens) if span.total_tokens else ""}</td>'

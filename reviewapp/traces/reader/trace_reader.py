@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 from typing import Any
@@ -18,6 +18,7 @@ from reviewapp.traces.metadata import merge, pairs
 from reviewapp.traces.models import PreparedTranscript, Span, Trace, UnreadablePart
 from reviewapp.traces.reader import jump, prepared, query, raw, search, steps
 from reviewapp.traces.reader.jump import Jump, JumpTargets
+from reviewapp.traces.reader.mark_buttons import MarkButtons
 from reviewapp.traces.reader.metadata_entries import EntryPage, MetadataEntry, paginate_entries
 from reviewapp.traces.reader.query import ReaderQuery
 from reviewapp.traces.reader.search import SearchResult
@@ -51,6 +52,7 @@ class TraceReader:
     url: str
     # Metadata keys not shown in the header: other people's verdicts on a trace that is to be judged independently.
     hidden_keys: Collection[str] = ()
+    mark_buttons: MarkButtons = field(default_factory=MarkButtons)
 
     @property
     def tab(self) -> str:
@@ -137,8 +139,11 @@ class TraceReader:
 
     @cached_property
     def step_page(self) -> StepPage:
+        target = self.target
+        if target is None and self.query.start is None and self.span is not None:
+            target = self.span.pk
         start = self.query.start or 0
-        return steps.load_page(self.outline, start if self.target is None else self._page_start(self.target))
+        return steps.load_page(self.outline, start if target is None else self._page_start(target))
 
     @cached_property
     def span(self) -> Span | None:
@@ -207,7 +212,7 @@ class TraceReader:
 
     def _page_start(self, target: int) -> int:
         """Return the position of the first step on the page with a step."""
-        return self.jump_targets.positions[target] // steps.PAGE_SIZE * steps.PAGE_SIZE
+        return self.jump_targets.positions.get(target, 0) // steps.PAGE_SIZE * steps.PAGE_SIZE
 
     @cached_property
     def entries(self) -> list[MetadataEntry]:

@@ -31,8 +31,10 @@ def render_transcript(reader: TraceReader) -> str:
     """Render the transcript tab: all groups of turns, or the range or part that the query selects."""
     if reader.prepared is not None:
         rendered = turn_html.localise_times(reader.prepared.html)
-        return rendered.replace(reader.prepared.url_placeholder, reader.url)
-    return _render_or_explain(reader, _render)
+        rendered = rendered.replace(reader.prepared.url_placeholder, reader.url)
+    else:
+        rendered = _render_or_explain(reader, _render)
+    return reader.mark_buttons.add_to_turns(rendered)
 
 
 def prepare_transcript(trace: Trace) -> PreparedTranscript:
@@ -61,7 +63,7 @@ def prepare_transcript(trace: Trace) -> PreparedTranscript:
 
 def render_fragment(reader: TraceReader) -> str:
     """Render the selected part of a transcript: a turn, one of its parts from a character on, or a gap's turns."""
-    return _render_or_explain(reader, _render_fragment)
+    return reader.mark_buttons.add_to_turns(_render_or_explain(reader, _render_fragment))
 
 
 def _render_or_explain(reader: TraceReader, render: Callable[[TraceReader], str]) -> str:

@@ -5,6 +5,7 @@ import html
 from django.urls import reverse
 
 from reviewapp.traces.reader import lazy_links, passages_html, turn_html
+from reviewapp.traces.reader.mark_buttons import escape_name
 from reviewapp.traces.reader.transcript_page import TranscriptPage
 from reviewapp.traces.transcript import passages
 from reviewapp.traces.transcript.parts import Part
@@ -19,7 +20,8 @@ def render_turn(turn: Turn, page: TranscriptPage, *, is_in_fold: bool = False) -
     """Render a turn: open, or folded behind one line; in a fold of several turns it is not folded once more."""
     css_class = f"turn {turn.role}" + (" answer" if turn.is_answer else "") + (" failed" if turn.error else "")
     css_class += " longest" if turn is page.longest else ""
-    opening_tag = f'<article class="{css_class}" id="turn-{turn.number}">'
+    data = f'id="turn-{turn.number}" data-step="{escape_name(turn.step_name)}"'
+    opening_tag = f'<article class="{css_class}" {data}>'
     if not turn.is_collapsed or turn.number == page.selected:
         heading = f"<header>{turn_html.render_heading(turn)}</header>"
         return f"{opening_tag}{heading}{_render_box(turn, page)}</article>"

@@ -30,7 +30,7 @@ def render_transcript(reader: TraceReader) -> SafeString:
 @register.filter
 def render_steps(reader: TraceReader) -> SafeString:
     """Render the rows of a page of steps."""
-    return _safe(steps_html.render_rows(reader.step_page, reader.url, reader.span))
+    return _safe(steps_html.render_rows(reader.step_page, reader.url, reader.span, reader.mark_buttons))
 
 
 @register.filter

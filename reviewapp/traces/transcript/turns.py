@@ -56,6 +56,13 @@ class Turn:
         return self.text or "\n\n".join(calls)
 
     @property
+    def step_name(self) -> str:
+        """The name by which a filter finds its step: the tool's, the span's that produced it, or else its role."""
+        if self.role == "tool":
+            return self.message.name or self.span.name
+        return self.span.name if self.is_output or self.error else self.role
+
+    @property
     def char_count(self) -> int:
         """The number of characters, omitted ones included."""
         return sum(len(part.text) + part.omitted_chars for part in self.message.parts)
