@@ -218,10 +218,10 @@ WRITES: dict[str, tuple[Call, Call]] = {
         lambda: sql.fetch_rows(queue_queries.CLAIM_FIRST, *claim_values),
     ),
     "complete": (
-        lambda: QueueItem.objects.filter(pk=item.pk, version=0).update(
+        lambda: QueueItem.objects.filter(pk=item.pk, version=0, trace_id=item.trace_id).update(
             version=F("version") + 1, state="completed", completed_at=now, claimed_by=None, claimed_until=None
         ),
-        lambda: sql.execute(queue_queries.COMPLETE, "completed", now, item.pk, 0),
+        lambda: sql.execute(queue_queries.COMPLETE, "completed", now, item.pk, 0, item.trace_id),
     ),
     "lock trace": (
         lambda: list(

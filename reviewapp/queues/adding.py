@@ -1,7 +1,10 @@
-"""Add traces to a queue: pasted, sent by an application, or selected by a rule. A trace is in a queue at most once."""
+"""Add traces to a queue: pasted, sent by an application, or selected by a rule.
+
+A trace is in a queue at most once; in a queue of sessions, a session is.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -10,7 +13,9 @@ from django.db import transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import trace_ids
+from reviewapp.lib.batches import batched
 from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
+from reviewapp.queues.sessions import UnitKey, find_rows, map_units
 from reviewapp.traces.sync import pull
 
 MAX_ITEMS = 1_000
@@ -90,30 +95,29 @@ def add(
 
     Traces that a person removed from the queue are not added, except with `bring_back`. At most `limit` items are new.
     """
-    by_trace_id: dict[UUID, Entry] = {}
-    for entry in entries:
-        by_trace_id.setdefault(entry.trace_id, entry)
     with transaction.atomic():
         # Serialise calls per queue, so that each reports correctly which items were new.
-        Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
-        items = _fetch_items(queue, by_trace_id)
-        removed = _fetch_removed(queue, by_trace_id, delete=bring_back)
+        locked_queue = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+        units = map_units(locked_queue, [entry.trace_id for entry in entries])
+        by_unit: dict[UnitKey, Entry] = {}
+        for entry in entries:
+            by_unit.setdefault(units[entry.trace_id], entry)
+        items = find_rows(QueueItem.objects.filter(queue=queue), queue.project, units)
+        removed = _find_removed(queue, units, delete=bring_back)
         excluded = set() if bring_back else removed
-        missing = [
-            entry for entry in by_trace_id.values() if entry.trace_id not in items and entry.trace_id not in excluded
-        ]
+        missing = [entry for unit, entry in by_unit.items() if unit not in items and unit not in excluded]
         new_items = [_make_item(queue, entry, actor, rule) for entry in missing[:limit]]
         QueueItem.objects.bulk_create(new_items, batch_size=200)
-        items.update({item.trace_id: item for item in new_items})
+        items.update({units[item.trace_id]: item for item in new_items})
         pull.request_pull(queue.project, [item.trace_id for item in new_items])
         if new_items:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new_items))
-    results = [items.get(entry.trace_id) for entry in entries]
+    results = [items.get(units[entry.trace_id]) for entry in entries]
     return AddResult(
         items=results,
         added=len(new_items),
         duplicates=len(results) - results.count(None) - len(new_items),
-        removed=sum(entry.trace_id in excluded for entry in entries),
+        removed=sum(units[entry.trace_id] in excluded for entry in entries),
         brought_back=len(removed) if bring_back else 0,
     )
 
@@ -125,25 +129,12 @@ def _make_item(queue: Queue, entry: Entry, actor: User | str, rule: Rule | None)
     )  # fmt: skip
 
 
-def _fetch_items(queue: Queue, by_trace_id: dict[UUID, Entry]) -> dict[UUID, QueueItem]:
-    batches = (QueueItem.objects.filter(queue=queue, trace_id__in=batch) for batch in _batch_ids(by_trace_id))
-    return {item.trace_id: item for batch in batches for item in batch}
-
-
-def _fetch_removed(queue: Queue, by_trace_id: dict[UUID, Entry], *, delete: bool) -> set[UUID]:
-    """Return the trace ids that a person removed from the queue; with `delete`, delete these removals."""
-    removed: set[UUID] = set()
+def _find_removed(queue: Queue, units: Mapping[UUID, UnitKey], *, delete: bool) -> set[UnitKey]:
+    """Return the units that a person removed from the queue; with `delete`, delete these removals."""
     if not Removal.objects.filter(queue=queue).exists():
-        return removed
-    for batch in _batch_ids(by_trace_id):
-        removals = Removal.objects.filter(queue=queue, trace_id__in=batch)
-        batch_removed = set(removals.values_list("trace_id", flat=True))
-        if batch_removed and delete:
-            removals.delete()
-        removed |= batch_removed
-    return removed
-
-
-def _batch_ids(by_trace_id: dict[UUID, Entry]) -> Iterator[list[UUID]]:
-    ids = list(by_trace_id)
-    return (ids[start : start + 500] for start in range(0, len(ids), 500))
+        return set()
+    removals = find_rows(Removal.objects.filter(queue=queue), queue.project, units)
+    if delete:
+        for pks in batched([removal.pk for removal in removals.values()]):
+            Removal.objects.filter(pk__in=pks).delete()
+    return set(removals)

@@ -80,12 +80,13 @@ def shorten_claims() -> None:
 
 
 def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> bool:
-    """Mark the item reviewed, end its claim and increment its version; False if it is no longer at `version`.
+    """Mark the item reviewed, end its claim and increment its version.
 
-    An unsure answer leaves it pending, for a second person.
+    False if it is no longer at `version`, or no longer at its trace: see sessions.py. An unsure answer leaves
+    it pending, for a second person.
     """
     state, now = (ItemState.PENDING, None) if stays_pending else (ItemState.COMPLETED, clock.now())
-    return bool(sql.execute(queries.COMPLETE, state.value, now, item.pk, version))
+    return bool(sql.execute(queries.COMPLETE, state.value, now, item.pk, version, item.trace_id))
 
 
 def revert_completion(item: QueueItem, user: User, version: int, state: ItemState) -> bool:

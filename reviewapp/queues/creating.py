@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.lib import names
-from reviewapp.queues.models import Queue
+from reviewapp.queues.models import Queue, QueueItem, Removal
 from reviewapp.queues.rubric import versions
 
 
@@ -52,3 +52,11 @@ def reserve_name(queue: Queue) -> None:
     except ValidationError as error:
         raise ValidationError({"name": error.messages}) from None
     queue.name_key = names.fold_name(queue.name)
+
+
+def check_unit_can_change(queue: Queue) -> None:
+    """Check that the queue is empty, in the transaction that saves its unit. Raises ValidationError."""
+    # As `adding.add`: nobody adds an item meanwhile.
+    Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+    if QueueItem.objects.filter(queue=queue).exists() or Removal.objects.filter(queue=queue).exists():
+        raise ValidationError({"unit": "This queue has had traces, so its unit cannot change. Create another queue."})

@@ -4,12 +4,14 @@ from django import forms
 from django.core.validators import MaxLengthValidator
 
 from reviewapp.lib.number_fields import make_field
-from reviewapp.queues.models import Queue
+from reviewapp.queues.models import Queue, Unit
 from reviewapp.queues.rubric.versions import PRESETS
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
     """A queue's settings. The address cannot be changed; questions and criteria are edited in the rubric."""
+
+    unit = forms.ChoiceField(required=False, choices=Unit.choices, label="Each item is one of")
 
     class Meta:
         model = Queue
@@ -17,7 +19,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = [
             "name", "key_prefix",
             "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",
-            "grace_seconds", "keeps_notes_here",
+            "unit", "grace_seconds", "keeps_notes_here",
         ]  # fmt: skip
         labels = {
             "key_prefix": "Prefix for all keys",
@@ -29,6 +31,11 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "grace_seconds": "Seconds to undo a review before it is pushed",
             "keeps_notes_here": "Keep notes in the review desk and never push them",
         }
+
+    def clean_unit(self) -> str:
+        """Keep the current value if the field is missing, so that scripts can omit it."""
+        unit: str = self.cleaned_data["unit"]
+        return unit or self.instance.unit
 
     def clean_grace_seconds(self) -> int:
         """Keep the current value if the field is missing, so that scripts can omit it."""

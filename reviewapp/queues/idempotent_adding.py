@@ -10,6 +10,7 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues.adding import AddResult, Entry, add
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem
+from reviewapp.queues.sessions import find_items
 
 BATCH_SIZE = 500
 # After this time the idempotency key of a call can be used again.
@@ -79,8 +80,5 @@ def _compute_digest(
 
 def _find_items(queue: Queue, entries: Sequence[Entry]) -> list[QueueItem | None]:
     """The item of each entry, None for one that is no longer in the queue."""
-    ids = [entry.trace_id for entry in entries]
-    batches = (ids[start : start + BATCH_SIZE] for start in range(0, len(ids), BATCH_SIZE))
-    items = QueueItem.objects.filter(queue=queue)
-    by_trace_id = {item.trace_id: item for batch in batches for item in items.filter(trace_id__in=batch)}
-    return [by_trace_id.get(trace_id) for trace_id in ids]
+    items = find_items(queue, [entry.trace_id for entry in entries])
+    return [items.get(entry.trace_id) for entry in entries]

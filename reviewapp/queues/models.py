@@ -35,6 +35,13 @@ def new_salt() -> str:
     return secrets.token_hex(8)
 
 
+class Unit(models.TextChoices):
+    """What an item of a queue stands for."""
+
+    TRACES = "traces", "Traces"
+    SESSIONS = "sessions", "Sessions: one answer for a conversation"
+
+
 class Queue(models.Model):
     """A set of traces to review, how to score them, and the metadata keys the answers are pushed under."""
 
@@ -61,6 +68,8 @@ class Queue(models.Model):
     rubric_version = models.PositiveIntegerField(default=1)
     # How many seconds a submitted review waits before it is pushed; until then it can be undone.
     grace_seconds = models.PositiveSmallIntegerField(default=5, blank=True, validators=[MaxValueValidator(300)])
+    # Set while the queue is empty: its items and removals are compared by it.
+    unit = models.CharField(max_length=10, choices=Unit.choices, default=Unit.TRACES, db_default=Unit.TRACES)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -71,6 +80,11 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_by_session(self) -> bool:
+        """Whether an item stands for all traces of a session."""
+        return self.unit == Unit.SESSIONS
 
     def clean(self) -> None:
         if None in (self.score_min, self.score_max, self.score_step):
@@ -252,7 +266,11 @@ class ItemQuerySet(models.QuerySet["QueueItem"]):
 
 
 class QueueItem(models.Model):
-    """A trace in a queue, before or after its review."""
+    """A trace in a queue, before or after its review.
+
+    In a queue of sessions it stands for the trace's session, and `trace_id` moves on to newer traces until it is
+    reviewed; see sessions.py.
+    """
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="items", db_index=False)
     trace_id = models.UUIDField()

@@ -42,11 +42,12 @@ CLAIM_BY_PK = f"{_CLAIM} WHERE id = ({_FREE} AND i.id = %s FOR UPDATE OF i)"
 # The same condition as the claim, so that what is prefetched is what will be claimed. ORM 1.50 ms, this 0.06 ms.
 UPCOMING = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT %s"
 
-# Part of every save. ORM 0.49 ms, this 0.14 ms.
+# Part of every save. The trace is compared because an item of a session moves on to newer traces. ORM 0.49 ms, this
+# 0.14 ms.
 COMPLETE = """
     UPDATE reviewapp_queueitem
     SET version = version + 1, state = %s, completed_at = %s, claimed_by_id = NULL, claimed_until = NULL
-    WHERE id = %s AND version = %s
+    WHERE id = %s AND version = %s AND trace_id = %s
 """
 
 # Every page of the workbench. ORM 0.42 ms, this 0.06 ms.

@@ -19,6 +19,7 @@ from reviewapp.laminar import (
 )
 from reviewapp.lib import clock
 from reviewapp.lib.sql import DATABASE_FAILURES
+from reviewapp.queues import sessions
 from reviewapp.traces.models import Trace, UnreadablePart
 from reviewapp.traces.sync import pull, unreadable
 
@@ -63,6 +64,7 @@ async def _store_rows(client: AsyncLaminar, project: Project, remaining: dict[UU
     await sync_to_async(pull.reschedule_missing)([remaining.pop(trace_id) for trace_id in missing])
     stored = await sync_to_async(pull.store_readable)(project, page.readable, requested_at)
     await sync_to_async(pull.mark_metadata)(project, page.readable)
+    await sync_to_async(sessions.skip_duplicates)(project, [trace.trace_id for trace in stored])
     for trace_id in remaining.keys() - {trace.trace_id for trace in stored}:
         reason = reasons.get(trace_id, "it could not be stored")
         await sync_to_async(pull.postpone_unreadable)(remaining.pop(trace_id), reason)

@@ -18,6 +18,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
+from reviewapp.queues.adding import Entry, add
 from reviewapp.queues.models import QueueItem, Rule
 from reviewapp.queues.rules.runner import BATCH_SIZE
 from reviewapp.traces.models import CHANGE_WINDOW, Trace
@@ -26,7 +27,7 @@ from reviewapp.worker.loop import Worker
 from reviewapp.worker.mirror_sync import MAX_PRUNE_BATCHES
 from tests.connected_project import connect_project
 from tests.delivery.patches import put
-from tests.factories import LaminarKeyFactory, ProjectFactory, RuleFactory, TraceFactory
+from tests.factories import LaminarKeyFactory, ProjectFactory, QueueFactory, RuleFactory, TraceFactory
 from tests.tracestore.store_calls import (
     METADATA_PREFIX,
     PROTOBUF_HEADERS,
@@ -164,6 +165,17 @@ def test_it_pulls_a_requested_trace_with_its_spans(
     run_workers(until=lambda: Trace.objects.filter(trace_id=trace_id).exclude(spans_pulled_at=None).exists())
     trace = Trace.objects.get(trace_id=trace_id)
     assert (trace.metadata, trace.spans.count()) == ('{"environment":"production"}', 1)
+
+
+def test_it_skips_an_item_whose_session_is_queued_already(connected_project: Project, tracestore: RunningStore) -> None:
+    queue = QueueFactory.create(project=connected_project, unit="sessions")
+    trace_ids = [uuid4(), uuid4()]
+    with tracestore.client() as full:
+        for sent_id in trace_ids:
+            send_span(full, str(sent_id), {"lmnr.association.properties.session_id": "s1"})
+    add(queue, [Entry(queued_id) for queued_id in trace_ids], "command")
+    run_workers(until=lambda: QueueItem.objects.filter(state="skipped").exists())
+    assert list(queue.items.order_by("pk").values_list("state", flat=True)) == ["pending", "skipped"]
 
 
 def test_it_pulls_a_long_trace_page_by_page(

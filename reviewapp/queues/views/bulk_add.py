@@ -61,7 +61,7 @@ def _add(request: Request, project: Project) -> HttpResponse:
         added += result.added
         duplicates += result.duplicates
         removed += result.removed
-    messages.success(request, describe_added(added, duplicates, removed=removed))
+    messages.success(request, describe_added(queue, added, duplicates, removed=removed))
     return redirect("queues:queue-board", project=project.slug, queue=queue.slug)
 
 

@@ -16,7 +16,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import adding
 from reviewapp.queues.access import get_queue_item_or_404, get_queue_or_404
-from reviewapp.queues.creating import create_queue, reserve_name
+from reviewapp.queues.creating import check_unit_can_change, create_queue, reserve_name
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
 from reviewapp.queues.models import ItemState, Queue, QueueItem
@@ -90,7 +90,7 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
             form.add_error("ids", error)
         if paste.entries:
             result = adding.add(target, paste.entries, request.user, bring_back=True)
-            outcome = describe_added(result.added, result.duplicates, brought_back=result.brought_back)
+            outcome = describe_added(target, result.added, result.duplicates, brought_back=result.brought_back)
             form.data["ids"] = "\n".join(paste.refused_lines)  # type: ignore[index]
         elif not paste.errors:
             form.add_error("ids", "Paste at least one trace id.")
@@ -114,10 +114,14 @@ def item_remove(request: Request, project: Project, queue: str, item: int) -> Ht
     return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
-def describe_added(added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0) -> str:
+def describe_added(queue: Queue, added: int, duplicates: int, *, brought_back: int = 0, removed: int = 0) -> str:
     """Describe the outcome of adding traces, one sentence for each count that is not 0."""
-    sentences = [f"{added:,} trace{pluralize(added)} added." if added else "No new traces."]
-    if duplicates:
+    noun = "session" if queue.is_by_session else "trace"
+    sentences = [f"{added:,} {noun}{pluralize(added)} added." if added else f"No new {noun}s."]
+    if duplicates and queue.is_by_session:
+        verb = pluralize(duplicates, " belongs,s belong")
+        sentences.append(f"{duplicates:,} trace{verb} to a session that was already in the queue.")
+    elif duplicates:
         sentences.append(f"{duplicates:,} {pluralize(duplicates, 'was,were')} already in the queue and did not change.")
     if brought_back:
         sentences.append(f"{brought_back:,} of these had been removed from this queue before.")
@@ -135,6 +139,8 @@ def _save_settings(request: Request, form: QueueForm) -> None:
     changed = {name: str(data[name]) for name in form.changed_data if data[name] != form.initial[name]}
     fields = list(changed)
     with transaction.atomic():
+        if "unit" in changed:
+            check_unit_can_change(queue)
         if "name" in changed:
             reserve_name(queue)
             fields.append("name_key")

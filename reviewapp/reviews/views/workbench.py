@@ -16,7 +16,7 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.lib import canonical_json, failpoints
 from reviewapp.lib.database_faults import Fault, find_fault
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import claiming, skipping
+from reviewapp.queues import claiming, sessions, skipping
 from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import QueueItem
 from reviewapp.queues.progress import queue_progress
@@ -41,6 +41,11 @@ DATABASE_FULL = (
     " page open, tell the operator of the review desk, and submit again when it is fixed."
 )
 
+NEWER_TRACE = (
+    "A newer trace of this session arrived after you opened the item; it is shown now. Your answers are still in the"
+    " form: read it, then submit again."
+)
+
 
 @access.member(Role.REVIEWER)
 @require_http_methods(["GET", "POST"])
@@ -51,6 +56,7 @@ def item_review(request: Request, project: Project, item: int) -> HttpResponse:
     # A prefetched item is claimed when the reviewer gets to it, not before.
     if "Desk-Prefetch" not in request.headers:
         claiming.claim(queue_item, request.user)
+    sessions.move_to_newest(queue_item, request.user)
     return show_item(request, queue_item)
 
 
@@ -101,7 +107,9 @@ def open_next_item(request: Request, previous_item: QueueItem) -> HttpResponse:
     url = reverse("reviews:item-review", args=[project.slug, next_pk]) + f"?after={previous_item.pk}"
     if not request.htmx:
         return redirect(url)
-    response = show_item(request, get_item_or_404(project, next_pk), previous_item=previous_item)
+    item = get_item_or_404(project, next_pk)
+    sessions.move_to_newest(item, request.user)
+    response = show_item(request, item, previous_item=previous_item)
     response["HX-Push-Url"] = url
     if prefetched is not None and is_taken_by_colleague(queue, prefetched, request.user):
         response["Desk-Taken"] = str(prefetched)
@@ -110,6 +118,8 @@ def open_next_item(request: Request, previous_item: QueueItem) -> HttpResponse:
 
 def _save_review(request: Request, item: QueueItem) -> HttpResponse:
     form = bind_form(item, request.POST)
+    if request.POST.get("trace", str(item.trace_id)) != str(item.trace_id):
+        return _show_conflict(request, item, form, None)
     if not form.is_valid():
         return show_item(request, item, form, status=422)
     form_data = form.cleaned_data
@@ -171,9 +181,11 @@ def _leave_item(request: Request, item: QueueItem) -> HttpResponse:
 def _show_conflict(request: Request, item: QueueItem, form: ReviewForm, latest: Review | None) -> HttpResponse:
     """Show both reviews. The form is then at the newer version: submitting it again is the reviewer's decision."""
     # Only the fields that a review, a skip or a claim changes, so that the loaded queue stays.
-    item.refresh_from_db(fields=["version", "state", "claimed_by", "claimed_until", "completed_at"])
+    item.refresh_from_db(fields=["trace_id", "version", "state", "claimed_by", "claimed_until", "completed_at"])
     form = form.at_version(item.version)
-    if latest is None:
+    if latest is None and request.POST.get("trace", str(item.trace_id)) != str(item.trace_id):
+        form.add_error(None, NEWER_TRACE)
+    elif latest is None:
         form.add_error(None, "The form had a version that the item never had. It is corrected: submit again.")
     else:
         latest.item = item
