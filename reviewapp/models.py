@@ -5,7 +5,7 @@ from reviewapp.audit.models import AuditEvent, AuditHead
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
-from reviewapp.reviews.models import Draft, Review
+from reviewapp.reviews.models import Draft, Review, SessionPatch
 from reviewapp.traces.filter_models import Excerpt, MetadataKey, Posting, SavedView, Tally, Term, TraceTag
 from reviewapp.traces.models import (
     MetadataChange,
@@ -46,6 +46,7 @@ __all__ = [
     "Rubric",
     "Rule",
     "SavedView",
+    "SessionPatch",
     "Skip",
     "Span",
     "SpanMetadata",

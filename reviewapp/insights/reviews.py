@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock, csv_cells
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric.criteria import Criterion, answer_metadata, format_answer
-from reviewapp.reviews.models import Review
+from reviewapp.reviews.models import Review, SessionPatch
 
 HEADER = [
     "item", "trace_id", "reference", "revision", "is_latest", "reviewer", "submitted_at",
@@ -44,7 +44,8 @@ class ReviewFilter:
         if self.needs_review:
             reviews = reviews.filter(needs_review=self.needs_review == "yes")
         if self.delivery:
-            reviews = reviews.filter(patch__state=self.delivery)
+            others = SessionPatch.objects.filter(review=OuterRef("pk"), patch__state=self.delivery)
+            reviews = reviews.filter(Q(patch__state=self.delivery) | Exists(others))
         return reviews
 
 

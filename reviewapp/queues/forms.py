@@ -4,7 +4,7 @@ from django import forms
 from django.core.validators import MaxLengthValidator
 
 from reviewapp.lib.number_fields import make_field
-from reviewapp.queues.models import Queue, Unit
+from reviewapp.queues.models import PushTarget, Queue, Unit
 from reviewapp.queues.rubric.versions import PRESETS
 
 
@@ -12,6 +12,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
     """A queue's settings. The address cannot be changed; questions and criteria are edited in the rubric."""
 
     unit = forms.ChoiceField(required=False, choices=Unit.choices, label="Each item is one of")
+    push_to = forms.ChoiceField(required=False, choices=PushTarget.choices, label="With sessions, push an answer to")
 
     class Meta:
         model = Queue
@@ -19,7 +20,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = [
             "name", "key_prefix",
             "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",
-            "unit", "grace_seconds", "keeps_notes_here",
+            "unit", "push_to", "grace_seconds", "keeps_notes_here",
         ]  # fmt: skip
         labels = {
             "key_prefix": "Prefix for all keys",
@@ -36,6 +37,11 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         """Keep the current value if the field is missing, so that scripts can omit it."""
         unit: str = self.cleaned_data["unit"]
         return unit or self.instance.unit
+
+    def clean_push_to(self) -> str:
+        """Keep the current value if the field is missing, so that scripts can omit it."""
+        target: str = self.cleaned_data["push_to"]
+        return target or self.instance.push_to
 
     def clean_grace_seconds(self) -> int:
         """Keep the current value if the field is missing, so that scripts can omit it."""

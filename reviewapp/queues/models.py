@@ -42,6 +42,13 @@ class Unit(models.TextChoices):
     SESSIONS = "sessions", "Sessions: one answer for a conversation"
 
 
+class PushTarget(models.TextChoices):
+    """Which traces an answer to a session is pushed to."""
+
+    LAST = "last", "The last trace"
+    ALL = "all", "Every trace of the session"
+
+
 class Queue(models.Model):
     """A set of traces to review, how to score them, and the metadata keys the answers are pushed under."""
 
@@ -70,6 +77,10 @@ class Queue(models.Model):
     grace_seconds = models.PositiveSmallIntegerField(default=5, blank=True, validators=[MaxValueValidator(300)])
     # Set while the queue is empty: its items and removals are compared by it.
     unit = models.CharField(max_length=10, choices=Unit.choices, default=Unit.TRACES, db_default=Unit.TRACES)
+    # Used if the unit is the session.
+    push_to = models.CharField(
+        max_length=10, choices=PushTarget.choices, default=PushTarget.LAST, db_default=PushTarget.LAST
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -85,6 +96,11 @@ class Queue(models.Model):
     def is_by_session(self) -> bool:
         """Whether an item stands for all traces of a session."""
         return self.unit == Unit.SESSIONS
+
+    @property
+    def pushes_to_all(self) -> bool:
+        """Whether an answer is pushed to every trace of its session."""
+        return self.is_by_session and self.push_to == PushTarget.ALL
 
     def clean(self) -> None:
         if None in (self.score_min, self.score_max, self.score_step):

@@ -103,6 +103,17 @@ class Review(models.Model):
         ]
 
 
+class SessionPatch(models.Model):
+    """What a review of a session pushes to another trace than the item's. `before` is as in Review."""
+
+    review = models.ForeignKey(Review, on_delete=models.CASCADE, related_name="session_patches", db_index=False)
+    patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="+")
+    before = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["review", "patch"], name="one_row_per_session_patch")]
+
+
 class Draft(models.Model):
     """A person's unsubmitted form for an item: its fields as JSON."""
 

@@ -16,13 +16,15 @@ from django.db import IntegrityError, transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
+from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
-from reviewapp.reviews import drafts, queries
+from reviewapp.reviews import drafts, queries, session_push
 from reviewapp.reviews.models import Review
+from reviewapp.reviews.session_push import PushedPatch
 from reviewapp.traces.metadata import merge
 
 
@@ -171,17 +173,10 @@ def _save_revision(submission: _Submission) -> Review | None:
 
 
 def _insert_revision(submission: _Submission) -> Review:
-    """Write the patch, the mirror's metadata, the review and the audit event. Call it in a transaction."""
+    """Write the patches, the mirror's metadata, the review and the audit event. Call it in a transaction."""
     item, user, answers, rubric = submission.item, submission.user, submission.answers, submission.rubric
     queue, revision, client_id = item.queue, submission.version + 1, submission.client_id
-    trace = merge.lock_trace(queue.project, item.trace_id)
-    values = patch_for(rubric, user, answers, rev=trace.review_count + 1)
-    patch = outbox.put(
-        queue.project, item.trace_id, values, tags=tags_for(rubric, answers),
-        source=shorten(f"review by {user.username}", 160), delay=timedelta(seconds=queue.grace_seconds),
-    )  # fmt: skip
-    failpoints.hit("submit.between_rows")
-    before = merge.apply_patch(queue.project, trace, values, patch_id=patch.pk, review_count=1)
+    (patch, before), *others = _put_patches(submission)
     if revision > 1:
         Review.objects.filter(item=item, is_latest=True).update(is_latest=False)
     review = Review(
@@ -195,6 +190,8 @@ def _insert_revision(submission: _Submission) -> Review:
         review.is_unsure, review.keeps_notes_here, review.answers, review.rubric_version, patch.pk,
         review.submitted_at, client_id, json.dumps(before),
     )[0][0]  # fmt: skip
+    if others:
+        session_push.store_patches(review, others)
     if answers.is_unsure:
         skipping.save_skip(item, user, Skip.Kind.UNSURE)
     record(
@@ -202,6 +199,34 @@ def _insert_revision(submission: _Submission) -> Review:
         score=review.score_text or None, needs_review=review.needs_review,
     )  # fmt: skip
     return review
+
+
+def _put_patches(submission: _Submission) -> list[PushedPatch]:
+    """Put a patch for the item's trace and each other trace it is pushed to, and merge it. The item's is the first."""
+    item, user, answers, rubric = submission.item, submission.user, submission.answers, submission.rubric
+    project = item.queue.project
+    trace_ids = [item.trace_id, *session_push.list_other_traces(item)]
+    if len(trace_ids) > 1:
+        merge.create_missing_traces(project, trace_ids)
+    puts: list[tuple[Patch, merge.LockedTrace, dict[str, Any]]] = []
+    # Lock traces in a fixed order, so concurrent writers cannot deadlock.
+    for trace_id in sorted(trace_ids):
+        trace = merge.lock_trace(project, trace_id)
+        values = patch_for(rubric, user, answers, rev=trace.review_count + 1)
+        patch = outbox.put(
+            project, trace_id, values, tags=tags_for(rubric, answers),
+            source=shorten(f"review by {user.username}", 160), delay=timedelta(seconds=item.queue.grace_seconds),
+        )  # fmt: skip
+        puts.append((patch, trace, values))
+    failpoints.hit("submit.between_rows")
+    if len(puts) == 1:
+        [(patch, trace, values)] = puts
+        return [PushedPatch(patch, merge.apply_patch(project, trace, values, patch_id=patch.pk, review_count=1))]
+    applied = [(patch.trace_id, values, patch.pk) for patch, _, values in puts]
+    previous_values = merge.apply_patches(project, applied, review_count=1)
+    session_push.keep_traces(item.queue, trace_ids)
+    pushed = [PushedPatch(put[0], before) for put, before in zip(puts, previous_values, strict=True)]
+    return sorted(pushed, key=lambda each: each.patch.trace_id != item.trace_id)
 
 
 def _resolve_conflict(submission: _Submission) -> Review:

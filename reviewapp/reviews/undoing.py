@@ -1,6 +1,5 @@
 """Undo a review before it is pushed: restore the item, the mirror and the outbox."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +11,11 @@ from reviewapp.delivery import outbox
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.queues import claiming, skipping
-from reviewapp.queues.models import ItemState, QueueItem, Skip
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
+from reviewapp.reviews.session_push import load_patches
 from reviewapp.traces.metadata import merge
 
 
@@ -62,11 +62,7 @@ def undo(item: QueueItem, user: User) -> Review:
         state = ItemState.PENDING if previous is None else ItemState.COMPLETED
         if not claiming.revert_completion(item, user, review.revision, state):
             raise CannotUndoError
-        trace = merge.lock_trace(project, item.trace_id)
-        older_values = outbox.withdraw(project, review.patch)
-        if older_values is None:
-            raise CannotUndoError
-        merge.revert_patch(project, trace, json.loads(review.before), older_values)
+        _withdraw(review, item.queue)
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
         if previous is not None:
             Review.objects.filter(pk=previous.pk).update(is_latest=True)
@@ -74,6 +70,19 @@ def undo(item: QueueItem, user: User) -> Review:
         drafts.save_fields(item, user, _form_fields(item, review), version=review.revision + 1)
         record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
     return review
+
+
+def _withdraw(review: Review, queue: Queue) -> None:
+    """Withdraw all patches of a review and restore the mirror, or raise CannotUndoError if one is too late."""
+    reverts = []
+    # Lock traces in a fixed order, so concurrent writers cannot deadlock.
+    for patch, before in sorted(load_patches(review, queue), key=lambda pushed: pushed.patch.trace_id):
+        trace = merge.lock_trace(queue.project, patch.trace_id)
+        older_values = outbox.withdraw(queue.project, patch)
+        if older_values is None:
+            raise CannotUndoError
+        reverts.append((trace, before, older_values))
+    merge.revert_patches(queue.project, reverts)
 
 
 def _form_fields(item: QueueItem, review: Review) -> dict[str, str | list[str]]:

@@ -36,7 +36,11 @@ def item_reading(request: Request, project: Project, item: int) -> HttpResponse:
 def item_delivery(request: Request, project: Project, item: int) -> HttpResponse:
     """How far the delivery of the item's review has come."""
     queue_item = get_item_or_404(project, item)
-    context = {"project": project, "item": queue_item, **get_delivery_context(project, get_latest_review(queue_item))}
+    context = {
+        "project": project,
+        "item": queue_item,
+        **get_delivery_context(queue_item, get_latest_review(queue_item)),
+    }
     return render_page(request, "reviews/delivery.html", context, fragment="timeline")
 
 
@@ -47,5 +51,5 @@ def item_left(request: Request, project: Project, item: int) -> HttpResponse:
     queue_item = get_item_or_404(project, item)
     review = get_latest_review(queue_item)
     last_item = describe_last_item(queue_item, review, request.user)
-    context = {"project": project, "last_item": last_item, **get_delivery_context(project, review)}
+    context = {"project": project, "last_item": last_item, **get_delivery_context(queue_item, review)}
     return render_page(request, "reviews/last_item.html", context, fragment="last_item")

@@ -26,6 +26,7 @@ from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.rail import open_rail
+from reviewapp.reviews.session_push import describe_push
 from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
 from reviewapp.traces.filters.session import find_place
@@ -75,15 +76,15 @@ def show_item(
     if request.user.preferences.keeps_tab and "tab" in request.session:
         query = {"tab": request.session["tab"]} | query
     workbench = open_workbench(item, request.user, query, form)
-    project = item.queue.project
+    project, place = item.queue.project, find_place(workbench.reader.trace)
     context = {
         "project": project, "section": "queues", "workbench": workbench, "item": item, "queue": item.queue,
         "items_url": _items_url(project),
         "reading": workbench.reader, "trace": workbench.reader.trace, "conflicting_review": conflicting_review,
-        "session": find_place(workbench.reader.trace),
+        "session": place, "push_target": describe_push(item.queue, place),
         "stays": request.session.get("stays"), "client_id": uuid4(), "skip_reasons": skipping.REASONS,
         "after": parse_int(request.GET.get("after")) if previous_item is None else previous_item.pk,
-        **get_delivery_context(project, workbench.review), **(extra_context or {}),
+        **get_delivery_context(item, workbench.review), **(extra_context or {}),
     }  # fmt: skip
     return render_page(request, "reviews/workbench.html", context, fragment="workbench", status=status)
 

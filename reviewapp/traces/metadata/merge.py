@@ -114,7 +114,7 @@ def apply_patch(
 
 
 def apply_patches(
-    project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any], int]]
+    project: Project, patches: Iterable[tuple[UUID, Mapping[str, Any], int]], *, review_count: int = 0
 ) -> list[dict[str, str | None]]:
     """Do `apply_patch` for many patches in order, each with its primary key. Returns the result of each.
 
@@ -125,7 +125,7 @@ def apply_patches(
     previous_values: list[dict[str, str | None]] = []
     for trace_id, patch, patch_id in patches:
         trace = lock_trace(project, trace_id)
-        before, members = _store_values(trace, patch)
+        before, members = _store_values(trace, patch, review_count)
         by_pk[trace.pk] = trace, members
         changes = history.compare_members(trace.pk, before, members)
         rows += history.build_rows(project, changes, MetadataChange.Author.REVIEW_APP, patch_id)
@@ -147,14 +147,32 @@ def revert_patch(
 
     `older_values` are those of older patches of ours that Laminar has not confirmed.
     """
-    current = canonical_json.raw_members(trace.metadata)
-    restored = {key: raw for key, raw in before.items() if raw is not None}
-    members = {key: raw for key, raw in current.items() if key not in before} | restored
-    unconfirmed = {key: raw for key, raw in canonical_json.raw_members(trace.unconfirmed).items() if key not in before}
-    unconfirmed |= {key: canonical_json.dumps(value) for key, value in older_values.items()}
-    _update(trace, dump_members(members), dump_members(unconfirmed), -review_count)
-    index.set_members(project.pk, [(trace, members)])
-    changes = history.compare_members(trace.pk, current, members)
+    revert_patches(project, [(trace, before, older_values)], review_count=review_count)
+
+
+def revert_patches(
+    project: Project,
+    reverts: Iterable[tuple[LockedTrace, Mapping[str, str | None], Mapping[str, Any]]],
+    *,
+    review_count: int = 1,
+) -> None:
+    """Do `revert_patch` for many traces, each with its `before` and `older_values`.
+
+    The index is written once, at the end, as in `apply_patches`.
+    """
+    rows = []
+    changes = []
+    for trace, before, older_values in reverts:
+        current = canonical_json.raw_members(trace.metadata)
+        restored = {key: raw for key, raw in before.items() if raw is not None}
+        members = {key: raw for key, raw in current.items() if key not in before} | restored
+        unconfirmed = canonical_json.raw_members(trace.unconfirmed)
+        unconfirmed = {key: raw for key, raw in unconfirmed.items() if key not in before}
+        unconfirmed |= {key: canonical_json.dumps(value) for key, value in older_values.items()}
+        _update(trace, dump_members(members), dump_members(unconfirmed), -review_count)
+        rows.append((trace, members))
+        changes += history.compare_members(trace.pk, current, members)
+    index.set_members(project.pk, rows)
     history.record_changes(project, changes, MetadataChange.Author.REVIEW_APP)
 
 
