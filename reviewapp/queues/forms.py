@@ -11,8 +11,8 @@ from reviewapp.queues.rubric.versions import PRESETS
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
     """A queue's settings. The address cannot be changed; questions and criteria are edited in the rubric."""
 
-    unit = forms.ChoiceField(required=False, choices=Unit.choices, label="Each item is one of")
-    push_to = forms.ChoiceField(required=False, choices=PushTarget.choices, label="With sessions, push an answer to")
+    unit = forms.ChoiceField(required=False, choices=Unit.choices, label="Unit")
+    push_to = forms.ChoiceField(required=False, choices=PushTarget.choices, label="Push an answer to a session to")
 
     class Meta:
         model = Queue

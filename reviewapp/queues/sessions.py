@@ -12,7 +12,7 @@ from reviewapp.audit.recording import record
 from reviewapp.lib import clock
 from reviewapp.lib.batches import batched
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal, Unit
-from reviewapp.traces.filters.session import find_newest, select_sessions
+from reviewapp.traces.filters.session import find_newest, select_session, select_sessions
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull
 
@@ -20,6 +20,8 @@ Row = TypeVar("Row", QueueItem, Removal)
 # What makes two traces one item: a session id, or the trace's own id.
 UnitKey = str | UUID
 
+# Earlier traces of a session that are pulled for whoever opens its item: those that the page lists.
+MAX_PULLED = 20
 DUPLICATE = "Its session was in the queue already."
 SKIPPER = "The review desk"
 
@@ -60,13 +62,16 @@ def find_items(queue: Queue, trace_ids: Collection[UUID]) -> dict[UUID, QueueIte
 def move_to_newest(item: QueueItem, user: User) -> None:
     """Move an item of a session to its newest trace, in the database and here, before this person reads it.
 
-    An item stays if it has been reviewed or is not pending, or if a colleague has claimed it.
+    An item stays if it has been reviewed or is not pending, or if a colleague has claimed it. Traces of the session
+    that are only listed yet are pulled.
     """
     if not item.queue.is_by_session or item.version or item.state != ItemState.PENDING:
         return
     project = item.queue.project
     trace = Trace.objects.filter(project=project, trace_id=item.trace_id).only("project", "session_id").first()
     newest_id = item.trace_id if trace is None else find_newest(trace).trace_id
+    if trace is not None and trace.session_id:
+        _request_unpulled(project, trace)
     if newest_id == item.trace_id:
         return
     pending = QueueItem.objects.pending().filter(pk=item.pk, version=0, trace_id=item.trace_id)
@@ -79,6 +84,14 @@ def move_to_newest(item: QueueItem, user: User) -> None:
         # Both traces were queued before anyone knew that they are of one session.
         return
     item.trace_id = newest_id
+
+
+def _request_unpulled(project: Project, trace: Trace) -> None:
+    """Request a pull of the session's newest traces that are only listed: the reader reads the whole conversation."""
+    unpulled = select_session(trace).filter(spans_pulled_at=None, pull_due_at=None, pull_tries=0)
+    trace_ids = list(unpulled.order_by("-start_time", "-pk").values_list("trace_id", flat=True)[:MAX_PULLED])
+    if trace_ids:
+        pull.request_pull(project, trace_ids, is_kept=False)
 
 
 def skip_duplicates(project: Project, trace_ids: Collection[UUID]) -> None:

@@ -121,6 +121,25 @@ def test_it_moves_to_the_newest_trace_and_requests_its_pull(queue: Queue, review
     assert newest.pull_due_at is not None
 
 
+def test_it_pulls_earlier_traces_that_are_only_listed(queue: Queue, reviewer: User) -> None:
+    traces = create_session(queue.project, 3)
+    Trace.objects.filter(pk=traces[0].pk).update(spans_pulled_at=clock.now())
+    item = QueueItemFactory.create(queue=queue, trace_id=traces[2].trace_id)
+    move_to_newest(item, reviewer)
+    due, kept = Trace.objects.exclude(pull_due_at=None), Trace.objects.filter(is_kept=True)
+
+    assert set(due) == set(traces[1:])
+    assert not kept.exists()
+
+
+def test_it_leaves_an_unreadable_trace_to_its_own_times(queue: Queue, reviewer: User) -> None:
+    traces = create_session(queue.project, 1)
+    Trace.objects.update(pull_tries=1)
+    move_to_newest(QueueItemFactory.create(queue=queue, trace_id=traces[0].trace_id), reviewer)
+
+    assert not Trace.objects.exclude(pull_due_at=None).exists()
+
+
 def test_it_stays_after_a_review(queue: Queue, reviewer: User) -> None:
     traces = create_session(queue.project, 2)
     item = QueueItemFactory.create(queue=queue, trace_id=traces[0].trace_id, version=1)
