@@ -8,7 +8,15 @@
  * @typedef {Record<string, string | string[]>} Answers
  */
 
-const NOT_ANSWERS = new Set(["csrfmiddlewaretoken", "version", "trace", "client_id", "rubric", "stay", "personal_data"]);
+const NOT_ANSWERS = new Set([
+  "csrfmiddlewaretoken",
+  "version",
+  "trace",
+  "client_id",
+  "rubric",
+  "stay",
+  "personal_data",
+]);
 
 /** @param {Field | HTMLButtonElement} field */
 export const isAnswer = (field) => Boolean(field.name) && field.type !== "submit" && !NOT_ANSWERS.has(field.name);
