@@ -90,4 +90,6 @@ clean:
 node_modules/.installed: package.json package-lock.json .npmrc
 	@command -v npm >/dev/null || { echo "npm is needed to check the front end: install Node.js 18 or newer with npm." >&2; exit 1; }
 	@npm ci --silent
+	@# Not in the lock file: some of its optional packages for other systems cannot be had, which npm ci refuses.
+	@npm install --silent --no-save --no-package-lock @lmnr-ai/lmnr@0.8.46
 	@touch $@

@@ -58,7 +58,7 @@ def test_it_runs_the_python_snippet(
     check(tracestore, run_snippet([sys.executable, str(program)], tracestore, live_server, queue))
 
 
-@pytest.mark.skipif(not SDK.exists() and not os.environ.get("CI"), reason="npm ci installs the SDK")
+@pytest.mark.skipif(not SDK.exists() and not os.environ.get("CI"), reason="make check installs the SDK")
 def test_it_runs_the_typescript_snippet(
     tracestore: RunningStore, live_server: LiveServer, queue: Queue, tmp_path: Path
 ) -> None:
