@@ -14,6 +14,7 @@ from uuid import UUID
 os.environ["DJANGO_SETTINGS_MODULE"] = "reviewapp.tracestore.settings"
 
 from reviewapp.tracestore import projects, schema, server, settings
+from reviewapp.tracestore.listener import ListenError, listen
 
 
 class InvalidCredentialsError(ValueError):
@@ -32,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings.APPLY_DELAY_MS = options.apply_delay
     try:
         options.database.parent.mkdir(parents=True, exist_ok=True)
-        listener = server.listen(options.host, options.port)
+        listener = listen(options.host, options.port)
         _set_up_keys(from_stdin=options.keys_stdin, as_json=options.json)
     except (
-        server.ListenError,
+        ListenError,
         InvalidCredentialsError,
         projects.KeyConflictError,
         schema.NewerSchemaError,

@@ -95,6 +95,7 @@ def test_it_shows_a_conflict_to_the_second_reviewer(
     other_page.locator("[name=notes]").fill("theirs")
     other_page.get_by_role("button", name="Submit and next").click()
     expect(other_page.get_by_text("Item 2 of 3")).to_be_visible()
+    wait_until_saved(other_page)
     page.locator("[name=notes]").fill("mine")
     page.get_by_role("button", name="Submit and next").click()
     page.get_by_role("link", name="Go back to item 1").click()
@@ -120,6 +121,7 @@ def test_it_keeps_typed_text_while_the_delivery_is_polled(
     page.keyboard.press("4")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Item 2 of 3")).to_be_visible()
+    wait_until_saved(page)
     page.goto(url)
     with page.expect_response("**/delivery/"):
         page.locator("#notes").fill("a second thought")

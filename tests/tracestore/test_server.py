@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reviewapp.tracestore import server
+from reviewapp.tracestore.listener import listen
 from tests.tracestore.store_calls import query_rows, send_span
 from tests.tracestore_server import ROOT, RunningStore, launch_process, start_store
 
@@ -47,7 +47,7 @@ def test_it_refuses_keys_it_cannot_read(tmp_path: Path, line: str) -> None:
 
 
 def test_it_sends_responses_without_waiting_for_the_clients_acknowledgement() -> None:
-    with server.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -101,10 +101,13 @@ def test_it_stops_cleanly_when_interrupted(tmp_path: Path) -> None:
     assert store.stop(signal.SIGINT) == 0
 
 
-def test_it_is_small(tracestore: RunningStore, full_client: httpx.Client, trace_id: str) -> None:
-    send_span(full_client, trace_id)
-    query_rows(full_client, "SELECT * FROM traces LIMIT 10")
-    status = Path(f"/proc/{tracestore.process.pid}/status").read_text()
+def test_it_is_small(tmp_path: Path, trace_id: str) -> None:
+    store = start_store(tmp_path)
+    with store.client() as client:
+        send_span(client, trace_id)
+        query_rows(client, "SELECT * FROM traces LIMIT 10")
+    status = Path(f"/proc/{store.process.pid}/status").read_text()
+    assert store.stop(signal.SIGTERM) == 0
     kilobytes = int(re.search(r"VmRSS:\s+(\d+)", status)[1])  # type: ignore[index]
     assert kilobytes < 80 * 1024
 

@@ -79,9 +79,11 @@ class _Worker:
         """Returns the status and the body. Raises EOFError or OSError if the process ends instead."""
         self.is_broken = True
         self._requests.send(request)
-        response = self._requests.recv(), self._requests.recv_bytes()
-        self.is_broken = False
-        return response
+        status, goes_on = self._requests.recv()
+        body = self._requests.recv_bytes()
+        # One that is about to end could still be taken for alive by the next query.
+        self.is_broken = not goes_on
+        return status, body
 
     def is_alive(self) -> bool:
         # Nothing is sent without a request: an idle process that can be read from has ended.

@@ -37,8 +37,8 @@ Request = tuple[int, str, dict[str, Any]]
 def serve(requests: Connection, database: Path, kill_seconds: float = MAX_SECONDS + GRACE_SECONDS) -> None:
     """Answer (project, query, parameters) with an HTTP status and a body, until the other end is closed.
 
-    The body of an error is its message. A process that ran out of memory answers and ends; one that has not answered
-    after `kill_seconds` is killed.
+    With the status it says whether it goes on: a process that ran out of memory answers and ends. The body of an error
+    is its message. A process that has not answered after `kill_seconds` is killed.
     """
     # The server decides when its workers end; Ctrl-C and a supervisor signal the whole group.
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -58,7 +58,7 @@ def serve(requests: Connection, database: Path, kill_seconds: float = MAX_SECOND
         signal.setitimer(signal.ITIMER_REAL, kill_seconds)
         status, body, has_memory = _answer(request)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        requests.send(status)
+        requests.send((status, has_memory))
         requests.send_bytes(body)
 
 
