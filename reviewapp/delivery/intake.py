@@ -107,13 +107,9 @@ def _put(
             results[index] = PutResult(earlier.patch, False)
             continue
         patch = outbox.put(
-            project,
-            patch_input.trace_id,
-            patch_input.metadata,
-            source=shorten(source, 160),
-            tags=patch_input.tags,
+            project, patch_input.trace_id, patch_input.metadata, source=shorten(source, 160), tags=patch_input.tags,
             delay=delay,
-        )
+        )  # fmt: skip
         results[index] = PutResult(patch, True)
         applied.append((patch_input.trace_id, patch_input.metadata, patch.pk))
         if patch_input.idempotency_key:

@@ -70,18 +70,7 @@ def render_list(
     If Laminar answers the view, the list only links to the answer, unless this request `can_ask` it.
     """
     list_url = reverse("traces:trace-list", args=[project.slug])
-    context: dict[str, object] = {
-        "project": project,
-        "section": "traces",
-        "list_query": query,
-        # Links to the list need no path if its own URL shows it.
-        "list_url": "" if request.path == list_url else list_url,
-        "saved_views": list(saved_views.visible_to(project, request.user)),
-        "statuses": list(STATUSES),
-        "review_states": REVIEW_STATES,
-        "has_more_conditions": any(query.get(name) for name in MORE_CONDITIONS),
-        "key_suggestions": _without_invisible(suggestions.suggest_keys(project)),
-    }
+    context = _build_form_context(request, project, query, list_url)
     try:
         view = read_view(_resolve_keys(query, project), request.user)
         is_form = request.method == "POST" and not form_context
@@ -112,6 +101,22 @@ def render_list(
     else:
         context |= _build_page_context(page, view, project)
     return render_page(request, "traces/list.html", context, fragment="results", status=422 if form_context else 200)
+
+
+def _build_form_context(request: Request, project: Project, query: QueryDict, list_url: str) -> dict[str, object]:
+    """What the page shows whether or not its filter can be read."""
+    return {
+        "project": project,
+        "section": "traces",
+        "list_query": query,
+        # Links to the list need no path if its own URL shows it.
+        "list_url": "" if request.path == list_url else list_url,
+        "saved_views": list(saved_views.visible_to(project, request.user)),
+        "statuses": list(STATUSES),
+        "review_states": REVIEW_STATES,
+        "has_more_conditions": any(query.get(name) for name in MORE_CONDITIONS),
+        "key_suggestions": _without_invisible(suggestions.suggest_keys(project)),
+    }
 
 
 def _read_rest(query: QueryDict) -> FilterView:
