@@ -69,8 +69,8 @@ def _database(server: str | None) -> Iterator[str]:
     if not server:
         yield ""
         return
-    base, name = server.rsplit("/", 1)[0], f"bench_{secrets.token_hex(4)}"
-    query = server[server.index("?") :] if "?" in server else ""
+    address, mark, options = server.partition("?")
+    base, name, query = address.rsplit("/", 1)[0], f"bench_{secrets.token_hex(4)}", mark + options
     with psycopg.connect(f"{base}/postgres{query}", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
         try:

@@ -33,6 +33,7 @@ def test_it_indexes_the_metadata_of_a_trace() -> None:
 def test_it_creates_a_patch_for_the_trace_of_a_review() -> None:
     review: Review = factories.ReviewFactory.create()
 
+    assert review.patch is not None
     assert review.patch.trace_id == review.item.trace_id
     assert review.patch.project == review.item.queue.project
 

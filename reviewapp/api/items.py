@@ -25,7 +25,7 @@ from reviewapp.lib import canonical_json, trace_ids
 from reviewapp.queues import adding
 from reviewapp.queues.adding import MAX_ITEMS, AddResult, Entry
 from reviewapp.queues.idempotent_adding import AddKeyReusedError, add_once
-from reviewapp.queues.models import ItemState, Queue
+from reviewapp.queues.models import ItemState, Queue, Source
 
 MAX_REASON_LENGTH = 300
 MAX_REFERENCE_LENGTH = 200
@@ -208,7 +208,7 @@ def _add(queue: Queue, body: ItemsInput, actor: str, idempotency_key: str | None
     try:
         key = patch_validation.parse_idempotency_key(idempotency_key)
         if not key:
-            return adding.add(queue, body.entries, actor, bring_back=body.bring_back)
+            return adding.add(queue, body.entries, actor, source=Source.API, bring_back=body.bring_back)
         refused = describe_refused(body.refused)
         return add_once(queue, body.entries, actor, key, refused=refused, bring_back=body.bring_back)
     except InvalidPatchError as error:

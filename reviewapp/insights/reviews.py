@@ -112,5 +112,5 @@ def _cells(review: Review) -> list[object]:
         review.score_text,
         "true" if review.needs_review else "false",
         csv_cells.escape_formula(review.notes),
-        review.patch.state,
+        review.delivery_state,
     ]

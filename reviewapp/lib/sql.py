@@ -126,7 +126,7 @@ def to_db_value(value: object) -> Any:
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, Decimal):
-        return connection.ops.adapt_decimalfield_value(value, 12, 4)
+        return value if connection.vendor == "postgresql" else format(value, "f")
     return value
 
 

@@ -6,15 +6,16 @@ A trace is in a queue at most once; in a queue of sessions, a session is.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
-from reviewapp.lib import trace_ids
+from reviewapp.lib import sql, trace_ids
 from reviewapp.lib.batches import batched
-from reviewapp.queues.models import Queue, QueueItem, Removal, Rule
+from reviewapp.queues.models import Queue, QueueItem, Removal, Rule, Source
 from reviewapp.queues.sessions import UnitKey, find_rows, map_units
 from reviewapp.traces.sync import pull
 
@@ -24,12 +25,17 @@ LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One trace to queue: the reason, the caller's own reference, and the priority (higher comes first)."""
+    """One trace to queue: the reason, the caller's own reference, and the priority (higher comes first).
+
+    `stratum` and `inclusion_probability` are as in QueueItem.
+    """
 
     trace_id: UUID
     reason: str = ""
     reference: str = ""
     priority: int = 0
+    stratum: str = ""
+    inclusion_probability: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ def add(
     entries: Sequence[Entry],
     actor: User | str,
     *,
+    source: Source = Source.UNKNOWN,
     rule: Rule | None = None,
     limit: int | None = None,
     bring_back: bool = False,
@@ -106,8 +113,8 @@ def add(
         removed = _find_removed(queue, units, delete=bring_back)
         excluded = set() if bring_back else removed
         missing = [entry for unit, entry in by_unit.items() if unit not in items and unit not in excluded]
-        new_items = [_make_item(queue, entry, actor, rule) for entry in missing[:limit]]
-        QueueItem.objects.bulk_create(new_items, batch_size=200)
+        new_items = [_make_item(queue, entry, actor, source, rule) for entry in missing[:limit]]
+        _insert_items(new_items)
         items.update({units[item.trace_id]: item for item in new_items})
         pull.request_pull(queue.project, [item.trace_id for item in new_items])
         if new_items:
@@ -122,11 +129,19 @@ def add(
     )
 
 
-def _make_item(queue: Queue, entry: Entry, actor: User | str, rule: Rule | None) -> QueueItem:
+def _make_item(queue: Queue, entry: Entry, actor: User | str, source: Source, rule: Rule | None) -> QueueItem:
     return QueueItem(
         queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference, priority=entry.priority,
-        rule=rule, added_by=get_actor_name(actor),
+        source=source, rule=rule, stratum=entry.stratum, inclusion_probability=entry.inclusion_probability,
+        added_by=get_actor_name(actor),
     )  # fmt: skip
+
+
+def _insert_items(items: Sequence[QueueItem]) -> None:
+    """Insert the items and set their primary keys."""
+    by_trace_id = {sql.to_db_value(item.trace_id): item for item in items}
+    for pk, trace_id in sql.insert_objects(items, "id", "trace_id"):
+        by_trace_id[trace_id].pk = pk
 
 
 def _find_removed(queue: Queue, units: Mapping[UUID, UnitKey], *, delete: bool) -> set[UnitKey]:

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
-from reviewapp.queues import queries
+from reviewapp.queues import queries, second_look
 from reviewapp.queues.models import CLAIM_DURATION, ItemState, Queue, QueueItem
 
 
@@ -27,30 +27,35 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     # A transaction around one statement, because SQLite then retries sooner while it waits for the write lock.
     with transaction.atomic():
         params = (user.pk, now + CLAIM_DURATION, queue.pk, excluded_pk, user.pk, now, user.pk)
-        rows = sql.fetch_rows(queries.CLAIM_FIRST, *params) or sql.fetch_rows(queries.CLAIM_POSTPONED, *params)
+        rows = sql.fetch_rows(queries.CLAIM_FIRST, *params, user.pk)
+        rows = rows or sql.fetch_rows(queries.CLAIM_POSTPONED, *params)
     return int(rows[0][0]) if rows else None
 
 
 def list_upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
     """Primary keys of the items this person would get next, at most `count` and never `after`; claims none."""
-    return [
-        int(row[0]) for row in sql.fetch_rows(queries.UPCOMING, queue.pk, after, user.pk, clock.now(), user.pk, count)
-    ]
+    params = (queue.pk, after, user.pk, clock.now(), user.pk, user.pk)
+    return [int(row[0]) for row in sql.fetch_rows(queries.UPCOMING, *params, count)]
 
 
 def claim_by_pk(queue: Queue, user: User, number: int, *, after: QueueItem) -> bool:
     """Claim exactly this item of the queue; False if it is no longer free, or is `after`, the item just left."""
     now = clock.now()
     with transaction.atomic():
-        params = (user.pk, now + CLAIM_DURATION, queue.pk, after.pk, user.pk, now, user.pk)
+        params = (user.pk, now + CLAIM_DURATION, queue.pk, after.pk, user.pk, now, user.pk, user.pk)
         return bool(sql.execute(queries.CLAIM_BY_PK, *params, number))
 
 
 def claim(item: QueueItem, user: User) -> bool:
-    """Claim the item, or extend one's claim; False if a colleague has claimed it or it is no longer pending."""
+    """Claim the item, or extend one's claim.
+
+    False if a colleague has claimed it, it is no longer pending, or this person has reviewed it and others shall too.
+    """
     now = clock.now()
     if _has_fresh_claim(item, user, now):
         return True
+    if item.review_count and get_own_version(item, user):
+        return False
     claimable = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING).free_for(user, now)
     if not claimable.update(claimed_by=user, claimed_until=now + CLAIM_DURATION):
         return False
@@ -86,20 +91,71 @@ def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> b
     it pending, for a second person.
     """
     state, now = (ItemState.PENDING, None) if stays_pending else (ItemState.COMPLETED, clock.now())
-    return bool(sql.execute(queries.COMPLETE, state.value, now, item.pk, version, item.trace_id))
+    review_count = 0 if stays_pending else 1
+    return bool(sql.execute(queries.COMPLETE, state.value, now, review_count, item.pk, version, item.trace_id))
 
 
-def revert_completion(item: QueueItem, user: User, version: int, state: ItemState) -> bool:
+def add_revision(item: QueueItem, user: User) -> int | None:
+    """Increment the version of an item that several people review, which locks it, and end this person's claim.
+
+    Returns the new version; None if the item is no longer at its trace: see sessions.py.
+    """
+    rows = sql.fetch_rows(queries.ADD_REVISION, user.pk, item.pk, item.trace_id)
+    return int(rows[0][0]) if rows else None
+
+
+def get_own_version(item: QueueItem, user: User) -> int:
+    """The number of this person's newest revision of the item, undone ones included; 0 if there is none."""
+    return int(sql.fetch_rows(queries.OWN_VERSION, item.pk, user.pk)[0][0] or 0)
+
+
+def get_version(item: QueueItem, user: User) -> int:
+    """What this person's form is compared by: it changes with each review that could contradict theirs.
+
+    That is the item's version or, if several people review it, that of their own review.
+    """
+    return get_own_version(item, user) if item.has_several_reviewers else item.version
+
+
+def count_review(item: QueueItem, review_count: int) -> bool:
+    """Store how many people have reviewed the item, locked by `add_revision`; complete it once these are enough.
+
+    Returns whether it is completed.
+    """
+    items = QueueItem.objects.filter(pk=item.pk)
+    required = items.values_list("reviews_required", flat=True).get()
+    if required is None and second_look.is_chosen(item):
+        required = item.queue.reviewers_per_item + 1
+    is_completed = review_count >= (required or item.queue.reviewers_per_item)
+    if is_completed:
+        incomplete = items.exclude(state=ItemState.COMPLETED)
+        incomplete.update(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
+    else:
+        items.filter(state=ItemState.COMPLETED).update(state=ItemState.PENDING, completed_at=None)
+    items.update(review_count=review_count, reviews_required=required)
+    return is_completed
+
+
+def complete_reviewed(queue: Queue) -> int:
+    """Complete the pending items that enough people have reviewed, after the queue asked for fewer; their number."""
+    reviewed = QueueItem.objects.pending().filter(queue=queue, reviews_required=None)
+    reviewed = reviewed.filter(review_count__gt=0, review_count__gte=queue.reviewers_per_item)
+    return reviewed.update(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
+
+
+def revert_completion(item: QueueItem, user: User, version: int, state: ItemState, review_count: int) -> bool:
     """Undo the completion that led to `version`: set `state` and claim the item for this person.
 
-    False if the item has changed since.
+    False if the item has changed since, or a colleague has claimed it.
     """
-    completed = QueueItem.objects.filter(pk=item.pk, version=version)
+    now = clock.now()
+    completed = QueueItem.objects.filter(pk=item.pk, version=version).free_for(user, now)
     return bool(
         completed.update(
-            version=F("version") + 1, state=state, claimed_by=user, claimed_until=clock.now() + CLAIM_DURATION
+            version=F("version") + 1, state=state, review_count=review_count,
+            claimed_by=user, claimed_until=now + CLAIM_DURATION,
         )
-    )
+    )  # fmt: skip
 
 
 def set_skipped(item: QueueItem, user: User, **note: str) -> bool:

@@ -1,11 +1,16 @@
 """Forms for leads: a queue's settings, and traces to add."""
 
+from decimal import Decimal
+from typing import Any
+
 from django import forms
 from django.core.validators import MaxLengthValidator
 
 from reviewapp.lib.number_fields import make_field
 from reviewapp.queues.models import PushTarget, Queue, Unit
 from reviewapp.queues.rubric.versions import PRESETS
+
+SEVERAL_REVIEWERS = ("reviewers_per_item", "second_look_percent", "is_blind")
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -21,6 +26,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "name", "key_prefix",
             "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",
             "unit", "push_to", "grace_seconds", "keeps_notes_here",
+            "reviewers_per_item", "second_look_percent", "is_blind",
         ]  # fmt: skip
         labels = {
             "key_prefix": "Prefix for all keys",
@@ -31,7 +37,44 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "review_rev_key": "Revision key",
             "grace_seconds": "Seconds to undo a review before it is pushed",
             "keeps_notes_here": "Keep notes in the review desk and never push them",
+            "reviewers_per_item": "Reviewers per item",
+            "second_look_percent": "Second look, in per cent of the items",
+            "is_blind": "Hide answers from other reviewers, and push nothing, until everyone has answered",
         }
+        help_texts = {
+            "reviewers_per_item": "How many people review each item. Applies to items that are not completed yet.",
+            "second_look_percent": "A random share of the items that one more person reviews.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("reviewers_per_item", "second_look_percent"):
+            self.fields[name].required = False
+
+    @property
+    def main_fields(self) -> list[forms.BoundField]:
+        """The fields for every queue."""
+        return [field for field in self if field.name not in SEVERAL_REVIEWERS]
+
+    @property
+    def several_reviewers_fields(self) -> list[forms.BoundField]:
+        """The fields for queues whose items are reviewed by more than one person."""
+        return [self[name] for name in SEVERAL_REVIEWERS]
+
+    def clean_reviewers_per_item(self) -> int:
+        """Keep the current value if the field is missing, so that scripts can omit it."""
+        count: int | None = self.cleaned_data["reviewers_per_item"]
+        return self.instance.reviewers_per_item if count is None else count
+
+    def clean_second_look_percent(self) -> Decimal:
+        """Keep the current value if the field is missing, so that scripts can omit it."""
+        percent: Decimal | None = self.cleaned_data["second_look_percent"]
+        return self.instance.second_look_percent if percent is None else percent
+
+    def clean_is_blind(self) -> bool:
+        """Keep the current value if the fields for several reviewers are missing, so that scripts can omit them."""
+        is_blind: bool = self.cleaned_data["is_blind"]
+        return is_blind if "reviewers_per_item" in self.data else self.instance.is_blind
 
     def clean_unit(self) -> str:
         """Keep the current value if the field is missing, so that scripts can omit it."""

@@ -9,7 +9,7 @@ from django.db import transaction
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues.adding import AddResult, Entry, add
-from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem
+from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Source
 from reviewapp.queues.sessions import find_items
 
 BATCH_SIZE = 500
@@ -51,7 +51,7 @@ def add_once(
             if call.digest != digest:
                 raise AddKeyReusedError(idempotency_key)
             return AddResult(_find_items(queue, entries), call.added, call.duplicates, call.removed)
-        result = add(queue, entries, actor, bring_back=bring_back)
+        result = add(queue, entries, actor, source=Source.API, bring_back=bring_back)
         IdempotentAdd.objects.filter(pk=call.pk).update(
             added=result.added, duplicates=result.duplicates, removed=result.removed
         )

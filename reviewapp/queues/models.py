@@ -21,6 +21,7 @@ from reviewapp.queues.rubric.option_keys import KeyedOption, assign_keys
 from reviewapp.traces.metadata.pairs import Pair
 
 CLAIM_DURATION = timedelta(minutes=5)
+MAX_REVIEWERS = 20
 PREFIX = RegexValidator(r"^[A-Za-z0-9_.\-]{0,40}\Z", "Use letters, digits and . _ - only, 40 at most.")
 
 SALT = RegexValidator(r"^[0-9a-f]{16}\Z", "A draw is named by 16 hex digits.")
@@ -47,6 +48,31 @@ class PushTarget(models.TextChoices):
 
     LAST = "last", "The last trace"
     ALL = "all", "Every trace of the session"
+
+
+class Source(models.TextChoices):
+    """How an item came into its queue."""
+
+    UNKNOWN = "", "Unknown"
+    PASTE = "paste", "Pasted"
+    FILE = "file", "File"
+    API = "api", "API"
+    VIEW = "view", "Trace view"
+    RULE = "rule", "Rule"
+
+
+class PushPolicy(models.TextChoices):
+    """What is pushed to Laminar when several people have reviewed an item."""
+
+    LATEST = "latest", "The latest review"
+
+
+class Stratum(models.TextChoices):
+    """Which of a rule's two shares a trace belongs to."""
+
+    NONE = "", "None"
+    MATCHES = "matches", "Matches the rule"
+    REST = "rest", "Does not match the rule"
 
 
 class Queue(models.Model):
@@ -81,6 +107,20 @@ class Queue(models.Model):
     push_to = models.CharField(
         max_length=10, choices=PushTarget.choices, default=PushTarget.LAST, db_default=PushTarget.LAST
     )
+    # How many people review each item. Everything below matters only if several do.
+    reviewers_per_item = models.PositiveSmallIntegerField(
+        default=1, db_default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_REVIEWERS)]
+    )
+    # The share of items, chosen at random, that one more person reviews.
+    second_look_percent = models.DecimalField(
+        max_digits=5, decimal_places=2, default=Decimal(0), db_default=Decimal(0), validators=SHARE
+    )
+    # Whether the answers of an item's reviewers stay hidden from each other until all have answered; nothing of them
+    # is pushed before.
+    is_blind = models.BooleanField(default=True, db_default=True)
+    push_policy = models.CharField(
+        max_length=12, choices=PushPolicy.choices, default=PushPolicy.LATEST, db_default=PushPolicy.LATEST
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -96,6 +136,11 @@ class Queue(models.Model):
     def is_by_session(self) -> bool:
         """Whether an item stands for all traces of a session."""
         return self.unit == Unit.SESSIONS
+
+    @property
+    def has_several_reviewers(self) -> bool:
+        """Whether some of its items are reviewed by more than one person."""
+        return self.reviewers_per_item > 1 or self.second_look_percent > 0
 
     @property
     def pushes_to_all(self) -> bool:
@@ -296,13 +341,22 @@ class QueueItem(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     reference = models.CharField(max_length=200, blank=True)
     rule = models.ForeignKey(Rule, on_delete=models.SET_NULL, null=True, related_name="items", db_index=False)
+    # How it came into the queue. For a rule's item also: which of the rule's two shares it belongs to, and how likely
+    # a trace of that share was to be added. Without a probability, the item was chosen by hand.
+    source = models.CharField(max_length=12, choices=Source.choices, blank=True, default="", db_default="")
+    stratum = models.CharField(max_length=12, choices=Stratum.choices, blank=True, default="", db_default="")
+    inclusion_probability = models.DecimalField(max_digits=12, decimal_places=10, null=True)
     added_by = models.CharField(max_length=120)
     added_at = models.DateTimeField(default=clock.now)
     claimed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
     claimed_until = models.DateTimeField(null=True)
-    # How many revisions its review has. A form stores the version it was opened at; a save succeeds only at that one.
+    # How many revisions its reviews have. A form stores the version it was opened at; a save succeeds only at that one.
     version = models.PositiveIntegerField(default=0)
     completed_at = models.DateTimeField(null=True)
+    # How many people have reviewed it, unsure ones not counted; and how many shall, if that is not the queue's setting:
+    # a second look is drawn when the first review is submitted.
+    review_count = models.PositiveSmallIntegerField(default=0, db_default=0)
+    reviews_required = models.PositiveSmallIntegerField(null=True)
     # Who skipped it last, and why: shown to the next reviewer and to leads. In the item's own row, so that no page
     # needs a query for it.
     skipped_by = models.CharField(max_length=80, blank=True, default="", db_default="")
@@ -324,6 +378,11 @@ class QueueItem(models.Model):
             models.Index(fields=["trace_id"], name="item_of_trace"),
             models.Index(fields=["rule"], name="item_by_rule", condition=Q(rule__isnull=False)),
         ]
+
+    @property
+    def has_several_reviewers(self) -> bool:
+        """Whether more than one person may review it, each without changing the others' reviews."""
+        return (self.reviews_required or 1) > 1 or self.queue.has_several_reviewers
 
     @property
     def is_claimed(self) -> bool:

@@ -13,8 +13,8 @@ def get_delivery_context(item: QueueItem, review: Review | None) -> dict[str, ob
 
     `session_states` counts the patches of the session's other traces by state; they are part of `is_final`.
     """
-    if review is None:
-        return {"review": None}
+    if review is None or review.patch is None:
+        return {"review": review, "is_final": True}
     key = get_active_key(item.queue.project)
     can_read = key is not None and key.can_read
     patch = review.patch

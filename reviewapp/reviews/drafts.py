@@ -10,6 +10,7 @@ from django.http import QueryDict
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
+from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews import queries
 from reviewapp.reviews.forms import MAX_FORM_LENGTH
@@ -27,7 +28,7 @@ class DraftTooLongError(Exception):
 
 
 def save_form(item: QueueItem, user: User, form_data: QueryDict, *, version: int) -> bool:
-    """Save the form's fields; False if the item is no longer at `version`. Raises DraftTooLongError."""
+    """Save the form's fields; False if `claiming.get_version` is no longer `version`. Raises DraftTooLongError."""
     fields = {
         name: values if len(values) > 1 else values[0]
         for name, values in form_data.lists()
@@ -37,14 +38,17 @@ def save_form(item: QueueItem, user: User, form_data: QueryDict, *, version: int
 
 
 def save_fields(item: QueueItem, user: User, fields: Mapping[str, str | list[str]], *, version: int) -> bool:
-    """Save these fields; False if the item is no longer at `version`. Raises DraftTooLongError."""
+    """Save these fields; False if `claiming.get_version` is no longer `version`. Raises DraftTooLongError."""
     # Non-ASCII and NUL are escaped, so the database accepts characters that a review may not contain.
     text = json.dumps(fields)
     if sum(map(len, chain.from_iterable(map(_to_list, fields.values())))) > MAX_DRAFT_SIZE:
         raise DraftTooLongError
     with transaction.atomic():
         # Lock the item, so that a draft saved at the same time cannot outlive the submit that replaces it.
-        if QueueItem.objects.select_for_update().filter(pk=item.pk, version=version).only("pk").first() is None:
+        locked = QueueItem.objects.select_for_update().filter(pk=item.pk).only("version").first()
+        if locked is None:
+            return False
+        if version != (claiming.get_own_version(item, user) if item.has_several_reviewers else locked.version):
             return False
         draft = Draft(item=item, user=user, fields=text, version=version, saved_at=clock.now())
         Draft.objects.bulk_create(

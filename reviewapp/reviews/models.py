@@ -36,7 +36,11 @@ class LabelledAnswer:
 
 
 class Review(models.Model):
-    """One revision of an item's review. Revisions are only ever added; the newest is the review's answer."""
+    """One revision of an item's review. Revisions are only ever added; the newest is the review's answer.
+
+    If several people review an item, each has a newest revision of their own. Otherwise the item has one, whoever
+    submitted it. `revision` counts the item's revisions, of all people together.
+    """
 
     item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="reviews", db_index=False)
     revision = models.PositiveIntegerField()
@@ -54,10 +58,13 @@ class Review(models.Model):
     client_id = models.UUIDField(null=True)
     # The reviewer chose not to push this review's notes, whatever the queue's setting.
     keeps_notes_here = models.BooleanField(default=False, db_default=False)
+    # The keys of the answers that the reviewer chose not to push, as JSON.
+    unpushed_keys = models.TextField(default="[]", db_default="[]")
     # The previous values of its metadata keys, as JSON of texts and nulls: an undo restores them in the mirror.
     before = models.TextField(default="{}", db_default="{}")
     undone_at = models.DateTimeField(null=True)
-    patch = models.ForeignKey(Patch, on_delete=models.PROTECT, related_name="reviews")
+    # What pushes it. None if it is not pushed, or not yet: see pushing.py.
+    patch = models.ForeignKey(Patch, on_delete=models.PROTECT, null=True, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
     # The criteria of its rubric version, and what the diffs of its page may cost; filled by `attach_rubrics`.
     rubric_criteria: tuple[Criterion, ...] = ()
@@ -67,7 +74,7 @@ class Review(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["item", "revision"], name="one_review_per_revision"),
             models.UniqueConstraint(
-                fields=["item"], condition=models.Q(is_latest=True), name="one_latest_review_per_item"
+                fields=["item", "reviewer"], condition=models.Q(is_latest=True), name="one_latest_review_per_person"
             ),
             models.UniqueConstraint(
                 fields=["reviewer", "client_id"],
@@ -80,6 +87,11 @@ class Review(models.Model):
     def score_text(self) -> str:
         """The score in canonical form: `1`, `0.5`; empty without a score."""
         return "" if self.score is None else format_decimal(self.score)
+
+    @property
+    def delivery_state(self) -> str:
+        """The state of the patch that pushes it; `not pushed` without one."""
+        return "not pushed" if self.patch is None else self.patch.state
 
     @property
     def criterion_answers(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ Figures are the time of one call on SQLite, ORM against this, as `python -m benc
 INSERT_REVIEW = """
     INSERT INTO reviewapp_review
         (item_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
-        answers, rubric_version, patch_id, submitted_at, client_id, before)
-    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+        answers, unpushed_keys, rubric_version, patch_id, submitted_at, client_id, before)
+    VALUES (%s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
 """
 
 _STATUS = """
@@ -17,7 +17,9 @@ _STATUS = """
         WHEN 'completed' THEN CASE WHEN EXISTS (
             SELECT 1 FROM reviewapp_review r WHERE r.item_id = i.id AND r.is_latest AND r.needs_review
         ) THEN 'flagged' ELSE 'reviewed' END
-        ELSE CASE WHEN i.claimed_by_id <> %s AND i.claimed_until > %s THEN 'with-others' ELSE COALESCE((
+        ELSE CASE WHEN i.review_count > 0 AND EXISTS (
+            SELECT 1 FROM reviewapp_review r WHERE r.item_id = i.id AND r.is_latest AND r.reviewer_id = %s
+        ) THEN 'reviewed' WHEN i.claimed_by_id <> %s AND i.claimed_until > %s THEN 'with-others' ELSE COALESCE((
             SELECT CASE p.kind WHEN 'later' THEN 'later' ELSE 'left' END FROM reviewapp_pass p
             WHERE p.item_id = i.id AND p.user_id = %s
         ), 'to-come') END

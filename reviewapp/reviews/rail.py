@@ -106,7 +106,7 @@ def open_rail(item: QueueItem, user: User, total: int) -> Rail:
 
 def load_rail(item: QueueItem, user: User) -> list[Segment]:
     """The item with its nearest neighbours on both sides, in the queue's order."""
-    values = (user.pk, clock.now(), user.pk, item.queue_id, item.priority, item.pk)
+    values = (user.pk, user.pk, clock.now(), user.pk, item.queue_id, item.priority, item.pk)
     rows = sorted(
         sql.fetch_rows(queries.NEIGHBOURS, *(values * len(queries.RANGES))), key=lambda row: (-row[1], row[0])
     )
@@ -133,7 +133,7 @@ def _read_map(queue_id: int, user: User, total: int) -> list[str]:
 
 
 def _read_statuses(queue_id: int, user: User, stride: int) -> list[tuple[int, str]]:
-    rows = sql.fetch_rows(queries.STATUSES, user.pk, clock.now(), user.pk, queue_id, stride)
+    rows = sql.fetch_rows(queries.STATUSES, user.pk, user.pk, clock.now(), user.pk, queue_id, stride)
     return [(pk, status) for pk, _, status in rows]
 
 

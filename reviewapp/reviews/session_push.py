@@ -58,7 +58,7 @@ def store_patches(review: Review, pushed: Sequence[PushedPatch]) -> None:
 
 def load_patches(review: Review, queue: Queue) -> list[PushedPatch]:
     """All patches of a review of this queue, the item's first."""
-    pushed = [PushedPatch(review.patch, json.loads(review.before))]
+    pushed = [] if review.patch is None else [PushedPatch(review.patch, json.loads(review.before))]
     if queue.is_by_session:
         rows = SessionPatch.objects.filter(review=review).select_related("patch").order_by("pk")
         pushed += [PushedPatch(row.patch, json.loads(row.before)) for row in rows]

@@ -1,7 +1,7 @@
 """Undo a review before it is pushed: restore the item, the mirror and the outbox."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -41,9 +41,14 @@ def describe_last_item(item: QueueItem, review: Review | None, user: User) -> La
     skip_label = skipping.describe_skip(item, user)
     if skip_label:
         return LastItem(item, None, skip_label)
-    if review is None or review.reviewer_id != user.pk or review.patch.state != State.WAITING or review.patch.lease:
+    if review is None or review.reviewer_id != user.pk:
         return LastItem(item, None)
-    due_at = review.patch.due_at
+    if review.patch is None:
+        due_at = review.submitted_at + timedelta(seconds=item.queue.grace_seconds)
+    elif review.patch.state != State.WAITING or review.patch.lease:
+        return LastItem(item, None)
+    else:
+        due_at = review.patch.due_at
     return LastItem(item, due_at if due_at > clock.now() else None)
 
 
@@ -55,21 +60,35 @@ def undo(item: QueueItem, user: User) -> Review:
     """
     project = item.queue.project
     with transaction.atomic():
-        revisions = Review.objects.filter(item=item, undone_at=None).select_related("patch").order_by("-revision")[:2]
-        review, previous = [*revisions, None, None][:2]
+        revisions = Review.objects.filter(item=item, undone_at=None).select_related("patch").order_by("-revision")
+        if item.has_several_reviewers:
+            revisions = revisions.filter(reviewer=user)
+        review, previous = [*revisions[:2], None, None][:2]
         if review is None or review.reviewer_id != user.pk or not review.is_latest:
             raise CannotUndoError
-        state = ItemState.PENDING if previous is None else ItemState.COMPLETED
-        if not claiming.revert_completion(item, user, review.revision, state):
+        review_count = _count_without(item, review, previous)
+        required = item.reviews_required or item.queue.reviewers_per_item
+        state = ItemState.COMPLETED if review_count >= required else ItemState.PENDING
+        if not claiming.revert_completion(item, user, review.revision, state, review_count):
             raise CannotUndoError
-        _withdraw(review, item.queue)
+        if review.patch is not None:
+            _withdraw(review, item.queue)
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
         if previous is not None:
             Review.objects.filter(pk=previous.pk).update(is_latest=True)
         Skip.objects.filter(item=item, user=user, kind=Skip.Kind.UNSURE).delete()
-        drafts.save_fields(item, user, _form_fields(item, review), version=review.revision + 1)
+        version = review.revision if item.has_several_reviewers else review.revision + 1
+        drafts.save_fields(item, user, _form_fields(item, review), version=version)
         record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
     return review
+
+
+def _count_without(item: QueueItem, review: Review, previous: Review | None) -> int:
+    """How many people have reviewed the item without `review`; `previous` is the revision before it."""
+    others = Review.objects.filter(item=item, is_latest=True, is_unsure=False).exclude(pk=review.pk).count()
+    # A single reviewer's item counts as reviewed while it has any revision, unsure or not.
+    is_counted = previous is not None and not (item.has_several_reviewers and previous.is_unsure)
+    return others + is_counted
 
 
 def _withdraw(review: Review, queue: Queue) -> None:

@@ -10,13 +10,15 @@ from reviewapp.accounts.models import User
 from reviewapp.lib import sql
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues import claiming
+from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
 from reviewapp.reviews import drafts, marking
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.reviews.rail import Rail, open_rail
+from reviewapp.reviews.submitting import select_latest
 from reviewapp.traces import queries as trace_queries
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
@@ -32,6 +34,8 @@ class Workbench:
     draft: Draft | None
     progress: Progress
     rail: Rail
+    # As `claiming.get_version`.
+    version: int
     is_readonly: bool
 
 
@@ -40,18 +44,22 @@ def is_taken_by_colleague(queue: Queue, pk: int, user: User) -> bool:
     item = QueueItem.objects.filter(queue=queue, pk=pk).first()
     if item is None:
         return False
+    item.queue = queue
+    if item.is_claimed_by_other(user):
+        return True
     others_reviews = Review.objects.filter(item=item, is_latest=True).exclude(reviewer=user)
-    return item.is_claimed_by_other(user) or others_reviews.exists()
+    return item.state != ItemState.PENDING and others_reviews.exists()
 
 
 def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: ReviewForm | None = None) -> Workbench:
     """Load the workbench; `query` selects what to show of the trace, `form` is a submitted form to show again."""
     url = reverse("reviews:item-reading", args=[item.queue.project.slug, item.pk])
-    review = get_latest_review(item)
+    review = get_latest_review(item, user)
+    version = claiming.get_version(item, user)
     reader = open_item_reader(item, query, url)
     draft = drafts.get_draft(item, user) if form is None else None
     progress = queue_progress(item.queue)
-    form = form or _open_form(item, review, draft, _original_text(item.queue, reader))
+    form = form or _open_form(item, version, review, draft, _original_text(item.queue, reader))
     reader.mark_buttons = marking.make_buttons(item, reader.tab, form.marked_place)
     return Workbench(
         reader=reader,
@@ -60,7 +68,9 @@ def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: 
         draft=draft,
         progress=progress,
         rail=open_rail(item, user, progress.total),
-        is_readonly=item.is_claimed_by_other(user),
+        version=version,
+        # One's own review can be changed while a colleague works on theirs.
+        is_readonly=item.is_claimed_by_other(user) and not (item.has_several_reviewers and review is not None),
     )
 
 
@@ -75,11 +85,11 @@ def bind_form(item: QueueItem, form_data: QueryDict) -> ReviewForm:
     return ReviewForm(rubric, form_data, original=original, has_rubric=rubric.rubric_version == version)
 
 
-def get_latest_review(item: QueueItem) -> Review | None:
-    """The item's newest revision with its reviewer and its patch."""
+def get_latest_review(item: QueueItem, user: User) -> Review | None:
+    """The review that this person's form changes, with its reviewer and its patch: see `select_latest`."""
     if item.version == 0:
         return None
-    return Review.objects.select_related("reviewer", "patch").filter(item=item, is_latest=True).first()
+    return select_latest(item, user).select_related("reviewer", "patch").first()
 
 
 def open_item_reader(item: QueueItem, query: Mapping[str, str], url: str) -> TraceReader:
@@ -101,9 +111,9 @@ def get_trace(item: QueueItem) -> Trace:
     return trace
 
 
-def _open_form(item: QueueItem, review: Review | None, draft: Draft | None, original: str) -> ReviewForm:
+def _open_form(item: QueueItem, version: int, review: Review | None, draft: Draft | None, original: str) -> ReviewForm:
     """The form with the review's answers, overridden by the person's draft; a field the draft lacks was empty."""
-    form = ReviewForm.for_review(item.queue, item.version, review, original)
+    form = ReviewForm.for_review(item.queue, version, review, original)
     if draft is not None:
         values = {
             name: value if isinstance(value, list) else [value] for name, value in drafts.parse_fields(draft).items()

@@ -12,7 +12,8 @@ from reviewapp.audit.models import AuditEvent
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.reviews.submitting import Answers, submit
+from reviewapp.reviews.pushing import Answers
+from reviewapp.reviews.submitting import submit
 from tests.api.http_calls import post
 from tests.delivery.patches import TRACE_ID, accept_patch, put
 from tests.factories import PatchFactory

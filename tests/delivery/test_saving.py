@@ -13,7 +13,8 @@ from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import canonical_json
 from reviewapp.queues.models import QueueItem
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, submit
+from reviewapp.reviews.pushing import Answers
+from reviewapp.reviews.submitting import submit
 from tests.factories import LaminarKeyFactory, QueueFactory, QueueItemFactory
 
 UNREACHABLE_URL = "http://127.0.0.1:9"
@@ -71,7 +72,7 @@ def test_it_keeps_every_key_of_concurrent_saves(project: Project, item: QueueIte
 def test_it_pushes_every_key_and_a_higher_number_with_each_revision(item: QueueItem, reviewer: User) -> None:
     submit(item, reviewer, ANSWERS, version=0)
     review = submit(item, reviewer, Answers(score=None, notes="", needs_review=True), version=1)
-    assert review.patch.values == {
+    assert Patch.objects.get(reviews=review).values == {
         "score": None, "notes": None, "needs_review": True, "reviewer": "reviewer", "review_rev": 2,
     }  # fmt: skip
     assert Patch.objects.filter(state=State.WAITING).get() == review.patch

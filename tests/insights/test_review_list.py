@@ -38,7 +38,7 @@ def get_page(lead_client: Client) -> Any:
 def add_revision(first: Review, user: User, notes: str, **fields: object) -> Review:
     """Add the next revision of a review."""
     Review.objects.filter(item=first.item).update(is_latest=False)
-    patch = PatchFactory.create(project=first.patch.project, trace_id=first.item.trace_id)
+    patch = PatchFactory.create(project=first.item.queue.project, trace_id=first.item.trace_id)
     return ReviewFactory.create(
         item=first.item, reviewer=user, notes=notes, revision=first.revision + 1, patch=patch, **fields
     )

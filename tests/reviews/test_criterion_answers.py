@@ -18,7 +18,8 @@ from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.queues.rubric.option_keys import OPTION_LETTERS
 from reviewapp.reviews.forms import UNKNOWN_RUBRIC, ReviewForm
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
+from reviewapp.reviews.pushing import Answers
+from reviewapp.reviews.submitting import StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form
 from tests.factories import SpanFactory, TraceFactory
 from tests.queries import count_queries

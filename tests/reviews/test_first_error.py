@@ -62,7 +62,7 @@ def test_it_saves_and_pushes_the_marked_place(reviewer_client: Client, pointing_
 def test_it_pushes_null_for_a_mark_that_a_revision_removes(reviewer_client: Client, pointing_item: QueueItem) -> None:
     submit(reviewer_client, pointing_item, "turn-3 search_docs\nNo such order.")
     submit(reviewer_client, pointing_item, "", version="1", score="1")
-    values = Review.objects.get(revision=2).patch.values
+    values = Patch.objects.get(reviews__revision=2).values
     assert (values["fail_step"], values["fail_quote"]) == (None, None)
     assert Review.objects.get(revision=1).criterion_answers["fail"]["step"] == "search_docs"
 

@@ -18,7 +18,8 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.models import ItemState, PushTarget, Queue, QueueItem, Unit
 from reviewapp.reviews import session_push
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, submit
+from reviewapp.reviews.pushing import Answers
+from reviewapp.reviews.submitting import submit
 from reviewapp.reviews.undoing import CannotUndoError, undo
 from reviewapp.traces.filters.session import find_place
 from reviewapp.traces.models import Trace
@@ -68,7 +69,7 @@ def test_it_puts_a_patch_for_each_trace_up_to_the_item_s(item: QueueItem, turns:
     assert set(patches) == {turn.trace_id for turn in turns[:3]}
     assert {values["score"] for values in patches.values()} == {0.8}
     assert Review.objects.get() == review
-    assert review.patch.trace_id == item.trace_id
+    assert Patch.objects.get(reviews=review).trace_id == item.trace_id
     assert [turn.review_count for turn in Trace.objects.order_by("start_time")] == [1, 1, 1, 0]
 
 

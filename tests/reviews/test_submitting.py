@@ -15,7 +15,8 @@ from reviewapp.lib import canonical_json
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
+from reviewapp.reviews.pushing import Answers
+from reviewapp.reviews.submitting import StaleReviewError, submit
 from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace
 from tests.factories import QueueItemFactory, TraceFactory

@@ -12,7 +12,8 @@ from reviewapp.delivery.models import Patch, State
 from reviewapp.queues import claiming
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.reviews.models import Review
-from reviewapp.reviews.submitting import Answers, submit
+from reviewapp.reviews.pushing import Answers
+from reviewapp.reviews.submitting import submit
 from reviewapp.reviews.undoing import CannotUndoError, undo
 from reviewapp.traces.metadata.index import matching
 from reviewapp.traces.models import Trace

@@ -14,9 +14,10 @@ from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.rubric import criteria
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.reviews.models import Review
+from reviewapp.reviews.pushing import Answers
 from reviewapp.reviews.queries import MAX_NEIGHBOURS
 from reviewapp.reviews.rail import load_rail, queue_position
-from reviewapp.reviews.submitting import Answers, submit
+from reviewapp.reviews.submitting import submit
 from reviewapp.traces.models import Trace
 from tests.factories import PatchFactory, QueueFactory, QueueItemFactory, SpanFactory, TraceFactory
 

@@ -13,8 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.queues import adding
-from reviewapp.queues.adding import Entry
-from reviewapp.queues.models import Rule
+from reviewapp.queues.models import Rule, Source
 from reviewapp.queues.rules import sampling
 from reviewapp.traces.models import Trace
 
@@ -77,12 +76,12 @@ def _apply(pk: int) -> int:
             if trace.start_time and trace.start_time >= rule.earliest_start
         }
         sampled = sampling.sample_traces(rule, trace_ids, sampling.matching(rule, trace_ids))
-        entries = [
-            Entry(trace.trace_id, reason=sampling.build_reason(rule, is_match=trace.is_match), priority=rule.priority)
-            for trace in sampled
-        ]
+        entries = [sampling.make_entry(rule, trace) for trace in sampled]
         limit = None if rule.daily_cap is None else max(0, rule.daily_cap - rule.added_today)
-        added = adding.add(rule.queue, entries, f"rule:{rule.name}", rule=rule, limit=limit).added if entries else 0
+        added = 0
+        if entries:
+            actor = f"rule:{rule.name}"
+            added = adding.add(rule.queue, entries, actor, source=Source.RULE, rule=rule, limit=limit).added
         Rule.objects.filter(pk=pk).update(
             scanned_until=scanned[-1].noted_at, scanned_pk=scanned[-1].pk, fault="", retry_at=None,
             added_count=F("added_count") + added,

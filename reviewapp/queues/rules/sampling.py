@@ -10,7 +10,8 @@ from django.db.models import Q
 
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.lib.shortening import shorten
-from reviewapp.queues.models import QueueItem, Rule
+from reviewapp.queues.adding import Entry
+from reviewapp.queues.models import QueueItem, Rule, Stratum
 from reviewapp.traces.metadata import index
 
 _HASH_RANGE = 2**64
@@ -50,6 +51,16 @@ def sample_traces(rule: Rule, trace_ids: Mapping[int, UUID], matching_pks: set[i
         for pk, trace_id in trace_ids.items()
         if is_sampled(trace_id, rule.percent if pk in matching_pks else rule.rest_percent, rule.salt)
     ]
+
+
+def make_entry(rule: Rule, trace: SampledTrace) -> Entry:
+    """Return the entry that adds a sampled trace to the rule's queue."""
+    percent = rule.percent if trace.is_match else rule.rest_percent
+    # Without pairs, every trace matches.
+    return Entry(
+        trace.trace_id, reason=build_reason(rule, is_match=trace.is_match), priority=rule.priority,
+        stratum=Stratum.MATCHES if trace.is_match else Stratum.REST, inclusion_probability=percent / 100,
+    )  # fmt: skip
 
 
 def build_reason(rule: Rule, *, is_match: bool) -> str:

@@ -10,7 +10,7 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues import adding
 from reviewapp.queues.access import get_queue_or_404
-from reviewapp.queues.models import Queue
+from reviewapp.queues.models import Queue, Source
 from reviewapp.queues.views.queues import describe_added
 from reviewapp.traces.filters import selection
 from reviewapp.traces.metadata.pairs import FilterError
@@ -57,7 +57,7 @@ def _add(request: Request, project: Project) -> HttpResponse:
     # Add in batches, so that a reviewer's save never waits for more than one of them.
     for start in range(0, len(trace_ids), adding.MAX_ITEMS):
         entries = [adding.Entry(trace_id, reason=reason) for trace_id in trace_ids[start : start + adding.MAX_ITEMS]]
-        result = adding.add(queue, entries, request.user)
+        result = adding.add(queue, entries, request.user, source=Source.VIEW)
         added += result.added
         duplicates += result.duplicates
         removed += result.removed

@@ -14,12 +14,12 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import adding
+from reviewapp.queues import adding, claiming
 from reviewapp.queues.access import get_queue_item_or_404, get_queue_or_404
 from reviewapp.queues.creating import check_unit_can_change, create_queue, reserve_name
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Source
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.queues.removing import remove
 from reviewapp.traces.filter_models import Posting
@@ -89,7 +89,7 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
         for error in paste.errors:
             form.add_error("ids", error)
         if paste.entries:
-            result = adding.add(target, paste.entries, request.user, bring_back=True)
+            result = adding.add(target, paste.entries, request.user, source=Source.PASTE, bring_back=True)
             outcome = describe_added(target, result.added, result.duplicates, brought_back=result.brought_back)
             form.data["ids"] = "\n".join(paste.refused_lines)  # type: ignore[index]
         elif not paste.errors:
@@ -146,6 +146,8 @@ def _save_settings(request: Request, form: QueueForm) -> None:
             fields.append("name_key")
         # Not the whole row: another lead may be changing the rubric in it.
         queue.save(update_fields=fields)
+        if "reviewers_per_item" in changed:
+            claiming.complete_reviewed(queue)
         record(queue.project, request.user, "changed queue", f"queue:{queue.slug}", **changed)
 
 

@@ -66,7 +66,7 @@ def item_view(request: Request, project: Project, item: int) -> HttpResponse:
     form_data = marking.apply_mark(queue_item, request.POST)
     has_draft = drafts.get_draft(queue_item, request.user) is not None
     form = None if has_draft else bind_form(queue_item, form_data)
-    must_save = form is None or _has_changed(queue_item, form)
+    must_save = form is None or _has_changed(queue_item, request.user, form)
     error, status = _save_draft(request.user, queue_item, form_data) if must_save else ("", 204)
     if error:
         messages.error(request, error)
@@ -179,7 +179,8 @@ def _save_draft(user: User, item: QueueItem, form_data: QueryDict) -> tuple[str,
     return ("", 204) if is_saved else (STALE_DRAFT, 409)
 
 
-def _has_changed(item: QueueItem, form: ReviewForm) -> bool:
+def _has_changed(item: QueueItem, user: User, form: ReviewForm) -> bool:
     """Whether the form differs from what it held when it was opened."""
-    opened_form = ReviewForm.for_review(form.rubric, item.version, get_latest_review(item), form.original)
+    version = claiming.get_version(item, user)
+    opened_form = ReviewForm.for_review(form.rubric, version, get_latest_review(item, user), form.original)
     return form.normalised_values != opened_form.normalised_values

@@ -39,7 +39,7 @@ def item_delivery(request: Request, project: Project, item: int) -> HttpResponse
     context = {
         "project": project,
         "item": queue_item,
-        **get_delivery_context(queue_item, get_latest_review(queue_item)),
+        **get_delivery_context(queue_item, get_latest_review(queue_item, request.user)),
     }
     return render_page(request, "reviews/delivery.html", context, fragment="timeline")
 
@@ -49,7 +49,7 @@ def item_delivery(request: Request, project: Project, item: int) -> HttpResponse
 def item_left(request: Request, project: Project, item: int) -> HttpResponse:
     """The item this person worked on last: its review's delivery, and an Undo button while it can be undone."""
     queue_item = get_item_or_404(project, item)
-    review = get_latest_review(queue_item)
+    review = get_latest_review(queue_item, request.user)
     last_item = describe_last_item(queue_item, review, request.user)
     context = {"project": project, "last_item": last_item, **get_delivery_context(queue_item, review)}
     return render_page(request, "reviews/last_item.html", context, fragment="last_item")

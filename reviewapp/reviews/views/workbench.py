@@ -25,9 +25,10 @@ from reviewapp.reviews.delivery_status import get_delivery_context
 from reviewapp.reviews.forms import ReviewForm
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.personal_data import CheckedAnswers
+from reviewapp.reviews.pushing import Answers
 from reviewapp.reviews.rail import open_rail
 from reviewapp.reviews.session_push import describe_push
-from reviewapp.reviews.submitting import Answers, StaleReviewError, submit
+from reviewapp.reviews.submitting import StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
 from reviewapp.traces.filters.session import find_place
 from reviewapp.traces.reader import spelling
@@ -183,7 +184,7 @@ def _show_conflict(request: Request, item: QueueItem, form: ReviewForm, latest: 
     """Show both reviews. The form is then at the newer version: submitting it again is the reviewer's decision."""
     # Only the fields that a review, a skip or a claim changes, so that the loaded queue stays.
     item.refresh_from_db(fields=["trace_id", "version", "state", "claimed_by", "claimed_until", "completed_at"])
-    form = form.at_version(item.version)
+    form = form.at_version(claiming.get_version(item, request.user))
     if latest is None and request.POST.get("trace", str(item.trace_id)) != str(item.trace_id):
         form.add_error(None, NEWER_TRACE)
     elif latest is None:
