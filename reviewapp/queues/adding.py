@@ -4,7 +4,7 @@ A trace is in a queue at most once; in a queue of sessions, a session is.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -15,7 +15,7 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import sql, trace_ids
 from reviewapp.lib.batches import batched
-from reviewapp.queues.models import Queue, QueueItem, Removal, Rule, Source
+from reviewapp.queues.models import Queue, QueueItem, Removal, Rule, SampleDay, Source
 from reviewapp.queues.sessions import UnitKey, find_rows, map_units
 from reviewapp.traces.sync import pull
 
@@ -27,7 +27,7 @@ LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 class Entry:
     """One trace to queue: the reason, the caller's own reference, and the priority (higher comes first).
 
-    `stratum` and `inclusion_probability` are as in QueueItem.
+    `stratum`, `inclusion_probability` and `draw` are as in QueueItem.
     """
 
     trace_id: UUID
@@ -36,6 +36,7 @@ class Entry:
     priority: int = 0
     stratum: str = ""
     inclusion_probability: Decimal | None = None
+    draw: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,13 @@ def add(
     *,
     source: Source = Source.UNKNOWN,
     rule: Rule | None = None,
-    limit: int | None = None,
+    sample_day: SampleDay | None = None,
     bring_back: bool = False,
 ) -> AddResult:
     """Add traces to the queue and request a pull of the new ones. Existing items do not change.
 
-    Traces that a person removed from the queue are not added, except with `bring_back`. At most `limit` items are new.
+    But one that a rule sampled no longer makes room for other traces of that rule if someone else adds it.
+    Traces that a person removed from the queue are not added, except with `bring_back`.
     """
     with transaction.atomic():
         # Serialise calls per queue, so that each reports correctly which items were new.
@@ -113,7 +115,9 @@ def add(
         removed = _find_removed(queue, units, delete=bring_back)
         excluded = set() if bring_back else removed
         missing = [entry for unit, entry in by_unit.items() if unit not in items and unit not in excluded]
-        new_items = [_make_item(queue, entry, actor, source, rule) for entry in missing[:limit]]
+        if rule is None:
+            _end_draws(items.values())
+        new_items = [_make_item(queue, entry, actor, source, rule, sample_day) for entry in missing]
         _insert_items(new_items)
         items.update({units[item.trace_id]: item for item in new_items})
         pull.request_pull(queue.project, [item.trace_id for item in new_items])
@@ -129,12 +133,21 @@ def add(
     )
 
 
-def _make_item(queue: Queue, entry: Entry, actor: User | str, source: Source, rule: Rule | None) -> QueueItem:
+def _make_item(
+    queue: Queue, entry: Entry, actor: User | str, source: Source, rule: Rule | None, sample_day: SampleDay | None
+) -> QueueItem:
     return QueueItem(
         queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference, priority=entry.priority,
         source=source, rule=rule, stratum=entry.stratum, inclusion_probability=entry.inclusion_probability,
-        added_by=get_actor_name(actor),
+        sample_day=sample_day, draw=entry.draw, added_by=get_actor_name(actor),
     )  # fmt: skip
+
+
+def _end_draws(items: Iterable[QueueItem]) -> None:
+    """Keep these items whatever a rule samples later."""
+    pks = [item.pk for item in items if item.draw is not None]
+    for batch in batched(pks):
+        QueueItem.objects.filter(pk__in=batch).update(draw=None)
 
 
 def _insert_items(items: Sequence[QueueItem]) -> None:

@@ -262,7 +262,7 @@ class Rule(models.Model):
     pairs = models.TextField(default="[]")
     percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(100), validators=SHARE)
     rest_percent = models.DecimalField(max_digits=5, decimal_places=2, default=Decimal(0), validators=SHARE)
-    # The maximum number of traces added per day in UTC; further ones are passed over.
+    # The maximum number of traces added per day in UTC: those with the smallest draws; see rules/capping.py.
     daily_cap = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(1_000_000)]
     )
@@ -308,6 +308,28 @@ class Rule(models.Model):
         return self.added_that_day if is_today else 0
 
 
+class SampleDay(models.Model):
+    """What a rule with a daily maximum sampled on one day in UTC: of `eligible` traces, `kept` are in the queue."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.SET_NULL, null=True, related_name="sample_days")
+    day = models.DateField()
+    eligible = models.PositiveIntegerField(default=0)
+    kept = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "day"], name="one_sample_per_rule_and_day")]
+
+
+class PassedOver(models.Model):
+    """A trace that a sample could have kept and did not: it is not counted again when its metadata changes."""
+
+    sample_day = models.ForeignKey(SampleDay, on_delete=models.CASCADE, related_name="passed_over", db_index=False)
+    trace_id = models.UUIDField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["sample_day", "trace_id"], name="one_row_per_passed_over_trace")]
+
+
 class ItemState(models.TextChoices):
     PENDING = "pending", "pending"
     COMPLETED = "completed", "completed"
@@ -346,6 +368,12 @@ class QueueItem(models.Model):
     source = models.CharField(max_length=12, choices=Source.choices, blank=True, default="", db_default="")
     stratum = models.CharField(max_length=12, choices=Stratum.choices, blank=True, default="", db_default="")
     inclusion_probability = models.DecimalField(max_digits=12, decimal_places=10, null=True)
+    # For an item of a rule with a daily maximum: the day's sample, and the draw in [0, 1) by which it was kept. Without
+    # a draw, no later trace takes its place.
+    sample_day = models.ForeignKey(
+        SampleDay, on_delete=models.SET_NULL, null=True, related_name="items", db_index=False
+    )
+    draw = models.FloatField(null=True)
     added_by = models.CharField(max_length=120)
     added_at = models.DateTimeField(default=clock.now)
     claimed_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
@@ -377,7 +405,17 @@ class QueueItem(models.Model):
             models.Index(fields=["queue", "state"], name="item_by_state"),
             models.Index(fields=["trace_id"], name="item_of_trace"),
             models.Index(fields=["rule"], name="item_by_rule", condition=Q(rule__isnull=False)),
+            models.Index(fields=["sample_day", "-draw"], name="item_by_draw", condition=Q(sample_day__isnull=False)),
         ]
+
+    @property
+    def sampling_probability(self) -> float | None:
+        """How likely its trace was to be in the queue; None if it was chosen by hand."""
+        if self.inclusion_probability is None:
+            return None
+        day = self.sample_day
+        is_thinned = day is not None and 0 < day.kept < day.eligible
+        return float(self.inclusion_probability) * (day.kept / day.eligible if day is not None and is_thinned else 1)
 
     @property
     def has_several_reviewers(self) -> bool:

@@ -5,6 +5,7 @@ So one index scan per rule, from the rule's own scan position, finds new traces 
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -14,7 +15,8 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.queues import adding
 from reviewapp.queues.models import Rule, Source
-from reviewapp.queues.rules import sampling
+from reviewapp.queues.rules import capping, sampling
+from reviewapp.queues.rules.sampling import SampledTrace
 from reviewapp.traces.models import Trace
 
 log = logging.getLogger(__name__)
@@ -76,18 +78,21 @@ def _apply(pk: int) -> int:
             if trace.start_time and trace.start_time >= rule.earliest_start
         }
         sampled = sampling.sample_traces(rule, trace_ids, sampling.matching(rule, trace_ids))
-        entries = [sampling.make_entry(rule, trace) for trace in sampled]
-        limit = None if rule.daily_cap is None else max(0, rule.daily_cap - rule.added_today)
-        added = 0
-        if entries:
-            actor = f"rule:{rule.name}"
-            added = adding.add(rule.queue, entries, actor, source=Source.RULE, rule=rule, limit=limit).added
+        added = _add(rule, sampled, now) if sampled else 0
         Rule.objects.filter(pk=pk).update(
             scanned_until=scanned[-1].noted_at, scanned_pk=scanned[-1].pk, fault="", retry_at=None,
             added_count=F("added_count") + added,
             added_that_day=rule.added_today + added, last_added_at=now if added else rule.last_added_at,
         )  # fmt: skip
     return len(scanned)
+
+
+def _add(rule: Rule, sampled: Sequence[SampledTrace], now: datetime) -> int:
+    """Add the sampled traces, of a rule with a daily maximum those it keeps. Returns the number of further items."""
+    if rule.daily_cap is not None:
+        return capping.add_sample(rule, rule.daily_cap, sampled, now.date())
+    entries = [sampling.make_entry(rule, trace) for trace in sampled]
+    return adding.add(rule.queue, entries, f"rule:{rule.name}", source=Source.RULE, rule=rule).added
 
 
 def _next_traces(rule: Rule, now: datetime) -> QuerySet[Trace]:

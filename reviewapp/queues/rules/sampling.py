@@ -18,11 +18,15 @@ _HASH_RANGE = 2**64
 
 
 class SampledTrace(NamedTuple):
-    """A trace that a rule adds; `is_match` says whether it matches the pairs or is one of the others."""
+    """A trace that a rule may add; `is_match` says whether it matches the pairs or is one of the others.
+
+    `draw` is uniform in [0, 1) among the sampled traces of each of the two shares.
+    """
 
     trace_pk: int
     trace_id: UUID
     is_match: bool
+    draw: float
 
 
 def is_sampled(trace_id: UUID, percent: Decimal, salt: str) -> bool:
@@ -30,9 +34,17 @@ def is_sampled(trace_id: UUID, percent: Decimal, salt: str) -> bool:
 
     A larger sample contains every smaller one with the same salt. Samples with different salts are independent.
     """
-    digest = hashlib.blake2b(trace_id.bytes, key=salt.encode(), digest_size=8).digest()
     # Compare integers, so that 0 per cent never samples a trace and 100 per cent always does.
-    return int.from_bytes(digest) * 10_000 < int(percent * 100) * _HASH_RANGE
+    return _hash_trace(trace_id, salt) * 10_000 < int(percent * 100) * _HASH_RANGE
+
+
+def _hash_trace(trace_id: UUID, salt: str) -> int:
+    return int.from_bytes(hashlib.blake2b(trace_id.bytes, key=salt.encode(), digest_size=8).digest())
+
+
+def _draw(rule: Rule, trace_id: UUID, percent: Decimal) -> float:
+    """Where in its share a sampled trace lies."""
+    return _hash_trace(trace_id, rule.salt) * 10_000 / (int(percent * 100) * _HASH_RANGE)
 
 
 def matching(rule: Rule, trace_pks: Iterable[int]) -> set[int]:
@@ -46,11 +58,12 @@ def sample_traces(rule: Rule, trace_ids: Mapping[int, UUID], matching_pks: set[i
 
     `matching_pks` are the primary keys of those that match the rule's pairs.
     """
-    return [
-        SampledTrace(pk, trace_id, pk in matching_pks)
-        for pk, trace_id in trace_ids.items()
-        if is_sampled(trace_id, rule.percent if pk in matching_pks else rule.rest_percent, rule.salt)
-    ]
+    sampled = []
+    for pk, trace_id in trace_ids.items():
+        percent = rule.percent if pk in matching_pks else rule.rest_percent
+        if is_sampled(trace_id, percent, rule.salt):
+            sampled.append(SampledTrace(pk, trace_id, pk in matching_pks, _draw(rule, trace_id, percent)))
+    return sampled
 
 
 def make_entry(rule: Rule, trace: SampledTrace) -> Entry:
@@ -60,6 +73,7 @@ def make_entry(rule: Rule, trace: SampledTrace) -> Entry:
     return Entry(
         trace.trace_id, reason=build_reason(rule, is_match=trace.is_match), priority=rule.priority,
         stratum=Stratum.MATCHES if trace.is_match else Stratum.REST, inclusion_probability=percent / 100,
+        draw=None if rule.daily_cap is None else trace.draw,
     )  # fmt: skip
 
 
