@@ -12,6 +12,7 @@ from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
+from reviewapp.quality.views import failure_rate
 from reviewapp.queues.views import bulk_add, queues, rules, skipped
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
@@ -122,6 +123,9 @@ key_routes: Routes = [
     path("tokens/", keys.token_create, name="token-create"),
     path("tokens/<number:token>/revoke/", keys.token_revoke, name="token-revoke"),
 ]
+quality_routes: Routes = [
+    path("queues/<slug:queue>/failure-rate/", failure_rate.failure_rate_page, name="failure-rate"),
+]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
     path("traces/states/", insights.trace_states, name="trace-states"),
@@ -145,6 +149,7 @@ urlpatterns: Routes = [
     path("p/<slug:project>/keys/", include((key_routes, "keys"))),
     path("p/<slug:project>/audit/", include(([path("", audit.event_list, name="event-list")], "audit"))),
     path("p/<slug:project>/", include((review_routes, "reviews"))),
+    path("p/<slug:project>/", include((quality_routes, "quality"))),
     path("p/<slug:project>/", include((insight_routes, "insights"))),
 ]
 

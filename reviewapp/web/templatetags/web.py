@@ -46,6 +46,12 @@ register.filter("plain_number", format_decimal)
 
 
 @register.filter
+def percent(share: float | None) -> str:
+    """A share from 0 to 1 in per cent with one decimal: `12.5%`; empty for None."""
+    return "" if share is None else f"{100 * share:.1f}%"
+
+
+@register.filter
 def dollars(cost: float | None) -> str:
     """Format a cost with its significant digits: `$0.021`, `$1.20`. Empty for zero and None."""
     if not cost:
