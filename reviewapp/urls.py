@@ -46,6 +46,7 @@ queue_routes: Routes = [
     path("new/rule/", rules.rule_start, name="rule-start"),
     path("<slug:queue>/", queues.queue_board, name="queue-board"),
     path("<slug:queue>/settings/", queues.queue_settings, name="queue-settings"),
+    path("<slug:queue>/archive/", queues.queue_archive, name="queue-archive"),
     path("<slug:queue>/rubric/", rubrics.queue_rubric, name="queue-rubric"),
     path("<slug:queue>/add/", queues.item_add, name="item-add"),
     path("<slug:queue>/items/<number:item>/remove/", queues.item_remove, name="item-remove"),

@@ -8,7 +8,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
-from reviewapp.api import items, openapi, patches
+from reviewapp.api import items, openapi, patches, queue_contents, queues
 from reviewapp.api.request_handling import AccessTokenAuth, RateLimitedError
 from reviewapp.keys.tokens import RATE_WINDOW
 
@@ -37,7 +37,9 @@ api = NinjaAPI(
     docs_url=None,
     urls_namespace="api",
 )
+api.add_router("", queues.router)
 api.add_router("", items.router)
+api.add_router("", queue_contents.router)
 api.add_router("", patches.router)
 
 

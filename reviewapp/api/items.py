@@ -12,6 +12,7 @@ from reviewapp.api.request_handling import (
     Refused,
     RefusedOut,
     RequestRejected,
+    check_text,
     describe_refused,
     error_response,
     get_token,
@@ -21,7 +22,7 @@ from reviewapp.api.request_handling import (
 )
 from reviewapp.delivery import patch_validation
 from reviewapp.delivery.patch_validation import InvalidPatchError
-from reviewapp.lib import canonical_json, trace_ids
+from reviewapp.lib import trace_ids
 from reviewapp.queues import adding
 from reviewapp.queues.adding import MAX_ITEMS, AddResult, Entry
 from reviewapp.queues.idempotent_adding import AddKeyReusedError, add_once
@@ -112,6 +113,13 @@ RESPONSES: dict[int, openapi.Response] = {
         {"error": f"There is no queue “answers” in this token's project. {NOTHING_ADDED}", "line": None},
     ),
     405: openapi.METHOD_NOT_ALLOWED,
+    409: (
+        "The queue is archived. Nothing was added.",
+        {
+            "error": f"This queue is archived. Take it out of the archive, or choose another queue. {NOTHING_ADDED}",
+            "line": None,
+        },
+    ),
     413: openapi.too_large(NOTHING_ADDED),
     415: openapi.UNSUPPORTED_CHARSET,
     422: (
@@ -165,7 +173,7 @@ class ItemsInput(NamedTuple):
 @router.post(
     "/queues/{slug:queue}/items",
     response={200: AddedOut, 207: PartlyAddedOut, 400: ListErrorOut | ErrorOut}
-    | dict.fromkeys((401, 404, 405, 413, 415, 422, 429), ErrorOut),
+    | dict.fromkeys((401, 404, 405, 409, 413, 415, 422, 429), ErrorOut),
     summary="Add traces to a queue",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(RESPONSES)
@@ -213,6 +221,8 @@ def _add(queue: Queue, body: ItemsInput, actor: str, idempotency_key: str | None
         return add_once(queue, body.entries, actor, key, refused=refused, bring_back=body.bring_back)
     except InvalidPatchError as error:
         raise RequestRejected(str(error)) from None
+    except adding.QueueArchivedError as error:
+        raise RequestRejected(str(error), status=409) from None
     except AddKeyReusedError as error:
         raise RequestRejected(str(error), status=422) from None
 
@@ -264,10 +274,7 @@ def _parse_text(item: dict[str, Any], field: str, max_length: int) -> str:
         raise RequestRejected(f"The {field} must be a string.")
     if len(value) > max_length:
         raise RequestRejected(f"The {field} is longer than {max_length} characters.")
-    try:
-        canonical_json.normalize(value)
-    except canonical_json.InvalidJSONError as error:
-        raise RequestRejected(str(error)) from None
+    check_text(value)
     return value
 
 

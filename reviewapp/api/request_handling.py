@@ -103,6 +103,14 @@ def parse_body(request: HttpRequest) -> Any:
         raise RequestRejected(f"The body cannot be read: {error}") from None
 
 
+def check_text(value: object) -> None:
+    """Raises RequestRejected for a text with a character that cannot be stored."""
+    try:
+        canonical_json.normalize(value)
+    except canonical_json.InvalidJSONError as error:
+        raise RequestRejected(str(error)) from None
+
+
 def parse_each(elements: Sequence[Any], parse: Callable[[Any], Parsed]) -> tuple[dict[int, Parsed], list[Refused]]:
     """Parse the elements of a list. Returns the valid ones by position, and those that `parse` refuses.
 

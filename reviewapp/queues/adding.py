@@ -54,6 +54,13 @@ class AddResult:
     brought_back: int = 0
 
 
+class QueueArchivedError(Exception):
+    """The queue is archived; nothing was added. The message is a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__("This queue is archived. Take it out of the archive, or choose another queue.")
+
+
 @dataclass(slots=True)
 class Paste:
     """A parsed paste: its entries, and each line that could not be read, with an error."""
@@ -102,11 +109,13 @@ def add(
     """Add traces to the queue and request a pull of the new ones. Existing items do not change.
 
     But one that a rule sampled no longer makes room for other traces of that rule if someone else adds it.
-    Traces that a person removed from the queue are not added, except with `bring_back`.
+    Traces that a person removed from the queue are not added, except with `bring_back`. Raises QueueArchivedError.
     """
     with transaction.atomic():
         # Serialise calls per queue, so that each reports correctly which items were new.
         locked_queue = Queue.objects.select_for_update(no_key=True).get(pk=queue.pk)
+        if locked_queue.archived_at is not None:
+            raise QueueArchivedError
         units = map_units(locked_queue, [entry.trace_id for entry in entries])
         by_unit: dict[UnitKey, Entry] = {}
         for entry in entries:

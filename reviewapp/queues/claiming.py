@@ -90,9 +90,9 @@ def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> b
     False if it is no longer at `version`, or no longer at its trace: see sessions.py. An unsure answer leaves
     it pending, for a second person.
     """
-    state, now = (ItemState.PENDING, None) if stays_pending else (ItemState.COMPLETED, clock.now())
-    review_count = 0 if stays_pending else 1
-    return bool(sql.execute(queries.COMPLETE, state.value, now, review_count, item.pk, version, item.trace_id))
+    now = clock.now()
+    changes = (ItemState.PENDING.value, None, now, 0) if stays_pending else (ItemState.COMPLETED.value, now, now, 1)
+    return bool(sql.execute(queries.COMPLETE, *changes, item.pk, version, item.trace_id))
 
 
 def add_revision(item: QueueItem, user: User) -> int | None:
@@ -132,7 +132,7 @@ def count_review(item: QueueItem, review_count: int) -> bool:
         incomplete.update(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
     else:
         items.filter(state=ItemState.COMPLETED).update(state=ItemState.PENDING, completed_at=None)
-    items.update(review_count=review_count, reviews_required=required)
+    items.change(review_count=review_count, reviews_required=required)
     return is_completed
 
 
@@ -140,7 +140,7 @@ def complete_reviewed(queue: Queue) -> int:
     """Complete the pending items that enough people have reviewed, after the queue asked for fewer; their number."""
     reviewed = QueueItem.objects.pending().filter(queue=queue, reviews_required=None)
     reviewed = reviewed.filter(review_count__gt=0, review_count__gte=queue.reviewers_per_item)
-    return reviewed.update(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
+    return reviewed.change(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
 
 
 def revert_completion(item: QueueItem, user: User, version: int, state: ItemState, review_count: int) -> bool:
@@ -151,7 +151,7 @@ def revert_completion(item: QueueItem, user: User, version: int, state: ItemStat
     now = clock.now()
     completed = QueueItem.objects.filter(pk=item.pk, version=version).free_for(user, now)
     return bool(
-        completed.update(
+        completed.change(
             version=F("version") + 1, state=state, review_count=review_count,
             claimed_by=user, claimed_until=now + CLAIM_DURATION,
         )
@@ -165,7 +165,7 @@ def set_skipped(item: QueueItem, user: User, **note: str) -> bool:
     """
     pending = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING, version=item.version)
     skippable = pending.free_for(user, clock.now())
-    return bool(skippable.update(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None, **note))
+    return bool(skippable.change(state=ItemState.SKIPPED, claimed_by=None, claimed_until=None, **note))
 
 
 def reclaim_skipped(item: QueueItem, user: User, kinds: Collection[str]) -> bool:
@@ -177,12 +177,12 @@ def reclaim_skipped(item: QueueItem, user: User, kinds: Collection[str]) -> bool
     skipped = QueueItem.objects.filter(pk=item.pk, version=item.version).exclude(state=ItemState.COMPLETED)
     skipped = skipped.free_for(user, now).filter(skips__user=user, skips__kind__in=kinds)
     claim_fields = {"claimed_by": user, "claimed_until": now + CLAIM_DURATION}
-    return bool(skipped.update(state=ItemState.PENDING, skipped_by="", skip_reason="", **claim_fields))
+    return bool(skipped.change(state=ItemState.PENDING, skipped_by="", skip_reason="", **claim_fields))
 
 
 def reopen(item: QueueItem) -> bool:
     """Make a skipped item pending again; False if it was not skipped."""
-    return bool(QueueItem.objects.filter(pk=item.pk, state=ItemState.SKIPPED).update(state=ItemState.PENDING))
+    return bool(QueueItem.objects.filter(pk=item.pk, state=ItemState.SKIPPED).change(state=ItemState.PENDING))
 
 
 def _has_fresh_claim(item: QueueItem, user: User, now: datetime) -> bool:

@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -75,6 +75,12 @@ class Stratum(models.TextChoices):
     REST = "rest", "Does not match the rule"
 
 
+class QueueQuerySet(models.QuerySet["Queue"]):
+    def active(self) -> Self:
+        """Queues that are not archived."""
+        return self.filter(archived_at=None)
+
+
 class Queue(models.Model):
     """A set of traces to review, how to score them, and the metadata keys the answers are pushed under."""
 
@@ -122,6 +128,10 @@ class Queue(models.Model):
         max_length=12, choices=PushPolicy.choices, default=PushPolicy.LATEST, db_default=PushPolicy.LATEST
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # Lists leave an archived queue out, rules do not fill it and nobody adds to it; its reviews stay.
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = QueueQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -249,8 +259,8 @@ class Rubric(models.Model):
 
 class RuleQuerySet(models.QuerySet["Rule"]):
     def ready(self, now: datetime) -> Self:
-        """Rules that are on, except those still waiting for a retry after a failure."""
-        return self.filter(Q(retry_at=None) | Q(retry_at__lte=now), is_on=True)
+        """Rules that are on, except those of archived queues and those still waiting for a retry after a failure."""
+        return self.filter(Q(retry_at=None) | Q(retry_at__lte=now), is_on=True, queue__archived_at=None)
 
 
 class Rule(models.Model):
@@ -343,9 +353,13 @@ class ItemQuerySet(models.QuerySet["QueueItem"]):
     def pending(self) -> Self:
         return self.filter(state=ItemState.PENDING)
 
-    def free_for(self, user: User, now: datetime) -> Self:
+    def free_for(self, user: User | None, now: datetime) -> Self:
         """Items this person may claim: unclaimed, claimed by this person, or with an expired claim."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lte=now))
+
+    def change(self, **changes: Any) -> int:
+        """Update these items and when they changed, which programs ask for. Claims are no change."""
+        return self.update(changed_at=clock.now(), **changes)
 
 
 class QueueItem(models.Model):
@@ -381,6 +395,8 @@ class QueueItem(models.Model):
     # How many revisions its reviews have. A form stores the version it was opened at; a save succeeds only at that one.
     version = models.PositiveIntegerField(default=0)
     completed_at = models.DateTimeField(null=True)
+    # When it was added, reviewed, skipped or put back last.
+    changed_at = models.DateTimeField(default=clock.now, db_default=Now())
     # How many people have reviewed it, unsure ones not counted; and how many shall, if that is not the queue's setting:
     # a second look is drawn when the first review is submitted.
     review_count = models.PositiveSmallIntegerField(default=0, db_default=0)
@@ -403,6 +419,7 @@ class QueueItem(models.Model):
             ),
             models.Index(fields=["queue", "-priority", "id"], name="item_in_order"),
             models.Index(fields=["queue", "state"], name="item_by_state"),
+            models.Index(fields=["queue", "changed_at", "id"], name="item_by_change"),
             models.Index(fields=["trace_id"], name="item_of_trace"),
             models.Index(fields=["rule"], name="item_by_rule", condition=Q(rule__isnull=False)),
             models.Index(fields=["sample_day", "-draw"], name="item_by_draw", condition=Q(sample_day__isnull=False)),

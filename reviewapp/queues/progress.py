@@ -28,15 +28,16 @@ class Progress:
         return 100 * (self.completed + self.skipped) // self.total if self.total else 0
 
 
-def progress_by_queue(project: Project) -> list[tuple[Queue, Progress]]:
-    """Return the project's queues by name, each with its progress, in two queries."""
-    items = QueueItem.objects.filter(queue__project=project).order_by()
+def progress_by_queue(project: Project, *, is_archived: bool = False) -> list[tuple[Queue, Progress]]:
+    """Return the project's active or archived queues by name, each with its progress, in two queries."""
+    queues = Queue.objects.filter(project=project, archived_at__isnull=not is_archived)
+    items = QueueItem.objects.filter(queue__in=queues).order_by()
     counts = {
         (queue, state): count for queue, state, count in items.values_list("queue", "state").annotate(Count("pk"))
     }
     return [
         (queue, Progress(*(counts.get((queue.pk, state), 0) for state in ItemState.values)))
-        for queue in Queue.objects.filter(project=project).order_by("name")
+        for queue in queues.order_by("name")
     ]
 
 

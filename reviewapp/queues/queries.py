@@ -49,7 +49,7 @@ UPCOMING = f"{_FREE} ORDER BY i.priority DESC, i.id LIMIT %s"
 # 0.14 ms.
 COMPLETE = """
     UPDATE reviewapp_queueitem
-    SET version = version + 1, state = %s, completed_at = %s, review_count = %s,
+    SET version = version + 1, state = %s, completed_at = %s, changed_at = %s, review_count = %s,
         claimed_by_id = NULL, claimed_until = NULL
     WHERE id = %s AND version = %s AND trace_id = %s
 """

@@ -8,7 +8,7 @@ from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem, Removal
 
 
-def remove(item: QueueItem, user: User) -> bool:
+def remove(item: QueueItem, actor: User | str) -> bool:
     """Remove an item that nobody has reviewed; False if it has been reviewed or a colleague has claimed it.
 
     Rules and programs do not add it again, pasting its id does. Drafts for the item are deleted.
@@ -16,13 +16,13 @@ def remove(item: QueueItem, user: User) -> bool:
     with transaction.atomic():
         # Take the same lock as `entry.add`, so that a concurrent add sees either the item or its removal.
         Queue.objects.select_for_update(no_key=True).get(pk=item.queue_id)
-        removable = QueueItem.objects.select_for_update().filter(pk=item.pk, version=0).free_for(user, clock.now())
-        current = removable.first()
+        removable = QueueItem.objects.select_for_update().filter(pk=item.pk, version=0)
+        current = removable.free_for(None if isinstance(actor, str) else actor, clock.now()).first()
         if current is None:
             return False
         current.delete()
         Removal.objects.update_or_create(
-            queue=item.queue, trace_id=item.trace_id, defaults={"by": get_actor_name(user), "at": clock.now()}
+            queue=item.queue, trace_id=item.trace_id, defaults={"by": get_actor_name(actor), "at": clock.now()}
         )
-        record(item.queue.project, user, "removed item", f"queue:{item.queue.slug}", trace_id=str(item.trace_id))
+        record(item.queue.project, actor, "removed item", f"queue:{item.queue.slug}", trace_id=str(item.trace_id))
     return True

@@ -77,7 +77,7 @@ def move_to_newest(item: QueueItem, user: User) -> None:
     pending = QueueItem.objects.pending().filter(pk=item.pk, version=0, trace_id=item.trace_id)
     try:
         with transaction.atomic():
-            if not pending.free_for(user, clock.now()).update(trace_id=newest_id):
+            if not pending.free_for(user, clock.now()).change(trace_id=newest_id):
                 return
             pull.request_pull(project, [newest_id])
     except IntegrityError:
@@ -115,5 +115,5 @@ def _skip_duplicate(item: QueueItem) -> None:
             return
         unclaimed = Q(claimed_by=None) | Q(claimed_until__lte=clock.now())
         pending = QueueItem.objects.pending().filter(unclaimed, pk=item.pk, version=0)
-        if pending.update(state=ItemState.SKIPPED, claimed_by=None, skipped_by=SKIPPER, skip_reason=DUPLICATE):
+        if pending.change(state=ItemState.SKIPPED, claimed_by=None, skipped_by=SKIPPER, skip_reason=DUPLICATE):
             record(queue.project, "worker", "skipped item", f"item:{item.pk}", whom="everyone", reason=DUPLICATE)

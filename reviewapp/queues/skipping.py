@@ -54,7 +54,7 @@ def put_back(queue: Queue, actor: User, pks: Collection[int] | None = None) -> i
         chosen = skipped if pks is None else skipped.filter(pk__in=pks)
         locked = list(chosen.select_for_update(no_key=True).values_list("pk", flat=True))
         Skip.objects.filter(item__in=locked).delete()
-        QueueItem.objects.filter(pk__in=locked).update(state=ItemState.PENDING)
+        QueueItem.objects.filter(pk__in=locked).change(state=ItemState.PENDING)
         if locked:
             record(queue.project, actor, "put back skipped items", f"queue:{queue.slug}", items=len(locked))
     return len(locked)

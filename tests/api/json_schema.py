@@ -16,6 +16,7 @@ TYPES: dict[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     # JSON Schema counts 1.0 as an integer.
     "integer": lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0,
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "string": lambda value: isinstance(value, str),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
@@ -113,6 +114,8 @@ def values_of(schema: Schema) -> st.SearchStrategy[Any]:
 
 
 def _strings(schema: Schema) -> st.SearchStrategy[str]:
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
     if "pattern" in schema:
         pattern: str = schema["pattern"]
         return st.from_regex(pattern)
@@ -125,7 +128,7 @@ def _objects(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
         names = _strings(schema["propertyNames"])
         return st.dictionaries(names, ANYTHING, min_size=schema["minProperties"], max_size=3)
     fields = {name: values_of(field) for name, field in schema["properties"].items()}
-    required = {name: fields.pop(name) for name in schema["required"]}
+    required = {name: fields.pop(name) for name in schema.get("required", [])}
     return st.fixed_dictionaries(required, optional=fields)
 
 

@@ -37,7 +37,9 @@ def test_it_lists_every_endpoint(page: str, operations: dict[str, Any]) -> None:
 
 
 def test_it_lists_every_parameter_and_field(page: str, operations: dict[str, Any]) -> None:
-    post_items, post_patches, get_patch = (section(page, operation) for operation in operations.values())
+    post_items = section(page, operations["POST /api/v1/queues/{queue}/items"])
+    post_patches = section(page, operations["POST /api/v1/patches"])
+    get_patch = section(page, operations["GET /api/v1/patches/{patch}"])
 
     for field in ("queue", "items", "items[].trace_id", "items[].priority", "bring_back", "added", "error", "line"):
         assert f"<code>{field}</code>" in post_items
@@ -48,7 +50,8 @@ def test_it_lists_every_parameter_and_field(page: str, operations: dict[str, Any
 
 
 def test_it_shows_each_limit(page: str, operations: dict[str, Any]) -> None:
-    post_items, post_patches, _ = (section(page, operation) for operation in operations.values())
+    post_items = section(page, operations["POST /api/v1/queues/{queue}/items"])
+    post_patches = section(page, operations["POST /api/v1/patches"])
 
     for limit in ("1 to 1,000 entries", "At most 300 characters", "-1,000,000 to 1,000,000"):
         assert limit in post_items
@@ -68,7 +71,14 @@ def test_it_shows_an_example_call_of_every_endpoint(page: str, operations: dict[
     commands = [re.findall(r"curl -X (\w+) '(\S+)'", section(page, operation)) for operation in operations.values()]
 
     assert [set(command) for command in commands] == [
+        {("GET", "http://testserver/api/v1/queues")},
+        {("POST", "http://testserver/api/v1/queues")},
+        {("GET", "http://testserver/api/v1/queues/answers")},
+        {("PATCH", "http://testserver/api/v1/queues/answers")},
         {("POST", "http://testserver/api/v1/queues/answers/items")},
+        {("GET", "http://testserver/api/v1/queues/answers/items")},
+        {("DELETE", "http://testserver/api/v1/queues/answers/items/4711")},
+        {("GET", "http://testserver/api/v1/queues/answers/reviews")},
         {("POST", "http://testserver/api/v1/patches")},
         {("GET", "http://testserver/api/v1/patches/12")},
     ]

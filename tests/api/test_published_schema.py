@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from reviewapp.api.endpoints import api
 from reviewapp.api.items import ItemsInput, parse_items
 from reviewapp.api.patches import PatchesInput, parse_patches
+from reviewapp.api.queues import parse_changes, parse_new_queue
 from reviewapp.api.request_handling import RequestRejected
 from reviewapp.lib import canonical_json
 from tests.api.http_calls import ITEMS_URL, post
@@ -37,12 +38,12 @@ class Body(NamedTuple):
     """A request body that is published, and the parser that validates it."""
 
     schema: Schema
-    parse: Callable[[Any], ItemsInput | PatchesInput]
+    parse: Callable[[Any], ItemsInput | PatchesInput | dict[str, Any]]
 
     def accepts(self, body: object) -> bool:
         """Whether the parser accepts the body, sent as JSON, with each element of its list."""
         try:
-            return not self.parse(canonical_json.parse(json.dumps(body))).refused
+            return not getattr(self.parse(canonical_json.parse(json.dumps(body))), "refused", ())
         except (RequestRejected, canonical_json.InvalidJSONError):
             return False
 
@@ -54,8 +55,10 @@ def published_body(operation: str) -> Schema:
 
 ITEMS = Body(published_body("post /api/v1/queues/{queue}/items"), parse_items)
 PATCHES = Body(published_body("post /api/v1/patches"), parse_patches)
-BODIES = [ITEMS, PATCHES]
-for_each_body = pytest.mark.parametrize("body", BODIES, ids=["items", "patches"])
+NEW_QUEUE = Body(published_body("post /api/v1/queues"), parse_new_queue)
+QUEUE_CHANGES = Body(published_body("patch /api/v1/queues/{queue}"), parse_changes)
+BODIES = [ITEMS, PATCHES, NEW_QUEUE, QUEUE_CHANGES]
+for_each_body = pytest.mark.parametrize("body", BODIES, ids=["items", "patches", "new queue", "queue changes"])
 
 
 class Rule(NamedTuple):
@@ -105,9 +108,9 @@ def has_blank_tag(body: Any) -> bool:
     return any(not tag.strip() for patch in patches_of(body) for tag in patch.get("tags") or ())
 
 
-def has_float_priority(body: Any) -> bool:
-    items = body.get("items", []) if isinstance(body, dict) else []
-    return any(isinstance(item.get("priority"), float) for item in items)
+def has_float_integer(body: Any) -> bool:
+    items = body.get("items", [body]) if isinstance(body, dict) else []
+    return any(isinstance(item.get(name), float) for item in items for name in ("priority", "reviewers_per_item"))
 
 
 def has_unusable_number(body: Any) -> bool:
@@ -135,8 +138,8 @@ RULES = {
     "a tag is printable": Rule(has_unprintable_name, PATCHES, {**PATCH, "tags": ["a\nb"]}),
     "a tag is not only white space": Rule(has_blank_tag, PATCHES, {**PATCH, "tags": [" "]}),
     "an idempotency key is printable": Rule(has_unprintable_name, PATCHES, {**PATCH, "idempotency_key": "a\u202eb"}),
-    "a priority is written without a point": Rule(
-        has_float_priority, ITEMS, {"items": [{"trace_id": TRACE_ID, "priority": 1.0}]}
+    "a whole number is written without a point": Rule(
+        has_float_integer, ITEMS, {"items": [{"trace_id": TRACE_ID, "priority": 1.0}]}
     ),
     "a number is finite": Rule(has_unusable_number, PATCHES, {**PATCH, "metadata": {"a": math.inf}}),
     "metadata is nested at most 64 levels deep": Rule(is_too_deep, PATCHES, {**PATCH, "metadata": {"a": nested(64)}}),
@@ -210,7 +213,8 @@ SMALLEST: dict[str, Callable[[Schema], object]] = {
     "boolean": lambda schema: True,
     "array": lambda schema: [smallest(schema["items"])],
     "object": lambda schema: (
-        {name: smallest(schema["properties"][name]) for name in schema.get("required", [])} or {"k": 1}
+        {name: smallest(schema["properties"][name]) for name in schema.get("required", [])}
+        or ({} if "properties" in schema else {"k": 1})
     ),
 }
 SIZED: dict[str, Callable[[Schema, int], object]] = {
@@ -316,7 +320,14 @@ def test_it_publishes_an_example_of_each_response(operation: str) -> None:
 
 
 STATUSES = {
-    "post /api/v1/queues/{queue}/items": {"200", "207", "400", "401", "404", "405", "413", "415", "422", "429"},
+    "get /api/v1/queues/{queue}/items": {"200", "400", "401", "404", "405", "429"},
+    "delete /api/v1/queues/{queue}/items/{item}": {"200", "401", "404", "405", "409", "429"},
+    "get /api/v1/queues/{queue}/reviews": {"200", "400", "401", "404", "405", "429"},
+    "get /api/v1/queues": {"200", "400", "401", "405", "429"},
+    "post /api/v1/queues": {"201", "400", "401", "405", "413", "415", "429"},
+    "get /api/v1/queues/{queue}": {"200", "401", "404", "405", "429"},
+    "patch /api/v1/queues/{queue}": {"200", "400", "401", "404", "405", "413", "415", "429"},
+    "post /api/v1/queues/{queue}/items": {"200", "207", "400", "401", "404", "405", "409", "413", "415", "422", "429"},
     "post /api/v1/patches": {"202", "207", "400", "401", "405", "413", "415", "422", "429"},
     "get /api/v1/patches/{patch}": {"200", "401", "404", "405", "429"},
 }

@@ -37,7 +37,7 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
         return redirect("traces:trace-list", project=project.slug)
     context = {
         "project": project, "section": "traces", "chosen": chosen,
-        "queues": Queue.objects.filter(project=project).order_by("name"),
+        "queues": Queue.objects.active().filter(project=project).order_by("name"),
         "reason": shorten(", ".join(str(pair) for pair in chosen.view.pairs), MAX_REASON_LENGTH),
     }  # fmt: skip
     return render_page(request, "queues/bulk_add.html", context)
@@ -48,7 +48,7 @@ def _add(request: Request, project: Project) -> HttpResponse:
     chosen = selection.select_from_form(project, request.POST.get("traces", ""))
     reason = " ".join(request.POST.get("reason", "").split())
     if error := _find_reason_error(reason):
-        queues = Queue.objects.filter(project=project).order_by("name")
+        queues = Queue.objects.active().filter(project=project).order_by("name")
         context = {"project": project, "section": "traces", "chosen": chosen, "queues": queues}
         context |= {"reason": reason, "error": error, "chosen_queue": queue}
         return render_page(request, "queues/bulk_add.html", context, status=422)

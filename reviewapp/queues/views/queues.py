@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -11,12 +10,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Patch
+from reviewapp.lib import clock
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import adding, claiming
+from reviewapp.queues import adding
 from reviewapp.queues.access import get_queue_item_or_404, get_queue_or_404
-from reviewapp.queues.creating import check_unit_can_change, create_queue, reserve_name
+from reviewapp.queues.changing import change_queue
+from reviewapp.queues.creating import create_queue
 from reviewapp.queues.forms import NewQueueForm, PasteForm, QueueForm
 from reviewapp.queues.key_conflicts import shared_keys
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Source
@@ -34,8 +34,13 @@ NOT_REMOVED = "Not removed. The item has been reviewed, or a colleague has it op
 @access.member(Role.REVIEWER)
 @require_safe
 def queue_list(request: Request, project: Project) -> HttpResponse:
-    rows = progress_by_queue(project)
-    return render_page(request, "queues/list.html", {"project": project, "section": "queues", "rows": rows})
+    is_archived = "archived" in request.GET
+    context = {
+        "project": project, "section": "queues", "is_archived": is_archived,
+        "rows": progress_by_queue(project, is_archived=is_archived),
+        "has_archived": Queue.objects.filter(project=project).exclude(archived_at=None).exists(),
+    }  # fmt: skip
+    return render_page(request, "queues/list.html", context)
 
 
 @access.member(Role.LEAD)
@@ -61,7 +66,9 @@ def queue_settings(request: Request, project: Project, queue: str) -> HttpRespon
     form = QueueForm(request.POST if request.method == "POST" else None, instance=instance)
     if request.method == "POST" and form.is_valid():
         try:
-            _save_settings(request, form)
+            data = form.cleaned_data
+            changed = {name: data[name] for name in form.changed_data if data[name] != form.initial[name]}
+            change_queue(instance, request.user, changed)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -69,6 +76,18 @@ def queue_settings(request: Request, project: Project, queue: str) -> HttpRespon
             return redirect("queues:queue-board", project=project.slug, queue=queue)
     context = {"project": project, "section": "queues", "form": form, "queue": instance}
     return render_page(request, "queues/settings.html", context, status=422 if form.errors else 200)
+
+
+@access.member(Role.LEAD)
+@require_POST
+def queue_archive(request: Request, project: Project, queue: str) -> HttpResponse:
+    """Archive the queue, or with `restore` take it out of the archive."""
+    instance, restores = get_queue_or_404(project, queue), "restore" in request.POST
+    if restores != (instance.archived_at is None):
+        change_queue(instance, request.user, {"archived_at": None if restores else clock.now()})
+    done = "Queue restored." if restores else "Queue archived. Its rules are stopped; its reviews stay."
+    messages.success(request, done)
+    return redirect("queues:queue-board", project=project.slug, queue=queue)
 
 
 @access.member(Role.REVIEWER)
@@ -88,7 +107,9 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
         paste = adding.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
         for error in paste.errors:
             form.add_error("ids", error)
-        if paste.entries:
+        if target.archived_at is not None:
+            form.add_error("ids", str(adding.QueueArchivedError()))
+        elif paste.entries:
             result = adding.add(target, paste.entries, request.user, source=Source.PASTE, bring_back=True)
             outcome = describe_added(target, result.added, result.duplicates, brought_back=result.brought_back)
             form.data["ids"] = "\n".join(paste.refused_lines)  # type: ignore[index]
@@ -131,24 +152,6 @@ def describe_added(queue: Queue, added: int, duplicates: int, *, brought_back: i
             " To add removed traces again, paste their ids on the queue's page."
         )
     return " ".join(sentences)
-
-
-def _save_settings(request: Request, form: QueueForm) -> None:
-    """Save what the form changed. Raises ValidationError."""
-    queue, data = form.instance, form.cleaned_data
-    changed = {name: str(data[name]) for name in form.changed_data if data[name] != form.initial[name]}
-    fields = list(changed)
-    with transaction.atomic():
-        if "unit" in changed:
-            check_unit_can_change(queue)
-        if "name" in changed:
-            reserve_name(queue)
-            fields.append("name_key")
-        # Not the whole row: another lead may be changing the rubric in it.
-        queue.save(update_fields=fields)
-        if "reviewers_per_item" in changed:
-            claiming.complete_reviewed(queue)
-        record(queue.project, request.user, "changed queue", f"queue:{queue.slug}", **changed)
 
 
 def _board_context(request: Request, queue: Queue) -> dict[str, object]:

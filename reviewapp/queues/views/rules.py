@@ -23,7 +23,7 @@ from reviewapp.web.request import Request
 @require_safe
 def rule_start(request: Request, project: Project) -> HttpResponse:
     """Choose the queue for a new rule; the query string is a view of traces (`m=`) that the rule starts from."""
-    queues = Queue.objects.filter(project=project).order_by("name")
+    queues = Queue.objects.active().filter(project=project).order_by("name")
     context = {"project": project, "section": "queues", "queues": queues, "view": request.GET.urlencode()}
     return render_page(request, "queues/rule_choose_queue.html", context)
 
