@@ -2,20 +2,18 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 
 from reviewapp.delivery import outbox, queries, rate_limit
 from reviewapp.delivery.models import Attempt, Breaker, Patch, PatchQuerySet, State
-from reviewapp.lib import clock, sql
+from reviewapp.lib import clock, leases, sql
+from reviewapp.lib.leases import LEASE_DURATION
 
-# Long enough for a push whose lease is renewed every few seconds, short enough to send the rows of a killed worker
-# again within half a minute.
-LEASE_DURATION = timedelta(seconds=20)
 # Rows of one project that a worker holds at once: a project that never answers leaves room for the others.
 MAX_LEASED_PER_PROJECT = 128
 INTERRUPTED_MESSAGE = "The worker stopped before it recorded a result: Laminar may have received the values."
@@ -87,11 +85,11 @@ def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
 
 def renew_leases(patches: Sequence[Patch]) -> None:
     """Extend the leases of these patches; a lease that was lost stays lost."""
-    until, deadline = clock.now() + LEASE_DURATION, _make_deadline()
-    leases = {patch.pk: patch.lease for patch in patches}
+    until, deadline = clock.now() + LEASE_DURATION, leases.make_deadline()
+    numbers = {patch.pk: patch.lease for patch in patches}
     with transaction.atomic():
-        sending = Patch.objects.select_for_update().filter(pk__in=leases, state=State.SENDING).order_by("pk")
-        renewed = {pk for pk, number in sending.values_list("pk", "lease") if leases[pk] == number}
+        sending = Patch.objects.select_for_update().filter(pk__in=numbers, state=State.SENDING).order_by("pk")
+        renewed = {pk for pk, number in sending.values_list("pk", "lease") if numbers[pk] == number}
         Patch.objects.filter(pk__in=renewed).update(leased_until=until)
     for patch in patches:
         if patch.pk in renewed:
@@ -129,13 +127,11 @@ def release_leases(patches: Sequence[Patch]) -> None:
 
 
 def _find_expired(now: datetime) -> PatchQuerySet:
-    # Also a lease that ends later than this clock could have set: the clock was set back since, perhaps by an hour.
-    is_expired = Q(leased_until__lt=now) | Q(leased_until__gt=now + 2 * LEASE_DURATION)
-    return Patch.objects.filter(is_expired, state=State.SENDING)
+    return Patch.objects.filter(leases.is_expired(now), state=State.SENDING)
 
 
 def _start_sending(patches: list[Patch], now: datetime) -> list[Patch]:
-    deadline = _make_deadline()
+    deadline = leases.make_deadline()
     Patch.objects.filter(pk__in=[patch.pk for patch in patches]).update(
         state=State.SENDING, lease=F("lease") + 1, leased_until=now + LEASE_DURATION
     )
@@ -143,10 +139,6 @@ def _start_sending(patches: list[Patch], now: datetime) -> list[Patch]:
         patch.state, patch.lease, patch.leased_until = State.SENDING, patch.lease + 1, now + LEASE_DURATION
         patch.lease_deadline = deadline
     return patches
-
-
-def _make_deadline() -> float:
-    return clock.monotonic() + LEASE_DURATION.total_seconds()
 
 
 def _build_interrupted_attempt(patch: Patch, now: datetime) -> Attempt:

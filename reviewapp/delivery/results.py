@@ -13,7 +13,7 @@ from reviewapp.delivery import breaker, outbox, outcome_log, schedule
 from reviewapp.delivery.models import Attempt, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Retry
-from reviewapp.lib import clock, failpoints
+from reviewapp.lib import backoff, clock, failpoints
 from reviewapp.lib.shortening import shorten
 
 log = logging.getLogger(__name__)
@@ -134,7 +134,7 @@ def _changes_after_error(patch: Patch, error: LaminarError, now: datetime) -> di
         return _parked_changes(Reason.REFUSED, message)
     if patch.failures + 1 >= schedule.GIVE_UP_MIN_TRIES and now - _failing_since(patch, now) > schedule.GIVE_UP_AFTER:
         return _parked_changes(Reason.GAVE_UP, message)
-    delay = schedule.failure_delay(patch.failures + 1, error.retry_after)
+    delay = backoff.failure_delay(patch.failures + 1, error.retry_after)
     return {"state": State.WAITING, "failures": F("failures") + 1, "due_at": now + delay, "last_error": message}
 
 

@@ -1,6 +1,5 @@
 """When to try again, and when to give up."""
 
-import random
 from datetime import datetime, timedelta
 
 # Seconds. A trace that Laminar does not know may not be ingested yet: retry soon, each minute for ten minutes, then for
@@ -16,8 +15,6 @@ MAX_SENDS = 3
 # Seconds after confirmation at which to check that Laminar still has the values: soon, because late spans may set the
 # same keys, then for a day.
 DRIFT_CHECK_DELAYS = [10, 60, 300, 1_800, 10_800, 86_400]
-# In seconds.
-MAX_FAILURE_DELAY = 3_600
 # How long, and how often, a patch must fail temporarily before it is parked. Laminar can ask for a day between two
 # attempts: even then there are this many.
 GIVE_UP_AFTER = timedelta(days=8)
@@ -37,14 +34,6 @@ MAX_RATE_LIMIT_DELAY = 300.0
 # without a key there is nothing to try.
 REFUSED_KEY_DELAY = timedelta(minutes=1)
 NO_KEY_DELAY = timedelta(minutes=15)
-
-
-def failure_delay(failures: int, retry_after: float | None) -> timedelta:
-    """The delay after the n-th temporary failure: `retry_after` if given, else doubling up to an hour, with jitter."""
-    if retry_after is not None:
-        return timedelta(seconds=retry_after)
-    seconds = min(MAX_FAILURE_DELAY, 2 ** min(failures, 12))
-    return timedelta(seconds=seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, protects nothing
 
 
 def breaker_delay(failures: int) -> timedelta | None:

@@ -52,21 +52,51 @@ _RESERVED_V6 = [ipaddress.IPv6Network(block) for block in ("2001::/23", "2001:db
 def normalize_base_url(text: str) -> str:
     """Normalize a base URL: no trailing slash, no default port. Raises AddressRefused."""
     text = text.strip()
-    if len(text) > MAX_URL_LENGTH or not text.isprintable() or any(char in text for char in " \\?#"):
+    if _is_unusable(text, " \\?#"):
         raise AddressRefused("A base URL cannot have spaces, backslashes, ? or #. Enter one like https://api.lmnr.ai.")
+    url = _parse_url(text, "base URL", "https://api.lmnr.ai")
+    return str(url.copy_with(raw_path=url.raw_path.rstrip(b"/") or b"/")).rstrip("/")
+
+
+def normalize_webhook_url(text: str) -> str:
+    """Normalize the URL of a webhook, which may have a query: no default port. Raises AddressRefused."""
+    text = text.strip()
+    if _is_unusable(text, " \\#"):
+        raise AddressRefused(
+            f"A webhook URL has up to {MAX_URL_LENGTH:,} characters, without spaces, backslashes or #."
+            " Enter one like https://example.com/hooks."
+        )
+    url = str(_parse_url(text, "webhook URL", "https://example.com/hooks"))
+    # Characters outside ASCII are longer in the URL than as typed.
+    if len(url) > MAX_URL_LENGTH:
+        raise AddressRefused(f"A webhook URL has up to {MAX_URL_LENGTH:,} characters. Enter a shorter one.")
+    return url
+
+
+def get_origin(url: str) -> str:
+    """The scheme, host and port of a normalized URL: what may be shown to all and written to logs."""
+    return str(httpx.URL(url).copy_with(raw_path=b"/")).rstrip("/")
+
+
+def _is_unusable(text: str, banned: str) -> bool:
+    return len(text) > MAX_URL_LENGTH or not text.isprintable() or any(char in text for char in banned)
+
+
+def _parse_url(text: str, noun: str, example: str) -> httpx.URL:
+    """Parse the URL of a server. Raises AddressRefused, in words for a URL of this kind."""
     try:
         url = httpx.URL(text)
         host = url.host.rstrip(".")
-        url = url.copy_with(host=host, raw_path=url.raw_path.rstrip(b"/") or b"/")
+        url = url.copy_with(host=host)
     except (httpx.InvalidURL, ValueError):
-        raise AddressRefused("This is not a base URL. Enter one like https://api.lmnr.ai.") from None
+        raise AddressRefused(f"This is not a {noun}. Enter one like {example}.") from None
     if url.scheme not in _DEFAULT_PORTS or not host:
-        raise AddressRefused("A base URL starts with https:// or http:// and a host name.")
+        raise AddressRefused(f"A {noun} starts with https:// or http:// and a host name.")
     if url.userinfo:
-        raise AddressRefused("A base URL cannot have a user name or password. Enter the key in its own field.")
+        raise AddressRefused(f"A {noun} cannot have a user name or password. Enter the key in its own field.")
     if url.port is not None and not 0 < url.port < 65536:
         raise AddressRefused("A port is a number from 1 to 65535.")
-    return str(url).rstrip("/")
+    return url
 
 
 def check_address(base_url: str, allowed_hosts: Collection[str]) -> None:
@@ -84,7 +114,7 @@ def resolve_blocking(host: str, port: int) -> list[str]:
     try:
         results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise Unreachable(f"The name “{host}” could not be found. Check the base URL, or try again later.") from None
+        raise Unreachable(f"The name “{host}” could not be found. Check the URL, or try again later.") from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in results))
 
 
@@ -167,7 +197,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
         self._pinned.pop((host, port), None)
-        raise failure or Unreachable(f"The name “{host}” has no address. Check the base URL.")
+        raise failure or Unreachable(f"The name “{host}” has no address. Check the URL.")
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -207,7 +237,7 @@ def _check_addresses(host: str, port: int, addresses: list[str], allowed_hosts: 
         return
     raise AddressRefused(
         f"“{name}” leads to a private or reserved address, which is not allowed. "
-        f"If this is your own Laminar, ask the operator to allow “{name}:{port}”."
+        f"If this is your own server, ask the operator to allow “{name}:{port}”."
     )
 
 

@@ -7,8 +7,6 @@ verified, and one deadline bounds a whole call, even if the server sends one byt
 import asyncio
 import contextlib
 import contextvars
-import importlib.metadata
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -19,16 +17,13 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from reviewapp.laminar import call_slots, paging, rows, signals, wire
+from reviewapp.laminar import call_slots, http_calls, paging, rows, signals, wire
 from reviewapp.laminar.addresses import PinnedTransport, normalize_base_url
 from reviewapp.laminar.errors import (
     EndpointNotFound,
-    LaminarError,
     RequestRefused,
-    TimedOut,
     TraceNotFound,
     UnexpectedResponse,
-    Unreachable,
 )
 from reviewapp.laminar.rows import ParsedRows, SpanRow, TraceRow, UnreadableRow
 from reviewapp.laminar.signals import SignalVerdict
@@ -37,7 +32,6 @@ from reviewapp.lib import deadline as work_deadline
 T = TypeVar("T")
 
 DEADLINE_SECONDS = 30.0
-CONNECT_TIMEOUT = 5.0
 
 KeyKind = Literal["full", "ingest-only"]
 
@@ -63,18 +57,9 @@ class AsyncLaminar:
         self._key = wire.clean_key(key)
         self._deadline = deadline
         self._max_response_bytes = max_response_bytes
-        self._http = httpx.AsyncClient(
-            headers={
-                "Authorization": f"Bearer {self._key}",
-                "Accept": "application/json",
-                # A small compressed response could unpack to any size.
-                "Accept-Encoding": "identity",
-                "User-Agent": f"reviewapp/{_version()}",
-            },
-            transport=transport or PinnedTransport(allowed_hosts),
-            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
-            follow_redirects=False,
-            trust_env=False,
+        self._http = http_calls.create_client(
+            {"Authorization": f"Bearer {self._key}", "Accept": "application/json"},
+            transport or PinnedTransport(allowed_hosts),
         )
 
     def __repr__(self) -> str:
@@ -213,25 +198,12 @@ class AsyncLaminar:
             await self.query(*wire.build_traces_query(ids, "id"))
             return ParsedRows([], [UnreadableRow(ids[0], error.problem, is_too_long=True)])
 
-    @contextlib.asynccontextmanager
-    async def _enforce_deadline(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._deadline):
-                yield
-        except TimeoutError:
-            raise TimedOut(
-                f"{self.base_url} sent no complete response within {self._deadline:.3g} seconds. "
-                "Nothing is lost; try again later."
-            ) from None
+    def _enforce_deadline(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return http_calls.enforce_deadline(self.base_url, self._deadline)
 
     async def _send(self, call: wire.Call) -> wire.Response:
-        async with self._enforce_deadline():
-            try:
-                return await self._exchange(call)
-            except httpx.TimeoutException:
-                raise TimedOut(f"{self.base_url} did not respond in time. Nothing is lost; try again later.") from None
-            except (httpx.TransportError, OSError) as error:
-                raise _to_unreachable(self.base_url, error) from None
+        async with self._enforce_deadline(), http_calls.explain_errors(self.base_url):
+            return await self._exchange(call)
 
     async def _exchange(self, call: wire.Call) -> wire.Response:
         headers = {"Content-Type": "application/json"} if call.body else {}
@@ -240,7 +212,7 @@ class AsyncLaminar:
         async with self._http.stream(call.method, url, content=content, headers=headers) as response:
             is_success = response.status_code == 200
             limit = call.max_response_bytes if is_success else wire.MAX_OTHER_RESPONSE_BYTES
-            body = await _read_body(response, limit + 1)
+            body = await http_calls.read_body(response, limit + 1)
             return wire.build_response(
                 response.status_code, response.headers, body[:limit], is_truncated=len(body) > limit, key=self._key
             )
@@ -345,34 +317,3 @@ def _run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(coroutine)
     with ThreadPoolExecutor(max_workers=1) as executor:
         return executor.submit(contextvars.copy_context().run, asyncio.run, coroutine).result()
-
-
-async def _read_body(response: httpx.Response, limit: int) -> bytes:
-    body = bytearray()
-    if not wire.is_encoded(response.headers):
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) >= limit:
-                break
-    return bytes(body[:limit])
-
-
-def _to_unreachable(base_url: str, error: Exception) -> LaminarError:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = f"the certificate cannot be trusted ({cause.verify_message.rstrip('.')})"
-            return Unreachable(f"Could not reach {base_url}: {reason}. Correct the base URL or the certificate.")
-        if isinstance(cause, ssl.SSLError):
-            return Unreachable(f"Could not reach {base_url}: it does not speak TLS correctly. Check the base URL.")
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, httpx.ConnectError):
-        return Unreachable(f"Could not connect to {base_url}. Nothing is lost; check the URL, or try again later.")
-    return Unreachable(f"{base_url} closed the connection before its response was complete. It is safe to send again.")
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("reviewapp")
-    except importlib.metadata.PackageNotFoundError:
-        return "source"

@@ -25,6 +25,7 @@ from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.laminar.client import DEADLINE_SECONDS
 from reviewapp.lib import clock, deadline
+from reviewapp.lib.leases import LEASE_DURATION
 from reviewapp.queues.idempotent_adding import forget_old_calls
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rules.runner import apply_due_rules
@@ -73,7 +74,7 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
 )
 # Seconds to finish pushes after a stop: the longest push (metadata, then tags) and a lease. Results that could not be
 # recorded by then, for example without a database, are left to another worker.
-FINISH_TIMEOUT = 2 * DEADLINE_SECONDS + leasing.LEASE_DURATION.total_seconds()
+FINISH_TIMEOUT = 2 * DEADLINE_SECONDS + LEASE_DURATION.total_seconds()
 # `run_once` waits for read-backs that are due this soon, for at most this many rounds.
 SOON = timedelta(seconds=10)
 MAX_READBACK_ROUNDS = 25

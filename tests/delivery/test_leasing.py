@@ -17,6 +17,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import leasing, outbox, queries
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.lib import clock, sql
+from reviewapp.lib.leases import LEASE_DURATION
 from tests.delivery.patches import end_push, lease_patch, put, put_many, reload
 from tests.factories import PatchFactory, ProjectFactory
 
@@ -86,11 +87,11 @@ def test_it_refuses_renewal_by_a_late_worker(project: Project) -> None:
 
 def test_it_keeps_a_renewed_lease(project: Project) -> None:
     patch = lease_patch(put(project, {"a": 1}))
-    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 0.9, tick=False):
+    with time_machine.travel(clock.now() + LEASE_DURATION * 0.9, tick=False):
         leasing.renew_leases([patch])
-    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 1.1, tick=False):
+    with time_machine.travel(clock.now() + LEASE_DURATION * 1.1, tick=False):
         assert leasing.release_expired_leases() == 0
-    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 2, tick=False):
+    with time_machine.travel(clock.now() + LEASE_DURATION * 2, tick=False):
         assert leasing.release_expired_leases() == 1
 
 
@@ -114,7 +115,7 @@ def test_it_releases_leases_of_a_dead_worker_when_the_clock_was_set_back(project
 def test_it_supersedes_a_replaced_patch_of_a_dead_worker(project: Project) -> None:
     patch = lease_patch(put(project, {"a": 1}))
     put(project, {"a": 2})
-    with time_machine.travel(clock.now() + leasing.LEASE_DURATION * 2, tick=False):
+    with time_machine.travel(clock.now() + LEASE_DURATION * 2, tick=False):
         leasing.release_expired_leases()
     assert reload(patch).state == State.SUPERSEDED
 

@@ -25,7 +25,7 @@ from reviewapp.laminar import (
     UnexpectedResponse,
     Unreachable,
 )
-from reviewapp.lib import clock
+from reviewapp.lib import backoff, clock
 from reviewapp.worker.pusher import MAX_PUSHES_PER_PROJECT
 from tests.delivery.patches import end_push, lease_patch, make_due, put, put_many, reload
 from tests.factories import LaminarKeyFactory
@@ -123,10 +123,10 @@ def test_it_respects_retry_after(patch: Patch) -> None:
 
 
 def test_it_doubles_failure_delays_up_to_an_hour_with_jitter() -> None:
-    waits = [schedule.failure_delay(n, None).total_seconds() for n in range(1, 30)]
+    waits = [backoff.failure_delay(n, None).total_seconds() for n in range(1, 30)]
     assert all(2**n / 2 <= wait <= 2**n for n, wait in enumerate(waits[:11], 1))
     assert all(1_800 <= wait <= 3_600 for wait in waits[11:])
-    assert len({schedule.failure_delay(20, None) for _ in range(10)}) > 1
+    assert len({backoff.failure_delay(20, None) for _ in range(10)}) > 1
 
 
 def test_it_gives_up_after_eight_days_of_failing(project: Project) -> None:
