@@ -16,6 +16,7 @@ from reviewapp.traces.models import (
     UnreadablePart,
     Watermark,
 )
+from reviewapp.webhooks.models import Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
     "AccessToken",
@@ -57,4 +58,7 @@ __all__ = [
     "UnreadablePart",
     "User",
     "Watermark",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookMessage",
 ]

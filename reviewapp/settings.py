@@ -33,6 +33,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `host:port` of Laminar servers on loopback or private addresses that may be connected to.
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
+# The same for the endpoints of webhooks.
+ALLOWED_WEBHOOK_HOSTS = frozenset(env.list("ALLOWED_WEBHOOK_HOSTS", default=[]))
 
 # How many days a trace that was never queued stays in the mirror, and how many of these a project may have.
 # Answers a view's conditions on reviews; the mirror, which is below reviews, asks it by this name.

@@ -99,6 +99,8 @@ class Project(models.Model):
     )
     # Maximum pushes per second to Laminar, across all workers; null for no limit.
     push_limit = models.PositiveSmallIntegerField(null=True, blank=True)
+    # The events that webhooks of the project ask for, with spaces between: without any, a save asks for no webhooks.
+    webhook_events = models.CharField(max_length=400, blank=True, default="", db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outbox, outcome_log, schedule
+from reviewapp.delivery import outbox, outcome_log, parking, schedule
 from reviewapp.delivery.models import Attempt, Breaker, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
@@ -193,14 +193,23 @@ def _record_missing_values(patch: Patch, text: str | None, seconds: float) -> No
         changes = {"state": State.WAITING, "due_at": now, "accepted_at": None, "reads": 0, "last_error": error}
     else:
         changes = {"state": State.PARKED, "reason": Reason.UNCONFIRMED, "last_error": outcome}
-    if _still_claimed([patch]).update(**changes):
-        _build_attempt(patch, seconds, outcome).save(force_insert=True)
-        if changes["state"] == State.PARKED:
-            outcome_log.log_parked(patch.project_id, patch.pk, outcome)
+    with transaction.atomic():
+        is_recorded = _still_claimed([patch]).update(**changes)
+        if is_recorded:
+            _build_attempt(patch, seconds, outcome).save(force_insert=True)
+            if changes["state"] == State.PARKED:
+                parking.emit_parked(patch, Reason.UNCONFIRMED, outcome)
+    if is_recorded and changes["state"] == State.PARKED:
+        outcome_log.log_parked(patch.project_id, patch.pk, outcome)
 
 
 def _park(patch: Patch, message: str) -> None:
-    if _still_claimed([patch]).update(state=State.PARKED, reason=Reason.UNREADABLE, last_error=message):
+    with transaction.atomic():
+        changes = {"state": State.PARKED, "reason": Reason.UNREADABLE, "last_error": message}
+        is_parked = _still_claimed([patch]).update(**changes)
+        if is_parked:
+            parking.emit_parked(patch, Reason.UNREADABLE, message)
+    if is_parked:
         outcome_log.log_parked(patch.project_id, patch.pk, message)
 
 

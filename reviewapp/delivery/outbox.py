@@ -12,7 +12,7 @@ from django.db import OperationalError, transaction
 from django.db.models.functions import Least
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery import outcome_log, queries, schedule
+from reviewapp.delivery import outcome_log, parking, queries, schedule
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.lib.shortening import shorten
@@ -201,6 +201,7 @@ def _park_unreadable(patches: Sequence[Patch]) -> list[Patch]:
         parked = [patch for patch in patches if patch not in readable and patch.state in states]
         Patch.objects.filter(pk__in=[patch.pk for patch in parked]).update(**UNREADABLE_CHANGES)
         for patch in parked:
+            parking.emit_parked(patch, Reason.UNREADABLE, UNREADABLE_MESSAGE)
             outcome_log.log_parked(patch.project_id, patch.pk, UNREADABLE_MESSAGE)
     return readable
 

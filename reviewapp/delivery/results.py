@@ -9,7 +9,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.db.models import F
 
-from reviewapp.delivery import breaker, outbox, outcome_log, schedule
+from reviewapp.delivery import breaker, outbox, outcome_log, parking, schedule
 from reviewapp.delivery.models import Attempt, Patch, Reason, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import LaminarError, Retry
@@ -75,7 +75,11 @@ def record_pushes(results: Sequence[PushResult]) -> None:
                 raise
             log.exception("Could not record the push of delivery %s; it is parked", results[0].patch.pk)
             patch = results[0].patch
-            if outbox.record_outcome(patch, **_parked_changes(Reason.UNREADABLE, UNRECORDED_MESSAGE)):
+            with transaction.atomic():
+                is_parked = outbox.record_outcome(patch, **_parked_changes(Reason.UNREADABLE, UNRECORDED_MESSAGE))
+                if is_parked:
+                    parking.emit_parked(patch, Reason.UNREADABLE, UNRECORDED_MESSAGE)
+            if is_parked:
                 outcome_log.log_parked(patch.project_id, patch.pk, UNRECORDED_MESSAGE)
 
 
@@ -94,6 +98,8 @@ def _record(results: Sequence[PushResult]) -> None:
                 recorded.append(result)
                 if result.error is not None:
                     failures.append((result, changes["state"]))
+                    if changes["state"] == State.PARKED:
+                        parking.emit_parked(result.patch, changes["reason"], str(result.error))
         failpoints.hit("push.marking")
         _update_breakers(recorded)
         Attempt.objects.bulk_create([_build_attempt(result) for result in recorded])

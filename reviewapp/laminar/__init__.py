@@ -1,6 +1,6 @@
 """Laminar over HTTP. No other package makes requests to it. Imports no models and no views."""
 
-from reviewapp.laminar.addresses import check_address, normalize_base_url
+from reviewapp.laminar.addresses import check_address, get_origin, normalize_base_url, normalize_webhook_url
 from reviewapp.laminar.call_slots import take_slot
 from reviewapp.laminar.client import AsyncLaminar, KeyKind, Laminar
 from reviewapp.laminar.errors import (
@@ -23,6 +23,7 @@ from reviewapp.laminar.errors import (
 )
 from reviewapp.laminar.rows import ParsedRows, SpanEvent, SpanRow, TraceRow, UnreadableRow
 from reviewapp.laminar.signals import SignalVerdict
+from reviewapp.laminar.webhook_client import WebhookResponse, post_message
 
 __all__ = [
     "AddressRefused",
@@ -50,7 +51,11 @@ __all__ = [
     "UnexpectedResponse",
     "Unreachable",
     "UnreadableRow",
+    "WebhookResponse",
     "check_address",
+    "get_origin",
     "normalize_base_url",
+    "normalize_webhook_url",
+    "post_message",
     "take_slot",
 ]

@@ -7,7 +7,7 @@ from django.db import transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.lib import clock
-from reviewapp.queues import claiming
+from reviewapp.queues import claiming, completion
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 
 NOBODY = "nobody"
@@ -44,6 +44,8 @@ def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
         if is_skipped:
             save_skip(item, user, Skip.Kind.OTHER if whom == NOBODY else whom, reason)
             record(item.queue.project, user, "skipped item", f"item:{item.pk}", whom=SKIP_TARGETS[whom], reason=reason)
+            if whom == NOBODY:
+                completion.emit_if_completed(item.queue)
     return is_skipped
 
 

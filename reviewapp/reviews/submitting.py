@@ -15,7 +15,7 @@ from reviewapp.audit.recording import record
 from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
-from reviewapp.reviews import drafts, pushing, queries, session_push
+from reviewapp.reviews import announcing, drafts, pushing, queries, session_push
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.pushing import Answers
 
@@ -164,6 +164,7 @@ def _insert_revision(submission: _Submission, revision: int) -> Review:
         queue.project, user, "submitted review", f"item:{item.pk}", revision=revision,
         score=review.score_text or None, needs_review=review.needs_review,
     )  # fmt: skip
+    announcing.emit_submitted(review)
     return review
 
 

@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
-from reviewapp.reviews import drafts
+from reviewapp.reviews import announcing, drafts
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.session_push import load_patches
 from reviewapp.traces.metadata import merge
@@ -73,6 +73,7 @@ def undo(item: QueueItem, user: User) -> Review:
             raise CannotUndoError
         if review.patch is not None:
             _withdraw(review, item.queue)
+        announcing.withdraw_submitted(review)
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
         if previous is not None:
             Review.objects.filter(pk=previous.pk).update(is_latest=True)

@@ -8,6 +8,7 @@ from reviewapp.delivery import clock_skew
 from reviewapp.queues import claiming
 from reviewapp.queues.rules import runner
 from reviewapp.traces.sync import pull
+from reviewapp.webhooks import leasing as webhook_leasing
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ def correct_times() -> int:
                 log.warning("The database's clock was set back by %s; due times are corrected", set_back)
                 clock_skew.bring_forward(set_back)
                 pull.bring_forward(set_back)
+                webhook_leasing.bring_forward(set_back)
                 claiming.shorten_claims()
                 runner.rescan_from_now()
     return clock_skew.correct_future_due_times()

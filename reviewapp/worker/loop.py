@@ -32,6 +32,7 @@ from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull, transcripts
+from reviewapp.webhooks import leasing as webhook_leasing
 from reviewapp.worker import puller
 from reviewapp.worker.client_pool import ClientPool, get_keys_by_project
 from reviewapp.worker.clock_correction import correct_times
@@ -39,6 +40,7 @@ from reviewapp.worker.mirror_sync import MirrorSync
 from reviewapp.worker.project_tasks import ProjectTasks
 from reviewapp.worker.pusher import Pusher
 from reviewapp.worker.readback import ReadbackRunner, ReadbackTarget
+from reviewapp.worker.webhook_sender import WebhookSender
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ PRUNE_INTERVAL = 60.0
 # A trace that appears late is delivered within a minute.
 MISSED_INTERVAL = 20.0
 RULES_INTERVAL = 3.0
+WEBHOOK_INTERVAL = 0.5
 # Outdated transcripts that each maintenance round renders again, and unreadable parts that it tries again.
 MAX_REBUILDS = 10
 MAX_RETRIES = 20
@@ -70,6 +73,8 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,
+    webhook_leasing.delete_old,
+    webhook_leasing.release_expired_leases,
     leasing.release_expired_leases,
 )
 # Seconds to finish pushes after a stop: the longest push (metadata, then tags) and a lease. Results that could not be
@@ -96,6 +101,7 @@ class Worker:
     drift_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     pull_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     missed_tasks: ProjectTasks = field(default_factory=ProjectTasks)
+    webhooks: WebhookSender = field(default_factory=WebhookSender)
     mirror: MirrorSync = field(init=False)
     readback_runner: ReadbackRunner = field(init=False)
     # Seconds that pushes under way may take after a stop, and the monotonic time when the stop was noticed.
@@ -124,6 +130,7 @@ class Worker:
                 self._repeat(self.mirror.prune, PRUNE_INTERVAL),
                 self._repeat(self.run_maintenance, MAINTENANCE_INTERVAL),
                 self._repeat(self.apply_rules, RULES_INTERVAL),
+                self._repeat(self.send_webhooks, WEBHOOK_INTERVAL),
             )
         finally:
             exit_task.cancel()
@@ -154,6 +161,8 @@ class Worker:
                 await asyncio.sleep(IDLE_DELAY)
             while await self.check_drift() or self.drift_tasks.running:
                 await self.drift_tasks.wait_any(IDLE_DELAY)
+            while await self.send_webhooks() or self.webhooks.tasks:
+                await self.webhooks.wait_any(IDLE_DELAY)
         finally:
             await self._close()
 
@@ -197,6 +206,12 @@ class Worker:
     async def apply_rules(self) -> int:
         """Apply due queue rules to new and changed traces. Returns the number of traces."""
         return await sync_to_async(apply_due_rules)()
+
+    async def send_webhooks(self) -> int:
+        """Start sending due webhook messages. Returns the number of messages."""
+        count = await self.webhooks.start_due()
+        await self.webhooks.wait_any(IDLE_DELAY)
+        return count
 
     async def run_maintenance(self) -> int:
         """Send a heartbeat, resume projects with a new key, tidy up. Returns the number of leases released.
@@ -267,7 +282,7 @@ class Worker:
                 self.heartbeat.is_database_checked = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
-            if not count or task not in (self.push, self.read_back, self.pull, self.mirror.prune):
+            if not count or task not in (self.push, self.read_back, self.pull, self.mirror.prune, self.send_webhooks):
                 await _wait_for_stop(self.stop, delay)
 
     def _has_pushes_to_finish(self) -> bool:
@@ -289,6 +304,7 @@ class Worker:
         for tasks in (self.readback_tasks, self.drift_tasks, self.pull_tasks, self.missed_tasks):
             await tasks.cancel_all()
         await self.mirror.close()
+        await self.webhooks.finish()
         await self.clients.close()
 
 
