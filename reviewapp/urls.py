@@ -30,6 +30,7 @@ from reviewapp.traces.views import saved_views as trace_acts
 from reviewapp.traces.views import unreadable as unreadable_traces
 from reviewapp.web import views as web
 from reviewapp.web.converters import PrimaryKeyConverter
+from reviewapp.webhooks import views as webhooks
 
 register_converter(PrimaryKeyConverter, "number")
 
@@ -126,6 +127,18 @@ key_routes: Routes = [
 ]
 quality_routes: Routes = [
     path("queues/<slug:queue>/failure-rate/", failure_rate.failure_rate_page, name="failure-rate"),
+webhook_routes: Routes = [
+    path("", webhooks.webhook_list, name="webhook-list"),
+    path("new/", webhooks.webhook_create, name="webhook-create"),
+    path("<uuid:webhook>/", webhooks.webhook_page, name="webhook-page"),
+    path("<uuid:webhook>/change/", webhooks.webhook_change, name="webhook-change"),
+    path("<uuid:webhook>/test/", webhooks.webhook_test, name="webhook-test"),
+    path("<uuid:webhook>/rotate/", webhooks.webhook_rotate, name="webhook-rotate"),
+    path("<uuid:webhook>/switch/", webhooks.webhook_switch, name="webhook-switch"),
+    path("<uuid:webhook>/delete/", webhooks.webhook_delete, name="webhook-delete"),
+    path("<uuid:webhook>/retry/", webhooks.messages_retry, name="messages-retry"),
+    path("<uuid:webhook>/messages/<number:message>/", webhooks.message_page, name="message-page"),
+    path("<uuid:webhook>/messages/<number:message>/retry/", webhooks.message_retry, name="message-retry"),
 ]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
@@ -148,6 +161,7 @@ urlpatterns: Routes = [
     path("p/<slug:project>/traces/", include((bulk_routes, "bulk"))),
     path("p/<slug:project>/deliveries/", include((delivery_routes, "delivery"))),
     path("p/<slug:project>/keys/", include((key_routes, "keys"))),
+    path("p/<slug:project>/webhooks/", include((webhook_routes, "webhooks"))),
     path("p/<slug:project>/audit/", include(([path("", audit.event_list, name="event-list")], "audit"))),
     path("p/<slug:project>/", include((review_routes, "reviews"))),
     path("p/<slug:project>/", include((quality_routes, "quality"))),

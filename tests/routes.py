@@ -11,9 +11,11 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from reviewapp.accounts.models import Role
 from reviewapp.delivery.models import Bulk
 from reviewapp.keys.models import AccessToken
+from reviewapp.lib import clock
 from reviewapp.queues.models import QueueItem
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
+from reviewapp.webhooks.models import Webhook, WebhookMessage
 from tests.factories import PatchFactory, RuleFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
@@ -71,8 +73,11 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     view = SavedView.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
     bulk = Bulk.objects.create(project=project, preview_id=uuid4(), metadata='{"k":1}', made_by="lead")
     rule = RuleFactory.create(queue=item.queue)
+    webhook = Webhook.objects.create(project=project, url="https://example.com/hooks", events="queue.completed")
+    message = WebhookMessage.objects.create(webhook=webhook, event="queue.completed", body="{}", due_at=clock.now())
     return {
-        "project": project.slug, "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
+        "webhook": webhook.pk, "message": message.pk, "project": project.slug,
+        "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE), "rule": rule.pk,
     }  # fmt: skip

@@ -16,6 +16,8 @@ UNKNOWN_VALUES = {
     "item": 10**9,
     "patch": 10**9,
     "token": 10**9,
+    "webhook": UUID(int=1),
+    "message": 10**9,
     "rule": 10**9,
     "view": 10**9,
     "bulk": 10**9,

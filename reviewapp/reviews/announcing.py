@@ -24,7 +24,9 @@ def emit_submitted(review: Review) -> None:
         return
     patch = review.patch
     # What is not pushed yet must not be known to the item's other reviewers, who may read the messages.
-    values = {} if patch is None else {key: patch.values[key] for key in patch.values.keys() - patch.carried_keys}
+    pushed = {} if patch is None else patch.values
+    carried_keys = set() if patch is None else patch.carried_keys
+    values = {key: value for key, value in pushed.items() if key not in carried_keys}
     delay = timedelta(seconds=queue.grace_seconds)
     data = {
         **_describe_item(review.item),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
@@ -17,7 +18,7 @@ INTERRUPTED_MESSAGE = "The worker stopped before it recorded a result: the endpo
 DELETE_BATCH = 500
 
 
-def lease(limit: int, under_way: Mapping[object, int]) -> list[WebhookMessage]:
+def lease(limit: int, under_way: Mapping[UUID, int]) -> list[WebhookMessage]:
     """Lease up to `limit` due messages, the oldest of each webhook first, with their webhooks.
 
     `under_way` counts the messages by webhook that this worker is sending already.

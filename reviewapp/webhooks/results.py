@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -80,7 +81,7 @@ def _message_changes(result: SendResult, outcome: str, now: datetime) -> dict[st
     return {**failed, "state": MessageState.WAITING, "due_at": now + delay}
 
 
-def _end_failures(webhook_id: object, now: datetime) -> None:
+def _end_failures(webhook_id: UUID, now: datetime) -> None:
     failing = Webhook.objects.filter(Q(failures__gt=0) | ~Q(open_until=None), pk=webhook_id)
     was_stopped = failing.filter(failures__gte=schedule.FAILURE_THRESHOLD).exists()
     if failing.update(failures=0, failing_since=None, open_until=None) and was_stopped:
@@ -102,6 +103,7 @@ def _count_failure(message: WebhookMessage, result: SendResult, outcome: str, no
     )  # fmt: skip
     if result.status == GONE_STATUS:
         return GONE_REASON
-    if now - failing_since > schedule.SWITCH_OFF_AFTER:
-        return FAILING_REASON.format(days=(now - failing_since).days, outcome=outcome)
+    duration = now - (failing_since or now)
+    if duration > schedule.SWITCH_OFF_AFTER:
+        return FAILING_REASON.format(days=duration.days, outcome=outcome)
     return ""

@@ -44,8 +44,8 @@ def run_endpoint(script: Script = accept) -> Iterator[Endpoint]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            endpoint.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            status, answer, headers = endpoint.script(len(endpoint.requests))
+            running.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            status, answer, headers = running.script(len(running.requests))
             with contextlib.suppress(OSError):
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(answer)), **headers}.items():
@@ -60,10 +60,10 @@ def run_endpoint(script: Script = accept) -> Iterator[Endpoint]:
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)
-    endpoint = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/hooks?team=a", script)
+    running = Endpoint(f"http://127.0.0.1:{server.server_address[1]}/hooks?team=a", script)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
-        yield endpoint
+        yield running
     finally:
         server.shutdown()
         server.server_close()
