@@ -127,6 +127,7 @@ key_routes: Routes = [
 ]
 quality_routes: Routes = [
     path("queues/<slug:queue>/failure-rate/", failure_rate.failure_rate_page, name="failure-rate"),
+]
 webhook_routes: Routes = [
     path("", webhooks.webhook_list, name="webhook-list"),
     path("new/", webhooks.webhook_create, name="webhook-create"),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0040_a_daily_maximum_keeps_a_random_sample'),
+        ('reviewapp', '0032_a_daily_maximum_keeps_a_random_sample'),
     ]
 
     operations = [

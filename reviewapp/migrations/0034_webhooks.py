@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0030_queues_of_sessions'),
+        ('reviewapp', '0033_programs_ask_what_changed'),
     ]
 
     operations = [
