@@ -14,8 +14,7 @@ import django
 
 django.setup()
 
-from django.contrib.sessions.models import Session  # noqa: E402 - models exist only after setup
-from django.db import transaction  # noqa: E402
+from django.db import transaction  # noqa: E402 - models exist only after setup
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When  # noqa: E402
 from django.utils.crypto import get_random_string  # noqa: E402
 
@@ -34,6 +33,7 @@ from reviewapp.models import (  # noqa: E402
     Queue,
     QueueItem,
     Review,
+    Session,
     Skip,
     Span,
     Tally,
@@ -58,7 +58,7 @@ now = clock.now()
 keys = ("environment", "region", "feature_flag", "customer_tier")
 position = (item.queue_id, item.priority)
 session = Session.objects.create(
-    session_key=get_random_string(32), session_data="x" * 200, expire_date=now + timedelta(1)
+    digest=get_random_string(64), data="x" * 200, created_at=now, seen_at=now, expires_at=now + timedelta(1)
 )
 claim_values = (user.pk, now, queue.pk, 0, user.pk, now, user.pk)
 
@@ -157,15 +157,15 @@ def query_position() -> int:
 # Each query as (ORM, by hand); those in WRITES run in a transaction that is rolled back.
 READS: dict[str, tuple[Call, Call]] = {
     "session": (
-        lambda: Session.objects.get(session_key=session.session_key, expire_date__gt=now),
-        lambda: sql.fetch_rows(account_queries.SESSION_DATA, session.session_key, now),
+        lambda: Session.objects.get(digest=session.digest, expires_at__gt=now),
+        lambda: sql.fetch_rows(account_queries.SESSION, session.digest, now),
     ),
     "user": (
         lambda: User.objects.get(pk=user.pk),
         lambda: sql.fetch_first(User, account_queries.USER_BY_PK, user.pk),
     ),
     "membership and project": (
-        lambda: Membership.objects.select_related("project").get(project__slug=project.slug, user=user),
+        lambda: Membership.objects.select_related("project").get(project__slug=project.slug, user=user, is_active=True),
         membership_by_hand,
     ),
     "queue by slug": (

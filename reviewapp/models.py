@@ -1,9 +1,11 @@
 """Every table, floor by floor: the data dictionary."""
 
 from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
+from reviewapp.accounts.sign_in_models import Session, SignIn
 from reviewapp.audit.models import AuditEvent, AuditHead
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.people.models import AccountLink
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.reviews.models import Draft, Review, SessionPatch
 from reviewapp.traces.filter_models import Excerpt, MetadataKey, Posting, SavedView, Tally, Term, TraceTag
@@ -20,6 +22,7 @@ from reviewapp.webhooks.models import Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
     "AccessToken",
+    "AccountLink",
     "Attempt",
     "AuditEvent",
     "AuditHead",
@@ -47,7 +50,9 @@ __all__ = [
     "Rubric",
     "Rule",
     "SavedView",
+    "Session",
     "SessionPatch",
+    "SignIn",
     "Skip",
     "Span",
     "SpanMetadata",

@@ -5,15 +5,16 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
-from reviewapp.lib import secret_file, sqlite_connection
+from reviewapp.lib import private_files, secret_file, sqlite_connection
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
 # Everything that is written: databases, secrets generated on first start, collected static files.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+private_files.restrict_umask()
 try:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    private_files.create_folder(DATA_DIR)
 except OSError as error:
     raise SystemExit(
         f"Could not create DATA_DIR {DATA_DIR}: {error.strerror}. Set DATA_DIR to another folder."
@@ -50,7 +51,6 @@ API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=1_200)
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
@@ -70,6 +70,7 @@ MIDDLEWARE = [
     # Before the first middleware that asks for the host name, the session or the user.
     "reviewapp.web.middleware.answer_probes",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "reviewapp.accounts.sessions.renew_session",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -159,6 +160,10 @@ AUTH_PASSWORD_VALIDATORS = [
 
 AUTHENTICATION_BACKENDS = ["reviewapp.accounts.sessions.Backend"]
 SESSION_ENGINE = "reviewapp.accounts.sessions"
+# A session ends after SESSION_IDLE_HOURS without a request, and after SESSION_DAYS in any case.
+SESSION_IDLE_HOURS = env.int("SESSION_IDLE_HOURS", default=12)
+SESSION_DAYS = env.int("SESSION_DAYS", default=7)
+SESSION_COOKIE_AGE = SESSION_DAYS * 86_400
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
@@ -191,6 +196,8 @@ USE_I18N = False
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Static files are no secrets: another user may serve them.
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o644, 0o755
 STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.StaticStorage"}}
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
 

@@ -4,7 +4,7 @@ Figures are the time of one call on SQLite, ORM against this, as `python -m benc
 """
 
 # Every request of a signed-in person. ORM 0.28 ms, this 0.06 ms.
-SESSION_DATA = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > %s"
+SESSION = "SELECT data, created_at, seen_at, confirmed_at FROM reviewapp_session WHERE digest = %s AND expires_at > %s"
 
 # Every request of a signed-in person. ORM 0.28 ms, this 0.07 ms.
 USER_BY_PK = "SELECT * FROM reviewapp_user WHERE id = %s"
@@ -12,6 +12,6 @@ USER_BY_PK = "SELECT * FROM reviewapp_user WHERE id = %s"
 # Every request of a project. Both with the ORM's join 0.53 ms, these 0.15 ms.
 MEMBERSHIP_BY_SLUG = """
     SELECT m.* FROM reviewapp_membership m JOIN reviewapp_project p ON p.id = m.project_id
-    WHERE p.slug = %s AND m.user_id = %s
+    WHERE p.slug = %s AND m.user_id = %s AND m.is_active
 """
 PROJECT_BY_PK = "SELECT * FROM reviewapp_project WHERE id = %s"

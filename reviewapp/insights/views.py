@@ -48,7 +48,7 @@ def metrics(request: Request) -> HttpResponse:
 @require_safe
 def home(request: Request) -> HttpResponse:
     """The person's projects, or straight to the only one."""
-    own_memberships = Membership.objects.filter(user=request.user)
+    own_memberships = Membership.objects.filter(user=request.user, is_active=True)
     memberships = list(own_memberships.select_related("project").order_by("project__name"))
     if len(memberships) == 1:
         return redirect("insights:project-home", project=memberships[0].project.slug)

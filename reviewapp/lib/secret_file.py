@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from reviewapp.lib import private_files
+
 
 def read_or_create(path: Path, *, size: int = 48) -> str:
     """Return the secret at `path`, generated on first use from `size` random bytes, mode 0600.
@@ -14,7 +16,7 @@ def read_or_create(path: Path, *, size: int = 48) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         pass
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_files.create_folder(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:

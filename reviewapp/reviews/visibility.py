@@ -14,7 +14,7 @@ def select_visible(project: Project, viewer: User | None) -> QuerySet[Review]:
     without knowing the first one.
     """
     reviews = Review.objects.filter(item__queue__project=project)
-    leads = Membership.objects.filter(project=project, user=viewer).exclude(role=Role.REVIEWER)
+    leads = Membership.objects.filter(project=project, user=viewer, is_active=True).exclude(role=Role.REVIEWER)
     if viewer is not None and leads.exists():
         return reviews
     return reviews.filter(Q(item__state=ItemState.COMPLETED) | Q(reviewer=viewer))

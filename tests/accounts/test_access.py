@@ -46,3 +46,9 @@ def test_it_hides_links_that_a_role_cannot_open(reviewer_client: Client, admin_c
     for path in (b"/p/support/keys/", b"/p/support/audit/", b"/p/support/deliveries/", b"/queues/new/"):
         assert path not in reviewer_page
         assert path in admin_page
+
+
+def test_it_refuses_a_deactivated_member_like_an_outsider(reviewer: User) -> None:
+    Membership.objects.filter(user=reviewer).update(is_active=False)
+
+    assert sign_in_client(reviewer).get("/p/support/").status_code == 404

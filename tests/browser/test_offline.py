@@ -1,10 +1,10 @@
 """Offline, and after a session has expired, no answer is lost and each is sent once."""
 
 import pytest
-from django.contrib.sessions.models import Session
 from playwright.sync_api import BrowserContext, Page, expect
 
 from reviewapp.accounts.models import User
+from reviewapp.accounts.sign_in_models import Session
 from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.browser.conftest import OpenPage

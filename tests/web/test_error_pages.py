@@ -75,7 +75,7 @@ def test_it_refuses_a_get_of_a_form_url(lead_client: Client, queue: Queue) -> No
     assert response["Allow"] == "POST"
 
 
-@pytest.mark.parametrize("table", ["reviewapp_queue", "reviewapp_user", "django_session"])
+@pytest.mark.parametrize("table", ["reviewapp_queue", "reviewapp_user", "reviewapp_session"])
 def test_it_explains_a_server_error(reviewer_client: Client, table: str) -> None:
     """A table is missing; the error page must not query the database itself."""
     reviewer_client.raise_request_exception = False
@@ -98,7 +98,7 @@ def test_it_sends_htmx_a_server_error_for_the_message_area(reviewer_client: Clie
     assert response["HX-Retarget"] == "#messages"
 
 
-@pytest.mark.parametrize("table", ["reviewapp_queue", "django_session"])
+@pytest.mark.parametrize("table", ["reviewapp_queue", "reviewapp_session"])
 def test_it_keeps_what_was_typed(lead_client: Client, queue: Queue, table: str) -> None:
     lead_client.raise_request_exception = False
     fields = {"ids": "one\n<two>\n", "csrfmiddlewaretoken": "c" * 32, "other": "short"}
@@ -116,7 +116,7 @@ def test_it_keeps_what_was_typed(lead_client: Client, queue: Queue, table: str) 
 def test_it_repeats_no_secret(admin_client: Client, path: str, field: str) -> None:
     admin_client.raise_request_exception = False
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE django_session RENAME TO gone")
+        cursor.execute("ALTER TABLE reviewapp_session RENAME TO gone")
     response = admin_client.post(path, {field: "canary" * 10, "name": "kept here"})
     assert response.status_code == 503
     assert "kept here" in response.text

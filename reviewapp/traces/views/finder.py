@@ -24,7 +24,8 @@ def trace_find(request: Request) -> HttpResponse:
     except trace_ids.InvalidTraceIdError as error:
         sentence = f"{error} A link to the trace in Laminar works too."
         return render_page(request, "traces/find.html", {"text": to_storable_text(text), "error": sentence}, status=422)
-    traces = Trace.objects.filter(trace_id=trace_id, project__memberships__user=request.user)
+    is_visible = {"project__memberships__user": request.user, "project__memberships__is_active": True}
+    traces = Trace.objects.filter(trace_id=trace_id, **is_visible)
     # Two projects can have a trace of the same id: the one of the page comes first.
     by_slug = {trace.project.slug: trace for trace in traces.select_related("project").order_by("project__slug")}
     slug = request.GET.get("project", "")
