@@ -30,6 +30,8 @@ KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[]) or [
     secret_file.read_or_create(DATA_DIR / "key_encryption_key")
 ]
 
+# How many proxies stand in front; the client's address is taken from the X-Forwarded-For that they write.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `host:port` of Laminar servers on loopback or private addresses that may be connected to.
@@ -158,12 +160,16 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+PASSWORD_HASHERS = ["reviewapp.accounts.password_hasher.LowPriorityHasher"]
 AUTHENTICATION_BACKENDS = ["reviewapp.accounts.sessions.Backend"]
 SESSION_ENGINE = "reviewapp.accounts.sessions"
 # A session ends after SESSION_IDLE_HOURS without a request, and after SESSION_DAYS in any case.
 SESSION_IDLE_HOURS = env.int("SESSION_IDLE_HOURS", default=12)
 SESSION_DAYS = env.int("SESSION_DAYS", default=7)
+# How long the history of sign-ins is kept.
+SIGN_IN_DAYS = env.int("SIGN_IN_DAYS", default=90)
 SESSION_COOKIE_AGE = SESSION_DAYS * 86_400
+DEVICE_COOKIE_NAME = "device"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)

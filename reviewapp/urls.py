@@ -3,7 +3,6 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from reviewapp.accounts import preference_views
-from reviewapp.accounts import views as accounts
 from reviewapp.api import docs as api_docs
 from reviewapp.api.endpoints import routes as api_routes
 from reviewapp.audit import views as audit
@@ -13,6 +12,7 @@ from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.quality.views import failure_rate
+from reviewapp.people import sign_in
 from reviewapp.queues.views import bulk_add, queues, rules, skipped
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
@@ -37,8 +37,8 @@ register_converter(PrimaryKeyConverter, "number")
 Routes = list[URLPattern | URLResolver]
 
 accounts_routes: Routes = [
-    path("login/", accounts.sign_in, name="sign-in"),
-    path("logout/", accounts.sign_out, name="sign-out"),
+    path("login/", sign_in.sign_in, name="sign-in"),
+    path("logout/", sign_in.sign_out, name="sign-out"),
     path("preferences/", preference_views.preferences_page, name="preferences"),
 ]
 queue_routes: Routes = [

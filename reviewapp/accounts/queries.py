@@ -15,3 +15,12 @@ MEMBERSHIP_BY_SLUG = """
     WHERE p.slug = %s AND m.user_id = %s AND m.is_active
 """
 PROJECT_BY_PK = "SELECT * FROM reviewapp_project WHERE id = %s"
+
+# A failed sign-in. The ORM cannot add in an upsert, and in two statements two tries at the same time read one count.
+COUNT_FAILURE = """
+    INSERT INTO reviewapp_failedsignin AS f (subject, count, since) VALUES (%s, 1, %s)
+    ON CONFLICT (subject) DO UPDATE SET
+        count = CASE WHEN f.since <= %s THEN 1 ELSE f.count + 1 END,
+        since = CASE WHEN f.since <= %s THEN excluded.since ELSE f.since END
+    RETURNING count
+"""

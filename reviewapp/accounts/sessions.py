@@ -51,7 +51,7 @@ class SessionStore(SessionBase):
     def create(self) -> None:
         """Begin a session under a new id."""
         while True:
-            self._session_key = self._get_new_session_key()
+            self._session_key = self._get_new_session_key()  # type: ignore[attr-defined]
             with suppress(CreateError):
                 self.save(must_create=True)
                 break

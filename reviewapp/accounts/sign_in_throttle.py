@@ -1,40 +1,88 @@
-"""Throttle password guessing, without revealing which usernames exist."""
+"""Limit password guessing, without revealing which usernames exist.
 
+Each try is counted before the password is checked, so that tries at the same time count as well. Strangers share the
+limits of the account, of their address and of its network; a known device has a lower limit of its own instead.
+"""
+
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
 
+from reviewapp.accounts import queries
 from reviewapp.accounts.models import FailedSignIn
-from reviewapp.lib import clock
+from reviewapp.lib import clock, sql
 from reviewapp.lib.names import fold_name
+from reviewapp.web.client_address import get_range
 
+# Failed tries within WINDOW.
 MAX_FAILURES = 10
+MAX_FAILURES_OF_ACCOUNT = 20
+MAX_FAILURES_OF_ADDRESS = 50
+MAX_FAILURES_OF_RANGE = 200
+MAX_FAILURES_OF_DEVICE = 5
 WINDOW = timedelta(minutes=10)
 
 
-def is_throttled(username: str, address: str) -> bool:
-    """Whether MAX_FAILURES sign-ins with this username failed from this address within WINDOW."""
-    since = clock.now() - WINDOW
-    return FailedSignIn.objects.filter(
-        subject=_subject(username, address), since__gt=since, count__gte=MAX_FAILURES
-    ).exists()
+class ThrottledError(Exception):
+    """Too many tries failed lately."""
 
 
-def record_failure(username: str, address: str) -> None:
-    """Count a failed sign-in. Expired counts are deleted, so that guessing cannot fill the table."""
-    subject, now = _subject(username, address), clock.now()
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A try that was counted. `own` are the counts of the person, `shared` those of all who have the address.
+
+    `is_first` says that nobody failed with this name in the window before it.
+    """
+
+    own: dict[str, int]
+    shared: dict[str, int]
+    is_first: bool
+
+
+def count_try(username: str, address: str, device: str = "") -> Try:
+    """Count a try with this name from this address, or from this known device. Raises ThrottledError.
+
+    A refused try is not counted: going on from one address does not lock the account for others.
+    """
+    own, shared = _find_limits(fold_name(username), address, device)
+    limits = own | shared
+    now = clock.now()
+    rows = FailedSignIn.objects.filter(subject__in=limits, since__gt=now - WINDOW)
+    if any(count >= limits[subject] for subject, count in rows.values_list("subject", "count")):
+        raise ThrottledError
+    counts = _add(list(limits), now)
+    if any(count > limits[subject] for subject, count in counts.items()):
+        raise ThrottledError
+    return Try(own, shared, is_first=any(counts[subject] == 1 for subject in own))
+
+
+def forgive(counted: Try) -> None:
+    """The try succeeded: forget the failures of the person, and take this one from what others share."""
+    FailedSignIn.objects.filter(subject__in=counted.own).delete()
+    FailedSignIn.objects.filter(subject__in=counted.shared, count__gt=0).update(count=F("count") - 1)
+
+
+def _find_limits(name: str, address: str, device: str) -> tuple[dict[str, int], dict[str, int]]:
+    """The limits by subject: the person's own, and those shared with others."""
+    if device:
+        return {f"device {device} {name}": MAX_FAILURES_OF_DEVICE}, {}
+    if not address:
+        return {f"name {name}": MAX_FAILURES_OF_ACCOUNT}, {}
+    own = {f"name {name}": MAX_FAILURES_OF_ACCOUNT, f"pair {address} {name}": MAX_FAILURES}
+    shared = {f"address {address}": MAX_FAILURES_OF_ADDRESS, f"range {get_range(address)}": MAX_FAILURES_OF_RANGE}
+    return own, shared
+
+
+def _add(subjects: list[str], now: object) -> dict[str, int]:
+    """Add one to each count, or start it again after its window. Returns the counts by subject."""
+    window_start = clock.now() - WINDOW
     with transaction.atomic():
-        FailedSignIn.objects.filter(since__lte=now - WINDOW).delete()
-        FailedSignIn.objects.get_or_create(subject=subject, defaults={"since": now})
-        FailedSignIn.objects.filter(subject=subject).update(count=F("count") + 1)
-
-
-def clear_failures(username: str, address: str) -> None:
-    """Reset the count after a successful sign-in."""
-    FailedSignIn.objects.filter(subject=_subject(username, address)).delete()
-
-
-def _subject(username: str, address: str) -> str:
-    # The spelling that signing in uses, so that another case or width is no new series of attempts.
-    return f"{fold_name(username)[:100]} {address[:60]}"
+        # Old counts are deleted, so that guessing cannot fill the table. In one order, so that two cannot deadlock.
+        old = FailedSignIn.objects.filter(since__lte=window_start).order_by("pk").select_for_update(skip_locked=True)
+        FailedSignIn.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:1000])).delete()
+        return {
+            subject: sql.fetch_rows(queries.COUNT_FAILURE, subject, now, window_start, window_start)[0][0]
+            for subject in sorted(subjects)
+        }

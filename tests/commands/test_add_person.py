@@ -6,6 +6,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import Membership, Project, User
 from reviewapp.audit.models import AuditEvent
+from reviewapp.management.command_actor import get_command_actor
 from tests.commands.runner import run_command, run_command_json
 
 ARGUMENTS = ["ana", "--project=support", "--role=lead"]
@@ -37,7 +38,7 @@ def test_it_records_the_event_without_the_password(project: Project) -> None:
     password = run_command_json("add_person", *ARGUMENTS)["password"]
     event = AuditEvent.objects.get()
 
-    assert (event.actor_name, event.verb, event.target) == ("command", "added person", "person:ana")
+    assert (event.actor_name, event.verb, event.target) == (get_command_actor(), "added person", "person:ana")
     assert password not in event.detail
 
 

@@ -5,6 +5,7 @@ from django.core.management.base import CommandError
 
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.queues.models import Queue
 from tests.commands.runner import run_command, run_command_json
 
@@ -16,7 +17,7 @@ def test_it_creates_a_queue(project: Project) -> None:
     assert output == "Created queue tone in support."
     assert (queue.project, queue.slug, queue.name) == (project, "tone", "Tone of voice")
     assert (str(queue.score_min), str(queue.score_max)) == ("0.0000", "1.0000")
-    assert AuditEvent.objects.get().actor_name == "command"
+    assert AuditEvent.objects.get().actor_name == get_command_actor()
 
 
 def test_it_uses_a_preset(project: Project) -> None:

@@ -7,6 +7,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.keys.models import AccessToken
 from reviewapp.keys.tokens import find_valid_token
+from reviewapp.management.command_actor import get_command_actor
 from tests.commands.runner import run_command, run_command_json
 
 
@@ -16,7 +17,7 @@ def test_it_prints_a_valid_token(project: Project) -> None:
 
     assert output.startswith("Access token for support (shown only once): rvw_")
     assert token is not None
-    assert (token.name, token.project, token.created_by) == ("ci", project, "command")
+    assert (token.name, token.project, token.created_by) == ("ci", project, get_command_actor())
 
 
 def test_it_prints_json(project: Project) -> None:

@@ -10,6 +10,7 @@ from pytest_django import Settings
 from reviewapp.accounts.models import Project
 from reviewapp.audit.models import AuditEvent
 from reviewapp.keys.laminar_keys import get_active_key
+from reviewapp.management.command_actor import get_command_actor
 from tests.commands.runner import run_command, run_command_json
 from tests.tracestore_server import RunningStore, tracestore
 
@@ -50,7 +51,7 @@ def test_it_records_events(tracestore: RunningStore, paste: Callable[[str], None
     paste(tracestore.full_key)
     run_command("connect_project", *arguments(tracestore, "--ui-url=https://laminar.test"))
 
-    assert set(AuditEvent.objects.values_list("actor_name", flat=True)) == {"command"}
+    assert set(AuditEvent.objects.values_list("actor_name", flat=True)) == {get_command_actor()}
 
 
 def assert_refuses(reason: str, arguments: list[str]) -> None:

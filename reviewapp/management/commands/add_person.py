@@ -11,6 +11,7 @@ from reviewapp.accounts.models import Role
 from reviewapp.accounts.people import add_person
 from reviewapp.audit.recording import record
 from reviewapp.lib.invisible_chars import reveal
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.command_errors import to_command_error
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
@@ -30,7 +31,7 @@ class Command(DeskCommand):
         try:
             with transaction.atomic():
                 user, password = add_person(options["username"], project, options["role"])
-                record(project, "command", "added person", f"person:{user.username}", role=options["role"])
+                record(project, get_command_actor(), "added person", f"person:{user.username}", role=options["role"])
         except ValidationError as error:
             raise to_command_error(error) from None
         if options["json"]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.command_errors import to_command_error
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
@@ -27,7 +28,7 @@ class Command(DeskCommand):
         project = get_project(options["project"])
         try:
             slug, name = options["slug"], options["name"] or options["slug"]
-            queue = create_queue(project, slug, name, "command", preset=options["preset"])
+            queue = create_queue(project, slug, name, get_command_actor(), preset=options["preset"])
         except ValidationError as error:
             raise to_command_error(error) from None
         if options["json"]:

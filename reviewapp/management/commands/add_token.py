@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from reviewapp.keys.tokens import create_token, find_name_error
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
@@ -23,7 +24,7 @@ class Command(DeskCommand):
         project, name = get_project(options["project"]), options["name"].strip()
         if error := find_name_error(name):
             raise CommandError(f"{error} No token was created.")
-        token = create_token(project, name, "command")
+        token = create_token(project, name, get_command_actor())
         if options["json"]:
             self.stdout.write(json.dumps({"name": name, "project": project.slug, "access_token": token}))
         else:

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 
 from reviewapp.keys import laminar_keys
 from reviewapp.lib.invisible_chars import reveal
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.command_errors import to_command_error
 from reviewapp.management.desk_command import DeskCommand
 
@@ -31,7 +32,7 @@ class Command(DeskCommand):
         secret = sys.stdin.readline()
         try:
             project = laminar_keys.connect_project(
-                options["slug"], options["name"], options["url"], options["ui_url"], secret, "command"
+                options["slug"], options["name"], options["url"], options["ui_url"], secret, get_command_actor()
             )
         except laminar_keys.KeyNotStored as error:
             raise CommandError(str(error)) from None

@@ -7,6 +7,7 @@ from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import pause_delivery, projects_with_unfinished_patches
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
@@ -21,7 +22,7 @@ class Command(DeskCommand):
         projects = projects_with_unfinished_patches()
         if options["project"] is not None:
             projects = Project.objects.filter(pk=get_project(options["project"]).pk)
-        count = pause_delivery(projects, "command")
+        count = pause_delivery(projects, get_command_actor())
         self.stdout.write(
             f"Paused delivery for {count} project{pluralize(count)}. An admin can resume it, or discard single"
             " deliveries, on the Deliveries page."

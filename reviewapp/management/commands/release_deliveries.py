@@ -7,6 +7,7 @@ from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.restore_guard import resume_delivery
+from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
 
@@ -21,7 +22,7 @@ class Command(DeskCommand):
         projects = Project.objects.exclude(breaker__paused_at=None).order_by("pk")
         if options["project"] is not None:
             projects = Project.objects.filter(pk=get_project(options["project"]).pk)
-        count = sum(resume_delivery(project, "command") for project in projects)
+        count = sum(resume_delivery(project, get_command_actor()) for project in projects)
         self.stdout.write(
             f"Resumed delivery for {count} project{pluralize(count)}. A worker sends the waiting deliveries."
         )
