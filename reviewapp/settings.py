@@ -10,8 +10,16 @@ from reviewapp.lib import private_files, secret_file, sqlite_connection
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
+MODE = env.str("MODE", default="development")
+if MODE not in ("development", "production"):
+    raise SystemExit("MODE is neither development nor production. Set it to one of them.")
+IS_PRODUCTION = MODE == "production"
+
 # Everything that is written: databases, secrets generated on first start, collected static files.
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+# Where generated secrets are: in production mode not beside the database that they protect.
+_secrets_folder = f"{DATA_DIR}-secrets" if IS_PRODUCTION else str(DATA_DIR)
+SECRETS_DIR = Path(env.str("SECRETS_DIR", default="") or _secrets_folder).resolve()
 private_files.restrict_umask()
 try:
     private_files.create_folder(DATA_DIR)
@@ -20,19 +28,36 @@ except OSError as error:
         f"Could not create DATA_DIR {DATA_DIR}: {error.strerror}. Set DATA_DIR to another folder."
     ) from None
 
+
+def _read_secret_file(variable: str, name: str) -> str:
+    """Return the secret in SECRETS_DIR that the variable does not set. Raises SystemExit."""
+    path, earlier = SECRETS_DIR / name, DATA_DIR / name
+    if earlier != path and earlier.exists() and not path.exists():
+        raise SystemExit(
+            f"{variable} is not set, and {earlier} is beside the database. Nothing was changed. Move the file to"
+            f" {SECRETS_DIR}, or set {variable} to what is in it."
+        )
+    try:
+        return secret_file.read_or_create(path)
+    except OSError as error:
+        raise SystemExit(
+            f"Could not use {path}: {error.strerror}. Set {variable}, or SECRETS_DIR to another folder."
+        ) from None
+
+
 DEBUG = env.bool("DEBUG", default=False)
 # Several web nodes must share one SECRET_KEY; a single machine generates its own.
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret_file.read_or_create(DATA_DIR / "secret_key")
+SECRET_KEY = env.str("SECRET_KEY", default="") or _read_secret_file("SECRET_KEY", "secret_key")
 if len(SECRET_KEY) < 50:
     raise environ.ImproperlyConfigured("SECRET_KEY is shorter than 50 characters. Set a longer random one.")
 # Encrypt Laminar keys. The first one encrypts, all of them decrypt: to rotate, add a new one in front.
 KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[]) or [
-    secret_file.read_or_create(DATA_DIR / "key_encryption_key")
+    _read_secret_file("KEY_ENCRYPTION_KEYS", "key_encryption_key")
 ]
 
 # How many proxies stand in front; the client's address is taken from the X-Forwarded-For that they write.
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if IS_PRODUCTION else 0)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # `host:port` of Laminar servers on loopback or private addresses that may be connected to.
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
@@ -169,11 +194,23 @@ SESSION_DAYS = env.int("SESSION_DAYS", default=7)
 # How long the history of sign-ins is kept.
 SIGN_IN_DAYS = env.int("SIGN_IN_DAYS", default=90)
 SESSION_COOKIE_AGE = SESSION_DAYS * 86_400
-DEVICE_COOKIE_NAME = "device"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
+SECURE_COOKIES = env.bool("SECURE_COOKIES", default=IS_PRODUCTION)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+# A browser takes a cookie of this prefix from its own host over https only: no other host of the domain can set it.
+_cookie_prefix = "__Host-" if IS_PRODUCTION and SECURE_COOKIES else ""
+SESSION_COOKIE_NAME = f"{_cookie_prefix}sessionid"
+CSRF_COOKIE_NAME = f"{_cookie_prefix}csrftoken"
+DEVICE_COOKIE_NAME = f"{_cookie_prefix}device"
+if IS_PRODUCTION:
+    SECURE_SSL_REDIRECT = True
+    # Probes and Prometheus reach a node without the proxy.
+    SECURE_REDIRECT_EXEMPT = [r"^(health|healthz|ready|readyz|metrics)/?$"]
+    SECURE_HSTS_SECONDS = 365 * 86_400
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    # Browsers' preloaded lists have whole domains, which is for the domain's owner to decide.
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if SECURE_COOKIES:

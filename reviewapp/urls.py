@@ -9,6 +9,7 @@ from reviewapp.audit import views as audit
 from reviewapp.delivery.views import actions as delivery_acts
 from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
+from reviewapp.insights import status
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.quality.views import failure_rate
@@ -143,6 +144,7 @@ webhook_routes: Routes = [
 ]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
+    path("status/", status.status_page, name="status-page"),
     path("traces/states/", insights.trace_states, name="trace-states"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
     path("queues/<slug:queue>/reviews.csv", insights.review_export, name="review-export"),

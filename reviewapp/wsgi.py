@@ -6,8 +6,10 @@ from django.core.wsgi import get_wsgi_application
 
 from reviewapp.lib import deadline
 from reviewapp.lib.database_use import register_use
+from reviewapp.web.startup import require_safe_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "reviewapp.settings")
 deadline.limit_statements()
 application = get_wsgi_application()
+require_safe_settings()
 register_use()

@@ -14,8 +14,9 @@ from tests import postgres_server
 
 # A developer's shell may set these for a real installation; tests must not see them.
 UNSET_VARIABLES = (
-    "ALLOWED_HOSTS CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG FAILPOINTS LOG_LEVEL SECURE_COOKIES".split()
-)
+    "ALLOWED_HOSTS CONN_MAX_AGE CSRF_TRUSTED_ORIGINS DATABASE_URL DEBUG EMAIL_URL FAILPOINTS LOG_LEVEL METRICS_TOKEN"
+    " MODE SECRETS_DIR SECURE_COOKIES TRUSTED_PROXIES"
+).split()
 
 IS_POSTGRES_MISSING = pytest.StashKey[bool]()
 # Set only if the session started its own server.

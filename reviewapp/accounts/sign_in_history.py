@@ -27,8 +27,8 @@ def record_outcome(user: User | None, outcome: SignIn.Outcome, address: str, dev
             user=user, outcome=outcome, address=address, last_at__gt=now - FAILURE_INTERVAL
         ).order_by("-last_at")
         # No row lock: two tries at the same time may begin a row each, and none is left out.
-        newest = recent.values_list("pk", flat=True).first()
-        if SignIn.objects.filter(pk=newest).update(count=F("count") + 1, last_at=now):
+        newest = recent.values_list("pk", flat=True)[:1]
+        if SignIn.objects.filter(pk__in=list(newest)).update(count=F("count") + 1, last_at=now):
             return
     SignIn.objects.filter(last_at__lt=now - timedelta(days=settings.SIGN_IN_DAYS)).delete()
     SignIn.objects.create(

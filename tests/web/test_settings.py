@@ -37,3 +37,74 @@ def test_it_restricts_cookies_to_https_when_set(tmp_path: Path) -> None:
     )
 
     assert process.stdout.split() == ["True", "True"]
+
+
+PRODUCTION = {"MODE": "production", "ALLOWED_HOSTS": "reviews.example.com", "SECRET_KEY": "", "KEY_ENCRYPTION_KEYS": ""}
+
+
+def run_check(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run `manage.py check --deploy` with these settings."""
+    variables = os.environ | {"DATA_DIR": str(folder / "data"), **environment}
+    command = [sys.executable, "manage.py", "check", "--deploy"]
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+
+
+def test_it_is_clean_in_production_mode(tmp_path: Path) -> None:
+    process = run_check(tmp_path, **PRODUCTION)
+
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "no issues" in process.stdout
+
+
+def test_it_has_safe_defaults_in_production_mode(tmp_path: Path) -> None:
+    names = "SESSION_COOKIE_NAME CSRF_COOKIE_NAME DEVICE_COOKIE_NAME SECURE_SSL_REDIRECT SESSION_COOKIE_SECURE".split()
+    code = f"print([getattr(settings, name) for name in {names}], settings.SECURE_HSTS_SECONDS > 1e7)"
+    process = run_with_settings(tmp_path / "data", code, **PRODUCTION)
+
+    assert process.stdout.strip() == "['__Host-sessionid', '__Host-csrftoken', '__Host-device', True, True] True"
+
+
+def test_it_keeps_generated_secrets_apart_in_production_mode(tmp_path: Path) -> None:
+    run_with_settings(tmp_path / "data", "settings.DEBUG", **PRODUCTION)
+
+    assert sorted(path.name for path in (tmp_path / "data-secrets").iterdir()) == ["key_encryption_key", "secret_key"]
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_it_makes_no_new_master_key_beside_an_old_one(tmp_path: Path) -> None:
+    """Laminar keys that the old one encrypted could not be read."""
+    run_with_settings(tmp_path / "data", "settings.DEBUG", **PRODUCTION | {"MODE": "development"})
+    process = run_with_settings(tmp_path / "data", "settings.DEBUG", **PRODUCTION)
+
+    assert process.returncode == 1
+    assert "is beside the database. Nothing was changed. Move the file to" in process.stderr
+
+
+def test_it_refuses_an_unknown_mode(tmp_path: Path) -> None:
+    process = run_with_settings(tmp_path, "settings.DEBUG", MODE="prod")
+
+    assert process.stderr.strip() == "MODE is neither development nor production. Set it to one of them."
+
+
+def test_it_refuses_to_start_the_web_app_with_unsafe_settings(tmp_path: Path) -> None:
+    process = run_with_settings(tmp_path / "data", "import reviewapp.wsgi", **PRODUCTION | {"ALLOWED_HOSTS": ""})
+
+    assert process.returncode == 3
+    assert "ALLOWED_HOSTS does not name the hosts. Set ALLOWED_HOSTS" in process.stderr
+
+
+def test_it_creates_files_for_the_owner_only_whatever_the_umask(tmp_path: Path) -> None:
+    code = (
+        "import os, django; os.umask(0); django.conf.settings._setup(); django.setup()\n"
+        "from django.core.management import call_command; call_command('migrate', verbosity=0)\n"
+        "from reviewapp.models import Project; Project.objects.create(slug='a', name='A')"
+    )
+    process = run_with_settings(
+        tmp_path / "data", code, SECRET_KEY="", DATABASE_URL=f"sqlite:///{tmp_path}/data/reviewapp.sqlite3"
+    )
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [tmp_path / "data", *(tmp_path / "data").iterdir()]}
+
+    assert process.stderr == ""
+    assert modes.pop("data") == 0o700
+    assert {"reviewapp.sqlite3", "secret_key"} <= modes.keys()
+    assert set(modes.values()) == {0o600}

@@ -42,7 +42,7 @@ class Command(DeskCommand):
             f" {file.stat().st_size / 1e6:,.1f} MB, in {time.monotonic() - started_at:.1f} s, and checked them."
         )
         if not options["tracestore"]:
-            text += " The master key is not in it: keep KEY_ENCRYPTION_KEYS, or key_encryption_key in DATA_DIR, apart."
+            text += " The master key is not in it: keep KEY_ENCRYPTION_KEYS, or the files in SECRETS_DIR, apart."
         self.stdout.write(text)
 
 

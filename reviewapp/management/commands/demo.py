@@ -12,8 +12,10 @@ from django.core.management.base import CommandError
 
 from reviewapp.demo import seeding
 from reviewapp.demo.processes import ProcessGroup, StartError, check_port_free, lock_data_dir
+from reviewapp.lib import private_files
 from reviewapp.lib.numbers import parse_int
 from reviewapp.management.desk_command import DeskCommand
+from reviewapp.web.settings_checks import find_open_paths
 
 
 class Command(DeskCommand):
@@ -45,6 +47,8 @@ class Command(DeskCommand):
             check_port_free(port, "PORT")
             check_port_free(store_port, "STORE_PORT")
             lock_data_dir(settings.DATA_DIR)
+            # Of an earlier release, perhaps; the folder is the demo's own.
+            private_files.restrict(find_open_paths())
             info = self._start(processes, port, store_port)
         except StartError as error:
             processes.stop()
