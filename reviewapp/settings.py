@@ -183,7 +183,18 @@ LOGIN_REDIRECT_URL = "home:home"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "name", "email")},
+    },
 ]
+
+# Sends invites, for example smtp+tls://user:password@mail.example.com:587; without it links are shown only.
+EMAIL_IS_ON = bool(env.str("EMAIL_URL", default=""))
+if EMAIL_IS_ON:
+    vars().update(env.email_url("EMAIL_URL"))
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="review-desk@localhost")
 
 PASSWORD_HASHERS = ["reviewapp.accounts.password_hasher.LowPriorityHasher"]
 AUTHENTICATION_BACKENDS = ["reviewapp.accounts.sessions.Backend"]

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from reviewapp.accounts import preference_views
+from reviewapp.accounts.confirmation import require_password, require_password_for
 from reviewapp.api import docs as api_docs
 from reviewapp.api.endpoints import routes as api_routes
 from reviewapp.audit import views as audit
@@ -12,8 +13,9 @@ from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import status
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
+from reviewapp.people import account_views, link_views, sign_in
+from reviewapp.people import views as people
 from reviewapp.quality.views import failure_rate
-from reviewapp.people import sign_in
 from reviewapp.queues.views import bulk_add, queues, rules, skipped
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
@@ -40,6 +42,10 @@ Routes = list[URLPattern | URLResolver]
 accounts_routes: Routes = [
     path("login/", sign_in.sign_in, name="sign-in"),
     path("logout/", sign_in.sign_out, name="sign-out"),
+    path("account/", account_views.account_page, name="account"),
+    path("account/password/", account_views.password_change, name="password-change"),
+    path("account/sessions/end/", account_views.sessions_end, name="sessions-end"),
+    path("links/<str:secret>/", link_views.link_page, name="link"),
     path("preferences/", preference_views.preferences_page, name="preferences"),
 ]
 queue_routes: Routes = [
@@ -86,8 +92,8 @@ trace_routes: Routes = [
     path("", traces.trace_list, name="trace-list"),
     path("laminar/", traces.laminar_answer, name="laminar-answer"),
     path("filter/", traces.trace_filter, name="trace-filter"),
-    path("export.csv", traces.trace_export, {"shape": "csv"}, name="trace-csv"),
-    path("export.jsonl", traces.trace_export, {"shape": "jsonl"}, name="trace-jsonl"),
+    path("export.csv", require_password(traces.trace_export), {"shape": "csv"}, name="trace-csv"),
+    path("export.jsonl", require_password(traces.trace_export), {"shape": "jsonl"}, name="trace-jsonl"),
     path("offers/", traces.suggestion_list, name="suggestion-list"),
     path("views/", traces.view_list, name="view-list"),
     path("views/save/", trace_acts.view_save, name="view-save"),
@@ -142,12 +148,23 @@ webhook_routes: Routes = [
     path("<uuid:webhook>/messages/<number:message>/", webhooks.message_page, name="message-page"),
     path("<uuid:webhook>/messages/<number:message>/retry/", webhooks.message_retry, name="message-retry"),
 ]
+people_routes: Routes = [
+    path("", people.people_page, name="people-page"),
+    path("invite/", people.invite_create, name="invite-create"),
+    path("links/<number:link>/revoke/", people.link_revoke, name="link-revoke"),
+    path("<number:person>/role/", people.role_change, name="role-change"),
+    path("<number:person>/deactivate/", people.person_deactivate, name="person-deactivate"),
+    path("<number:person>/reactivate/", people.person_reactivate, name="person-reactivate"),
+    path("<number:person>/remove/", people.person_remove, name="person-remove"),
+    path("<number:person>/sign-out/", people.person_sign_out, name="person-sign-out"),
+    path("<number:person>/password-link/", people.password_link_create, name="password-link-create"),
+]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
     path("status/", status.status_page, name="status-page"),
     path("traces/states/", insights.trace_states, name="trace-states"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
-    path("queues/<slug:queue>/reviews.csv", insights.review_export, name="review-export"),
+    path("queues/<slug:queue>/reviews.csv", require_password(insights.review_export), name="review-export"),
 ]
 
 urlpatterns: Routes = [
@@ -163,8 +180,9 @@ urlpatterns: Routes = [
     path("p/<slug:project>/traces/", include((trace_routes, "traces"))),
     path("p/<slug:project>/traces/", include((bulk_routes, "bulk"))),
     path("p/<slug:project>/deliveries/", include((delivery_routes, "delivery"))),
-    path("p/<slug:project>/keys/", include((key_routes, "keys"))),
-    path("p/<slug:project>/webhooks/", include((webhook_routes, "webhooks"))),
+    path("p/<slug:project>/webhooks/", include((require_password_for(webhook_routes), "webhooks"))),
+    path("p/<slug:project>/keys/", include((require_password_for(key_routes), "keys"))),
+    path("p/<slug:project>/people/", include((require_password_for(people_routes), "people"))),
     path("p/<slug:project>/audit/", include(([path("", audit.event_list, name="event-list")], "audit"))),
     path("p/<slug:project>/", include((review_routes, "reviews"))),
     path("p/<slug:project>/", include((quality_routes, "quality"))),

@@ -12,11 +12,13 @@ from reviewapp.accounts.models import Role
 from reviewapp.delivery.models import Bulk
 from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
+from reviewapp.people import links
+from reviewapp.people.models import AccountLink
 from reviewapp.queues.models import QueueItem
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
 from reviewapp.webhooks.models import Webhook, WebhookMessage
-from tests.factories import PatchFactory, RuleFactory, SpanFactory, TraceFactory
+from tests.factories import MembershipFactory, PatchFactory, RuleFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 PICTURE = "iVBORw0KGgpwaWN0dXJl"
@@ -75,9 +77,12 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     rule = RuleFactory.create(queue=item.queue)
     webhook = Webhook.objects.create(project=project, url="https://example.com/hooks", events="queue.completed")
     message = WebhookMessage.objects.create(webhook=webhook, event="queue.completed", body="{}", due_at=clock.now())
+    member = MembershipFactory.create(project=project)
+    link_secret = links.make_invite(project, "reviewer", 7, "admin")
     return {
         "webhook": webhook.pk, "message": message.pk, "project": project.slug,
         "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
-        "name": pictures.digest(PICTURE), "rule": rule.pk,
+        "name": pictures.digest(PICTURE), "rule": rule.pk, "person": member.pk,
+        "secret": link_secret, "link": AccountLink.objects.get().pk,
     }  # fmt: skip

@@ -24,6 +24,8 @@ UNKNOWN_VALUES = {
     "trace_id": UUID(int=1),
     "span_id": UUID(int=1),
     "name": "none",
+    "person": 10**9,
+    "link": 10**9,
 }
 
 

@@ -35,7 +35,7 @@ def create_token(project: Project, name: str, actor: User | str, *, secret: str 
     return secret
 
 
-def revoke_token(token: AccessToken, actor: User) -> bool:
+def revoke_token(token: AccessToken, actor: User | str) -> bool:
     """Revoke a token at once. Returns False if it was already revoked."""
     with transaction.atomic():
         revoked_count = AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())

@@ -61,3 +61,35 @@ def test_it_refuses_an_unknown_project(project: Project) -> None:
 def test_it_refuses_an_unknown_role(project: Project) -> None:
     with pytest.raises(CommandError, match="invalid choice: 'owner'"):
         run_command("add_person", "ana", "--project=support", "--role=owner")
+
+
+def test_it_prints_a_link_in_place_of_a_password(project: Project, client: Client) -> None:
+    result = run_command_json("add_person", "ana", "--project", "support", "--role", "lead", "--link")
+    new = "seven quiet lamps at noon"
+
+    assert result["password"] is None
+    client.post(result["link"], {"password": new, "again": new})
+    assert client.post("/accounts/login/", {"username": "ana", "password": new}).status_code == 302
+
+
+def test_it_keeps_the_last_admin(project: Project, admin: User) -> None:
+    with pytest.raises(CommandError, match="This is the project's only admin"):
+        run_command("add_person", "admin", "--project", "support", "--role", "lead")
+
+    assert admin.memberships.get().role == "admin"
+
+
+def test_it_records_a_changed_role_with_before_and_after(project: Project, reviewer: User) -> None:
+    run_command("add_person", "reviewer", "--project", "support", "--role", "lead")
+
+    event = AuditEvent.objects.get()
+    assert (event.verb, event.detail) == ("changed role", '{"after":"lead","before":"reviewer"}')
+
+
+def test_it_reactivates_a_person(project: Project, reviewer: User) -> None:
+    reviewer.memberships.update(is_active=False)
+    User.objects.update(is_active=False)
+    run_command("add_person", "reviewer", "--project", "support", "--role", "reviewer")
+
+    reviewer.refresh_from_db()
+    assert (reviewer.is_active, reviewer.memberships.get().is_active) == (True, True)

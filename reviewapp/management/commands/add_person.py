@@ -4,10 +4,13 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
 from django.db import transaction
 
-from reviewapp.accounts.models import Role
+from reviewapp.accounts.admins import LastAdminError, lock_project
+from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.accounts.people import add_person
 from reviewapp.audit.recording import record
 from reviewapp.lib.invisible_chars import reveal
@@ -15,6 +18,7 @@ from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.command_errors import to_command_error
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
+from reviewapp.people import links
 
 
 class Command(DeskCommand):
@@ -24,19 +28,45 @@ class Command(DeskCommand):
         parser.add_argument("username")
         parser.add_argument("--project", required=True)
         parser.add_argument("--role", required=True, choices=Role.values)
+        parser.add_argument(
+            "--link", action="store_true", help="print a link by which a new person sets their password, for 24 hours"
+        )
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         project = get_project(options["project"])
+        link = ""
         try:
             with transaction.atomic():
+                lock_project(project)
+                before = _get_role(project, options["username"])
                 user, password = add_person(options["username"], project, options["role"])
-                record(project, get_command_actor(), "added person", f"person:{user.username}", role=options["role"])
+                if options["link"] and password:
+                    User.objects.filter(pk=user.pk).update(password=make_password(None))
+                    password, link = "", links.get_path(links.make_reset_link(project, user, get_command_actor()))
+                detail = {"role": options["role"]} if before is None else {"before": before, "after": options["role"]}
+                verb = "added person" if before is None else "changed role"
+                record(project, get_command_actor(), verb, f"person:{user.username}", **detail)
+        except LastAdminError as error:
+            raise CommandError(str(error)) from None
         except ValidationError as error:
             raise to_command_error(error) from None
         if options["json"]:
             result = {"username": user.username, "role": options["role"], "password": password or None}
+            if link:
+                result["link"] = link
             self.stdout.write(json.dumps(result))
             return
         details = f"Password: {password}" if password else "The password was not changed."
+        if link:
+            details = f"They set their password within 24 hours at {link} on the review desk."
         self.stdout.write(f"{reveal(user.username)} has the role {options['role']} in {project.slug}. {details}")
+
+
+def _get_role(project: Project, username: str) -> str | None:
+    """The role that the person has in the project, or None."""
+    try:
+        user = User.objects.get_by_natural_key(User.normalize_username(username))
+    except User.DoesNotExist:
+        return None
+    return Membership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
