@@ -19,6 +19,7 @@ from reviewapp.accounts.sessions import end_sessions
 from reviewapp.accounts.sign_in_history import get_history
 from reviewapp.accounts.sign_in_models import Session
 from reviewapp.lib import clock
+from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.people.link_views import NewPasswordForm
 from reviewapp.people.trail import record_for_person
 from reviewapp.web.database_error_page import secret_fields
@@ -64,7 +65,8 @@ def password_change(request: Request) -> HttpResponse:
 @require_POST
 def sessions_end(request: Request) -> HttpResponse:
     """End one of one's sessions, or all others."""
-    digest, own = request.POST.get("session", ""), Session.objects.filter(user=request.user)
+    digest = to_storable_text(request.POST.get("session", ""))
+    own = Session.objects.filter(user=request.user)
     with transaction.atomic():
         if digest == "others":
             count = end_sessions(request.user, except_digest=_own_digest(request))
