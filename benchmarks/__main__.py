@@ -21,6 +21,7 @@ NAMES = (
     "mirror",
     "queries",
     "backup",
+    "import",
 )
 
 

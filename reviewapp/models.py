@@ -7,6 +7,7 @@ from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, Idempot
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.people.models import AccountLink
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
+from reviewapp.queues.upload_models import Upload, UploadChunk, UploadFault
 from reviewapp.reviews.models import Draft, Review, SessionPatch
 from reviewapp.traces.filter_models import Excerpt, MetadataKey, Posting, SavedView, Tally, Term, TraceTag
 from reviewapp.traces.models import (
@@ -61,6 +62,9 @@ __all__ = [
     "Trace",
     "TraceTag",
     "UnreadablePart",
+    "Upload",
+    "UploadChunk",
+    "UploadFault",
     "User",
     "Watermark",
     "Webhook",

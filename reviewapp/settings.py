@@ -6,6 +6,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from reviewapp.lib import private_files, secret_file, sqlite_connection
+from reviewapp.lib.http_server import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -254,6 +255,9 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o644, 0o755
 STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.StaticStorage"}}
 WHITENOISE_USE_FINDERS = not (STATIC_ROOT / "staticfiles.json").exists()
+
+# How large a file of traces may be; it is stored in the database as it arrives.
+UPLOAD_MAX_BYTES = limits.UPLOAD_BYTES
 
 # Enough for 1,000 pasted ids or a page of notes; anything larger is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

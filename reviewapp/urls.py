@@ -16,7 +16,7 @@ from reviewapp.keys import views as keys
 from reviewapp.people import account_views, link_views, sign_in
 from reviewapp.people import views as people
 from reviewapp.quality.views import failure_rate
-from reviewapp.queues.views import bulk_add, queues, rules, skipped
+from reviewapp.queues.views import bulk_add, queues, rules, skipped, uploads
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
     item_actions,
@@ -59,6 +59,12 @@ queue_routes: Routes = [
     path("<slug:queue>/add/", queues.item_add, name="item-add"),
     path("<slug:queue>/items/<number:item>/remove/", queues.item_remove, name="item-remove"),
     path("<slug:queue>/put-back/", skipped.items_put_back, name="items-put-back"),
+    path("<slug:queue>/uploads/", uploads.upload_list, name="upload-list"),
+    path("<slug:queue>/uploads/<number:upload>/", uploads.upload_page, name="upload-page"),
+    path("<slug:queue>/uploads/<number:upload>/start/", uploads.upload_start, name="upload-start"),
+    path("<slug:queue>/uploads/<number:upload>/cancel/", uploads.upload_cancel, name="upload-cancel"),
+    path("<slug:queue>/uploads/<number:upload>/repeat/", uploads.upload_repeat, name="upload-repeat"),
+    path("<slug:queue>/uploads/<number:upload>/errors.csv", uploads.upload_faults, name="upload-faults"),
     path("<slug:queue>/rules/", rules.rule_list, name="rule-list"),
     path("<slug:queue>/rules/new/", rules.rule_create, name="rule-create"),
     path("<slug:queue>/rules/<number:rule>/", rules.rule_change, name="rule-change"),

@@ -15,6 +15,7 @@ from reviewapp.lib import clock
 from reviewapp.people import links
 from reviewapp.people.models import AccountLink
 from reviewapp.queues.models import QueueItem
+from reviewapp.queues.upload_models import Upload, UploadState
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
 from reviewapp.webhooks.models import Webhook, WebhookMessage
@@ -79,10 +80,12 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     message = WebhookMessage.objects.create(webhook=webhook, event="queue.completed", body="{}", due_at=clock.now())
     member = MembershipFactory.create(project=project)
     link_secret = links.make_invite(project, "reviewer", 7, "admin")
+    upload = Upload.objects.create(queue=item.queue, kind=Upload.Kind.VIEW, state=UploadState.DONE, made_by="lead")
     return {
         "webhook": webhook.pk, "message": message.pk, "project": project.slug,
         "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE), "rule": rule.pk, "person": member.pk,
         "secret": link_secret, "link": AccountLink.objects.get().pk,
+        "upload": upload.pk,
     }  # fmt: skip

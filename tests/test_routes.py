@@ -19,6 +19,7 @@ UNKNOWN_VALUES = {
     "webhook": UUID(int=1),
     "message": 10**9,
     "rule": 10**9,
+    "upload": 10**9,
     "view": 10**9,
     "bulk": 10**9,
     "trace_id": UUID(int=1),

@@ -1,13 +1,15 @@
 """The time zone of the person who reads a page. Times are stored, compared and exported in UTC."""
 
+import re
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, tzinfo
 from functools import lru_cache
 
 MAX_NAME_LENGTH = 64
+_DUE_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _zone: ContextVar[tzinfo] = ContextVar("time_zone", default=UTC)
 
 
@@ -42,3 +44,19 @@ def to_local(moment: datetime) -> datetime:
         return moment.astimezone(_zone.get())
     except OverflowError:
         return moment.astimezone(UTC)
+
+
+def parse_due_time(text: str) -> datetime | None:
+    """Parse `2026-12-31` (the end of that day) or `2026-12-31T17:30`, in the reader's zone unless it names one.
+
+    Returns a time in UTC; None for any other text.
+    """
+    if not _DUE_TIME.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if len(text) == len("2026-12-31"):
+            moment = datetime.combine(moment, time(23, 59))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=_zone.get())).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

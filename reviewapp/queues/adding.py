@@ -4,8 +4,10 @@ A trace is in a queue at most once; in a queue of sessions, a session is.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import sql, trace_ids
 from reviewapp.lib.batches import batched
-from reviewapp.queues.models import Queue, QueueItem, Removal, Rule, SampleDay, Source
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal, Rule, SampleDay, Source
 from reviewapp.queues.sessions import UnitKey, find_rows, map_units
 from reviewapp.traces.sync import pull
 
@@ -27,7 +29,7 @@ LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 class Entry:
     """One trace to queue: the reason, the caller's own reference, and the priority (higher comes first).
 
-    `stratum`, `inclusion_probability` and `draw` are as in QueueItem.
+    `stratum`, `inclusion_probability` and `draw` are as in QueueItem. `due_at` is when it should be reviewed by.
     """
 
     trace_id: UUID
@@ -37,6 +39,7 @@ class Entry:
     stratum: str = ""
     inclusion_probability: Decimal | None = None
     draw: float | None = None
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,21 @@ class QueueArchivedError(Exception):
 
     def __init__(self) -> None:
         super().__init__("This queue is archived. Take it out of the archive, or choose another queue.")
+
+
+@dataclass(frozen=True, slots=True)
+class AddPreview:
+    """What `add` would meet: traces that are new, in the queue (by state) or removed from it; repeats count as pending.
+
+    `closed_items` are the completed and skipped items.
+    """
+
+    new: int
+    pending: int
+    completed: int
+    skipped: int
+    removed: int
+    closed_items: Sequence[int] = ()
 
 
 @dataclass(slots=True)
@@ -148,7 +166,21 @@ def _make_item(
     return QueueItem(
         queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference, priority=entry.priority,
         source=source, rule=rule, stratum=entry.stratum, inclusion_probability=entry.inclusion_probability,
-        sample_day=sample_day, draw=entry.draw, added_by=get_actor_name(actor),
+        sample_day=sample_day, draw=entry.draw, added_by=get_actor_name(actor), due_at=entry.due_at,
+    )  # fmt: skip
+
+
+def preview_add(queue: Queue, trace_ids: Sequence[UUID]) -> AddPreview:
+    """Count what adding these traces would meet; nothing changes."""
+    units = map_units(queue, trace_ids)
+    items = find_rows(QueueItem.objects.filter(queue=queue), queue.project, units)
+    removed = _find_removed(queue, units, delete=False)
+    states = Counter(items[unit].state if unit in items else "removed" if unit in removed else "new"
+                     for unit in set(units.values()))  # fmt: skip
+    return AddPreview(
+        new=states["new"], completed=states[ItemState.COMPLETED], skipped=states[ItemState.SKIPPED],
+        pending=states[ItemState.PENDING] + len(trace_ids) - states.total(), removed=states["removed"],
+        closed_items=[item.pk for item in items.values() if item.state != ItemState.PENDING],
     )  # fmt: skip
 
 

@@ -1,14 +1,18 @@
 """Forms for leads: a queue's settings, and traces to add."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 
-from reviewapp.lib.number_fields import make_field
+from reviewapp.lib.local_time import parse_due_time
+from reviewapp.lib.number_fields import PlainIntegerField, make_field
 from reviewapp.queues.models import PushTarget, Queue, Unit
 from reviewapp.queues.rubric.versions import PRESETS
+from reviewapp.queues.uploads.columns import FIELD_LABELS, MAX_PRIORITY, Layout
 
 SEVERAL_REVIEWERS = ("reviewers_per_item", "second_look_percent", "is_blind")
 
@@ -128,3 +132,50 @@ class PasteForm(forms.Form):
     # Not a CharField, which refuses the whole text for a NUL in one line.
     ids = forms.Field(widget=forms.Textarea, validators=[MaxLengthValidator(400_000)])
     reason = forms.CharField(required=False, max_length=300)
+
+
+class DueField(forms.Field):
+    """A date or time by which items should be reviewed; an empty one is None."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        text = value.strip() if isinstance(value, str) else ""
+        due_at = parse_due_time(text)
+        if text and due_at is None:
+            raise ValidationError("Write the due date as 2026-12-31 or 2026-12-31T17:30.")
+        return due_at
+
+
+class UploadForm(forms.Form):
+    """Which column of an uploaded file is what, and what is set for all its lines."""
+
+    reason = forms.CharField(required=False, max_length=300, label="Reason, where the file has none")
+    priority = PlainIntegerField(
+        required=False, min_value=-MAX_PRIORITY, max_value=MAX_PRIORITY, label="Priority, where the file has none"
+    )
+    due_at = DueField(required=False, label="Due date, where the file has none")
+    brings_back = forms.BooleanField(required=False, label="Also add traces that were removed from this queue")
+    requeues = forms.BooleanField(required=False, label="Also make reviewed and skipped items pending again")
+
+    def __init__(self, layout: Layout, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in FIELD_LABELS.items():
+            is_required = name == "trace_id"
+            first = [("", "choose a column" if is_required else "not in the file")]
+            column = layout.fields.get(name)
+            self.fields[f"column_{name}"] = forms.ChoiceField(
+                choices=first + [(str(number), text) for number, text in layout.choices], required=is_required,
+                label=label, initial="" if column is None else str(column),
+            )  # fmt: skip
+
+    def read_fields(self) -> dict[str, int | None]:
+        """The column of each field, None for none."""
+        chosen = {name: self.cleaned_data[f"column_{name}"] for name in FIELD_LABELS}
+        return {name: int(number) if number else None for name, number in chosen.items()}
+
+    @property
+    def column_fields(self) -> list[forms.BoundField]:
+        return [self[f"column_{name}"] for name in FIELD_LABELS]
+
+    @property
+    def option_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("reason", "priority", "due_at")]

@@ -405,6 +405,8 @@ class QueueItem(models.Model):
     # needs a query for it.
     skipped_by = models.CharField(max_length=80, blank=True, default="", db_default="")
     skip_reason = models.CharField(max_length=300, blank=True, default="", db_default="")
+    # When it should be reviewed by, from a lead or a program.
+    due_at = models.DateTimeField(null=True)
 
     objects = ItemQuerySet.as_manager()
 

@@ -11,8 +11,10 @@ import re
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from reviewapp.lib.http_server import limits
 from reviewapp.web import views
 
 _DISPOSITION = b"content-disposition"
@@ -21,7 +23,7 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 NOT_UTF8 = "The text is not valid UTF-8, so some of its characters cannot be read. Send it as UTF-8."
-HAS_FILE = "The form contains a file, and no page takes files. Paste the text instead."
+HAS_FILE = "The form contains a file, and this page takes no files. Paste the text instead."
 INCOMPLETE = "A part of the form cannot be read. Send the form again."
 NOT_A_FORM = f"The request is neither {_FORM} nor {_MULTIPART}. Send it as a form."
 
@@ -35,11 +37,21 @@ def refuse_unreadable_forms(get_response: Callable[[HttpRequest], HttpResponse])
         if request.method == "POST" and not request.path.startswith("/api/"):
             if request.content_type not in (_FORM, _MULTIPART) and request.body:
                 return views.unreadable(request, 415, NOT_A_FORM)
-            if error := _find_error(request):
+            if request.path.rstrip("/").endswith(limits.UPLOAD_SUFFIX) and request.content_type == _MULTIPART:
+                # A file, which its view checks and which must not be read into memory.
+                if _get_length(request) > settings.UPLOAD_MAX_BYTES + limits.MEMORY_BYTES:
+                    limit = f"{settings.UPLOAD_MAX_BYTES / 1024 / 1024:,.0f} MB"
+                    return views.unreadable(request, 413, f"The file is larger than {limit}. Split it.")
+            elif error := _find_error(request):
                 return views.unreadable(request, 400, error)
         return get_response(request)
 
     return middleware
+
+
+def _get_length(request: HttpRequest) -> int:
+    text = request.META.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def _find_error(request: HttpRequest) -> str:

@@ -29,6 +29,8 @@ from reviewapp.lib.leases import LEASE_DURATION
 from reviewapp.queues.idempotent_adding import forget_old_calls
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rules.runner import apply_due_rules
+from reviewapp.queues.uploads.receiving import forget_old_files
+from reviewapp.queues.uploads.runner import process_uploads
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull, transcripts
@@ -70,6 +72,7 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     set_keys_of_projects,
     partial(set_missing_keys, Queue, "name"),
     forget_old_calls,
+    forget_old_files,
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,
@@ -131,6 +134,7 @@ class Worker:
                 self._repeat(self.run_maintenance, MAINTENANCE_INTERVAL),
                 self._repeat(self.apply_rules, RULES_INTERVAL),
                 self._repeat(self.send_webhooks, WEBHOOK_INTERVAL),
+                self._repeat(self.process_uploads, IDLE_DELAY),
             )
         finally:
             exit_task.cancel()
@@ -149,6 +153,8 @@ class Worker:
             while await self.mirror.prune():
                 pass
             while await self.apply_rules():
+                pass
+            while await self.process_uploads():
                 pass
             while await self.pull() or self.pull_tasks.running:
                 await self.pull_tasks.wait_any(IDLE_DELAY)
@@ -212,6 +218,10 @@ class Worker:
         count = await self.webhooks.start_due()
         await self.webhooks.wait_any(IDLE_DELAY)
         return count
+
+    async def process_uploads(self) -> int:
+        """Add the next batch of an upload to its queue. Returns the number of lines."""
+        return await sync_to_async(process_uploads)()
 
     async def run_maintenance(self) -> int:
         """Send a heartbeat, resume projects with a new key, tidy up. Returns the number of leases released.
@@ -282,8 +292,12 @@ class Worker:
                 self.heartbeat.is_database_checked = False
                 await asyncio.sleep(1)
                 await sync_to_async(close_old_connections)()
-            if not count or task not in (self.push, self.read_back, self.pull, self.mirror.prune, self.send_webhooks):
+            if not count or task not in self._get_busy_tasks():
                 await _wait_for_stop(self.stop, delay)
+
+    def _get_busy_tasks(self) -> Sequence[Callable[[], Awaitable[int]]]:
+        """The loops that run again at once while they have work."""
+        return self.push, self.read_back, self.pull, self.process_uploads, self.mirror.prune, self.send_webhooks
 
     def _has_pushes_to_finish(self) -> bool:
         """Whether patches are leased whose results can still be recorded."""

@@ -13,6 +13,10 @@ CONNECTIONS_PER_ADDRESS = int(os.environ.get("CONNECTIONS_PER_ADDRESS", "100"))
 CONNECTIONS = 400
 # What the trace store accepts; the review app accepts less. In bytes; name and default are those of Laminar's server.
 BODY_BYTES = int(os.environ.get("HTTP_PAYLOAD_LIMIT", str(5 * 1024 * 1024)))
+# A file of traces, sent to a path with this end: in bytes, and seconds to its end instead of BODY_SECONDS.
+UPLOAD_BYTES = int(os.environ.get("UPLOAD_MAX_BYTES", str(100 * 1024 * 1024)))
+UPLOAD_SECONDS = float(os.environ.get("UPLOAD_SECONDS", "600"))
+UPLOAD_SUFFIX = "/uploads"
 # Bodies and responses up to this size wait in memory, larger ones in a temporary file.
 MEMORY_BYTES = 64 * 1024
 # A response may wait in a temporary file up to this size; a longer one, an export, is produced as it is sent.

@@ -30,6 +30,7 @@ class RequestBuffer:
         self._body = tempfile.SpooledTemporaryFile(limits.MEMORY_BYTES)  # noqa: SIM115 -- closed by close()
         self._chunks: ChunkedBody | None = None
         self._missing = 0
+        self._max_bytes = limits.BODY_BYTES
         self.message: Any = None
         self.parse_error: Exception | None = None
         self.is_started = False
@@ -87,20 +88,25 @@ class RequestBuffer:
         return rest
 
     def _start_body(self) -> None:
-        self.deadline = time.monotonic() + limits.BODY_SECONDS
+        if self.message.path.rstrip("/").endswith(limits.UPLOAD_SUFFIX):
+            # Room for the form around the file.
+            self._max_bytes, seconds = limits.UPLOAD_BYTES + limits.MEMORY_BYTES, limits.UPLOAD_SECONDS
+        else:
+            self._max_bytes, seconds = limits.BODY_BYTES, limits.BODY_SECONDS
+        self.deadline = time.monotonic() + seconds
         reader = self.message.body.reader
         self.message.body = self._body
         if isinstance(reader, ChunkedReader):
             self._chunks = ChunkedBody(self._body.write)
         else:
             self._missing = reader.length
-            self.is_too_large = self._missing > limits.BODY_BYTES
+            self.is_too_large = self._missing > self._max_bytes
 
     def _feed_body(self, data: bytes) -> None:
         if self._chunks is not None:
             self.rest = self._chunks.feed(data)
             self.is_complete = self._chunks.is_complete
-            self.is_too_large = self._body.tell() > limits.BODY_BYTES
+            self.is_too_large = self._body.tell() > self._max_bytes
         elif not self.is_too_large:
             self._body.write(data[: self._missing])
             self.rest = data[self._missing :]

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Q
 
@@ -148,6 +149,20 @@ def get_newest_pks(
         result = search(view, project, limit, max_examined=max_examined)
         return [pk for _, pk in result.cursors], result.stopped_at is not None
     return [pk for _, pk in view.matching(project).order_by("-start_time", "-place")[:limit]], False
+
+
+def get_batch(view: FilterView, project: Project, cursor: str, limit: int) -> tuple[list[UUID], str]:
+    """The ids of the view's next traces, newest first, and the cursor after them, empty at the view's end.
+
+    The view must be sorted by start time. A search may find none and still return a cursor. Raises FilterError.
+    """
+    part = _get_slice(view, project, cursor, is_backward=False, limit=limit)
+    last = part.stopped_at or (part.cursors[-1] if len(part.cursors) == limit else None)
+    pks = [pk for _, pk in part.cursors]
+    by_pk: dict[int, UUID] = {}
+    for batch in batched(pks):
+        by_pk |= dict(Trace.objects.filter(pk__in=batch).values_list("pk", "trace_id"))
+    return [by_pk[pk] for pk in pks if pk in by_pk], format_cursor(last) if last else ""
 
 
 def _get_slice(
