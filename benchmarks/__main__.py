@@ -21,7 +21,7 @@ NAMES = (
     "mirror",
     "queries",
     "backup",
-    "import",
+    "upload",
 )
 
 

@@ -179,3 +179,20 @@ class UploadForm(forms.Form):
     @property
     def option_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in ("reason", "priority", "due_at")]
+
+
+class ItemChangeForm(forms.Form):
+    """What to change in items of a queue's list; an empty due date removes theirs."""
+
+    action = forms.ChoiceField(
+        choices=[("requeue", ""), ("priority", ""), ("due_at", "")],
+        error_messages={"required": "Choose what to change.", "invalid_choice": "Choose what to change."},
+    )
+    priority = PlainIntegerField(required=False, min_value=-MAX_PRIORITY, max_value=MAX_PRIORITY)
+    due_at = DueField(required=False)
+
+    def clean_priority(self) -> int:
+        priority: int | None = self.cleaned_data["priority"]
+        if priority is None and self.cleaned_data.get("action") == "priority":
+            raise ValidationError("Give a priority.")
+        return priority or 0

@@ -1,10 +1,15 @@
 """Add selected traces to a queue: preview, duplicates, removed traces, and other projects."""
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
-from reviewapp.accounts.models import Project
+from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal
+from reviewapp.queues.upload_models import Upload
+from reviewapp.queues.uploads.runner import process_uploads
+from reviewapp.traces.filters.filter_view import read_view
+from reviewapp.traces.filters.paging import get_batch
 from reviewapp.traces.models import Trace
 from tests.factories import QueueFactory, QueueItemFactory, TraceFactory
 
@@ -63,6 +68,36 @@ def test_it_reports_and_excludes_removed_traces(lead_client: Client, queue: Queu
     Removal.objects.create(queue=queue, trace_id=traces[0].trace_id, by="lead")
     data = {"traces": " ".join(trace.trace_id.hex for trace in traces), "queue": queue.slug}
     assert "2 traces added. 1 was removed from this queue before" in lead_client.post(URL, data, follow=True).text
+
+
+def test_it_counts_a_whole_view_and_adds_it(lead_client: Client, queue: Queue, traces: list[Trace]) -> None:
+    finished = QueueItemFactory.create(queue=queue, trace_id=traces[0].trace_id, state=ItemState.COMPLETED, version=1)
+    Removal.objects.create(queue=queue, trace_id=traces[1].trace_id, by="lead")
+    form = {"queue": queue.slug, "reason": "all of it", "whole": "1", "view": "m=a%3D1"}
+    page = lead_client.post(URL, form, follow=True)
+    process_uploads()
+    upload = Upload.objects.get()
+    assert (upload.state, upload.added, upload.completed, upload.removed) == ("checked", 1, 1, 1)
+    assert QueueItem.objects.count() == 1
+    lead_client.post(f"{page.redirect_chain[-1][0]}start/", {"requeues": "1"})
+    process_uploads()
+    finished.refresh_from_db()
+    assert (finished.state, finished.version) == (ItemState.PENDING, 1)
+    assert QueueItem.objects.get(trace_id=traces[2].trace_id).reason == "all of it"
+    assert not QueueItem.objects.filter(trace_id=traces[1].trace_id).exists()
+
+
+def test_it_walks_a_view_batch_by_batch(lead: User, queue: Queue, traces: list[Trace]) -> None:
+    view = read_view(QueryDict("m=a%3D1"), lead)
+    first, cursor = get_batch(view, queue.project, "", 2)
+    second, end = get_batch(view, queue.project, cursor, 2)
+    assert ([*first, *second], end) == ([trace.trace_id for trace in reversed(traces)], "")
+
+
+def test_it_refuses_a_whole_view_that_cannot_be_read(lead_client: Client, queue: Queue, traces: list[Trace]) -> None:
+    response = lead_client.post(URL, {"queue": queue.slug, "whole": "1", "view": "m=a"}, follow=True)
+    assert 'class="message' in response.text
+    assert not Upload.objects.exists()
 
 
 def test_it_refuses_a_queue_with_a_nul_in_its_slug(lead_client: Client, queue: Queue, traces: list[Trace]) -> None:

@@ -16,6 +16,7 @@ from django.http import QueryDict
 from reviewapp.lib import clock
 from reviewapp.queues import adding
 from reviewapp.queues.adding import Entry
+from reviewapp.queues.models import Source
 from reviewapp.queues.requeueing import requeue
 from reviewapp.queues.upload_models import NEXT_STATES, Upload, UploadFault, UploadState
 from reviewapp.queues.uploads import columns
@@ -120,7 +121,8 @@ def _add(upload: Upload, entries: Sequence[Entry]) -> dict[str, int]:
     requeued = 0
     if upload.requeues:
         requeued = requeue(upload.queue, actor, adding.preview_add(upload.queue, trace_ids).closed_items)
-    result = adding.add(upload.queue, entries, actor, bring_back=upload.brings_back)
+    source = Source.VIEW if upload.is_view else Source.FILE
+    result = adding.add(upload.queue, entries, actor, source=source, bring_back=upload.brings_back)
     return {
         "added": result.added, "duplicates": result.duplicates - requeued, "removed": result.removed,
         "requeued": requeued,

@@ -37,6 +37,19 @@ def format_duration(seconds: float | None) -> str:
 
 
 @register.filter
+def due(moment: dt.datetime | None) -> str:
+    """Say when something is due by days in the reader's zone: `due today`, `due in 2 days`, `3 days late`."""
+    if moment is None:
+        return ""
+    now = clock.now()
+    days = (local_time.to_local(moment).date() - local_time.to_local(now).date()).days
+    unit = "day" if abs(days) == 1 else "days"
+    if moment < now:
+        return f"{-days} {unit} late" if days else "late since today"
+    return f"due in {days} {unit}" if days else "due today"
+
+
+@register.filter
 def thousands(number: int | None) -> str:
     """Format `3912` as `3,912`."""
     return "" if number is None else f"{number:,}"

@@ -9,9 +9,9 @@ LINES = 100_000
 
 def run(database: str | None) -> dict[str, object]:
     with fresh_environment(database) as environment:
-        figures = json.loads(environment.run("-m", "benchmarks.import_timing", str(LINES)))
+        figures = json.loads(environment.run("-m", "benchmarks.upload_timing", str(LINES)))
     return {
-        "name": "import",
+        "name": "upload",
         "work": f"a CSV of {LINES:,} new traces, received and added to an empty queue,"
         f" on {'PostgreSQL' if database else 'SQLite'}",
         **figures,

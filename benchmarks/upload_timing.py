@@ -1,4 +1,4 @@
-"""Receive a file of many lines and add it as the worker does: `python -m benchmarks.import_timing LINES`."""
+"""Receive a file of many lines and add it as the worker does: `python -m benchmarks.upload_timing LINES`."""
 
 import json
 import resource
