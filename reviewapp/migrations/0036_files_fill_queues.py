@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0030_queues_of_sessions'),
+        ('reviewapp', '0035_sessions_of_people_and_invites'),
     ]
 
     operations = [
