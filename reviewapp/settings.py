@@ -5,7 +5,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
-from reviewapp.lib import private_files, secret_file, sqlite_connection
+from reviewapp.lib import master_keys, private_files, secret_file, sqlite_connection
 from reviewapp.lib.http_server import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -51,16 +51,21 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _read_secret_file("SECRET_KEY", "secret_key")
 if len(SECRET_KEY) < 50:
     raise environ.ImproperlyConfigured("SECRET_KEY is shorter than 50 characters. Set a longer random one.")
-# Encrypt Laminar keys. The first one encrypts, all of them decrypt: to rotate, add a new one in front.
-KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[]) or [
-    _read_secret_file("KEY_ENCRYPTION_KEYS", "key_encryption_key")
-]
+# Encrypt Laminar keys, as `id:base64`. The first one encrypts, all of them decrypt: see manage.py rotate_master_key.
+try:
+    MASTER_KEYS = master_keys.parse_master_keys(env.list("MASTER_KEYS", default=[]))
+except master_keys.InvalidMasterKeyError as error:
+    raise environ.ImproperlyConfigured(str(error)) from None
+# Texts that did the same before MASTER_KEYS. They encrypt only if there are no MASTER_KEYS.
+KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
+if not KEY_ENCRYPTION_KEYS and (not MASTER_KEYS or (SECRETS_DIR / "key_encryption_key").exists()):
+    KEY_ENCRYPTION_KEYS = [_read_secret_file("MASTER_KEYS", "key_encryption_key")]
 
 # How many proxies stand in front; the client's address is taken from the X-Forwarded-For that they write.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if IS_PRODUCTION else 0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# `host:port` of Laminar servers on loopback or private addresses that may be connected to.
+# `host:port` of Laminar servers that may have a loopback or private address, use http or another port than Laminar's.
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
 # The same for the endpoints of webhooks.
 ALLOWED_WEBHOOK_HOSTS = frozenset(env.list("ALLOWED_WEBHOOK_HOSTS", default=[]))

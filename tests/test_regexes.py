@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from reviewapp.laminar.redaction import UNICODE_ESCAPE
+from reviewapp.laminar.redaction import ENCODED_CHAR, UNICODE_ESCAPE
 from reviewapp.lib import csv_cells, invisible_chars
 from reviewapp.lib.word_diff import WORD
 from reviewapp.queues.adding import LINE
@@ -18,7 +18,8 @@ from tests.regex_steps import count_steps
 
 REGEXES = {
     "string literals and brackets": merge.TOKENS, "tokens of simpleJSON": json_functions.TOKEN, "words": WORD,
-    "escapes": UNICODE_ESCAPE, "a pasted line": LINE, "hidden characters": invisible_chars._PATTERN,
+    "escapes": UNICODE_ESCAPE, "encoded characters": ENCODED_CHAR,
+    "a pasted line": LINE, "hidden characters": invisible_chars._PATTERN,
     "JSON of an OTLP request": partial_json._TOKENS, "escapes in JSON": parts._ESCAPE,
     "streamed chunks": stream_chunks._SSE_DATA, "a prompt for a title": side_calls._PROMPT,
     "words of a name": side_calls._WORD_BREAK,
@@ -28,7 +29,7 @@ REGEXES = {
 }  # fmt: skip
 PIECES = (
     '"', '\\"', '"\\', "\\", "\\u", "[", "a ", " ", "a, ", "\u200d", "\U0001f3f4\U000e0020", "\ufe0f", "\u200ba",
-    "{ ", "\n", "generate ", "data: ", "__a", "://", "__", "a_",
+    "{ ", "\n", "generate ", "data: ", "__a", "://", "__", "a_", "%25", "&#1",
 )  # fmt: skip
 
 

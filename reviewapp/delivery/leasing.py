@@ -54,18 +54,19 @@ def select_due_patches(project: ReadyProject, limit: int, now: datetime) -> list
     return list(by_trace.values())
 
 
-def lease(limit: int, under_way: Collection[Patch] = ()) -> list[Patch]:
+def lease(limit: int, under_way: Collection[Patch] = (), excluded: Collection[int] = ()) -> list[Patch]:
     """Lease up to `limit` due patches: one per trace, and MAX_LEASED_PER_PROJECT per project including `under_way`.
 
-    Skips projects that are paused, have an open breaker, or still have more than half of MAX_LEASED_PER_PROJECT under
-    way. Leases one patch as a probe if the breaker was open, and no more than a project's rate limit allows.
+    Skips the projects in `excluded` (primary keys), and those that are paused, have an open breaker, or still have more
+    than half of MAX_LEASED_PER_PROJECT under way. Leases one patch as a probe if the breaker was open, and no more than
+    a project's rate limit allows.
     """
     now = clock.now()
     under_way_counts = Counter(patch.project_id for patch in under_way)
     projects = [
         project
         for project in select_ready_projects(now)
-        if under_way_counts[project.project_id] <= MAX_LEASED_PER_PROJECT // 2
+        if under_way_counts[project.project_id] <= MAX_LEASED_PER_PROJECT // 2 and project.project_id not in excluded
     ]
     if limit <= 0 or not projects:
         return []

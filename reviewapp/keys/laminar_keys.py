@@ -1,5 +1,6 @@
 """Check, store, replace and use a project's Laminar key."""
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,13 +10,16 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
-from reviewapp.keys.encryption import DecryptionError
+from reviewapp.keys.encryption import OLD_VERSION, VERSION, DecryptionError, load_master_keys
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, Busy, Laminar, LaminarError, normalize_base_url, take_slot
 from reviewapp.lib import clock, deadline, names
 
 # Seconds that Laminar has to answer all calls of a test of a key.
 CHECK_SECONDS = 10
+# What a header carries as one word (RFC 6750). Laminar's own keys have 64 letters and digits.
+KEY_SHAPE = re.compile(r"[A-Za-z0-9._~+/=-]{1,500}", re.ASCII)
+MIN_KEY_LENGTH, MIN_KEY_LETTERS = 16, 8
 
 
 class KeyNotStored(Exception):
@@ -38,8 +42,12 @@ class CheckedKey:
 def check_key(base_url: str, secret: str) -> CheckedKey:
     """Test a key with Laminar. Raises KeyNotStored if Laminar refuses it or does not answer; nothing is changed."""
     secret = secret.strip()
-    if not secret or not secret.isascii() or not secret.isprintable() or len(secret) > 500:
+    if not KEY_SHAPE.fullmatch(secret):
         raise KeyNotStored("Paste the key as Laminar shows it: one line of letters and digits. Nothing was changed.")
+    if len(secret) < MIN_KEY_LENGTH or len(set(secret)) < MIN_KEY_LETTERS:
+        raise KeyNotStored(
+            "This key is too short or too simple to be one of Laminar's, so nothing was changed. Copy all of it."
+        )
     try:
         client = Laminar(base_url, secret, allowed_hosts=settings.ALLOWED_LAMINAR_HOSTS)
         with take_slot(), deadline.limit(CHECK_SECONDS):
@@ -123,6 +131,16 @@ def _validate_name(slug: str, name: str) -> None:
 def get_active_key(project: Project) -> LaminarKey | None:
     """Return the project's active Laminar key, or None."""
     return LaminarKey.objects.filter(project=project, retired_at=None).first()
+
+
+def find_locked_keys() -> list[LaminarKey]:
+    """The active keys, with their projects, that need a master key which this process lacks."""
+    active = LaminarKey.objects.select_related("project").filter(retired_at=None)
+    for master in load_master_keys():
+        for version in (VERSION, OLD_VERSION):
+            active = active.exclude(encrypted_secret__startswith=f"{version}.{master.id}.")
+    # A malformed text has no master key: no worker can use it, and each may say so.
+    return [key for key in active if key.master_id]
 
 
 def make_async_client(project: Project, key: LaminarKey) -> AsyncLaminar:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from reviewapp.accounts.models import Project
 from reviewapp.keys import encryption
-from reviewapp.lib import clock
+from reviewapp.lib import canonical_json, clock
 
 
 class LaminarKey(models.Model):
@@ -42,13 +42,28 @@ class LaminarKey(models.Model):
     def build_encrypted(cls, project: Project, secret: str, kind: str, added_by: str) -> "LaminarKey":
         """Build an unsaved key, its secret encrypted for its future row."""
         key = cls(project=project, kind=kind, added_by=added_by, last_four=secret[-4:], fingerprint=fingerprint(secret))
-        key.encrypted_secret = encryption.encrypt(secret, key._row_name)
+        key.encrypted_secret = encryption.encrypt(secret, key._bound_to)
         return key
 
     @property
     def secret(self) -> str:
         """Decrypt the key, for the call that needs it. Raises DecryptionError."""
-        return encryption.decrypt(self.encrypted_secret, self._row_name)
+        is_old = encryption.is_old(self.encrypted_secret)
+        return encryption.decrypt(self.encrypted_secret, self._row_name if is_old else self._bound_to)
+
+    def encrypt_again(self) -> str:
+        """The secret encrypted with the first master key. Raises DecryptionError."""
+        return encryption.encrypt(self.secret, self._bound_to)
+
+    @property
+    def master_id(self) -> str:
+        """The id of the master key that encrypted this key."""
+        return encryption.get_master_id(self.encrypted_secret)
+
+    @property
+    def has_master_key(self) -> bool:
+        """Whether this process has that master key."""
+        return any(master.id == self.master_id for master in encryption.load_master_keys())
 
     @property
     def can_read(self) -> bool:
@@ -57,6 +72,11 @@ class LaminarKey(models.Model):
     @property
     def _row_name(self) -> str:
         return f"laminar-key:{self.project_id}:{self.pk}"
+
+    @property
+    def _bound_to(self) -> str:
+        """Everything that must be unchanged for the key to be used: a changed base URL never gets it."""
+        return canonical_json.dumps(["laminar-key", self.project_id, str(self.pk), self.project.base_url])
 
 
 def fingerprint(secret: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import httpx
 
-from reviewapp.laminar.errors import AddressRefused, LaminarError, Unreachable
+from reviewapp.laminar.errors import AddressRefused, LaminarError, MetadataServiceRefused, Unreachable
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
@@ -22,6 +22,17 @@ MAX_URL_LENGTH = 2000
 PIN_SECONDS = 10.0
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# The usual ones, and those on which a Laminar listens unless its operator changed it.
+_LAMINAR_PORTS = {80, 443, 8000, 8443}
+# Cloud services that hand out credentials to whoever asks from inside; they are never Laminar, even if they are named.
+_METADATA_SERVICES = [
+    ipaddress.ip_network(block)
+    for block in (
+        "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32",
+        "fd20:ce::254/128", "fe80::a9fe:a9fe/128",
+    )
+]  # fmt: skip
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Listed here because Python's `is_global` includes cloud metadata services and translated addresses.
 _RESERVED_V4 = [
     ipaddress.IPv4Network(block)
@@ -102,11 +113,13 @@ def _parse_url(text: str, noun: str, example: str) -> httpx.URL:
 def check_address(base_url: str, allowed_hosts: Collection[str]) -> None:
     """Check that `base_url` currently leads only to allowed addresses.
 
-    `allowed_hosts` are `host:port`, or `host` for any port, spelled as in the URL.
+    `allowed_hosts` are `host:port`, or `host` for any port, spelled as in the URL: hosts that the operator names. Only
+    these may have a private address, use http or another port than Laminar's. No host may be a metadata service.
     Raises AddressRefused, or Unreachable if the name cannot be found.
     """
-    host, port = _endpoint(httpx.URL(normalize_base_url(base_url)))
-    _check_addresses(host, port, resolve_blocking(host, port), _normalize_hosts(allowed_hosts))
+    url = httpx.URL(normalize_base_url(base_url))
+    host, port = _endpoint(url)
+    _check_addresses(url.scheme, host, port, resolve_blocking(host, port), _normalize_hosts(allowed_hosts))
 
 
 def resolve_blocking(host: str, port: int) -> list[str]:
@@ -186,29 +199,29 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         self._allowed_hosts = _normalize_hosts(allowed_hosts)
         self._resolve = resolve
         self._inner = inner or ConnectionPools()
-        self._pinned: dict[tuple[str, int], tuple[float, list[str]]] = {}
+        self._pinned: dict[tuple[str, str, int], tuple[float, list[str]]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        host, port = _endpoint(request.url)
+        scheme, (host, port) = request.url.scheme, _endpoint(request.url)
         failure: httpx.TransportError | None = None
-        for address in await self._get_addresses(host, port):
+        for address in await self._get_addresses(scheme, host, port):
             try:
                 return await self._inner.handle_async_request(_with_address(request, host, address))
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failure = error
-        self._pinned.pop((host, port), None)
+        self._pinned.pop((scheme, host, port), None)
         raise failure or Unreachable(f"The name “{host}” has no address. Check the URL.")
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    async def _get_addresses(self, host: str, port: int) -> list[str]:
+    async def _get_addresses(self, scheme: str, host: str, port: int) -> list[str]:
         now = asyncio.get_running_loop().time()
-        expires_at, addresses = self._pinned.get((host, port), (0.0, []))
+        expires_at, addresses = self._pinned.get((scheme, host, port), (0.0, []))
         if now >= expires_at:
             addresses = await self._resolve(host, port)
-            _check_addresses(host, port, addresses, self._allowed_hosts)
-            self._pinned[host, port] = now + PIN_SECONDS, addresses
+            _check_addresses(scheme, host, port, addresses, self._allowed_hosts)
+            self._pinned[scheme, host, port] = now + PIN_SECONDS, addresses
         return addresses
 
 
@@ -231,14 +244,38 @@ def _normalize_hosts(allowed_hosts: Collection[str]) -> frozenset[str]:
     return frozenset(host.strip().lower() for host in allowed_hosts)
 
 
-def _check_addresses(host: str, port: int, addresses: list[str], allowed_hosts: frozenset[str]) -> None:
+def _check_addresses(scheme: str, host: str, port: int, addresses: list[str], allowed_hosts: frozenset[str]) -> None:
     name = f"[{host}]" if ":" in host else host
-    if allowed_hosts & {host, name, f"{name}:{port}"} or all(map(_is_public, addresses)):
+    if any(map(_is_metadata_service, addresses)):
+        raise MetadataServiceRefused(
+            f"“{name}” leads to a cloud metadata service, a private or reserved address that is never allowed."
+            " Enter the address of your Laminar."
+        )
+    if allowed_hosts & {host, name, f"{name}:{port}"}:
         return
-    raise AddressRefused(
-        f"“{name}” leads to a private or reserved address, which is not allowed. "
-        f"If this is your own server, ask the operator to allow “{name}:{port}”."
-    )
+    if not all(map(_is_public, addresses)):
+        raise AddressRefused(
+            f"“{name}” leads to a private or reserved address, which is not allowed. "
+            f"If this is your own server, ask the operator to allow “{name}:{port}”."
+        )
+    if port not in _LAMINAR_PORTS:
+        raise AddressRefused(
+            f"Port {port} is not one of the usual ones. If your server listens there, ask the operator to allow"
+            f" “{name}:{port}”."
+        )
+    if scheme == "http" and addresses:
+        raise AddressRefused(
+            "This base URL starts with http://, so that anyone on the way could read the key. Use https://. If your"
+            f" Laminar has no TLS, ask the operator to allow “{name}:{port}”."
+        )
+
+
+def _is_metadata_service(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        translated = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
+        ip = ip.ipv4_mapped or ip.sixtofour or translated or ip
+    return any(ip.version == block.version and ip in block for block in _METADATA_SERVICES)
 
 
 def _is_public(address: str) -> bool:

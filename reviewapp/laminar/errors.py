@@ -57,6 +57,10 @@ class AddressRefused(LaminarError):
     retry = Retry.AFTER_KEY
 
 
+class MetadataServiceRefused(AddressRefused):
+    """The base URL leads to a cloud metadata service, which hands out credentials: a mistake or an attack."""
+
+
 class RequestTooLarge(LaminarError):
     """413: the request exceeds Laminar's limit, 5 MiB unless its operator changed it."""
 

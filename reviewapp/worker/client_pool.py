@@ -1,13 +1,17 @@
 """One Laminar client per project, reused while its key and base URL stay the same."""
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from reviewapp.keys.encryption import DecryptionError
-from reviewapp.keys.laminar_keys import make_async_client
+from reviewapp.keys.laminar_keys import find_locked_keys, make_async_client
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import AsyncLaminar, KeyRefused
+
+log = logging.getLogger(__name__)
 
 NO_KEY_MESSAGE = (
     "This project has no Laminar key. Waiting deliveries are saved here and are sent once an admin adds a key."
@@ -29,13 +33,38 @@ class ClientPool:
     open_clients: dict[int, tuple[LaminarKey, AsyncLaminar]] = field(default_factory=dict)
     # Clients of replaced keys, each with the monotonic time when it was replaced.
     retired: list[tuple[float, AsyncLaminar]] = field(default_factory=list)
+    # Projects whose key this process cannot decrypt, with the id of the master key that it lacks. They are left to
+    # other workers: nothing of theirs is leased, counted as a failure or stopped.
+    locked: dict[int, str] = field(default_factory=dict)
+
+    def find_locked(self) -> None:
+        """Find the projects whose active key needs a master key that this process does not have."""
+        locked = [key for key in find_locked_keys() if not self._has_client(key)]
+        self.locked = {key.project_id: key.master_id for key in locked}
+        for master_id, count in Counter(self.locked.values()).items():
+            log.error(
+                "This node lacks the master key “%s”: other workers must deliver for %d project(s). Add it to"
+                " MASTER_KEYS.",
+                master_id, count, extra={"summary": f"master key {master_id}"},
+            )  # fmt: skip
+
+    def is_locked(self, key: LaminarKey | None) -> bool:
+        """Whether this process lacks the master key of a key; if so, the project is locked from now on."""
+        if key is None or self._has_client(key) or key.has_master_key:
+            return False
+        self.locked[key.project_id] = key.master_id
+        return True
+
+    def _has_client(self, key: LaminarKey) -> bool:
+        previous = self.open_clients.get(key.project_id)
+        return previous is not None and (previous[0].pk, previous[0].project.base_url) == (key.pk, key.project.base_url)
 
     def get(self, key: LaminarKey | None) -> AsyncLaminar:
         """Return the client for this key. Raises LaminarError if there is no key or it cannot be used."""
         if key is None:
             raise KeyRefused(NO_KEY_MESSAGE)
         previous = self.open_clients.get(key.project_id)
-        if previous is not None and (previous[0].pk, previous[0].project.base_url) == (key.pk, key.project.base_url):
+        if previous is not None and self._has_client(key):
             return previous[1]
         try:
             client = make_async_client(key.project, key)

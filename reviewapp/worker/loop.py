@@ -195,7 +195,7 @@ class Worker:
 
     async def pull(self) -> int:
         """Start pulling requested traces with their spans. Returns the number of traces."""
-        due = await sync_to_async(pull.select_due)([*self.pull_tasks.running, *self.mirror.rate_limited_projects])
+        due = await sync_to_async(pull.select_due)([*self.pull_tasks.running, *self._unreadable_projects])
         for project, traces in _group_by_project(due):
             self.pull_tasks.start(project.pk, self._pull_traces(project, traces))
         await self.pull_tasks.wait_any(IDLE_DELAY)
@@ -203,7 +203,7 @@ class Worker:
 
     async def find_missed_traces(self) -> int:
         """Start asking Laminar for traces that pushes did not find. Returns the number of traces."""
-        busy = [*self.missed_tasks.running, *self.mirror.rate_limited_projects]
+        busy = [*self.missed_tasks.running, *self._unreadable_projects]
         missed = await sync_to_async(missed_traces.select)(busy)
         for project, trace_ids in missed.items():
             self.missed_tasks.start(project.pk, self._wake_missed(project, trace_ids))
@@ -232,7 +232,7 @@ class Worker:
         await sync_to_async(self.heartbeat.send)()
         await self.clients.close_retired()
         count, failure = 0, None
-        for step in MAINTENANCE_STEPS:
+        for step in (self.clients.find_locked, *MAINTENANCE_STEPS):
             try:
                 count = await sync_to_async(step)() or 0
             except Exception as error:
@@ -243,7 +243,7 @@ class Worker:
         return count
 
     async def _start_readbacks(self, target: ReadbackTarget, tasks: ProjectTasks) -> int:
-        due = await sync_to_async(target.select_due)([*tasks.running, *self.mirror.rate_limited_projects])
+        due = await sync_to_async(target.select_due)([*tasks.running, *self._unreadable_projects])
         for project, patches in _group_by_project(due):
             tasks.start(project.pk, self.readback_runner.run(target, project, patches))
         await tasks.wait_any(IDLE_DELAY)
@@ -271,6 +271,11 @@ class Worker:
                 await sync_to_async(outbox.wake_missed)(project, [trace_id for trace_id, _ in page.readable])
         except LaminarError as error:
             self.mirror.record_rate_limit(project, error)
+
+    @property
+    def _unreadable_projects(self) -> list[int]:
+        """Projects that this worker must not read now: they are rate limited, or their master key is missing here."""
+        return [*self.mirror.rate_limited_projects, *self.clients.locked]
 
     async def _get_read_client(self, project: Project) -> AsyncLaminar | None:
         """Return the project's client, None if its key may not read. Raises LaminarError."""

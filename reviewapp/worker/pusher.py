@@ -81,7 +81,9 @@ class Pusher:
         self.is_stopping = True
 
     async def _start_pushes(self) -> int:
-        patches = await sync_to_async(leasing.lease)(MAX_LEASED - len(self.leased), list(self.leased.values()))
+        patches = await sync_to_async(leasing.lease)(
+            MAX_LEASED - len(self.leased), list(self.leased.values()), self.clients.locked
+        )
         if patches:
             self.leased.update({patch.pk: patch for patch in patches})
             try:
@@ -93,6 +95,10 @@ class Pusher:
             # The database does not know these results yet; one of them may have stopped its project.
             unrecorded = {result.patch.project_id for result in self.finished}
             for patch in patches:
+                if self.clients.is_locked(keys.get(patch.project_id)):
+                    # Another worker can send it. It is not leased here again.
+                    self.unsent.append(patch)
+                    continue
                 if patch.project_id not in unrecorded:
                     self.failures[patch.project_id] = 0
                 task = asyncio.create_task(self._push(patch, keys.get(patch.project_id)))

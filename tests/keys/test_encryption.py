@@ -3,12 +3,13 @@
 import base64
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
 from reviewapp.accounts.models import Project
-from reviewapp.keys.encryption import DecryptionError, decrypt, encrypt
+from reviewapp.keys.encryption import DecryptionError, decrypt, encrypt, load_master_keys
 from reviewapp.keys.models import LaminarKey
 from tests.factories import LaminarKeyFactory, ProjectFactory
 
@@ -125,3 +126,34 @@ def test_it_refuses_a_row_moved_to_another_project(project: Project) -> None:
 
     with pytest.raises(DecryptionError):
         _ = key.secret
+
+
+def test_it_refuses_a_key_after_its_base_url_changed(project: Project) -> None:
+    key = LaminarKeyFactory.create(project=project)
+    Project.objects.filter(pk=project.pk).update(base_url="https://elsewhere.test")
+
+    with pytest.raises(DecryptionError, match="base URL"):
+        _ = LaminarKey.objects.get(pk=key.pk).secret
+
+
+def test_it_reads_a_key_from_before_base_urls_were_bound(project: Project) -> None:
+    key = LaminarKeyFactory.create(project=project)
+    key.encrypted_secret = encrypt_as_before(SECRET, f"laminar-key:{project.pk}:{key.pk}")
+
+    assert key.secret == SECRET
+    assert key.encrypt_again().startswith("v2.")
+
+
+def test_it_refuses_another_version(project: Project) -> None:
+    key = LaminarKeyFactory.create(project=project)
+    key.encrypted_secret = key.encrypted_secret.replace("v2.", "v1.", 1)
+
+    with pytest.raises(DecryptionError):
+        _ = key.secret
+
+
+def encrypt_as_before(secret: str, row: str) -> str:
+    """A ciphertext of version 1."""
+    master = load_master_keys()[0]
+    body = bytes(12) + AESGCM(master.secret).encrypt(bytes(12), secret.encode(), row.encode())
+    return f"v1.{master.id}.{base64.urlsafe_b64encode(body).decode()}"

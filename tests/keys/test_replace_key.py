@@ -86,7 +86,10 @@ def test_it_refuses_a_wrong_key(connected_project: Project) -> None:
     assert_refused(connected_project, "full-but-unknown-there", "nothing was changed")
 
 
-MALFORMED = ["", "  ", "two words", "line\nbreak", "clé", "x" * 501, "nul\x00nul", "tab\tbed", "\u202ekey"]
+MALFORMED = [
+    "", "  ", "two words", "line\nbreak", "clé", "x" * 501, "nul\x00nul", "tab\tbed", "\u202ekey", "x" * 64,
+    "short-key-1234", "key<of>letters&signs!",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("secret", MALFORMED)

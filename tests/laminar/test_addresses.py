@@ -8,6 +8,7 @@ from reviewapp.laminar import (
     AddressRefused,
     AsyncLaminar,
     Laminar,
+    MetadataServiceRefused,
     Retry,
     Unreachable,
     check_address,
@@ -174,3 +175,45 @@ def test_it_checks_again_when_a_name_changes_its_address() -> None:
 
 def refuse_connection(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("refused")
+
+
+@pytest.mark.parametrize("url", ["http://8.8.8.8", "http://8.8.8.8:8000", "http://[2606:4700:4700::1111]"])
+def test_it_refuses_http_to_a_public_address(url: str) -> None:
+    with pytest.raises(AddressRefused, match="https://"):
+        check_address(url, ["8.8.8.8:1"])
+
+
+@pytest.mark.parametrize("port", [22, 25, 3306, 5432, 6379, 8080, 9200, 65535])
+def test_it_refuses_a_port_that_is_not_laminars(port: int) -> None:
+    with pytest.raises(AddressRefused, match=f"Port {port} is not"):
+        check_address(f"https://{PUBLIC}:{port}", [])
+
+
+@pytest.mark.parametrize("url", [f"http://{PUBLIC}", f"http://{PUBLIC}:22", f"https://{PUBLIC}:9000"])
+def test_it_accepts_http_and_any_port_of_a_host_that_the_operator_allows(url: str) -> None:
+    check_address(url, [PUBLIC])
+
+
+METADATA_SERVICES = """
+169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 fd00:ec2::254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe
+2002:a9fe:a9fe::1 fd20:ce::254
+"""
+
+
+@pytest.mark.parametrize("address", METADATA_SERVICES.split())
+def test_it_refuses_a_metadata_service_behind_an_allowed_name(address: str) -> None:
+    transport = PinnedTransport(
+        ["laminar.test"], resolve=resolver_of([PUBLIC, address]), inner=httpx.MockTransport(refuse_connection)
+    )
+
+    async def push() -> None:
+        async with AsyncLaminar("https://laminar.test", KEY, transport=transport) as laminar:
+            await laminar.push_metadata(uuid4(), {"a": 1})
+
+    with pytest.raises(MetadataServiceRefused):
+        asyncio.run(push())
+
+
+def test_it_refuses_a_metadata_service_that_the_operator_allows() -> None:
+    with pytest.raises(MetadataServiceRefused):
+        check_address("http://169.254.169.254", ["169.254.169.254"])

@@ -1,7 +1,10 @@
+import base64
 import gzip
 import io
 import logging
 import traceback
+from collections.abc import Callable
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -83,3 +86,45 @@ def test_it_refuses_a_compressed_response_without_showing_it() -> None:
     ):
         server.laminar().project()
     assert caught.value.response_text == ""
+
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "base64 of the header": lambda key: base64.b64encode(f"Bearer {key}".encode()).decode(),
+    "base64 for URLs": lambda key: base64.urlsafe_b64encode(f"id:{key}".encode()).decode().rstrip("="),
+    "base64 in lines": lambda key: base64.encodebytes(key.encode()).decode(),
+    "base32": lambda key: base64.b32encode(f"to{key}".encode()).decode(),
+    "hexadecimal": lambda key: key.encode().hex(),
+    "hexadecimal with colons": lambda key: key.encode().hex(":").upper(),
+    "hexadecimal numbers": lambda key: " ".join(f"0x{byte:02x}," for byte in key.encode()),
+    "escaped bytes": lambda key: "".join(f"\\x{byte:02x}" for byte in key.encode()),
+    "percent": lambda key: "".join(f"%{byte:02X}" for byte in key.encode()),
+    "percent twice": lambda key: quote("".join(f"%{byte:02x}" for byte in key.encode())),
+    "JSON": lambda key: "".join(f"\\u{ord(char):04X}" for char in key),
+    "references": lambda key: "".join(f"&#{ord(char)};" for char in key),
+    "hexadecimal references": lambda key: "".join(f"&#x{ord(char):x};" for char in key),
+    "reversed": lambda key: key[::-1],
+    "hyphens": "-".join,
+    "spaces": " ".join,
+    "hidden characters": "\u200b".join,
+    "groups": lambda key: " / ".join(key[start : start + 4] for start in range(0, len(key), 4)),
+    "small letters": str.lower,
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("key", [KEY, "sk-0xAbf00d_9~41/8=Zq"])
+def test_it_removes_an_encoded_key(name: str, key: str) -> None:
+    echo = ENCODINGS[name](key)
+    text = redact_key(f"no such key: <{echo}>, ask an admin", key)
+
+    assert text.startswith("no such key: <")
+    assert text.endswith(", ask an admin")
+    assert len(text.replace("[key]", "")) < len("no such key: <>, ask an admin") + 16  # what else was encoded
+
+
+@pytest.mark.parametrize(
+    "text", ["", "the trace 7c1e5d2a-9b3f-4c8d-a1e6-0f2b4d6c9f04 is unknown", "%", "\\", "&#", "%2"]
+)
+def test_it_keeps_text_without_the_key(text: str) -> None:
+    assert redact_key(text, KEY) == text

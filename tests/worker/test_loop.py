@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, connections
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Attempt, Breaker, Patch, State
+from reviewapp.keys.encryption import encrypt
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import clock
 from reviewapp.queues.adding import Entry, add
@@ -84,7 +85,10 @@ def test_it_delivers_waiting_patches_when_a_store_is_back(
     patch = put(project, {"score": 1}, trace_id)
     run_workers(until=lambda: Patch.objects.get().failures >= 1)
     restarted = start_store(tmp_path, keys=_keys(store))
-    Project.objects.update(base_url=restarted.url)
+    key = LaminarKey.objects.get()
+    secret, key.project.base_url = key.secret, restarted.url
+    key.project.save(update_fields=["base_url"])
+    LaminarKey.objects.update(encrypted_secret=encrypt(secret, key._bound_to))
     Patch.objects.update(due_at=clock.now())
     try:
         run_workers(until=all_patches_are(State.CONFIRMED))

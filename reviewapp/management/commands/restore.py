@@ -77,7 +77,8 @@ class Command(DeskCommand):
         if count := _count_unreadable_keys():
             self.stdout.write(
                 f"{count} Laminar key{pluralize(count)} cannot be decrypted with the master key of this machine. Set"
-                " KEY_ENCRYPTION_KEYS to the one that was used, or enter the keys again on each project's Keys page."
+                " KEY_ENCRYPTION_KEYS or MASTER_KEYS to the one that was used, or enter the keys again on each"
+                " project's Keys page."
             )
 
     def _report(self, file: Path, aside: object) -> None:
@@ -95,7 +96,7 @@ def _restore_sqlite(file: Path, database: Path, table: str, *, replace: bool) ->
 
 
 def _count_unreadable_keys() -> int:
-    return sum(not _is_readable(key) for key in LaminarKey.objects.filter(retired_at=None))
+    return sum(not _is_readable(key) for key in LaminarKey.objects.filter(retired_at=None).select_related("project"))
 
 
 def _is_readable(key: LaminarKey) -> bool:
