@@ -2,7 +2,7 @@
 
 from reviewapp.accounts.models import FailedSignIn, Membership, Project, User
 from reviewapp.accounts.sign_in_models import Session, SignIn
-from reviewapp.audit.models import AuditEvent, AuditHead
+from reviewapp.audit.models import AuditEvent, AuditHead, RefusedAccess
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.people.models import AccountLink
@@ -45,6 +45,7 @@ __all__ = [
     "Project",
     "Queue",
     "QueueItem",
+    "RefusedAccess",
     "Removal",
     "RestoreMarker",
     "Review",

@@ -61,6 +61,20 @@ KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
 if not KEY_ENCRYPTION_KEYS and (not MASTER_KEYS or (SECRETS_DIR / "key_encryption_key").exists()):
     KEY_ENCRYPTION_KEYS = [_read_secret_file("MASTER_KEYS", "key_encryption_key")]
 
+# Secrets that must not lie beside the database, generated if the environment has none.
+_apart_dir = DATA_DIR.parent / f"{DATA_DIR.name}-keys" if SECRETS_DIR == DATA_DIR else SECRETS_DIR
+KEY_DIR = Path(env.str("KEY_DIR", default=str(_apart_dir))).resolve()
+# Seals the audit log: the same on every node, and nowhere in the database or its backups.
+AUDIT_KEY = env.str("AUDIT_KEY", default="") or secret_file.read_or_create_apart(KEY_DIR, DATA_DIR, "audit_key")
+if len(AUDIT_KEY) < 32 or len(set(AUDIT_KEY)) < 8:
+    raise environ.ImproperlyConfigured("AUDIT_KEY is shorter than 32 characters or too simple. Set a random one.")
+IS_AUDIT_KEY_APART = bool(env.str("AUDIT_KEY", default="")) or not (DATA_DIR / "audit_key").exists()
+# Where the worker appends the heads of the audit logs, and every how many seconds.
+AUDIT_HEADS_FILE = Path(
+    env.str("AUDIT_HEADS_FILE", default=str((KEY_DIR if KEY_DIR.is_dir() else DATA_DIR) / "audit_heads.jsonl"))
+)
+AUDIT_EXPORT_SECONDS = env.int("AUDIT_EXPORT_SECONDS", default=3_600)
+
 # How many proxies stand in front; the client's address is taken from the X-Forwarded-For that they write.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if IS_PRODUCTION else 0)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["127.0.0.1", "localhost", "[::1]"])
@@ -112,6 +126,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "reviewapp.web.middleware.messages_out_of_band",
     "reviewapp.web.middleware.redirect_for_htmx",
+    "reviewapp.audit.refusals.count_refusals",
     "reviewapp.web.middleware.explain_method_not_allowed",
     "reviewapp.web.middleware.refuse_other_charsets",
     "reviewapp.web.form_encoding.refuse_unreadable_forms",

@@ -166,6 +166,11 @@ people_routes: Routes = [
     path("<number:person>/sign-out/", people.person_sign_out, name="person-sign-out"),
     path("<number:person>/password-link/", people.password_link_create, name="password-link-create"),
 ]
+audit_routes: Routes = [
+    path("", audit.event_list, name="event-list"),
+    path("export.csv", audit.event_export, name="event-export"),
+    path("head.jsonl", audit.head_export, name="head-export"),
+]
 insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
     path("status/", status.status_page, name="status-page"),
@@ -190,7 +195,7 @@ urlpatterns: Routes = [
     path("p/<slug:project>/webhooks/", include((require_password_for(webhook_routes), "webhooks"))),
     path("p/<slug:project>/keys/", include((require_password_for(key_routes), "keys"))),
     path("p/<slug:project>/people/", include((require_password_for(people_routes), "people"))),
-    path("p/<slug:project>/audit/", include(([path("", audit.event_list, name="event-list")], "audit"))),
+    path("p/<slug:project>/audit/", include((audit_routes, "audit"))),
     path("p/<slug:project>/", include((review_routes, "reviews"))),
     path("p/<slug:project>/", include((quality_routes, "quality"))),
     path("p/<slug:project>/", include((insight_routes, "insights"))),

@@ -42,6 +42,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ["DATA_DIR"] = os.environ.get("TEST_DATA_DIR") or folder.name
     os.environ["SECRET_KEY"] = "a secret for tests, long enough and known to everybody"
     os.environ["KEY_ENCRYPTION_KEYS"] = "a master key for tests,the master key before it"
+    os.environ["AUDIT_KEY"] = "a key for the audit logs of tests, known to all"
+    os.environ["KEY_DIR"] = os.path.join(os.environ["DATA_DIR"], "keys")
     os.environ["ALLOWED_LAMINAR_HOSTS"] = "127.0.0.1"
     # Tests that stop a web app need not wait for load balancers.
     os.environ["DRAIN_SECONDS"] = "0"

@@ -1,13 +1,12 @@
-"""Record audit events, and verify that none was changed."""
+"""Record audit events."""
 
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit import queries
-from reviewapp.audit.models import AuditEvent, AuditHead, compute_digest
+from reviewapp.audit.models import AuditHead, compute_digest, compute_seal
 from reviewapp.lib import canonical_json, clock, sql
 
 
@@ -22,7 +21,10 @@ def record(project: Project, actor: User | str, verb: str, target: str, **detail
         user_id = actor.pk if isinstance(actor, User) else None
         now, name, text = clock.now(), get_actor_name(actor), canonical_json.dumps(detail)
         digest = compute_digest(previous_digest, seq, now, name, verb, target, text)
-        sql.execute(queries.INSERT_EVENT, project.pk, seq, now, user_id, name, verb, target, text, digest)
+        seal = compute_seal(previous_digest, digest, project.pk, user_id)
+        sql.execute(
+            queries.INSERT_EVENT, project.pk, seq, now, user_id, name, verb, target, text, digest, seal, user_id
+        )
         sql.execute(queries.SET_HEAD_DIGEST, digest, project.pk)
 
 
@@ -38,19 +40,3 @@ def _advance_head(project: Project) -> tuple[str, int]:
 def get_actor_name(actor: User | str) -> str:
     """The actor as text: a username, or the name of a program."""
     return actor.username if isinstance(actor, User) else actor
-
-
-def find_first_broken(project: Project) -> int | None:
-    """Return the number of the first event that was edited, removed, moved or inserted; None if the chain is intact."""
-    head = AuditHead.objects.filter(project=project).first()
-    previous_digest, expected_seq, head_state = "", 1, (head.seq, head.digest) if head else (0, "")
-    # Read events and head in one statement: an event that is recorded meanwhile is in both or in neither.
-    events = AuditEvent.objects.filter(project=project).annotate(
-        head_seq=F("project__audit_head__seq"), head_digest=F("project__audit_head__digest")
-    )
-    for event in events.order_by("seq").iterator():
-        if event.seq != expected_seq or event.digest != event.compute_digest(previous_digest):
-            return expected_seq
-        previous_digest, expected_seq = event.digest, expected_seq + 1
-        head_state = (event.head_seq, event.head_digest)
-    return None if head_state == (expected_seq - 1, previous_digest) else expected_seq

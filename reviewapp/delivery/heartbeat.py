@@ -4,6 +4,7 @@ import math
 import os
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -29,6 +30,8 @@ class HeartbeatSender:
     started_at: datetime = field(default_factory=clock.now)
     # False before the first heartbeat and after an error: the database may have been restored.
     is_database_checked: bool = False
+    # Ids of master keys that this worker lacks: it delivers nothing of the projects that need them.
+    missing_master_keys: Sequence[str] = ()
     # On the monotonic clock, in seconds.
     last_sent: float = -math.inf
 
@@ -40,10 +43,12 @@ class HeartbeatSender:
         self.is_database_checked, self.last_sent = True, time.monotonic()
         clock.sync()
         now, clock_offset = clock.now(), clock.host_offset()
-        if not Heartbeat.objects.filter(pk=self.worker).update(seen_at=now, clock_offset=clock_offset):
+        missing = shorten(" ".join(self.missing_master_keys), 300)
+        heartbeats = Heartbeat.objects.filter(pk=self.worker)
+        if not heartbeats.update(seen_at=now, clock_offset=clock_offset, missing_master_keys=missing):
             Heartbeat.objects.create(
                 worker=self.worker, host=shorten(socket.gethostname(), 120), pid=os.getpid(),
-                started_at=self.started_at, seen_at=now, clock_offset=clock_offset,
+                started_at=self.started_at, seen_at=now, clock_offset=clock_offset, missing_master_keys=missing,
             )  # fmt: skip
         Heartbeat.objects.filter(seen_at__lt=now - RETENTION).delete()
 
@@ -63,6 +68,11 @@ class WorkerStatus:
     def with_wrong_clock(self) -> list[Heartbeat]:
         """The running workers on hosts whose clock differs noticeably from the database's."""
         return [worker for worker in self.running if abs(worker.clock_offset) > MAX_CLOCK_OFFSET]
+
+    @property
+    def without_master_key(self) -> list[Heartbeat]:
+        """The running workers that lack a master key."""
+        return [worker for worker in self.running if worker.missing_master_keys]
 
 
 def get_worker_status() -> WorkerStatus:

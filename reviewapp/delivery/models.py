@@ -277,6 +277,8 @@ class Heartbeat(models.Model):
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     # How many seconds the clock of its host is ahead of the database's; negative if it is behind.
+    # Ids of master keys that the worker lacks, separated by spaces.
+    missing_master_keys = models.CharField(max_length=300, default="", db_default="")
     clock_offset = models.FloatField(default=0, db_default=0)
 
     @property

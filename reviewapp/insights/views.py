@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Membership, Project, Role
+from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.insights.metrics import render as render_metrics
 from reviewapp.insights.review_status import get_review_status
@@ -19,6 +20,7 @@ from reviewapp.insights.reviews import ReviewFilter, csv_lines, summarise_review
 from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.lib import trace_ids
 from reviewapp.lib.numbers import parse_int
+from reviewapp.lib.shortening import shorten
 from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.reviews.models import Review, attach_rubrics
@@ -118,6 +120,8 @@ def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
 def review_export(request: Request, project: Project, queue: str) -> HttpResponseBase:
     review_queue = get_queue_or_404(project, queue)
     lines = csv_lines(ReviewFilter.parse(request.GET).apply(review_queue), review_queue.parsed_criteria)
+    query = shorten(request.GET.urlencode(), 2_000)
+    record(project, request.user, "exported reviews", f"queue:{review_queue.slug}", query=query)
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{review_queue.slug}-reviews.csv"'
     response["Cache-Control"] = NO_STORE

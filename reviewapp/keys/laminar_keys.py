@@ -1,6 +1,8 @@
 """Check, store, replace and use a project's Laminar key."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +14,15 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.keys.encryption import OLD_VERSION, VERSION, DecryptionError, load_master_keys
 from reviewapp.keys.models import LaminarKey
-from reviewapp.laminar import AsyncLaminar, Busy, Laminar, LaminarError, normalize_base_url, take_slot
+from reviewapp.laminar import (
+    AsyncLaminar,
+    Busy,
+    Laminar,
+    LaminarError,
+    MetadataServiceRefused,
+    normalize_base_url,
+    take_slot,
+)
 from reviewapp.lib import clock, deadline, names
 
 # Seconds that Laminar has to answer all calls of a test of a key.
@@ -65,7 +75,21 @@ def replace_key(project: Project, secret: str, actor: User | str) -> LaminarKey:
     No push is lost: a running one finishes with the old key, the next one uses the new.
     Raises KeyNotStored if Laminar refuses it or does not answer; the current key then stays active.
     """
-    return activate_key(project, check_key(project.base_url, secret), actor)
+    with record_refusal(project, project.base_url, actor):
+        return activate_key(project, check_key(project.base_url, secret), actor)
+
+
+@contextmanager
+def record_refusal(project: Project | None, base_url: str, actor: User | str) -> Iterator[None]:
+    """Record it if a key is not stored for a project; one that does not exist yet has no audit log."""
+    try:
+        yield
+    except KeyNotStored as error:
+        is_probe = isinstance(error.__context__, MetadataServiceRefused)
+        verb = "tried a metadata service" if is_probe else "entered a refused Laminar key"
+        if project is not None:
+            record(project, actor, verb, f"project:{project.slug}", base_url=base_url, reason=str(error))
+        raise
 
 
 def activate_key(project: Project, checked: CheckedKey, actor: User | str) -> LaminarKey:
@@ -78,13 +102,21 @@ def activate_key(project: Project, checked: CheckedKey, actor: User | str) -> La
                 f"This key belongs to another Laminar project ({checked.laminar_id}). Nothing was changed."
                 " Paste a key of this project, or connect the other one as a separate project."
             )
+        previous = LaminarKey.objects.filter(project=locked, retired_at=None).first()
         LaminarKey.objects.filter(project=locked, retired_at=None).update(retired_at=clock.now())
         key = LaminarKey.build_encrypted(locked, checked.secret, checked.kind, get_actor_name(actor))
         key.save(force_insert=True)
         if checked.laminar_id:
             Project.objects.filter(pk=project.pk).update(laminar_id=checked.laminar_id)
-        record(project, actor, "replaced Laminar key", f"key:{key.fingerprint}", kind=key.kind, last_four=key.last_four)
+        before, after = previous and _describe(previous), _describe(key)
+        record(project, actor, "replaced Laminar key", f"key:{key.fingerprint}", before=before, after=after)
     return key
+
+
+def _describe(key: LaminarKey) -> dict[str, str]:
+    """What an audit event says of a key: enough to recognise it, nothing to use it."""
+    expires_on = {"expires_on": key.expires_on.isoformat()} if key.expires_on else {}
+    return {"fingerprint": key.fingerprint, "kind": key.kind, "last_four": key.last_four, **expires_on}
 
 
 def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: str, actor: User | str) -> Project:
@@ -100,20 +132,28 @@ def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: st
         raise KeyNotStored(f"{error} Nothing was changed.") from None
     Project(slug=slug, name=name, base_url=base_url, ui_url=ui_url).clean_fields(exclude=["name_key"])
     _validate_name(slug, name)
-    checked = check_key(base_url, secret)
+    with record_refusal(Project.objects.filter(slug=slug).first(), base_url, actor):
+        return _store_connection(slug, name, base_url, ui_url, check_key(base_url, secret), actor)
+
+
+def _store_connection(
+    slug: str, name: str, base_url: str, ui_url: str, checked: CheckedKey, actor: User | str
+) -> Project:
     with transaction.atomic():
         project, is_new = Project.objects.select_for_update(no_key=True).get_or_create(
             slug=slug,
             defaults={"name": name, "name_key": names.fold_name(name), "base_url": base_url, "ui_url": ui_url},
         )
+        previous_url = project.base_url
         if project.name != name:
             project.name_key = names.fold_name(name)
-        if project.base_url != base_url:
+        if previous_url != base_url:
             project.laminar_id = None
         project.name, project.base_url, project.ui_url = name, base_url, ui_url
         project.save(update_fields=["name", "name_key", "base_url", "ui_url", "laminar_id"])
         activate_key(project, checked, actor)
-        record(project, actor, "created project" if is_new else "changed project", f"project:{slug}", base_url=base_url)
+        verb = "created project" if is_new else "changed project"
+        record(project, actor, verb, f"project:{slug}", base_url=base_url, previous_base_url=previous_url)
     return project
 
 

@@ -30,6 +30,10 @@ class LaminarKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
+    # When the key ends in Laminar, as an admin entered it; Laminar itself does not say.
+    expires_on = models.DateField(null=True, blank=True)
+    # Since then, the secret is erased here.
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -99,6 +103,12 @@ class AccessToken(models.Model):
     # The rate limit's window, as the number of windows since 1970, and the calls in it.
     call_window = models.BigIntegerField(default=0, db_default=0)
     call_count = models.PositiveIntegerField(default=0, db_default=0)
+    # Calls a minute; null for API_CALLS_PER_MINUTE.
+    call_limit = models.PositiveIntegerField(null=True, blank=True)
+    # What it may do, `Scope` values separated by spaces.
+    scopes = models.CharField(max_length=100, default="read queue patch", db_default="read queue patch")
+    # The address of the last call.
+    last_used_from = models.CharField(max_length=45, default="", db_default="")
 
     @staticmethod
     def hash_secret(token: str) -> str:

@@ -30,3 +30,14 @@ def read_or_create(path: Path, *, size: int = 48) -> str:
     finally:
         draft.unlink()
     return path.read_text().strip()
+
+
+def read_or_create_apart(folder: Path, fallback: Path, name: str) -> str:
+    """Return the secret `name` in `folder`; in `fallback` if it is there already or `folder` cannot be made."""
+    if not (fallback / name).exists():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return read_or_create(folder / name)
+        except OSError:
+            pass
+    return read_or_create(fallback / name)

@@ -19,6 +19,8 @@ from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
 from reviewapp.accounts.name_keys import set_keys_of_people, set_keys_of_projects, set_missing_keys
+from reviewapp.audit.heads import HeadExporter
+from reviewapp.audit.refusals import record_refusals
 from reviewapp.delivery import breaker, confirmation, drift, leasing, missed_traces, outbox
 from reviewapp.delivery.heartbeat import HeartbeatSender
 from reviewapp.delivery.models import Patch, State
@@ -73,6 +75,7 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     partial(set_missing_keys, Queue, "name"),
     forget_old_calls,
     forget_old_files,
+    record_refusals,
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,
@@ -100,6 +103,7 @@ class Worker:
     clients: ClientPool = field(default_factory=ClientPool)
     pusher: Pusher = field(init=False)
     heartbeat: HeartbeatSender = field(default_factory=HeartbeatSender)
+    head_exporter: HeadExporter = field(default_factory=HeadExporter)
     readback_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     drift_tasks: ProjectTasks = field(default_factory=ProjectTasks)
     pull_tasks: ProjectTasks = field(default_factory=ProjectTasks)
@@ -232,7 +236,7 @@ class Worker:
         await sync_to_async(self.heartbeat.send)()
         await self.clients.close_retired()
         count, failure = 0, None
-        for step in (self.clients.find_locked, *MAINTENANCE_STEPS):
+        for step in (self._find_locked_projects, self.head_exporter.run, *MAINTENANCE_STEPS):
             try:
                 count = await sync_to_async(step)() or 0
             except Exception as error:
@@ -271,6 +275,10 @@ class Worker:
                 await sync_to_async(outbox.wake_missed)(project, [trace_id for trace_id, _ in page.readable])
         except LaminarError as error:
             self.mirror.record_rate_limit(project, error)
+
+    def _find_locked_projects(self) -> None:
+        self.clients.find_locked()
+        self.heartbeat.missing_master_keys = sorted(set(self.clients.locked.values()))
 
     @property
     def _unreadable_projects(self) -> list[int]:

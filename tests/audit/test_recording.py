@@ -8,7 +8,8 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent, AuditHead
-from reviewapp.audit.recording import find_first_broken, record
+from reviewapp.audit.recording import record
+from reviewapp.audit.verification import find_first_broken
 from tests.factories import ProjectFactory
 from tests.threads import run_concurrently
 

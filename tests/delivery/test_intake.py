@@ -11,7 +11,7 @@ from django.db import transaction
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
-from reviewapp.audit.recording import find_first_broken
+from reviewapp.audit.verification import find_first_broken
 from reviewapp.delivery import leasing
 from reviewapp.delivery.intake import IdempotencyKeyReusedError, PutResult, find_carrier, put_patches
 from reviewapp.delivery.models import IdempotentPatch, Patch, State

@@ -1,5 +1,6 @@
 """Replace a project's Laminar key: tested first, then active at once, with no moment without a key."""
 
+import json
 import socket
 from functools import partial
 from uuid import UUID, uuid4
@@ -28,7 +29,9 @@ def assert_refused(project: Project, secret: str, reason: str) -> None:
     with pytest.raises(laminar_keys.KeyNotStored, match=reason):
         laminar_keys.replace_key(project, secret, "command")
     assert list(LaminarKey.objects.values()) == keys
-    assert not AuditEvent.objects.exists()
+    event = AuditEvent.objects.get()
+    assert event.verb in ("entered a refused Laminar key", "tried a metadata service")
+    assert not secret.strip() or secret not in event.detail
 
 
 def test_it_accepts_a_full_key(connected_project: Project, tracestore: RunningStore, admin: User) -> None:
@@ -78,6 +81,22 @@ def test_it_records_the_replacement(connected_project: Project, tracestore: Runn
 
     assert (event.actor_name, event.verb, event.target) == ("admin", "replaced Laminar key", f"key:{key.fingerprint}")
     assert tracestore.full_key not in event.detail
+    after = {"fingerprint": key.fingerprint, "kind": "full", "last_four": tracestore.full_key[-4:]}
+    assert json.loads(event.detail) == {"before": None, "after": after}
+
+
+def test_it_records_the_key_before(connected_project: Project, tracestore: RunningStore) -> None:
+    old = LaminarKeyFactory.create(project=connected_project)
+    laminar_keys.replace_key(connected_project, tracestore.full_key, "command")
+
+    assert json.loads(AuditEvent.objects.get().detail)["before"]["fingerprint"] == old.fingerprint
+
+
+def test_it_records_that_a_metadata_service_was_tried(project: Project) -> None:
+    project.base_url = "http://169.254.169.254"
+
+    assert_refused(project, KEY, "metadata service")
+    assert AuditEvent.objects.get().verb == "tried a metadata service"
 
 
 def test_it_refuses_a_wrong_key(connected_project: Project) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from reviewapp.accounts.models import User
-from reviewapp.audit.recording import find_first_broken
+from reviewapp.audit.verification import find_first_broken
 from reviewapp.delivery import leasing, outbox
 from reviewapp.delivery.models import Patch, State
 from reviewapp.queues import claiming

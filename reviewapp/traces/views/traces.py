@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role, User
+from reviewapp.audit.recording import record
 from reviewapp.lib import invisible_chars
 from reviewapp.lib.shortening import shorten
 from reviewapp.traces.access import get_trace_or_404
@@ -177,6 +178,8 @@ def trace_export(request: Request, project: Project, shape: str) -> HttpResponse
         return redirect("traces:trace-list", project=project.slug)
     if "trace" not in request.GET:
         selected = selection.select_view(project, selected.view)
+    query = shorten(request.GET.urlencode(), 2_000)
+    record(project, request.user, "exported traces", shape, count=len(selected.pks), query=query)
     lines = export.csv_lines(selected) if shape == "csv" else export.json_lines(selected)
     content_type = "text/csv" if shape == "csv" else "application/jsonl"
     response = StreamingHttpResponse(lines, content_type=f"{content_type}; charset=utf-8")
