@@ -137,6 +137,7 @@ key_routes: Routes = [
     path("personal-data/", keys.personal_data_change, name="personal-data-change"),
     path("push-limit/", keys.push_limit_change, name="push-limit-change"),
     path("tokens/", keys.token_create, name="token-create"),
+    path("tokens/<number:token>/rotate/", keys.token_rotate, name="token-rotate"),
     path("tokens/<number:token>/revoke/", keys.token_revoke, name="token-revoke"),
 ]
 quality_routes: Routes = [

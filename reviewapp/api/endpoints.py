@@ -1,15 +1,15 @@
 """The API for machines: add queue items, push metadata. A file for each resource; the docs page shows all of them."""
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver
+from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
 from reviewapp.api import items, openapi, patches, queue_contents, queues
-from reviewapp.api.request_handling import AccessTokenAuth, RateLimitedError
+from reviewapp.api.request_handling import AccessTokenAuth, MissingScopeError, RateLimitedError
 from reviewapp.keys.tokens import RATE_WINDOW
 
 DESCRIPTION = """\
@@ -26,7 +26,10 @@ key is saved once. A call that adds items under an idempotency key returns its f
 seven days.
 
 An access token can make a number of calls a minute, 1,200 unless the operator changed it (API_CALLS_PER_MINUTE). More \
-are answered by 429 with a Retry-After header; other tokens are not affected."""
+are answered by 429 with a Retry-After header; other tokens are not affected.
+
+A token has scopes: “read” for the state of patches, “queue” to add items, “patch” to push metadata. Keys that reviews \
+write also need “review-keys”. A call without its scope is a 403."""
 
 # Ninja's own documentation page needs files of another host and inline scripts; docs.py has ours.
 api = NinjaAPI(
@@ -50,9 +53,14 @@ def answer_unauthorized(request: HttpRequest, error: AuthenticationError) -> Htt
     return response
 
 
+@api.exception_handler(MissingScopeError)
+def answer_missing_scope(request: HttpRequest, error: MissingScopeError) -> HttpResponse:
+    return api.create_response(request, {"error": str(error)}, status=403)
+
+
 @api.exception_handler(RateLimitedError)
 def answer_rate_limited(request: HttpRequest, error: RateLimitedError) -> HttpResponse:
-    limit, delay = settings.API_CALLS_PER_MINUTE, error.delay
+    limit, delay = error.limit, error.delay
     unit = "second" if delay == 1 else "seconds"
     message = (
         f"This access token may make {limit:,} calls a minute. Nothing was changed. Repeat the call in {delay} {unit}."
@@ -71,5 +79,5 @@ def routes() -> tuple[list[URLPattern | URLResolver], str, str]:
         if isinstance(pattern, URLPattern):
             rule = access.anyone if pattern.name == "openapi-json" else access.by_token
             # Ninja's own views, such as that of the root, which is a 404, would ask a machine for a browser's token.
-            pattern.callback = csrf_exempt(rule(pattern.callback))
+            pattern.callback = never_cache(csrf_exempt(rule(pattern.callback)))
     return patterns, app_name, namespace

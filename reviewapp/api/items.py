@@ -15,13 +15,14 @@ from reviewapp.api.request_handling import (
     check_text,
     describe_refused,
     error_response,
-    get_token,
     parse_body,
     parse_each,
     refuse_unknown_fields,
+    require_scope,
 )
 from reviewapp.delivery import patch_validation
 from reviewapp.delivery.patch_validation import InvalidPatchError
+from reviewapp.keys.models import Scope
 from reviewapp.lib import trace_ids
 from reviewapp.queues import adding
 from reviewapp.queues.adding import MAX_ITEMS, AddResult, Entry
@@ -108,6 +109,7 @@ RESPONSES: dict[int, openapi.Response] = {
         {"error": f"Item 3: The trace_id is missing or not a string. {NOTHING_ADDED}", "line": 3},
     ),
     401: openapi.UNAUTHORIZED,
+    403: openapi.MISSING_SCOPE,
     404: (
         "The token's project has no such queue.",
         {"error": f"There is no queue “answers” in this token's project. {NOTHING_ADDED}", "line": None},
@@ -173,7 +175,7 @@ class ItemsInput(NamedTuple):
 @router.post(
     "/queues/{slug:queue}/items",
     response={200: AddedOut, 207: PartlyAddedOut, 400: ListErrorOut | ErrorOut}
-    | dict.fromkeys((401, 404, 405, 409, 413, 415, 422, 429), ErrorOut),
+    | dict.fromkeys((401, 403, 404, 405, 409, 413, 415, 422, 429), ErrorOut),
     summary="Add traces to a queue",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(RESPONSES)
@@ -192,7 +194,7 @@ def add_items(
 
     A trace that a person removed from the queue stays out, with the state “removed”, unless bring_back is true.
     """
-    token = get_token(request)
+    token = require_scope(request, Scope.QUEUE)
     target = Queue.objects.select_related("project").filter(project=token.project, slug=queue).first()
     if target is None:
         return Status(404, {"error": f"There is no queue “{queue}” in this token's project. {NOTHING_ADDED}"})

@@ -34,6 +34,13 @@ RATE_LIMITED: Response = (
     " call.",
     {"error": "This access token may make 1,200 calls a minute. Nothing was changed. Repeat the call in 17 seconds."},
 )
+MISSING_SCOPE: Response = (
+    "The access token does not have the scope for this call. An admin chooses scopes when creating a token.",
+    {
+        "error": "This access token does not have the scope “patch”. Nothing was changed. Ask an admin for a token that"
+        " has it."
+    },
+)
 UNSUPPORTED_CHARSET: Response = (
     "The Content-Type names a charset other than UTF-8.",
     {"error": UNSUPPORTED_CHARSET_MESSAGE},

@@ -19,17 +19,18 @@ from reviewapp.api.request_handling import (
     all_refused,
     describe_refused,
     error_response,
-    get_token,
     parse_body,
     parse_each,
     refuse,
     refuse_unknown_fields,
+    require_scope,
 )
 from reviewapp.delivery import intake, patch_validation
 from reviewapp.delivery.intake import MAX_BATCH_SIZE
 from reviewapp.delivery.models import Patch, State
 from reviewapp.delivery.patch_validation import InvalidPatchError, PatchInput
-from reviewapp.queues.key_conflicts import collect_warnings
+from reviewapp.keys.models import AccessToken, Scope
+from reviewapp.queues.key_conflicts import collect_warnings, find_review_keys
 
 STATE_DESCRIPTIONS = {
     State.WAITING: "Saved in the review desk, not pushed to Laminar yet.",
@@ -80,6 +81,7 @@ POST_RESPONSES: dict[int, openapi.Response] = {
         {"error": f"Patch 3: The metadata is empty: give at least one key. {NOTHING_SAVED}", "line": 3},
     ),
     401: openapi.UNAUTHORIZED,
+    403: openapi.MISSING_SCOPE,
     405: openapi.METHOD_NOT_ALLOWED,
     413: openapi.too_large(NOTHING_SAVED),
     415: openapi.UNSUPPORTED_CHARSET,
@@ -106,6 +108,7 @@ GET_RESPONSES: dict[int, openapi.Response] = {
         },
     ),
     401: openapi.UNAUTHORIZED,
+    403: openapi.MISSING_SCOPE,
     404: (
         "The token's project has no such patch.",
         {"error": "There is no patch 12 in this token's project.", "line": None},
@@ -188,7 +191,7 @@ class PatchesInput(NamedTuple):
     "/patches",
     response={202: SinglePatchOut | PatchListOut, 207: PartlySavedOut}
     | dict.fromkeys((400, 422), ListErrorOut | ErrorOut)
-    | dict.fromkeys((401, 405, 413, 415, 429), ErrorOut),
+    | dict.fromkeys((401, 403, 405, 413, 415, 429), ErrorOut),
     summary="Push metadata to traces",
     openapi_extra=openapi.describe_body(SCHEMA, EXAMPLES)
     | openapi.describe_responses(POST_RESPONSES)
@@ -203,11 +206,12 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
     A 202 means that the patch is on disk in the review desk, not yet in Laminar. With an idempotency key a patch is
     saved once, however often the call is repeated; the same key with other content is a 422.
     """
-    token = get_token(request)
+    token = require_scope(request, Scope.PATCH)
     try:
         body = parse_body(request)
         is_list = is_patch_list(body)
         parsed = parse_patches(body, request.headers.get("Idempotency-Key"))
+        _refuse_review_keys(token, parsed, is_list=is_list)
         # Before saving: nothing that fails after the commit may hide that the patches were saved.
         warnings = collect_warnings(token.project, list(parsed.patches.values()))
         results = _save(token.project, parsed, f"token:{token.name}", is_list=is_list)
@@ -225,7 +229,7 @@ def put_patches(request: HttpRequest, response: HttpResponse) -> Status[dict[str
 
 @router.get(
     "/patches/{number:patch}",
-    response={200: PatchOut} | dict.fromkeys((401, 404, 405, 429), ErrorOut),
+    response={200: PatchOut} | dict.fromkeys((401, 403, 404, 405, 429), ErrorOut),
     summary="Read the delivery state of a patch",
     url_name="patch",
     openapi_extra=openapi.describe_responses(GET_RESPONSES),
@@ -237,7 +241,8 @@ def get_patch(
 
     Poll until it is confirmed or parked. If it is superseded, follow carried_by instead.
     """
-    row = Patch.objects.filter(project=get_token(request).project, pk=patch).first()
+    project = require_scope(request, Scope.READ).project
+    row = Patch.objects.filter(project=project, pk=patch).first()
     if row is None:
         return Status(404, {"error": f"There is no patch {patch} in this token's project."})
     carrier = intake.find_carrier(row)
@@ -246,6 +251,21 @@ def get_patch(
         "superseded_by": row.superseded_by_id, "carried_by": None if carrier is None else _describe_progress(carrier),
     }  # fmt: skip
     return Status(200, {**_describe_progress(row), **content})
+
+
+def _refuse_review_keys(token: AccessToken, parsed: PatchesInput, *, is_list: bool) -> None:
+    """Move patches with keys that reviews write to the refused ones, unless granted. Raises RequestRejected."""
+    review_keys = set() if token.has_scope(Scope.REVIEW_KEYS) else find_review_keys(token.project)
+    for index, patch in list(parsed.patches.items()):
+        if not (shared := sorted(review_keys.intersection(patch.metadata))):
+            continue
+        sentence = f"Reviews write “{shared[0]}”, and this access token lacks the scope “{Scope.REVIEW_KEYS.value}”."
+        if not is_list:
+            raise RequestRejected(sentence, status=403)
+        del parsed.patches[index]
+        parsed.refused.append(refuse(index, {"trace_id": str(patch.trace_id)}, sentence))
+    if not parsed.patches:
+        raise all_refused(sorted(parsed.refused), status=403)
 
 
 def is_patch_list(body: Any) -> bool:

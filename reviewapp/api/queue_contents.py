@@ -9,7 +9,8 @@ from ninja import Field, P, PathEx, Router, Schema, Status
 
 from reviewapp.api import items, openapi, paging
 from reviewapp.api.queues import COMMON_RESPONSES, NO_QUEUE, QueuePath, find_queue
-from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, get_token
+from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, require_scope
+from reviewapp.keys.models import Scope
 from reviewapp.lib import canonical_json, clock
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.removing import remove
@@ -146,7 +147,7 @@ class ReviewListOut(Schema):
 
 @items.router.get(
     "/queues/{slug:queue}/items",
-    response={200: ItemListOut} | dict.fromkeys((400, 401, 404, 405, 429), ErrorOut),
+    response={200: ItemListOut} | dict.fromkeys((400, 401, 403, 404, 405, 429), ErrorOut),
     summary="List a queue's items",
     openapi_extra=openapi.describe_responses(ITEM_RESPONSES) | {"parameters": [*PAGE_PARAMETERS, STATE_PARAMETER]},
 )
@@ -154,7 +155,9 @@ def list_items(request: HttpRequest, queue: QueuePath) -> Status[dict[str, objec
     """Items in the order in which they were added or, with updated_since, in which they changed."""
     next_time = paging.next_updated_since()
     try:
-        items = QueueItem.objects.filter(queue=find_queue(request, queue)).select_related("sample_day")
+        items = QueueItem.objects.filter(queue=find_queue(require_scope(request, Scope.READ), queue)).select_related(
+            "sample_day"
+        )
         if (state := request.GET.get("state")) is not None:
             items = items.filter(state=_check_choice("state", state, ItemState.values))
         since = paging.parse_updated_since(request.GET)
@@ -169,7 +172,7 @@ def list_items(request: HttpRequest, queue: QueuePath) -> Status[dict[str, objec
 
 @items.router.delete(
     "/queues/{slug:queue}/items/{int:item}",
-    response={200: dict[str, Any]} | dict.fromkeys((401, 404, 405, 409, 429), ErrorOut),
+    response={200: dict[str, Any]} | dict.fromkeys((401, 403, 404, 405, 409, 429), ErrorOut),
     summary="Remove an item",
     openapi_extra=openapi.describe_responses(REMOVE_RESPONSES),
 )
@@ -177,9 +180,9 @@ def remove_item(
     request: HttpRequest, queue: QueuePath, item: PathEx[int, P(description="The item's id", example=4711)]
 ) -> Status[dict[str, object]]:
     """Remove an item that nobody has reviewed. Rules do not add its trace again."""
-    token = get_token(request)
+    token = require_scope(request, Scope.QUEUE)
     try:
-        target = find_queue(request, queue)
+        target = find_queue(token, queue)
         # Larger numbers are no primary keys.
         row = QueueItem.objects.filter(queue=target, pk=item).first() if item < 2**63 else None
         if row is None:
@@ -194,7 +197,7 @@ def remove_item(
 
 @router.get(
     "/queues/{slug:queue}/reviews",
-    response={200: ReviewListOut} | dict.fromkeys((400, 401, 404, 405, 429), ErrorOut),
+    response={200: ReviewListOut} | dict.fromkeys((400, 401, 403, 404, 405, 429), ErrorOut),
     summary="List a queue's reviews",
     openapi_extra=openapi.describe_responses(REVIEW_RESPONSES)
     | {"parameters": [*PAGE_PARAMETERS, REVISIONS_PARAMETER]},
@@ -203,7 +206,9 @@ def list_reviews(request: HttpRequest, queue: QueuePath) -> HttpResponse | Statu
     """Reviews in the order in which they were submitted or, with updated_since, in which they changed."""
     next_time = paging.next_updated_since()
     try:
-        reviews = _select_reviews(find_queue(request, queue), request.GET.get("revisions", "latest"))
+        reviews = _select_reviews(
+            find_queue(require_scope(request, Scope.READ), queue), request.GET.get("revisions", "latest")
+        )
         since = paging.parse_updated_since(request.GET)
         if since is not None:
             reviews = reviews.filter(Q(submitted_at__gte=since) | Q(undone_at__gte=since))

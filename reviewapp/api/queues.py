@@ -14,10 +14,11 @@ from reviewapp.api.request_handling import (
     RequestRejected,
     check_text,
     error_response,
-    get_token,
     parse_body,
     refuse_unknown_fields,
+    require_scope,
 )
+from reviewapp.keys.models import AccessToken, Scope
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.changing import change_queue
@@ -88,6 +89,7 @@ NO_QUEUE: openapi.Response = (
 )
 COMMON_RESPONSES: dict[int, openapi.Response] = {
     401: openapi.UNAUTHORIZED,
+    403: openapi.MISSING_SCOPE,
     405: openapi.METHOD_NOT_ALLOWED,
     429: openapi.RATE_LIMITED,
 }
@@ -158,7 +160,7 @@ class QueueDetailsOut(QueueOut):
 
 @router.get(
     "/queues",
-    response={200: QueueListOut} | dict.fromkeys((400, 401, 405, 429), ErrorOut),
+    response={200: QueueListOut} | dict.fromkeys((400, 401, 403, 405, 429), ErrorOut),
     summary="List queues",
     openapi_extra=openapi.describe_responses(LIST_RESPONSES)
     | {
@@ -178,7 +180,7 @@ class QueueDetailsOut(QueueOut):
 def list_queues(request: HttpRequest) -> Status[dict[str, object]]:
     """The project's queues in the order in which they were created, archived ones only if asked for."""
     try:
-        queues = _filter_archived(get_token(request).project, request.GET.get("archived", "no"))
+        queues = _filter_archived(require_scope(request, Scope.READ).project, request.GET.get("archived", "no"))
         page, next_cursor = paging.cut_page(queues, request.GET)
     except RequestRejected as error:
         return error_response(error, "Parameter", "")
@@ -188,7 +190,7 @@ def list_queues(request: HttpRequest) -> Status[dict[str, object]]:
 
 @router.post(
     "/queues",
-    response={201: QueueDetailsOut} | dict.fromkeys((400, 401, 405, 413, 415, 429), ErrorOut),
+    response={201: QueueDetailsOut} | dict.fromkeys((400, 401, 403, 405, 413, 415, 429), ErrorOut),
     summary="Create a queue",
     openapi_extra=openapi.describe_body(
         NEW_QUEUE_SCHEMA,
@@ -207,7 +209,7 @@ def list_queues(request: HttpRequest) -> Status[dict[str, object]]:
 )
 def post_queue(request: HttpRequest) -> Status[dict[str, object]]:
     """Its criteria and guideline are edited in the browser, its metadata keys are the usual ones."""
-    token = get_token(request)
+    token = require_scope(request, Scope.QUEUE)
     try:
         fields = parse_new_queue(parse_body(request))
         queue = create_queue(token.project, actor=f"token:{token.name}", **fields)
@@ -220,7 +222,7 @@ def post_queue(request: HttpRequest) -> Status[dict[str, object]]:
 
 @router.get(
     "/queues/{slug:queue}",
-    response={200: QueueDetailsOut} | dict.fromkeys((401, 404, 405, 429), ErrorOut),
+    response={200: QueueDetailsOut} | dict.fromkeys((401, 403, 404, 405, 429), ErrorOut),
     summary="Read a queue",
     openapi_extra=openapi.describe_responses(
         COMMON_RESPONSES | {200: ("The queue with its rubric.", EXAMPLE_DETAILS), 404: NO_QUEUE}
@@ -229,14 +231,14 @@ def post_queue(request: HttpRequest) -> Status[dict[str, object]]:
 def get_queue(request: HttpRequest, queue: QueuePath) -> Status[dict[str, object]]:
     """A queue with its rubric and its counts."""
     try:
-        return Status(200, describe_details(find_queue(request, queue)))
+        return Status(200, describe_details(find_queue(require_scope(request, Scope.READ), queue)))
     except RequestRejected as error:
         return error_response(error, "Queue", "")
 
 
 @router.patch(
     "/queues/{slug:queue}",
-    response={200: QueueDetailsOut} | dict.fromkeys((400, 401, 404, 405, 413, 415, 429), ErrorOut),
+    response={200: QueueDetailsOut} | dict.fromkeys((400, 401, 403, 404, 405, 413, 415, 429), ErrorOut),
     summary="Change or archive a queue",
     openapi_extra=openapi.describe_body(
         CHANGES_SCHEMA, {"Archive": {"is_archived": True}, "Rename": {"name": "Answers of May"}}
@@ -245,9 +247,9 @@ def get_queue(request: HttpRequest, queue: QueuePath) -> Status[dict[str, object
 )
 def patch_queue(request: HttpRequest, queue: QueuePath) -> Status[dict[str, object]]:
     """Settings that are not sent stay as they are."""
-    token = get_token(request)
+    token = require_scope(request, Scope.QUEUE)
     try:
-        target = find_queue(request, queue)
+        target = find_queue(token, queue)
         changes = parse_changes(parse_body(request))
         if "is_archived" in changes:
             is_archived = changes.pop("is_archived")
@@ -262,9 +264,9 @@ def patch_queue(request: HttpRequest, queue: QueuePath) -> Status[dict[str, obje
     return Status(200, describe_details(target))
 
 
-def find_queue(request: HttpRequest, slug: str) -> Queue:
+def find_queue(token: AccessToken, slug: str) -> Queue:
     """The queue of the token's project. Raises RequestRejected with status 404."""
-    queue = Queue.objects.select_related("project").filter(project=get_token(request).project, slug=slug).first()
+    queue = Queue.objects.select_related("project").filter(project=token.project, slug=slug).first()
     if queue is None:
         raise RequestRejected(f"There is no queue “{slug}” in this token's project.", status=404)
     return queue

@@ -11,7 +11,7 @@ from ninja import Field, Schema, Status
 from ninja.security.http import HttpAuthBase
 
 from reviewapp.keys import tokens
-from reviewapp.keys.models import AccessToken
+from reviewapp.keys.models import AccessToken, Scope
 from reviewapp.lib import canonical_json
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
@@ -27,9 +27,11 @@ class AccessTokenAuth(HttpAuthBase):
 
     def __call__(self, request: HttpRequest) -> AccessToken | None:
         scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = tokens.find_valid_token(secret) if scheme.lower() == "bearer" else None
-        if token is not None and (delay := tokens.count_call(token, settings.API_CALLS_PER_MINUTE)):
-            raise RateLimitedError(delay)
+        token = (
+            tokens.find_valid_token(secret, request.META.get("REMOTE_ADDR", "")) if scheme.lower() == "bearer" else None
+        )
+        if token is not None and (delay := tokens.count_call(token, get_call_limit(token))):
+            raise RateLimitedError(delay, get_call_limit(token))
         return token
 
 
@@ -55,11 +57,15 @@ class ListErrorOut(ErrorOut):
 
 
 class RateLimitedError(Exception):
-    """The access token has made its calls of this minute; `delay` is in seconds."""
+    """The access token has made its calls of this minute, `limit`; `delay` is in seconds."""
 
-    def __init__(self, delay: int) -> None:
+    def __init__(self, delay: int, limit: int) -> None:
         super().__init__(delay)
-        self.delay = delay
+        self.delay, self.limit = delay, limit
+
+
+class MissingScopeError(Exception):
+    """The access token may not do this; the message is a sentence."""
 
 
 class RequestRejected(ValueError):
@@ -90,6 +96,23 @@ Parsed = TypeVar("Parsed")
 def get_token(request: HttpRequest) -> AccessToken:
     """Return the request's access token. Only it decides the project, nothing else that the client sends."""
     token: AccessToken = request.auth  # type: ignore[attr-defined]
+    return token
+
+
+def get_call_limit(token: AccessToken) -> int:
+    """Calls that the token may make in a minute; 0 for no limit."""
+    limit: int = settings.API_CALLS_PER_MINUTE
+    return limit if token.call_limit is None else token.call_limit
+
+
+def require_scope(request: HttpRequest, scope: Scope) -> AccessToken:
+    """Return the request's access token. Raises MissingScopeError if it may not do this."""
+    token = get_token(request)
+    if not token.has_scope(scope):
+        raise MissingScopeError(
+            f"This access token does not have the scope “{scope.value}”. Nothing was changed. Ask an admin for a token"
+            " that has it."
+        )
     return token
 
 

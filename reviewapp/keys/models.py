@@ -88,6 +88,15 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(b"fingerprint:" + secret.encode()).hexdigest()[:16]
 
 
+class Scope(models.TextChoices):
+    """What an access token may do."""
+
+    READ = "read", "Read the delivery state of patches"
+    QUEUE = "queue", "Add traces to queues"
+    PATCH = "patch", "Push metadata, except the keys that reviews write"
+    REVIEW_KEYS = "review-keys", "Push the keys that reviews write too"
+
+
 class AccessToken(models.Model):
     """A machine's secret for our API. Only its SHA-256 is stored; 32 random bytes need no slow hash."""
 
@@ -117,6 +126,13 @@ class AccessToken(models.Model):
     @staticmethod
     def generate_secret() -> str:
         return f"rvw_{secrets.token_urlsafe(32)}"
+
+    def has_scope(self, scope: str) -> bool:
+        return scope in self.scopes.split()
+
+    @property
+    def scope_labels(self) -> list[str]:
+        return [scope.label for scope in Scope if self.has_scope(scope)]
 
     @property
     def is_valid(self) -> bool:

@@ -1,5 +1,7 @@
 """The Keys page: Laminar key, push limit, personal data and access tokens."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
@@ -10,7 +12,8 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import PersonalData, Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.keys import laminar_keys, tokens
-from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.keys.models import AccessToken, LaminarKey, Scope
+from reviewapp.lib import clock
 from reviewapp.lib.numbers import parse_int
 from reviewapp.web.database_error_page import secret_fields
 from reviewapp.web.pages import render_page
@@ -18,6 +21,7 @@ from reviewapp.web.request import Request
 
 # The highest push limit per second; no Laminar is known to be faster.
 MAX_PUSHES_PER_SECOND = 10_000
+MAX_TOKEN_DAYS = 3_650
 PERSONAL_DATA_LABELS = {
     PersonalData.WARN: "Warn the reviewer, then push",
     PersonalData.REQUIRE: "Ask each time: push, mask, or keep in the review desk",
@@ -85,7 +89,17 @@ def token_create(request: Request, project: Project) -> HttpResponse:
     if error := tokens.find_name_error(name):
         context = {**_build_context(project), "token_error": f"Not created. {error}", "token_name": name}
         return render_page(request, "keys/keys.html", context, status=422)
-    secret = tokens.create_token(project, name, request.user)
+    days = request.POST.get("days", "")
+    lifetime = parse_int(days, max_value=MAX_TOKEN_DAYS)
+    scopes = [scope for scope in Scope.values if scope in request.POST.getlist("scope")]
+    if ("scope" in request.POST and not scopes) or (days and not lifetime):
+        error = f"Not created. Choose at least one scope, and a number of days from 1 to {MAX_TOKEN_DAYS:,} or none."
+        context = {**_build_context(project), "token_error": error, "token_name": name, "token_days": days}
+        return render_page(request, "keys/keys.html", context, status=422)
+    secret = tokens.create_token(
+        project, name, request.user, scopes=scopes or tokens.DEFAULT_SCOPES,
+        expires_at=clock.now() + timedelta(days=lifetime) if lifetime else None,
+    )  # fmt: skip
     # Shown in this response only and never stored, hence no redirect.
     return render_page(request, "keys/keys.html", {**_build_context(project), "new_token": secret})
 
@@ -101,9 +115,26 @@ def token_revoke(request: Request, project: Project, token: int) -> HttpResponse
     return redirect("keys:key-page", project=project.slug)
 
 
+@access.member(Role.ADMIN)
+@require_POST
+def token_rotate(request: Request, project: Project, token: int) -> HttpResponse:
+    access_token = AccessToken.objects.filter(project=project, pk=token).first()
+    if access_token is None:
+        raise Http404("There is no such access token in this project.")
+    secret = tokens.rotate_token(access_token, request.user)
+    if secret is None:
+        messages.error(request, "Not rotated: the token is revoked or expired. Create a new one.")
+        return redirect("keys:key-page", project=project.slug)
+    # Shown in this response only and never stored, hence no redirect.
+    return render_page(request, "keys/keys.html", {**_build_context(project), "new_token": secret})
+
+
 def _build_context(project: Project) -> dict[str, object]:
     rows = LaminarKey.objects.filter(project=project).order_by("-added_at")
     return {
+        "scopes": Scope.choices,
+        "default_scopes": tokens.DEFAULT_SCOPES,
+        "now": clock.now(),
         "personal_data_choices": PERSONAL_DATA_LABELS.items(),
         "limit": project.push_limit or "",
         "project": project,

@@ -21,6 +21,11 @@ def collect_warnings(project: Project, patches: Sequence[PatchInput]) -> list[st
     return [*warnings, *conflicts, *warn_high_cardinality(project, [patch.metadata for patch in patches])]
 
 
+def find_review_keys(project: Project) -> set[str]:
+    """The metadata keys that reviews of the project write."""
+    return {key for queue in Queue.objects.filter(project=project) for key in queue.ever_pushed_keys}
+
+
 def shared_keys(queue: Queue) -> list[tuple[Queue, list[str]]]:
     """Return the project's other queues that write some of this queue's keys, each with those keys."""
     keys = set(queue.pushed_keys)

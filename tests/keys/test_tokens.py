@@ -99,3 +99,37 @@ def test_it_records_the_last_use_once_a_minute(secret: str) -> None:
     AccessToken.objects.update(last_used_at=earlier - timedelta(seconds=11))
     tokens.find_valid_token(secret)
     assert AccessToken.objects.filter(last_used_at__gt=earlier).exists()
+
+
+def test_it_records_the_first_use_of_a_day(secret: str) -> None:
+    tokens.find_valid_token(secret, "192.0.2.7")
+    AccessToken.objects.update(last_used_at=clock.now() - timedelta(minutes=2))
+    tokens.find_valid_token(secret, "192.0.2.8")
+    AccessToken.objects.update(last_used_at=clock.now() - timedelta(days=1))
+    tokens.find_valid_token(secret, "192.0.2.9")
+    uses = AuditEvent.objects.filter(verb="used access token").order_by("seq")
+
+    assert [event.detail for event in uses][-1] == '{"address":"192.0.2.9"}'
+    assert len(uses) in (2, 3)  # two minutes ago can be yesterday
+    assert AccessToken.objects.get().last_used_from == "192.0.2.9"
+
+
+def test_it_rotates_a_token_with_overlap(secret: str, admin: User) -> None:
+    old = AccessToken.objects.get()
+    new_secret = tokens.rotate_token(old, admin)
+
+    assert new_secret is not None
+    new, found = tokens.find_valid_token(new_secret), tokens.find_valid_token(secret)
+    assert new is not None
+    assert found is not None
+    assert (new.name, new.scopes, new.expires_at) == (old.name, old.scopes, None)
+    assert found.expires_at is not None
+    assert timedelta() < found.expires_at - clock.now() <= tokens.OVERLAP
+
+
+def test_it_refuses_to_rotate_a_revoked_token(secret: str, admin: User) -> None:
+    token = AccessToken.objects.get()
+    tokens.revoke_token(token, admin)
+
+    assert tokens.rotate_token(token, admin) is None
+    assert AccessToken.objects.count() == 1
