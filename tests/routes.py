@@ -19,7 +19,7 @@ from reviewapp.queues.upload_models import Upload, UploadState
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
 from reviewapp.webhooks.models import Webhook, WebhookMessage
-from tests.factories import MembershipFactory, PatchFactory, RuleFactory, SpanFactory, TraceFactory
+from tests.factories import LaminarKeyFactory, MembershipFactory, PatchFactory, RuleFactory, SpanFactory, TraceFactory
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 PICTURE = "iVBORw0KGgpwaWN0dXJl"
@@ -72,6 +72,7 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     trace = TraceFactory.create(project=project, trace_id=item.trace_id)
     span = SpanFactory.create(trace=trace, input=f"data:image/png;base64,{PICTURE}")
     patch = PatchFactory.create(project=project, trace_id=item.trace_id)
+    key = LaminarKeyFactory.create(project=project, retired_at=clock.now())
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     view = SavedView.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
     bulk = Bulk.objects.create(project=project, preview_id=uuid4(), metadata='{"k":1}', made_by="lead")
@@ -84,7 +85,7 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     return {
         "webhook": webhook.pk, "message": message.pk, "project": project.slug,
         "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
-        "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
+        "key": key.pk, "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE), "rule": rule.pk, "person": member.pk,
         "secret": link_secret, "link": AccountLink.objects.get().pk,
         "upload": upload.pk,

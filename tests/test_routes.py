@@ -22,6 +22,7 @@ UNKNOWN_VALUES = {
     "upload": 10**9,
     "view": 10**9,
     "bulk": 10**9,
+    "key": UUID(int=1),
     "trace_id": UUID(int=1),
     "span_id": UUID(int=1),
     "name": "none",

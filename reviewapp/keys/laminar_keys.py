@@ -24,6 +24,7 @@ from reviewapp.laminar import (
     take_slot,
 )
 from reviewapp.lib import clock, deadline, names
+from reviewapp.lib.shortening import shorten
 
 # Seconds that Laminar has to answer all calls of a test of a key.
 CHECK_SECONDS = 10
@@ -115,8 +116,7 @@ def activate_key(project: Project, checked: CheckedKey, actor: User | str) -> La
 
 def _describe(key: LaminarKey) -> dict[str, str]:
     """What an audit event says of a key: enough to recognise it, nothing to use it."""
-    expires_on = {"expires_on": key.expires_on.isoformat()} if key.expires_on else {}
-    return {"fingerprint": key.fingerprint, "kind": key.kind, "last_four": key.last_four, **expires_on}
+    return {"fingerprint": key.fingerprint, "kind": key.kind, "last_four": key.last_four}
 
 
 def connect_project(slug: str, name: str, base_url: str, ui_url: str, secret: str, actor: User | str) -> Project:
@@ -155,6 +155,33 @@ def _store_connection(
         verb = "created project" if is_new else "changed project"
         record(project, actor, verb, f"project:{slug}", base_url=base_url, previous_base_url=previous_url)
     return project
+
+
+def probe_active_key(project: Project) -> str:
+    """Test the project's active key with its Laminar now. Returns its kind, and records the outcome with the key.
+
+    Raises KeyNotStored with the reason if it does not work; it stays active all the same.
+    """
+    key = get_active_key(project)
+    if key is None:
+        raise KeyNotStored("The project has no Laminar key to test. Add one first.")
+    try:
+        checked = check_key(project.base_url, key.secret)
+    except (DecryptionError, KeyNotStored) as error:
+        LaminarKey.objects.filter(pk=key.pk).update(last_error=shorten(str(error), 300))
+        raise KeyNotStored(str(error)) from None
+    LaminarKey.objects.filter(pk=key.pk).update(last_used_at=clock.now(), last_error="", kind=checked.kind)
+    return checked.kind
+
+
+def erase_key(project: Project, key: LaminarKey, actor: User | str) -> bool:
+    """Erase the secret of a replaced key. Returns False if it is active or erased already."""
+    with transaction.atomic():
+        replaced = LaminarKey.objects.filter(pk=key.pk, project=project, erased_at=None).exclude(retired_at=None)
+        if not replaced.update(encrypted_secret="", erased_at=clock.now()):
+            return False
+        record(project, actor, "erased Laminar key", f"key:{key.fingerprint}", before=_describe(key))
+    return True
 
 
 def _validate_name(slug: str, name: str) -> None:

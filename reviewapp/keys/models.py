@@ -30,8 +30,6 @@ class LaminarKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
     retired_at = models.DateTimeField(null=True, blank=True)
-    # When the key ends in Laminar, as an admin entered it; Laminar itself does not say.
-    expires_on = models.DateField(null=True, blank=True)
     # Since then, the secret is erased here.
     erased_at = models.DateTimeField(null=True, blank=True)
 

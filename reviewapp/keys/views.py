@@ -1,8 +1,10 @@
 """The Keys page: Laminar key, push limit, personal data and access tokens."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
@@ -46,6 +48,46 @@ def laminar_key_replace(request: Request, project: Project) -> HttpResponse:
     messages.success(
         request, f"The key ending in {key.last_four} was tested and is now active. Waiting deliveries will use it."
     )
+    return redirect("keys:key-page", project=project.slug)
+
+
+@secret_fields("key")
+@access.member(Role.ADMIN)
+@require_POST
+def base_url_change(request: Request, project: Project) -> HttpResponse:
+    """Move the project to another Laminar. Its key has to be typed again: the stored one is never sent there."""
+    base_url = request.POST.get("base_url", "")
+    try:
+        laminar_keys.connect_project(
+            project.slug, project.name, base_url, project.ui_url, request.POST.get("key", ""), request.user
+        )
+    except (laminar_keys.KeyNotStored, ValidationError) as error:
+        reason = str(error) if isinstance(error, laminar_keys.KeyNotStored) else " ".join(error.messages)
+        context = {**_build_context(project), "base_url_error": reason, "base_url": base_url}
+        return render_page(request, "keys/keys.html", context, status=422)
+    messages.success(request, "The new base URL and key were tested and are now used.")
+    return redirect("keys:key-page", project=project.slug)
+
+
+@access.member(Role.ADMIN)
+@require_POST
+def laminar_key_test(request: Request, project: Project) -> HttpResponse:
+    try:
+        kind = laminar_keys.probe_active_key(project)
+        messages.success(request, f"The key works. Laminar answered that it is a {kind} key.")
+    except laminar_keys.KeyNotStored as error:
+        messages.error(request, str(error))
+    return redirect("keys:key-page", project=project.slug)
+
+
+@access.member(Role.ADMIN)
+@require_POST
+def laminar_key_erase(request: Request, project: Project, key: UUID) -> HttpResponse:
+    laminar_key = LaminarKey.objects.filter(project=project, pk=key).first()
+    if laminar_key is None:
+        raise Http404("There is no such Laminar key in this project.")
+    if laminar_keys.erase_key(project, laminar_key, request.user):
+        messages.success(request, "The replaced key was erased here. Revoke it in Laminar too.")
     return redirect("keys:key-page", project=project.slug)
 
 

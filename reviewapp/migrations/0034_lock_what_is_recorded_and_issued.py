@@ -47,11 +47,6 @@ class Migration(migrations.Migration):
             name='erased_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
-        migrations.AddField(
-            model_name='laminarkey',
-            name='expires_on',
-            field=models.DateField(blank=True, null=True),
-        ),
         migrations.CreateModel(
             name='RefusedAccess',
             fields=[

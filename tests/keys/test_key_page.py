@@ -7,6 +7,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project
 from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.lib import clock
 from tests.factories import SECRET, LaminarKeyFactory
 from tests.tracestore_server import RunningStore
 
@@ -110,3 +111,45 @@ def test_it_keeps_a_name_that_it_refuses(admin_client: Client) -> None:
     response = admin_client.post("/p/support/keys/tokens/", {"name": "n" * 81})
     assert response.status_code == 422
     assert f'value="{"n" * 81}"' in response.text
+
+
+def test_it_changes_the_base_url_with_the_key(project: Project, tracestore: RunningStore, admin_client: Client) -> None:
+    form_data = {"base_url": tracestore.url, "key": tracestore.full_key}
+    assert admin_client.post(f"{URL}base-url/", form_data).status_code == 302
+    project.refresh_from_db()
+
+    assert project.base_url == tracestore.url
+
+
+def test_it_refuses_a_base_url_without_a_key(project: Project, admin_client: Client) -> None:
+    LaminarKeyFactory.create(project=project)
+    response = admin_client.post(f"{URL}base-url/", {"base_url": "https://other.test"})
+    project.refresh_from_db()
+
+    assert (response.status_code, project.base_url) == (422, "https://laminar.test")
+    assert 'value="https://other.test"' in response.text
+
+
+def test_it_tests_the_active_key(connected_project: Project, tracestore: RunningStore, admin_client: Client) -> None:
+    post_key(admin_client, tracestore.full_key)
+    LaminarKey.objects.update(last_error="old")
+    response = admin_client.post(f"{URL}laminar/test/", follow=True)
+
+    assert "The key works" in response.text
+    assert LaminarKey.objects.get().last_error == ""
+
+
+def test_it_shows_that_the_active_key_stopped_working(connected_project: Project, admin_client: Client) -> None:
+    LaminarKeyFactory.create(project=connected_project)
+
+    assert "The key does not work" in admin_client.post(f"{URL}laminar/test/", follow=True).text
+    assert LaminarKey.objects.get().retired_at is None
+
+
+def test_it_erases_a_replaced_key_only(project: Project, admin_client: Client) -> None:
+    old, active = (LaminarKeyFactory.create(project=project, retired_at=at) for at in (clock.now(), None))
+    for key in (old, active):
+        admin_client.post(f"{URL}laminar/{key.pk}/erase/")
+
+    assert LaminarKey.objects.get(pk=old.pk).encrypted_secret == ""
+    assert LaminarKey.objects.get(pk=active.pk).secret == SECRET

@@ -6,6 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from reviewapp.accounts.models import Project
+from reviewapp.delivery.heartbeat import get_worker_status
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.keys.models import LaminarKey
 from reviewapp.laminar import KeyRefused
@@ -77,6 +78,9 @@ def test_it_leaves_a_project_whose_master_key_is_missing_to_other_workers(
     assert worker.clients.locked == {project.pk: key.master_id}
     assert not Breaker.objects.filter(open_until__isnull=False).exists()
     assert f"lacks the master key “{key.master_id}”" in caplog.text
+    worker.heartbeat.is_database_checked = False
+    worker.heartbeat.send()
+    assert [worker.missing_master_keys for worker in get_worker_status().without_master_key] == [key.master_id]
 
 
 @pytest.mark.django_db(transaction=True)
