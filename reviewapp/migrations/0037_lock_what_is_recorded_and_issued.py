@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0030_queues_of_sessions'),
+        ('reviewapp', '0036_files_fill_queues'),
     ]
 
     operations = [
