@@ -8,7 +8,7 @@ NODE_BIN := node_modules/.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz mutants faults check format bench clean
+.PHONY: help demo test test-slow fuzz mutants faults check format bench dist clean
 
 help:
 	@echo "make demo       start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
@@ -20,6 +20,7 @@ help:
 	@echo "make check      style, types, floors, templates, front end, migrations"
 	@echo "make format     put code, front end and templates in the one style that check asks for"
 	@echo "make bench      measure; prints one line of JSON per benchmark"
+	@echo "make dist       build a wheel with templates and static files in build/wheel; it has the command review-desk"
 	@echo "make clean      remove what make made; your data in var stays"
 
 # exec: Ctrl-C reaches the program itself, which ends its parts in order.
@@ -65,7 +66,14 @@ format: .venv/.installed-dev node_modules/.installed
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
 
 bench: .venv/.installed-dev
-	@for figure in open save ingest page start next-item reviewer delivery save-under-fire silent isolation filter mirror queries backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
+	@for figure in open save ingest page start install next-item reviewer delivery save-under-fire silent isolation filter mirror queries backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
+
+# From clean folders: what an older build left in them would be in the wheel too.
+dist: .venv/.installed
+	@rm -rf build/dist build/lib build/wheel
+	@DATA_DIR=build/dist $(BIN)/python manage.py collectstatic --verbosity=0 --no-input
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir=build/wheel .
+	@ls build/wheel/*.whl
 
 clean:
 	rm -rf .venv node_modules build *.egg-info test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .mutants

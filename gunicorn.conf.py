@@ -1,30 +1,14 @@
 """Gunicorn configuration; `gunicorn reviewapp.wsgi` reads this file automatically."""
 
-import gc
-import math
-import os
-import sys
-
-from reviewapp.lib.http_server import limits
-
-# Keeps slow clients away from the threads; its limits are in reviewapp/lib/http_server/limits.py.
-worker_class = "reviewapp.lib.http_server.worker.Worker"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-# What asks Laminar has threads of its own, for each four of these one that waits (reviewapp/laminar/call_slots.py).
-threads = max(4, int(os.environ.get("WEB_THREADS", "4")))
-# Seconds; longer than a reviewer reads an item, so that the next submit reuses its connection.
-keepalive = 75
-timeout = 60
-# No limit but that of the whole head, 128 KiB: a page says what is too long and keeps it, gunicorn's bare 414 does not.
-limit_request_line = 0
-# Longer than REQUEST_SECONDS, after which a request ends whatever it waits for, from the end of DRAIN_SECONDS.
-graceful_timeout = 30 + math.ceil(limits.DRAIN_SECONDS)
-loglevel = "warning"
-
-
-def post_worker_init(worker: object) -> None:
-    # A thread that holds the database lock must not wait 5 ms, Python's default, for one that renders a page.
-    sys.setswitchinterval(0.0001)
-    # Exclude everything loaded so far from garbage collection: it stays in memory anyway.
-    gc.collect()
-    gc.freeze()
+from reviewapp.lib.http_server.gunicorn_config import (  # noqa: F401 -- read by gunicorn
+    bind,
+    graceful_timeout,
+    keepalive,
+    limit_request_line,
+    loglevel,
+    post_worker_init,
+    threads,
+    timeout,
+    worker_class,
+    workers,
+)

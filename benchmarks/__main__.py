@@ -11,6 +11,7 @@ NAMES = (
     "ingest",
     "page",
     "start",
+    "install",
     "next-item",
     "reviewer",
     "delivery",

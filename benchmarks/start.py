@@ -8,46 +8,62 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.requirements import Requirement
 
 from benchmarks.environment import ROOT, free_port, min_max
 
 RUNS = 5
+COMMAND = (sys.executable, "manage.py", "demo")
 
 
 def run(database: str | None) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="review-bench-") as folder:
-        first_seconds, _ = _time_start(folder, database)
-        runs = [_time_start(folder, database) for _ in range(RUNS)]
-    seconds, memory = [run[0] for run in runs], [run[1] for run in runs]
+        first = time_start(COMMAND, folder, database)
+        runs = [time_start(COMMAND, folder, database) for _ in range(RUNS)]
+    seconds, memory = [run.seconds for run in runs], [run.rss_mb for run in runs]
     return {
         "name": "start",
         "work": f"`manage.py demo --json` to its line, when all three processes answer: once on an empty folder, then "
         f"{RUNS} times on its data; memory of all its processes 3 s later, by RSS",
         "seconds": round(statistics.median(seconds), 2),
-        "seconds_first": round(first_seconds, 2),
+        "seconds_first": round(first.seconds, 2),
         "mb": round(statistics.median(memory), 1),
         "installed_mb": round(_installed_bytes() / 1e6, 1),
         "spread": {"seconds": min_max(seconds), "mb": min_max(memory)},
     }
 
 
-def _time_start(folder: str, database: str | None) -> tuple[float, float]:
+class Start(NamedTuple):
+    """The seconds until a demo answers, and the memory of its processes in MB; PSS counts shared pages once."""
+
+    seconds: float
+    rss_mb: float
+    pss_mb: float
+
+
+def time_start(command: Sequence[str], folder: str, database: str | None) -> Start:
+    """Start a demo on the data in `folder`, and end it."""
     environment = {**os.environ, "DATA_DIR": folder, "PORT": str(free_port()), "STORE_PORT": _store_port(folder)}
     if database:
         environment["DATABASE_URL"] = database
     started_at = time.perf_counter()
-    demo = subprocess.Popen(
-        [sys.executable, "manage.py", "demo", "--json"], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    demo = subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "--json"], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     try:
         json.loads(demo.stdout.readline() if demo.stdout else "")
         seconds = time.perf_counter() - started_at
         time.sleep(3)
-        return seconds, sum(_resident_bytes(pid) for pid in _process_tree(demo.pid)) / 1e6
+        rss, pss = (
+            sum(_read_bytes(pid, file, field) for pid in _process_tree(demo.pid)) / 1e6
+            for file, field in (("status", "VmRSS:"), ("smaps_rollup", "Pss:"))
+        )
+        return Start(seconds, rss, pss)
     finally:
         demo.send_signal(signal.SIGINT)
         demo.wait()
@@ -69,10 +85,9 @@ def _process_tree(pid: int) -> list[int]:
     return pids
 
 
-def _resident_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) * 1024
+def _read_bytes(pid: int, file: str, field: str) -> int:
+    lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(field)).split()[1]) * 1024
 
 
 def _installed_bytes() -> int:

@@ -1,14 +1,19 @@
 """All settings, read from environment variables. The defaults suit a single machine."""
 
+import os
 from pathlib import Path
 
 import environ
+import platformdirs
 from csp.constants import NONE, SELF
 
 from reviewapp.lib import master_keys, private_files, secret_file, sqlite_connection
 from reviewapp.lib.http_server import limits
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+PACKAGE_DIR = Path(__file__).resolve().parent
+BASE_DIR = PACKAGE_DIR.parent
+# A wheel carries the templates and the static files in the package; a checkout has them beside it.
+IS_WHEEL = (PACKAGE_DIR / "templates").is_dir()
 env = environ.Env()
 
 MODE = env.str("MODE", default="development")
@@ -16,8 +21,18 @@ if MODE not in ("development", "production"):
     raise SystemExit("MODE is neither development nor production. Set it to one of them.")
 IS_PRODUCTION = MODE == "production"
 
+
+def read_secret(name: str) -> str:
+    """Return the variable `name`, or the text of the file that `name_FILE` names. Raises SystemExit."""
+    try:
+        return secret_file.read_setting(name, os.environ)
+    except secret_file.UnreadableSecretError as error:
+        raise SystemExit(str(error)) from None
+
+
 # Everything that is written: databases, secrets generated on first start, collected static files.
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
+DEFAULT_DATA_DIR = platformdirs.user_data_path("review-desk") if IS_WHEEL else BASE_DIR / "var"
+DATA_DIR = Path(env.str("DATA_DIR", default="") or DEFAULT_DATA_DIR).resolve()
 # Where generated secrets are: in production mode not beside the database that they protect.
 _secrets_folder = f"{DATA_DIR}-secrets" if IS_PRODUCTION else str(DATA_DIR)
 SECRETS_DIR = Path(env.str("SECRETS_DIR", default="") or _secrets_folder).resolve()
@@ -46,18 +61,23 @@ def _read_secret_file(variable: str, name: str) -> str:
         ) from None
 
 
+def _split(text: str) -> list[str]:
+    """Return the parts of a comma-separated text."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 DEBUG = env.bool("DEBUG", default=False)
 # Several web nodes must share one SECRET_KEY; a single machine generates its own.
-SECRET_KEY = env.str("SECRET_KEY", default="") or _read_secret_file("SECRET_KEY", "secret_key")
+SECRET_KEY = read_secret("SECRET_KEY") or _read_secret_file("SECRET_KEY", "secret_key")
 if len(SECRET_KEY) < 50:
     raise environ.ImproperlyConfigured("SECRET_KEY is shorter than 50 characters. Set a longer random one.")
 # Encrypt Laminar keys, as `id:base64`. The first one encrypts, all of them decrypt: see manage.py rotate_master_key.
 try:
-    MASTER_KEYS = master_keys.parse_master_keys(env.list("MASTER_KEYS", default=[]))
+    MASTER_KEYS = master_keys.parse_master_keys(_split(read_secret("MASTER_KEYS")))
 except master_keys.InvalidMasterKeyError as error:
     raise environ.ImproperlyConfigured(str(error)) from None
 # Texts that did the same before MASTER_KEYS. They encrypt only if there are no MASTER_KEYS.
-KEY_ENCRYPTION_KEYS = env.list("KEY_ENCRYPTION_KEYS", default=[])
+KEY_ENCRYPTION_KEYS = _split(read_secret("KEY_ENCRYPTION_KEYS"))
 if not KEY_ENCRYPTION_KEYS and (not MASTER_KEYS or (SECRETS_DIR / "key_encryption_key").exists()):
     KEY_ENCRYPTION_KEYS = [_read_secret_file("MASTER_KEYS", "key_encryption_key")]
 
@@ -65,10 +85,10 @@ if not KEY_ENCRYPTION_KEYS and (not MASTER_KEYS or (SECRETS_DIR / "key_encryptio
 _apart_dir = DATA_DIR.parent / f"{DATA_DIR.name}-keys" if SECRETS_DIR == DATA_DIR else SECRETS_DIR
 KEY_DIR = Path(env.str("KEY_DIR", default=str(_apart_dir))).resolve()
 # Seals the audit log: the same on every node, and nowhere in the database or its backups.
-AUDIT_KEY = env.str("AUDIT_KEY", default="") or secret_file.read_or_create_apart(KEY_DIR, DATA_DIR, "audit_key")
+AUDIT_KEY = read_secret("AUDIT_KEY") or secret_file.read_or_create_apart(KEY_DIR, DATA_DIR, "audit_key")
 if len(AUDIT_KEY) < 32 or len(set(AUDIT_KEY)) < 8:
     raise environ.ImproperlyConfigured("AUDIT_KEY is shorter than 32 characters or too simple. Set a random one.")
-IS_AUDIT_KEY_APART = bool(env.str("AUDIT_KEY", default="")) or not (DATA_DIR / "audit_key").exists()
+IS_AUDIT_KEY_APART = bool(read_secret("AUDIT_KEY")) or not (DATA_DIR / "audit_key").exists()
 # Where the worker appends the heads of the audit logs, and every how many seconds.
 AUDIT_HEADS_FILE = Path(
     env.str("AUDIT_HEADS_FILE", default=str((KEY_DIR if KEY_DIR.is_dir() else DATA_DIR) / "audit_heads.jsonl"))
@@ -92,7 +112,7 @@ MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
 
 # How many API calls an access token may make in a minute; 0 for no limit.
 # Who may read `/metrics`; empty: nobody.
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_TOKEN = read_secret("METRICS_TOKEN")
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=1_200)
 
 INSTALLED_APPS = [
@@ -140,7 +160,7 @@ WSGI_APPLICATION = "reviewapp.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [(PACKAGE_DIR if IS_WHEEL else BASE_DIR) / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -165,7 +185,8 @@ DATABASE_CONNECT_SECONDS = env.int("DATABASE_CONNECT_SECONDS", default=3)
 DATABASE_LOCK_SECONDS = env.int("DATABASE_LOCK_SECONDS", default=20)
 DATABASE_STATEMENT_SECONDS = env.int("DATABASE_STATEMENT_SECONDS", default=20)
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'reviewapp.sqlite3'}")}
+DATABASE_URL = read_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'reviewapp.sqlite3'}"
+DATABASES = {"default": env.db_url_config(DATABASE_URL)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a transaction that will write waits for the lock at its start instead of failing halfway.
     # FULL: an acknowledged review survives a power loss.
@@ -269,8 +290,9 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = PACKAGE_DIR / "collected" if (PACKAGE_DIR / "collected").is_dir() else DATA_DIR / "static"
+# In a wheel, the package is an app whose folder `static`, if it has any, Django finds by itself.
+STATICFILES_DIRS = [] if IS_WHEEL else [BASE_DIR / "static"]
 # Static files are no secrets: another user may serve them.
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o644, 0o755
 STORAGES = {"staticfiles": {"BACKEND": "reviewapp.web.static_storage.StaticStorage"}}

@@ -1,5 +1,7 @@
 """`manage.py add_person`."""
 
+from pathlib import Path
+
 import pytest
 from django.core.management.base import CommandError
 from django.test import Client
@@ -93,3 +95,25 @@ def test_it_reactivates_a_person(project: Project, reviewer: User) -> None:
 
     reviewer.refresh_from_db()
     assert (reviewer.is_active, reviewer.memberships.get().is_active) == (True, True)
+
+
+def test_it_writes_the_password_to_a_file(project: Project, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    output = run_command("add_person", *ARGUMENTS, f"--password-file={file}")
+    password = file.read_text().strip()
+
+    assert output == f"ana has the role lead in support. The password is in {file}."
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert client.post("/accounts/login/", {"username": "ana", "password": password}).status_code == 302
+
+
+def test_it_adds_nobody_whose_password_cannot_be_written(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "password").touch()
+    with pytest.raises(CommandError, match=r"File exists\. .* Nothing was changed\."):
+        run_command("add_person", *ARGUMENTS, f"--password-file={tmp_path / 'password'}")
+
+    assert not User.objects.exists()
+
+
+def test_it_adds_an_admin(project: Project) -> None:
+    assert run_command("createadmin", "ana", "--project=support").startswith("ana has the role admin in support.")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -67,7 +69,11 @@ def test_it_has_safe_defaults_in_production_mode(tmp_path: Path) -> None:
 def test_it_keeps_generated_secrets_apart_in_production_mode(tmp_path: Path) -> None:
     run_with_settings(tmp_path / "data", "settings.DEBUG", **PRODUCTION)
 
-    assert sorted(path.name for path in (tmp_path / "data-secrets").iterdir()) == ["key_encryption_key", "secret_key"]
+    assert sorted(path.name for path in (tmp_path / "data-secrets").iterdir()) == [
+        "audit_key",
+        "key_encryption_key",
+        "secret_key",
+    ]
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -108,3 +114,39 @@ def test_it_creates_files_for_the_owner_only_whatever_the_umask(tmp_path: Path) 
     assert modes.pop("data") == 0o700
     assert {"reviewapp.sqlite3", "secret_key"} <= modes.keys()
     assert set(modes.values()) == {0o600}
+
+
+@pytest.mark.parametrize(("name", "setting", "value"), [
+    ("SECRET_KEY", "SECRET_KEY", "s" * 50),
+    ("KEY_ENCRYPTION_KEYS", "KEY_ENCRYPTION_KEYS", "new, old"),
+    ("METRICS_TOKEN", "METRICS_TOKEN", "a token"),
+    ("DATABASE_URL", "DATABASES['default']['HOST']", "postgres://desk:secret@db.example/desk"),
+])  # fmt: skip
+def test_it_reads_each_secret_from_a_file(tmp_path: Path, name: str, setting: str, value: str) -> None:
+    (tmp_path / "file").write_text(f"{value}\n")
+    process = run_with_settings(
+        tmp_path, f"print(settings.{setting})", **{name: "", f"{name}_FILE": str(tmp_path / "file")}
+    )
+    shown = {"KEY_ENCRYPTION_KEYS": "['new', 'old']", "DATABASE_URL": "db.example"}.get(name, value)
+    assert process.stdout.strip() == shown
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "KEY_ENCRYPTION_KEYS", "METRICS_TOKEN", "DATABASE_URL"])
+def test_it_exits_with_a_sentence_if_a_secret_is_unreadable(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "missing"
+    process = run_with_settings(tmp_path, "settings.DEBUG", **{name: "", f"{name}_FILE": str(file)})
+
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"Could not read {name}_FILE {file}: No such file or directory.")
+
+
+@pytest.mark.parametrize(("variables", "bind"), [
+    ({}, "127.0.0.1:8080"), ({"PORT": "9000"}, "127.0.0.1:9000"), ({"BIND": "0.0.0.0:80", "PORT": "1"}, "0.0.0.0:80"),
+])  # fmt: skip
+def test_it_listens_on_the_loopback_address_unless_told(variables: dict[str, str], bind: str) -> None:
+    code = "import runpy; print(runpy.run_path('gunicorn.conf.py')['bind'])"
+    environment = {name: value for name, value in os.environ.items() if name not in ("BIND", "PORT")}
+    command = [sys.executable, "-c", code]
+    output = subprocess.run(command, cwd=ROOT, env=environment | variables, capture_output=True, text=True, check=True)
+
+    assert output.stdout.strip() == bind

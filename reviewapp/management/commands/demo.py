@@ -14,6 +14,7 @@ from reviewapp.demo import seeding
 from reviewapp.demo.processes import ProcessGroup, StartError, check_port_free, lock_data_dir
 from reviewapp.lib import private_files
 from reviewapp.lib.numbers import parse_int
+from reviewapp.management.command_line import GUNICORN
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.web.settings_checks import find_open_paths
 
@@ -76,10 +77,10 @@ class Command(DeskCommand):
         call_command("migrate", verbosity=0)
         if _is_stale(settings.STATIC_ROOT / "staticfiles.json"):
             call_command("collectstatic", verbosity=0, interactive=False)
-        processes.start("review app", ["-m", "gunicorn", "reviewapp.wsgi", "--bind", f"127.0.0.1:{port}"])
+        processes.start("review app", [*GUNICORN, "--bind", f"127.0.0.1:{port}"])
         processes.wait_for("trace store", f"{store_url}/ready")
         passwords = seeding.seed_demo(store_url, secrets)
-        processes.start("worker", ["manage.py", "deliver"])
+        processes.start("worker", ["-m", "reviewapp.management.command_line", "deliver"])
         processes.wait_for("review app", f"{url}/ready")
         return {
             "url": url,
@@ -104,7 +105,7 @@ def _port(variable: str, default: int) -> int:
 
 
 def _is_stale(manifest: Path) -> bool:
-    """Whether a static file is newer than the last collectstatic."""
+    """Whether a static file is newer than the last collectstatic. Those of a wheel were collected when it was built."""
     if not manifest.exists():
         return True
     collected_at = manifest.stat().st_mtime

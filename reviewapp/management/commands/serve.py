@@ -1,0 +1,24 @@
+"""`manage.py serve`: run the web app."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from reviewapp.management.command_line import GUNICORN
+from reviewapp.management.desk_command import DeskCommand
+
+
+class Command(DeskCommand):
+    """Replaces itself with gunicorn."""
+
+    help = "Run the web app. BIND or PORT, WEB_CONCURRENCY and WEB_THREADS are heeded."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--bind", metavar="HOST:PORT", help="[BIND, or 127.0.0.1 and PORT, or 127.0.0.1:8080]")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        bind = ["--bind", options["bind"]] if options["bind"] else []
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *GUNICORN, *bind])  # noqa: S606 - our own command

@@ -1,0 +1,3 @@
+"""`manage.py store`: another name of `tracestore`."""
+
+from reviewapp.management.commands.tracestore import Command as Command
