@@ -66,7 +66,7 @@ format: .venv/.installed-dev node_modules/.installed
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
 
 bench: .venv/.installed-dev
-	@for figure in open save ingest page start install next-item reviewer delivery save-under-fire silent isolation filter mirror queries backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
+	@for figure in open save ingest page start install next-item reviewer delivery save-under-fire silent isolation filter mirror queries scrape backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
 
 # From clean folders: what an older build left in them would be in the wheel too.
 dist: .venv/.installed

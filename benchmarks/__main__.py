@@ -21,6 +21,7 @@ NAMES = (
     "filter",
     "mirror",
     "queries",
+    "scrape",
     "backup",
     "upload",
 )

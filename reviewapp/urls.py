@@ -186,6 +186,8 @@ insight_routes: Routes = [
 urlpatterns: Routes = [
     path("health", web.health, name="health"),
     path("ready", web.ready, name="ready"),
+    path("healthz", web.health, name="healthz"),
+    path("readyz", web.ready, name="readyz"),
     path("metrics", insights.metrics, name="metrics"),
     path("accounts/", include((accounts_routes, "accounts"))),
     path("api/v1/docs", api_docs.docs_page, name="api-docs"),

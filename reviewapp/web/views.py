@@ -51,7 +51,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     return HttpResponse(obstacle or "OK", status=status, content_type="text/plain")
 
 
-PROBES = {"/health": health, "/ready": ready}
+PROBES = {"/health": health, "/healthz": health, "/ready": ready, "/readyz": ready}
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

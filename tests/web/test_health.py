@@ -28,7 +28,7 @@ for path in ("/health", "/ready"):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/health", "/ready"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/ready", "/readyz"])
 def test_it_answers_ok(client: Client, path: str) -> None:
     response = client.get(path)
 
@@ -36,7 +36,7 @@ def test_it_answers_ok(client: Client, path: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/health", "/ready"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/ready", "/readyz"])
 def test_it_refuses_post(client: Client, path: str) -> None:
     assert client.head(path).status_code == 200
     assert client.post(path).status_code == 405
@@ -65,7 +65,7 @@ def test_it_is_not_ready_without_a_database(tmp_path: Path) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("host", ["evil.example", "10.0.0.7:8080", "a b", ""])
-@pytest.mark.parametrize("path", ["/health", "/ready"])
+@pytest.mark.parametrize("path", ["/health", "/healthz", "/ready", "/readyz"])
 def test_it_answers_by_any_host_name(client: Client, path: str, host: str) -> None:
     assert client.get(path, headers={"Host": host}).status_code == 200
 

@@ -26,7 +26,7 @@ LINGER_SECONDS = 2.0
 # Seconds after SIGTERM in which connections are still accepted: load balancers notice meanwhile that /ready fails.
 DRAIN_SECONDS = float(os.environ.get("DRAIN_SECONDS", "3"))
 # Paths that are answered by threads of their own, as many for each.
-PROBE_PATHS = ("/health", "/ready")
+PROBE_PATHS = ("/health", "/healthz", "/ready", "/readyz")
 PROBE_THREADS = 2
 # Requests for paths with this end ask another server (Laminar) before they are answered. They have threads of their
 # own, for each four of the others one that waits and one that refuses the rest, so that they never hold up a save.

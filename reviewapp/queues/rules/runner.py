@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
@@ -34,14 +34,21 @@ INTERNAL_ERROR = "An internal error kept this rule from being applied; see the w
 def apply_due_rules(project: Project | None = None) -> int:
     """Apply rules that have traces to scan, the furthest behind first. Returns the number of traces scanned."""
     now = clock.now()
-    unscanned = _settled_traces(now).filter(
-        Q(noted_at__gt=OuterRef("scanned_until")) | Q(pk__gt=OuterRef("scanned_pk")),
-        project=OuterRef("queue__project"), noted_at__gte=OuterRef("scanned_until"),
-    )  # fmt: skip
-    due = Rule.objects.ready(now).filter(Exists(unscanned)).order_by("scanned_until", "pk")
+    due = Rule.objects.ready(now).filter(Exists(_unscanned_traces(now))).order_by("scanned_until", "pk")
     if project is not None:
         due = due.filter(queue__project=project)
     return sum(_try_apply(pk) for pk in list(due.values_list("pk", flat=True)[:RULES_PER_ROUND]))
+
+
+def measure_lag() -> dict[str, timedelta]:
+    """How long a trace has waited for the rule furthest behind, by the slug of each project with rules that are on."""
+    now = clock.now()
+    oldest = Subquery(_unscanned_traces(now).order_by("noted_at", "pk").values("noted_at")[:1])
+    lags: dict[str, timedelta] = {}
+    for project, noted_at in Rule.objects.filter(is_on=True).values_list("queue__project__slug", oldest):
+        lag = timedelta() if noted_at is None else now - SETTLE_DELAY - noted_at
+        lags[project] = max(lags.get(project, timedelta()), lag)
+    return lags
 
 
 def rescan_from_now() -> None:
@@ -99,6 +106,14 @@ def _next_traces(rule: Rule, now: datetime) -> QuerySet[Trace]:
     unscanned = Q(noted_at__gt=rule.scanned_until) | Q(pk__gt=rule.scanned_pk)
     traces = _settled_traces(now).filter(unscanned, project=rule.queue.project, noted_at__gte=rule.scanned_until)
     return traces.only("trace_id", "noted_at", "start_time").order_by("noted_at", "pk")[:BATCH_SIZE]
+
+
+def _unscanned_traces(now: datetime) -> QuerySet[Trace]:
+    """The settled traces that the rule of the outer query has not scanned."""
+    return _settled_traces(now).filter(
+        Q(noted_at__gt=OuterRef("scanned_until")) | Q(pk__gt=OuterRef("scanned_pk")),
+        project=OuterRef("queue__project"), noted_at__gte=OuterRef("scanned_until"),
+    )  # fmt: skip
 
 
 def _settled_traces(now: datetime) -> QuerySet[Trace]:
