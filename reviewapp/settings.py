@@ -109,6 +109,10 @@ ALLOWED_WEBHOOK_HOSTS = frozenset(env.list("ALLOWED_WEBHOOK_HOSTS", default=[]))
 REVIEW_LOOKUP = "reviewapp.reviews.trace_filter.find_reviewed"
 MIRROR_DAYS = env.int("MIRROR_DAYS", default=90)
 MIRROR_TRACES = env.int("MIRROR_TRACES", default=1_000_000)
+# How many days the attempts of a delivery are listed; 0 for ever. Longer than a delivery is tried, which is 8 days.
+ATTEMPT_DAYS = env.int("ATTEMPT_DAYS", default=90)
+if 0 < ATTEMPT_DAYS < 30:
+    raise environ.ImproperlyConfigured("ATTEMPT_DAYS is less than 30. Set it to 30 or more, or to 0 to keep all.")
 
 # How many API calls an access token may make in a minute; 0 for no limit.
 # Who may read `/metrics`; empty: nobody.

@@ -20,6 +20,14 @@ from reviewapp.lib import clock, sql
 
 # How old `seen_at` may become before it is written again: not every request writes.
 SEEN_INTERVAL = timedelta(minutes=5)
+EXPIRED_BATCH = 500
+
+
+def forget_expired_sessions() -> None:
+    """Delete expired sessions, EXPIRED_BATCH at most: whoever had one has to sign in again anyway."""
+    expired = Session.objects.filter(expires_at__lte=clock.now()).order_by("expires_at")
+    if digests := list(expired.values_list("digest", flat=True)[:EXPIRED_BATCH]):
+        Session.objects.filter(digest__in=digests).delete()
 
 
 class SessionStore(SessionBase):

@@ -19,9 +19,11 @@ from django.db import close_old_connections
 
 from reviewapp.accounts.models import Project
 from reviewapp.accounts.name_keys import set_keys_of_people, set_keys_of_projects, set_missing_keys
+from reviewapp.accounts.sessions import forget_expired_sessions
 from reviewapp.audit.heads import HeadExporter
 from reviewapp.audit.refusals import record_refusals
 from reviewapp.delivery import breaker, confirmation, drift, leasing, missed_traces, outbox
+from reviewapp.delivery.attempt_retention import forget_old_attempts
 from reviewapp.delivery.heartbeat import HeartbeatSender
 from reviewapp.delivery.models import Patch, State
 from reviewapp.laminar import AsyncLaminar, LaminarError
@@ -76,6 +78,8 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     forget_old_calls,
     forget_old_files,
     record_refusals,
+    forget_old_attempts,
+    forget_expired_sessions,
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,19 @@ def test_it_installs_in_a_bare_debian(tmp_path: Path) -> None:
     (root / "build").mkdir()
     for file in (wheel, ROOT / "constraints.txt", ROOT / "docs/deploy/build-image.sh"):
         shutil.copy(file, root / "build")
-    for name in ("pip.conf", "resolv.conf"):
-        if Path("/etc", name).exists():
-            shutil.copy(Path("/etc", name), root / "etc")
-    steps = ["sh", "/build/build-image.sh", f"/build/{wheel.name}", "/build/constraints.txt"]
+    # Packages come from outside: the bare system knows neither an index nor a proxy.
+    constraints = ["--constraint", str(ROOT / "constraints.txt")]
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(root / "build"), *constraints]
+    subprocess.run([*download, wheel], check=True)
+    steps = [
+        "env",
+        "PIP_NO_INDEX=1",
+        "PIP_FIND_LINKS=/build",
+        "sh",
+        "/build/build-image.sh",
+        f"/build/{wheel.name}",
+        "/build/constraints.txt",
+    ]
     subprocess.run(["chroot", root, *steps], check=True)
     command = ["chroot", "--userspec=10001:10001", root, "/opt/review-desk/bin/review-desk", "migrate", "--verbosity=0"]
     subprocess.run(command, check=True, env={"DATA_DIR": "/var/lib/review-desk", "PATH": os.environ["PATH"]})
