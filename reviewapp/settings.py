@@ -130,6 +130,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "reviewapp.web.request_log.log_request",
     "reviewapp.web.middleware.limit_duration",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -310,6 +311,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 # Every box of the largest rubric (20 criteria of 30 options) and of the largest rubric in its editor.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
 
+# `text`, or `json`: one line of JSON per event.
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+if LOG_FORMAT not in ("text", "json"):
+    raise environ.ImproperlyConfigured("LOG_FORMAT is neither text nor json. Set it to one of them.")
+# Requests and statements that take as long are logged; 0: none.
+SLOW_REQUEST_SECONDS = env.float("SLOW_REQUEST_SECONDS", default=5.0)
+SLOW_QUERY_SECONDS = env.float("SLOW_QUERY_SECONDS", default=0.0)
+
+LOG_FORMATTER = "json" if LOG_FORMAT == "json" else "line"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -318,9 +328,10 @@ LOGGING = {
             "class": "reviewapp.lib.log_lines.LineFormatter",
             "format": "{asctime} {levelname} {name} {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "reviewapp.lib.log_lines.JSONFormatter"},
     },
-    "handlers": {"stderr": {"class": "reviewapp.lib.log_summary.SummaryHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "reviewapp.lib.log_summary.SummaryHandler", "formatter": LOG_FORMATTER}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "reviewapp": {"level": env.str("LOG_LEVEL", default="INFO"), "handlers": ["stderr"], "propagate": False},

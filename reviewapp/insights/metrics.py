@@ -115,9 +115,10 @@ def _measure_confirm_lag() -> GaugeMetricFamily:
     text = "Seconds from the save to the confirmation of the newest confirmed delivery."
     metric = GaugeMetricFamily("review_desk_confirm_lag_seconds", text, labels=["project"])
     newest = Subquery(_in_project(State.CONFIRMED).order_by("-pk").values("pk")[:1])
-    patches = Patch.objects.filter(pk__in=Project.objects.values(newest=newest)).exclude(confirmed_at=None)
+    patches = Patch.objects.filter(pk__in=Project.objects.values(newest=newest))
     for project, created_at, confirmed_at in patches.values_list("project__slug", "created_at", "confirmed_at"):
-        metric.add_metric([project], _seconds_since(created_at, confirmed_at))
+        if confirmed_at is not None:
+            metric.add_metric([project], _seconds_since(created_at, confirmed_at))
     return metric
 
 

@@ -27,7 +27,7 @@ def test_it_installs_in_a_bare_debian(tmp_path: Path) -> None:
     # Packages come from outside: the bare system knows neither an index nor a proxy.
     constraints = ["--constraint", str(ROOT / "constraints.txt")]
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(root / "build"), *constraints]
-    subprocess.run([*download, wheel], check=True)
+    subprocess.run([*download, str(wheel)], check=True)
     steps = [
         "env",
         "PIP_NO_INDEX=1",
@@ -37,8 +37,15 @@ def test_it_installs_in_a_bare_debian(tmp_path: Path) -> None:
         f"/build/{wheel.name}",
         "/build/constraints.txt",
     ]
-    subprocess.run(["chroot", root, *steps], check=True)
-    command = ["chroot", "--userspec=10001:10001", root, "/opt/review-desk/bin/review-desk", "migrate", "--verbosity=0"]
+    subprocess.run(["chroot", str(root), *steps], check=True)
+    command = [
+        "chroot",
+        "--userspec=10001:10001",
+        str(root),
+        "/opt/review-desk/bin/review-desk",
+        "migrate",
+        "--verbosity=0",
+    ]
     subprocess.run(command, check=True, env={"DATA_DIR": "/var/lib/review-desk", "PATH": os.environ["PATH"]})
     assert (root / "var/lib/review-desk/reviewapp.sqlite3").stat().st_uid == 10001
     files = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())

@@ -84,8 +84,8 @@ def test_it_counts_recent_attempts_by_status(client: Client, project: Project) -
         at = clock.now() - timedelta(minutes=minutes)
         Attempt.objects.create(patch=patch, act=Attempt.Act.PUSH, at=at, seconds=1, status=status, outcome="-")
     text = fetch(client)
-    for status, count in (("200", 2), ("503", 1), ("none", 1)):
-        assert f'review_desk_attempts{{act="push",status="{status}"}} {count}.0' in text
+    for label, count in (("200", 2), ("503", 1), ("none", 1)):
+        assert f'review_desk_attempts{{act="push",status="{label}"}} {count}.0' in text
 
 
 def test_it_measures_the_newest_confirmation(client: Client, project: Project) -> None:
