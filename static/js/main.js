@@ -6,10 +6,9 @@ import * as drafts from "./drafts.js";
 import * as folds from "./folds.js";
 import * as layout from "./layout.js";
 import * as lease from "./lease.js";
-import * as marking from "./marking.js";
 import * as navigation from "./navigation.js";
+import * as onDemand from "./on-demand.js";
 import * as pageKeys from "./page-keys.js";
-import * as preferences from "./preferences.js";
 import * as prefetch from "./prefetch.js";
 import * as reader from "./reader.js";
 import * as repeatAnswers from "./repeat-answers.js";
@@ -31,7 +30,6 @@ for (const module of [
   repeatAnswers,
   drafts,
   prefetch,
-  preferences,
   lease,
   stayAfterSubmit,
   submit,
@@ -43,6 +41,6 @@ for (const module of [
 reader.start();
 folds.start();
 steps.start();
-marking.start();
 copy.start();
+onDemand.start();
 pageKeys.start();

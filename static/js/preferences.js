@@ -1,4 +1,4 @@
-// What a person has set for themselves: their keys, text snippets, tool calls opened, and going on by itself.
+// What a person has set for themselves: text snippets, tool calls opened, and going on by itself.
 import { isAnswered } from "./answer-rows.js";
 import { closest, find, findAll } from "./dom.js";
 import * as prefetch from "./prefetch.js";
@@ -7,8 +7,6 @@ import { isBusy, item, onItem } from "./workbench.js";
 const PAUSE = 200; // milliseconds in which the chosen answer is seen
 
 const { dataset } = document.body;
-/** The person's own keys by the name of the shortcut. @type {Record<string, string>} */
-export const ownKeys = JSON.parse(dataset.keys ?? "{}");
 
 let wasComplete = false;
 

@@ -4,7 +4,6 @@ import { focusReason, goBack, optionOf, pressDigit } from "./answer-rows.js";
 import { closest, create, find, findAll } from "./dom.js";
 import { keyActions } from "./key-actions.js";
 import { goToItem } from "./navigation.js";
-import { ownKeys } from "./preferences.js";
 import { showWhyNot } from "./undo.js";
 import { bench, form, isBusy } from "./workbench.js";
 
@@ -97,6 +96,8 @@ const SHORTCUTS = [
   { keys: ["?"], help: "Show keyboard shortcuts", action: showShortcuts, isAtEnd: true },
 ];
 
+/** The person's own keys by the name of the shortcut. @type {Record<string, string>} */
+const ownKeys = JSON.parse(document.body.dataset.keys ?? "{}");
 for (const shortcut of SHORTCUTS) {
   const own = ownKeys[shortcut.name ?? ""];
   if (own) Object.assign(shortcut, { keys: [own, ...shortcut.keys.slice(1)], labels: shortcut.labels?.with(0, own) });

@@ -53,6 +53,17 @@ def test_it_marks_the_selected_passage(open_page: OpenPage, reviewer: User, poin
     expect(question.locator(".marked")).to_be_hidden()
 
 
+def test_it_loads_marking_only_for_a_queue_that_asks_for_it(open_page: OpenPage, reviewer: User, queue: Queue) -> None:
+    fill_queue(queue, 1)
+    page = open_workbench(open_page, reviewer, ahead=0)
+    # The help answers once every module has started.
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    scripts = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name.split('/').at(-1))")
+    assert "shortcuts.js" in scripts
+    assert {"marking.js", "preferences.js"}.isdisjoint(scripts)
+
+
 def test_it_marks_a_turn_without_javascript(open_page: OpenPage, reviewer: User, pointing_queue: Queue) -> None:
     page = open_page(reviewer, java_script_enabled=False)
     page.goto("/p/support/queues/answers/review/")
