@@ -22,7 +22,7 @@ MIN_FREE_BYTES = 1_000_000_000
 MAX_BACKUP_AGE = 26 * 3600  # seconds; a daily backup may start a little later than the day before
 LAMINAR_SECONDS = 5.0
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
-SECRET_FILES = ("secret_key", "key_encryption_key")
+SECRET_FILES = ("secret_key", "key_encryption_key", "audit_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ def _check_settings() -> Iterator[tuple[str, str]]:
     if settings.SECURE_COOKIES and not settings.CSRF_TRUSTED_ORIGINS:
         yield "CSRF_TRUSTED_ORIGINS is empty.", "If forms answer 403, set it to https:// and your host name."
     if connection.vendor == "postgresql":
-        for name, file in zip(("SECRET_KEY", "KEY_ENCRYPTION_KEYS"), SECRET_FILES, strict=True):
-            if not (os.environ.get(name) or os.environ.get(f"{name}_FILE")):
+        for name, file in zip(("SECRET_KEY", "KEY_ENCRYPTION_KEYS", "AUDIT_KEY"), SECRET_FILES, strict=True):
+            has_master_keys = name == "KEY_ENCRYPTION_KEYS" and settings.MASTER_KEYS
+            if not (has_master_keys or os.environ.get(name) or os.environ.get(f"{name}_FILE")):
                 yield (
                     f"{name} is this node's own: another node with this database has another.",
                     f"Set {name} on all nodes to the content of {settings.DATA_DIR / file}.",
@@ -79,8 +80,11 @@ def _check_settings() -> Iterator[tuple[str, str]]:
 
 
 def _check_secrets() -> Iterator[tuple[str, str]]:
-    variables = [os.environ.get(f"{name}_FILE", "") for name in ("SECRET_KEY", "KEY_ENCRYPTION_KEYS", "DATABASE_URL")]
-    for path in [settings.DATA_DIR / name for name in SECRET_FILES] + [Path(name) for name in variables if name]:
+    names = ("SECRET_KEY", "MASTER_KEYS", "KEY_ENCRYPTION_KEYS", "AUDIT_KEY", "DATABASE_URL")
+    variables = [os.environ.get(f"{name}_FILE", "") for name in names]
+    folders = {settings.DATA_DIR, settings.SECRETS_DIR, settings.KEY_DIR}
+    paths = [folder / name for folder in sorted(folders) for name in SECRET_FILES]
+    for path in paths + [Path(name) for name in variables if name]:
         if path.exists() and path.stat().st_mode & 0o007:
             yield f"Every user of this machine can read {path}.", f"Run chmod 600 {path}."
 

@@ -31,7 +31,11 @@ def test_it_records_the_event_without_the_token(project: Project) -> None:
     secret = run_command_json("add_token", "ci", "--project=support")["access_token"]
     event = AuditEvent.objects.get()
 
-    assert (event.verb, event.target, event.detail) == ("created access token", "token:ci", "{}")
+    assert (event.verb, event.target, event.detail) == (
+        "created access token",
+        "token:ci",
+        '{"scopes":["read","queue","patch"]}',
+    )
     assert secret[8:] not in str(list(AccessToken.objects.values()))
 
 

@@ -21,9 +21,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def healthy(settings: LazySettings, tmp_path: Path) -> None:
+def healthy(settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without any problem."""
-    settings.DATA_DIR = tmp_path
+    monkeypatch.setenv("AUDIT_KEY", "the same on every node")
+    settings.DATA_DIR = settings.SECRETS_DIR = settings.KEY_DIR = tmp_path
     settings.ALLOWED_HOSTS = ["localhost"]
     settings.STATIC_ROOT = tmp_path
     (tmp_path / "staticfiles.json").touch()
@@ -66,7 +67,8 @@ def test_it_names_a_secret_of_one_node(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 
 def test_it_names_a_secret_that_everybody_can_read(tmp_path: Path) -> None:
-    (tmp_path / "secret_key").touch(mode=0o644)
+    (tmp_path / "secret_key").touch()
+    (tmp_path / "secret_key").chmod(0o644)
     assert find_problems(tmp_path)["secrets"].startswith("Every user of this machine can read")
 
 

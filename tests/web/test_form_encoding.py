@@ -12,7 +12,7 @@ from tests.routes import ALL_ROUTES, Route, for_each_route, make_url_values
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=B"
 # Probes read nothing of a request and answer whatever it holds.
-PROBES = ("health", "ready")
+PROBES = ("health", "healthz", "ready", "readyz")
 PAGE_ROUTES = [route for route in ALL_ROUTES if not route.pattern.startswith("api/") and route.pattern not in PROBES]
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import LazySettings
-from django.contrib.sessions.models import Session
 
 from reviewapp.accounts.models import Project
+from reviewapp.accounts.sign_in_models import Session
 from reviewapp.delivery.attempt_retention import forget_old_attempts
 from reviewapp.delivery.models import Attempt
 from reviewapp.lib import clock
@@ -28,8 +28,9 @@ def create_attempts(project: Project, *ages: int) -> None:
 def test_the_worker_forgets_expired_sessions_and_old_attempts(project: Project) -> None:
     create_attempts(project, 91, 89)
     for key, hours in (("expired", -1), ("live", 1)):
-        expire_date = clock.now() + timedelta(hours=hours)
-        Session.objects.create(session_key=key, session_data="", expire_date=expire_date)
+        expires_at = clock.now() + timedelta(hours=hours)
+        now = clock.now()
+        Session.objects.create(digest=key, data="", created_at=now, seen_at=now, expires_at=expires_at)
     async_to_sync(Worker().run_maintenance)()
     assert Session.objects.get().pk == "live"
     assert Attempt.objects.get().outcome == "89 days ago"
