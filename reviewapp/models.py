@@ -6,6 +6,8 @@ from reviewapp.audit.models import AuditEvent, AuditHead, RefusedAccess
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.people.models import AccountLink
+from reviewapp.queues.assignment_models import Assignment, QueueReviewer
+from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.queues.upload_models import Upload, UploadChunk, UploadFault
 from reviewapp.reviews.models import Draft, Review, SessionPatch
@@ -24,11 +26,13 @@ from reviewapp.webhooks.models import Webhook, WebhookAttempt, WebhookMessage
 __all__ = [
     "AccessToken",
     "AccountLink",
+    "Assignment",
     "Attempt",
     "AuditEvent",
     "AuditHead",
     "Breaker",
     "Bulk",
+    "Comment",
     "Draft",
     "Excerpt",
     "FailedSignIn",
@@ -39,12 +43,14 @@ __all__ = [
     "Membership",
     "MetadataChange",
     "MetadataKey",
+    "Notification",
     "Patch",
     "Posting",
     "PreparedTranscript",
     "Project",
     "Queue",
     "QueueItem",
+    "QueueReviewer",
     "RefusedAccess",
     "Removal",
     "RestoreMarker",

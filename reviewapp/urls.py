@@ -16,7 +16,7 @@ from reviewapp.keys import views as keys
 from reviewapp.people import account_views, link_views, sign_in
 from reviewapp.people import views as people
 from reviewapp.quality.views import failure_rate
-from reviewapp.queues.views import bulk_add, item_changes, queues, rules, skipped, uploads
+from reviewapp.queues.views import assigning, bulk_add, item_changes, queues, rules, skipped, uploads
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
     item_actions,
@@ -59,6 +59,8 @@ queue_routes: Routes = [
     path("<slug:queue>/add/", queues.item_add, name="item-add"),
     path("<slug:queue>/items/<number:item>/remove/", queues.item_remove, name="item-remove"),
     path("<slug:queue>/items/change/", item_changes.items_change, name="items-change"),
+    path("<slug:queue>/assign/", assigning.queue_assign, name="queue-assign"),
+    path("<slug:queue>/people/", assigning.queue_people, name="queue-people"),
     path("<slug:queue>/put-back/", skipped.items_put_back, name="items-put-back"),
     path("<slug:queue>/uploads/", uploads.upload_list, name="upload-list"),
     path("<slug:queue>/uploads/<number:upload>/", uploads.upload_page, name="upload-page"),

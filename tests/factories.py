@@ -179,6 +179,7 @@ class ReviewFactory(DjangoModelFactory[Review]):
     item = factory.SubFactory(
         QueueItemFactory, state=ItemState.COMPLETED, version=1, completed_at=factory.LazyFunction(clock.now)
     )
+    queue = factory.SelfAttribute("item.queue")
     revision = 1
     reviewer = factory.SubFactory(UserFactory)
     score = Decimal(1)

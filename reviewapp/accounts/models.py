@@ -138,6 +138,8 @@ class Membership(models.Model):
     role = models.CharField(max_length=10, choices=Role.choices)
     # A deactivated member has no access; their reviews stay.
     is_active = models.BooleanField(default=True, db_default=True)
+    # How many unread notifications this person has in the project. Here, so that no page needs a query for it.
+    inbox_count = models.PositiveIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -17,7 +17,8 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import sql, trace_ids
 from reviewapp.lib.batches import batched
-from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal, Rule, SampleDay, Source
+from reviewapp.queues import assigning
+from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal, Rule, SampleDay, Source, WhoReviews
 from reviewapp.queues.sessions import UnitKey, find_rows, map_units
 from reviewapp.traces.sync import pull
 
@@ -147,6 +148,8 @@ def add(
         new_items = [_make_item(queue, entry, actor, source, rule, sample_day) for entry in missing]
         _insert_items(new_items)
         items.update({units[item.trace_id]: item for item in new_items})
+        if locked_queue.who_reviews == WhoReviews.ASSIGNED:
+            assigning.assign_new(locked_queue, [item.pk for item in new_items])
         pull.request_pull(queue.project, [item.trace_id for item in new_items])
         if new_items:
             record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new_items))

@@ -2,21 +2,29 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import F
 
 from reviewapp.accounts.models import User
 from reviewapp.lib import clock, sql
-from reviewapp.queues import queries, second_look
+from reviewapp.queues import assignments, queries, second_look
 from reviewapp.queues.models import CLAIM_DURATION, ItemState, Queue, QueueItem
+
+
+class TakenRevision(NamedTuple):
+    """The number of a new revision, and to how many people its item is assigned."""
+
+    revision: int
+    assigned_count: int
 
 
 def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> int | None:
     """Claim the next item for this person and return its primary key, or None if there is none.
 
-    An item the person has already claimed comes first, then the first free one. With `after`, the item just left, that
-    item is excluded and the first free item in queue order is claimed.
+    An item the person has already claimed comes first, then what was sent back to them, then what is assigned to them,
+    then the first free one. With `after`, the item just left, that item is excluded, and so is what they have claimed.
     """
     now = clock.now()
     if after is None:
@@ -26,35 +34,41 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     excluded_pk = 0 if after is None else after.pk
     # A transaction around one statement, because SQLite then retries sooner while it waits for the write lock.
     with transaction.atomic():
-        params = (user.pk, now + CLAIM_DURATION, queue.pk, excluded_pk, user.pk, now, user.pk)
-        rows = sql.fetch_rows(queries.CLAIM_FIRST, *params, user.pk)
-        rows = rows or sql.fetch_rows(queries.CLAIM_POSTPONED, *params)
+        claim_fields = (user.pk, now + CLAIM_DURATION)
+        assigned, free = _claim_conditions(queue, user, excluded_pk, now)
+        rows = sql.fetch_rows(queries.CLAIM_FIRST, *claim_fields, *assigned, *free)
+        postponed = (queue.pk, excluded_pk, user.pk, now, user.pk, user.pk)
+        rows = rows or sql.fetch_rows(queries.CLAIM_POSTPONED, *claim_fields, *postponed)
     return int(rows[0][0]) if rows else None
 
 
 def list_upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
     """Primary keys of the items this person would get next, at most `count` and never `after`; claims none."""
-    params = (queue.pk, after, user.pk, clock.now(), user.pk, user.pk)
-    return [int(row[0]) for row in sql.fetch_rows(queries.UPCOMING, *params, count)]
+    assigned, free = _claim_conditions(queue, user, after, clock.now())
+    return [int(row[0]) for row in sql.fetch_rows(queries.UPCOMING, *assigned, count, *free, count, count)]
 
 
 def claim_by_pk(queue: Queue, user: User, number: int, *, after: QueueItem) -> bool:
     """Claim exactly this item of the queue; False if it is no longer free, or is `after`, the item just left."""
     now = clock.now()
     with transaction.atomic():
-        params = (user.pk, now + CLAIM_DURATION, queue.pk, after.pk, user.pk, now, user.pk, user.pk)
-        return bool(sql.execute(queries.CLAIM_BY_PK, *params, number))
+        assigned, free = _claim_conditions(queue, user, after.pk, now)
+        values = (user.pk, now + CLAIM_DURATION, *assigned, number, *free, number)
+        return bool(sql.execute(queries.CLAIM_BY_PK, *values))
 
 
 def claim(item: QueueItem, user: User) -> bool:
     """Claim the item, or extend one's claim.
 
-    False if a colleague has claimed it, it is no longer pending, or this person has reviewed it and others shall too.
+    False if a colleague has claimed it, it is no longer pending, others are to review it, or this person has reviewed
+    it and nobody has sent it back to them.
     """
     now = clock.now()
     if _has_fresh_claim(item, user, now):
         return True
-    if item.review_count and get_own_version(item, user):
+    if assignments.is_reserved(item, user):
+        return False
+    if item.review_count and get_own_version(item, user) and assignments.get_own(item, user) is None:
         return False
     claimable = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING).free_for(user, now)
     if not claimable.update(claimed_by=user, claimed_until=now + CLAIM_DURATION):
@@ -84,24 +98,25 @@ def shorten_claims() -> None:
     QueueItem.objects.filter(state=ItemState.PENDING, claimed_until__gt=until).update(claimed_until=until)
 
 
-def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> bool:
+def complete(item: QueueItem, version: int, *, stays_pending: bool = False) -> TakenRevision | None:
     """Mark the item reviewed, end its claim and increment its version.
 
-    False if it is no longer at `version`, or no longer at its trace: see sessions.py. An unsure answer leaves
+    None if it is no longer at `version`, or no longer at its trace: see sessions.py. An unsure answer leaves
     it pending, for a second person.
     """
     now = clock.now()
     changes = (ItemState.PENDING.value, None, now, 0) if stays_pending else (ItemState.COMPLETED.value, now, now, 1)
-    return bool(sql.execute(queries.COMPLETE, *changes, item.pk, version, item.trace_id))
+    rows = sql.fetch_rows(queries.COMPLETE, *changes, item.pk, version, item.trace_id)
+    return TakenRevision(version + 1, int(rows[0][0])) if rows else None
 
 
-def add_revision(item: QueueItem, user: User) -> int | None:
+def add_revision(item: QueueItem, user: User) -> TakenRevision | None:
     """Increment the version of an item that several people review, which locks it, and end this person's claim.
 
-    Returns the new version; None if the item is no longer at its trace: see sessions.py.
+    None if the item is no longer at its trace: see sessions.py.
     """
     rows = sql.fetch_rows(queries.ADD_REVISION, user.pk, item.pk, item.trace_id)
-    return int(rows[0][0]) if rows else None
+    return TakenRevision(*map(int, rows[0])) if rows else None
 
 
 def get_own_version(item: QueueItem, user: User) -> int:
@@ -123,10 +138,12 @@ def count_review(item: QueueItem, review_count: int) -> bool:
     Returns whether it is completed.
     """
     items = QueueItem.objects.filter(pk=item.pk)
-    required = items.values_list("reviews_required", flat=True).get()
+    required, assigned_count = items.values_list("reviews_required", "assigned_count").get()
     if required is None and second_look.is_chosen(item):
         required = item.queue.reviewers_per_item + 1
     is_completed = review_count >= (required or item.queue.reviewers_per_item)
+    if assigned_count and assignments.has_sent_back(item):
+        is_completed = False
     if is_completed:
         incomplete = items.exclude(state=ItemState.COMPLETED)
         incomplete.update(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
@@ -138,7 +155,7 @@ def count_review(item: QueueItem, review_count: int) -> bool:
 
 def complete_reviewed(queue: Queue) -> int:
     """Complete the pending items that enough people have reviewed, after the queue asked for fewer; their number."""
-    reviewed = QueueItem.objects.pending().filter(queue=queue, reviews_required=None)
+    reviewed = QueueItem.objects.pending().filter(queue=queue, reviews_required=None, assigned_count=0)
     reviewed = reviewed.filter(review_count__gt=0, review_count__gte=queue.reviewers_per_item)
     return reviewed.change(state=ItemState.COMPLETED, completed_at=clock.now(), claimed_by=None, claimed_until=None)
 
@@ -183,6 +200,17 @@ def reclaim_skipped(item: QueueItem, user: User, kinds: Collection[str]) -> bool
 def reopen(item: QueueItem) -> bool:
     """Make a skipped item pending again; False if it was not skipped."""
     return bool(QueueItem.objects.filter(pk=item.pk, state=ItemState.SKIPPED).change(state=ItemState.PENDING))
+
+
+def _claim_conditions(
+    queue: Queue, user: User, excluded_pk: int, now: datetime
+) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    """The values of the conditions for what is assigned to a person, and for what is free."""
+    pending = (excluded_pk, user.pk, now)
+    assigned = (queue.pk, user.pk, *pending, user.pk)
+    return assigned, (
+        queue.pk, *pending, user.pk, user.pk, queue.reviewers_per_item, user.pk, queue.who_reviews, user.pk,
+    )  # fmt: skip
 
 
 def _has_fresh_claim(item: QueueItem, user: User, now: datetime) -> bool:

@@ -67,6 +67,14 @@ class PushPolicy(models.TextChoices):
     LATEST = "latest", "The latest review"
 
 
+class WhoReviews(models.TextChoices):
+    """Who gets the items of a queue."""
+
+    ANYONE = "anyone", "Anyone in the project"
+    NAMED = "named", "Only the people below, whoever is free"
+    ASSIGNED = "assigned", "The people below: new items are assigned to them by weight"
+
+
 class Stratum(models.TextChoices):
     """Which of a rule's two shares a trace belongs to."""
 
@@ -126,6 +134,10 @@ class Queue(models.Model):
     is_blind = models.BooleanField(default=True, db_default=True)
     push_policy = models.CharField(
         max_length=12, choices=PushPolicy.choices, default=PushPolicy.LATEST, db_default=PushPolicy.LATEST
+    )
+    # If not anyone, those of `QueueReviewer`.
+    who_reviews = models.CharField(
+        max_length=10, choices=WhoReviews.choices, default=WhoReviews.ANYONE, db_default=WhoReviews.ANYONE
     )
     created_at = models.DateTimeField(auto_now_add=True)
     # Lists leave an archived queue out, rules do not fill it and nobody adds to it; its reviews stay.
@@ -401,6 +413,10 @@ class QueueItem(models.Model):
     # a second look is drawn when the first review is submitted.
     review_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     reviews_required = models.PositiveSmallIntegerField(null=True)
+    # How many people it is assigned to who have not reviewed it since; see assigning.py. Here, so that claiming needs
+    # no query for it.
+    assigned_count = models.PositiveSmallIntegerField(default=0, db_default=0)
+    comment_count = models.PositiveIntegerField(default=0, db_default=0)
     # Who skipped it last, and why: shown to the next reviewer and to leads. In the item's own row, so that no page
     # needs a query for it.
     skipped_by = models.CharField(max_length=80, blank=True, default="", db_default="")

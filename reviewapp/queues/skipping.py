@@ -7,7 +7,7 @@ from django.db import transaction
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.lib import clock
-from reviewapp.queues import claiming, completion
+from reviewapp.queues import assignments, claiming, completion
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 
 NOBODY = "nobody"
@@ -42,6 +42,8 @@ def skip(item: QueueItem, user: User, whom: str, reason: str = "") -> bool:
         leave = claiming.set_skipped if whom == NOBODY else claiming.release
         is_skipped = leave(item, user, skipped_by=user.username, skip_reason=reason)
         if is_skipped:
+            if whom == Skip.Kind.OTHER:
+                assignments.withdraw(item, user, user=user)
             save_skip(item, user, Skip.Kind.OTHER if whom == NOBODY else whom, reason)
             record(item.queue.project, user, "skipped item", f"item:{item.pk}", whom=SKIP_TARGETS[whom], reason=reason)
             if whom == NOBODY:

@@ -11,7 +11,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.lib.word_diff import Budget, Diff, diff
-from reviewapp.queues.models import QueueItem
+from reviewapp.queues.models import Queue, QueueItem
 from reviewapp.queues.rubric import criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion
 
@@ -43,6 +43,9 @@ class Review(models.Model):
     """
 
     item = models.ForeignKey(QueueItem, on_delete=models.CASCADE, related_name="reviews", db_index=False)
+    # The item's, so that an index has the newest reviews of a queue. Null until `set_missing_queues` if code from
+    # before the column made the row.
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     revision = models.PositiveIntegerField()
     is_latest = models.BooleanField(default=True)
     reviewer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="reviews")
@@ -63,6 +66,9 @@ class Review(models.Model):
     # The previous values of its metadata keys, as JSON of texts and nulls: an undo restores them in the mirror.
     before = models.TextField(default="{}", db_default="{}")
     undone_at = models.DateTimeField(null=True)
+    # The lead who accepted it.
+    accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    accepted_at = models.DateTimeField(null=True)
     # What pushes it. None if it is not pushed, or not yet: see pushing.py.
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, null=True, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)
@@ -81,6 +87,23 @@ class Review(models.Model):
                 condition=models.Q(client_id__isnull=False),
                 name="one_review_per_submit",
             ),
+        ]
+        # The first two have what a filter compares, so that rows which do not match are not read.
+        indexes = [
+            models.Index(
+                fields=["-submitted_at", "-id", "queue", "reviewer", "score", "needs_review", "is_unsure"],
+                name="review_newest",
+                condition=models.Q(is_latest=True),
+            ),
+            models.Index(
+                fields=["queue", "-submitted_at", "-id", "reviewer", "score", "needs_review", "is_unsure"],
+                name="review_of_queue",
+                condition=models.Q(is_latest=True),
+            ),
+            models.Index(
+                fields=["reviewer", "-submitted_at", "-id"], name="review_of_person", condition=models.Q(is_latest=True)
+            ),
+            models.Index(fields=["id"], name="review_without_queue", condition=models.Q(queue=None)),
         ]
 
     @property

@@ -13,9 +13,10 @@ from django.db.models import QuerySet
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.lib import canonical_json, failpoints, sql
-from reviewapp.queues import claiming, skipping
+from reviewapp.queues import assignments, claiming, skipping
+from reviewapp.queues.claiming import TakenRevision
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
-from reviewapp.reviews import announcing, drafts, pushing, queries, session_push
+from reviewapp.reviews import announcing, drafts, pushing, queries, sending_back, session_push
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.pushing import Answers
 
@@ -79,6 +80,9 @@ def _accept_unchanged(submission: _Submission) -> Review | None:
         return None
     if item.state != state and not item.has_several_reviewers:
         return None
+    if assignments.get_own(item, user) is not None:
+        # Who leaves an item as it is has reviewed it too.
+        return None
     latest = select_latest(item, user).filter(reviewer=user).select_related("patch").first()
     if latest is None or not _is_unchanged(latest, submission):
         return None
@@ -108,12 +112,12 @@ def _save_revision(submission: _Submission) -> Review | None:
     """Save everything in one transaction; None, with nothing written, if the form's version is no longer current."""
     try:
         with transaction.atomic():
-            revision = _take_revision(submission)
-            if revision is None:
+            taken = _take_revision(submission)
+            if taken is None:
                 transaction.set_rollback(True)
                 return None
             drafts.delete_draft(submission.item, submission.user)
-            review = _insert_revision(submission, revision)
+            review = _insert_revision(submission, taken)
             failpoints.hit("submit.before_commit")
             return review
     except IntegrityError:
@@ -123,41 +127,45 @@ def _save_revision(submission: _Submission) -> Review | None:
         return _save_revision(replace(submission, client_id=None))
 
 
-def _take_revision(submission: _Submission) -> int | None:
-    """Update the item, which locks it, and return the new revision's number; None if the form's version is stale."""
+def _take_revision(submission: _Submission) -> TakenRevision | None:
+    """Update the item, which locks it, and return the new revision; None if the form's version is stale."""
     item, user, version = submission.item, submission.user, submission.version
     if not item.has_several_reviewers:
-        is_current = claiming.complete(item, version, stays_pending=submission.answers.is_unsure)
-        return version + 1 if is_current else None
-    revision = claiming.add_revision(item, user)
+        return claiming.complete(item, version, stays_pending=submission.answers.is_unsure)
+    taken = claiming.add_revision(item, user)
     # Only now that the item is locked: the person may have submitted another form meanwhile.
-    return revision if claiming.get_own_version(item, user) == version else None
+    return taken if claiming.get_own_version(item, user) == version else None
 
 
-def _insert_revision(submission: _Submission, revision: int) -> Review:
+def _insert_revision(submission: _Submission, taken: TakenRevision) -> Review:
     """Write the patches, the mirror's metadata, the review and the audit event. Call it in a transaction."""
     item, user, answers, rubric = submission.item, submission.user, submission.answers, submission.rubric
-    queue, client_id = item.queue, submission.client_id
+    queue, client_id, revision = item.queue, submission.client_id, taken.revision
     pushed = pushing.put_patches(item, user, answers, rubric) if pushing.is_pushed_at_once(item) else []
     patch, before = pushed[0] if pushed else (None, {})
     if revision > 1:
         select_latest(item, user).update(is_latest=False)
     review = Review(
-        item=item, revision=revision, reviewer=user, patch=patch, client_id=client_id,
+        item=item, queue=queue, revision=revision, reviewer=user, patch=patch, client_id=client_id,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
         keeps_notes_here=answers.keeps_notes_here, rubric_version=rubric.rubric_version,
         answers=canonical_json.dumps(answers.criterion_answers) if answers.criterion_answers else "{}",
         unpushed_keys=answers.unpushed_keys_text,
     )  # fmt: skip
     review.pk = sql.fetch_rows(
-        queries.INSERT_REVIEW, item.pk, revision, user.pk, review.score, review.notes, review.needs_review,
-        review.is_unsure, review.keeps_notes_here, review.answers, review.unpushed_keys, review.rubric_version,
+        queries.INSERT_REVIEW, item.pk, item.queue_id, revision, user.pk, review.score, review.notes,
+        review.needs_review, review.is_unsure, review.keeps_notes_here, review.answers, review.unpushed_keys, review.rubric_version,
         None if patch is None else patch.pk, review.submitted_at, client_id, json.dumps(before),
     )[0][0]  # fmt: skip
     if len(pushed) > 1:
         session_push.store_patches(review, pushed[1:])
-    if item.has_several_reviewers and _count_review(item) and not pushed:
+    if taken.assigned_count:
+        sending_back.close_assignment(review)
+    is_completed = _count_review(item) if item.has_several_reviewers else not answers.is_unsure
+    if item.has_several_reviewers and is_completed and not pushed:
         _push(review, rubric, answers)
+    if taken.assigned_count and is_completed:
+        assignments.withdraw(item, user)
     if answers.is_unsure:
         skipping.save_skip(item, user, Skip.Kind.UNSURE)
     record(

@@ -10,7 +10,7 @@ from reviewapp.audit.recording import record
 from reviewapp.delivery import outbox
 from reviewapp.delivery.models import State
 from reviewapp.lib import clock
-from reviewapp.queues import claiming, skipping
+from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
 from reviewapp.reviews import announcing, drafts
@@ -68,7 +68,9 @@ def undo(item: QueueItem, user: User) -> Review:
             raise CannotUndoError
         review_count = _count_without(item, review, previous)
         required = item.reviews_required or item.queue.reviewers_per_item
-        state = ItemState.COMPLETED if review_count >= required else ItemState.PENDING
+        is_assigned = assignments.reopen(item, user, review.submitted_at)
+        is_completed = review_count >= required and not is_assigned
+        state = ItemState.COMPLETED if is_completed else ItemState.PENDING
         if not claiming.revert_completion(item, user, review.revision, state, review_count):
             raise CannotUndoError
         if review.patch is not None:

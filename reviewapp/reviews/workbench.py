@@ -10,7 +10,8 @@ from reviewapp.accounts.models import User
 from reviewapp.lib import sql
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import claiming
+from reviewapp.queues import assignments, claiming
+from reviewapp.queues.assignment_models import Assignment
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
@@ -37,6 +38,9 @@ class Workbench:
     # As `claiming.get_version`.
     version: int
     is_readonly: bool
+    # Whether only others are to review it, and the person's open assignment.
+    is_reserved: bool
+    assignment: Assignment | None
 
 
 def is_taken_by_colleague(queue: Queue, pk: int, user: User) -> bool:
@@ -61,6 +65,9 @@ def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: 
     progress = queue_progress(item.queue)
     form = form or _open_form(item, version, review, draft, _original_text(item.queue, reader))
     reader.mark_buttons = marking.make_buttons(item, reader.tab, form.marked_place)
+    is_reserved = item.state == ItemState.PENDING and assignments.is_reserved(item, user)
+    # One's own review can be changed while a colleague works on theirs.
+    has_own_review = item.has_several_reviewers and review is not None
     return Workbench(
         reader=reader,
         review=review,
@@ -69,8 +76,9 @@ def open_workbench(item: QueueItem, user: User, query: Mapping[str, str], form: 
         progress=progress,
         rail=open_rail(item, user, progress.total),
         version=version,
-        # One's own review can be changed while a colleague works on theirs.
-        is_readonly=item.is_claimed_by_other(user) and not (item.has_several_reviewers and review is not None),
+        is_readonly=(is_reserved or item.is_claimed_by_other(user)) and not has_own_review,
+        is_reserved=is_reserved,
+        assignment=assignments.get_own(item, user),
     )
 
 

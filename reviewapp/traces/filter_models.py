@@ -112,6 +112,14 @@ class Excerpt(models.Model):
 class SavedView(models.Model):
     """A named filter view: of one person, or of the whole project if it has no owner."""
 
+    class Subject(models.TextChoices):
+        TRACES = "traces", "traces"
+        REVIEWS = "reviews", "reviews"
+
+    # What it lists.
+    subject = models.CharField(
+        max_length=10, choices=Subject.choices, default=Subject.TRACES, db_default=Subject.TRACES
+    )
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="saved_views", db_index=False)
     owner = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     name = models.CharField(max_length=80)
@@ -125,11 +133,13 @@ class SavedView(models.Model):
         db_table = "reviewapp_view"
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "owner", "name"],
+                fields=["project", "subject", "owner", "name"],
                 condition=models.Q(owner__isnull=False),
                 name="one_view_per_name_of_one",
             ),
             models.UniqueConstraint(
-                fields=["project", "name"], condition=models.Q(owner__isnull=True), name="one_view_per_name_of_all"
+                fields=["project", "subject", "name"],
+                condition=models.Q(owner__isnull=True),
+                name="one_view_per_name_of_all",
             ),
         ]

@@ -30,11 +30,13 @@ from reviewapp.laminar import AsyncLaminar, LaminarError
 from reviewapp.laminar.client import DEADLINE_SECONDS
 from reviewapp.lib import clock, deadline
 from reviewapp.lib.leases import LEASE_DURATION
+from reviewapp.queues.freeing import free_absent
 from reviewapp.queues.idempotent_adding import forget_old_calls
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.queues.uploads.receiving import forget_old_files
 from reviewapp.queues.uploads.runner import process_uploads
+from reviewapp.reviews.missing_queues import set_missing_queues
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import pull, transcripts
@@ -75,6 +77,8 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     set_keys_of_people,
     set_keys_of_projects,
     partial(set_missing_keys, Queue, "name"),
+    set_missing_queues,
+    free_absent,
     forget_old_calls,
     forget_old_files,
     record_refusals,

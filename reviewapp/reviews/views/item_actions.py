@@ -12,7 +12,7 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role, User
 from reviewapp.audit.recording import record
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues import claiming, skipping
+from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.reviews import drafts, marking
@@ -139,10 +139,10 @@ def item_claim(request: Request, project: Project, item: int) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_POST
 def item_wait(request: Request, project: Project, item: int) -> HttpResponse:
-    """No content (204) while a colleague has the item; then its page, claimed if it is still pending."""
+    """No content (204) while only others may answer; then the item's page, claimed if it is still pending."""
     claiming.claim(get_item_or_404(project, item), request.user)
     queue_item = get_item_or_404(project, item)
-    if queue_item.is_claimed_by_other(request.user):
+    if queue_item.is_claimed_by_other(request.user) or assignments.is_reserved(queue_item, request.user):
         return HttpResponse(status=204)
     return show_item(request, queue_item)
 
