@@ -19,6 +19,7 @@ from reviewapp.quality.views import failure_rate
 from reviewapp.queues.views import assigning, bulk_add, item_changes, queues, rules, skipped, uploads
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
+    auditing,
     item_actions,
     item_pages,
     queue_pages,
@@ -94,6 +95,8 @@ review_routes: Routes = [
     path("items/<number:item>/reopen/", item_actions.item_reopen, name="item-reopen"),
     path("items/<number:item>/delivery/", item_pages.item_delivery, name="item-delivery"),
     path("items/<number:item>/reading/", item_pages.item_reading, name="item-reading"),
+    path("reviews/change/", auditing.reviews_change, name="reviews-change"),
+    path("reviews/<number:review>/revisions/", auditing.review_revisions, name="review-revisions"),
     path("traces/<uuid:trace_id>/reviews/", trace_reviews.trace_reviews, name="trace-reviews"),
     path("traces/<uuid:trace_id>/session/", session_turns.session_turns, name="session-turns"),
 ]
@@ -181,6 +184,8 @@ insight_routes: Routes = [
     path("", insights.project_home, name="project-home"),
     path("status/", status.status_page, name="status-page"),
     path("traces/states/", insights.trace_states, name="trace-states"),
+    path("reviews/", insights.review_list, name="review-audit"),
+    path("reviews.csv", insights.review_rows, name="review-rows"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
     path("queues/<slug:queue>/reviews.csv", require_password(insights.review_export), name="review-export"),
 ]

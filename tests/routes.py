@@ -19,7 +19,15 @@ from reviewapp.queues.upload_models import Upload, UploadState
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
 from reviewapp.webhooks.models import Webhook, WebhookMessage
-from tests.factories import LaminarKeyFactory, MembershipFactory, PatchFactory, RuleFactory, SpanFactory, TraceFactory
+from tests.factories import (
+    LaminarKeyFactory,
+    MembershipFactory,
+    PatchFactory,
+    ReviewFactory,
+    RuleFactory,
+    SpanFactory,
+    TraceFactory,
+)
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 PICTURE = "iVBORw0KGgpwaWN0dXJl"
@@ -82,11 +90,12 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     member = MembershipFactory.create(project=project)
     link_secret = links.make_invite(project, "reviewer", 7, "admin")
     upload = Upload.objects.create(queue=item.queue, kind=Upload.Kind.VIEW, state=UploadState.DONE, made_by="lead")
+    review = ReviewFactory.create(item__queue=item.queue)
     return {
         "webhook": webhook.pk, "message": message.pk, "project": project.slug,
         "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "key": key.pk, "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE), "rule": rule.pk, "person": member.pk,
         "secret": link_secret, "link": AccountLink.objects.get().pk,
-        "upload": upload.pk,
+        "upload": upload.pk, "review": review.pk,
     }  # fmt: skip

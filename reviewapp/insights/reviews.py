@@ -1,17 +1,14 @@
-"""A queue's reviews: filtered, summed up by reviewer, and as CSV."""
+"""Reviews summed up by reviewer, and as CSV."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
-from django.http import QueryDict
+from django.db.models import Count, Max, QuerySet
 
-from reviewapp.delivery.models import State
 from reviewapp.lib import clock, csv_cells
 from reviewapp.queues.models import Queue
 from reviewapp.queues.rubric.criteria import Criterion, answer_metadata, format_answer
-from reviewapp.reviews.models import Review, SessionPatch
+from reviewapp.reviews.models import Review
 
 HEADER = [
     "item", "trace_id", "reference", "revision", "is_latest", "reviewer", "submitted_at",
@@ -19,39 +16,9 @@ HEADER = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewFilter:
-    """A filter on reviews; an empty text filters nothing, and unknown values are ignored."""
-
-    reviewer: str
-    needs_review: str
-    delivery: str
-
-    @classmethod
-    def parse(cls, query: QueryDict) -> "ReviewFilter":
-        needs_review, delivery = query.get("needs_review", ""), query.get("delivery", "")
-        return cls(
-            query.get("reviewer", "").replace("\x00", ""),
-            needs_review if needs_review in ("yes", "no") else "",
-            delivery if delivery in State.values else "",
-        )
-
-    def apply(self, queue: Queue) -> QuerySet[Review]:
-        """The matching revisions of the queue's reviews."""
-        reviews = Review.objects.filter(item__queue=queue).select_related("item", "reviewer", "patch")
-        if self.reviewer:
-            reviews = reviews.filter(reviewer__username=self.reviewer)
-        if self.needs_review:
-            reviews = reviews.filter(needs_review=self.needs_review == "yes")
-        if self.delivery:
-            others = SessionPatch.objects.filter(review=OuterRef("pk"), patch__state=self.delivery)
-            reviews = reviews.filter(Q(patch__state=self.delivery) | Exists(others))
-        return reviews
-
-
 def summarise_reviewers(queue: Queue) -> list[dict[str, object]]:
     """Each reviewer of the queue by username: `count` of latest reviews, `flagged` ones, and when the `last` was."""
-    latest = Review.objects.filter(item__queue=queue, is_latest=True)
+    latest = Review.objects.filter(queue=queue, is_latest=True)
     flagged = dict(latest.filter(needs_review=True).order_by().values_list("reviewer__username").annotate(Count("pk")))
     rows = (
         latest.order_by("reviewer__username")
@@ -71,11 +38,22 @@ def csv_lines(reviews: QuerySet[Review], criteria: Sequence[Criterion] = ()) -> 
     After the built-in answers, each of the `criteria` has a column; a first error has one for each of its keys.
     """
     yield csv_cells.format_line([*HEADER, *(name for criterion in criteria for name in _columns(criterion))])
+    reviews = reviews.select_related("item", "reviewer", "patch")
     for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
         answers = review.criterion_answers if criteria else {}
         yield csv_cells.format_line(
             [*_cells(review), *(cell for criterion in criteria for cell in _answer_cells(criterion, answers))]
         )
+
+
+def row_lines(reviews: QuerySet[Review]) -> Iterator[str]:
+    """CSV line by line, one for each of the reviews, newest first, with its queue and its answers as JSON."""
+    yield csv_cells.format_line([*HEADER, "queue", "answers", "accepted_at"])
+    in_order = reviews.select_related("item", "reviewer", "patch", "queue").order_by("-submitted_at", "-pk")
+    for review in in_order.iterator(chunk_size=500):
+        queue = "" if review.queue is None else csv_cells.escape_formula(review.queue.slug)
+        accepted_at = "" if review.accepted_at is None else clock.iso(review.accepted_at)
+        yield csv_cells.format_line([*_cells(review), queue, review.answers, accepted_at])
 
 
 def _columns(criterion: Criterion) -> list[str]:

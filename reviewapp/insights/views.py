@@ -1,9 +1,10 @@
 """Read-only pages: home, a queue's reviews, exports."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from django.conf import settings
-from django.db.models import Prefetch
+from django.db.models import Prefetch, prefetch_related_objects
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -11,22 +12,24 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from reviewapp.accounts import access
-from reviewapp.accounts.models import Membership, Project, Role
+from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Breaker, Patch, State
 from reviewapp.insights.metrics import render as render_metrics
 from reviewapp.insights.review_status import get_review_status
-from reviewapp.insights.reviews import ReviewFilter, csv_lines, summarise_reviewers
+from reviewapp.insights.reviews import csv_lines, row_lines, summarise_reviewers
 from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.lib import trace_ids
-from reviewapp.lib.numbers import parse_int
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues.access import get_queue_or_404
+from reviewapp.queues.models import Queue
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.reviews.models import Review, attach_rubrics
+from reviewapp.reviews.review_filter import Cursor, ReviewFilter, load_page
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import count_traces
+from reviewapp.traces.models import Trace
 from reviewapp.traces.sync import unreadable
 from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
@@ -96,33 +99,65 @@ def trace_states(request: Request, project: Project) -> HttpResponse:
 
 @access.member(Role.LEAD)
 @require_safe
-def review_list(request: Request, project: Project, queue: str) -> HttpResponse:
-    review_queue = get_queue_or_404(project, queue)
-    review_filter = ReviewFilter.parse(request.GET)
-    latest = review_filter.apply(review_queue).filter(is_latest=True).order_by("-submitted_at", "-pk")
-    page_number = parse_int(request.GET.get("page"), max_value=100_000) or 1
-    revisions = Prefetch("item__reviews", Review.objects.select_related("reviewer", "patch").order_by("-revision"))
-    reviews = list(latest.prefetch_related(revisions)[(page_number - 1) * PAGE_SIZE : page_number * PAGE_SIZE + 1])
-    attach_rubrics(revision for review in reviews for revision in (review, *review.item.reviews.all()))
+def review_list(request: Request, project: Project, queue: str | None = None) -> HttpResponse:
+    """The project's reviews that match the filter, or those of one queue."""
+    review_queue = None if queue is None else get_queue_or_404(project, queue)
+    review_filter = ReviewFilter.parse(request.GET, **({"queue": queue} if queue else {}))
+    page = load_page(review_filter, project, Cursor.parse(request.GET.get("before", "")))
+    revisions = Review.objects.select_related("reviewer", "patch").order_by("-revision")
+    prefetch_related_objects(page.reviews, Prefetch("item__reviews", revisions))
+    for review in page.reviews:
+        for revision in review.item.reviews.all():
+            revision.item = review.item
+    attach_rubrics(revision for review in page.reviews for revision in (review, *review.item.reviews.all()))
+    traces = Trace.objects.filter(project=project, trace_id__in=[review.item.trace_id for review in page.reviews])
+    by_trace_id = {trace.trace_id: trace for trace in traces.select_related("excerpt").defer("metadata")}
     query = request.GET.copy()
-    query.pop("page", None)
+    query.pop("before", None)
     context = {
-        "project": project, "section": "queues", "queue": review_queue, "filter": review_filter,
-        "count": latest.count(), "reviews": reviews[:PAGE_SIZE], "has_more": len(reviews) > PAGE_SIZE,
-        "page_number": page_number, "query": query.urlencode(), "reviewers": summarise_reviewers(review_queue),
-        "progress": queue_progress(review_queue), "states": State.values,
+        "project": project, "section": "queues" if review_queue else "reviews", "queue": review_queue,
+        "filter": review_filter, "page": page, "query": query.urlencode(), "states": State.values,
+        "rows": [(review, by_trace_id.get(review.item.trace_id), _list_revisions(review)) for review in page.reviews],
+        "reviewers": summarise_reviewers(review_queue) if review_queue else [],
+        "progress": queue_progress(review_queue) if review_queue else None,
+        "queues": Queue.objects.filter(project=project).order_by("name").only("slug", "name"),
+        "people": User.objects.filter(memberships__project=project).order_by("username"),
+        "is_continued": "before" in request.GET,
     }  # fmt: skip
     return render_page(request, "insights/reviews.html", context, fragment="results")
+
+
+def _list_revisions(review: Review) -> list[Review]:
+    """The revisions of a listed review, newest first: of several reviewers of its item, only its own person's."""
+    is_shared = not review.item.has_several_reviewers
+    return [each for each in review.item.reviews.all() if is_shared or each.reviewer_id == review.reviewer_id]
 
 
 @access.member(Role.LEAD)
 @require_safe
 def review_export(request: Request, project: Project, queue: str) -> HttpResponseBase:
+    """Every revision in the queue that matches the filter."""
     review_queue = get_queue_or_404(project, queue)
-    lines = csv_lines(ReviewFilter.parse(request.GET).apply(review_queue), review_queue.parsed_criteria)
-    query = shorten(request.GET.urlencode(), 2_000)
-    record(project, request.user, "exported reviews", f"queue:{review_queue.slug}", query=query)
+    reviews = ReviewFilter.parse(request.GET, queue=queue).apply(project)
+    _record_export(request, project, f"queue:{review_queue.slug}")
+    return _send_csv(csv_lines(reviews, review_queue.parsed_criteria), f"{review_queue.slug}-reviews.csv")
+
+
+@access.member(Role.LEAD)
+@require_safe
+def review_rows(request: Request, project: Project) -> HttpResponseBase:
+    """Exactly the rows of the list with the same filter, of all its pages."""
+    reviews = ReviewFilter.parse(request.GET).apply(project).filter(is_latest=True)
+    _record_export(request, project, f"project:{project.slug}")
+    return _send_csv(row_lines(reviews), f"{project.slug}-reviews.csv")
+
+
+def _record_export(request: Request, project: Project, target: str) -> None:
+    record(project, request.user, "exported reviews", target, query=shorten(request.GET.urlencode(), 2_000))
+
+
+def _send_csv(lines: Iterator[str], name: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{review_queue.slug}-reviews.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["Cache-Control"] = NO_STORE
     return response

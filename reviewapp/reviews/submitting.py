@@ -154,8 +154,8 @@ def _insert_revision(submission: _Submission, taken: TakenRevision) -> Review:
     )  # fmt: skip
     review.pk = sql.fetch_rows(
         queries.INSERT_REVIEW, item.pk, item.queue_id, revision, user.pk, review.score, review.notes,
-        review.needs_review, review.is_unsure, review.keeps_notes_here, review.answers, review.unpushed_keys, review.rubric_version,
-        None if patch is None else patch.pk, review.submitted_at, client_id, json.dumps(before),
+        review.needs_review, review.is_unsure, review.keeps_notes_here, review.answers, review.unpushed_keys,
+        review.rubric_version, None if patch is None else patch.pk, review.submitted_at, client_id, json.dumps(before),
     )[0][0]  # fmt: skip
     if len(pushed) > 1:
         session_push.store_patches(review, pushed[1:])

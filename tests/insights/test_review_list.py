@@ -8,9 +8,9 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import State
-from reviewapp.insights.views import PAGE_SIZE
 from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review
+from reviewapp.reviews.review_filter import PAGE_SIZE
 from tests.factories import PatchFactory, QueueFactory, ReviewFactory
 from tests.queries import count_queries
 
@@ -126,9 +126,12 @@ def test_it_keeps_the_filter_in_its_links(create_review: Any, get_page: Any, rev
         create_review(reviewer, "n")
     page = get_page(reviewer="reviewer", needs_review="no")
 
-    assert 'href="?reviewer=reviewer&amp;needs_review=no&amp;page=2"' in page
+    before = re.search(r'href="\?reviewer=reviewer&amp;needs_review=no&amp;before=(\d+_\d+)">Next', page)
+    assert before is not None
     assert 'reviews.csv?reviewer=reviewer&amp;needs_review=no"' in page
-    assert 'needs_review=no&amp;page=1">Previous' in get_page(reviewer="reviewer", needs_review="no", page=2)
+    next_page = get_page(reviewer="reviewer", needs_review="no", before=before[1])
+    assert 'needs_review=no">Newest' in next_page
+    assert next_page.count('name="review"') == 1
 
 
 def test_it_shows_no_reviews_of_another_queue(queue: Queue, get_page: Any, reviewer: User) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.defaultfilters import pluralize
@@ -21,7 +21,7 @@ from reviewapp.queues import assigning, claiming
 from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.assigning import Change
 from reviewapp.queues.assignment_models import LATE_AFTER, MAX_WEIGHT, Assignment, QueueReviewer
-from reviewapp.queues.models import ItemState, Queue, QueueItem, WhoReviews
+from reviewapp.queues.models import ItemQuerySet, ItemState, Queue, QueueItem, WhoReviews
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request
@@ -129,7 +129,7 @@ def _read_weights(project: Project, form_data: QueryDict) -> tuple[dict[int, int
     return weights, ""
 
 
-def _filter_items(queue: Queue, assigned: str) -> "QuerySet[QueueItem]":
+def _filter_items(queue: Queue, assigned: str) -> ItemQuerySet:
     """The pending items of the queue: all, with `nobody` the unassigned ones, else those assigned to this person."""
     items = QueueItem.objects.pending().filter(queue=queue)
     if assigned == "nobody":
@@ -165,7 +165,7 @@ def _load_people(queue: Queue) -> list[dict[str, object]]:
     members = Membership.objects.filter(project=queue.project, user__is_active=True).select_related("user")
     return [
         {"user": member.user, "role": member.role, "weight": weights.get(member.user_id, 0),
-         **counts.get(member.user_id, {"open": 0, "done": 0, "late": 0})}
+         **counts.get(member.user_id, dict.fromkeys(("open", "done", "late"), 0))}
         for member in members.order_by("user__username")
     ]  # fmt: skip
 
@@ -176,7 +176,7 @@ def _count_work(queue: Queue, late_since: datetime) -> dict[int, dict[str, int]]
         open=Count("pk", filter=is_open), done=Count("pk", filter=Q(done_at__isnull=False)),
         late=Count("pk", filter=is_open & Q(at__lt=late_since)),
     )  # fmt: skip
-    return {row.pop("user"): row for row in rows}
+    return {row["user"]: {name: row[name] for name in ("open", "done", "late")} for row in rows}
 
 
 def _load_upcoming(queue: Queue, user: User) -> list[dict[str, object]]:

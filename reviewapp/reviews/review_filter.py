@@ -1,0 +1,235 @@
+"""Filter the reviews of a project, newest first, by keyset pages."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import QueryDict
+
+from reviewapp.accounts.models import Project
+from reviewapp.delivery.models import State
+from reviewapp.lib import canonical_json
+from reviewapp.lib.numbers import parse_decimal, parse_int
+from reviewapp.queues.models import Queue
+from reviewapp.reviews.models import Review, SessionPatch
+
+PAGE_SIZE = 50
+# Reviews that a page looks through for what no index answers: texts, single answers, disagreement, delivery.
+WINDOW = 20_000
+# A count beyond it is shown as “more than”.
+MAX_COUNT = 1_000
+UNPUSHED = "none"
+_MAX_TEXT = 200
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The place of a review in the list."""
+
+    submitted_at: datetime
+    pk: int
+
+    @classmethod
+    def of(cls, review: Review) -> "Cursor":
+        return cls(review.submitted_at, review.pk)
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """Parse what `str` returns; None for any other text."""
+        moment, _, number = text.rpartition("_")
+        micros, pk = parse_int(moment), parse_int(number)
+        if micros is None or pk is None or micros > 10**16:
+            return None
+        return cls(_EPOCH + timedelta(microseconds=micros), pk)
+
+    def __str__(self) -> str:
+        return f"{(self.submitted_at - _EPOCH) // timedelta(microseconds=1)}_{self.pk}"
+
+    @property
+    def older(self) -> Q:
+        """The reviews after it in the list."""
+        return Q(submitted_at__lte=self.submitted_at) & (Q(submitted_at__lt=self.submitted_at) | Q(pk__lt=self.pk))
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewFilter:
+    """A filter on reviews as in its URL; an empty text filters nothing, and values that cannot be are ignored."""
+
+    queue: str = ""
+    reviewer: str = ""
+    needs_review: str = ""
+    unsure: str = ""
+    min: str = ""
+    max: str = ""
+    since: str = ""
+    until: str = ""
+    delivery: str = ""
+    disagreement: str = ""
+    accepted: str = ""
+    key: str = ""
+    value: str = ""
+    notes: str = ""
+
+    @classmethod
+    def parse(cls, query: QueryDict, **preset: str) -> "ReviewFilter":
+        texts = {name: query.get(name, "").replace("\x00", "").strip() for name in FIELD_NAMES}
+        valid = {name: text for name, text in texts.items() if len(text) <= _MAX_TEXT and _CHECKS[name](text)}
+        return cls(**(valid | preset))
+
+    @property
+    def query(self) -> str:
+        """Its part of a URL: equal filters have equal texts."""
+        return urlencode([(name, text) for name in FIELD_NAMES if (text := getattr(self, name))])
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.query
+
+    @property
+    def needs_window(self) -> bool:
+        """Whether it compares what no index answers."""
+        return bool(self.delivery or self.disagreement or self.accepted or self.value or self.notes)
+
+    def apply(self, project: Project) -> QuerySet[Review]:
+        """The project's revisions that match, the latest and older ones."""
+        queues = Queue.objects.filter(project=project)
+        if self.queue:
+            queues = queues.filter(slug=self.queue)
+        # A few primary keys instead of a join: each index has the queue.
+        reviews = Review.objects.filter(queue__in=list(queues.values_list("pk", flat=True)))
+        return reviews.filter(self._build_condition()).filter(self._build_slow_condition())
+
+    def _build_condition(self) -> Q:
+        condition = Q()
+        if self.reviewer:
+            condition &= Q(reviewer__username=self.reviewer)
+        for name in ("needs_review", "unsure"):
+            if text := getattr(self, name):
+                condition &= Q(**{_COLUMNS[name]: text == "yes"})
+        for name, lookup in (("min", "gte"), ("max", "lte")):
+            if text := getattr(self, name):
+                condition &= Q(**{f"score__{lookup}": parse_decimal(text)})
+        if self.since:
+            condition &= Q(submitted_at__gte=_start_of_day(self.since))
+        if self.until:
+            condition &= Q(submitted_at__lt=_start_of_day(self.until) + timedelta(days=1))
+        return condition
+
+    def _build_slow_condition(self) -> Q:
+        condition = Q()
+        if self.delivery == UNPUSHED:
+            condition &= Q(patch=None)
+        elif self.delivery:
+            others = SessionPatch.objects.filter(review=OuterRef("pk"), patch__state=self.delivery)
+            condition &= Q(patch__state=self.delivery) | Exists(others)
+        if self.disagreement:
+            others_reviews = Review.objects.filter(item=OuterRef("item"), is_latest=True).exclude(pk=OuterRef("pk"))
+            condition &= Exists(others_reviews.exclude(score=OuterRef("score")).filter(score__isnull=False))
+            condition &= Q(score__isnull=False)
+        if self.accepted:
+            condition &= Q(accepted_at__isnull=self.accepted == "no")
+        if self.key and self.value:
+            condition &= _build_answer_condition(self.key, self.value)
+        if self.notes:
+            condition &= Q(notes__icontains=self.notes)
+        return condition
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """A page of a filter's reviews. `searched_until` is where a search stopped, if it did before the end."""
+
+    reviews: list[Review]
+    next: str
+    count: int
+    searched_until: datetime | None
+
+    @property
+    def has_more_than_counted(self) -> bool:
+        return self.count > MAX_COUNT
+
+
+def load_page(
+    review_filter: ReviewFilter, project: Project, before: Cursor | None, *, window: int = WINDOW
+) -> ReviewPage:
+    """The newest reviews that match and are older than `before`; a slow filter looks through `window` reviews."""
+    latest = review_filter.apply(project).filter(is_latest=True)
+    matching = latest if before is None else latest.filter(before.older)
+    end = _find_window_end(review_filter, project, before, window) if review_filter.needs_window else None
+    if end is not None:
+        matching = matching.filter(submitted_at__gte=end.submitted_at)
+        latest = latest.filter(submitted_at__gte=end.submitted_at)
+    in_order = matching.select_related("item__queue", "reviewer", "patch").order_by("-submitted_at", "-pk")
+    reviews = list(in_order[: PAGE_SIZE + 1])
+    has_more = len(reviews) > PAGE_SIZE
+    reviews = reviews[:PAGE_SIZE]
+    next_cursor = Cursor.of(reviews[-1]) if has_more else end
+    count = latest.order_by()[: MAX_COUNT + 1].count()
+    return ReviewPage(
+        reviews, str(next_cursor) if next_cursor else "", count,
+        end.submitted_at if end is not None and not has_more else None,
+    )  # fmt: skip
+
+
+def _find_window_end(
+    review_filter: ReviewFilter, project: Project, before: Cursor | None, window: int
+) -> Cursor | None:
+    """The last review that a page looks at; None if there are fewer. Read from an index alone."""
+    fast = ReviewFilter(**{
+        name: getattr(review_filter, name)
+        for name in ("queue", "reviewer", "needs_review", "unsure", "min", "max", "since", "until")
+    })  # fmt: skip
+    reviews = fast.apply(project).filter(is_latest=True)
+    if before is not None:
+        reviews = reviews.filter(before.older)
+    rows = reviews.order_by("-submitted_at", "-pk").values_list("submitted_at", "pk")
+    row = next(iter(rows[window - 1 : window]), None)
+    return None if row is None else Cursor(*row)
+
+
+def _build_answer_condition(key: str, value: str) -> Q:
+    """The reviews whose answers have this member: its value as text, as a number or true or false, or in a list."""
+    name = canonical_json.dumps(key)
+    text = canonical_json.dumps(value)
+    condition = Q(answers__contains=f"{name}:{text}")
+    if value in ("true", "false") or parse_decimal(value) is not None:
+        condition |= Q(answers__contains=f"{name}:{value},") | Q(answers__contains=f"{name}:{value}}}")
+    in_list = Q(answers__contains=f"{name}:[") & (Q(answers__contains=f"[{text}") | Q(answers__contains=f",{text}"))
+    return condition | in_list
+
+
+def _start_of_day(text: str) -> datetime:
+    return datetime.fromisoformat(f"{text}T00:00:00+00:00")
+
+
+def _is_date(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    with suppress(ValueError):
+        return 1970 <= date.fromisoformat(text).year <= 9000
+    return False
+
+
+def _is_yes_or_no(text: str) -> bool:
+    return text in ("yes", "no")
+
+
+def _is_number(text: str) -> bool:
+    return parse_decimal(text) is not None
+
+
+_COLUMNS = {"needs_review": "needs_review", "unsure": "is_unsure"}
+FIELD_NAMES = [field.name for field in fields(ReviewFilter)]
+_CHECKS: dict[str, Callable[[str], bool]] = dict.fromkeys(FIELD_NAMES, lambda text: True) | {
+    "needs_review": _is_yes_or_no, "unsure": _is_yes_or_no, "accepted": _is_yes_or_no, "min": _is_number,
+    "max": _is_number, "since": _is_date, "until": _is_date, "disagreement": lambda text: text == "yes",
+    "delivery": lambda text: text in (*State.values, UNPUSHED),
+}  # fmt: skip
