@@ -20,6 +20,7 @@ from reviewapp.queues.views import assigning, bulk_add, item_changes, queues, ru
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
     auditing,
+    discussion,
     item_actions,
     item_pages,
     queue_pages,
@@ -95,6 +96,8 @@ review_routes: Routes = [
     path("items/<number:item>/reopen/", item_actions.item_reopen, name="item-reopen"),
     path("items/<number:item>/delivery/", item_pages.item_delivery, name="item-delivery"),
     path("items/<number:item>/reading/", item_pages.item_reading, name="item-reading"),
+    path("inbox/", discussion.inbox_page, name="inbox"),
+    path("items/<number:item>/comments/", discussion.item_comments, name="item-comments"),
     path("reviews/change/", auditing.reviews_change, name="reviews-change"),
     path("reviews/<number:review>/revisions/", auditing.review_revisions, name="review-revisions"),
     path("traces/<uuid:trace_id>/reviews/", trace_reviews.trace_reviews, name="trace-reviews"),

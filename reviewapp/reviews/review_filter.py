@@ -18,7 +18,9 @@ from reviewapp.queues.models import Queue
 from reviewapp.reviews.models import Review, SessionPatch
 
 PAGE_SIZE = 50
-# Reviews that a page looks through for what no index answers: texts, single answers, disagreement, delivery.
+# Reviews that a page looks through for what an index compares but is not sorted by: scores and flags; and for what no
+# index answers: texts, single answers, disagreement, delivery.
+INDEXED_WINDOW = 100_000
 WINDOW = 20_000
 # A count beyond it is shown as “more than”.
 MAX_COUNT = 1_000
@@ -94,9 +96,11 @@ class ReviewFilter:
         return not self.query
 
     @property
-    def needs_window(self) -> bool:
-        """Whether it compares what no index answers."""
-        return bool(self.delivery or self.disagreement or self.accepted or self.value or self.notes)
+    def window(self) -> int:
+        """How many reviews a page looks through at most; 0 if all that it looks at match."""
+        if self.delivery or self.disagreement or self.accepted or self.value or self.notes:
+            return WINDOW
+        return INDEXED_WINDOW if self.needs_review or self.unsure or self.min or self.max else 0
 
     def apply(self, project: Project) -> QuerySet[Review]:
         """The project's revisions that match, the latest and older ones."""
@@ -129,11 +133,11 @@ class ReviewFilter:
             condition &= Q(patch=None)
         elif self.delivery:
             others = SessionPatch.objects.filter(review=OuterRef("pk"), patch__state=self.delivery)
-            condition &= Q(patch__state=self.delivery) | Exists(others)
+            condition &= Q(patch__state=self.delivery) | Q(Exists(others))
         if self.disagreement:
             others_reviews = Review.objects.filter(item=OuterRef("item"), is_latest=True).exclude(pk=OuterRef("pk"))
-            condition &= Exists(others_reviews.exclude(score=OuterRef("score")).filter(score__isnull=False))
-            condition &= Q(score__isnull=False)
+            different = others_reviews.exclude(score=OuterRef("score")).filter(score__isnull=False)
+            condition &= Q(Exists(different), score__isnull=False)
         if self.accepted:
             condition &= Q(accepted_at__isnull=self.accepted == "no")
         if self.key and self.value:
@@ -158,12 +162,13 @@ class ReviewPage:
 
 
 def load_page(
-    review_filter: ReviewFilter, project: Project, before: Cursor | None, *, window: int = WINDOW
+    review_filter: ReviewFilter, project: Project, before: Cursor | None, *, window: int | None = None
 ) -> ReviewPage:
-    """The newest reviews that match and are older than `before`; a slow filter looks through `window` reviews."""
+    """The newest reviews that match and are older than `before`, among `window` reviews (default: the filter's)."""
+    window = review_filter.window if window is None else window
     latest = review_filter.apply(project).filter(is_latest=True)
     matching = latest if before is None else latest.filter(before.older)
-    end = _find_window_end(review_filter, project, before, window) if review_filter.needs_window else None
+    end = _find_window_end(review_filter, project, before, window) if window else None
     if end is not None:
         matching = matching.filter(submitted_at__gte=end.submitted_at)
         latest = latest.filter(submitted_at__gte=end.submitted_at)
@@ -172,7 +177,8 @@ def load_page(
     has_more = len(reviews) > PAGE_SIZE
     reviews = reviews[:PAGE_SIZE]
     next_cursor = Cursor.of(reviews[-1]) if has_more else end
-    count = latest.order_by()[: MAX_COUNT + 1].count()
+    is_whole = before is None and not has_more
+    count = len(reviews) if is_whole else latest.order_by()[: MAX_COUNT + 1].count()
     return ReviewPage(
         reviews, str(next_cursor) if next_cursor else "", count,
         end.submitted_at if end is not None and not has_more else None,
@@ -183,11 +189,11 @@ def _find_window_end(
     review_filter: ReviewFilter, project: Project, before: Cursor | None, window: int
 ) -> Cursor | None:
     """The last review that a page looks at; None if there are fewer. Read from an index alone."""
-    fast = ReviewFilter(**{
+    sorted_filter = ReviewFilter(**{
         name: getattr(review_filter, name)
-        for name in ("queue", "reviewer", "needs_review", "unsure", "min", "max", "since", "until")
+        for name in ("queue", "reviewer", "since", "until")
     })  # fmt: skip
-    reviews = fast.apply(project).filter(is_latest=True)
+    reviews = sorted_filter.apply(project).filter(is_latest=True)
     if before is not None:
         reviews = reviews.filter(before.older)
     rows = reviews.order_by("-submitted_at", "-pk").values_list("submitted_at", "pk")
