@@ -10,6 +10,7 @@ from reviewapp.audit import views as audit
 from reviewapp.delivery.views import actions as delivery_acts
 from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
+from reviewapp.insights import saved_views as review_views
 from reviewapp.insights import status
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
@@ -188,7 +189,9 @@ insight_routes: Routes = [
     path("status/", status.status_page, name="status-page"),
     path("traces/states/", insights.trace_states, name="trace-states"),
     path("reviews/", insights.review_list, name="review-audit"),
-    path("reviews.csv", insights.review_rows, name="review-rows"),
+    path("reviews/views/save/", review_views.view_save, name="view-save"),
+    path("reviews/views/<number:view>/delete/", review_views.view_delete, name="view-delete"),
+    path("reviews.csv", require_password(insights.review_rows), name="review-rows"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
     path("queues/<slug:queue>/reviews.csv", require_password(insights.review_export), name="review-export"),
 ]

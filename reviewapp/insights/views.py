@@ -26,6 +26,7 @@ from reviewapp.queues.models import Queue
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.review_filter import Cursor, ReviewFilter, load_page
+from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.filters.paging import count_traces
@@ -123,6 +124,7 @@ def review_list(request: Request, project: Project, queue: str | None = None) ->
         "queues": Queue.objects.filter(project=project).order_by("name").only("slug", "name"),
         "people": User.objects.filter(memberships__project=project).order_by("username"),
         "is_continued": "before" in request.GET,
+        "views": saved_views.visible_to(project, request.user, SavedView.Subject.REVIEWS),
     }  # fmt: skip
     return render_page(request, "insights/reviews.html", context, fragment="results")
 

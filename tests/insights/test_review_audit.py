@@ -14,6 +14,7 @@ from reviewapp.queues.models import Queue
 from reviewapp.reviews.missing_queues import set_missing_queues
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.review_filter import PAGE_SIZE, Cursor, ReviewFilter, load_page
+from reviewapp.traces.filter_models import SavedView
 from tests.factories import QueueFactory, ReviewFactory, TraceFactory
 from tests.queries import count_queries
 
@@ -118,3 +119,23 @@ def test_it_finds_the_queue_of_an_older_release_s_reviews(reviews: list[Review],
     Review.objects.update(queue=None)
     set_missing_queues()
     assert list_letters(lead_client.get(URL).text) == "abcd"
+
+
+def test_it_saves_a_view(reviews: list[Review], lead: User, lead_client: Client, admin_client: Client) -> None:
+    form_data = {"name": "Mine <b>", "query": "reviewer=reviewer&before=1_1"}
+    page = lead_client.post(f"{URL}views/save/", form_data, follow=True).text
+    assert "Mine &lt;b&gt;" in page
+    assert list_letters(page) == "ac"
+    view = SavedView.objects.get()
+    assert (view.subject, view.query, view.owner) == ("reviews", "reviewer=reviewer", lead)
+    assert "Mine" not in admin_client.get(URL).text
+    assert "Mine" not in lead_client.get("/p/support/traces/views/").text
+    assert admin_client.post(f"{URL}views/{view.pk}/delete/").status_code == 404
+    lead_client.post(f"{URL}views/{view.pk}/delete/")
+    assert not SavedView.objects.exists()
+
+
+def test_it_keeps_the_filter_of_a_view_it_refuses(reviews: list[Review], lead_client: Client) -> None:
+    page = lead_client.post(f"{URL}views/save/", {"name": " ", "query": "queue=tone"}, follow=True).text
+    assert "Enter a name for the view." in page
+    assert list_letters(page) == "b"

@@ -1,5 +1,7 @@
 """Saved views: a person's own, and the project's, which only leads change."""
 
+from typing import Protocol
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
@@ -8,7 +10,7 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import record
 from reviewapp.lib import names
 from reviewapp.traces.filter_models import SavedView
-from reviewapp.traces.filters.filter_view import MAX_QUERY_LENGTH, FilterView
+from reviewapp.traces.filters.filter_view import MAX_QUERY_LENGTH
 
 # Of a project, and of one person in it.
 MAX_VIEWS = 50
@@ -25,23 +27,40 @@ class DuplicateNameError(SavedViewError):
     """Another view has this name."""
 
 
-def visible_to(project: Project, user: User) -> QuerySet[SavedView]:
-    """The project's views, then the user's own, by name."""
-    views = SavedView.objects.filter(Q(owner=None) | Q(owner=user), project=project)
+class HasQuery(Protocol):
+    """A filter that can be written as the query of a URL."""
+
+    @property
+    def query(self) -> str: ...
+
+
+def visible_to(
+    project: Project, user: User, subject: SavedView.Subject = SavedView.Subject.TRACES
+) -> QuerySet[SavedView]:
+    """The project's views of a subject, then the user's own, by name."""
+    views = SavedView.objects.filter(Q(owner=None) | Q(owner=user), project=project, subject=subject)
     return views.order_by(F("owner").asc(nulls_first=True), "name")
 
 
 def save(
-    project: Project, user: User, name: str, view: FilterView, *, for_all: bool, on_home: bool, replaces: bool = False
+    project: Project,
+    user: User,
+    name: str,
+    view: HasQuery,
+    *,
+    for_all: bool,
+    on_home: bool,
+    replaces: bool = False,
+    subject: SavedView.Subject = SavedView.Subject.TRACES,
 ) -> SavedView:
-    """Save a view for the project or for the user; `replaces` overwrites one of the same name.
+    """Save a view for the project or for the user; `replaces` overwrites one of the same name and subject.
 
     Raises SavedViewError.
     """
     name, owner = _clean_name(name), None if for_all else user
     if len(view.query) > MAX_QUERY_LENGTH:
         raise SavedViewError("The view was not saved: its filter is too long for a URL. Shorten or remove a condition.")
-    views = SavedView.objects.filter(project=project, owner=owner)
+    views = SavedView.objects.filter(project=project, owner=owner, subject=subject)
     try:
         with transaction.atomic():
             if replaces and views.filter(name=name).update(query=view.query, on_home=on_home):
@@ -51,8 +70,9 @@ def save(
                     raise SavedViewError(f"There are already {MAX_VIEWS} views. Delete one that is no longer needed.")
                 _check_distinct(views, name)
                 saved = SavedView.objects.create(
-                    project=project, owner=owner, name=name, query=view.query, on_home=on_home, made_by=user.username
-                )
+                    project=project, subject=subject, owner=owner, name=name, query=view.query, on_home=on_home,
+                    made_by=user.username,
+                )  # fmt: skip
             _record_event(saved, user, "saved view", query=view.query)
     except IntegrityError:
         raise DuplicateNameError(f"A view “{name}” already exists. Choose another name, or replace it.") from None
@@ -64,7 +84,8 @@ def change(view: SavedView, user: User, *, name: str, on_home: bool) -> None:
     name = _clean_name(name)
     try:
         with transaction.atomic():
-            siblings = SavedView.objects.filter(project=view.project, owner=view.owner).exclude(pk=view.pk)
+            siblings = SavedView.objects.filter(project=view.project, owner=view.owner, subject=view.subject)
+            siblings = siblings.exclude(pk=view.pk)
             _check_distinct(siblings, name)
             if not SavedView.objects.filter(pk=view.pk).update(name=name, on_home=on_home):
                 raise SavedViewError("This view has been deleted. You can save it again.")
