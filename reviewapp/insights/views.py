@@ -25,7 +25,7 @@ from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.models import Queue
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.reviews.models import Review, attach_rubrics
-from reviewapp.reviews.review_filter import Cursor, ReviewFilter, load_page
+from reviewapp.reviews.review_filter import Cursor, ReviewFilter, load_page, make_list_text
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView
@@ -118,7 +118,8 @@ def review_list(request: Request, project: Project, queue: str | None = None) ->
     context = {
         "project": project, "section": "queues" if review_queue else "reviews", "queue": review_queue,
         "filter": review_filter, "page": page, "query": query.urlencode(), "states": State.values,
-        "rows": [(review, by_trace_id.get(review.item.trace_id), _list_revisions(review)) for review in page.reviews],
+        "rows": [(review, by_trace_id.get(review.item.trace_id), _list_revisions(review),
+                  make_list_text(review_filter, review)) for review in page.reviews],
         "reviewers": summarise_reviewers(review_queue) if review_queue else [],
         "progress": queue_progress(review_queue) if review_queue else None,
         "queues": Queue.objects.filter(project=project).order_by("name").only("slug", "name"),

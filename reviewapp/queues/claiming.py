@@ -23,12 +23,13 @@ class TakenRevision(NamedTuple):
 def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> int | None:
     """Claim the next item for this person and return its primary key, or None if there is none.
 
-    An item the person has already claimed comes first, then what was sent back to them, then what is assigned to them,
-    then the first free one. With `after`, the item just left, that item is excluded, and so is what they have claimed.
+    What was sent back to them comes first, then an item they have already claimed, then what is assigned to them, then
+    the first free one. With `after`, the item just left, that item is excluded, and so is what they have claimed.
     """
     now = clock.now()
     if after is None:
-        claimed = sql.fetch_first(QueueItem, queries.CLAIMED_BY_USER, queue.pk, user.pk, now)
+        own = (queue.pk, user.pk)
+        claimed = sql.fetch_first(QueueItem, queries.CLAIMED_BY_USER, *own, now, *own)
         if claimed is not None and claim(claimed, user):
             return claimed.pk
     excluded_pk = 0 if after is None else after.pk

@@ -97,9 +97,13 @@ OWN_VERSION = "SELECT MAX(revision) FROM reviewapp_review WHERE item_id = %s AND
 # Every page of the workbench. ORM 0.42 ms, this 0.06 ms.
 COUNT_BY_STATE = "SELECT state, COUNT(*) FROM reviewapp_queueitem WHERE queue_id = %s GROUP BY state"
 
-# Every next item asks first for one that the person has claimed already. ORM 0.93 ms, this 0.12 ms.
+# Every next item asks first for one that the person has claimed already, unless something is sent back to them.
+# ORM 0.93 ms, this 0.12 ms.
 CLAIMED_BY_USER = """
     SELECT * FROM reviewapp_queueitem
     WHERE queue_id = %s AND claimed_by_id = %s AND state = 'pending' AND claimed_until > %s
+        AND NOT EXISTS (
+            SELECT 1 FROM reviewapp_assignment a
+            WHERE a.queue_id = %s AND a.user_id = %s AND a.done_at IS NULL AND a.kind = 'sent-back')
     ORDER BY priority DESC, id LIMIT 1
 """

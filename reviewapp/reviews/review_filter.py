@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
+from django.urls import reverse
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import State
@@ -57,6 +58,11 @@ class Cursor:
         """The reviews after it in the list."""
         return Q(submitted_at__lte=self.submitted_at) & (Q(submitted_at__lt=self.submitted_at) | Q(pk__lt=self.pk))
 
+    @property
+    def newer(self) -> Q:
+        """The reviews before it in the list."""
+        return Q(submitted_at__gte=self.submitted_at) & (Q(submitted_at__gt=self.submitted_at) | Q(pk__gt=self.pk))
+
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -82,7 +88,16 @@ class ReviewFilter:
 
     @classmethod
     def parse(cls, query: QueryDict, **preset: str) -> "ReviewFilter":
-        texts = {name: query.get(name, "").replace("\x00", "").strip() for name in FIELD_NAMES}
+        texts = {
+            "queue": query.get("queue", ""), "reviewer": query.get("reviewer", ""),
+            "needs_review": query.get("needs_review", ""), "unsure": query.get("unsure", ""),
+            "min": query.get("min", ""), "max": query.get("max", ""),
+            "since": query.get("since", ""), "until": query.get("until", ""),
+            "delivery": query.get("delivery", ""), "disagreement": query.get("disagreement", ""),
+            "accepted": query.get("accepted", ""),
+            "key": query.get("key", ""), "value": query.get("value", ""), "notes": query.get("notes", ""),
+        }  # fmt: skip
+        texts = {name: text.replace("\x00", "").strip() for name, text in texts.items()}
         valid = {name: text for name, text in texts.items() if len(text) <= _MAX_TEXT and _CHECKS[name](text)}
         return cls(**(valid | preset))
 
@@ -183,6 +198,51 @@ def load_page(
         reviews, str(next_cursor) if next_cursor else "", count,
         end.submitted_at if end is not None and not has_more else None,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ListPlace:
+    """Where a review stands in a list: its neighbours' addresses in it (empty at an end), and its position from 1.
+
+    `position` is None if there are more than MAX_COUNT before it.
+    """
+
+    query: str
+    previous: str
+    next: str
+    position: int | None
+
+
+def find_place(project: Project, text: str, item_pk: int) -> ListPlace | None:
+    """The place of an item in a list; `text` is the filter's query with the review in `at`, None if there is none."""
+    query = QueryDict(text)
+    pk = parse_int(query.get("at", ""))
+    review = Review.objects.filter(pk=pk, item=item_pk, item__queue__project=project).first() if pk else None
+    if review is None:
+        return None
+    review_filter = ReviewFilter.parse(query)
+    reviews = review_filter.apply(project).filter(is_latest=True)
+    cursor = Cursor.of(review)
+    newer, older = reviews.filter(cursor.newer), reviews.filter(cursor.older)
+    count = newer.order_by()[: MAX_COUNT + 1].count()
+    return ListPlace(
+        text,
+        _list_url(project, review_filter, newer.order_by("submitted_at", "pk").first()),
+        _list_url(project, review_filter, older.order_by("-submitted_at", "-pk").first()),
+        count + 1 if count <= MAX_COUNT else None,
+    )
+
+
+def _list_url(project: Project, review_filter: ReviewFilter, review: Review | None) -> str:
+    if review is None:
+        return ""
+    url = reverse("reviews:item-review", args=[project.slug, review.item_id])
+    return f"{url}?{urlencode({'list': make_list_text(review_filter, review)})}"
+
+
+def make_list_text(review_filter: ReviewFilter, review: Review) -> str:
+    """What names a review's place in the filter's list: see `find_place`."""
+    return "&".join(filter(None, [review_filter.query, f"at={review.pk}"]))
 
 
 def _find_window_end(

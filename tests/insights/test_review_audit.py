@@ -139,3 +139,22 @@ def test_it_keeps_the_filter_of_a_view_it_refuses(reviews: list[Review], lead_cl
     page = lead_client.post(f"{URL}views/save/", {"name": " ", "query": "queue=tone"}, follow=True).text
     assert "Enter a name for the view." in page
     assert list_letters(page) == "b"
+
+
+def test_it_opens_items_with_the_list_as_context(
+    reviews: list[Review], lead_client: Client, reviewer_client: Client
+) -> None:
+    Queue.objects.update(reviewers_per_item=1)
+    first, second, third = (reviews[number] for number in (3, 1, 0))
+    Review.objects.filter(pk=reviews[2].pk).update(is_latest=False)
+    page = lead_client.get(URL).text
+    url = f"/p/support/items/{second.item_id}/"
+    assert f'href="{url}?list=at%3D{second.pk}"' in page
+    page = lead_client.get(url, {"list": f"at={second.pk}"}).text
+    assert "Review 2 of the list" in page
+    assert f'href="/p/support/items/{first.item_id}/?list=at%3D{first.pk}" aria-label="Previous item"' in page
+    assert f'href="/p/support/items/{third.item_id}/?list=at%3D{third.pk}" aria-label="Next item"' in page
+    assert "of the list" not in reviewer_client.get(url, {"list": f"at={second.pk}"}).text
+    assert "of the list" not in lead_client.get(url, {"list": f"at={first.pk}"}).text
+    response: Any = lead_client.post(url, {"score": "1", "version": "1", "list": f"at={second.pk}"})
+    assert response.url == f"/p/support/items/{third.item_id}/?list=at%3D{third.pk}"

@@ -46,6 +46,14 @@ def test_it_comes_back_first(queue: Queue, reviewer: User, lead: User) -> None:
     assert claiming.list_upcoming(queue, reviewer, 0, 3) == [last.pk, items[0].pk, items[1].pk]
 
 
+def test_it_comes_before_what_one_has_open(queue: Queue, reviewer: User, lead: User) -> None:
+    first, second = QueueItemFactory.create_batch(2, queue=queue)
+    review = submit(load(second), reviewer, GOOD, version=0)
+    assert claiming.claim_next(queue, reviewer) == first.pk
+    send_back(review, lead)
+    assert claiming.claim_next(queue, reviewer) == second.pk
+
+
 def test_it_shows_the_comment_above_the_form(
     item: QueueItem, reviewer: User, lead: User, reviewer_client: Client
 ) -> None:

@@ -37,7 +37,12 @@ def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_safe
 def queue_upcoming(request: Request, project: Project, queue: str) -> HttpResponse:
-    """The URLs of the items that this person would get after `?after=`, as a JSON list; nothing is claimed."""
+    """The URLs of the items that this person would get after `?after=`, as a JSON list; nothing is claimed.
+
+    None with `?list`: whoever goes through a list of reviews gets what is next there.
+    """
+    if "list" in request.GET:
+        return JsonResponse([], safe=False, headers={"Cache-Control": NO_STORE})
     after = parse_int(request.GET.get("after")) or 0
     items = claiming.list_upcoming(get_queue_or_404(project, queue), request.user, after, PREFETCH_COUNT)
     urls = [reverse("reviews:item-review", args=[project.slug, pk]) for pk in items]

@@ -27,6 +27,8 @@ from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.personal_data import CheckedAnswers
 from reviewapp.reviews.pushing import Answers
 from reviewapp.reviews.rail import open_rail
+from reviewapp.reviews.review_filter import ListPlace
+from reviewapp.reviews.review_filter import find_place as find_list_place
 from reviewapp.reviews.session_push import describe_push
 from reviewapp.reviews.submitting import StaleReviewError, submit
 from reviewapp.reviews.workbench import bind_form, is_taken_by_colleague, open_workbench
@@ -83,6 +85,7 @@ def show_item(
         "items_url": _items_url(project),
         "reading": workbench.reader, "trace": workbench.reader.trace, "conflicting_review": conflicting_review,
         "session": place, "push_target": describe_push(item.queue, place),
+        "place": _find_list_place(request, item),
         "stays": request.session.get("stays"), "client_id": uuid4(), "skip_reasons": skipping.REASONS,
         "after": parse_int(request.GET.get("after")) if previous_item is None else previous_item.pk,
         **get_delivery_context(item, workbench.review), **(extra_context or {}),
@@ -170,6 +173,14 @@ def _parse_client_id(request: Request) -> UUID | None:
         return None
 
 
+def _find_list_place(request: Request, item: QueueItem) -> ListPlace | None:
+    """Where the item stands in the list of reviews that a lead came from, named by `list`."""
+    text = request.POST.get("list") or request.GET.get("list")
+    if not text or not request.membership.is_lead:
+        return None
+    return find_list_place(item.queue.project, text, item.pk)
+
+
 def _leave_item(request: Request, item: QueueItem) -> HttpResponse:
     """Stay at the item or open the next one, as the reviewer chose; the session remembers the choice."""
     stays = bool(request.POST.get("stay"))
@@ -177,6 +188,9 @@ def _leave_item(request: Request, item: QueueItem) -> HttpResponse:
         request.session["stays"] = stays
     if stays:
         return redirect("reviews:item-review", project=item.queue.project.slug, item=item.pk)
+    place = _find_list_place(request, item)
+    if place is not None:
+        return redirect(place.next or reverse("insights:review-audit", args=[item.queue.project.slug]))
     return open_next_item(request, item)
 
 
