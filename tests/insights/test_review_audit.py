@@ -46,7 +46,10 @@ def list_letters(page: str) -> str:
 
 def test_it_lists_reviews_across_queues(reviews: list[Review], lead_client: Client) -> None:
     TraceFactory.create(
-        project=reviews[0].queue.project, trace_id=reviews[0].item.trace_id, name="refund", excerpt=("Where is it?", "")
+        project=reviews[0].item.queue.project,
+        trace_id=reviews[0].item.trace_id,
+        name="refund",
+        excerpt=("Where is it?", ""),
     )
     page = lead_client.get(URL).text
     assert list_letters(page) == "abcd"
