@@ -13,6 +13,7 @@ from reviewapp.queues import assignments, inbox
 from reviewapp.queues.assignment_models import Assignment
 from reviewapp.queues.discussion_models import Notification
 from reviewapp.queues.models import ItemState, QueueItem, Skip
+from reviewapp.reviews import announcing
 from reviewapp.reviews.models import Review
 
 # Reviews of one change.
@@ -121,7 +122,7 @@ def _send_back(project: Project, review: Review, actor: User, comment: str, user
     if not assignments.select_open(item).filter(user=user).update(**fields):
         Assignment.objects.create(item=item, queue_id=item.queue_id, user=user, **fields)
     assignments.count_open([item.pk])
-    QueueItem.objects.filter(pk=item.pk).update(state=ItemState.PENDING, completed_at=None)
+    QueueItem.objects.filter(pk=item.pk).change(state=ItemState.PENDING, completed_at=None)
     Skip.objects.filter(item=item, user=user).delete()
     Review.objects.filter(pk=review.pk).update(accepted_by=None, accepted_at=None)
     inbox.notify(project, [user], Notification.Kind.SENT_BACK, item=item, text=comment, by=actor.username)
@@ -129,3 +130,4 @@ def _send_back(project: Project, review: Review, actor: User, comment: str, user
         project, actor, "sent back review", f"item:{item.pk}",
         revision=review.revision, person=user.username, comment=comment,
     )  # fmt: skip
+    announcing.emit_sent_back(item, actor.username, user.username, comment)

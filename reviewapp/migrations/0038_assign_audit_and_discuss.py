@@ -20,7 +20,7 @@ def set_queues(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0031_several_people_review_an_item'),
+        ('reviewapp', '0037_lock_what_is_recorded_and_issued'),
     ]
 
     operations = [
