@@ -10,11 +10,11 @@ from django.core.validators import MaxLengthValidator
 
 from reviewapp.lib.local_time import parse_due_time
 from reviewapp.lib.number_fields import PlainIntegerField, make_field
-from reviewapp.queues.models import PushTarget, Queue, Unit
+from reviewapp.queues.models import PushPolicy, PushTarget, Queue, Unit
 from reviewapp.queues.rubric.versions import PRESETS
 from reviewapp.queues.uploads.columns import FIELD_LABELS, MAX_PRIORITY, Layout
 
-SEVERAL_REVIEWERS = ("reviewers_per_item", "second_look_percent", "is_blind")
+SEVERAL_REVIEWERS = ("reviewers_per_item", "second_look_percent", "is_blind", "push_policy", "pushes_agreement")
 
 
 class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -22,6 +22,10 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
 
     unit = forms.ChoiceField(required=False, choices=Unit.choices, label="Unit")
     push_to = forms.ChoiceField(required=False, choices=PushTarget.choices, label="Push an answer to a session to")
+    push_policy = forms.ChoiceField(
+        required=False, choices=PushPolicy.choices, label="Push to Laminar",
+        help_text="Combined: the mean of numbers, the choice of more than half, a flag if anyone set one.",
+    )  # fmt: skip
 
     class Meta:
         model = Queue
@@ -30,7 +34,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "name", "key_prefix",
             "score_key", "notes_key", "needs_review_key", "reviewer_key", "review_rev_key",
             "unit", "push_to", "grace_seconds", "keeps_notes_here",
-            "reviewers_per_item", "second_look_percent", "is_blind",
+            "reviewers_per_item", "second_look_percent", "is_blind", "push_policy", "pushes_agreement",
         ]  # fmt: skip
         labels = {
             "key_prefix": "Prefix for all keys",
@@ -44,6 +48,7 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
             "reviewers_per_item": "Reviewers per item",
             "second_look_percent": "Second look, in per cent of the items",
             "is_blind": "Hide answers from other reviewers, and push nothing, until everyone has answered",
+            "pushes_agreement": "With combined answers, push “reviewers” (how many) and “agreement” (from 0 to 1)",
         }
         help_texts = {
             "reviewers_per_item": "How many people review each item. Applies to items that are not completed yet.",
@@ -79,6 +84,16 @@ class QueueForm(forms.ModelForm):  # type: ignore[type-arg]
         """Keep the current value if the fields for several reviewers are missing, so that scripts can omit them."""
         is_blind: bool = self.cleaned_data["is_blind"]
         return is_blind if "reviewers_per_item" in self.data else self.instance.is_blind
+
+    def clean_push_policy(self) -> str:
+        """Keep the current value if the field is missing, so that scripts can omit it."""
+        policy: str = self.cleaned_data["push_policy"]
+        return policy or self.instance.push_policy
+
+    def clean_pushes_agreement(self) -> bool:
+        """Keep the current value if the fields for several reviewers are missing, so that scripts can omit them."""
+        pushes_agreement: bool = self.cleaned_data["pushes_agreement"]
+        return pushes_agreement if "reviewers_per_item" in self.data else self.instance.pushes_agreement
 
     def clean_unit(self) -> str:
         """Keep the current value if the field is missing, so that scripts can omit it."""

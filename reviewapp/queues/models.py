@@ -65,6 +65,7 @@ class PushPolicy(models.TextChoices):
     """What is pushed to Laminar when several people have reviewed an item."""
 
     LATEST = "latest", "The latest review"
+    COMBINED = "combined", "All answers combined, once everyone has answered"
 
 
 class WhoReviews(models.TextChoices):
@@ -139,6 +140,8 @@ class Queue(models.Model):
     who_reviews = models.CharField(
         max_length=10, choices=WhoReviews.choices, default=WhoReviews.ANYONE, db_default=WhoReviews.ANYONE
     )
+    # Whether combined answers are pushed with how many people gave them and how well they agree.
+    pushes_agreement = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     # Lists leave an archived queue out, rules do not fill it and nobody adds to it; its reviews stay.
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -165,6 +168,16 @@ class Queue(models.Model):
         return self.reviewers_per_item > 1 or self.second_look_percent > 0
 
     @property
+    def combines_answers(self) -> bool:
+        """Whether the answers of an item's reviewers are combined into one."""
+        return self.has_several_reviewers and self.push_policy == PushPolicy.COMBINED
+
+    @property
+    def agreement_keys(self) -> tuple[str, str]:
+        """The metadata keys of the number of reviewers and of their agreement, prefix included."""
+        return f"{self.key_prefix}reviewers", f"{self.key_prefix}agreement"
+
+    @property
     def pushes_to_all(self) -> bool:
         """Whether an answer is pushed to every trace of its session."""
         return self.is_by_session and self.push_to == PushTarget.ALL
@@ -179,12 +192,15 @@ class Queue(models.Model):
                 {"score_step": "The step must be above 0 and divide the range from lowest to highest score evenly."}
             )
         scale.validate_score_words(self.score_words, self.score_min, self.score_max, self.score_step)
-        if len(set(self.builtin_keys.values())) < len(self.builtin_keys):
+        builtin_keys = self.builtin_keys
+        if self.combines_answers and self.pushes_agreement:
+            builtin_keys |= dict(zip(("reviewers", "agreement"), self.agreement_keys, strict=True))
+        if len(set(builtin_keys.values())) < len(builtin_keys):
             raise ValidationError("Two answers have the same metadata key. Give each its own key.")
         if self.parsed_criteria:
             reserved = {
                 key.removeprefix(self.key_prefix): f"the built-in answer “{name.replace('_', ' ')}”"
-                for name, key in self.builtin_keys.items()
+                for name, key in builtin_keys.items()
             }
             validate_criteria(self.parsed_criteria, reserved)
 
@@ -203,6 +219,8 @@ class Queue(models.Model):
     def pushed_keys(self) -> list[str]:
         """The metadata keys that a review of this queue writes."""
         built_in = [key for name, key in self.builtin_keys.items() if name != "notes" or not self.keeps_notes_here]
+        if self.combines_answers and self.pushes_agreement:
+            built_in += self.agreement_keys
         return built_in + [
             self.key_prefix + key for criterion in self.parsed_criteria for key in criterion.metadata_keys
         ]

@@ -80,15 +80,18 @@ def is_pushed_at_once(item: QueueItem) -> bool:
     """Whether each review of the item is pushed when it is submitted.
 
     If its reviewers shall not know each other's answers, nothing is pushed until all have answered: metadata can be
-    read by everybody.
+    read by everybody. Combined answers are pushed once all have answered, too.
     """
-    return not (item.has_several_reviewers and item.queue.is_blind)
+    return not (item.has_several_reviewers and (item.queue.is_blind or item.queue.combines_answers))
 
 
-def put_patches(item: QueueItem, user: User, answers: Answers, rubric: Queue) -> list[PushedPatch]:
+def put_patches(
+    item: QueueItem, user: User, answers: Answers, rubric: Queue, *, extra_values: Mapping[str, Any] | None = None
+) -> list[PushedPatch]:
     """Put a patch for the item's trace and each other trace it is pushed to, and merge it. The item's is the first.
 
-    Call it in the transaction that saves the review.
+    `extra_values` is metadata beside that of `patch_for`, or in its place. Call it in the transaction that saves the
+    review.
     """
     project = item.queue.project
     trace_ids = [item.trace_id, *session_push.list_other_traces(item)]
@@ -98,7 +101,7 @@ def put_patches(item: QueueItem, user: User, answers: Answers, rubric: Queue) ->
     # Lock traces in a fixed order, so concurrent writers cannot deadlock.
     for trace_id in sorted(trace_ids):
         trace = merge.lock_trace(project, trace_id)
-        values = patch_for(rubric, user, answers, rev=trace.review_count + 1)
+        values = patch_for(rubric, user, answers, rev=trace.review_count + 1) | dict(extra_values or {})
         patch = outbox.put(
             project, trace_id, values, tags=tags_for(rubric, answers),
             source=shorten(f"review by {user.username}", 160), delay=timedelta(seconds=item.queue.grace_seconds),

@@ -16,7 +16,7 @@ from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.claiming import TakenRevision
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
-from reviewapp.reviews import announcing, drafts, pushing, queries, sending_back, session_push
+from reviewapp.reviews import announcing, combining, drafts, pushing, queries, sending_back, session_push
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.pushing import Answers
 
@@ -97,7 +97,7 @@ def _is_unchanged(latest: Review, submission: _Submission) -> bool:
     rubric, answers = submission.rubric, submission.answers
     if (latest.as_tuple, latest.rubric_version) != (answers.as_tuple, rubric.rubric_version):
         return False
-    if latest.patch is None:
+    if latest.patch is None or submission.item.queue.combines_answers:
         unpushed = (latest.keeps_notes_here, latest.unpushed_keys)
         return unpushed == (answers.keeps_notes_here, answers.unpushed_keys_text)
     pushed_values = latest.patch.values
@@ -182,12 +182,23 @@ def _count_review(item: QueueItem) -> bool:
 
 
 def _push(review: Review, rubric: Queue, answers: Answers) -> None:
-    """Push a review that was saved without a patch."""
-    (patch, before), *others = pushing.put_patches(review.item, review.reviewer, answers, rubric)
+    """Push a review that was saved without a patch; in a queue that combines answers, with those of the others."""
+    item, extra_values = review.item, _lapsed_values(review.item, rubric)
+    if rubric.combines_answers:
+        votes = combining.load_votes(item)
+        answers, extra_values = combining.combine(rubric, votes), extra_values | combining.describe_votes(rubric, votes)
+    (patch, before), *others = pushing.put_patches(item, review.reviewer, answers, rubric, extra_values=extra_values)
     review.patch, review.before = patch, json.dumps(before)
     review.save(update_fields=["patch", "before"])
     if others:
         session_push.store_patches(review, others)
+
+
+def _lapsed_values(item: QueueItem, rubric: Queue) -> dict[str, None]:
+    """Null for each key of agreement that an earlier push of the item set: Laminar's merge deletes no key."""
+    pushed = Review.objects.filter(item=item, undone_at=None).exclude(patch=None).select_related("patch")
+    pushed_keys = {key for review in pushed if review.patch is not None for key in review.patch.values}
+    return dict.fromkeys(key for key in rubric.agreement_keys if key in pushed_keys and key not in rubric.pushed_keys)
 
 
 def _resolve_conflict(submission: _Submission) -> Review:
