@@ -16,7 +16,8 @@ from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
 from reviewapp.people import account_views, link_views, sign_in
 from reviewapp.people import views as people
-from reviewapp.quality.views import failure_rate
+from reviewapp.quality import failure_rate_views
+from reviewapp.quality import views as quality
 from reviewapp.queues.views import assigning, bulk_add, item_changes, queues, rules, skipped, uploads
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
@@ -154,9 +155,6 @@ key_routes: Routes = [
     path("tokens/<number:token>/rotate/", keys.token_rotate, name="token-rotate"),
     path("tokens/<number:token>/revoke/", keys.token_revoke, name="token-revoke"),
 ]
-quality_routes: Routes = [
-    path("queues/<slug:queue>/failure-rate/", failure_rate.failure_rate_page, name="failure-rate"),
-]
 webhook_routes: Routes = [
     path("", webhooks.webhook_list, name="webhook-list"),
     path("new/", webhooks.webhook_create, name="webhook-create"),
@@ -197,6 +195,11 @@ insight_routes: Routes = [
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
     path("queues/<slug:queue>/reviews.csv", require_password(insights.review_export), name="review-export"),
 ]
+quality_routes: Routes = [
+    path("failure-rate/", failure_rate_views.failure_rate_page, name="failure-rate"),
+    path("agreement/", quality.queue_agreement, name="queue-agreement"),
+    path("agreement/items/", quality.compared_items, name="compared-items"),
+]
 
 urlpatterns: Routes = [
     path("health", web.health, name="health"),
@@ -209,6 +212,7 @@ urlpatterns: Routes = [
     path("api/v1/", api_routes()),
     path("", include(([path("", insights.home, name="home")], "home"))),
     path("find/", include(([path("", finder.trace_find, name="trace-find")], "find"))),
+    path("p/<slug:project>/queues/<slug:queue>/", include((quality_routes, "quality"))),
     path("p/<slug:project>/queues/", include((queue_routes, "queues"))),
     path("p/<slug:project>/traces/", include((trace_routes, "traces"))),
     path("p/<slug:project>/traces/", include((bulk_routes, "bulk"))),
@@ -218,7 +222,6 @@ urlpatterns: Routes = [
     path("p/<slug:project>/people/", include((require_password_for(people_routes), "people"))),
     path("p/<slug:project>/audit/", include((audit_routes, "audit"))),
     path("p/<slug:project>/", include((review_routes, "reviews"))),
-    path("p/<slug:project>/", include((quality_routes, "quality"))),
     path("p/<slug:project>/", include((insight_routes, "insights"))),
 ]
 

@@ -18,7 +18,7 @@ from reviewapp.reviews.pushing import Answers
 _FOUR_DECIMALS = Decimal("0.0001")
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "choice": str, "choices": list, "yes_no": bool, "number": (int, float, Decimal), "text": str,
-    "correction": dict, "tags": list, "first_error": dict,
+    "tags": list,
 }  # fmt: skip
 # Kinds of which two answers are the same or not; two texts nearly never are.
 _COMPARABLE_KINDS = ("choice", "choices", "yes_no", "number")
@@ -106,13 +106,12 @@ def _list_values(criterion: Criterion, votes: Mapping[str, Answers]) -> dict[str
 
 
 def _is_of_kind(criterion: Criterion, value: Any) -> bool:
-    if not isinstance(value, _TYPES[criterion.kind]):
-        return False
     if criterion.kind == "first_error":
-        return "at" in value
+        return isinstance(value, dict) and "at" in value
     if criterion.kind == "correction":
-        return "edits" in value
-    return not (criterion.kind == "number" and isinstance(value, bool))
+        return isinstance(value, dict) and "edits" in value
+    is_bool = isinstance(value, bool)
+    return isinstance(value, _TYPES[criterion.kind]) and is_bool == (criterion.kind == "yes_no")
 
 
 def _combine_numbers(values: Mapping[str, Any]) -> Any:
