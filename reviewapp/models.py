@@ -6,6 +6,7 @@ from reviewapp.audit.models import AuditEvent, AuditHead, RefusedAccess
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.people.models import AccountLink
+from reviewapp.quality.models import Settlement
 from reviewapp.queues.assignment_models import Assignment, QueueReviewer
 from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
@@ -60,6 +61,7 @@ __all__ = [
     "SavedView",
     "Session",
     "SessionPatch",
+    "Settlement",
     "SignIn",
     "Skip",
     "Span",

@@ -17,6 +17,7 @@ from reviewapp.keys import views as keys
 from reviewapp.people import account_views, link_views, sign_in
 from reviewapp.people import views as people
 from reviewapp.quality import failure_rate_views
+from reviewapp.quality import settling_views as settling
 from reviewapp.quality import views as quality
 from reviewapp.queues.views import assigning, bulk_add, item_changes, queues, rules, skipped, uploads
 from reviewapp.queues.views import rubric as rubrics
@@ -198,6 +199,9 @@ insight_routes: Routes = [
 quality_routes: Routes = [
     path("failure-rate/", failure_rate_views.failure_rate_page, name="failure-rate"),
     path("agreement/", quality.queue_agreement, name="queue-agreement"),
+    path("disagreements/", settling.disagreement_list, name="disagreement-list"),
+    path("disagreements/<number:item>/", settling.item_settle, name="item-settle"),
+    path("disagreements/rulings/<number:settlement>/", settling.ruling_add, name="ruling-add"),
     path("agreement/items/", quality.compared_items, name="compared-items"),
 ]
 

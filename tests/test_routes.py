@@ -24,6 +24,7 @@ UNKNOWN_VALUES = {
     "bulk": 10**9,
     "key": UUID(int=1),
     "review": 10**9,
+    "settlement": 10**9,
     "trace_id": UUID(int=1),
     "span_id": UUID(int=1),
     "name": "none",

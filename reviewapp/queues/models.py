@@ -65,6 +65,7 @@ class PushPolicy(models.TextChoices):
     """What is pushed to Laminar when several people have reviewed an item."""
 
     LATEST = "latest", "The latest review"
+    SETTLED = "settled", "Unanimous and settled answers only"
     COMBINED = "combined", "All answers combined, once everyone has answered"
 
 
@@ -170,7 +171,7 @@ class Queue(models.Model):
     @property
     def combines_answers(self) -> bool:
         """Whether the answers of an item's reviewers are combined into one."""
-        return self.has_several_reviewers and self.push_policy == PushPolicy.COMBINED
+        return self.has_several_reviewers and self.push_policy != PushPolicy.LATEST
 
     @property
     def agreement_keys(self) -> tuple[str, str]:
@@ -435,6 +436,8 @@ class QueueItem(models.Model):
     # no query for it.
     assigned_count = models.PositiveSmallIntegerField(default=0, db_default=0)
     comment_count = models.PositiveIntegerField(default=0, db_default=0)
+    # How much its reviewers' answers differ: the share of pairs of answers that are not equal; 0 once settled.
+    disagreement = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal(0), db_default=Decimal(0))
     # Who skipped it last, and why: shown to the next reviewer and to leads. In the item's own row, so that no page
     # needs a query for it.
     skipped_by = models.CharField(max_length=80, blank=True, default="", db_default="")
@@ -457,6 +460,9 @@ class QueueItem(models.Model):
             models.Index(fields=["queue", "state"], name="item_by_state"),
             models.Index(fields=["queue", "changed_at", "id"], name="item_by_change"),
             models.Index(fields=["trace_id"], name="item_of_trace"),
+            models.Index(
+                fields=["queue", "-disagreement", "id"], name="item_disagreement", condition=Q(disagreement__gt=0)
+            ),
             models.Index(fields=["rule"], name="item_by_rule", condition=Q(rule__isnull=False)),
             models.Index(fields=["sample_day", "-draw"], name="item_by_draw", condition=Q(sample_day__isnull=False)),
         ]

@@ -28,13 +28,24 @@ V = TypeVar("V")
 def load_votes(item: QueueItem) -> dict[str, Answers]:
     """The newest answers of each of the item's reviewers, by user name."""
     reviews = Review.objects.filter(item=item, is_latest=True).select_related("reviewer")
-    return {
-        review.reviewer.username: Answers(
-            review.score, review.notes, review.needs_review, review.criterion_answers, review.is_unsure,
-            review.keeps_notes_here, frozenset(canonical_json.loads(review.unpushed_keys)),
-        )
-        for review in reviews.order_by("reviewer__username")
-    }  # fmt: skip
+    return {review.reviewer.username: load_answers(review) for review in reviews.order_by("reviewer__username")}
+
+
+def load_answers(review: Review) -> Answers:
+    """The answers of a saved review."""
+    return Answers(
+        review.score, review.notes, review.needs_review, review.criterion_answers, review.is_unsure,
+        review.keeps_notes_here, frozenset(canonical_json.loads(review.unpushed_keys)),
+    )  # fmt: skip
+
+
+def store_disagreement(item: QueueItem, rubric: Queue) -> Decimal:
+    """Store how much the answers of the item's reviewers differ, in the transaction that changes one of them."""
+    decided = {name: answers for name, answers in load_votes(item).items() if not answers.is_unsure}
+    agreement = measure_agreement(rubric, decided)
+    disagreement = Decimal(0) if agreement is None else 1 - agreement
+    QueueItem.objects.filter(pk=item.pk).update(disagreement=disagreement)
+    return disagreement
 
 
 def combine(rubric: Queue, votes: Mapping[str, Answers]) -> Answers:

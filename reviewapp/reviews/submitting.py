@@ -15,7 +15,7 @@ from reviewapp.audit.recording import record
 from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.claiming import TakenRevision
-from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
+from reviewapp.queues.models import ItemState, PushPolicy, Queue, QueueItem, Skip
 from reviewapp.reviews import announcing, combining, drafts, pushing, queries, sending_back, session_push
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.pushing import Answers
@@ -161,9 +161,12 @@ def _insert_revision(submission: _Submission, taken: TakenRevision) -> Review:
         session_push.store_patches(review, pushed[1:])
     if taken.assigned_count:
         sending_back.close_assignment(review)
-    is_completed = _count_review(item) if item.has_several_reviewers else not answers.is_unsure
-    if item.has_several_reviewers and is_completed and not pushed:
-        _push(review, rubric, answers)
+    is_completed = not answers.is_unsure
+    if item.has_several_reviewers:
+        is_completed, disagreement = _count_review(item), combining.store_disagreement(item, rubric)
+        is_settled = queue.push_policy != PushPolicy.SETTLED or not disagreement
+        if is_completed and is_settled and not pushed:
+            _push(review, rubric, answers)
     if taken.assigned_count and is_completed:
         assignments.withdraw(item, user)
     if answers.is_unsure:

@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
-from reviewapp.reviews import announcing, drafts
+from reviewapp.reviews import announcing, combining, drafts
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.session_push import load_patches
 from reviewapp.traces.metadata import merge
@@ -79,6 +79,8 @@ def undo(item: QueueItem, user: User) -> Review:
         Review.objects.filter(pk=review.pk).update(is_latest=False, undone_at=clock.now())
         if previous is not None:
             Review.objects.filter(pk=previous.pk).update(is_latest=True)
+        if item.has_several_reviewers:
+            combining.store_disagreement(item, item.queue)
         Skip.objects.filter(item=item, user=user, kind=Skip.Kind.UNSURE).delete()
         version = review.revision if item.has_several_reviewers else review.revision + 1
         drafts.save_fields(item, user, _form_fields(item, review), version=version)
