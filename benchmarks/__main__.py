@@ -22,6 +22,7 @@ NAMES = (
     "mirror",
     "queries",
     "scrape",
+    "agreement",
     "backup",
     "upload",
 )

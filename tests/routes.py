@@ -14,7 +14,8 @@ from reviewapp.keys.models import AccessToken
 from reviewapp.lib import clock
 from reviewapp.people import links
 from reviewapp.people.models import AccountLink
-from reviewapp.queues.models import QueueItem
+from reviewapp.quality.models import Settlement
+from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.queues.upload_models import Upload, UploadState
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
@@ -23,6 +24,7 @@ from tests.factories import (
     LaminarKeyFactory,
     MembershipFactory,
     PatchFactory,
+    QueueItemFactory,
     ReviewFactory,
     RuleFactory,
     SpanFactory,
@@ -83,6 +85,12 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     key = LaminarKeyFactory.create(project=project, retired_at=clock.now())
     token = AccessToken.objects.create(project=project, name="ci", prefix="rvw_test", digest="0" * 64)
     view = SavedView.objects.create(project=project, name="flagged", query="m=needs_review%3Dtrue", made_by="lead")
+    completed = QueueItemFactory.create(queue=item.queue, state=ItemState.COMPLETED, version=1)
+    review = ReviewFactory.create(item=completed)
+    settlement = Settlement.objects.create(
+        item=completed, number=1, review=review, item_version=1, rubric_version=1, ruling="Short dates pass.",
+        settled_by=review.reviewer, patch=review.patch,
+    )  # fmt: skip
     bulk = Bulk.objects.create(project=project, preview_id=uuid4(), metadata='{"k":1}', made_by="lead")
     rule = RuleFactory.create(queue=item.queue)
     webhook = Webhook.objects.create(project=project, url="https://example.com/hooks", events="queue.completed")
@@ -90,12 +98,11 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     member = MembershipFactory.create(project=project)
     link_secret = links.make_invite(project, "reviewer", 7, "admin")
     upload = Upload.objects.create(queue=item.queue, kind=Upload.Kind.VIEW, state=UploadState.DONE, made_by="lead")
-    review = ReviewFactory.create(item__queue=item.queue)
     return {
         "webhook": webhook.pk, "message": message.pk, "project": project.slug,
         "view": view.pk, "bulk": bulk.pk, "queue": item.queue.slug, "item": item.pk,
         "key": key.pk, "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE), "rule": rule.pk, "person": member.pk,
         "secret": link_secret, "link": AccountLink.objects.get().pk,
-        "upload": upload.pk, "review": review.pk,
+        "upload": upload.pk, "review": review.pk, "settlement": settlement.pk,
     }  # fmt: skip

@@ -14,7 +14,7 @@ Figure = Callable[[Items], float | None]
 _SEED = 20_260_101
 _ROUNDS = 1_000
 # Of more kinds of items than this, a few random subsets stand for all: a page of figures stays below a second.
-_MAX_KINDS, _SUBSETS, _SUBSET_ROUNDS = 500, 4, 100
+_MAX_KINDS, _SUBSETS, _SUBSET_ROUNDS = 250, 4, 100
 
 
 @dataclass(frozen=True, slots=True)
