@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0031_several_people_review_an_item'),
+        ('reviewapp', '0038_assign_audit_and_discuss'),
     ]
 
     operations = [
