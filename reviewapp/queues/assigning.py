@@ -107,7 +107,7 @@ def assign_new(queue: Queue, pks: Sequence[int]) -> None:
 
 def list_people(queue: Queue) -> dict[int, int]:
     """The weights of the people that items are spread over, by user: those named, else the project's reviewers."""
-    members = Membership.objects.filter(project=queue.project_id, user__is_active=True)
+    members = Membership.objects.filter(project=queue.project_id, is_active=True, user__is_active=True)
     named = QueueReviewer.objects.filter(queue=queue, user__in=members.values("user"))
     if weights := dict(named.values_list("user", "weight")):
         return weights

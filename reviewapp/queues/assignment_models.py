@@ -1,7 +1,5 @@
 """Who reviews which items of a queue: the people of a queue, and assignments."""
 
-from datetime import timedelta
-
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -11,8 +9,6 @@ from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem
 
 MAX_WEIGHT = 100
-# An assignment that is open for longer is late.
-LATE_AFTER = timedelta(days=7)
 
 
 class QueueReviewer(models.Model):

@@ -92,7 +92,7 @@ def count_open(pks: Collection[int]) -> None:
 
 def select_absent() -> QuerySet[Assignment]:
     """The open assignments of people who have been deactivated or have left the project."""
-    members = Membership.objects.filter(project=OuterRef("queue__project"), user=OuterRef("user"))
+    members = Membership.objects.filter(project=OuterRef("queue__project"), user=OuterRef("user"), is_active=True)
     rows = Assignment.objects.filter(done_at=None).annotate(role=Subquery(members.values("role")[:1]))
     return rows.filter(Q(role=None) | Q(user__is_active=False))
 

@@ -38,7 +38,7 @@ def free_absent() -> int:
 
 
 def _select_absent_claims() -> QuerySet[QueueItem]:
-    members = Membership.objects.filter(project=OuterRef("queue__project"), user=OuterRef("claimed_by"))
+    members = Membership.objects.filter(project=OuterRef("queue__project"), user=OuterRef("claimed_by"), is_active=True)
     claimed = QueueItem.objects.filter(state=ItemState.PENDING, claimed_by__isnull=False)
     claimed = claimed.annotate(claimer_role=Subquery(members.values("role")[:1]))
     return claimed.filter(Q(claimer_role=None) | Q(claimed_by__is_active=False))

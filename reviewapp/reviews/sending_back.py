@@ -37,7 +37,9 @@ class Outcome:
 def plan_sending_back(project: Project, reviews: Sequence[Review], to: User | None = None) -> Outcome:
     """What `send_back` would do. The reviews' items must be loaded."""
     outcome = Outcome()
-    members = set(Membership.objects.filter(project=project, user__is_active=True).values_list("user", flat=True))
+    members = set(
+        Membership.objects.filter(project=project, is_active=True, user__is_active=True).values_list("user", flat=True)
+    )
     open_rows = Assignment.objects.filter(
         item__in=[review.item_id for review in reviews], kind=Assignment.Kind.SENT_BACK, done_at=None
     )

@@ -217,7 +217,7 @@ def test_it_shows_load_and_what_a_person_gets_next(
     queue: Queue, items: list[QueueItem], reviewer: User, lead: User, lead_client: Client
 ) -> None:
     assign(queue, items[:2], reviewer, lead)
-    Assignment.objects.filter(item=items[0]).update(at=clock.now().replace(year=2020))
+    QueueItem.objects.filter(pk=items[0].pk).update(due_at=clock.now().replace(year=2020))
     page = " ".join(lead_client.get(URL, {"as": "reviewer"}).text.split())
     assert 'data-label="open">2</td>' in page
     assert 'data-label="late"><b class="look">1</b></td>' in page

@@ -20,7 +20,7 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import assigning, claiming
 from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.assigning import Change
-from reviewapp.queues.assignment_models import LATE_AFTER, MAX_WEIGHT, Assignment, QueueReviewer
+from reviewapp.queues.assignment_models import MAX_WEIGHT, Assignment, QueueReviewer
 from reviewapp.queues.models import ItemQuerySet, ItemState, Queue, QueueItem, WhoReviews
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import render_page
@@ -153,16 +153,16 @@ def _page_context(request: Request, queue: Queue, query: QueryDict) -> dict[str,
         "assigned": assigned, "count": matching.count(), "max_items": assigning.MAX_ITEMS,
         "changes": list(Change), "who_choices": WhoReviews.choices, "ticked": set(query.getlist("item")),
         "viewed": viewed, "upcoming": _load_upcoming(queue, viewed) if viewed else [],
-        "late_days": LATE_AFTER.days,
     }  # fmt: skip
 
 
 def _load_people(queue: Queue) -> list[dict[str, object]]:
     """Each active member of the project with their weight, and how many items they have open, done and late."""
-    late_since = clock.now() - LATE_AFTER
-    counts = _count_work(queue, late_since)
+    counts = _count_work(queue, clock.now())
     weights = dict(QueueReviewer.objects.filter(queue=queue).values_list("user", "weight"))
-    members = Membership.objects.filter(project=queue.project, user__is_active=True).select_related("user")
+    members = Membership.objects.filter(project=queue.project, is_active=True, user__is_active=True).select_related(
+        "user"
+    )
     return [
         {"user": member.user, "role": member.role, "weight": weights.get(member.user_id, 0),
          **counts.get(member.user_id, dict.fromkeys(("open", "done", "late"), 0))}
@@ -170,11 +170,11 @@ def _load_people(queue: Queue) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def _count_work(queue: Queue, late_since: datetime) -> dict[int, dict[str, int]]:
+def _count_work(queue: Queue, now: datetime) -> dict[int, dict[str, int]]:
     is_open = Q(done_at=None, item__state=ItemState.PENDING)
     rows = Assignment.objects.filter(queue=queue).order_by().values("user").annotate(
         open=Count("pk", filter=is_open), done=Count("pk", filter=Q(done_at__isnull=False)),
-        late=Count("pk", filter=is_open & Q(at__lt=late_since)),
+        late=Count("pk", filter=is_open & Q(item__due_at__lt=now)),
     )  # fmt: skip
     return {row["user"]: {name: row[name] for name in ("open", "done", "late")} for row in rows}
 
