@@ -6,14 +6,15 @@ Everything else stays with the ORM.
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, Model
 
 _FOR_UPDATE = re.compile(r"FOR (?:UPDATE|KEY SHARE)(?: OF \w+)?(?: SKIP LOCKED)?")
@@ -31,14 +32,14 @@ V = TypeVar("V")
 def fetch_rows(statement: str, *values: object) -> list[tuple[Any, ...]]:
     """Return the rows of a statement with `%s` placeholders, as the database stores them (SQLite: times are text)."""
     with connection.cursor() as cursor:
-        cursor.execute(_strip_locking(statement), [to_db_value(value) for value in values])
+        cursor.execute(_strip_locking(statement), to_db_values(values))
         return list(cursor.fetchall())
 
 
 def fetch_objects(model: type[M], statement: str, *values: object) -> list[M]:
     """Return the rows of a statement as model objects. Columns it does not select are deferred."""
     with connection.cursor() as cursor:
-        cursor.execute(_strip_locking(statement), [to_db_value(value) for value in values])
+        cursor.execute(_strip_locking(statement), to_db_values(values))
         rows = cursor.fetchall()
         if not rows:
             return []
@@ -63,7 +64,7 @@ def fetch_first(model: type[M], statement: str, *values: object) -> M | None:
 def execute(statement: str, *values: object) -> int:
     """Run a statement with `%s` placeholders. Returns the number of changed rows."""
     with connection.cursor() as cursor:
-        cursor.execute(_strip_locking(statement), [to_db_value(value) for value in values])
+        cursor.execute(_strip_locking(statement), to_db_values(values))
         return int(cursor.rowcount)
 
 
@@ -105,6 +106,36 @@ def insert_objects(objects: Sequence[Model], *columns: str) -> list[tuple[Any, .
     return insert_returning(head, rows, f"ON CONFLICT DO NOTHING RETURNING {', '.join(columns)}")
 
 
+def insert_copies(
+    template: Model, columns: Sequence[str], rows: Sequence[Sequence[object]], *returned: str
+) -> list[tuple[Any, ...]]:
+    """Insert a copy of `template` for each row, which has its own values in `columns`. Existing rows stay unchanged.
+
+    What the rows share is sent once, and no object is made per row. Returns the columns `returned` of each inserted
+    row, as the database stores them.
+    """
+    fields = [field for field in template._meta.concrete_fields if not field.primary_key]
+    shared = {str(field.column): getattr(template, field.attname) for field in fields if field.column not in columns}
+    table, listed = template._meta.db_table, ", ".join(columns)
+    tail = f"ON CONFLICT DO NOTHING RETURNING {', '.join(returned)}"
+    inserted: list[tuple[Any, ...]] = []
+    for batch in _batches(rows):
+        if connection.vendor == "postgresql":
+            names, values = listed, cast("list[object]", [_dump_rows(columns, batch)])
+            source = f"json_populate_recordset(NULL::{table}, %s)"
+        else:
+            # SQLite's names for the columns of VALUES; without WHERE it would read ON as a part of the FROM clause.
+            names = ", ".join(f"column{number}" for number in range(1, len(columns) + 1))
+            source = f"(VALUES {', '.join([placeholders(columns)] * len(batch))}) WHERE true"
+            values = [value for row in batch for value in row]
+        statement = f"""
+            INSERT INTO {table} ({listed}, {", ".join(shared)})
+            SELECT {names}, {", ".join(["%s"] * len(shared))} FROM {source} {tail}
+        """  # noqa: S608
+        inserted += fetch_rows(statement, *shared.values(), *values)
+    return inserted
+
+
 def placeholders(values: Collection[object]) -> str:
     """A placeholder for each value, in brackets: `(%s, %s)`."""
     return f"({', '.join(['%s'] * len(values))})"
@@ -114,19 +145,28 @@ def execute_many(statement: str, rows: Sequence[Sequence[object]]) -> None:
     """Run a statement once for each row of values."""
     if rows:
         with connection.cursor() as cursor:
-            cursor.executemany(statement, [[to_db_value(value) for value in values] for values in rows])
+            cursor.executemany(statement, [to_db_values(values) for values in rows])
 
 
 def to_db_value(value: object) -> Any:
     """Convert a value to what the current database stores."""
-    if isinstance(value, _PLAIN):
-        return value
+    return to_db_values([value])[0]
+
+
+def to_db_values(values: Iterable[object]) -> list[Any]:
+    """Convert values to what the current database stores."""
+    # Each attribute of Django's `connection` is looked up per thread, which costs more than most conversions.
+    database = connections[DEFAULT_DB_ALIAS]
+    return [value if isinstance(value, _PLAIN) else _convert(value, database) for value in values]
+
+
+def _convert(value: object, database: BaseDatabaseWrapper) -> Any:
     if isinstance(value, UUID):
-        return value if connection.features.has_native_uuid_field else value.hex
+        return value if database.features.has_native_uuid_field else value.hex
     if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
+        return database.ops.adapt_datetimefield_value(value)
     if isinstance(value, Decimal):
-        return value if connection.vendor == "postgresql" else format(value, "f")
+        return value if database.vendor == "postgresql" else format(value, "f")
     return value
 
 
@@ -137,8 +177,13 @@ def _build_insert(head: str, rows: Sequence[Sequence[object]], tail: str) -> tup
         return f"{head} VALUES {value_lists} {tail}", [value for row in rows for value in row]
     table, _, columns = head.removeprefix("INSERT INTO ").removesuffix(")").partition(" (")
     names = columns.split(", ")
-    text = json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str)
+    text = _dump_rows(names, rows)
     return f"{head} SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s) {tail}", [text]  # noqa: S608
+
+
+def _dump_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """The rows as a JSON array of objects."""
+    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=str)
 
 
 def parse_datetime(value: object) -> datetime | None:

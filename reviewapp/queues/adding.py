@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
@@ -23,6 +25,10 @@ from reviewapp.queues.sessions import UnitKey, find_rows, map_units
 from reviewapp.traces.sync import pull
 
 MAX_ITEMS = 1_000
+# Columns of an item in which entries differ.
+_ENTRY_COLUMNS = (
+    "trace_id", "reason", "reference", "priority", "stratum", "inclusion_probability", "draw", "due_at",
+)  # fmt: skip
 LINE = re.compile(r"([^\s,]*)[\s,]*(.*)", re.DOTALL)
 
 
@@ -43,6 +49,13 @@ class Entry:
     due_at: datetime | None = None
 
 
+class QueuedItem(NamedTuple):
+    """An item that an entry added or met: its primary key and state."""
+
+    pk: int
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class AddResult:
     """The outcome of `add`. `items` follows the order of the entries, None for an entry that was not added.
@@ -51,7 +64,7 @@ class AddResult:
     because a person removed their trace earlier, `brought_back` traces that were added in spite of that.
     """
 
-    items: list[QueueItem | None]
+    items: list[QueuedItem | None]
     added: int
     duplicates: int
     removed: int = 0
@@ -139,44 +152,39 @@ def add(
         by_unit: dict[UnitKey, Entry] = {}
         for entry in entries:
             by_unit.setdefault(units[entry.trace_id], entry)
-        items = find_rows(QueueItem.objects.filter(queue=queue), queue.project, units)
+        existing = find_rows(_load_briefly(queue), queue.project, units)
         removed = _find_removed(queue, units, delete=bring_back)
         excluded = set() if bring_back else removed
-        missing = [entry for unit, entry in by_unit.items() if unit not in items and unit not in excluded]
+        missing = {
+            entry.trace_id: entry for unit, entry in by_unit.items() if unit not in existing and unit not in excluded
+        }
         if rule is None:
-            _end_draws(items.values())
-        new_items = [_make_item(queue, entry, actor, source, rule, sample_day) for entry in missing]
-        _insert_items(new_items)
-        items.update({units[item.trace_id]: item for item in new_items})
+            _end_draws(existing.values())
+        template = QueueItem(
+            queue=queue, source=source, rule=rule, sample_day=sample_day, added_by=get_actor_name(actor)
+        )
+        new_pks = _insert_items(template, list(missing.values()))
         if locked_queue.who_reviews == WhoReviews.ASSIGNED:
-            assigning.assign_new(locked_queue, [item.pk for item in new_items])
-        pull.request_pull(queue.project, [item.trace_id for item in new_items])
-        if new_items:
-            record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(new_items))
+            assigning.assign_new(locked_queue, list(new_pks.values()))
+        pull.request_pull(queue.project, missing)
+        if missing:
+            record(queue.project, actor, "added items", f"queue:{queue.slug}", count=len(missing))
+    items = {unit: QueuedItem(item.pk, item.state) for unit, item in existing.items()}
+    items |= {units[trace_id]: QueuedItem(pk, ItemState.PENDING) for trace_id, pk in new_pks.items()}
     results = [items.get(units[entry.trace_id]) for entry in entries]
     return AddResult(
         items=results,
-        added=len(new_items),
-        duplicates=len(results) - results.count(None) - len(new_items),
+        added=len(missing),
+        duplicates=len(results) - results.count(None) - len(missing),
         removed=sum(units[entry.trace_id] in excluded for entry in entries),
         brought_back=len(removed) if bring_back else 0,
     )
 
 
-def _make_item(
-    queue: Queue, entry: Entry, actor: User | str, source: Source, rule: Rule | None, sample_day: SampleDay | None
-) -> QueueItem:
-    return QueueItem(
-        queue=queue, trace_id=entry.trace_id, reason=entry.reason, reference=entry.reference, priority=entry.priority,
-        source=source, rule=rule, stratum=entry.stratum, inclusion_probability=entry.inclusion_probability,
-        sample_day=sample_day, draw=entry.draw, added_by=get_actor_name(actor), due_at=entry.due_at,
-    )  # fmt: skip
-
-
 def preview_add(queue: Queue, trace_ids: Sequence[UUID]) -> AddPreview:
     """Count what adding these traces would meet; nothing changes."""
     units = map_units(queue, trace_ids)
-    items = find_rows(QueueItem.objects.filter(queue=queue), queue.project, units)
+    items = find_rows(_load_briefly(queue), queue.project, units)
     removed = _find_removed(queue, units, delete=False)
     states = Counter(items[unit].state if unit in items else "removed" if unit in removed else "new"
                      for unit in set(units.values()))  # fmt: skip
@@ -194,11 +202,18 @@ def _end_draws(items: Iterable[QueueItem]) -> None:
         QueueItem.objects.filter(pk__in=batch).update(draw=None)
 
 
-def _insert_items(items: Sequence[QueueItem]) -> None:
-    """Insert the items and set their primary keys."""
-    by_trace_id = {sql.to_db_value(item.trace_id): item for item in items}
-    for pk, trace_id in sql.insert_objects(items, "id", "trace_id"):
-        by_trace_id[trace_id].pk = pk
+def _load_briefly(queue: Queue) -> QuerySet[QueueItem]:
+    """The queue's items with only what adding needs of them."""
+    return QueueItem.objects.filter(queue=queue).only("trace_id", "state", "draw")
+
+
+def _insert_items(template: QueueItem, entries: Sequence[Entry]) -> dict[UUID, int]:
+    """Insert an item for each entry, otherwise as `template`. Returns the primary keys by trace id."""
+    trace_ids = [entry.trace_id for entry in entries]
+    by_stored_id = dict(zip(sql.to_db_values(trace_ids), trace_ids, strict=True))
+    rows = [[getattr(entry, name) for name in _ENTRY_COLUMNS] for entry in entries]
+    inserted = sql.insert_copies(template, _ENTRY_COLUMNS, rows, "trace_id", "id")
+    return {by_stored_id[trace_id]: pk for trace_id, pk in inserted}
 
 
 def _find_removed(queue: Queue, units: Mapping[UUID, UnitKey], *, delete: bool) -> set[UnitKey]:

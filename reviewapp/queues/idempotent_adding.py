@@ -8,8 +8,8 @@ from django.db import transaction
 
 from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.shortening import shorten
-from reviewapp.queues.adding import AddResult, Entry, add
-from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Source
+from reviewapp.queues.adding import AddResult, Entry, QueuedItem, add
+from reviewapp.queues.models import IdempotentAdd, Queue, Source
 from reviewapp.queues.sessions import find_items
 
 BATCH_SIZE = 500
@@ -78,7 +78,8 @@ def _compute_digest(
     return hashlib.sha256(canonical_json.dumps(content).encode()).hexdigest()
 
 
-def _find_items(queue: Queue, entries: Sequence[Entry]) -> list[QueueItem | None]:
+def _find_items(queue: Queue, entries: Sequence[Entry]) -> list[QueuedItem | None]:
     """The item of each entry, None for one that is no longer in the queue."""
     items = find_items(queue, [entry.trace_id for entry in entries])
-    return [items.get(entry.trace_id) for entry in entries]
+    queued = {trace_id: QueuedItem(item.pk, item.state) for trace_id, item in items.items()}
+    return [queued.get(entry.trace_id) for entry in entries]

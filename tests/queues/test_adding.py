@@ -140,7 +140,7 @@ def test_it_does_not_change_a_completed_item(queue: Queue, lead: User) -> None:
     result = add(queue, [Entry(item.trace_id, reason="again")], lead)
     item.refresh_from_db()
 
-    assert (result.added, result.duplicates, result.items) == (0, 1, [item])
+    assert (result.added, result.duplicates, result.items) == (0, 1, [(item.pk, item.state)])
     assert (item.state, item.reason) == ("completed", "")
 
 
@@ -160,7 +160,7 @@ def test_it_records_nothing_when_nothing_is_new(queue: Queue, item: QueueItem, l
 
 
 def test_it_adds_a_thousand_in_few_queries(queue: Queue, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(20):
         add(queue, [Entry(uuid4()) for _ in range(1_000)], "command")
 
     assert queue.items.count() == 1_000

@@ -16,6 +16,7 @@ from django.db.models import F
 from reviewapp.accounts.models import Project
 from reviewapp.laminar import ParsedRows, SpanRow, TraceRow, UnreadableRow
 from reviewapp.lib import clock, sql
+from reviewapp.lib.batches import batched
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.traces import queries
@@ -57,23 +58,25 @@ def request_pull(project: Project, trace_ids: Iterable[UUID], *, is_kept: bool =
     """
     ids = sorted(set(trace_ids))
     now = clock.now()
-    traces = [Trace(project=project, trace_id=trace_id, pull_due_at=now, is_kept=is_kept) for trace_id in ids]
+    template = Trace(project=project, pull_due_at=now, is_kept=is_kept)
     with transaction.atomic():
-        Trace.objects.bulk_create(traces, ignore_conflicts=True, batch_size=500)
-        count = sum(_expedite(project, ids[start : start + 500], now, is_kept) for start in range(0, len(ids), 500))
-        if count < len(ids):
+        inserted = sql.insert_copies(template, ["trace_id"], [(trace_id,) for trace_id in ids], "trace_id")
+        new = {trace_id for (trace_id,) in inserted}
+        known = [trace_id for trace_id, stored in zip(ids, sql.to_db_values(ids), strict=True) if stored not in new]
+        count = sum(_expedite(project, batch, now, is_kept) for batch in batched(known))
+        if count < len(known):
             # Some were pruned at this very moment.
-            request_pull(project, ids, is_kept=is_kept)
+            request_pull(project, known, is_kept=is_kept)
 
 
 def _expedite(project: Project, ids: Sequence[UUID], now: datetime, is_kept: bool) -> int:
     """Bring the pull of these traces forward. Returns how many of them have a row."""
     locked = Trace.objects.select_for_update().filter(project=project, trace_id__in=ids).order_by("trace_id")
-    traces = list(locked.only("is_kept", "pull_due_at", "spans_pulled_at"))
-    newly_kept = [trace.pk for trace in traces if is_kept and not trace.is_kept]
+    traces = list(locked.values_list("pk", "is_kept", "pull_due_at", "spans_pulled_at"))
+    newly_kept = [pk for pk, was_kept, _, _ in traces if is_kept and not was_kept]
     if newly_kept:
         Trace.objects.filter(pk__in=newly_kept).update(is_kept=True, read_due_at=now)
-    late = [trace.pk for trace in traces if trace.spans_pulled_at is None and _is_late(trace.pull_due_at, now)]
+    late = [pk for pk, _, due_at, pulled_at in traces if pulled_at is None and _is_late(due_at, now)]
     if late:
         Trace.objects.filter(pk__in=late).update(pull_due_at=now, pull_tries=0)
     return len(traces)
