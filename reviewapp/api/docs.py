@@ -79,7 +79,8 @@ def list_endpoints(schema: Json, base_url: str) -> list[Endpoint]:
 
 
 def _describe_endpoint(method: str, path: str, operation: Json, components: Json, base_url: str) -> Endpoint:
-    body = operation.get("requestBody", {}).get("content", {}).get(JSON_TYPE, {})
+    content = operation.get("requestBody", {}).get("content", {})
+    body, takes_file = content.get(JSON_TYPE, {}), bool(content) and JSON_TYPE not in content
     bodies = [(example["summary"], example["value"]) for example in body.get("examples", {}).values()]
     url = base_url + path.format_map(
         {parameter["name"]: parameter.get("example") for parameter in operation["parameters"]}
@@ -92,7 +93,10 @@ def _describe_endpoint(method: str, path: str, operation: Json, components: Json
         paragraphs=_split_paragraphs(operation["description"]),
         parameters=[_describe_parameter(parameter) for parameter in operation["parameters"]],
         body=_list_shapes(body["schema"], components) if body else [],
-        examples=[(title, _format_curl(method.upper(), url, value)) for title, value in bodies or [("", None)]],
+        examples=[
+            (title, _format_curl(method.upper(), url, value, takes_file=takes_file))
+            for title, value in bodies or [("", None)]
+        ],
         responses=[
             _describe_response(str(status), response, components) for status, response in operation["responses"].items()
         ],
@@ -116,8 +120,10 @@ def _describe_response(status: str, response: Json, components: Json) -> Respons
     return Response(status, response["description"], _list_shapes(content["schema"], components), example)
 
 
-def _format_curl(method: str, url: str, body: object) -> str:
+def _format_curl(method: str, url: str, body: object, *, takes_file: bool) -> str:
     lines = [f"curl -X {method} '{url}'", '-H "Authorization: Bearer $TOKEN"']
+    if takes_file:
+        lines.append("--data-binary @traces.csv")
     if body is not None:
         # A single quote would end the shell's quoting.
         text = json.dumps(body, indent=2, ensure_ascii=False).replace("'", "'\\''")

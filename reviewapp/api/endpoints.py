@@ -8,7 +8,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError
 
 from reviewapp.accounts import access
-from reviewapp.api import items, openapi, patches, queue_contents, queues
+from reviewapp.api import items, openapi, patches, queue_contents, queues, uploads
 from reviewapp.api.request_handling import AccessTokenAuth, MissingScopeError, RateLimitedError
 from reviewapp.keys.tokens import RATE_WINDOW
 
@@ -16,10 +16,11 @@ DESCRIPTION = """\
 Add traces to queues and push metadata onto traces. Each call needs an access token of the project in the header \
 “Authorization: Bearer <token>”. An admin creates tokens on the project's Keys page.
 
-Bodies are JSON in UTF-8 of up to 2 MB. They are read strictly: no unknown or repeated keys, no NaN or Infinity, \
-no numbers that Laminar would change, no NUL characters, no lone surrogates. An error is a JSON object with a sentence \
-in “error” and, in a list, the number of the first faulty item in “line”; nothing of that call was saved. If only some \
-items of a list are faulty, the others are saved: the answer is a 207, with the faulty ones in “refused”.
+Bodies are JSON in UTF-8 of up to 2 MB, except for a file of traces. They are read strictly: no unknown or repeated \
+keys, no NaN or Infinity, no numbers that Laminar would change, no NUL characters, no lone surrogates. An error is a \
+JSON object with a sentence in “error” and, in a list, the number of the first faulty item in “line”; nothing of that \
+call was saved. If only some items of a list are faulty, the others are saved: the answer is a 207, with the faulty \
+ones in “refused”.
 
 After a 5xx answer or a lost connection, repeat the call: items are never added twice, and a patch with an idempotency \
 key is saved once. A call that adds items under an idempotency key returns its first result again, for \
@@ -43,6 +44,7 @@ api = NinjaAPI(
 api.add_router("", queues.router)
 api.add_router("", items.router)
 api.add_router("", queue_contents.router)
+api.add_router("", uploads.router)
 api.add_router("", patches.router)
 
 

@@ -1,5 +1,6 @@
 """`POST queues/<slug>/items`: add traces to a queue. The published schema is above, its validator below."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.http import HttpRequest
@@ -24,6 +25,7 @@ from reviewapp.delivery import patch_validation
 from reviewapp.delivery.patch_validation import InvalidPatchError
 from reviewapp.keys.models import Scope
 from reviewapp.lib import trace_ids
+from reviewapp.lib.local_time import DUE_TIME_PATTERN, parse_due_time
 from reviewapp.queues import adding
 from reviewapp.queues.adding import MAX_ITEMS, AddResult, Entry
 from reviewapp.queues.idempotent_adding import AddKeyReusedError, add_once
@@ -56,6 +58,12 @@ ITEM_SCHEMA: dict[str, Any] = {
             "maximum": MAX_PRIORITY,
             "description": "Higher comes first; 0 by default",
         },
+        "due_at": {
+            "type": ["string", "null"],
+            "pattern": rf"^\s*{DUE_TIME_PATTERN}\s*$",
+            "description": "When it should be reviewed by: a date, which means its end, or a time; in UTC unless it"
+            " names another zone",
+        },
     },
 }
 SCHEMA: dict[str, Any] = {
@@ -72,13 +80,14 @@ SCHEMA: dict[str, Any] = {
 }
 EXAMPLES = {
     "One trace": {"items": [{"trace_id": openapi.EXAMPLE_TRACE_ID}]},
-    "With a reason and a priority": {
+    "With a reason, a priority and a due date": {
         "items": [
             {
                 "trace_id": openapi.EXAMPLE_TRACE_ID,
                 "reason": "The customer complained",
                 "reference": "order 17",
                 "priority": 10,
+                "due_at": "2026-12-31T17:30Z",
             }
         ],
         "bring_back": True,
@@ -265,6 +274,7 @@ def _parse_item(item: Any) -> Entry:
         reason=_parse_text(item, "reason", MAX_REASON_LENGTH),
         reference=_parse_text(item, "reference", MAX_REFERENCE_LENGTH),
         priority=_parse_priority(item.get("priority")),
+        due_at=_parse_due(item.get("due_at")),
     )
 
 
@@ -288,3 +298,12 @@ def _parse_priority(value: Any) -> int:
             f"The priority must be a whole number from {-MAX_PRIORITY:,} to {MAX_PRIORITY:,}; higher comes first."
         )
     return value
+
+
+def _parse_due(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    due_at = parse_due_time(value.strip()) if isinstance(value, str) else None
+    if due_at is None:
+        raise RequestRejected("The due_at is not a date. Write it as 2026-12-31 or 2026-12-31T17:30Z.")
+    return due_at

@@ -1,4 +1,4 @@
-"""What a queue has: its items and their reviews, page by page; and removing an item."""
+"""What a queue has: its items and their reviews, page by page; removing and requeueing an item."""
 
 from typing import Any
 
@@ -12,8 +12,10 @@ from reviewapp.api.queues import COMMON_RESPONSES, NO_QUEUE, QueuePath, find_que
 from reviewapp.api.request_handling import ErrorOut, RequestRejected, error_response, require_scope
 from reviewapp.keys.models import Scope
 from reviewapp.lib import canonical_json, clock
+from reviewapp.queues.adding import QueueArchivedError
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.queues.removing import remove
+from reviewapp.queues.requeueing import requeue
 from reviewapp.reviews.models import Review
 
 EXAMPLE_ITEM: dict[str, object] = {
@@ -31,6 +33,7 @@ EXAMPLE_ITEM: dict[str, object] = {
     "added_at": "2026-11-30T12:00:00.000000Z",
     "completed_at": "2026-11-30T13:00:00.000000Z",
     "changed_at": "2026-11-30T13:00:00.000000Z",
+    "due_at": None,
 }
 EXAMPLE_REVIEW: dict[str, object] = {
     "id": 815,
@@ -74,6 +77,14 @@ REMOVE_RESPONSES = COMMON_RESPONSES | {
         {"error": "The item has been reviewed, or somebody has it open. It was not removed.", "line": None},
     ),
 }
+REQUEUE_RESPONSES = COMMON_RESPONSES | {
+    200: ("The item is pending.", {"id": 4711, "trace_id": openapi.EXAMPLE_TRACE_ID, "state": "pending"}),
+    404: REMOVE_RESPONSES[404],
+    409: (
+        "The queue is archived. Nothing was changed.",
+        {"error": f"{QueueArchivedError()} Nothing was changed.", "line": None},
+    ),
+}
 PAGE_PARAMETERS = [paging.LIMIT_PARAMETER, paging.CURSOR_PARAMETER, paging.UPDATED_SINCE_PARAMETER]
 STATE_PARAMETER = {
     "in": "query",
@@ -89,6 +100,8 @@ REVISIONS_PARAMETER = {
     "schema": {"type": "string", "enum": ["latest", "all"], "default": "latest"},
     "description": "Only the newest revision of each review, or all, undone ones included",
 }
+
+ItemPath = PathEx[int, P(description="The item's id", example=4711)]
 
 # Ninja routes a path by one router: the endpoints of items are on theirs.
 router = Router()
@@ -111,6 +124,7 @@ class ItemDetailsOut(Schema):
     added_at: str
     completed_at: str | None
     changed_at: str
+    due_at: str | None = Field(description="When it should be reviewed by")
 
 
 class ItemListOut(Schema):
@@ -176,23 +190,36 @@ def list_items(request: HttpRequest, queue: QueuePath) -> Status[dict[str, objec
     summary="Remove an item",
     openapi_extra=openapi.describe_responses(REMOVE_RESPONSES),
 )
-def remove_item(
-    request: HttpRequest, queue: QueuePath, item: PathEx[int, P(description="The item's id", example=4711)]
-) -> Status[dict[str, object]]:
+def remove_item(request: HttpRequest, queue: QueuePath, item: ItemPath) -> Status[dict[str, object]]:
     """Remove an item that nobody has reviewed. Rules do not add its trace again."""
     token = require_scope(request, Scope.QUEUE)
     try:
-        target = find_queue(token, queue)
-        # Larger numbers are no primary keys.
-        row = QueueItem.objects.filter(queue=target, pk=item).first() if item < 2**63 else None
-        if row is None:
-            raise RequestRejected(f"There is no item {item} in the queue “{target.slug}”.", status=404)
-        row.queue = target
+        row = _find_item(find_queue(token, queue), item)
         if not remove(row, f"token:{token.name}"):
             raise RequestRejected(str(REMOVE_RESPONSES[409][0]), status=409)
     except RequestRejected as error:
         return error_response(error, "Item", "")
     return Status(200, {"id": item, "trace_id": str(row.trace_id), "state": "removed"})
+
+
+@items.router.post(
+    "/queues/{slug:queue}/items/{int:item}/requeue",
+    response={200: dict[str, Any]} | dict.fromkeys((401, 403, 404, 405, 409, 429), ErrorOut),
+    summary="Requeue an item",
+    openapi_extra=openapi.describe_responses(REQUEUE_RESPONSES),
+)
+def requeue_item(request: HttpRequest, queue: QueuePath, item: ItemPath) -> Status[dict[str, object]]:
+    """Make a completed or skipped item pending again; its reviews stay. A pending item does not change."""
+    token = require_scope(request, Scope.QUEUE)
+    try:
+        target = find_queue(token, queue)
+        row = _find_item(target, item)
+        if target.archived_at is not None:
+            raise RequestRejected(str(QueueArchivedError()), status=409)
+        requeue(target, f"token:{token.name}", [row.pk])
+    except RequestRejected as error:
+        return error_response(error, "Item", "Nothing was changed.")
+    return Status(200, {"id": item, "trace_id": str(row.trace_id), "state": ItemState.PENDING.value})
 
 
 @router.get(
@@ -219,6 +246,16 @@ def list_reviews(request: HttpRequest, queue: QueuePath) -> HttpResponse | Statu
     # Not by Ninja's own renderer, which would write the numbers of answers its own way.
     text = canonical_json.dumps({"reviews": content, "next_cursor": next_cursor, "next_updated_since": next_time})
     return HttpResponse(text, content_type="application/json")
+
+
+def _find_item(queue: Queue, pk: int) -> QueueItem:
+    """Raises RequestRejected with status 404."""
+    # Larger numbers are no primary keys.
+    item = QueueItem.objects.filter(queue=queue, pk=pk).first() if pk < 2**63 else None
+    if item is None:
+        raise RequestRejected(f"There is no item {pk} in the queue “{queue.slug}”.", status=404)
+    item.queue = queue
+    return item
 
 
 def _select_reviews(queue: Queue, revisions: str) -> "QuerySet[Review]":
@@ -252,6 +289,7 @@ def _describe_item(item: QueueItem) -> dict[str, object]:
         "added_at": clock.iso(item.added_at),
         "completed_at": item.completed_at and clock.iso(item.completed_at),
         "changed_at": clock.iso(item.changed_at),
+        "due_at": item.due_at and clock.iso(item.due_at),
     }
 
 

@@ -9,7 +9,12 @@ from datetime import UTC, datetime, time, tzinfo
 from functools import lru_cache
 
 MAX_NAME_LENGTH = 64
-_DUE_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+# JSON Schema reads the same expression.
+DUE_TIME_PATTERN = (
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_DUE_TIME = re.compile(DUE_TIME_PATTERN)
 _zone: ContextVar[tzinfo] = ContextVar("time_zone", default=UTC)
 
 

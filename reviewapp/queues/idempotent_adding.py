@@ -73,6 +73,9 @@ def _compute_digest(
 ) -> str:
     items = [[str(entry.trace_id), entry.reason, entry.reference, entry.priority] for entry in entries]
     content: dict[str, object] = {"queue": queue.slug, "items": items, "bring_back": bring_back}
+    # Only if there are any, so that a call of an earlier release is known again.
+    if any(entry.due_at for entry in entries):
+        content["due_at"] = [entry.due_at and clock.iso(entry.due_at) for entry in entries]
     if refused:
         content["refused"] = [dict(element) for element in refused]
     return hashlib.sha256(canonical_json.dumps(content).encode()).hexdigest()

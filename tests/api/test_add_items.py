@@ -1,6 +1,6 @@
 """`POST /api/v1/queues/<slug>/items`: accepted bodies and exact responses."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -74,6 +74,29 @@ def test_it_stores_reason_reference_and_priority(send: Any, queue: Queue) -> Non
 
     assert (item.reason, item.reference, item.priority) == ("a “complaint” 🙁", "order 17", -5)
     assert item.added_by == "token:ci"
+
+
+@pytest.mark.parametrize("text", ["2026-12-31", " 2026-12-31T23:59Z ", "2027-01-01T00:59+01:00"])
+def test_it_stores_a_due_date(send: Any, queue: Queue, text: str) -> None:
+    send({"items": [{"trace_id": str(uuid4()), "due_at": text}]})
+
+    assert queue.items.get().due_at == datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("value", ["tomorrow", "2026-02-30", 20261231, "", "0001-01-01T00:00+10:00"])
+def test_it_refuses_a_due_date_that_is_none(send: Any, queue: Queue, value: object) -> None:
+    response = send({"items": [{"trace_id": str(uuid4()), "due_at": value}]})
+
+    assert (response.status_code, queue.items.count()) == (400, 0)
+    assert "The due_at is not a date." in response.json()["error"]
+
+
+def test_it_refuses_an_idempotency_key_with_another_due_date(send: Any, queue: Queue) -> None:
+    item = {"trace_id": str(uuid4()), "due_at": "2026-12-31"}
+    other = {**item, "due_at": "2027-12-31"}
+    calls = [{"items": [content]} for content in (item, item, other, {"trace_id": item["trace_id"]})]
+
+    assert [send(body, **{"Idempotency-Key": "run 7"}).status_code for body in calls] == [200, 200, 422, 422]
 
 
 def test_it_reads_null_as_absent(send: Any, queue: Queue) -> None:

@@ -78,7 +78,10 @@ def test_it_shows_an_example_call_of_every_endpoint(page: str, operations: dict[
         {("POST", "http://testserver/api/v1/queues/answers/items")},
         {("GET", "http://testserver/api/v1/queues/answers/items")},
         {("DELETE", "http://testserver/api/v1/queues/answers/items/4711")},
+        {("POST", "http://testserver/api/v1/queues/answers/items/4711/requeue")},
         {("GET", "http://testserver/api/v1/queues/answers/reviews")},
+        {("POST", "http://testserver/api/v1/queues/answers/uploads")},
+        {("GET", "http://testserver/api/v1/queues/answers/uploads/7")},
         {("POST", "http://testserver/api/v1/patches")},
         {("GET", "http://testserver/api/v1/patches/12")},
     ]

@@ -17,6 +17,7 @@ from reviewapp.api.patches import PatchesInput, parse_patches
 from reviewapp.api.queues import parse_changes, parse_new_queue
 from reviewapp.api.request_handling import RequestRejected
 from reviewapp.lib import canonical_json
+from reviewapp.lib.local_time import parse_due_time
 from tests.api.http_calls import ITEMS_URL, post
 from tests.api.json_schema import Schema, admits, mutations_of, values_of
 
@@ -113,6 +114,12 @@ def has_float_integer(body: Any) -> bool:
     return any(isinstance(item.get(name), float) for item in items for name in ("priority", "reviewers_per_item"))
 
 
+def has_impossible_date(body: Any) -> bool:
+    items = body["items"] if isinstance(body, dict) and isinstance(body.get("items"), list) else []
+    dates = [item["due_at"] for item in items if isinstance(item, dict) and isinstance(item.get("due_at"), str)]
+    return any(parse_due_time(date.strip()) is None for date in dates)
+
+
 def has_unusable_number(body: Any) -> bool:
     return any(isinstance(number, float) and not math.isfinite(number) for number in walk(body))
 
@@ -140,6 +147,9 @@ RULES = {
     "an idempotency key is printable": Rule(has_unprintable_name, PATCHES, {**PATCH, "idempotency_key": "a\u202eb"}),
     "a whole number is written without a point": Rule(
         has_float_integer, ITEMS, {"items": [{"trace_id": TRACE_ID, "priority": 1.0}]}
+    ),
+    "a date is in the calendar": Rule(
+        has_impossible_date, ITEMS, {"items": [{"trace_id": TRACE_ID, "due_at": "2026-02-30"}]}
     ),
     "a number is finite": Rule(has_unusable_number, PATCHES, {**PATCH, "metadata": {"a": math.inf}}),
     "metadata is nested at most 64 levels deep": Rule(is_too_deep, PATCHES, {**PATCH, "metadata": {"a": nested(64)}}),
@@ -322,6 +332,21 @@ def test_it_publishes_an_example_of_each_response(operation: str) -> None:
 STATUSES = {
     "get /api/v1/queues/{queue}/items": {"200", "400", "401", "403", "404", "405", "429"},
     "delete /api/v1/queues/{queue}/items/{item}": {"200", "401", "403", "404", "405", "409", "429"},
+    "post /api/v1/queues/{queue}/items/{item}/requeue": {"200", "401", "403", "404", "405", "409", "429"},
+    "post /api/v1/queues/{queue}/uploads": {
+        "200",
+        "202",
+        "400",
+        "401",
+        "403",
+        "404",
+        "405",
+        "409",
+        "413",
+        "415",
+        "429",
+    },
+    "get /api/v1/queues/{queue}/uploads/{upload}": {"200", "401", "403", "404", "405", "429"},
     "get /api/v1/queues/{queue}/reviews": {"200", "400", "401", "403", "404", "405", "429"},
     "get /api/v1/queues": {"200", "400", "401", "403", "405", "429"},
     "post /api/v1/queues": {"201", "400", "401", "403", "405", "413", "415", "429"},

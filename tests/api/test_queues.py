@@ -172,6 +172,33 @@ def test_it_keeps_a_reviewed_item(call: Any, item: QueueItem, reviewer: User) ->
     assert QueueItem.objects.exists()
 
 
+def test_it_requeues_a_reviewed_item(call: Any, item: QueueItem, reviewer: User) -> None:
+    submit(load(item), reviewer, GOOD, version=0)
+    response = call("POST", f"/{item.queue.slug}/items/{item.pk}/requeue")
+    assert (response.status_code, response.json()["state"]) == (200, "pending")
+    item.refresh_from_db()
+    assert (item.state, item.version, Review.objects.count()) == ("pending", 1, 1)
+
+
+def test_it_leaves_a_pending_item_alone_when_requeued(call: Any, item: QueueItem) -> None:
+    assert call("POST", f"/{item.queue.slug}/items/{item.pk}/requeue").status_code == 200
+    assert not AuditEvent.objects.filter(verb="requeued items").exists()
+
+
+def test_it_requeues_no_item_of_another_project(call: Any, queue: Queue, other_project: Project) -> None:
+    theirs = QueueItemFactory.create(queue__project=other_project, queue__slug="answers", state="completed")
+    for pk in (theirs.pk, 2**70):
+        assert call("POST", f"/{queue.slug}/items/{pk}/requeue").status_code == 404
+    theirs.refresh_from_db()
+    assert theirs.state == "completed"
+
+
+def test_it_requeues_nothing_in_an_archived_queue(call: Any, queue: Queue) -> None:
+    item = QueueItemFactory.create(queue=queue, state="completed")
+    call("PATCH", f"/{queue.slug}", {"is_archived": True})
+    assert call("POST", f"/{queue.slug}/items/{item.pk}/requeue").status_code == 409
+
+
 def test_it_keeps_an_item_that_somebody_has_open(call: Any, item: QueueItem, reviewer: User) -> None:
     claiming.claim(load(item), reviewer)
     assert call("DELETE", f"/{item.queue.slug}/items/{item.pk}").status_code == 409

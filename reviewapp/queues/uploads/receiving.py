@@ -4,7 +4,7 @@ import codecs
 import hashlib
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from django.conf import settings
@@ -36,10 +36,16 @@ class UploadRefused(ValueError):
     """The file cannot be read and nothing of it is kept; the message is a sentence."""
 
 
-def receive(queue: Queue, actor: User | str, name: str, blocks: Iterable[bytes]) -> tuple[Upload, bool]:
+def receive(
+    queue: Queue,
+    actor: User | str,
+    name: str,
+    blocks: Iterable[bytes],
+    choose_columns: Callable[[columns.Layout], None] | None = None,
+) -> tuple[Upload, bool]:
     """Store a file. Returns it, or the same file uploaded to this queue before, and whether it is new.
 
-    Raises UploadRefused.
+    `choose_columns` may change the guessed layout. Raises UploadRefused, and what it raises.
     """
     upload = Upload.objects.create(
         queue=queue, kind=Upload.Kind.CSV, name=shorten(to_storable_text(name), 200),
@@ -48,6 +54,8 @@ def receive(queue: Queue, actor: User | str, name: str, blocks: Iterable[bytes])
     try:
         digest = _store(upload, blocks)
         layout = columns.guess_layout(upload)
+        if choose_columns is not None:
+            choose_columns(layout)
         upload.layout, upload.kind = canonical_json.dumps(layout.to_json()), Upload.Kind(layout.kind)
     except columns.UnreadableFileError as error:
         upload.delete()
