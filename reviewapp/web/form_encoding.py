@@ -12,6 +12,7 @@ from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from reviewapp.lib.http_server import limits
@@ -25,6 +26,7 @@ _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 NOT_UTF8 = "The text is not valid UTF-8, so some of its characters cannot be read. Send it as UTF-8."
 HAS_FILE = "The form contains a file, and this page takes no files. Paste the text instead."
 INCOMPLETE = "A part of the form cannot be read. Send the form again."
+SIGNED_OUT = "You are signed out, so the file was not read. Nothing was added. Sign in and upload it again."
 NOT_A_FORM = f"The request is neither {_FORM} nor {_MULTIPART}. Send it as a form."
 
 
@@ -39,6 +41,8 @@ def refuse_unreadable_forms(get_response: Callable[[HttpRequest], HttpResponse])
                 return views.unreadable(request, 415, NOT_A_FORM)
             if request.path.rstrip("/").endswith(limits.UPLOAD_SUFFIX) and request.content_type == _MULTIPART:
                 # A file, which its view checks and which must not be read into memory.
+                if _get_length(request) > limits.BODY_BYTES and not request.user.is_authenticated:
+                    return views.forbidden(request, PermissionDenied(SIGNED_OUT))
                 if _get_length(request) > settings.UPLOAD_MAX_BYTES + limits.MEMORY_BYTES:
                     limit = f"{settings.UPLOAD_MAX_BYTES / 1024 / 1024:,.0f} MB"
                     return views.unreadable(request, 413, f"The file is larger than {limit}. Split it.")

@@ -9,7 +9,7 @@ from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.http.parser import RequestParser
 
-from reviewapp.lib.http_server import limits
+from reviewapp.lib.http_server import admission, limits
 from reviewapp.lib.http_server.chunked_body import ChunkedBody
 
 _HEAD_END = b"\r\n\r\n"
@@ -20,7 +20,8 @@ _REASONS = {400: "Bad Request", 408: "Request Timeout", 413: "Content Too Large"
 class RequestBuffer:
     """Collects a request until it `is_complete`; in gunicorn's worker it is the parser that returns it.
 
-    `deadline` is monotonic. `parse_error` is what gunicorn raised, if the request is malformed.
+    `deadline` is monotonic. `parse_error` is what gunicorn raised, if the request is malformed. While
+    `needs_admission`, the body waits for `admit`: it may be as large as a file only if the sender is known.
     """
 
     def __init__(self, config: Config, client: Any, deadline: float) -> None:
@@ -36,6 +37,7 @@ class RequestBuffer:
         self.is_started = False
         self.is_complete = False
         self.is_too_large = False
+        self.needs_admission = False
         self.rest = b""
         self.deadline = deadline
 
@@ -51,7 +53,9 @@ class RequestBuffer:
         try:
             if self.message is None:
                 data = self._feed_head(data)
-            if self.message is not None:
+            if self.needs_admission:
+                self.rest += data
+            elif self.message is not None:
                 self._feed_body(data)
         except Exception as error:
             if isinstance(error, OSError) and self.message is not None:
@@ -88,12 +92,7 @@ class RequestBuffer:
         return rest
 
     def _start_body(self) -> None:
-        if self.message.path.rstrip("/").endswith(limits.UPLOAD_SUFFIX):
-            # Room for the form around the file.
-            self._max_bytes, seconds = limits.UPLOAD_BYTES + limits.MEMORY_BYTES, limits.UPLOAD_SECONDS
-        else:
-            self._max_bytes, seconds = limits.BODY_BYTES, limits.BODY_SECONDS
-        self.deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + limits.BODY_SECONDS
         reader = self.message.body.reader
         self.message.body = self._body
         if isinstance(reader, ChunkedReader):
@@ -101,6 +100,20 @@ class RequestBuffer:
         else:
             self._missing = reader.length
             self.is_too_large = self._missing > self._max_bytes
+        is_file = self.message.path.rstrip("/").endswith(limits.UPLOAD_SUFFIX)
+        if is_file and (self.is_too_large or self._chunks) and admission.has_credentials(self.message.headers):
+            self.needs_admission, self.is_too_large = True, False
+
+    def admit(self, *, is_known: bool) -> None:
+        """Go on with the body: as large as a file if the sender `is_known`, else as any other."""
+        self.needs_admission = False
+        if is_known:
+            # Room for the form around the file.
+            self._max_bytes = limits.UPLOAD_BYTES + limits.MEMORY_BYTES
+            self.deadline = time.monotonic() + limits.UPLOAD_SECONDS
+        self.is_too_large = self._missing > self._max_bytes
+        data, self.rest = self.rest, b""
+        self.feed(data)
 
     def _feed_body(self, data: bytes) -> None:
         if self._chunks is not None:
@@ -124,6 +137,10 @@ class RequestBuffer:
             # Applications read as much as Content-Length says.
             self.message.headers = [header for header in self.message.headers if header[0] != "TRANSFER-ENCODING"]
             self.message.headers.append(("CONTENT-LENGTH", str(self._body.tell())))
+        if self.is_too_large:
+            # Nobody must take a part for the whole.
+            self._body.seek(0)
+            self._body.truncate()
         self._body.seek(0)
 
     # What gunicorn's worker calls on a parser.

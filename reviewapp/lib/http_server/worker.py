@@ -20,7 +20,7 @@ from gunicorn.config import Config
 from gunicorn.errors import ConfigError
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from reviewapp.lib.http_server import is_stopping, limits, set_stopping
+from reviewapp.lib.http_server import admission, is_stopping, limits, set_stopping
 from reviewapp.lib.http_server.buffered_socket import BufferedSocket
 from reviewapp.lib.http_server.closing import close_listener
 from reviewapp.lib.http_server.request_buffer import RequestBuffer, error_response
@@ -177,19 +177,38 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _feed(self, connection: Connection, data: bytes) -> bool:
         """Add bytes to the request. Returns whether the connection no longer waits for more of it."""
+        return self._proceed(connection, partial(connection.parser.feed, data))
+
+    def _proceed(self, connection: Connection, read: Callable[[], None]) -> bool:
+        """Read a part of the request. Returns whether the connection no longer waits for more of it."""
         request = connection.parser
         try:
-            request.feed(data)
+            read()
         except OSError:
             self._refuse(connection, 503, "The server cannot store the request now. Nothing was saved. Try again.")
             return True
         connection.timeout = self._limit(connection, request.deadline)
+        if request.needs_admission:
+            self._check_sender(connection)
+            return True
         if request.expects_continue():
             connection.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if request.is_complete:
             self._stop_waiting(connection)
             self.enqueue_req(connection)
         return request.is_complete
+
+    def _check_sender(self, connection: Connection) -> None:
+        """Let a thread ask whether the sender may send a file; nothing is received meanwhile."""
+        self._stop_waiting(connection)
+        future = self.tpool.submit(admission.is_admitted, connection.parser.message.headers)
+        future.add_done_callback(lambda done: self.method_queue.defer(self._admit, connection, done))
+
+    def _admit(self, connection: Connection, check: "Future[bool]") -> None:
+        # Without an answer of the database, the application says so itself.
+        is_known = check.exception() is None and check.result()
+        if not self._proceed(connection, partial(connection.parser.admit, is_known=is_known)):
+            self._wait(connection, selectors.EVENT_READ, self._receive, connection.parser.deadline)
 
     def _flush(self, connection: Connection, go_on: Callable[[], None]) -> None:
         try:
