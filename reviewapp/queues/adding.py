@@ -102,7 +102,7 @@ class Paste:
     refused_lines: list[str] = field(default_factory=list)
 
 
-def parse_paste(text: str, *, reason: str = "") -> Paste:
+def parse_paste(text: str, *, reason: str = "", priority: int = 0, due_at: datetime | None = None) -> Paste:
     """Parse one trace id or Laminar link per line, optionally followed by a comma or white space and a reference."""
     lines = [(number, line.strip()) for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1) if line.strip()]
     if len(lines) > MAX_ITEMS:
@@ -110,22 +110,23 @@ def parse_paste(text: str, *, reason: str = "") -> Paste:
     paste = Paste()
     for number, line in lines:
         try:
-            paste.entries.append(_parse_line(line, reason))
+            trace_id, reference = _parse_line(line)
+            paste.entries.append(Entry(trace_id, reason, reference, priority, due_at=due_at))
         except ValueError as error:
             paste.errors.append(f"Line {number}: {error}")
             paste.refused_lines.append(line)
     return paste
 
 
-def _parse_line(line: str, reason: str) -> Entry:
-    """Raises ValueError with a sentence."""
+def _parse_line(line: str) -> tuple[UUID, str]:
+    """The trace id of a line, and its reference. Raises ValueError with a sentence."""
     word, reference = LINE.findall(line)[0]
     trace_id = trace_ids.parse_link(word)
     if len(reference) > 200:
         raise ValueError("the reference is longer than 200 characters. Shorten it.")
     if "\0" in reference:
         raise ValueError("the reference contains a character that cannot be stored (NUL). Remove it.")
-    return Entry(trace_id, reason=reason, reference=reference)
+    return trace_id, reference
 
 
 def add(

@@ -141,14 +141,6 @@ class NewQueueForm(QueueForm):
         }
 
 
-class PasteForm(forms.Form):
-    """Trace ids or Laminar links to add, one per line."""
-
-    # Not a CharField, which refuses the whole text for a NUL in one line.
-    ids = forms.Field(widget=forms.Textarea, validators=[MaxLengthValidator(400_000)])
-    reason = forms.CharField(required=False, max_length=300)
-
-
 class DueField(forms.Field):
     """A date or time by which items should be reviewed; an empty one is None."""
 
@@ -158,6 +150,22 @@ class DueField(forms.Field):
         if text and due_at is None:
             raise ValidationError("Write the due date as 2026-12-31 or 2026-12-31T17:30.")
         return due_at
+
+
+class PasteForm(forms.Form):
+    """Trace ids or Laminar links to add, one per line, and what is set for all of them."""
+
+    # Not a CharField, which refuses the whole text for a NUL in one line.
+    ids = forms.Field(widget=forms.Textarea, validators=[MaxLengthValidator(400_000)])
+    reason = forms.CharField(required=False, max_length=300, label="Reason (shown to the reviewer)")
+    priority = PlainIntegerField(
+        required=False, min_value=-MAX_PRIORITY, max_value=MAX_PRIORITY, label="Priority (higher comes first)"
+    )
+    due_at = DueField(required=False, label="Due date, such as 2026-12-31 or 2026-12-31T17:30")
+
+    @property
+    def option_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("reason", "priority", "due_at")]
 
 
 class UploadForm(forms.Form):

@@ -13,6 +13,7 @@ test_killed_workers, test_chaos |
 | worker frozen and resumed | worker/test_command, worker/test_faults, long_run |
 | another worker takes over, also one with the same name (a lease has a number, not a name) | \
 delivery/test_leasing, long_run |
+| worker killed while it adds a file | test_uploads |
 | several workers on one backlog | test_killed_workers, delivery/test_leasing |
 | SIGTERM during a push | worker/test_command, worker/test_faults |
 | database connection terminated, server crashed, locked by another program | \

@@ -1,5 +1,6 @@
 """Add traces to a queue: all or nothing, and each trace once."""
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -65,6 +66,22 @@ def test_it_adds_the_other_lines_and_keeps_an_invalid_one(paste: Any, queue: Que
     assert f">{escape(line)}</textarea>" in response.text
     assert 'value="a complaint"' in response.text
     assert set(queue.items.values_list("trace_id", flat=True)) == {first, last}
+
+
+def test_it_sets_a_priority_and_a_due_date(paste: Any, queue: Queue) -> None:
+    paste(str(uuid4()), priority="-5", due_at="2026-12-31")
+    item = queue.items.get()
+
+    assert (item.priority, item.due_at) == (-5, datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("fields", [{"priority": "high"}, {"priority": "1000001"}, {"due_at": "tomorrow"}])
+def test_it_refuses_a_priority_or_due_date_and_keeps_it(paste: Any, queue: Queue, fields: dict[str, str]) -> None:
+    response = paste(str(uuid4()), **fields)
+
+    assert (response.status_code, queue.items.count()) == (422, 0)
+    assert f'value="{next(iter(fields.values()))}"' in response.text
+    assert 'class="fault" role="alert"' in response.text
 
 
 def test_it_keeps_typed_values(paste: Any) -> None:

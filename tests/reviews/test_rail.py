@@ -1,6 +1,7 @@
 """The rail: the whole queue in proportion, positions, and the statuses that concern the person."""
 
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from reviewapp.accounts.models import User
+from reviewapp.lib import clock
 from reviewapp.queues import skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews import rail
@@ -71,3 +73,14 @@ def test_it_goes_to_the_item_at_a_position(reviewer_client: Client, queue: Queue
 def test_it_goes_to_the_end_of_an_empty_queue(reviewer_client: Client, queue: Queue) -> None:
     response: Any = reviewer_client.get("/p/support/queues/answers/at/?position=1")
     assert response["Location"] == "/p/support/queues/answers/end/"
+
+
+@pytest.mark.parametrize(("days", "text"), [(2, "due in 2 days"), (-3, "3 days late")])
+def test_it_says_when_the_item_is_due(reviewer_client: Client, item: QueueItem, days: int, text: str) -> None:
+    QueueItem.objects.update(due_at=clock.now() + timedelta(days=days))
+    assert f"<span>{text}</span>" in reviewer_client.get(f"/p/support/items/{item.pk}/").text
+
+
+def test_it_says_nothing_of_a_due_date_that_is_met(reviewer_client: Client, item: QueueItem) -> None:
+    QueueItem.objects.update(due_at=clock.now() - timedelta(days=3), state=ItemState.COMPLETED)
+    assert "days late" not in reviewer_client.get(f"/p/support/items/{item.pk}/").text

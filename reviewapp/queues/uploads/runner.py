@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.http import QueryDict
 
-from reviewapp.lib import clock
+from reviewapp.lib import clock, failpoints
 from reviewapp.queues import adding
 from reviewapp.queues.adding import Entry
 from reviewapp.queues.models import Source
@@ -75,6 +75,8 @@ def _process(upload: Upload) -> int:
         )
         counts = _preview(upload, batch.entries) if state == UploadState.CHECKING else _add(upload, batch.entries)
         Upload.objects.filter(pk=upload.pk).update(**{name: F(name) + count for name, count in counts.items() if count})
+        failpoints.hit("upload.before_commit")
+    failpoints.hit("upload.committed")
     return batch.line - upload.line or int(not batch.is_last)
 
 

@@ -104,7 +104,10 @@ def item_add(request: Request, project: Project, queue: str) -> HttpResponse:
     target = get_queue_or_404(project, queue)
     form, outcome = PasteForm(request.POST.copy()), ""
     if form.is_valid():
-        paste = adding.parse_paste(form.cleaned_data["ids"], reason=form.cleaned_data["reason"])
+        data = form.cleaned_data
+        paste = adding.parse_paste(
+            data["ids"], reason=data["reason"], priority=data["priority"] or 0, due_at=data["due_at"]
+        )
         for error in paste.errors:
             form.add_error("ids", error)
         if target.archived_at is not None:
