@@ -117,7 +117,7 @@ def insert_review_by_hand() -> None:
     patch.save(force_insert=True)
     sql.fetch_rows(
         review_queries.INSERT_REVIEW, item.pk, 1, user.pk, None, "", False, False, False, "{}", 1, patch.pk, now,
-        None, "{}",
+        None, "{}", None,
     )  # fmt: skip
 
 

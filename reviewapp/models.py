@@ -11,6 +11,7 @@ from reviewapp.queues.assignment_models import Assignment, QueueReviewer
 from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
 from reviewapp.queues.upload_models import Upload, UploadChunk, UploadFault
+from reviewapp.reviews.count_models import ReviewCount
 from reviewapp.reviews.models import Draft, Review, SessionPatch
 from reviewapp.traces.filter_models import Excerpt, MetadataKey, Posting, SavedView, Tally, Term, TraceTag
 from reviewapp.traces.models import (
@@ -56,6 +57,7 @@ __all__ = [
     "Removal",
     "RestoreMarker",
     "Review",
+    "ReviewCount",
     "Rubric",
     "Rule",
     "SavedView",

@@ -14,6 +14,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock, names
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Rule
+from reviewapp.reviews.counting import count_reviews
 from reviewapp.reviews.models import Review
 from reviewapp.traces.filter_models import Excerpt
 from reviewapp.traces.metadata.index import reindex
@@ -175,6 +176,7 @@ class ReviewFactory(DjangoModelFactory[Review]):
 
     class Meta:
         model = Review
+        skip_postgeneration_save = True
 
     item = factory.SubFactory(
         QueueItemFactory, state=ItemState.COMPLETED, version=1, completed_at=factory.LazyFunction(clock.now)
@@ -188,3 +190,8 @@ class ReviewFactory(DjangoModelFactory[Review]):
         project=factory.SelfAttribute("..item.queue.project"),
         trace_id=factory.SelfAttribute("..item.trace_id"),
     )
+
+    @factory.post_generation
+    def _count(self: Review, create: bool, extracted: None) -> None:
+        if create and self.is_latest:
+            count_reviews(self.item.queue, [self], [])

@@ -16,7 +16,7 @@ from reviewapp.delivery import outcome_log, parking, queries, schedule
 from reviewapp.delivery.models import Patch, Reason, State
 from reviewapp.lib import canonical_json, clock, sql
 from reviewapp.lib.shortening import shorten
-from reviewapp.traces.metadata.merge import lock_trace
+from reviewapp.traces.metadata.merge import LockedTrace, lock_trace
 from reviewapp.traces.metadata.tags import replace_pushed_tags
 
 UNREADABLE_MESSAGE = (
@@ -34,8 +34,9 @@ def put(
     source: str,
     tags: Sequence[str] = (),
     delay: timedelta = timedelta(0),
+    trace: LockedTrace | None = None,
 ) -> Patch:
-    """Write one patch to push after `delay`, in the caller's transaction.
+    """Write one patch to push after `delay`, in the caller's transaction; `trace` is the trace if that has locked it.
 
     Unfinished older patches of the trace are superseded, and this one carries their keys and tags: each push counts as
     a span of the trace in Laminar, and the last one must leave nothing out.
@@ -43,7 +44,7 @@ def put(
     """
     with transaction.atomic(savepoint=False):
         # Serialise patches per trace: two concurrent ones would not see, and so not carry, each other's keys.
-        trace = lock_trace(project, trace_id)
+        trace = trace or lock_trace(project, trace_id)
         now = clock.now()
         older = _park_unreadable(_lock_supersedable(project, trace_id))
         older = [patch for patch in older if patch.state != State.PARKED or patch.can_be_replaced_by(metadata, tags)]

@@ -146,6 +146,8 @@ class Queue(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     # Lists leave an archived queue out, rules do not fill it and nobody adds to it; its reviews stay.
     archived_at = models.DateTimeField(null=True, blank=True)
+    # When its reviews were last counted from the beginning, see reviews/counting.py; null if never.
+    reviews_counted_at = models.DateTimeField(null=True, default=clock.now, editable=False)
 
     objects = QueueQuerySet.as_manager()
 
@@ -458,6 +460,12 @@ class QueueItem(models.Model):
             ),
             models.Index(fields=["queue", "-priority", "id"], name="item_in_order"),
             models.Index(fields=["queue", "state"], name="item_by_state"),
+            models.Index(
+                fields=["queue", "due_at"],
+                name="item_by_due",
+                condition=Q(state=ItemState.PENDING, due_at__isnull=False),
+            ),
+            models.Index(fields=["queue", "claimed_until"], name="item_claimed", condition=Q(claimed_by__isnull=False)),
             models.Index(fields=["queue", "changed_at", "id"], name="item_by_change"),
             models.Index(fields=["trace_id"], name="item_of_trace"),
             models.Index(

@@ -20,7 +20,7 @@ from reviewapp.reviews.models import Draft
 # can still be saved and shortened.
 MAX_DRAFT_SIZE = MAX_FORM_LENGTH
 # Form fields that are not answers.
-_EXCLUDED_FIELDS = {"csrfmiddlewaretoken", "version", "trace", "client_id", "stay", "list"}
+_EXCLUDED_FIELDS = {"csrfmiddlewaretoken", "version", "trace", "client_id", "stay", "list", "active_seconds"}
 
 
 class DraftTooLongError(Exception):

@@ -25,7 +25,7 @@ MAX_NOTES_LENGTH = 20_000
 # Characters of all answers together, in a review and in a draft.
 MAX_FORM_LENGTH = 2_000_000
 # Fields of the page's form that are not fields of the Django form.
-EXTRA_FIELDS = ("csrfmiddlewaretoken", "trace", "client_id", "rubric", "stay", "list")
+EXTRA_FIELDS = ("csrfmiddlewaretoken", "trace", "client_id", "rubric", "stay", "list", "active_seconds")
 
 _ERROR_MESSAGES = {
     "null_characters_not_allowed": "This contains a character that cannot be stored (NUL). Remove it and submit again.",

@@ -69,6 +69,8 @@ class Review(models.Model):
     # The lead who accepted it.
     accepted_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     accepted_at = models.DateTimeField(null=True)
+    # How long the item was on the reviewer's visible screen, as their browser measured it; null if it did not.
+    active_seconds = models.PositiveIntegerField(null=True)
     # What pushes it. None if it is not pushed, or not yet: see pushing.py.
     patch = models.ForeignKey(Patch, on_delete=models.PROTECT, null=True, related_name="reviews")
     submitted_at = models.DateTimeField(default=clock.now)

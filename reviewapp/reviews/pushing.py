@@ -105,6 +105,7 @@ def put_patches(
         patch = outbox.put(
             project, trace_id, values, tags=tags_for(rubric, answers),
             source=shorten(f"review by {user.username}", 160), delay=timedelta(seconds=item.queue.grace_seconds),
+            trace=trace,
         )  # fmt: skip
         puts.append((patch, trace, values))
     failpoints.hit("submit.between_rows")

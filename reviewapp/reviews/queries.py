@@ -7,8 +7,28 @@ Figures are the time of one call on SQLite, ORM against this, as `python -m benc
 INSERT_REVIEW = """
     INSERT INTO reviewapp_review
         (item_id, queue_id, revision, is_latest, reviewer_id, score, notes, needs_review, is_unsure, keeps_notes_here,
-        answers, unpushed_keys, rubric_version, patch_id, submitted_at, client_id, before)
-    VALUES (%s, %s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+        answers, unpushed_keys, rubric_version, patch_id, submitted_at, client_id, before, active_seconds)
+    VALUES (%s, %s, %s, TRUE, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
+"""
+
+# The newest revision, which another one replaces. In one statement: a save has enough of them.
+REPLACE_LATEST = """
+    UPDATE reviewapp_review SET is_latest = FALSE
+    WHERE item_id = %s AND is_latest AND (reviewer_id = %s OR %s) RETURNING *
+"""
+
+# Part of every save. The ORM's upsert can only replace values, not add to them.
+COUNT_REVIEWS = (
+    "INSERT INTO reviewapp_reviewcount"
+    " (queue_id, reviewer_id, kind, value, reviews, flagged, unsure, timed, active_seconds)"
+)
+ADD_COUNTS = """
+    ON CONFLICT (queue_id, reviewer_id, kind, value) DO UPDATE SET
+        reviews = reviewapp_reviewcount.reviews + excluded.reviews,
+        flagged = reviewapp_reviewcount.flagged + excluded.flagged,
+        unsure = reviewapp_reviewcount.unsure + excluded.unsure,
+        timed = reviewapp_reviewcount.timed + excluded.timed,
+        active_seconds = reviewapp_reviewcount.active_seconds + excluded.active_seconds
 """
 
 _STATUS = """

@@ -16,7 +16,7 @@ from reviewapp.lib import canonical_json, failpoints, sql
 from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.claiming import TakenRevision
 from reviewapp.queues.models import ItemState, PushPolicy, Queue, QueueItem, Skip
-from reviewapp.reviews import announcing, combining, drafts, pushing, queries, sending_back, session_push
+from reviewapp.reviews import announcing, combining, counting, drafts, pushing, queries, sending_back, session_push
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.pushing import Answers
 
@@ -31,6 +31,7 @@ class _Submission:
     rubric: Queue
     version: int
     client_id: UUID | None
+    active_seconds: int | None = None
 
 
 class StaleReviewError(Exception):
@@ -52,17 +53,19 @@ def submit(
     version: int,
     rubric: Queue | None = None,
     client_id: UUID | None = None,
+    active_seconds: int | None = None,
 ) -> Review:
     """Save one revision of the item's review with all rows that depend on it, and delete the draft.
 
     `version` is what `claiming.get_version` returned when the form was opened, `rubric` the queue at the rubric
-    version that the form showed (default: the current one), `client_id` identifies the form.
+    version that the form showed (default: the current one), `client_id` identifies the form, and `active_seconds` is
+    how long the item was on the screen.
 
     Sending the same answers again returns the saved review, with the same `client_id` even after a colleague's
     revision. Answers that change nothing create no revision either. Raises StaleReviewError if that
     version is another now, and canonical_json.InvalidJSONError for a text that Laminar would drop.
     """
-    submission = _Submission(item, user, answers, rubric or item.queue, version, client_id)
+    submission = _Submission(item, user, answers, rubric or item.queue, version, client_id, active_seconds)
     return _accept_unchanged(submission) or _save_revision(submission) or _resolve_conflict(submission)
 
 
@@ -143,19 +146,20 @@ def _insert_revision(submission: _Submission, taken: TakenRevision) -> Review:
     queue, client_id, revision = item.queue, submission.client_id, taken.revision
     pushed = pushing.put_patches(item, user, answers, rubric) if pushing.is_pushed_at_once(item) else []
     patch, before = pushed[0] if pushed else (None, {})
-    if revision > 1:
-        select_latest(item, user).update(is_latest=False)
+    is_shared = not item.has_several_reviewers
+    replaced = sql.fetch_objects(Review, queries.REPLACE_LATEST, item.pk, user.pk, is_shared) if revision > 1 else []
     review = Review(
         item=item, queue=queue, revision=revision, reviewer=user, patch=patch, client_id=client_id,
         score=answers.score, notes=answers.notes, needs_review=answers.needs_review, is_unsure=answers.is_unsure,
         keeps_notes_here=answers.keeps_notes_here, rubric_version=rubric.rubric_version,
         answers=canonical_json.dumps(answers.criterion_answers) if answers.criterion_answers else "{}",
-        unpushed_keys=answers.unpushed_keys_text,
+        unpushed_keys=answers.unpushed_keys_text, active_seconds=submission.active_seconds,
     )  # fmt: skip
     review.pk = sql.fetch_rows(
         queries.INSERT_REVIEW, item.pk, item.queue_id, revision, user.pk, review.score, review.notes,
         review.needs_review, review.is_unsure, review.keeps_notes_here, review.answers, review.unpushed_keys,
         review.rubric_version, None if patch is None else patch.pk, review.submitted_at, client_id, json.dumps(before),
+        review.active_seconds,
     )[0][0]  # fmt: skip
     if len(pushed) > 1:
         session_push.store_patches(review, pushed[1:])
@@ -175,6 +179,7 @@ def _insert_revision(submission: _Submission, taken: TakenRevision) -> Review:
         queue.project, user, "submitted review", f"item:{item.pk}", revision=revision,
         score=review.score_text or None, needs_review=review.needs_review,
     )  # fmt: skip
+    counting.count_reviews(queue, [review], replaced)
     announcing.emit_submitted(review)
     return review
 

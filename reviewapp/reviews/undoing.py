@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
 from reviewapp.queues.rubric import criteria
-from reviewapp.reviews import announcing, combining, drafts
+from reviewapp.reviews import announcing, combining, counting, drafts
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.session_push import load_patches
 from reviewapp.traces.metadata import merge
@@ -85,6 +85,7 @@ def undo(item: QueueItem, user: User) -> Review:
         version = review.revision if item.has_several_reviewers else review.revision + 1
         drafts.save_fields(item, user, _form_fields(item, review), version=version)
         record(project, user, "undid review", f"item:{item.pk}", revision=review.revision)
+        counting.count_reviews(item.queue, [] if previous is None else [previous], [review])
     return review
 
 

@@ -36,6 +36,7 @@ from reviewapp.queues.models import Queue
 from reviewapp.queues.rules.runner import apply_due_rules
 from reviewapp.queues.uploads.receiving import forget_old_files
 from reviewapp.queues.uploads.runner import process_uploads
+from reviewapp.reviews import counting
 from reviewapp.reviews.missing_queues import set_missing_queues
 from reviewapp.traces.metadata import index
 from reviewapp.traces.models import Trace
@@ -87,6 +88,7 @@ MAINTENANCE_STEPS: Sequence[Callable[[], int | None]] = (
     partial(transcripts.rebuild_outdated, MAX_REBUILDS),
     partial(transcripts.retry_unreadable, MAX_RETRIES),
     index.compact,
+    counting.recount_due,
     webhook_leasing.delete_old,
     webhook_leasing.release_expired_leases,
     leasing.release_expired_leases,

@@ -16,6 +16,7 @@ const NOT_ANSWERS = new Set([
   "rubric",
   "stay",
   "personal_data",
+  "active_seconds",
 ]);
 
 /** @param {Field | HTMLButtonElement} field */

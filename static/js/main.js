@@ -1,4 +1,5 @@
 // Starts what the pages do beyond plain HTML. Every page works without it; this makes it faster, or safer.
+import * as activeTime from "./active-time.js";
 import * as announce from "./announce.js";
 import * as answerRows from "./answer-rows.js";
 import * as copy from "./copy.js";
@@ -11,6 +12,7 @@ import * as onDemand from "./on-demand.js";
 import * as pageKeys from "./page-keys.js";
 import * as prefetch from "./prefetch.js";
 import * as reader from "./reader.js";
+import * as refresh from "./refresh.js";
 import * as repeatAnswers from "./repeat-answers.js";
 import * as score from "./score.js";
 import * as shortcuts from "./shortcuts.js";
@@ -25,6 +27,7 @@ announce.start();
 layout.start();
 shortcuts.start();
 for (const module of [
+  activeTime,
   answerRows,
   score,
   repeatAnswers,
@@ -44,3 +47,4 @@ steps.start();
 copy.start();
 onDemand.start();
 pageKeys.start();
+refresh.start();

@@ -40,6 +40,9 @@ from reviewapp.web.request import Request
 
 log = logging.getLogger(__name__)
 
+# A longer visit to an item is counted as this long: the tab was left open.
+MAX_ACTIVE_SECONDS = 3_600
+
 DATABASE_FULL = (
     "The database cannot save anything right now; its disk may be full. Your answers are still in the form: keep this"
     " page open, tell the operator of the review desk, and submit again when it is fixed."
@@ -138,6 +141,7 @@ def _save_review(request: Request, item: QueueItem) -> HttpResponse:
         submit(
             item, request.user, _get_answers(form, checked),
             version=form_data["version"], rubric=form.rubric, client_id=_parse_client_id(request),
+            active_seconds=_parse_active_seconds(request),
         )  # fmt: skip
         failpoints.hit("submit.committed")
     except canonical_json.InvalidJSONError as error:
@@ -179,6 +183,12 @@ def _find_list_place(request: Request, item: QueueItem) -> ListPlace | None:
     if not text or not request.membership.is_lead:
         return None
     return find_list_place(item.queue.project, text, item.pk)
+
+
+def _parse_active_seconds(request: Request) -> int | None:
+    """The seconds that the browser measured, MAX_ACTIVE_SECONDS at most; None if it measured none."""
+    seconds = parse_int(request.POST.get("active_seconds"))
+    return None if seconds is None else min(seconds, MAX_ACTIVE_SECONDS)
 
 
 def _leave_item(request: Request, item: QueueItem) -> HttpResponse:
