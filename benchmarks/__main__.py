@@ -25,6 +25,7 @@ NAMES = (
     "agreement",
     "backup",
     "upload",
+    "boards",
 )
 
 

@@ -10,6 +10,7 @@ from reviewapp.audit import views as audit
 from reviewapp.delivery.views import actions as delivery_acts
 from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
+from reviewapp.insights import board_views as boards
 from reviewapp.insights import saved_views as review_views
 from reviewapp.insights import status
 from reviewapp.insights import views as insights
@@ -193,6 +194,8 @@ insight_routes: Routes = [
     path("reviews/views/save/", review_views.view_save, name="view-save"),
     path("reviews/views/<number:view>/delete/", review_views.view_delete, name="view-delete"),
     path("reviews.csv", require_password(insights.review_rows), name="review-rows"),
+    path("figures/<slug:figure>/", boards.figure_rows, name="figure-rows"),
+    path("queues/<slug:queue>/figures/", boards.queue_figures, name="queue-figures"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
     path("queues/<slug:queue>/reviews.csv", require_password(insights.review_export), name="review-export"),
 ]

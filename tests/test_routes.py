@@ -30,6 +30,7 @@ UNKNOWN_VALUES = {
     "name": "none",
     "person": 10**9,
     "link": 10**9,
+    "figure": "none",
 }
 
 

@@ -15,6 +15,8 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.audit.recording import record
 from reviewapp.delivery.models import Breaker, Patch, State
+from reviewapp.insights.boards import draw_states, get_board
+from reviewapp.insights.figures import Scope, count_reviews
 from reviewapp.insights.metrics import render as render_metrics
 from reviewapp.insights.review_status import get_review_status
 from reviewapp.insights.reviews import csv_lines, row_lines, summarise_reviewers
@@ -36,6 +38,8 @@ from reviewapp.web.pages import NO_STORE, render_page
 from reviewapp.web.request import Request
 
 PAGE_SIZE = 50
+# Deliveries are counted up to here.
+MAX_COUNT = 10_000
 
 
 @access.by_token
@@ -64,26 +68,45 @@ def home(request: Request) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_safe
 def project_home(request: Request, project: Project) -> HttpResponse:
-    latest = Review.objects.filter(item__queue__project=project, is_latest=True)
-    counts = Patch.objects.filter(project=project).by_state()
-    rows = progress_by_queue(project)
+    rows, has_more = progress_by_queue(project)
+    counts = _count_deliveries(project)
     context = {
         "project": project,
         "section": "home",
+        "is_lead": request.membership.is_lead,
         "rows": rows,
-        # Queues may use different metadata keys for the flag: one filter link for each key.
-        "needs_review_keys": sorted({queue.builtin_keys["needs_review"] for queue, _ in rows}),
-        "counts": counts,
-        "delivering_count": counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED],
+        "has_more_queues": has_more,
+        "needs_review_keys": _list_flag_keys(project),
+        "confirmed": _format_count(counts[State.CONFIRMED]),
+        "delivering": _format_count(counts[State.WAITING] + counts[State.SENDING] + counts[State.ACCEPTED]),
+        "parked": _format_count(counts[State.PARKED]),
         "breaker": Breaker.objects.filter(project=project).first(),
         "key": get_active_key(project),
-        "needs_review_count": latest.filter(needs_review=True).count(),
-        "own_review_count": latest.filter(reviewer=request.user).count(),
+        "needs_review_count": count_reviews(Scope(project))["flagged"],
+        "own_review_count": count_reviews(Scope(project, reviewer=request.user.username))["reviews"],
         "views": saved_views.visible_to(project, request.user).filter(on_home=True)[: saved_views.MAX_ON_HOME],
         "trace_count": count_traces(FilterView(), project),
         "unreadable_count": unreadable.count_traces(project),
     }
-    return render_page(request, "insights/home.html", context)
+    if request.membership.is_lead:
+        context |= get_board(project) | {"states_charts": draw_states(rows)}
+    return render_page(request, "insights/home.html", context, fragment="figures")
+
+
+def _count_deliveries(project: Project) -> dict[State, int]:
+    """Deliveries in each state, MAX_COUNT + 1 at most: a project may have confirmed a million."""
+    patches = Patch.objects.filter(project=project).order_by()
+    return {state: patches.filter(state=state)[: MAX_COUNT + 1].count() for state in State if state != State.SUPERSEDED}
+
+
+def _format_count(count: int) -> str:
+    return f"{MAX_COUNT:,}+" if count > MAX_COUNT else f"{count:,}"
+
+
+def _list_flag_keys(project: Project) -> list[str]:
+    """The metadata keys of the flag: queues may use different ones, and each has a filter link."""
+    queues = Queue.objects.active().filter(project=project).order_by()
+    return sorted({prefix + key for prefix, key in queues.values_list("key_prefix", "needs_review_key").distinct()})
 
 
 @access.member(Role.REVIEWER)

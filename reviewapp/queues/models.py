@@ -386,6 +386,14 @@ class ItemQuerySet(models.QuerySet["QueueItem"]):
     def pending(self) -> Self:
         return self.filter(state=ItemState.PENDING)
 
+    def claimed(self, now: datetime) -> Self:
+        """Pending items that somebody has open."""
+        return self.pending().filter(claimed_by__isnull=False, claimed_until__gt=now)
+
+    def late(self, now: datetime) -> Self:
+        """Pending items whose due date has passed."""
+        return self.pending().filter(due_at__lt=now)
+
     def free_for(self, user: User | None, now: datetime) -> Self:
         """Items this person may claim: unclaimed, claimed by this person, or with an expired claim."""
         return self.filter(Q(claimed_by=None) | Q(claimed_by=user) | Q(claimed_until__lte=now))

@@ -5,7 +5,6 @@ import { find } from "./dom.js";
 const INTERVAL = 15_000;
 
 export function start() {
-  if (!find("[data-refresh]")) return;
   setInterval(refresh, INTERVAL);
   // A page that was hidden may be old by now.
   document.addEventListener("visibilitychange", refresh);

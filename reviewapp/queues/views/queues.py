@@ -35,12 +35,14 @@ NOT_REMOVED = "Not removed. The item has been reviewed, or a colleague has it op
 @require_safe
 def queue_list(request: Request, project: Project) -> HttpResponse:
     is_archived = "archived" in request.GET
+    page_number = parse_int(request.GET.get("page"), max_value=100_000) or 1
+    rows, has_more = progress_by_queue(project, is_archived=is_archived, page=page_number)
     context = {
         "project": project, "section": "queues", "is_archived": is_archived,
-        "rows": progress_by_queue(project, is_archived=is_archived),
+        "rows": rows, "has_more": has_more, "page_number": page_number,
         "has_archived": Queue.objects.filter(project=project).exclude(archived_at=None).exists(),
     }  # fmt: skip
-    return render_page(request, "queues/list.html", context)
+    return render_page(request, "queues/list.html", context, fragment="rows")
 
 
 @access.member(Role.LEAD)
