@@ -63,7 +63,7 @@ def figure_rows(request: Request, project: Project, figure: str) -> HttpResponse
 def _in_order(rows: QuerySet[QueueItem] | QuerySet[Review] | QuerySet[Patch]) -> QuerySet[QueueItem | Review | Patch]:
     """Items in the order of their queues, reviews and deliveries newest first, with what the page shows of them."""
     if rows.model is QueueItem:
-        return rows.select_related("queue", "claimed_by").order_by("pk")  # type: ignore[return-value]
+        return rows.select_related("queue", "claimed_by").order_by("pk")
     if rows.model is Review:
-        return rows.select_related("item__queue", "reviewer", "patch").order_by("-pk")  # type: ignore[return-value]
-    return rows.order_by("-pk")  # type: ignore[return-value]
+        return rows.select_related("item__queue", "reviewer", "patch").order_by("-pk")
+    return rows.order_by("-pk")

@@ -15,7 +15,7 @@ from django.db.models import Min, QuerySet, Sum
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Patch, State
 from reviewapp.lib import clock
-from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models import ItemQuerySet, ItemState, Queue, QueueItem
 from reviewapp.reviews.count_models import CountQuerySet, ReviewCount
 from reviewapp.reviews.models import Review
 
@@ -33,7 +33,7 @@ class Scope:
     low: Decimal | None = None
     high: Decimal | None = None
 
-    def items(self) -> QuerySet[QueueItem]:
+    def items(self) -> ItemQuerySet:
         """The items of the queue, or of the project's active queues."""
         if self.queue is not None:
             return QueueItem.objects.filter(queue=self.queue)
