@@ -5,6 +5,7 @@ from reviewapp.accounts.sign_in_models import Session, SignIn
 from reviewapp.audit.models import AuditEvent, AuditHead, RefusedAccess
 from reviewapp.delivery.models import Attempt, Breaker, Bulk, Heartbeat, IdempotentPatch, Patch, RestoreMarker
 from reviewapp.keys.models import AccessToken, LaminarKey
+from reviewapp.onboarding.models import SetupLink
 from reviewapp.people.models import AccountLink
 from reviewapp.quality.models import Settlement
 from reviewapp.queues.assignment_models import Assignment, QueueReviewer
@@ -64,6 +65,7 @@ __all__ = [
     "Session",
     "SessionPatch",
     "Settlement",
+    "SetupLink",
     "SignIn",
     "Skip",
     "Span",

@@ -103,6 +103,13 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ALLOWED_LAMINAR_HOSTS = frozenset(env.list("ALLOWED_LAMINAR_HOSTS", default=[]))
 # The same for the endpoints of webhooks.
 ALLOWED_WEBHOOK_HOSTS = frozenset(env.list("ALLOWED_WEBHOOK_HOSTS", default=[]))
+# A trace store beside this app that the first run offers; `demo --empty` sets both.
+EMBEDDED_STORE_URL = env.str("EMBEDDED_STORE_URL", default="")
+EMBEDDED_STORE_KEY = read_secret("EMBEDDED_STORE_KEY")
+# Encrypts backups and decrypts them; only the commands `backup` and `restore` use it.
+BACKUP_PASSPHRASE = read_secret("BACKUP_PASSPHRASE")
+# Whether the home page of a project links to what can be tried; `demo` sets it.
+IS_DEMO = env.bool("IS_DEMO", default=False)
 
 # How many days a trace that was never queued stays in the mirror, and how many of these a project may have.
 # Answers a view's conditions on reviews; the mirror, which is below reviews, asks it by this name.
@@ -123,10 +130,11 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
+    # Before staticfiles, which has a runserver command too.
+    "reviewapp",
     "django.contrib.staticfiles",
     "django_htmx",
     "template_partials",
-    "reviewapp",
 ]
 
 MIDDLEWARE = [

@@ -15,6 +15,7 @@ from reviewapp.insights import saved_views as review_views
 from reviewapp.insights import status
 from reviewapp.insights import views as insights
 from reviewapp.keys import views as keys
+from reviewapp.onboarding import views as onboarding
 from reviewapp.people import account_views, link_views, sign_in
 from reviewapp.people import views as people
 from reviewapp.quality import failure_rate_views
@@ -208,6 +209,15 @@ quality_routes: Routes = [
     path("agreement/items/", quality.compared_items, name="compared-items"),
 ]
 
+setup_routes: Routes = [
+    path("setup/connect/", onboarding.connect, name="connect"),
+    path("setup/link/<str:setup_secret>/", onboarding.setup_link, name="link"),
+    path("p/<slug:project>/setup/", onboarding.first_queue, name="first-queue"),
+    path("p/<slug:project>/setup/traces/", onboarding.traces_pull, name="traces-pull"),
+    path("p/<slug:project>/tour/", onboarding.tour, name="tour"),
+    path("p/<slug:project>/tour/dismiss/", onboarding.tour_dismiss, name="tour-dismiss"),
+]
+
 urlpatterns: Routes = [
     path("health", web.health, name="health"),
     path("ready", web.ready, name="ready"),
@@ -218,6 +228,7 @@ urlpatterns: Routes = [
     path("api/v1/docs", api_docs.docs_page, name="api-docs"),
     path("api/v1/", api_routes()),
     path("", include(([path("", insights.home, name="home")], "home"))),
+    path("", include((setup_routes, "setup"))),
     path("find/", include(([path("", finder.trace_find, name="trace-find")], "find"))),
     path("p/<slug:project>/queues/<slug:queue>/", include((quality_routes, "quality"))),
     path("p/<slug:project>/queues/", include((queue_routes, "queues"))),

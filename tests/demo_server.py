@@ -32,9 +32,9 @@ def demo_environment(folder: Path, port: int, store_port: int) -> dict[str, str]
 
 
 @contextmanager
-def run_demo(folder: Path, store_port: int | None = None) -> Iterator[Demo]:
+def run_demo(folder: Path, store_port: int | None = None, arguments: tuple[str, ...] = ()) -> Iterator[Demo]:
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "demo", "--json"],
+        [sys.executable, "manage.py", "demo", "--json", *arguments],
         env=demo_environment(folder, free_port(), store_port or free_port()),
         cwd=ROOT,
         stdout=subprocess.PIPE,

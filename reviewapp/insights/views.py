@@ -62,6 +62,8 @@ def home(request: Request) -> HttpResponse:
     memberships = list(own_memberships.select_related("project").order_by("project__name"))
     if len(memberships) == 1:
         return redirect("insights:project-home", project=memberships[0].project.slug)
+    if not Membership.objects.exists():
+        return redirect("setup:connect")
     return render_page(request, "insights/projects.html", {"memberships": memberships})
 
 
@@ -74,6 +76,7 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "project": project,
         "section": "home",
         "is_lead": request.membership.is_lead,
+        "has_tour": settings.IS_DEMO and not request.session.get("is_tour_dismissed"),
         "rows": rows,
         "has_more_queues": has_more,
         "needs_review_keys": _list_flag_keys(project),

@@ -86,8 +86,20 @@ def join(link: AccountLink, user: User) -> None:
 
 def sign_up(link: AccountLink, username: str, name: str, password: str) -> User:
     """Make a new person and member by an invite. Raises ValidationError by field, LinkError."""
+    username = check_account(username, name, password, link.email).username
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(username, password, name=name, email=link.email)
+            join(link, user)
+    except IntegrityError:
+        raise ValidationError({"username": "Somebody else has just taken this name. Choose another."}) from None
+    return user
+
+
+def check_account(username: str, name: str, password: str, email: str = "") -> User:
+    """Return the person who can be created with these values, not saved. Raises ValidationError by field."""
     username = User.normalize_username(username)
-    user = User(username=username, name=name, email=link.email)
+    user = User(username=username, name=name, email=email)
     errors: dict[str, list[str]] = {}
     try:
         user.clean_fields(exclude=["username_key", "password"])
@@ -100,12 +112,6 @@ def sign_up(link: AccountLink, username: str, name: str, password: str) -> User:
         errors["password"] = error.messages
     if errors:
         raise ValidationError(errors)
-    try:
-        with transaction.atomic():
-            user = User.objects.create_user(username, password, name=name, email=link.email)
-            join(link, user)
-    except IntegrityError:
-        raise ValidationError({"username": "Somebody else has just taken this name. Choose another."}) from None
     return user
 
 

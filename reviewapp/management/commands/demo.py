@@ -16,6 +16,7 @@ from reviewapp.lib import private_files
 from reviewapp.lib.numbers import parse_int
 from reviewapp.management.command_line import GUNICORN
 from reviewapp.management.desk_command import DeskCommand
+from reviewapp.onboarding.setup_links import make_setup_link
 from reviewapp.web.settings_checks import find_open_paths
 
 
@@ -26,6 +27,10 @@ class Command(DeskCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--json", action="store_true", help="print one line of JSON with URLs, keys and passwords once ready"
+        )
+
+        parser.add_argument(
+            "--empty", action="store_true", help="without sample traces and people; prints a link for the first admin"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,6 +44,9 @@ class Command(DeskCommand):
                 "ALLOWED_LAMINAR_HOSTS": store_host,
                 "DATA_DIR": str(settings.DATA_DIR),
                 "DRAIN_SECONDS": "0",
+                "IS_DEMO": "" if options["empty"] else "true",
+                "EMBEDDED_STORE_URL": f"http://{store_host}",
+                "EMBEDDED_STORE_KEY": seeding.derive_secrets().store_key,
             },
             settings.BASE_DIR,
         )  # fmt: skip
@@ -50,7 +58,7 @@ class Command(DeskCommand):
             lock_data_dir(settings.DATA_DIR)
             # Of an earlier release, perhaps; the folder is the demo's own.
             private_files.restrict(find_open_paths())
-            info = self._start(processes, port, store_port)
+            info = self._start(processes, port, store_port, is_empty=options["empty"])
         except StartError as error:
             processes.stop()
             raise CommandError(str(error)) from None
@@ -60,7 +68,7 @@ class Command(DeskCommand):
         self.stdout.write(json.dumps(info) if options["json"] else _format_greeting(info))
         processes.hand_over_to_supervisor()
 
-    def _start(self, processes: ProcessGroup, port: int, store_port: int) -> dict[str, Any]:
+    def _start(self, processes: ProcessGroup, port: int, store_port: int, *, is_empty: bool) -> dict[str, Any]:
         secrets = seeding.derive_secrets()
         url, store_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{store_port}"
         keys = {
@@ -79,11 +87,12 @@ class Command(DeskCommand):
             call_command("collectstatic", verbosity=0, interactive=False)
         processes.start("review app", [*GUNICORN, "--bind", f"127.0.0.1:{port}"])
         processes.wait_for("trace store", f"{store_url}/ready")
-        passwords = seeding.seed_demo(store_url, secrets)
+        passwords = {} if is_empty else seeding.seed_demo(store_url, secrets)
         processes.start("worker", ["-m", "reviewapp.management.command_line", "deliver"])
         processes.wait_for("review app", f"{url}/ready")
         return {
             "url": url,
+            "setup_url": url + path if (path := make_setup_link()) else "",
             "store_url": store_url,
             "store_key": secrets.store_key,
             "store_ingest_key": secrets.ingest_key,
@@ -92,6 +101,7 @@ class Command(DeskCommand):
             "people": [
                 {"username": username, "password": passwords[username], "role": str(role)}
                 for username, role in seeding.PEOPLE.items()
+                if username in passwords
             ],
             "access_token": secrets.access_token,
         }
@@ -118,17 +128,17 @@ def _format_greeting(info: dict[str, Any]) -> str:
     people = "\n".join(
         f"    {person['username']:<8} {person['password']}   {person['role']}" for person in info["people"]
     )
+    sign_in = f"  Sign in as\n{people}\n" if people else ""
+    if info["setup_url"]:
+        sign_in = f"  Open within 24 hours to create the first admin; the link works once\n    {info['setup_url']}\n"
+    token = f"  API access token\n    {info['access_token']}\n" if people else ""
     return f"""
 The review app is running at {info["url"]}
 
-  Sign in as
-{people}
-
+{sign_in}
   Trace store (Laminar-compatible) at {info["store_url"]}
     full key         {info["store_key"]}
     ingest-only key  {info["store_ingest_key"]}
-  API access token
-    {info["access_token"]}
-
+{token}
   Press Ctrl-C to stop everything. Your data is kept in {settings.DATA_DIR}.
 """

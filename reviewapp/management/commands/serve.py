@@ -7,6 +7,7 @@ from typing import Any
 
 from reviewapp.management.command_line import GUNICORN
 from reviewapp.management.desk_command import DeskCommand
+from reviewapp.onboarding.setup_links import describe_setup_link, get_origin
 
 
 class Command(DeskCommand):
@@ -19,6 +20,8 @@ class Command(DeskCommand):
         parser.add_argument("--bind", metavar="HOST:PORT", help="[BIND, or 127.0.0.1 and PORT, or 127.0.0.1:8080]")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        address = options["bind"] or os.environ.get("BIND") or f"127.0.0.1:{os.environ.get('PORT', '8080')}"
+        self.stdout.write(describe_setup_link(get_origin(address)), ending="")
         bind = ["--bind", options["bind"]] if options["bind"] else []
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *GUNICORN, *bind])  # noqa: S606 - our own command
