@@ -16,7 +16,7 @@ def new_file(path: Path) -> Iterator[Path]:
 
     Only its owner can read it. Raises BackupError if `path` exists or cannot be written.
     """
-    _require_new(path)
+    require_new(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         os.close(handle)
@@ -27,7 +27,7 @@ def new_file(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as file:
             os.fsync(file.fileno())
-        _require_new(path)
+        require_new(path)
         partial.rename(path)
         _flush_folder(path.parent)
     except (OSError, sqlite3.Error) as error:
@@ -40,7 +40,8 @@ def new_file(path: Path) -> Iterator[Path]:
             leftover.unlink(missing_ok=True)
 
 
-def _require_new(path: Path) -> None:
+def require_new(path: Path) -> None:
+    """Raise BackupError if there is a file already."""
     if path.exists():
         raise BackupError(f"{path} exists. Nothing was written. Choose another name.")
 

@@ -65,7 +65,7 @@ def restore(file: Path, *, replace: bool) -> str | None:
     programs = Programs(connection)
     rows = read_rows(programs, file)
     contents.require_table(file, rows, contents.REVIEW_TABLE)
-    contents.require_known_migrations(file, _read_migrations(programs, file))
+    contents.require_known_migrations(file, read_migrations(programs, file))
     if is_empty:
         connection.close()
         programs.run("pg_restore", *RESTORE_OPTIONS, f"--dbname={programs.dsn}", str(file))
@@ -162,7 +162,7 @@ def _count_all_rows() -> Rows:
         return rows
 
 
-def _read_migrations(programs: Programs, file: Path) -> list[str]:
+def read_migrations(programs: Programs, file: Path) -> list[str]:
     """Return the migrations of the review app that were applied to the database in an archive."""
     names = []
     with programs.read_data(file, f"--table={contents.REVIEW_TABLE}") as lines:

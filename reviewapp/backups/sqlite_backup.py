@@ -38,15 +38,7 @@ def restore(file: Path, database: Path, table: str, report: sqlite.Report, *, re
     Returns the new name of the database that was there, or None. Raises BackupError.
     """
     sqlite.require_free_place(database, replace=replace)
-    try:
-        rows = sqlite.check(file)
-    except sqlite.DamagedError as error:
-        raise BackupError(
-            f"{file} is damaged or not a database ({error}). Nothing was changed. Use another backup."
-        ) from None
-    contents.require_table(file, rows, table)
-    if table == contents.REVIEW_TABLE:
-        contents.require_known_migrations(file, _read_migrations(file))
+    check(file, table)
     sqlite.require_space(database.parent, file.stat().st_size)
     copy = database.with_name(f"{database.name}.restoring")
     copy.unlink(missing_ok=True)
@@ -58,6 +50,20 @@ def restore(file: Path, database: Path, table: str, report: sqlite.Report, *, re
         raise BackupError(f"Could not put {database} in place: {error.strerror}. Nothing was changed.") from None
     finally:
         copy.unlink(missing_ok=True)
+
+
+def check(file: Path, table: str) -> sqlite.Rows:
+    """Check a whole backup, which has `table`. Returns the rows of each table. Raises BackupError."""
+    try:
+        rows = sqlite.check(file)
+    except sqlite.DamagedError as error:
+        raise BackupError(
+            f"{file} is damaged or not a database ({error}). Nothing was changed. Use another backup."
+        ) from None
+    contents.require_table(file, rows, table)
+    if table == contents.REVIEW_TABLE:
+        contents.require_known_migrations(file, _read_migrations(file))
+    return rows
 
 
 def _mark_as_backup(path: Path) -> None:

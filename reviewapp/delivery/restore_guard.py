@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, Min, QuerySet
+from django.db.models import Count, F, Max, Min, Q, QuerySet
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.recording import get_actor_name, record
@@ -22,6 +22,7 @@ from reviewapp.delivery.queries import POSTGRES_LOCATION
 from reviewapp.lib import clock, sql
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
+from reviewapp.webhooks.models import MessageState, WebhookMessage
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def check_for_restore() -> None:
             # Of several workers that notice it, one pauses delivery.
             if unchanged.update(counter=counter, location=location):
                 log.error("The database was restored from a backup: delivery is paused")
-                pause_delivery(projects_with_unfinished_patches(), "worker")
+                pause_delivery(projects_with_unfinished_deliveries(), "worker")
     RestoreMarker.objects.filter(pk=1).update(counter=F("counter") + 1, location=location)
     marker.refresh_from_db()
     _write_marker_file(path, marker)
@@ -84,9 +85,11 @@ def read_location() -> str:
     return str(location)
 
 
-def projects_with_unfinished_patches() -> QuerySet[Project]:
-    """Projects that have waiting, sending or accepted patches."""
-    return Project.objects.filter(pk__in=Patch.objects.unfinished().values("project"))
+def projects_with_unfinished_deliveries() -> QuerySet[Project]:
+    """Projects that have waiting, sending or accepted patches, or messages to webhooks that are not sent."""
+    messages = WebhookMessage.objects.filter(state__in=[MessageState.WAITING, MessageState.SENDING])
+    patches = Patch.objects.unfinished()
+    return Project.objects.filter(Q(pk__in=patches.values("project")) | Q(pk__in=messages.values("webhook__project")))
 
 
 def pause_delivery(projects: QuerySet[Project], actor: User | str) -> int:

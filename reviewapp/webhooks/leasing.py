@@ -25,7 +25,9 @@ def lease(limit: int, under_way: Mapping[UUID, int]) -> list[WebhookMessage]:
     """
     now = clock.now()
     due = WebhookMessage.objects.filter(webhook=OuterRef("pk"), state=MessageState.WAITING, due_at__lte=now)
-    ready = Webhook.objects.filter(Exists(due), is_on=True).exclude(open_until__gt=now).select_related("project")
+    # Held while the project's deliveries are paused, above all after a restore: others may have been told already.
+    ready = Webhook.objects.filter(Exists(due), is_on=True, project__breaker__paused_at=None)
+    ready = ready.exclude(open_until__gt=now).select_related("project")
     messages: list[WebhookMessage] = []
     for webhook in ready.order_by("failures", "made_at"):
         room = min(MAX_PER_WEBHOOK - under_way.get(webhook.pk, 0), limit - len(messages))

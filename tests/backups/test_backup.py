@@ -390,3 +390,26 @@ def test_it_waits_to_start_until_a_restore_has_ended(install: Install) -> None:
             process.wait(3)
         file_lock.release(handle)
         assert process.communicate()[0] == "ready\n"
+
+
+@on_both
+def test_it_restores_an_encrypted_backup(install: Install, seeded: Installation, tmp_path: Path) -> None:
+    file, passphrase = tmp_path / "encrypted", {"BACKUP_PASSPHRASE": "seven quiet lamps at noon"}
+    seeded.run("backup", "--encrypt", str(file), **passphrase)
+    assert b"SQLite" not in file.read_bytes()
+    assert b"PGDMP" not in file.read_bytes()
+    assert "is whole" in seeded.run("backup", "--check", str(file), **passphrase)
+    fresh = install("fresh")
+    with pytest.raises(AssertionError, match="is encrypted"):
+        fresh.run("restore", str(file))
+    fresh.run("restore", str(file), **passphrase)
+    assert fresh.state() == (1, 1)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.slow
+@on_both
+def test_it_checks_a_damaged_backup(seeded: Installation, file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-5_000])
+    with pytest.raises(AssertionError, match="CommandError"):
+        seeded.run("backup", "--check", str(file))

@@ -17,7 +17,7 @@ LIST, URL = "/p/support/deliveries/", "/p/support/deliveries/held/"
 @pytest.fixture
 def paused(project: Project) -> list[Patch]:
     rows = put_many(project, MAX_PAUSED_SHOWN + 2)
-    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "worker")
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "worker")
     return rows
 
 

@@ -152,7 +152,7 @@ def test_it_checks_again_after_a_fault(project: Project) -> None:
 
 def test_it_sends_waiting_patches_after_resuming(project: Project, admin: User) -> None:
     patch = put(project, {"score": 1})
-    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "worker")
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "worker")
     assert restore_guard.resume_delivery(project, admin)
     assert not restore_guard.resume_delivery(project, admin)
     assert leasing.lease(5) == [patch]
@@ -163,7 +163,7 @@ def test_it_discards_a_patch(project: Project, admin: User) -> None:
     with transaction.atomic():
         merge.apply_patch(project, merge.lock_trace(project, TRACE_ID), {"score": 1})
     patch = put(project, {"score": 1})
-    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "worker")
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "worker")
     assert restore_guard.discard_patch(project, patch.pk, admin)
     assert not restore_guard.discard_patch(project, patch.pk, admin)
     assert reload(patch).state == State.SUPERSEDED
@@ -222,7 +222,7 @@ def test_it_deletes_old_heartbeats(db: None) -> None:
 
 def test_it_stays_paused_when_the_breaker_closes(project: Project) -> None:
     put(project, {"score": 1})
-    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "worker")
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "worker")
     Breaker.objects.update(open_until=None, failures=0)
     assert leasing.lease(5) == []
     assert Patch.objects.get().state == State.WAITING

@@ -35,7 +35,7 @@ def test_it_lets_a_retry_send_keys_of_several_withdrawn_patches(project: Project
 def test_it_lets_a_retry_send_keys_of_a_discarded_patch(project: Project, admin: User) -> None:
     patch = put_parked(project, {"score": 1, "huge": "x"})
     new = put(project, {"score": 2})
-    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "worker")
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "worker")
     assert restore_guard.discard_patch(project, new.pk, admin)
     assert outbox.retry(project, [patch.pk], "ana") == 1
     assert reload(patch).values == {"score": 1, "huge": "x"}

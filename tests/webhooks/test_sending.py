@@ -16,6 +16,7 @@ from standardwebhooks import WebhookVerificationError
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.audit.models import AuditEvent
+from reviewapp.delivery import restore_guard
 from reviewapp.laminar import normalize_webhook_url
 from reviewapp.lib import clock
 from reviewapp.lib.leases import LEASE_DURATION
@@ -278,3 +279,15 @@ def test_it_corrects_due_times_after_the_clock_was_set_back(project: Project, ad
     WebhookMessage.objects.update(due_at=clock.now() + timedelta(hours=1))
     leasing.bring_forward(timedelta(hours=1))
     assert len(leasing.lease(10, Counter())) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_holds_messages_while_deliveries_are_paused(project: Project, secret: str, endpoint: Endpoint) -> None:
+    emit(project)
+    restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "worker")
+    send_due()
+    assert endpoint.requests == []
+
+    restore_guard.resume_delivery(project, "ana")
+    send_due()
+    assert len(endpoint.requests) == 1

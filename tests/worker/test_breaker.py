@@ -79,7 +79,7 @@ def test_it_releases_leased_patches_that_were_not_started(by: str) -> None:
 
     def block(project: Project) -> None:
         if by == "a person":
-            restore_guard.pause_delivery(restore_guard.projects_with_unfinished_patches(), "command")
+            restore_guard.pause_delivery(restore_guard.projects_with_unfinished_deliveries(), "command")
         else:
             breaker.open_breaker(project.pk, "Laminar refused the key.", None)
 

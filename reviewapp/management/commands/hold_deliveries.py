@@ -6,7 +6,7 @@ from typing import Any
 from django.template.defaultfilters import pluralize
 
 from reviewapp.accounts.models import Project
-from reviewapp.delivery.restore_guard import pause_delivery, projects_with_unfinished_patches
+from reviewapp.delivery.restore_guard import pause_delivery, projects_with_unfinished_deliveries
 from reviewapp.management.command_actor import get_command_actor
 from reviewapp.management.desk_command import DeskCommand
 from reviewapp.management.project_lookup import get_project
@@ -19,7 +19,7 @@ class Command(DeskCommand):
         parser.add_argument("--project", help="only this project [every project with unfinished deliveries]")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        projects = projects_with_unfinished_patches()
+        projects = projects_with_unfinished_deliveries()
         if options["project"] is not None:
             projects = Project.objects.filter(pk=get_project(options["project"]).pk)
         count = pause_delivery(projects, get_command_actor())

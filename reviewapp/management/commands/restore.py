@@ -12,6 +12,7 @@ from django.db import connection
 from django.template.defaultfilters import pluralize
 
 from reviewapp.backups import contents, postgres_backup, sqlite_backup
+from reviewapp.backups.checking import open_plain
 from reviewapp.backups.errors import BackupError
 from reviewapp.delivery.models import Breaker
 from reviewapp.delivery.restore_guard import mark_as_restored
@@ -42,12 +43,13 @@ class Command(DeskCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         file, replace = options["file"], options["replace"]
         try:
-            if options["tracestore"]:
-                database = options["database"] or settings.DATA_DIR / "tracestore.sqlite3"
-                self._report(file, _restore_sqlite(file, database, contents.TRACESTORE_TABLE, replace=replace))
-                return
-            with hold_sole_use():
-                self._restore(file, replace=replace)
+            with open_plain(file, settings.BACKUP_PASSPHRASE) as plain:
+                if options["tracestore"]:
+                    database = options["database"] or settings.DATA_DIR / "tracestore.sqlite3"
+                    self._report(file, _restore_sqlite(plain, database, contents.TRACESTORE_TABLE, replace=replace))
+                    return
+                with hold_sole_use():
+                    self._restore(file, plain, replace=replace)
         except InUseError:
             raise CommandError(IN_USE) from None
         except PermissionError as error:
@@ -55,13 +57,13 @@ class Command(DeskCommand):
         except BackupError as error:
             raise CommandError(str(error)) from None
 
-    def _restore(self, file: Path, *, replace: bool) -> None:
+    def _restore(self, file: Path, plain: Path, *, replace: bool) -> None:
         path = get_sqlite_path()
         if path is None:
-            aside: object = postgres_backup.restore(file, replace=replace)
+            aside: object = postgres_backup.restore(plain, replace=replace)
         else:
             connection.close()
-            aside = _restore_sqlite(file, path, contents.REVIEW_TABLE, replace=replace)
+            aside = _restore_sqlite(plain, path, contents.REVIEW_TABLE, replace=replace)
         self._report(file, aside)
         try:
             call_command("migrate", verbosity=0, interactive=False)
