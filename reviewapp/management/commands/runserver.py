@@ -10,4 +10,5 @@ class Command(runserver.Command):
 
     def on_bind(self, server_port: int) -> None:
         super().on_bind(server_port)
-        self.stdout.write(describe_setup_link(get_origin(f"{self.addr}:{server_port}")), ending="")
+        origin = get_origin(f"{self.addr}:{server_port}")  # type: ignore[attr-defined]
+        self.stdout.write(describe_setup_link(origin), ending="")
