@@ -8,7 +8,7 @@ NODE_BIN := node_modules/.bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow fuzz mutants faults check format bench dist clean
+.PHONY: help demo test test-slow fuzz mutants faults check format bench dist docs clean
 
 help:
 	@echo "make demo       start the review desk with example traces; PORT, STORE_PORT and DATA_DIR are heeded"
@@ -19,7 +19,8 @@ help:
 	@echo "make faults     kill and misbehave for half an hour on both databases; writes docs/faults.md"
 	@echo "make check      style, types, floors, templates, front end, migrations"
 	@echo "make format     put code, front end and templates in the one style that check asks for"
-	@echo "make bench      measure; prints one line of JSON per benchmark"
+	@echo "make bench      measure, and compare with the last recorded run; ONLY, JSON=1 and RECORD=1 are heeded"
+	@echo "make docs       build the documentation as a site in build/site"
 	@echo "make dist       build a wheel with templates and static files in build/wheel; it has the command review-desk"
 	@echo "make clean      remove what make made; your data in var stays"
 
@@ -66,7 +67,11 @@ format: .venv/.installed-dev node_modules/.installed
 	find templates -name '*.html' -exec $(BIN)/djade --target-version 5.2 {} + || true
 
 bench: .venv/.installed-dev
-	@for figure in open save ingest page start install next-item reviewer delivery save-under-fire silent isolation filter mirror queries scrape backup; do $(BIN)/python -m benchmarks $$figure --json || exit; done
+	@$(BIN)/python -m benchmarks all $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json) $(if $(RECORD),--record)
+
+# Served over http, the site loads nothing of other hosts.
+docs: .venv/.installed-docs
+	@DATA_DIR=build/docs NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # From clean folders: what an older build left in them would be in the wheel too.
 dist: .venv/.installed
@@ -93,6 +98,10 @@ clean:
 
 .venv/.installed-mutants: pyproject.toml constraints.txt | .venv/.installed-dev
 	$(PIP) --editable '.[mutants]'
+	@touch $@
+
+.venv/.installed-docs: pyproject.toml constraints.txt | .venv/.installed
+	$(PIP) --editable '.[docs]'
 	@touch $@
 
 node_modules/.installed: package.json package-lock.json .npmrc
