@@ -394,15 +394,15 @@ def test_it_waits_to_start_until_a_restore_has_ended(install: Install) -> None:
 
 @on_both
 def test_it_restores_an_encrypted_backup(install: Install, seeded: Installation, tmp_path: Path) -> None:
-    file, passphrase = tmp_path / "encrypted", {"BACKUP_PASSPHRASE": "seven quiet lamps at noon"}
-    seeded.run("backup", "--encrypt", str(file), **passphrase)
+    file, passphrase = tmp_path / "encrypted", "seven quiet lamps at noon"
+    seeded.run("backup", "--encrypt", str(file), BACKUP_PASSPHRASE=passphrase)
     assert b"SQLite" not in file.read_bytes()
     assert b"PGDMP" not in file.read_bytes()
-    assert "is whole" in seeded.run("backup", "--check", str(file), **passphrase)
+    assert "is whole" in seeded.run("backup", "--check", str(file), BACKUP_PASSPHRASE=passphrase)
     fresh = install("fresh")
     with pytest.raises(AssertionError, match="is encrypted"):
         fresh.run("restore", str(file))
-    fresh.run("restore", str(file), **passphrase)
+    fresh.run("restore", str(file), BACKUP_PASSPHRASE=passphrase)
     assert fresh.state() == (1, 1)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
