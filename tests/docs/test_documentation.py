@@ -43,8 +43,7 @@ def test_it_names_commands_and_options_that_exist(page: Path) -> None:
     apps = get_commands()
     for name, rest in find_commands(page):
         assert name in apps, name
-        app = apps[name]
-        command = load_command_class(app, name) if isinstance(app, str) else app
+        command = load_command_class(apps[name], name)
         known = command.create_parser("manage.py", name)._option_string_actions
         assert {option for option in OPTION.findall(rest) if option not in known} == set(), f"{name} {rest}"
 
