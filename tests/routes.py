@@ -104,5 +104,6 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
         "key": key.pk, "trace_id": item.trace_id, "patch": patch.pk, "token": token.pk, "span_id": span.span_id,
         "name": pictures.digest(PICTURE), "rule": rule.pk, "person": member.pk,
         "secret": link_secret, "link": AccountLink.objects.get().pk,
-        "upload": upload.pk, "review": review.pk, "setup_secret": "used", "figure": "to-do", "settlement": settlement.pk,
+        "upload": upload.pk, "review": review.pk, "setup_secret": "used", "figure": "to-do",
+        "settlement": settlement.pk,
     }  # fmt: skip

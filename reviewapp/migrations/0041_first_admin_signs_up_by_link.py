@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('reviewapp', '0037_lock_what_is_recorded_and_issued'),
+        ('reviewapp', '0040_reviews_are_counted'),
     ]
 
     operations = [
