@@ -28,6 +28,7 @@ NAMES = (
     "backup",
     "upload",
     "boards",
+    "export",
 )
 
 

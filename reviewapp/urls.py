@@ -11,6 +11,7 @@ from reviewapp.delivery.views import actions as delivery_acts
 from reviewapp.delivery.views import bulk
 from reviewapp.delivery.views import patches as delivery
 from reviewapp.insights import board_views as boards
+from reviewapp.insights import export_views as exports
 from reviewapp.insights import saved_views as review_views
 from reviewapp.insights import status
 from reviewapp.insights import views as insights
@@ -198,7 +199,9 @@ insight_routes: Routes = [
     path("figures/<slug:figure>/", boards.figure_rows, name="figure-rows"),
     path("queues/<slug:queue>/figures/", boards.queue_figures, name="queue-figures"),
     path("queues/<slug:queue>/reviews/", insights.review_list, name="review-list"),
-    path("queues/<slug:queue>/reviews.csv", require_password(insights.review_export), name="review-export"),
+    path("queues/<slug:queue>/export/", exports.export_page, name="export-page"),
+    path("queues/<slug:queue>/export/file/", require_password(exports.review_export), name="export-file"),
+    path("queues/<slug:queue>/reviews.csv", require_password(exports.review_export), name="review-export"),
 ]
 quality_routes: Routes = [
     path("failure-rate/", failure_rate_views.failure_rate_page, name="failure-rate"),

@@ -1,13 +1,11 @@
-"""Reviews summed up by reviewer, and as CSV."""
+"""Reviews summed up by reviewer, and the rows of the list of reviews as CSV."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from django.db.models import Count, Max, QuerySet
 
 from reviewapp.lib import clock, csv_cells
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric.criteria import Criterion, answer_metadata, format_answer
 from reviewapp.reviews.models import Review
 
 HEADER = [
@@ -32,20 +30,6 @@ def summarise_reviewers(queue: Queue) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def csv_lines(reviews: QuerySet[Review], criteria: Sequence[Criterion] = ()) -> Iterator[str]:
-    """CSV line by line, one for each revision; cells that a spreadsheet would run as a formula are escaped.
-
-    After the built-in answers, each of the `criteria` has a column; a first error has one for each of its keys.
-    """
-    yield csv_cells.format_line([*HEADER, *(name for criterion in criteria for name in _columns(criterion))])
-    reviews = reviews.select_related("item", "reviewer", "patch")
-    for review in reviews.order_by("item_id", "revision").iterator(chunk_size=500):
-        answers = review.criterion_answers if criteria else {}
-        yield csv_cells.format_line(
-            [*_cells(review), *(cell for criterion in criteria for cell in _answer_cells(criterion, answers))]
-        )
-
-
 def row_lines(reviews: QuerySet[Review]) -> Iterator[str]:
     """CSV line by line, one for each of the reviews, newest first, with its queue and its answers as JSON."""
     yield csv_cells.format_line([*HEADER, "queue", "answers", "accepted_at"])
@@ -54,28 +38,6 @@ def row_lines(reviews: QuerySet[Review]) -> Iterator[str]:
         queue = "" if review.queue is None else csv_cells.escape_formula(review.queue.slug)
         accepted_at = "" if review.accepted_at is None else clock.iso(review.accepted_at)
         yield csv_cells.format_line([*_cells(review), queue, review.answers, accepted_at])
-
-
-def _columns(criterion: Criterion) -> list[str]:
-    if criterion.kind == "first_error":
-        return [f"answer.{key}" for key in criterion.metadata_keys]
-    return [criterion.field_name]
-
-
-def _answer_cells(criterion: Criterion, answers: Mapping[str, Any]) -> list[str]:
-    value = answers.get(criterion.key)
-    # Of an older rubric, in which the criterion was of another kind.
-    is_other = not isinstance(value, dict) or "at" not in value
-    if criterion.kind != "first_error":
-        return [_answer_cell(value)]
-    if is_other:
-        return [_answer_cell(value), ""]
-    return list(map(_answer_cell, answer_metadata(criterion, value).values()))
-
-
-def _answer_cell(value: Any) -> str:
-    is_number = isinstance(value, (int, float))
-    return format_answer(value) if is_number else csv_cells.escape_formula(format_answer(value))
 
 
 def _cells(review: Review) -> list[object]:

@@ -1,4 +1,4 @@
-"""Read-only pages: home, a queue's reviews, exports."""
+"""Read-only pages: home, a queue's reviews."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,7 +19,7 @@ from reviewapp.insights.boards import draw_states, get_board
 from reviewapp.insights.figures import Scope, count_reviews
 from reviewapp.insights.metrics import render as render_metrics
 from reviewapp.insights.review_status import get_review_status
-from reviewapp.insights.reviews import csv_lines, row_lines, summarise_reviewers
+from reviewapp.insights.reviews import row_lines, summarise_reviewers
 from reviewapp.keys.laminar_keys import get_active_key
 from reviewapp.lib import trace_ids
 from reviewapp.lib.shortening import shorten
@@ -160,16 +160,6 @@ def _list_revisions(review: Review) -> list[Review]:
     """The revisions of a listed review, newest first: of several reviewers of its item, only its own person's."""
     is_shared = not review.item.has_several_reviewers
     return [each for each in review.item.reviews.all() if is_shared or each.reviewer_id == review.reviewer_id]
-
-
-@access.member(Role.LEAD)
-@require_safe
-def review_export(request: Request, project: Project, queue: str) -> HttpResponseBase:
-    """Every revision in the queue that matches the filter."""
-    review_queue = get_queue_or_404(project, queue)
-    reviews = ReviewFilter.parse(request.GET, queue=queue).apply(project)
-    _record_export(request, project, f"queue:{review_queue.slug}")
-    return _send_csv(csv_lines(reviews, review_queue.parsed_criteria), f"{review_queue.slug}-reviews.csv")
 
 
 @access.member(Role.LEAD)

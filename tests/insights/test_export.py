@@ -43,7 +43,8 @@ def test_it_exports_everything_of_a_review(queue: Queue, reviewer: User, export:
         {
             "item": str(review.item_id), "trace_id": str(review.item.trace_id), "reference": "order 17",
             "revision": "1", "is_latest": "yes", "reviewer": "reviewer", "submitted_at": clock.iso(review.submitted_at),
-            "score": "0.5", "needs_review": "true", "notes": "a, “b”\nc", "delivery": "waiting",
+            "undone_at": "", "score": "0.5", "is_unsure": "false", "needs_review": "true",
+            "notes": "a, “b”\nc", "delivery": "waiting",
         }
     ]  # fmt: skip
 

@@ -219,7 +219,7 @@ def test_it_exports_a_column_for_each_criterion(reviewer_client: Client, lead_cl
     response = lead_client.get("/p/support/queues/answers/reviews.csv")
     lines = response.getvalue().decode().splitlines()
     assert lines[0].endswith(",answer.faults,answer.right,answer.tags")
-    assert lines[1].endswith(""",,yes,"'=1+1, b\"""")
+    assert lines[1].endswith(""",,yes,"[""=1+1"", ""b""]\"""")
 
 
 def test_it_shows_the_diff_of_a_correction_while_it_is_typed(reviewer_client: Client, answered_item: QueueItem) -> None:
