@@ -130,7 +130,29 @@ CREATE TABLE signal_event (
 CREATE INDEX signal_event_trace ON signal_event (project, trace_id);
 """
 
-STEPS = (_INITIAL, _SIGNALS)
+# Datasets with their datapoints, whose parts are JSON text.
+_DATASETS = """
+CREATE TABLE dataset (
+    row INTEGER PRIMARY KEY,
+    project INTEGER NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (project, name)
+);
+CREATE TABLE datapoint (
+    row INTEGER PRIMARY KEY,
+    dataset INTEGER NOT NULL REFERENCES dataset (row),
+    id TEXT NOT NULL,
+    data TEXT NOT NULL,
+    target TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    UNIQUE (dataset, id)
+);
+"""
+
+STEPS = (_INITIAL, _SIGNALS, _DATASETS)
 
 
 class NewerSchemaError(RuntimeError):

@@ -2,7 +2,7 @@
 
 from django.urls import re_path
 
-from reviewapp.tracestore import views
+from reviewapp.tracestore import dataset_views, views
 
 urlpatterns = [
     re_path(r"^v1/traces/?$", views.export_traces),
@@ -13,6 +13,8 @@ urlpatterns = [
     re_path(r"^v1/sql/query/?$", views.query),
     re_path(r"^v1/(?:logs|metrics)/?$", views.discard),
     re_path(r"^v1/embedded/signals/?$", views.save_verdict),
+    re_path(r"^v1/datasets/?$", dataset_views.list_datasets),
+    re_path(r"^v1/datasets/datapoints/?$", dataset_views.datapoints),
     re_path(
         r"^v1/(?:evals|evaluators|datasets|datapoints|rollouts|mcp|cli|agent|browser-sessions|labeling_queues)(?:/|$)",
         views.not_included,
