@@ -28,6 +28,7 @@ from reviewapp.queues.models import Queue
 from reviewapp.queues.progress import progress_by_queue, queue_progress
 from reviewapp.reviews.models import Review, attach_rubrics
 from reviewapp.reviews.review_filter import Cursor, ReviewFilter, load_page, make_list_text
+from reviewapp.reviews.visibility import select_visible
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.filters import saved_views
 from reviewapp.traces.filters.filter_view import FilterView
@@ -85,7 +86,7 @@ def project_home(request: Request, project: Project) -> HttpResponse:
         "parked": _format_count(counts[State.PARKED]),
         "breaker": Breaker.objects.filter(project=project).first(),
         "key": get_active_key(project),
-        "needs_review_count": count_reviews(Scope(project))["flagged"],
+        "needs_review_count": _count_flagged(request, project),
         "own_review_count": count_reviews(Scope(project, reviewer=request.user.username))["reviews"],
         "views": saved_views.visible_to(project, request.user).filter(on_home=True)[: saved_views.MAX_ON_HOME],
         "trace_count": count_traces(FilterView(), project),
@@ -112,6 +113,13 @@ def _list_flag_keys(project: Project) -> list[str]:
     return sorted({prefix + key for prefix, key in queues.values_list("key_prefix", "needs_review_key").distinct()})
 
 
+def _count_flagged(request: Request, project: Project) -> int:
+    """The reviews that need review, of those that this person may see: leads see all, which are counted already."""
+    if request.membership.is_lead:
+        return count_reviews(Scope(project))["flagged"]
+    return select_visible(project, request.user).filter(is_latest=True, needs_review=True).count()
+
+
 @access.member(Role.REVIEWER)
 @require_safe
 def trace_states(request: Request, project: Project) -> HttpResponse:
@@ -120,7 +128,11 @@ def trace_states(request: Request, project: Project) -> HttpResponse:
     for text in request.GET.getlist("trace")[:PAGE_SIZE]:
         with suppress(trace_ids.InvalidTraceIdError):
             selected_ids.append(trace_ids.parse(text))
-    context = {"project": project, "section": "traces", "statuses": get_review_status(project, selected_ids)}
+    context = {
+        "project": project,
+        "section": "traces",
+        "statuses": get_review_status(project, request.user, selected_ids),
+    }
     return render_page(request, "insights/review_status.html", context, fragment="statuses")
 
 

@@ -76,13 +76,16 @@ def tags_for(rubric: Queue, answers: Answers) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def is_pushed_at_once(item: QueueItem) -> bool:
-    """Whether each review of the item is pushed when it is submitted.
+def is_pushed_at_once(item: QueueItem, answers: Answers) -> bool:
+    """Whether a review of the item with these answers is pushed when it is submitted.
 
     If its reviewers shall not know each other's answers, nothing is pushed until all have answered: metadata can be
-    read by everybody. Combined answers are pushed once all have answered, too.
+    read by everybody. An unsure answer asks for a second person, even where one is enough. Combined answers are pushed
+    once all have answered, too.
     """
-    return not (item.has_several_reviewers and (item.queue.is_blind or item.queue.combines_answers))
+    if item.has_several_reviewers:
+        return not (item.queue.is_blind or item.queue.combines_answers)
+    return not (item.queue.is_blind and answers.is_unsure)
 
 
 def put_patches(

@@ -144,7 +144,7 @@ def _insert_revision(submission: _Submission, taken: TakenRevision) -> Review:
     """Write the patches, the mirror's metadata, the review and the audit event. Call it in a transaction."""
     item, user, answers, rubric = submission.item, submission.user, submission.answers, submission.rubric
     queue, client_id, revision = item.queue, submission.client_id, taken.revision
-    pushed = pushing.put_patches(item, user, answers, rubric) if pushing.is_pushed_at_once(item) else []
+    pushed = pushing.put_patches(item, user, answers, rubric) if pushing.is_pushed_at_once(item, answers) else []
     patch, before = pushed[0] if pushed else (None, {})
     is_shared = not item.has_several_reviewers
     replaced = sql.fetch_objects(Review, queries.REPLACE_LATEST, item.pk, user.pk, is_shared) if revision > 1 else []

@@ -94,10 +94,15 @@ def bind_form(item: QueueItem, form_data: QueryDict) -> ReviewForm:
 
 
 def get_latest_review(item: QueueItem, user: User) -> Review | None:
-    """The review that this person's form changes, with its reviewer and its patch: see `select_latest`."""
+    """The review that this person's form changes, with its reviewer and its patch: see `select_latest`.
+
+    None for somebody else's unsure answer, which asks for this person's own.
+    """
     if item.version == 0:
         return None
-    return select_latest(item, user).select_related("reviewer", "patch").first()
+    latest = select_latest(item, user).select_related("reviewer", "patch").first()
+    is_hidden = latest is not None and latest.is_unsure and latest.reviewer_id != user.pk and item.queue.is_blind
+    return None if is_hidden else latest
 
 
 def open_item_reader(item: QueueItem, query: Mapping[str, str], url: str) -> TraceReader:

@@ -41,7 +41,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def not_included(request: HttpRequest) -> HttpResponse:
     """An endpoint of Laminar's for something other than traces: a 404 that says so."""
     return responses.text(
-        f"{request.path} is not part of the embedded store, which has traces, their metadata and tags, datasets, and SQL."
+        f"{request.path} is not part of the embedded store, which has traces with metadata and tags, datasets, and SQL."
         " Use a Laminar server for evaluations, labeling queues, rollouts, MCP and the CLI.",
         404,
     )

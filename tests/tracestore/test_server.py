@@ -136,7 +136,8 @@ def test_it_accepts_logs_and_metrics_and_keeps_nothing(
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/evals", "/v1/evals/7/datapoints", "/v1/datasets/7/parquets/0", "/v1/rollouts", "/v1/mcp", "/v1/cli/traces/metadata",
+    ["/v1/evals", "/v1/evals/7/datapoints", "/v1/datasets/7/parquets/0", "/v1/rollouts", "/v1/mcp",
+     "/v1/cli/traces/metadata",
      "/v1/labeling_queues/7/items", "/v1/browser-sessions/events"],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
