@@ -71,6 +71,15 @@ class Browser:
         )
 
 
+def open_next_item(browser: Browser, project: str, queue: str) -> Response:
+    """Open the queue's next item and claim it, as its page does; again if another reviewer was faster."""
+    while True:
+        opened = browser.get(f"/p/{project}/queues/{queue}/review/")
+        fields = {"csrfmiddlewaretoken": _read_csrf_token(opened.body)}
+        if browser.post(f"{opened.location}claim/", fields, htmx=True).status == 204:
+            return opened
+
+
 def make_review_fields(page: str, number: int) -> dict[str, str]:
     """Return the completed review form of the item on a page."""
     version_match = re.search(r'name="version" value="(\d+)"', page)

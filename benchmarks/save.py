@@ -5,7 +5,7 @@ import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.browser import Browser, make_review_fields
+from benchmarks.browser import Browser, make_review_fields, open_next_item
 from benchmarks.environment import fresh_environment, min_max
 
 ITEMS, ALONE, CLIENTS, TOGETHER, RUNS = 10_000, 100, 8, 100, 5
@@ -41,7 +41,7 @@ def run(database: str | None) -> dict[str, object]:
 
 def time_saves(browser: Browser, queue_data: dict[str, str], count: int) -> list[float]:
     """Submit `count` reviews. Returns the milliseconds of each."""
-    opened = browser.get(f"/p/{queue_data['project']}/queues/{queue_data['queue']}/review/")
+    opened = open_next_item(browser, queue_data["project"], queue_data["queue"])
     fields, item_path, times = make_review_fields(opened.body, 0), opened.location, []
     for number in range(count):
         response = browser.post(item_path, {**fields, "score": f"0.{number % 10}", "version": "0"})

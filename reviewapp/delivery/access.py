@@ -1,9 +1,12 @@
 """Get a project's delivery or bulk push for a view. One that does not exist or belongs to another project is a 404."""
 
+from collections.abc import Sequence
+
 from django.http import Http404
 
 from reviewapp.accounts.models import Project
 from reviewapp.delivery.models import Bulk, Patch
+from reviewapp.lib.unknown_ids import describe_unknown, split_known
 
 
 def get_patch_or_404(project: Project, patch_id: int) -> Patch:
@@ -22,3 +25,9 @@ def get_bulk_or_404(project: Project, bulk_id: int) -> Bulk:
         raise Http404("There is no such push in this project.")
     bulk.project = project
     return bulk
+
+
+def read_patch_ids(project: Project, texts: Sequence[str]) -> tuple[list[int], str]:
+    """The primary keys among these form values that are the project's, and a sentence that names the others."""
+    known, unknown = split_known(Patch.objects.filter(project=project), texts)
+    return known, describe_unknown(unknown, "this project's deliveries")

@@ -37,7 +37,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
     signing_in.let_out(request)
-    return redirect("accounts:sign-in")
+    response = redirect("accounts:sign-in")
+    # Drafts and answers in the browser are the person's; over plain http sign-out.js removes them.
+    response["Clear-Site-Data"] = '"storage"'
+    return response
 
 
 def get_next_url(request: HttpRequest) -> str:

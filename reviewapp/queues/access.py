@@ -1,9 +1,12 @@
 """Get a project's queue, rule or item for a view. One that does not exist or belongs to another project is a 404."""
 
+from collections.abc import Sequence
+
 from django.http import Http404
 
 from reviewapp.accounts.models import Project
 from reviewapp.lib import sql
+from reviewapp.lib.unknown_ids import describe_unknown, split_known
 from reviewapp.queues import queries
 from reviewapp.queues.models import Queue, QueueItem, Rule
 
@@ -45,3 +48,9 @@ def get_queue_item_or_404(project: Project, slug: str, pk: int) -> QueueItem:
         raise Http404("There is no such item in this queue.")
     item.queue = queue
     return item
+
+
+def read_item_ids(queue: Queue, texts: Sequence[str]) -> tuple[list[int], str]:
+    """The primary keys among these form values that are the queue's, and a sentence that names the others."""
+    known, unknown = split_known(QueueItem.objects.filter(queue=queue), texts)
+    return known, describe_unknown(unknown, "this queue")

@@ -43,6 +43,22 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
     return int(rows[0][0]) if rows else None
 
 
+def find_next(queue: Queue, user: User) -> int | None:
+    """The primary key of the item that `claim_next` would claim, or None; claims nothing."""
+    now = clock.now()
+    claimed = sql.fetch_first(QueueItem, queries.CLAIMED_BY_USER, queue.pk, user.pk, now)
+    if claimed is not None and not (claimed.review_count and get_own_version(claimed, user)):
+        return claimed.pk
+    rows = sql.fetch_rows(queries.UPCOMING, queue.pk, 0, user.pk, now, user.pk, user.pk, 1)
+    rows = rows or sql.fetch_rows(queries.FIRST_POSTPONED, queue.pk, 0, user.pk, now, user.pk)
+    return int(rows[0][0]) if rows else None
+
+
+def needs_claim(item: QueueItem, version: int) -> bool:
+    """Whether nobody has the item, and a person can claim it whose form is at this `get_version`."""
+    return item.state == ItemState.PENDING and not item.is_claimed and not (item.review_count and version)
+
+
 def list_upcoming(queue: Queue, user: User, after: int, count: int) -> list[int]:
     """Primary keys of the items this person would get next, at most `count` and never `after`; claims none."""
     assigned, free = _claim_conditions(queue, user, after, clock.now())

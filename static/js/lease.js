@@ -1,6 +1,6 @@
-// Renews the reviewer's claim while the page is visible and in use, and opens the form as soon as the colleague who
+// Claims the item that is opened, renews the claim while the page is visible and in use, and opens the form as soon as the colleague who
 // had claimed the item is done.
-import { bench, form, isReadOnly, item, showForm, showItem } from "./workbench.js";
+import { bench, form, isReadOnly, item, onItem, showForm, showItem } from "./workbench.js";
 
 const RENEW_INTERVAL = 60_000;
 const CHECK_INTERVAL = 10_000;
@@ -14,6 +14,9 @@ export function start() {
   for (const event of ["input", "scroll", "keydown", "pointerdown"]) {
     document.addEventListener(event, onUse, { capture: true, passive: true });
   }
+  onItem(() => {
+    if (bench()?.hasAttribute("data-unclaimed")) renew();
+  });
   setInterval(() => {
     if (isUsed && !document.hidden && !isReadOnly()) renew();
   }, RENEW_INTERVAL);
@@ -22,12 +25,13 @@ export function start() {
   }, CHECK_INTERVAL);
 }
 
-/** Renew the claim, or show the read-only form if a colleague has taken the item over. */
+/** Claim the item or renew the claim, or show the read-only form if a colleague has taken the item over. */
 export async function renew() {
   const number = item();
   if (!bench() || !form()) return;
   isUsed = false;
   const response = await post("claim/");
+  if (response?.ok && item() === number) bench()?.removeAttribute("data-unclaimed");
   if (response?.status === 409 && item() === number) showItem(await response.text());
 }
 

@@ -16,6 +16,7 @@ import * as refresh from "./refresh.js";
 import * as repeatAnswers from "./repeat-answers.js";
 import * as score from "./score.js";
 import * as shortcuts from "./shortcuts.js";
+import * as signOut from "./sign-out.js";
 import * as stayAfterSubmit from "./stay-after-submit.js";
 import * as steps from "./steps.js";
 import * as submit from "./submit.js";
@@ -23,6 +24,7 @@ import * as timeZone from "./time-zone.js";
 import * as undo from "./undo.js";
 
 timeZone.start();
+signOut.start();
 announce.start();
 layout.start();
 shortcuts.start();

@@ -7,7 +7,7 @@ import { form, isReadOnly, onItem, queue } from "./workbench.js";
 /** @typedef {import("./fields.js").Answers} Answers */
 
 /** @param {string | undefined} name */
-const storageKey = (name) => `same:${name}`;
+const storageKey = (name) => `same:${document.body.dataset.user}:${name}`;
 
 /** @returns {Answers | null} */
 const lastAnswers = () => JSON.parse(sessionStorage.getItem(storageKey(queue())) ?? "null");

@@ -11,6 +11,7 @@ def test_it_signs_out(reviewer_client: Client) -> None:
 
     assert (response.status_code, response["Location"]) == (302, "/accounts/login/")
     assert "_auth_user_id" not in reviewer_client.session
+    assert response["Clear-Site-Data"] == '"storage"'
 
 
 def test_it_refuses_to_sign_out_by_get(reviewer_client: Client) -> None:

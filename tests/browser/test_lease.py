@@ -31,6 +31,7 @@ def open_item(page: Page, item: QueueItem) -> Page:
     page.clock.install()
     page.goto(f"/p/support/items/{item.pk}/")
     expect(page.locator("#review")).to_be_visible()
+    expect(page.locator("[data-unclaimed]")).to_have_count(0)
     return page
 
 

@@ -113,3 +113,16 @@ def test_it_refuses_a_reason_and_keeps_it(lead_client: Client, queue: Queue, tra
     assert response.status_code == 422
     assert (response.context["reason"], response.context["chosen"].form_value) == (reason, data["traces"])
     assert not QueueItem.objects.exists()
+
+
+def test_it_names_chosen_ids_that_are_no_traces_of_the_project(
+    lead_client: Client, queue: Queue, other_project: Project, traces: list[Trace]
+) -> None:
+    foreign = TraceFactory.create(project=other_project).trace_id
+    chosen = [str(traces[0].trace_id), str(foreign), "x"]
+    sentence = f"Left out, because not in the traces of this project: “{foreign}”, “x”."
+
+    assert sentence in lead_client.get(URL, {"trace": chosen}).text
+    page = lead_client.post(URL, {"traces": " ".join(chosen), "queue": queue.slug}, follow=True).text
+    assert "1 trace added." in page
+    assert sentence in page

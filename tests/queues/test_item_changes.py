@@ -30,6 +30,16 @@ def test_it_changes_only_the_ticked_items(lead_client: Client, queue: Queue) -> 
     assert dict(QueueItem.objects.values_list("pk", "priority")) == {ticked.pk: 7, other.pk: 0}
 
 
+def test_it_names_items_of_other_queues_and_unknown_ones(lead_client: Client, queue: Queue) -> None:
+    item, foreign = QueueItemFactory.create(queue=queue), QueueItemFactory.create(queue__slug="other")
+    data = {"action": "priority", "item": [item.pk, foreign.pk, "x"], "priority": "7"}
+    page = lead_client.post(URL, data, follow=True).text
+    assert "1 item changed." in page
+    assert f"Left out, because not in this queue: “{foreign.pk}”, “x”." in page
+    foreign.refresh_from_db()
+    assert foreign.priority == 0
+
+
 def test_it_sets_and_removes_a_due_date(lead_client: Client, queue: Queue) -> None:
     item = QueueItemFactory.create(queue=queue)
     page = lead_client.post(URL, {"action": "due_at", "item": item.pk, "due_at": "2020-01-01"}, follow=True)

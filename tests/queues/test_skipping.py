@@ -109,7 +109,8 @@ def test_it_puts_back_only_the_skipped_items_of_this_queue(lead_client: Client, 
     for item in (chosen, left, other):
         skipping.skip(item, reviewer, "nobody")
     url = "/p/support/queues/answers/put-back/"
-    lead_client.post(url, {"item": [str(chosen.pk), str(other.pk), "x", "9" * 400]})
+    page = lead_client.post(url, {"item": [str(chosen.pk), str(other.pk), "x", "9" * 400]}, follow=True).text
+    assert f"Left out, because not in this queue: “{other.pk}”, “x”, “{'9' * 39}…”." in page
 
     assert list(QueueItem.objects.filter(state="pending")) == [chosen]
     assert "none of them is skipped" in lead_client.post(url, follow=True).text

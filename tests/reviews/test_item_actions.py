@@ -5,7 +5,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
-from reviewapp.queues import claiming
+from reviewapp.queues import claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem
 from reviewapp.reviews.models import Review
 from tests.factories import QueueItemFactory
@@ -16,10 +16,56 @@ def url(item: QueueItem, action: str = "") -> str:
 
 
 def test_it_renews_a_claim(reviewer_client: Client, item: QueueItem) -> None:
-    reviewer_client.get(url(item))
+    headers = {"HX-Request": "true"}
+    reviewer_client.post(url(item, "claim/"), headers=headers)
     QueueItem.objects.update(claimed_until="2020-01-01T00:00Z")
-    assert reviewer_client.post(url(item, "claim/")).status_code == 204
+    assert reviewer_client.post(url(item, "claim/"), headers=headers).status_code == 204
     assert QueueItem.objects.get().is_claimed
+
+
+def test_it_claims_nothing_by_get(reviewer_client: Client, item: QueueItem) -> None:
+    opened = reviewer_client.get("/p/support/queues/answers/review/", follow=True)
+    assert opened.redirect_chain == [(url(item), 302)]
+    assert "data-unclaimed" in opened.text
+    assert QueueItem.objects.get().claimed_by is None
+
+
+def test_it_claims_by_a_button_without_javascript(reviewer_client: Client, reviewer: User, item: QueueItem) -> None:
+    assert '<noscript><button class="button" form="claim">Start review' in reviewer_client.get(url(item)).text
+    page = reviewer_client.post(url(item, "claim/"), follow=True).text
+    assert QueueItem.objects.get().claimed_by == reviewer
+    assert "data-unclaimed" not in page
+
+
+def test_it_refuses_to_claim_without_the_token_of_the_page(reviewer: User, item: QueueItem) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(reviewer)
+    assert client.post(url(item, "claim/")).status_code == 403
+    assert QueueItem.objects.get().claimed_by is None
+
+
+def test_it_offers_another_item_when_a_colleague_was_faster(
+    reviewer_client: Client, item: QueueItem, colleague: User
+) -> None:
+    claiming.claim(item, colleague)
+    page = reviewer_client.post(url(item, "claim/"), follow=True).text
+    assert "A colleague opened this item before you." in page
+    assert 'href="/p/support/queues/answers/review/"' in page
+
+
+def test_it_offers_one_item_again_until_it_is_claimed(queue: Queue, reviewer: User, colleague: User) -> None:
+    first, second = QueueItemFactory.create_batch(2, queue=queue)
+    assert (claiming.find_next(queue, reviewer), claiming.find_next(queue, colleague)) == (first.pk, first.pk)
+    claiming.claim(first, reviewer)
+    assert (claiming.find_next(queue, reviewer), claiming.find_next(queue, colleague)) == (first.pk, second.pk)
+
+
+def test_it_offers_a_postponed_item_last(queue: Queue, reviewer: User) -> None:
+    first, second = QueueItemFactory.create_batch(2, queue=queue)
+    skipping.skip(first, reviewer, "later")
+    assert claiming.find_next(queue, reviewer) == second.pk
+    skipping.skip(second, reviewer, "nobody")
+    assert claiming.find_next(queue, reviewer) == first.pk
 
 
 def test_it_refuses_a_claim_when_a_colleague_has_the_item(

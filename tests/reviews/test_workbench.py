@@ -142,7 +142,8 @@ def test_it_shows_the_form_again_when_the_database_is_read_only(reviewer_client:
         response = reviewer_client.post(url(item), {"notes": "kept", "version": "0"})
         assert response.status_code == 507
         assert "kept" in response.text
-        assert reviewer_client.get("/p/support/queues/answers/review/").status_code == 507
+        assert reviewer_client.get("/p/support/queues/answers/review/").status_code == 302
+        assert reviewer_client.post(f"{url(item)}claim/").status_code == 507
     assert reviewer_client.post(url(item), {"notes": "kept", "version": "0"}).status_code == 302
 
 
@@ -175,7 +176,7 @@ def test_it_opens_a_reviewed_item_with_its_answers(reviewer_client: Client, item
 def test_it_is_read_only_when_a_colleague_has_the_item(
     reviewer_client: Client, colleague_client: Client, item: QueueItem
 ) -> None:
-    colleague_client.get(url(item))
+    colleague_client.post(f"{url(item)}claim/")
     page = reviewer_client.get(url(item)).text
     assert "colleague is reviewing this item now" in page
 
@@ -259,7 +260,7 @@ def test_it_shows_the_status_of_each_item_on_the_rail(
     reviewer_client: Client, colleague_client: Client, reviewer: User, items: list[QueueItem]
 ) -> None:
     reviewer_client.post(url(items[0]), {"notes": "x", "needs_review": "true", "version": "0"})
-    colleague_client.get(url(items[2]))
+    colleague_client.post(f"{url(items[2])}claim/")
     assert [segment.status for segment in load_rail(items[1], reviewer)] == ["flagged", "to-come", "with-others"]
 
 

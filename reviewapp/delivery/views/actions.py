@@ -10,9 +10,8 @@ from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
 from reviewapp.audit.recording import record
 from reviewapp.delivery import breaker, drift, outbox, restore_guard
-from reviewapp.delivery.access import get_patch_or_404
+from reviewapp.delivery.access import get_patch_or_404, read_patch_ids
 from reviewapp.delivery.models import Patch, Reason, State
-from reviewapp.lib.numbers import parse_int
 from reviewapp.web.request import Request
 
 # Patches retried per transaction: a save waits for no more than these.
@@ -22,7 +21,7 @@ RETRY_BATCH_SIZE = 100
 @access.member(Role.LEAD)
 @require_POST
 def patch_retry(request: Request, project: Project) -> HttpResponse:
-    patch_ids = sorted(number for text in request.POST.getlist("patch") if (number := parse_int(text)) is not None)
+    patch_ids, unknown = read_patch_ids(project, request.POST.getlist("patch"))
     if request.POST.get("all") == "parked":
         parked = Patch.objects.filter(project=project, state=State.PARKED).order_by("pk")
         reason = request.POST.get("reason", "")
@@ -40,6 +39,8 @@ def patch_retry(request: Request, project: Project) -> HttpResponse:
         messages.success(request, "Retrying 1 delivery." if count == 1 else f"Retrying {count:,} deliveries.")
     else:
         messages.success(request, "There was nothing to retry.")
+    if unknown:
+        messages.warning(request, unknown)
     return redirect("delivery:patch-list", project=project.slug)
 
 

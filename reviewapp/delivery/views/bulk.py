@@ -35,6 +35,8 @@ def traces_push(request: Request, project: Project) -> HttpResponse:
         except FilterError as error:
             messages.error(request, str(error))
             return redirect("traces:trace-list", project=project.slug)
+    if chosen.unknown:
+        messages.warning(request, chosen.unknown)
     if not chosen.pks:
         messages.info(request, "No traces selected. Select some rows, or all traces in the view.")
         return redirect("traces:trace-list", project=project.slug)

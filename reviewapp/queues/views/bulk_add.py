@@ -36,6 +36,8 @@ def traces_queue(request: Request, project: Project) -> HttpResponse:
     except FilterError as error:
         messages.error(request, str(error))
         return redirect("traces:trace-list", project=project.slug)
+    if chosen.unknown:
+        messages.warning(request, chosen.unknown)
     if not chosen.pks:
         messages.info(request, "No traces selected. Select some rows, or all traces in the view.")
         return redirect("traces:trace-list", project=project.slug)
@@ -59,6 +61,8 @@ def _add(request: Request, project: Project) -> HttpResponse:
         return render_page(request, "queues/bulk_add.html", context, status=422)
     if "whole" in request.POST:
         return _check_view(request, queue, reason)
+    if chosen.unknown:
+        messages.warning(request, chosen.unknown)
     trace_ids = chosen.trace_ids
     added = duplicates = removed = 0
     # Add in batches, so that a reviewer's save never waits for more than one of them.

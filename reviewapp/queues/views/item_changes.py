@@ -8,8 +8,7 @@ from django.views.decorators.http import require_POST
 
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role
-from reviewapp.lib.numbers import parse_int
-from reviewapp.queues.access import get_queue_or_404
+from reviewapp.queues.access import get_queue_or_404, read_item_ids
 from reviewapp.queues.forms import ItemChangeForm
 from reviewapp.queues.models import ItemState, QueueItem
 from reviewapp.queues.requeueing import change_items, requeue_all
@@ -22,9 +21,9 @@ def items_change(request: Request, project: Project, queue: str) -> HttpResponse
     """Change the items that `item` names, or with `all` every item in the list's `state`."""
     target = get_queue_or_404(project, queue)
     form, state = ItemChangeForm(request.POST), request.POST.get("state", "")
-    items = QueueItem.objects.filter(queue=target)
+    items, unknown = QueueItem.objects.filter(queue=target), ""
     if "all" not in request.POST:
-        pks = [parse_int(text, max_value=2**63 - 1) or 0 for text in request.POST.getlist("item")]
+        pks, unknown = read_item_ids(target, request.POST.getlist("item"))
         items = items.filter(pk__in=pks)
     elif state in ItemState.values:
         items = items.filter(state=state)
@@ -39,4 +38,6 @@ def items_change(request: Request, project: Project, queue: str) -> HttpResponse
             count, has_more = change_items(target, request.user, items, action, form.cleaned_data[action])
         sentence = f"{count:,} item{pluralize(count)} changed."
         messages.success(request, f"{sentence} There are more: press the button again." if has_more else sentence)
+    if unknown:
+        messages.warning(request, unknown)
     return redirect("queues:queue-board", project=project.slug, queue=queue)

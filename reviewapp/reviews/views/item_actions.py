@@ -31,6 +31,7 @@ CANNOT_UNDO = (
     "It is too late to undo: the review is being sent, or a colleague has opened the item since. Open the item and"
     " submit a new revision."
 )
+TAKEN = "A colleague opened this item before you. Open another item to go on."
 NOT_SKIPPED = "The item was not skipped: a colleague has it, or it was reviewed or skipped after you opened it."
 UNKNOWN_SKIP_TARGET = "Nothing was skipped: choose Later for me, For someone else or Skip for everyone."
 DRAFT_INCOMPLETE = (
@@ -129,9 +130,17 @@ def item_undo(request: Request, project: Project, item: int) -> HttpResponse:
 @access.member(Role.REVIEWER)
 @require_POST
 def item_claim(request: Request, project: Project, item: int) -> HttpResponse:
-    """Renew the claim while the item is read (204); its page (409) if a colleague has claimed it."""
+    """Claim the item once it is opened, or renew the claim (204); its page (409) if a colleague has claimed it.
+
+    Without JavaScript a button sends this, and both answers lead back to the item.
+    """
     queue_item = get_item_or_404(project, item)
-    if claiming.claim(queue_item, request.user) or queue_item.state != ItemState.PENDING:
+    is_open = claiming.claim(queue_item, request.user) or queue_item.state != ItemState.PENDING
+    if not request.htmx:
+        if not is_open:
+            messages.info(request, TAKEN)
+        return redirect("reviews:item-review", project=project.slug, item=queue_item.pk)
+    if is_open:
         return HttpResponse(status=204)
     return show_item(request, get_item_or_404(project, item), status=409)
 

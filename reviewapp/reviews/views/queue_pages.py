@@ -27,8 +27,8 @@ PAGE_SIZE = 50
 @access.member(Role.REVIEWER)
 @require_safe
 def review_next(request: Request, project: Project, queue: str) -> HttpResponse:
-    """Claim the next item and redirect to it."""
-    item = claiming.claim_next(get_queue_or_404(project, queue), request.user)
+    """Redirect to the next item, whose page claims it."""
+    item = claiming.find_next(get_queue_or_404(project, queue), request.user)
     if item is None:
         return redirect("reviews:queue-end", project=project.slug, queue=queue)
     return redirect("reviews:item-review", project=project.slug, item=item)

@@ -60,9 +60,6 @@ def item_review(request: Request, project: Project, item: int) -> HttpResponse:
     queue_item = get_item_or_404(project, item)
     if request.method == "POST":
         return _save_review(request, queue_item)
-    # A prefetched item is claimed when the reviewer gets to it, not before.
-    if "Desk-Prefetch" not in request.headers:
-        claiming.claim(queue_item, request.user)
     sessions.move_to_newest(queue_item, request.user)
     return show_item(request, queue_item)
 
@@ -91,6 +88,8 @@ def show_item(
         "place": _find_list_place(request, item),
         "stays": request.session.get("stays"), "client_id": uuid4(), "skip_reasons": skipping.REASONS,
         "after": parse_int(request.GET.get("after")) if previous_item is None else previous_item.pk,
+        # The page claims it by a POST; a prefetched item is claimed when the reviewer gets to it.
+        "needs_claim": "Desk-Prefetch" not in request.headers and claiming.needs_claim(item, workbench.version),
         **get_delivery_context(item, workbench.review), **(extra_context or {}),
     }  # fmt: skip
     return render_page(request, "reviews/workbench.html", context, fragment="workbench", status=status)

@@ -1,6 +1,5 @@
 """The traces of a bulk action: the ticked rows of a list, or all traces of a view up to a limit."""
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from django.http import QueryDict
 from reviewapp.accounts.models import Project, User
 from reviewapp.lib import trace_ids
 from reviewapp.lib.batches import batched
+from reviewapp.lib.unknown_ids import describe_unknown
 from reviewapp.traces.filters.filter_view import FilterView, read_view
 from reviewapp.traces.filters.paging import UNLISTED, get_newest_pks
 from reviewapp.traces.filters.search import MAX_EXAMINED_IN_BULK
@@ -19,7 +19,6 @@ from reviewapp.traces.models import Trace
 MAX_TRACES = 10_000
 # Traces that a preview lists.
 PREVIEW_SIZE = 20
-_HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,8 @@ class Selection:
     view: FilterView
     pks: Sequence[int]
     is_cut: bool = False
+    # A sentence that names the chosen ids that are no traces of the project.
+    unknown: str = ""
 
     @property
     def trace_ids(self) -> list[UUID]:
@@ -55,11 +56,7 @@ def select_from_query(project: Project, query: QueryDict, viewer: User, limit: i
     view = read_view(query, viewer)
     if "all" in query:
         return select_view(project, view, limit)
-    ids = []
-    for text in query.getlist("trace")[:limit]:
-        with suppress(trace_ids.InvalidTraceIdError):
-            ids.append(trace_ids.parse(text))
-    return _select_ids(project, view, ids)
+    return _select_ids(project, view, query.getlist("trace"), limit)
 
 
 def select_view(project: Project, view: FilterView, limit: int = MAX_TRACES) -> Selection:
@@ -70,12 +67,21 @@ def select_view(project: Project, view: FilterView, limit: int = MAX_TRACES) -> 
 
 def select_from_form(project: Project, text: str, limit: int = MAX_TRACES) -> Selection:
     """The project's traces among the ids of a `form_value`."""
-    return _select_ids(project, FilterView(), [UUID(hex_id) for hex_id in _HEX_ID.findall(text)[:limit]])
+    return _select_ids(project, FilterView(), text.split(), limit)
 
 
-def _select_ids(project: Project, view: FilterView, ids: Sequence[UUID]) -> Selection:
+def _select_ids(project: Project, view: FilterView, texts: Sequence[str], limit: int) -> Selection:
+    """The traces with the ids in these texts, at most `limit`; what is no trace of the project is named."""
+    by_text: dict[str, UUID] = {}
+    for text in dict.fromkeys(texts):
+        with suppress(trace_ids.InvalidTraceIdError):
+            by_text[text] = trace_ids.parse(text)
+    ids = list(dict.fromkeys(by_text.values()))
     started = Trace.objects.filter(project=project, start_time__isnull=False)
-    pks: list[int] = []
-    for batch in batched(list(dict.fromkeys(ids))):
-        pks += started.filter(trace_id__in=batch).values_list("pk", flat=True)
-    return Selection(view, sorted(pks, reverse=True))
+    known: dict[UUID, int] = {}
+    for batch in batched(ids):
+        known |= dict(started.filter(trace_id__in=batch).values_list("trace_id", "pk"))
+    unknown = [text for text in texts if by_text.get(text) not in known]
+    pks = sorted(known.values(), reverse=True)
+    sentence = describe_unknown(unknown, "the traces of this project")
+    return Selection(view, pks[:limit], len(pks) > limit, sentence)

@@ -178,6 +178,8 @@ def trace_export(request: Request, project: Project, shape: str) -> HttpResponse
         return redirect("traces:trace-list", project=project.slug)
     if "trace" not in request.GET:
         selected = selection.select_view(project, selected.view)
+    if selected.unknown:
+        messages.warning(request, selected.unknown)
     query = shorten(request.GET.urlencode(), 2_000)
     record(project, request.user, "exported traces", shape, count=len(selected.pks), query=query)
     lines = export.csv_lines(selected) if shape == "csv" else export.json_lines(selected)
