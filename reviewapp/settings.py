@@ -141,10 +141,12 @@ MIDDLEWARE = [
     "reviewapp.web.request_log.log_request",
     "reviewapp.web.middleware.limit_duration",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.gzip.GZipMiddleware",
+    # Before whatever answers by itself, so that static files and refusals have the same headers as pages.
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "reviewapp.web.middleware.refuse_other_methods",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "reviewapp.web.middleware.vary_on_htmx",
     "reviewapp.web.middleware.use_readers_time_zone",
     # Before the first middleware that asks for the host name, the session or the user.

@@ -107,3 +107,25 @@ def test_it_refuses_a_foreign_object_like_an_unknown_one(
     assert statuses == [response.status_code for response in get_and_post(outsider_client, unknown)]
     # The reviews of a trace are a list, which is empty for a foreign trace.
     assert route.pattern.endswith("/reviews/") or set(statuses) <= {404, 405}
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_it_answers_pages_by_get_and_post_only(
+    method: str, client: Client, outsider_client: Client, members: dict[str, Client], values: dict[str, object]
+) -> None:
+    for route in PROJECT_ROUTES:
+        url = route.url(values)
+        statuses = [visitor.generic(method, url).status_code for visitor in (client, outsider_client)]
+        statuses += [members[role].generic(method, url).status_code for role in ("reviewer", "admin")]
+        assert (route.pattern, statuses) == (route.pattern, [302, 404, 405 if route.role == "reviewer" else 403, 405])
+
+
+def test_it_refuses_trace_on_every_route(client: Client, admin_client: Client, values: dict[str, object]) -> None:
+    urls = [route.url(values) for route in ALL_ROUTES]
+    assert {anyone.generic("TRACE", url).status_code for url in urls for anyone in (client, admin_client)} == {405}
+
+
+def test_it_claims_nothing_by_get(admin_client: Client, values: dict[str, object]) -> None:
+    for route in PROJECT_ROUTES:
+        admin_client.get(route.url(values))
+        assert (route.pattern, QueueItem.objects.filter(claimed_by=None).count()) == (route.pattern, 1)

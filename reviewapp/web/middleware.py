@@ -12,9 +12,13 @@ from django.utils.cache import patch_vary_headers
 
 from reviewapp.lib import deadline, local_time
 from reviewapp.web import views
+from reviewapp.web.pages import NO_STORE
 
 # Makes htmx request the target of a redirect as for a followed link: the response is the whole page.
 _FULL_PAGE = {"HX-Boosted": "true"}
+
+# The methods that some address may answer.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -25,6 +29,18 @@ def limit_duration(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         with deadline.limit(settings.REQUEST_SECONDS):
             return get_response(request)
+
+    return middleware
+
+
+def refuse_other_methods(get_response: GetResponse) -> GetResponse:
+    """Refuse TRACE, CONNECT and methods that HTTP does not define, on every address and for everybody alike (405)."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.method in METHODS:
+            return get_response(request)
+        headers = {"Allow": ", ".join(METHODS), "Cache-Control": NO_STORE}
+        return HttpResponse("This method is not supported here.\n", "text/plain", status=405, headers=headers)
 
     return middleware
 

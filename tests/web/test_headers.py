@@ -57,6 +57,34 @@ def test_it_sets_headers_on_an_error(reviewer_client: Client, path: str, status:
     assert response["Cache-Control"] == "no-store, private"
 
 
+@pytest.mark.parametrize("path", ["/static/icon.svg", "/static/js/main.js", "/static/css/base.css"])
+def test_it_sets_headers_on_a_static_file(client: Client, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert parse_policy(response) == POLICY
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/api/v1/nothing", "/static/nothing.js"])
+def test_it_sets_headers_on_probes_and_api_errors(client: Client, db: None, path: str) -> None:
+    response = client.get(path)
+
+    assert parse_policy(response) == POLICY
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("method", ["TRACE", "TRACK", "CONNECT", "PROPFIND"])
+def test_it_refuses_a_method_that_no_address_answers(client: Client, method: str) -> None:
+    response = client.generic(method, "/static/icon.svg")
+
+    assert (response.status_code, response["Cache-Control"]) == (405, "no-store, private")
+    assert "GET" in response["Allow"]
+    assert parse_policy(response) == POLICY
+
+
 def test_it_allows_nothing_unsafe() -> None:
     assert "unsafe" not in str(settings.CONTENT_SECURITY_POLICY)
 
