@@ -45,12 +45,13 @@ def claim_next(queue: Queue, user: User, *, after: QueueItem | None = None) -> i
 
 def find_next(queue: Queue, user: User) -> int | None:
     """The primary key of the item that `claim_next` would claim, or None; claims nothing."""
-    now = clock.now()
-    claimed = sql.fetch_first(QueueItem, queries.CLAIMED_BY_USER, queue.pk, user.pk, now)
-    if claimed is not None and not (claimed.review_count and get_own_version(claimed, user)):
+    now, own = clock.now(), (queue.pk, user.pk)
+    claimed = sql.fetch_first(QueueItem, queries.CLAIMED_BY_USER, *own, now, *own)
+    if claimed is not None and not _has_done(claimed, user):
         return claimed.pk
-    rows = sql.fetch_rows(queries.UPCOMING, queue.pk, 0, user.pk, now, user.pk, user.pk, 1)
-    rows = rows or sql.fetch_rows(queries.FIRST_POSTPONED, queue.pk, 0, user.pk, now, user.pk)
+    if upcoming := list_upcoming(queue, user, 0, 1):
+        return upcoming[0]
+    rows = sql.fetch_rows(queries.FIRST_POSTPONED, queue.pk, 0, user.pk, now, user.pk, user.pk)
     return int(rows[0][0]) if rows else None
 
 
@@ -85,7 +86,7 @@ def claim(item: QueueItem, user: User) -> bool:
         return True
     if assignments.is_reserved(item, user):
         return False
-    if item.review_count and get_own_version(item, user) and assignments.get_own(item, user) is None:
+    if _has_done(item, user):
         return False
     claimable = QueueItem.objects.filter(pk=item.pk, state=ItemState.PENDING).free_for(user, now)
     if not claimable.update(claimed_by=user, claimed_until=now + CLAIM_DURATION):
@@ -228,6 +229,12 @@ def _claim_conditions(
     return assigned, (
         queue.pk, *pending, user.pk, user.pk, queue.reviewers_per_item, user.pk, queue.who_reviews, user.pk,
     )  # fmt: skip
+
+
+def _has_done(item: QueueItem, user: User) -> bool:
+    """Whether this person has reviewed an item that others review too, and nobody has sent it back to them."""
+    is_reviewed = bool(item.review_count) and bool(get_own_version(item, user))
+    return is_reviewed and assignments.get_own(item, user) is None
 
 
 def _has_fresh_claim(item: QueueItem, user: User, now: datetime) -> bool:
