@@ -89,7 +89,7 @@ def make_url_values(item: QueueItem) -> dict[str, object]:
     review = ReviewFactory.create(item=completed)
     settlement = Settlement.objects.create(
         item=completed, number=1, review=review, item_version=1, rubric_version=1, ruling="Short dates pass.",
-        settled_by=review.reviewer, patch=review.patch,
+        settled_by=review.reviewer, patch=patch,
     )  # fmt: skip
     bulk = Bulk.objects.create(project=project, preview_id=uuid4(), metadata='{"k":1}', made_by="lead")
     rule = RuleFactory.create(queue=item.queue)

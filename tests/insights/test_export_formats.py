@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from django.test import Client
-from google.protobuf import json_format
+from google.protobuf import json_format  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from reviewapp.accounts.models import User

@@ -110,7 +110,8 @@ def find_changed(urls: list[str], open_page: Open, answer: Callable[[], object])
     for url in urls:
         after = open_page(url)
         if after != before[url] or (WORD in str(after) and WORD not in url):
-            changed += [url, *difflib.unified_diff(*(str(each[1]).splitlines() for each in (before[url], after)), n=0)]
+            old, new = (str(page[1]).splitlines() for page in (before[url], after))
+            changed += [url, *difflib.unified_diff(old, new, n=0)]
     return changed
 
 
