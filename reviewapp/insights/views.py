@@ -63,7 +63,7 @@ def home(request: Request) -> HttpResponse:
     memberships = list(own_memberships.select_related("project").order_by("project__name"))
     if len(memberships) == 1:
         return redirect("insights:project-home", project=memberships[0].project.slug)
-    if not Membership.objects.exists():
+    if not Project.objects.exists():
         return redirect("setup:connect")
     return render_page(request, "insights/projects.html", {"memberships": memberships})
 

@@ -53,7 +53,9 @@ def test_it_respects_a_claim_of_a_host_with_another_clock(
     create_test_data(fake_laminar.url, items=1, people=2)
     item, colleague = QueueItem.objects.get(), User.objects.get(username="reviewer-1")
     with run_web(fork_server, clock=[offset]) as web:
-        assert signed_in_browser("reviewer-0", web.url).get(f"/p/support/items/{item.pk}/").status == 200
+        browser, path = signed_in_browser("reviewer-0", web.url), f"/p/support/items/{item.pk}/"
+        assert browser.get(path).status == 200
+        assert browser.post(f"{path}claim/", {"csrfmiddlewaretoken": browser.cookies["csrftoken"]}).status == 302
     item.refresh_from_db()
     assert item.is_claimed_by_other(colleague)
     assert not claim(item, colleague)

@@ -77,6 +77,7 @@ def test_it_opens_an_assigned_item_by_link_for_leads_only(
     assert "Other people are to review this item." in colleague_client.get(url).text
     assert colleague_client.post(f"{url}wait/").status_code == 204
     assert "Other people are to review this item." not in lead_client.get(url).text
+    lead_client.post(f"{url}claim/")
     assert load(items[0]).claimed_by == lead
 
 
