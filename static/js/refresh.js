@@ -16,9 +16,7 @@ async function refresh() {
   const response = await fetch(part.dataset.refresh, { headers: { "HX-Request": "true" } }).catch(() => null);
   // A session that has ended redirects to the sign-in page.
   if (!response?.ok || response.redirected) return;
-  const template = document.createElement("template");
-  template.innerHTML = await response.text();
-  const fresh = template.content.firstElementChild;
+  const fresh = new DOMParser().parseFromString(await response.text(), "text/html").body.firstElementChild;
   if (fresh?.id === part.id) morph(part, fresh);
 }
 
