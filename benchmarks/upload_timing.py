@@ -13,7 +13,7 @@ django.setup()
 
 from reviewapp.accounts.models import Project  # noqa: E402 - models exist only after setup
 from reviewapp.queues.creating import create_queue  # noqa: E402
-from reviewapp.queues.upload_models import UploadState  # noqa: E402
+from reviewapp.queues.models.upload import UploadState  # noqa: E402
 from reviewapp.queues.uploads.lifecycle import start  # noqa: E402
 from reviewapp.queues.uploads.receiving import receive  # noqa: E402
 from reviewapp.queues.uploads.runner import process_uploads  # noqa: E402

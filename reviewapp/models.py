@@ -8,10 +8,10 @@ from reviewapp.keys.models import AccessToken, LaminarKey
 from reviewapp.onboarding.models import SetupLink
 from reviewapp.people.models import AccountLink
 from reviewapp.quality.models import Settlement
-from reviewapp.queues.assignment_models import Assignment, QueueReviewer
-from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import IdempotentAdd, Queue, QueueItem, Removal, Rubric, Rule, Skip
-from reviewapp.queues.upload_models import Upload, UploadChunk, UploadFault
+from reviewapp.queues.models.assignment import Assignment, QueueReviewer
+from reviewapp.queues.models.discussion import Comment, Notification
+from reviewapp.queues.models.upload import Upload, UploadChunk, UploadFault
 from reviewapp.reviews.count_models import ReviewCount
 from reviewapp.reviews.models import Draft, Review, SessionPatch
 from reviewapp.traces.filter_models import Excerpt, MetadataKey, Posting, SavedView, Tally, Term, TraceTag

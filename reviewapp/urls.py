@@ -19,9 +19,7 @@ from reviewapp.keys import views as keys
 from reviewapp.onboarding import views as onboarding
 from reviewapp.people import account_views, link_views, sign_in
 from reviewapp.people import views as people
-from reviewapp.quality import failure_rate_views
-from reviewapp.quality import settling_views as settling
-from reviewapp.quality import views as quality
+from reviewapp.quality.views import agreement, failure_rate, settling
 from reviewapp.queues.views import assigning, bulk_add, item_changes, queues, rules, skipped, uploads
 from reviewapp.queues.views import rubric as rubrics
 from reviewapp.reviews.views import (
@@ -204,12 +202,12 @@ insight_routes: Routes = [
     path("queues/<slug:queue>/reviews.csv", require_password(exports.review_export), name="review-export"),
 ]
 quality_routes: Routes = [
-    path("failure-rate/", failure_rate_views.failure_rate_page, name="failure-rate"),
-    path("agreement/", quality.queue_agreement, name="queue-agreement"),
+    path("failure-rate/", failure_rate.failure_rate_page, name="failure-rate"),
+    path("agreement/", agreement.queue_agreement, name="queue-agreement"),
     path("disagreements/", settling.disagreement_list, name="disagreement-list"),
     path("disagreements/<number:item>/", settling.item_settle, name="item-settle"),
     path("disagreements/rulings/<number:settlement>/", settling.ruling_add, name="ruling-add"),
-    path("agreement/items/", quality.compared_items, name="compared-items"),
+    path("agreement/items/", agreement.compared_items, name="compared-items"),
 ]
 
 setup_routes: Routes = [

@@ -16,7 +16,7 @@ from reviewapp.people import links
 from reviewapp.people.models import AccountLink
 from reviewapp.quality.models import Settlement
 from reviewapp.queues.models import ItemState, QueueItem
-from reviewapp.queues.upload_models import Upload, UploadState
+from reviewapp.queues.models.upload import Upload, UploadState
 from reviewapp.traces.filter_models import SavedView
 from reviewapp.traces.transcript import pictures
 from reviewapp.webhooks.models import Webhook, WebhookMessage

@@ -16,7 +16,7 @@ from reviewapp.lib.local_time import parse_due_time
 from reviewapp.lib.numbers import parse_int
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues.adding import QueueArchivedError
-from reviewapp.queues.upload_models import Upload, UploadState
+from reviewapp.queues.models.upload import Upload, UploadState
 from reviewapp.queues.uploads import columns, lifecycle
 from reviewapp.queues.uploads.columns import MAX_LENGTHS, MAX_PRIORITY, Layout
 from reviewapp.queues.uploads.receiving import UploadRefused, check_size, receive

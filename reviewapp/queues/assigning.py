@@ -16,8 +16,8 @@ from reviewapp.accounts.models import Membership, Role, User
 from reviewapp.audit.recording import record
 from reviewapp.lib.batches import batched
 from reviewapp.queues import assignments
-from reviewapp.queues.assignment_models import Assignment, QueueReviewer
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
+from reviewapp.queues.models.assignment import Assignment, QueueReviewer
 
 # Items of one change.
 MAX_ITEMS = 10_000

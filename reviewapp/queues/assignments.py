@@ -9,8 +9,8 @@ from django.db.models.functions import Coalesce
 from reviewapp.accounts.models import Membership, Role, User
 from reviewapp.audit.recording import record
 from reviewapp.lib.batches import batched
-from reviewapp.queues.assignment_models import Assignment, QueueReviewer
 from reviewapp.queues.models import Queue, QueueItem, WhoReviews
+from reviewapp.queues.models.assignment import Assignment, QueueReviewer
 
 
 def select_open(item: QueueItem) -> QuerySet[Assignment]:

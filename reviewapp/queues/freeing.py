@@ -9,9 +9,9 @@ from django.template.defaultfilters import pluralize
 from reviewapp.accounts.models import Membership, User
 from reviewapp.audit.recording import record
 from reviewapp.queues import assignments, inbox
-from reviewapp.queues.assignment_models import Assignment
-from reviewapp.queues.discussion_models import Notification
 from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models.assignment import Assignment
+from reviewapp.queues.models.discussion import Notification
 
 # Of one run: the next one frees the others.
 MAX_ROWS = 2_000

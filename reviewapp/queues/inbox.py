@@ -7,8 +7,8 @@ from django.db.models import F, QuerySet
 
 from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.lib import clock
-from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import QueueItem
+from reviewapp.queues.models.discussion import Comment, Notification
 
 PAGE_SIZE = 50
 

@@ -8,8 +8,8 @@ from django.db.models import F
 from reviewapp.accounts.models import User
 from reviewapp.audit.recording import record
 from reviewapp.queues import inbox
-from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import QueueItem
+from reviewapp.queues.models.discussion import Comment, Notification
 
 # People that one comment tells.
 MAX_MENTIONS = 20

@@ -10,9 +10,9 @@ from reviewapp.accounts.models import Membership, Project, User
 from reviewapp.audit.recording import record
 from reviewapp.lib import clock
 from reviewapp.queues import assignments, inbox
-from reviewapp.queues.assignment_models import Assignment
-from reviewapp.queues.discussion_models import Notification
 from reviewapp.queues.models import ItemState, QueueItem, Skip
+from reviewapp.queues.models.assignment import Assignment
+from reviewapp.queues.models.discussion import Notification
 from reviewapp.reviews import announcing
 from reviewapp.reviews.models import Review
 

@@ -7,8 +7,8 @@ from django.db.models import Q, QuerySet
 
 from reviewapp.accounts.models import Membership, Project, Role, User
 from reviewapp.queues import assignments
-from reviewapp.queues.discussion_models import Comment
 from reviewapp.queues.models import ItemState, QueueItem
+from reviewapp.queues.models.discussion import Comment
 from reviewapp.reviews.models import Review
 
 

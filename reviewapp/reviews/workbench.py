@@ -11,8 +11,8 @@ from reviewapp.lib import sql
 from reviewapp.lib.newlines import normalise_newlines
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import assignments, claiming
-from reviewapp.queues.assignment_models import Assignment
 from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models.assignment import Assignment
 from reviewapp.queues.progress import Progress, queue_progress
 from reviewapp.queues.rubric import versions
 from reviewapp.reviews import drafts, marking

@@ -13,7 +13,7 @@ from reviewapp.accounts.models import Project, User
 from reviewapp.keys.tokens import create_token
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue, QueueItem, Source
-from reviewapp.queues.upload_models import Upload, UploadChunk, UploadState
+from reviewapp.queues.models.upload import Upload, UploadChunk, UploadState
 from reviewapp.queues.uploads.receiving import receive
 from reviewapp.queues.uploads.runner import process_uploads
 

@@ -7,7 +7,7 @@ import pytest
 
 from reviewapp.accounts.models import Project
 from reviewapp.queues.models import QueueItem
-from reviewapp.queues.upload_models import Upload, UploadState
+from reviewapp.queues.models.upload import Upload, UploadState
 from reviewapp.queues.uploads import lifecycle
 from reviewapp.queues.uploads.receiving import receive
 from tests.factories import QueueFactory

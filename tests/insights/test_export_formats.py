@@ -17,8 +17,8 @@ from reviewapp.accounts.models import User
 from reviewapp.insights.export_rows import CHUNK_CHARACTERS, join_lines
 from reviewapp.lib import canonical_json
 from reviewapp.queues.models import ItemState, Queue, Rubric
+from reviewapp.queues.models.upload import UploadState
 from reviewapp.queues.rubric.criteria import Criterion, Option, dump_criteria
-from reviewapp.queues.upload_models import UploadState
 from reviewapp.queues.uploads import lifecycle
 from reviewapp.queues.uploads.receiving import receive
 from reviewapp.queues.uploads.runner import process_uploads

@@ -12,10 +12,10 @@ from reviewapp.lib import clock
 from reviewapp.queues import adding, assigning, claiming
 from reviewapp.queues.adding import Entry
 from reviewapp.queues.assigning import Change
-from reviewapp.queues.assignment_models import Assignment, QueueReviewer
-from reviewapp.queues.discussion_models import Notification
 from reviewapp.queues.freeing import free_absent
 from reviewapp.queues.models import ItemState, Queue, QueueItem, WhoReviews
+from reviewapp.queues.models.assignment import Assignment, QueueReviewer
+from reviewapp.queues.models.discussion import Notification
 from reviewapp.queues.skipping import skip
 from reviewapp.reviews.pushing import Answers
 from reviewapp.reviews.submitting import submit

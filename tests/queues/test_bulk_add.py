@@ -6,7 +6,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project, User
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal
-from reviewapp.queues.upload_models import Upload
+from reviewapp.queues.models.upload import Upload
 from reviewapp.queues.uploads.runner import process_uploads
 from reviewapp.traces.filters.filter_view import read_view
 from reviewapp.traces.filters.paging import get_batch

@@ -10,7 +10,7 @@ from django.test import Client
 
 from reviewapp.accounts.models import User
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Removal
-from reviewapp.queues.upload_models import Upload, UploadChunk, UploadState
+from reviewapp.queues.models.upload import Upload, UploadChunk, UploadState
 from reviewapp.queues.uploads import columns, lifecycle
 from reviewapp.queues.uploads.receiving import UploadRefused, receive
 from reviewapp.queues.uploads.runner import process_uploads

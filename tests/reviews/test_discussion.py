@@ -7,8 +7,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import Membership, Project, User
 from reviewapp.queues import claiming
-from reviewapp.queues.discussion_models import Comment, Notification
 from reviewapp.queues.models import Queue, QueueItem
+from reviewapp.queues.models.discussion import Comment, Notification
 from reviewapp.reviews import sending_back
 from reviewapp.reviews.commenting import add_comment
 from reviewapp.reviews.pushing import Answers

@@ -7,9 +7,9 @@ from django.test import Client
 
 from reviewapp.accounts.models import Membership, Project, User
 from reviewapp.queues import claiming
-from reviewapp.queues.assignment_models import Assignment
-from reviewapp.queues.discussion_models import Notification
 from reviewapp.queues.models import ItemState, Queue, QueueItem
+from reviewapp.queues.models.assignment import Assignment
+from reviewapp.queues.models.discussion import Notification
 from reviewapp.reviews import sending_back
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.pushing import Answers

@@ -38,7 +38,7 @@ print(create_token(project, "ci", "command"), session.session_key)
 """
 COUNT = """
 import django; django.setup()
-from reviewapp.queues.upload_models import Upload, UploadChunk
+from reviewapp.queues.models.upload import Upload, UploadChunk
 print(Upload.objects.count() + UploadChunk.objects.count())
 """
 PAGE = "/p/support/queues/answers/uploads/"

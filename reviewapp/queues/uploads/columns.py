@@ -11,7 +11,7 @@ from reviewapp.lib.local_time import parse_due_time
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.queues.adding import Entry
-from reviewapp.queues.upload_models import Upload
+from reviewapp.queues.models.upload import Upload
 from reviewapp.queues.uploads.records import Record, read_lines, read_records
 
 PREVIEW_LINES = 20

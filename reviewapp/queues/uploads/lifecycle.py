@@ -6,7 +6,7 @@ from reviewapp.accounts.models import User
 from reviewapp.audit.recording import get_actor_name, record
 from reviewapp.lib import clock
 from reviewapp.queues.models import Queue
-from reviewapp.queues.upload_models import Upload, UploadState
+from reviewapp.queues.models.upload import Upload, UploadState
 
 _NO_COUNTS = dict.fromkeys(
     ("position", "line", "added", "duplicates", "completed", "skipped", "requeued", "removed", "fault_count"), 0

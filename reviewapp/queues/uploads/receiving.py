@@ -16,7 +16,7 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.storable_text import to_storable_text
 from reviewapp.queues.models import Queue
-from reviewapp.queues.upload_models import Upload, UploadChunk, UploadState
+from reviewapp.queues.models.upload import Upload, UploadChunk, UploadState
 from reviewapp.queues.uploads import columns
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from reviewapp.lib import canonical_json
 from reviewapp.lib.shortening import shorten
-from reviewapp.queues.upload_models import Upload, UploadChunk
+from reviewapp.queues.models.upload import Upload, UploadChunk
 
 # Bytes of a line, and of a record of several lines.
 MAX_RECORD_BYTES = 256 * 1024

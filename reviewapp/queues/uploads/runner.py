@@ -17,8 +17,8 @@ from reviewapp.lib import clock, failpoints
 from reviewapp.queues import adding
 from reviewapp.queues.adding import Entry
 from reviewapp.queues.models import Source
+from reviewapp.queues.models.upload import NEXT_STATES, Upload, UploadFault, UploadState
 from reviewapp.queues.requeueing import requeue
-from reviewapp.queues.upload_models import NEXT_STATES, Upload, UploadFault, UploadState
 from reviewapp.queues.uploads import columns
 from reviewapp.queues.uploads.records import MAX_REREADS, read_records
 from reviewapp.traces.filters.filter_view import read_view

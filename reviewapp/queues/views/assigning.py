@@ -20,8 +20,8 @@ from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import assigning, claiming
 from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.assigning import Change
-from reviewapp.queues.assignment_models import MAX_WEIGHT, Assignment, QueueReviewer
 from reviewapp.queues.models import ItemQuerySet, ItemState, Queue, QueueItem, WhoReviews
+from reviewapp.queues.models.assignment import MAX_WEIGHT, Assignment, QueueReviewer
 from reviewapp.traces.models import Trace
 from reviewapp.web.pages import render_page
 from reviewapp.web.request import Request

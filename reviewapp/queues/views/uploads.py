@@ -14,7 +14,7 @@ from reviewapp.lib import canonical_json, csv_cells
 from reviewapp.queues.access import get_queue_or_404
 from reviewapp.queues.forms import UploadForm
 from reviewapp.queues.models import Queue
-from reviewapp.queues.upload_models import Upload, UploadState
+from reviewapp.queues.models.upload import Upload, UploadState
 from reviewapp.queues.uploads import columns, lifecycle
 from reviewapp.queues.uploads.receiving import UploadRefused, receive
 from reviewapp.web.pages import NO_STORE, render_page

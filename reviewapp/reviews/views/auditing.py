@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 from reviewapp.accounts import access
 from reviewapp.accounts.models import Project, Role, User
 from reviewapp.lib.numbers import parse_int
-from reviewapp.queues.assignment_models import Assignment
+from reviewapp.queues.models.assignment import Assignment
 from reviewapp.reviews import sending_back
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.revisions import compare_revisions

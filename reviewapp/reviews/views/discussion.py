@@ -11,7 +11,7 @@ from reviewapp.accounts.models import Project, Role
 from reviewapp.lib.numbers import parse_int
 from reviewapp.queues import inbox
 from reviewapp.queues.access import get_item_or_404
-from reviewapp.queues.discussion_models import Comment, Notification
+from reviewapp.queues.models.discussion import Comment, Notification
 from reviewapp.reviews.commenting import InvalidCommentError, add_comment
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.visibility import can_comment, select_visible_comments
