@@ -7,7 +7,8 @@ from typing import Any
 
 from reviewapp.lib import csv_cells
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric.criteria import Criterion, format_answer
+from reviewapp.queues.rubric.answer_values import format_answer
+from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.queues.rubric.versions import criteria_by_version
 
 LIST_KINDS = ("choices", "tags")

@@ -15,7 +15,8 @@ from reviewapp.insights.export_rows import LINE_SEPARATORS, ExportOptions, Row, 
 from reviewapp.lib import clock, csv_cells
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric.criteria import Criterion, is_answered
+from reviewapp.queues.rubric.answer_values import is_answered
+from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Review
 
 HEADER = [

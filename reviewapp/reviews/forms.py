@@ -15,7 +15,7 @@ from reviewapp.lib.numbers import format_decimal, parse_decimal
 from reviewapp.lib.shortening import shorten
 from reviewapp.lib.word_diff import Budget, Diff, diff
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric import answer_values
 from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.queues.rubric.option_keys import KeyedOption, assign_letters, find_clearing_key
 from reviewapp.reviews.marking import Mark, find_criterion
@@ -234,7 +234,7 @@ class ReviewForm(forms.Form):
         if answers.get("unsure") and answers.get("score") is not None:
             self.add_error("score", "You cannot give a score and be unsure: clear one of them.")
         is_blank = answers.get("score") is None and not any(map(answers.get, ("notes", "needs_review", "unsure")))
-        is_blank = is_blank and not any(map(criteria.is_answered, self.criterion_answers.values()))
+        is_blank = is_blank and not any(map(answer_values.is_answered, self.criterion_answers.values()))
         if not self.errors and is_blank and answers.get("version") == 0:
             self.add_error(
                 None, "You have not answered anything yet: give a score or a note, tick needs review, or skip the item."
@@ -267,7 +267,7 @@ class ReviewForm(forms.Form):
     def _clean_criteria(self) -> None:
         for criterion in self.rubric.parsed_criteria:
             try:
-                value = criteria.clean_answer(criterion, self._submitted_values(criterion), self.original)
+                value = answer_values.clean_answer(criterion, self._submitted_values(criterion), self.original)
                 if value is None and criterion.is_required and not self.cleaned_data.get("unsure"):
                     raise forms.ValidationError("An answer is required.")
             except forms.ValidationError as error:
@@ -284,7 +284,7 @@ class ReviewForm(forms.Form):
             values = self.initial["draft_values"].get(criterion.field_name, [])
         else:
             answer = self.initial.get("criterion_answers", {}).get(criterion.key)
-            values = criteria.to_form_values(criterion, answer, self.original)
+            values = answer_values.to_form_values(criterion, answer, self.original)
         original = self.original if criterion.kind == "correction" else ""
         error = self.criterion_errors.get(criterion.key, "")
         return CriterionRow(criterion, values, options, error, original, diff_budget)

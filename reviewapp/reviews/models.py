@@ -12,7 +12,7 @@ from reviewapp.lib import canonical_json, clock
 from reviewapp.lib.numbers import format_decimal
 from reviewapp.lib.word_diff import Budget, Diff, diff
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.queues.rubric import criteria, versions
+from reviewapp.queues.rubric import answer_values, versions
 from reviewapp.queues.rubric.criteria import Criterion
 
 
@@ -26,7 +26,7 @@ class LabelledAnswer:
 
     @property
     def text(self) -> str:
-        return criteria.format_answer(self.value)
+        return answer_values.format_answer(self.value)
 
     @property
     def diff(self) -> Diff:

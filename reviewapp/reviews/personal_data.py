@@ -8,7 +8,7 @@ from reviewapp.accounts.models import PersonalData
 from reviewapp.lib.personal_data import describe_findings, find_personal_data, mask_personal_data
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric import answer_values
 from reviewapp.queues.rubric.criteria import Criterion
 
 
@@ -60,19 +60,19 @@ def check_answers(rubric: Queue, notes: str, answers: Mapping[str, Any], decisio
 
 def _describe_answer(criterion: Criterion, value: Any) -> list[str]:
     """The findings in a criterion's answer, in words; what the trace's own answer contains does not count."""
-    known = value["from"] if criterion.kind == "correction" and criteria.is_answered(value) else ""
+    known = value["from"] if criterion.kind == "correction" and answer_values.is_answered(value) else ""
     return [
         description
-        for text in criteria.free_texts(criterion, value)
+        for text in answer_values.free_texts(criterion, value)
         for description in describe_findings(find_personal_data(text, known), text)
     ]
 
 
 def _mask_answer(criterion: Criterion, value: Any) -> Any:
     if criterion.kind == "correction":
-        return criteria.build_correction(value["from"], mask_personal_data(value["text"], value["from"]))
+        return answer_values.build_correction(value["from"], mask_personal_data(value["text"], value["from"]))
     if criterion.kind == "first_error":
         return {**value, "step": mask_personal_data(value["step"]), "quote": mask_personal_data(value["quote"])}
     if criterion.kind == "tags":
-        return list(dict.fromkeys(shorten(mask_personal_data(name), criteria.MAX_TAG_LENGTH) for name in value))
+        return list(dict.fromkeys(shorten(mask_personal_data(name), answer_values.MAX_TAG_LENGTH) for name in value))
     return mask_personal_data(value)

@@ -7,7 +7,8 @@ from typing import Any
 from reviewapp.accounts.models import User
 from reviewapp.lib import canonical_json
 from reviewapp.queues.models import Queue
-from reviewapp.queues.rubric.criteria import Criterion, build_correction
+from reviewapp.queues.rubric.answer_values import build_correction
+from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews import combining, pushing
 from reviewapp.reviews.pushing import Answers
 

@@ -12,7 +12,7 @@ from reviewapp.delivery.models import Patch
 from reviewapp.lib import canonical_json, failpoints
 from reviewapp.lib.shortening import shorten
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric import answer_values
 from reviewapp.reviews import session_push
 from reviewapp.reviews.session_push import PushedPatch
 from reviewapp.traces.metadata import merge
@@ -64,7 +64,7 @@ def patch_for(rubric: Queue, user: User, answers: Answers, rev: int) -> dict[str
     if rubric.keeps_notes_here:
         del patch[keys["notes"]]
     for criterion in rubric.parsed_criteria:
-        members = criteria.answer_metadata(criterion, answers.pushed_answer(criterion.key))
+        members = answer_values.answer_metadata(criterion, answers.pushed_answer(criterion.key))
         patch.update({rubric.key_prefix + key: value for key, value in members.items()})
     return patch
 

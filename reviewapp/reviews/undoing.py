@@ -12,7 +12,7 @@ from reviewapp.delivery.models import State
 from reviewapp.lib import clock
 from reviewapp.queues import assignments, claiming, skipping
 from reviewapp.queues.models import ItemState, Queue, QueueItem, Skip
-from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric import answer_values
 from reviewapp.reviews import announcing, combining, counting, drafts
 from reviewapp.reviews.models import Review
 from reviewapp.reviews.session_push import load_patches
@@ -119,7 +119,7 @@ def _form_fields(item: QueueItem, review: Review) -> dict[str, str | list[str]]:
         "notes": review.notes,
         **{name: "true" for name, is_ticked in checkboxes.items() if is_ticked},
         **{
-            criterion.field_name: criteria.to_form_values(criterion, answers.get(criterion.key), "")
+            criterion.field_name: answer_values.to_form_values(criterion, answers.get(criterion.key), "")
             for criterion in item.queue.parsed_criteria
         },
     }

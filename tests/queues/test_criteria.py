@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reviewapp.lib import canonical_json
-from reviewapp.queues.rubric import criteria
-from reviewapp.queues.rubric.criteria import UNCHANGED, Criterion, Option
+from reviewapp.queues.rubric import answer_values, criteria
+from reviewapp.queues.rubric.answer_values import UNCHANGED
+from reviewapp.queues.rubric.criteria import Criterion, Option
 
 TONE = Criterion("tone", "Tone", "choice", options=(Option("kind"), Option("curt", "Short to the point of rude.")))
 FAULTS = Criterion("faults", "What went wrong", "choices", options=(Option("invented"), Option("left out")))
@@ -31,7 +32,7 @@ ACCEPTED = [
 
 @pytest.mark.parametrize(("criterion", "sent", "value"), ACCEPTED)
 def test_it_accepts(criterion: Criterion, sent: list[str], value: Any) -> None:
-    assert criteria.clean_answer(criterion, sent) == value
+    assert answer_values.clean_answer(criterion, sent) == value
 
 
 REFUSED = [
@@ -48,26 +49,26 @@ REFUSED = [
 @pytest.mark.parametrize(("criterion", "sent", "message"), REFUSED)
 def test_it_refuses(criterion: Criterion, sent: list[str], message: str) -> None:
     with pytest.raises(ValidationError) as raised:
-        criteria.clean_answer(criterion, sent)
+        answer_values.clean_answer(criterion, sent)
     assert message in raised.value.messages[0]
     assert raised.value.messages[0].endswith(".")
 
 
 def test_it_counts_the_words_of_a_correction() -> None:
-    value = criteria.clean_answer(BETTER, ["Paris is\r\nthe capital."], "Paris was the capital.")
+    value = answer_values.clean_answer(BETTER, ["Paris is\r\nthe capital."], "Paris was the capital.")
     assert value == {"edits": 1, "from": "Paris was the capital.", "text": "Paris is\nthe capital."}
-    assert criteria.answer_metadata(BETTER, value) == {"better": "Paris is\nthe capital.", "better_edits": 1}
+    assert answer_values.answer_metadata(BETTER, value) == {"better": "Paris is\nthe capital.", "better_edits": 1}
 
 
 def test_it_treats_an_unchanged_correction_as_no_answer() -> None:
-    value = criteria.clean_answer(BETTER, ["Same.\r\n"], "Same.")
-    assert not criteria.is_answered(value)
-    assert criteria.answer_metadata(BETTER, value) == {"better": None, "better_edits": 0}
+    value = answer_values.clean_answer(BETTER, ["Same.\r\n"], "Same.")
+    assert not answer_values.is_answered(value)
+    assert answer_values.answer_metadata(BETTER, value) == {"better": None, "better_edits": 0}
 
 
 @pytest.mark.parametrize("criterion", ALL)
 def test_it_pushes_null_when_there_is_no_answer(criterion: Criterion) -> None:
-    assert criteria.answer_metadata(criterion, None) == dict.fromkeys(criterion.metadata_keys)
+    assert answer_values.answer_metadata(criterion, None) == dict.fromkeys(criterion.metadata_keys)
 
 
 def test_it_parses_what_it_dumps() -> None:
@@ -104,12 +105,14 @@ ORIGINALS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters=
 @given(st.sampled_from(ALL), st.lists(st.text(max_size=40), max_size=3), ORIGINALS)
 def test_it_turns_any_text_into_a_value_or_an_error(criterion: Criterion, sent: list[str], original: str) -> None:
     try:
-        value = criteria.clean_answer(criterion, sent, original)
+        value = answer_values.clean_answer(criterion, sent, original)
     except ValidationError:
         return
-    text = canonical_json.dumps({"value": value, **criteria.answer_metadata(criterion, value)})
+    text = canonical_json.dumps({"value": value, **answer_values.answer_metadata(criterion, value)})
     assert canonical_json.loads(text)["value"] == value
-    assert criteria.clean_answer(criterion, criteria.to_form_values(criterion, value, original), original) in (
+    assert answer_values.clean_answer(
+        criterion, answer_values.to_form_values(criterion, value, original), original
+    ) in (
         value,
         UNCHANGED,
     )

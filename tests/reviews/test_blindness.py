@@ -16,7 +16,8 @@ from django.test import Client
 
 from reviewapp.accounts.models import Project, Role, User
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.queues.rubric.criteria import Criterion, Option, build_correction, dump_criteria
+from reviewapp.queues.rubric.answer_values import build_correction
+from reviewapp.queues.rubric.criteria import Criterion, Option, dump_criteria
 from reviewapp.reviews.pushing import Answers
 from reviewapp.reviews.submitting import submit
 from reviewapp.traces.metadata import index

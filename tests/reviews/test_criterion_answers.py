@@ -13,7 +13,7 @@ from reviewapp.accounts.models import User
 from reviewapp.delivery.models import Patch
 from reviewapp.queues.access import get_item_or_404
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.queues.rubric import criteria, versions
+from reviewapp.queues.rubric import answer_values, criteria, versions
 from reviewapp.queues.rubric.criteria import Criterion, Option
 from reviewapp.queues.rubric.option_keys import OPTION_LETTERS
 from reviewapp.reviews.forms import UNKNOWN_RUBRIC, ReviewForm
@@ -271,14 +271,14 @@ def test_it_shows_the_draft_of_a_question_that_is_gone(reviewer_client: Client, 
 
 @pytest.mark.parametrize("newline", ["\r", "\r\n", "\n"])
 def test_it_knows_an_untouched_answer_by_any_line_end(newline: str) -> None:
-    assert criteria.clean_answer(BETTER, ["It is\r\nParis."], f"It is{newline}Paris.") == criteria.UNCHANGED
+    assert answer_values.clean_answer(BETTER, ["It is\r\nParis."], f"It is{newline}Paris.") == answer_values.UNCHANGED
 
 
 def test_it_refuses_a_broken_character_that_the_answer_did_not_have() -> None:
-    assert criteria.clean_answer(BETTER, ["�"], "�") == criteria.UNCHANGED
+    assert answer_values.clean_answer(BETTER, ["�"], "�") == answer_values.UNCHANGED
     for criterion, text in ((BETTER, "� �"), (TAGS, "a�")):
         with pytest.raises(ValidationError, match="broken character"):
-            criteria.clean_answer(criterion, [text], "�" if criterion is BETTER else "")
+            answer_values.clean_answer(criterion, [text], "�" if criterion is BETTER else "")
 
 
 def test_it_pushes_the_reason_for_an_answer_under_its_own_key(reviewer_client: Client, item: QueueItem) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from reviewapp.accounts.models import User
 from reviewapp.queues import claiming
 from reviewapp.queues.models import QueueItem
-from reviewapp.queues.rubric import criteria
+from reviewapp.queues.rubric import answer_values, criteria
 from reviewapp.reviews import drafts
 from reviewapp.reviews.models import Draft, Review
 from tests.cast import sign_in_client
@@ -147,7 +147,7 @@ def test_it_saves_a_draft_of_whatever_can_be_submitted(reviewer_client: Client, 
     queue.save(update_fields=["criteria"])
     form_data = {
         "version": "0",
-        "answer.better": "\N{EARTH GLOBE EUROPE-AFRICA} " * (criteria.MAX_CORRECTION_LENGTH // 2),
+        "answer.better": "\N{EARTH GLOBE EUROPE-AFRICA} " * (answer_values.MAX_CORRECTION_LENGTH // 2),
     }
     assert reviewer_client.post(f"{url(item)}draft/", form_data).status_code == 204
     assert reviewer_client.post(url(item), form_data).status_code == 302

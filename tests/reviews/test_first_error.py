@@ -11,7 +11,7 @@ from django.test import Client
 from reviewapp.accounts.models import PersonalData, Project
 from reviewapp.delivery.models import Patch
 from reviewapp.queues.models import Queue, QueueItem
-from reviewapp.queues.rubric import criteria, first_error
+from reviewapp.queues.rubric import answer_values, criteria, first_error
 from reviewapp.queues.rubric.criteria import Criterion
 from reviewapp.reviews.models import Draft, Review
 from reviewapp.traces.models import Span, Trace
@@ -83,10 +83,10 @@ def test_it_pushes_null_for_a_mark_that_a_revision_removes(reviewer_client: Clie
 )
 def test_it_refuses_a_mark(mark: str, error: str) -> None:
     if not mark.strip():
-        assert criteria.clean_answer(FAIL, [mark]) is None
+        assert answer_values.clean_answer(FAIL, [mark]) is None
         return
     with pytest.raises(ValidationError, match=error):
-        criteria.clean_answer(FAIL, [mark])
+        answer_values.clean_answer(FAIL, [mark])
 
 
 def test_it_keeps_a_quote_of_500_characters_whole(reviewer_client: Client, pointing_item: QueueItem) -> None:
