@@ -24,7 +24,7 @@ from reviewapp.laminar import (
     UnexpectedResponse,
 )
 from reviewapp.lib import clock
-from reviewapp.traces.sync import prune, pull, reread, unreadable, watermark
+from reviewapp.traces.sync import prune, reread, storing, unreadable, watermark
 from reviewapp.traces.sync.list_new import OVERSIZE_ERRORS, Listing
 from reviewapp.worker.batch_size import BatchSizes
 from reviewapp.worker.project_tasks import ProjectTasks
@@ -210,13 +210,13 @@ async def _skip_newest(project: Project, client: AsyncLaminar, listing: Listing,
     row = await client.identify_newest(error, **listing.next_range)
     if not listing.skip(row) or row is None:
         raise error
-    await sync_to_async(pull.store_listed)(project, ParsedRows([], [row]))
+    await sync_to_async(storing.store_listed)(project, ParsedRows([], [row]))
 
 
 async def _store_page(
     project: Project, page: ParsedRows[TraceRow], requested_at: datetime, listing: Listing, listed_from: datetime | None
 ) -> None:
-    await sync_to_async(pull.store_listed)(project, page, requested_at)
+    await sync_to_async(storing.store_listed)(project, page, requested_at)
     await sync_to_async(outbox.wake_missed)(project, [row.id for row in page.readable])
     listing.stored_from = listed_from
 

@@ -21,7 +21,7 @@ from reviewapp.lib import clock
 from reviewapp.lib.sql import DATABASE_FAILURES
 from reviewapp.queues import sessions
 from reviewapp.traces.models import Trace, UnreadablePart
-from reviewapp.traces.sync import pull, unreadable
+from reviewapp.traces.sync import pull, storing, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,8 @@ async def _store_rows(client: AsyncLaminar, project: Project, remaining: dict[UU
     await sync_to_async(outbox.wake_missed)(project, [row.id for row in page.readable])
     missing = remaining.keys() - {row.id for row in page.readable} - reasons.keys()
     await sync_to_async(pull.reschedule_missing)([remaining.pop(trace_id) for trace_id in missing])
-    stored = await sync_to_async(pull.store_readable)(project, page.readable, requested_at)
-    await sync_to_async(pull.mark_metadata)(project, page.readable)
+    stored = await sync_to_async(storing.store_readable)(project, page.readable, requested_at)
+    await sync_to_async(storing.mark_metadata)(project, page.readable)
     await sync_to_async(sessions.skip_duplicates)(project, [trace.trace_id for trace in stored])
     for trace_id in remaining.keys() - {trace.trace_id for trace in stored}:
         reason = reasons.get(trace_id, "it could not be stored")

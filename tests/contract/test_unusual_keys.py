@@ -9,7 +9,7 @@ from reviewapp.laminar import Laminar
 from reviewapp.traces.filters import paging
 from reviewapp.traces.filters.filter_view import FilterView
 from reviewapp.traces.metadata.pairs import Pair
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.tracestore.store_calls import push_metadata, send_span
 from tests.tracestore_server import RunningStore
 
@@ -29,6 +29,6 @@ def test_it_finds_the_same_traces_by_an_unusual_key(
     pairs = [Pair("run", run), Pair(key, value)]
     expected = [UUID(trace_id)] if is_match else []
     assert [row.id for row in laminar.find_traces(pairs).readable] == expected
-    pull.store_traces(project, laminar.find_traces(pairs[:1]).readable)
+    storing.store_traces(project, laminar.find_traces(pairs[:1]).readable)
     page = paging.get_page(FilterView(pairs, None, None, [], ""), project)
     assert [trace.trace_id for trace in page.traces] == expected

@@ -15,7 +15,7 @@ from reviewapp.keys.models import LaminarKey
 from reviewapp.lib import canonical_json, clock
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import MetadataChange, Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.delivery.patches import TRACE_ID, accept_patch, end_push, lease_patch, make_due, put, put_many, reload
 from tests.factories import LaminarKeyFactory, PatchFactory
 from tests.traces.rows import trace_row
@@ -44,19 +44,19 @@ def test_it_confirms_when_the_trace_has_every_value(patch: Patch) -> None:
 @pytest.mark.parametrize("is_mirrored", [True, False])
 def test_it_keeps_confirmed_values_when_an_older_response_arrives(patch: Patch, is_mirrored: bool) -> None:
     if is_mirrored:
-        pull.store_traces(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
+        storing.store_traces(patch.project, [trace_row(patch.trace_id, '{"env":"live"}')])
     locked_trace = merge.lock_trace(patch.project, patch.trace_id)
     merge.apply_patch(patch.project, locked_trace, patch.values, patch_id=patch.pk)
     asked_at = clock.now() - timedelta(seconds=1)
     read(patch, '{"env":"live","score":1,"notes":null}')
-    pull.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
+    storing.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","step":2}')], asked_at)
     trace = Trace.objects.get()
     assert canonical_json.loads(trace.metadata) == {"env": "live", "score": 1, "notes": None, "step": 2}
     assert not MetadataChange.objects.filter(by=MetadataChange.Author.OTHER_AFTER_PUSH).exclude(key="step").exists()
     # Other changes in Laminar are read soon.
     assert trace.read_due_at is not None
     assert trace.read_due_at <= clock.now()
-    pull.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
+    storing.store_changed(patch.project, [trace_row(patch.trace_id, '{"env":"live","score":9}')])
     assert Trace.objects.get().metadata == '{"env":"live","score":9}'
 
 

@@ -17,7 +17,7 @@ from reviewapp.delivery.patch_validation import PatchInput
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import pull, storing
 from tests.traces.rows import trace_row
 
 TRACES = [UUID(int=number) for number in range(1, 7)]
@@ -52,7 +52,7 @@ def test_it_never_deadlocks_saves_reads_and_pulls(project: Project) -> None:
 
     def pull_some() -> None:
         pull.request_pull(project, rng.sample(TRACES, 3))
-        pull.store_traces(
+        storing.store_traces(
             project, [trace_row(trace_id, f'{{"a":{rng.random()}}}') for trace_id in rng.sample(TRACES, 5)]
         )
 
@@ -70,9 +70,9 @@ def test_it_never_deadlocks_saves_reads_and_pulls(project: Project) -> None:
 def test_it_never_deadlocks_requesting_and_storing_a_new_trace(project: Project) -> None:
     """Both need a row that exists and one that does not; both wait for the first until both have started."""
     existing, new = TRACES[0], TRACES[1]
-    pull.store_traces(project, [trace_row(existing)])
+    storing.store_traces(project, [trace_row(existing)])
     actions = [
-        lambda: pull.store_traces(project, [trace_row(existing, '{"a":1}'), trace_row(new)]),
+        lambda: storing.store_traces(project, [trace_row(existing, '{"a":1}'), trace_row(new)]),
         lambda: pull.request_pull(project, [existing, new]),
     ]
     with ThreadPoolExecutor(len(actions)) as threads:

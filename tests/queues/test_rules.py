@@ -18,7 +18,7 @@ from reviewapp.queues.rules import lifecycle, runner
 from reviewapp.queues.rules.runner import SETTLE_DELAY, apply_due_rules
 from reviewapp.traces.metadata import merge
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.factories import ProjectFactory, QueueFactory, RuleFactory, TraceFactory
 from tests.threads import run_concurrently
 from tests.traces.rows import trace_row
@@ -103,10 +103,10 @@ def test_it_waits_until_a_trace_has_settled(queue: Queue, rule: Rule) -> None:
 
 def test_it_adds_a_trace_whose_metadata_arrives_late(queue: Queue, rule: Rule) -> None:
     row = trace_row(start_time=clock.now())
-    pull.store_changed(queue.project, [row])
+    storing.store_changed(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert apply_rules(queue) == set()
-        pull.store_changed(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
+        storing.store_changed(queue.project, [trace_row(row.id, PRODUCTION, start_time=row.start_time)])
     with time_machine.travel(clock.now() + LATER * 2):
         assert apply_rules(queue) == {row.id}
 
@@ -142,10 +142,10 @@ def test_it_scans_each_trace_once(queue: Queue, rule: Rule) -> None:
     assert [apply_due_rules(), apply_due_rules()] == [3, 0]
     # Storing a row again without changes does not cause another scan.
     row = trace_row(metadata=PRODUCTION, start_time=clock.now())
-    pull.store_traces(queue.project, [row])
+    storing.store_traces(queue.project, [row])
     with time_machine.travel(clock.now() + LATER):
         assert apply_due_rules() == 1
-        pull.store_traces(queue.project, [row])
+        storing.store_traces(queue.project, [row])
     with time_machine.travel(clock.now() + LATER * 2):
         assert apply_due_rules() == 0
 

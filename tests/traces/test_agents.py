@@ -9,7 +9,7 @@ import pytest
 from reviewapp.accounts.models import Project
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from reviewapp.traces.transcript import transcript
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 from tests.traces.spans import ANSWER, QUESTION, SYSTEM_PROMPT, FakeSpan, chat_message, span
@@ -40,7 +40,7 @@ def agent_names(spans: list[FakeSpan]) -> list[str]:
 
 
 def render(project: Project, spans: list[FakeSpan]) -> str:
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     rows = [
         span_row(
             each.span_id.int, parent_span_id=str(each.parent_span_id or each.span_id), name=each.name,

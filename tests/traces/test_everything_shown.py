@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.traces.models import Trace
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kc
 def pull_call(project: Project, given: Any, returned: Any) -> Trace:
     """Store a trace of one model call; a text is stored as it is, anything else as JSON."""
     texts = [value if isinstance(value, str) else json.dumps(value) for value in (given, returned)]
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     store_pulled_spans(trace, [span_row(span_type="LLM", input=texts[0], output=texts[1])])
     trace.refresh_from_db()
     return trace

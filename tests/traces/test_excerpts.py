@@ -4,14 +4,14 @@ import pytest
 
 from reviewapp.accounts.models import Project
 from reviewapp.traces.filter_models import Excerpt
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from reviewapp.traces.transcript.excerpts import to_excerpt
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 
 
 @pytest.mark.django_db
 def test_it_stores_them_when_spans_are_pulled(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     store_pulled_spans(trace, [span_row(1, span_type="LLM", input="Where  is\nit?", output="In Paris.\x00")])
     excerpt = Excerpt.objects.get(trace=trace)
     assert (excerpt.question, excerpt.answer) == ("Where is it?", "In Paris.\N{REPLACEMENT CHARACTER}")

@@ -10,7 +10,7 @@ import pytest
 from reviewapp.accounts.models import Project
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from reviewapp.tracestore import attributes, ids
 from reviewapp.tracestore.spans import Event
 from reviewapp.tracestore.spans import Span as ReceivedSpan
@@ -43,7 +43,7 @@ def render(project: Project, framework: str, ending: str, *, is_carried_out: boo
     if is_carried_out:
         tool = {"lmnr.span.type": "TOOL", "lmnr.span.input": "{}", "lmnr.span.output": '"at sea"'}
         rows.append(store_span(3, 1, CALL, tool))
-    (trace,) = pull.store_traces(project, [trace_row(UUID(int=1))])
+    (trace,) = storing.store_traces(project, [trace_row(UUID(int=1))])
     store_pulled_spans(trace, rows)
     trace.refresh_from_db()
     page = render_transcript(open_reader(trace, {}, "/p/support/traces/"))
@@ -61,7 +61,7 @@ def test_it_shows_an_answer_or_a_result(project: Project, framework: str, ending
 
 
 def test_it_says_what_comes_after_an_error(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row(UUID(int=1))])
+    (trace,) = storing.store_traces(project, [trace_row(UUID(int=1))])
     failed = span_row(1, span_type="LLM", status="error", input='[{"role":"user","content":"Where?"}]')
     late = span_row(2, span_type="TOOL", name="clean_up", output='"done"', start_time="2026-11-22 10:00:05")
     store_pulled_spans(trace, [failed, late])
@@ -72,7 +72,7 @@ def test_it_says_what_comes_after_an_error(project: Project) -> None:
 
 @pytest.mark.parametrize("output", ['[{"role":"assistant","content":""}]', '[{"role":"assistant","content":"  "}]'])
 def test_it_shows_no_empty_answer(project: Project, output: str) -> None:
-    (trace,) = pull.store_traces(project, [trace_row(UUID(int=1))])
+    (trace,) = storing.store_traces(project, [trace_row(UUID(int=1))])
     store_pulled_spans(trace, [span_row(1, span_type="LLM", input='[{"role":"user","content":"Hi"}]', output=output)])
     trace.refresh_from_db()
     page = render_transcript(open_reader(trace, {}, "/p/support/traces/"))

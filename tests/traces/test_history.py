@@ -13,7 +13,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import history, merge
 from reviewapp.traces.models import MetadataChange, Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.factories import PatchFactory, TraceFactory
 from tests.traces.rows import store_metadata_spans, trace_row
 
@@ -22,7 +22,7 @@ TRACE = UUID(int=7)
 
 def pull_metadata(project: Project, text: str) -> None:
     """Pull the trace with this metadata, an hour after it ended."""
-    pull.store_traces(project, [trace_row(TRACE, text, end_time=clock.now() - timedelta(hours=1))])
+    storing.store_traces(project, [trace_row(TRACE, text, end_time=clock.now() - timedelta(hours=1))])
 
 
 def push(project: Project, **values: object) -> None:
@@ -43,7 +43,7 @@ def test_it_records_nothing_at_the_first_pull(project: Project) -> None:
 
 def test_it_knows_no_author_while_the_spans_are_not_here(project: Project) -> None:
     for text in ('{"a":1,"b":1}', '{"a":2,"c":"x"}'):
-        pull.store_traces(project, [trace_row(TRACE, text, end_time=clock.now())])
+        storing.store_traces(project, [trace_row(TRACE, text, end_time=clock.now())])
     assert get_changes() == [("a", "1", "2", "unknown"), ("b", "1", None, "unknown"), ("c", None, '"x"', "unknown")]
 
 
@@ -55,7 +55,7 @@ def test_it_attributes_a_change_by_the_spans_and_not_by_its_time(
     end = clock.now() - timedelta(days=2)
     for text in ('{"a":1}', '{"a":2}'):
         with time_machine.travel(end + timedelta(minutes=minutes), tick=False):
-            pull.store_traces(project, [trace_row(TRACE, text, end_time=end)])
+            storing.store_traces(project, [trace_row(TRACE, text, end_time=end)])
     store_metadata_spans(Trace.objects.get(), carried)
     assert get_changes() == [("a", "1", "2", author)]
 
@@ -146,9 +146,9 @@ def test_it_stores_many_changes_with_few_queries(
     project: Project, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     ids = [UUID(int=number + 1) for number in range(50)]
-    pull.store_traces(project, [trace_row(trace_id, '{"a":1}') for trace_id in ids])
+    storing.store_traces(project, [trace_row(trace_id, '{"a":1}') for trace_id in ids])
     with django_assert_max_num_queries(14):
-        pull.store_traces(project, [trace_row(trace_id, '{"a":2}') for trace_id in ids])
+        storing.store_traces(project, [trace_row(trace_id, '{"a":2}') for trace_id in ids])
     assert MetadataChange.objects.count() == 50
 
 

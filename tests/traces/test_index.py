@@ -22,7 +22,7 @@ from reviewapp.traces.metadata import index, merge, suggestions
 from reviewapp.traces.metadata.pairs import Pair, display_value
 from reviewapp.traces.metadata.suggestions import Suggestion
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.factories import ProjectFactory, TraceFactory
 from tests.threads import run_concurrently
 from tests.traces.rows import trace_row
@@ -62,7 +62,7 @@ def test_it_finds_counts_and_orders_as_reading_every_trace_would(
             make_row(number, row_members, NOON + timedelta(seconds=seconds))
             for number, (row_members, seconds) in row_set.items()
         ]
-        pull.store_traces(project, rows)
+        storing.store_traces(project, rows)
         if is_folded:
             index.fold_tallies()
     for number, values in patches:
@@ -89,7 +89,7 @@ def test_it_pages_in_both_directions_without_gaps(
     for number in range(130):
         members, seconds = samples[number % len(samples)]
         rows.append(make_row(number, members, NOON + timedelta(seconds=seconds)))
-    pull.store_traces(project, rows)
+    storing.store_traces(project, rows)
     until = None if until_seconds is None else NOON + timedelta(seconds=until_seconds)
     traces = Trace.objects.filter(project=project, start_time__lt=until or datetime.max.replace(tzinfo=UTC))
     likely = [*pairs[:1], *[Pair(key, display_value(raw)) for key, raw in list(samples[0][0].items())[:2]]]

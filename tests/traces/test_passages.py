@@ -10,7 +10,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.traces.reader.passages_html import link_citations
 from reviewapp.traces.reader.trace_reader import open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from reviewapp.traces.transcript import passages
 from reviewapp.traces.transcript.passages import Passage
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
@@ -69,7 +69,7 @@ def test_it_links_only_numbers_that_have_a_passage() -> None:
 def test_it_shows_a_retrieval_as_cards_linked_from_the_answer(project: Project) -> None:
     documents = [{"content": f"Passage {number}.", "title": f"Lake {number}", "score": 0.5} for number in (1, 2)]
     question = [chat_message("user", "How deep?")]
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     rows = [
         span_row(1, name="agent"),
         span_row(2, name="vector_search", parent_span_id=str(span_row(1).span_id), input="How deep?",

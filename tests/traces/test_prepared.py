@@ -19,7 +19,7 @@ from reviewapp.traces.reader import prepared
 from reviewapp.traces.reader.jump import Jump
 from reviewapp.traces.reader.trace_reader import TraceReader, open_reader
 from reviewapp.traces.reader.transcript_html import render_transcript
-from reviewapp.traces.sync import pull, transcripts
+from reviewapp.traces.sync import storing, transcripts
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 from tests.traces.spans import FakeSpan, refund_spans
 
@@ -32,7 +32,7 @@ NEWER = "999/0.3.8/4.3.0/2.21.0/0.1.2"
 def pull_trace(project: Project, *outputs: str) -> Trace:
     """Store a pulled trace with one model call for each of these outputs."""
     row = trace_row()
-    (trace,) = pull.store_traces(project, [row])
+    (trace,) = storing.store_traces(project, [row])
     store_pulled_spans(
         trace, [span_row(number, output=text, span_type="LLM", input="Where?") for number, text in enumerate(outputs)]
     )
@@ -158,7 +158,7 @@ def test_it_does_not_overwrite_the_transcript_of_newer_spans(project: Project) -
 
 def test_it_renders_the_same_html_for_the_same_format(project: Project) -> None:
     """If this fails, increase `FORMAT` in prepared.py, then update the number and the digest here."""
-    (trace,) = pull.store_traces(project, [trace_row(UUID(int=7))])
+    (trace,) = storing.store_traces(project, [trace_row(UUID(int=7))])
     store_pulled_spans(
         trace, [*(to_span_row(span) for span in refund_spans()), span_row(5, span_type="LLM", output=MARKDOWN)]
     )

@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.metadata import index, merge
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull, watermark
+from reviewapp.traces.sync import pull, storing, watermark
 from tests.factories import SpanFactory, TraceFactory
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 
@@ -21,7 +21,7 @@ TRACE = UUID(int=7)
 
 def store(project: Project, text: str = "{}", **more: object) -> Trace:
     """Store the trace with this metadata. Returns it as the mirror has it."""
-    (trace,) = pull.store_traces(project, [trace_row(TRACE, text, **more)])
+    (trace,) = storing.store_traces(project, [trace_row(TRACE, text, **more)])
     trace.refresh_from_db()
     return trace
 
@@ -136,7 +136,7 @@ def test_it_reindexes_a_changed_start_time(project: Project) -> None:
 
 
 def test_it_stores_a_repeated_trace_once(project: Project) -> None:
-    pull.store_traces(project, [trace_row(TRACE, '{"a":1}'), trace_row(TRACE, '{"a":2}')])
+    storing.store_traces(project, [trace_row(TRACE, '{"a":1}'), trace_row(TRACE, '{"a":2}')])
     assert Trace.objects.get().metadata == '{"a":2}'
 
 
@@ -150,21 +150,21 @@ def test_it_stores_many_traces_with_few_queries(
 ) -> None:
     rows = [trace_row(metadata=f'{{"a":{number}}}') for number in range(40)]
     with django_assert_max_num_queries(12):
-        pull.store_traces(project, rows)
+        storing.store_traces(project, rows)
 
 
 def test_it_stores_only_new_or_changed_traces(project: Project) -> None:
     same, changed, new = (trace_row(metadata='{"a":1}') for _ in range(3))
-    assert pull.store_changed(project, [same, changed]) == 2
+    assert storing.store_changed(project, [same, changed]) == 2
     before = Trace.objects.get(trace_id=same.id).pulled_at
-    assert pull.store_changed(project, [same, trace_row(changed.id, '{"a":2}'), new]) == 2
+    assert storing.store_changed(project, [same, trace_row(changed.id, '{"a":2}'), new]) == 2
     assert Trace.objects.get(trace_id=same.id).pulled_at == before
 
 
 def test_it_keeps_the_response_to_the_later_query(project: Project) -> None:
     early, late = clock.now() - timedelta(seconds=9), clock.now()
-    pull.store_traces(project, [trace_row(TRACE, '{"a":2}')], late)
-    pull.store_traces(project, [trace_row(TRACE, '{"a":1}')], early)
+    storing.store_traces(project, [trace_row(TRACE, '{"a":2}')], late)
+    storing.store_traces(project, [trace_row(TRACE, '{"a":1}')], early)
     assert Trace.objects.get().metadata == '{"a":2}'
     assert not is_found(project, "a", "1")
 
@@ -178,9 +178,9 @@ def test_it_keeps_the_response_to_the_later_query(project: Project) -> None:
     ids=str,
 )  # fmt: skip
 def test_it_follows_changes_of_every_stored_column(project: Project, changed: dict[str, Any]) -> None:
-    assert pull.store_changed(project, [trace_row(TRACE)]) == 1
-    assert pull.store_changed(project, [trace_row(TRACE, **changed)]) == 1
-    assert pull.store_changed(project, [trace_row(TRACE, **changed)]) == 0
+    assert storing.store_changed(project, [trace_row(TRACE)]) == 1
+    assert storing.store_changed(project, [trace_row(TRACE, **changed)]) == 1
+    assert storing.store_changed(project, [trace_row(TRACE, **changed)]) == 0
 
 
 def test_it_replaces_spans(project: Project) -> None:
@@ -294,7 +294,7 @@ def test_it_starts_a_listing_shortly_before_the_end_of_the_last_one(project: Pro
 
 
 def test_it_marks_a_name_that_it_shortens(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row(uuid4(), top_span_name="n" * 301, user_id="u" * 300)])
+    (trace,) = storing.store_traces(project, [trace_row(uuid4(), top_span_name="n" * 301, user_id="u" * 300)])
     store_pulled_spans(trace, [span_row(1, name="s" * 301, span_type="T" * 31, status="e" * 21)])
     assert (trace.name, trace.user_id) == ("n" * 299 + "…", "u" * 300)
     span = trace.spans.get()
@@ -302,7 +302,7 @@ def test_it_marks_a_name_that_it_shortens(project: Project) -> None:
 
 
 def test_it_marks_a_reason_that_it_shortens(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row(uuid4())])
+    (trace,) = storing.store_traces(project, [trace_row(uuid4())])
     pull.reschedule_failed([trace], "r" * 301)
     trace.refresh_from_db()
     assert trace.pull_error == "r" * 299 + "…"

@@ -13,7 +13,7 @@ from reviewapp.lib import clock
 from reviewapp.traces.metadata import index, merge, registry
 from reviewapp.traces.metadata.registry import KeySummary
 from reviewapp.traces.models import MetadataChange, Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.factories import TraceFactory
 from tests.queries import count_queries
 from tests.traces.rows import store_metadata_spans, trace_row
@@ -80,7 +80,7 @@ def test_it_reports_two_spellings_of_a_name(project: Project) -> None:
 def test_it_reports_who_changed_a_value_and_that_it_flips(project: Project) -> None:
     for number in range(registry.MIN_FLIPS):
         for raw in ("1", "2"):
-            pull.store_traces(
+            storing.store_traces(
                 project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=clock.now())]
             )
         store_metadata_spans(Trace.objects.get(trace_id=UUID(int=number)), {"step": 1}, {"step": 2})
@@ -96,7 +96,9 @@ def test_it_does_not_report_late_changes_as_flips(project: Project) -> None:
     for number in range(registry.MIN_FLIPS):
         for raw in ("1", "2"):
             ended = clock.now() - timedelta(days=20)
-            pull.store_traces(project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=ended)])
+            storing.store_traces(
+                project, [trace_row(UUID(int=number), merge.dump_members({"step": raw}), end_time=ended)]
+            )
         store_metadata_spans(Trace.objects.get(trace_id=UUID(int=number)), {"step": 1})
     summary = create_key(project, "step")
     assert (summary.set_by, summary.findings) == ([("someone else", 2)], [])
@@ -104,7 +106,7 @@ def test_it_does_not_report_late_changes_as_flips(project: Project) -> None:
 
 def test_it_does_not_take_a_pushed_key_for_the_applications(lead_client: Client, project: Project) -> None:
     for number in range(2):
-        pull.store_traces(project, [trace_row(UUID(int=number), '{"env":"live","score":1}')])
+        storing.store_traces(project, [trace_row(UUID(int=number), '{"env":"live","score":1}')])
         store_metadata_spans(Trace.objects.get(trace_id=UUID(int=number)), {"env": "live"})
     assert create_key(project, "score").set_by == [("someone else", 2)]
     assert create_key(project, "env").set_by == [("the application, in flight", 2)]
@@ -135,7 +137,7 @@ def test_it_claims_nothing_about_changes_it_has_not_read(
 
 def test_it_reads_a_limited_number_of_values(project: Project) -> None:
     rows = [trace_row(metadata=json.dumps({"id": number})) for number in range(registry.MAX_VALUES + 5)]
-    pull.store_changed(project, rows)
+    storing.store_changed(project, rows)
     summary = create_key(project, "id")
     assert (summary.distinct_count, summary.has_more_values, summary.first_at) == (registry.MAX_VALUES, True, None)
 

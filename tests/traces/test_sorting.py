@@ -13,7 +13,7 @@ from reviewapp.traces.filters.filter_view import FilterView, read_view
 from reviewapp.traces.filters.paging import PAGE_SIZE, get_page
 from reviewapp.traces.metadata.pairs import FilterError, Pair
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.factories import TraceFactory
 from tests.traces.rows import trace_row
 
@@ -62,9 +62,9 @@ def test_it_hides_traces_of_other_projects(project: Project, other_project: Proj
 
 def test_it_stores_the_duration_of_a_trace(project: Project) -> None:
     row = trace_row()
-    pull.store_traces(project, [row])
+    storing.store_traces(project, [row])
     assert Trace.objects.get().duration == pytest.approx(1.876543, abs=1e-5)
-    pull.store_traces(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
+    storing.store_traces(project, [trace_row(row.id, end_time="2026-11-22 10:00:09.123456000")])
     assert Trace.objects.get().duration == pytest.approx(9, abs=1e-5)
 
 

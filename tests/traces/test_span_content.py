@@ -7,7 +7,7 @@ import pytest
 
 from reviewapp.accounts.models import Project
 from reviewapp.traces.models import Span
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from reviewapp.traces.transcript import messages, span_content
 from reviewapp.traces.transcript.span_content import SpanContent
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
@@ -98,7 +98,7 @@ def test_it_reads_malformed_attributes_and_events(attributes: str, events: list[
 
 @pytest.mark.django_db
 def test_it_is_stored_with_the_span(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     store_pulled_spans(trace, [span_row(attributes=json.dumps(OPENINFERENCE), span_type="DEFAULT")])
     span = Span.objects.get()
     assert (span.span_type, span.model, span.total_tokens) == ("LLM", "small-1", 16)

@@ -7,7 +7,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.delivery import outbox
 from reviewapp.traces.metadata import tags
 from reviewapp.traces.models import Trace
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 from tests.traces.rows import span_row, store_pulled_spans, trace_row
 
 pytestmark = pytest.mark.django_db
@@ -18,33 +18,33 @@ def list_tags(trace: Trace) -> list[tuple[str, set[str]]]:
 
 
 def test_it_stores_the_tags_of_laminars_rows(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row(tags=["beta", "vip"], trace_tags=["vip", "x" * 300])])
+    (trace,) = storing.store_traces(project, [trace_row(tags=["beta", "vip"], trace_tags=["vip", "x" * 300])])
     assert list_tags(trace) == [("beta", {"arrival"}), ("vip", {"arrival", "laminar"}), ("x" * 199 + "…", {"laminar"})]
 
 
 def test_it_follows_tags_that_only_laminar_changed(project: Project) -> None:
     row = trace_row(trace_tags=["vip"])
-    assert pull.store_changed(project, [row]) == 1
-    assert pull.store_changed(project, [row]) == 0
-    assert pull.store_changed(project, [trace_row(row.id, trace_tags=["churned"])]) == 1
+    assert storing.store_changed(project, [row]) == 1
+    assert storing.store_changed(project, [row]) == 0
+    assert storing.store_changed(project, [trace_row(row.id, trace_tags=["churned"])]) == 1
     assert list_tags(Trace.objects.get()) == [("churned", {"laminar"})]
 
 
 def test_it_stores_the_tags_of_spans(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row(tags=["beta"])])
+    (trace,) = storing.store_traces(project, [trace_row(tags=["beta"])])
     store_pulled_spans(trace, [span_row(1, tags=["beta"]), span_row(2, tags=["checked", ""])])
     assert list_tags(trace) == [("beta", {"arrival", "span"}), ("checked", {"span"})]
 
 
 def test_it_stores_the_tags_that_a_review_pushes(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     outbox.put(project, trace.trace_id, {"score": 1}, source="review", tags=["wrong tool"])
     outbox.put(project, trace.trace_id, {"score": 0}, source="review", tags=["late"])
     assert list_tags(trace) == [("late", {"review"}), ("wrong tool", {"review"})]
 
 
 def test_it_forgets_the_tags_of_a_withdrawn_patch(project: Project) -> None:
-    (trace,) = pull.store_traces(project, [trace_row()])
+    (trace,) = storing.store_traces(project, [trace_row()])
     outbox.put(project, trace.trace_id, {"score": 1}, source="review", tags=["wrong tool"])
     newer = outbox.put(project, trace.trace_id, {"score": 0}, source="review", tags=["late"])
     with transaction.atomic():

@@ -12,7 +12,7 @@ from reviewapp.accounts.models import Project
 from reviewapp.laminar import ParsedRows, UnreadableRow
 from reviewapp.lib import clock
 from reviewapp.traces.models import Trace, UnreadablePart
-from reviewapp.traces.sync import pull, transcripts, unreadable
+from reviewapp.traces.sync import pull, storing, transcripts, unreadable
 from reviewapp.traces.views.unreadable import PAGE_SIZE
 from reviewapp.worker.mirror_sync import has_active_patch
 from tests.factories import PatchFactory, TraceFactory
@@ -64,7 +64,7 @@ def test_it_updates_the_reason_but_not_the_schedule(project: Project) -> None:
     ids=["list", "half", "digits", "deep", "open"],
 )
 def test_it_marks_a_listed_trace_whose_metadata_cannot_be_read(project: Project, text: str, reason: str) -> None:
-    pull.store_page(project, ParsedRows([trace_row(TRACE, text), trace_row(UUID(int=8))], []))
+    storing.store_page(project, ParsedRows([trace_row(TRACE, text), trace_row(UUID(int=8))], []))
     assert set(Trace.objects.pulled().values_list("trace_id", flat=True)) == {TRACE, UUID(int=8)}
     mark = UnreadablePart.objects.get()
     assert (mark.trace.trace_id, str(mark)) == (TRACE, f"The metadata could not be read: {reason}.")
@@ -72,22 +72,22 @@ def test_it_marks_a_listed_trace_whose_metadata_cannot_be_read(project: Project,
 
 def test_it_keeps_metadata_that_was_read_before_until_it_can_be_read_again(project: Project) -> None:
     for text in ('{"a":1}', "{"):
-        pull.store_page(project, ParsedRows([trace_row(TRACE, text)], []))
+        storing.store_page(project, ParsedRows([trace_row(TRACE, text)], []))
     mark = UnreadablePart.objects.get()
-    pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
+    storing.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
     assert (UnreadablePart.objects.get().since, Trace.objects.get().metadata) == (mark.since, '{"a":1}')
-    pull.store_page(project, ParsedRows([trace_row(TRACE, '{"a":1}')], []))
+    storing.store_page(project, ParsedRows([trace_row(TRACE, '{"a":1}')], []))
     assert not UnreadablePart.objects.exists()
 
 
 def test_it_pulls_the_spans_of_a_trace_whose_metadata_cannot_be_read(project: Project) -> None:
-    pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
+    storing.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
     pull.request_for_reader(Trace.objects.get())
     assert Trace.objects.filter(pull_due_at__lte=clock.now()).exists()
 
 
 def test_it_reads_a_trace_again_whose_metadata_could_not_be_read(project: Project) -> None:
-    pull.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
+    storing.store_page(project, ParsedRows([trace_row(TRACE, "{")], []))
     now = clock.now()
     UnreadablePart.objects.update(retry_at=now)
     Trace.objects.update(read_due_at=now + timedelta(days=1))
@@ -108,30 +108,30 @@ def test_it_marks_many_traces_with_few_queries(
 
 def test_it_clears_the_mark_of_a_row_that_is_unchanged(project: Project) -> None:
     row = trace_row(TRACE)
-    pull.store_page(project, ParsedRows([row], []))
+    storing.store_page(project, ParsedRows([row], []))
     mark(project)
-    assert pull.store_page(project, ParsedRows([row], [])) == 0
+    assert storing.store_page(project, ParsedRows([row], [])) == 0
     assert not UnreadablePart.objects.exists()
 
 
 def test_it_indexes_a_trace_that_was_unreadable_first(project: Project) -> None:
     mark(project)
-    pull.store_page(project, ParsedRows([trace_row(TRACE, "{}")], []))
+    storing.store_page(project, ParsedRows([trace_row(TRACE, "{}")], []))
     assert Trace.objects.get().noted_at is not None
 
 
 def test_it_does_not_mark_runs_of_evaluations(project: Project) -> None:
-    pull.store_listed(project, ParsedRows([], [UnreadableRow(TRACE, REASON, trace_type="EVALUATION")]))
+    storing.store_listed(project, ParsedRows([], [UnreadableRow(TRACE, REASON, trace_type="EVALUATION")]))
     assert not Trace.objects.exists()
 
 
 def test_it_stores_the_others_when_one_cannot_be_stored(project: Project) -> None:
     rows = [trace_row(metadata='{"a":1}') for _ in range(3)]
-    pull.store_changed(project, rows)
+    storing.store_changed(project, rows)
     bad = rows[1].id
     # A text that the comparison with the new metadata cannot parse.
     Trace.objects.filter(trace_id=bad).update(metadata="{")
-    pull.store_changed(project, [trace_row(row.id, '{"a":2}') for row in rows])
+    storing.store_changed(project, [trace_row(row.id, '{"a":2}') for row in rows])
     assert set(Trace.objects.exclude(trace_id=bad).values_list("metadata", flat=True)) == {'{"a":2}'}
     stored = UnreadablePart.objects.get()
     assert (stored.trace.trace_id, stored.reason) == (

@@ -15,7 +15,7 @@ from django.db import connections
 from reviewapp.accounts.models import Project
 from reviewapp.lib import clock
 from reviewapp.traces.models import Trace, Watermark
-from reviewapp.traces.sync import pull, watermark
+from reviewapp.traces.sync import pull, storing, watermark
 from reviewapp.worker import mirror_sync
 from reviewapp.worker.loop import Worker
 from tests.connected_project import connect_project
@@ -175,7 +175,7 @@ def test_it_does_not_list_evaluations_and_playground_runs(small_pages: None, kin
     assert watermark.get_watermark(project) is not None
     assert not Trace.objects.exists()
     # A queued one is still pulled.
-    assert pull.store_traces(project, [trace_row(trace_type=kind)])
+    assert storing.store_traces(project, [trace_row(trace_type=kind)])
 
 
 @pytest.mark.django_db(transaction=True)

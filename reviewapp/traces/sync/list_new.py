@@ -18,7 +18,7 @@ from reviewapp.laminar import (
     UnreadableRow,
 )
 from reviewapp.lib import clock
-from reviewapp.traces.sync import pull, unreadable
+from reviewapp.traces.sync import pull, storing, unreadable
 
 # Errors that may mean that the page size is too large.
 OVERSIZE_ERRORS = (RequestTooLarge, RequestRefused, UnexpectedResponse)
@@ -115,7 +115,7 @@ def pull_listing(client: Laminar, project: Project, listing: Listing, on_progres
             if not listing.halve_page_size():
                 _skip_newest(client, project, listing, error)
             continue
-        listing.stored += pull.store_listed(project, page, asked_at)
+        listing.stored += storing.store_listed(project, page, asked_at)
         listing.advance(page)
         listing.stored_from = listing.listed_from
         on_progress(listing.listed)
@@ -128,4 +128,4 @@ def _skip_newest(client: Laminar, project: Project, listing: Listing, error: Lam
     row = client.identify_newest(error, **listing.next_range)
     if not listing.skip(row) or row is None:
         raise error
-    pull.store_listed(project, ParsedRows([], [row]))
+    storing.store_listed(project, ParsedRows([], [row]))

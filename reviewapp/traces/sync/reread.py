@@ -10,7 +10,7 @@ from reviewapp.laminar import ParsedRows, TraceRow
 from reviewapp.lib import clock, sql
 from reviewapp.traces import queries
 from reviewapp.traces.models import Trace, UnreadablePart
-from reviewapp.traces.sync import pull
+from reviewapp.traces.sync import storing
 
 # Traces per query, and how long a worker has them leased.
 BATCH_SIZE = 200
@@ -48,9 +48,9 @@ def store_and_reschedule(
 ) -> int:
     """Store the rows that changed, and schedule the next reading of the leased traces. Returns the number of changes.
 
-    `asked_at` as in `pull.store_traces`.
+    `asked_at` as in `storing.store_traces`.
     """
-    changed_count = pull.store_page(project, page, asked_at)
+    changed_count = storing.store_page(project, page, asked_at)
     now = clock.now()
     # Storing a trace has already scheduled it, and a reading that was requested meanwhile stays scheduled.
     sql.execute_many(
